@@ -1,0 +1,1 @@
+"""Encoded bytes ► frames worth looking at."""

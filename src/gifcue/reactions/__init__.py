@@ -1,0 +1,1 @@
+"""Detections over time ► reactions somebody meant."""

@@ -1,0 +1,1 @@
+"""Reaction ► GIF. Imports nothing of vision, transport or the rest of gifcue."""

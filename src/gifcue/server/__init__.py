@@ -1,0 +1,1 @@
+"""The edge: lifecycle, gRPC servicers, health, operator calls, HTTP. Converts, decides nothing."""

@@ -1,0 +1,1 @@
+"""Supervised worker processes and the memory they share. Knows nothing of video."""

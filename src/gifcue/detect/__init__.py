@@ -1,0 +1,21 @@
+"""Frames ► detections: faces and hands, what they show, and the detectors that find them.
+
+Importing this package loads numpy and nothing heavier; a backend is imported when it is opened.
+"""
+
+from __future__ import annotations
+
+from gifcue.detect.detector import Detector, DetectorConfig, ModelInfo, open_detector
+from gifcue.detect.regions import Box, Detection, Region, flatten, group
+
+__all__ = [
+    "Box",
+    "Detection",
+    "Detector",
+    "DetectorConfig",
+    "ModelInfo",
+    "Region",
+    "flatten",
+    "group",
+    "open_detector",
+]

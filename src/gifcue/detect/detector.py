@@ -1,0 +1,90 @@
+"""The small protocol behind which every detector stands, and the factory that picks a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from gifcue.detect.regions import Region
+from gifcue.errors import ConfigError
+
+Frame = npt.NDArray[np.uint8]
+Backend = Literal["litert", "savedmodel"]
+
+BACKENDS: tuple[Backend, ...] = ("litert", "savedmodel")
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorConfig:
+    """What to open. `model_dir` holds the weights, `label_map.pbtxt` and `metadata.json`.
+
+    `threads` are the interpreter's, and 1 by choice: workers scale by processes, and two interpreters that share cores
+    by threads are slower than two that do not. `max_faces` and `max_hands` bound the crops of one frame, best first, so
+    that a poster of faces cannot stall a batch.
+    """
+
+    model_dir: Path
+    backend: Backend = "litert"
+    threads: int = 1
+    max_faces: int = 4
+    max_hands: int = 6
+
+    def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            raise ConfigError(f"backend: expected one of {', '.join(BACKENDS)}, got {self.backend!r}")
+        for name in ("threads", "max_faces", "max_hands"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name}: expected 1 or more, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What is served. `thresholds` has the served threshold of every label; sizes are pixels of the networks' input."""
+
+    name: str
+    version: str
+    backend: str
+    labels: tuple[str, ...]
+    thresholds: Mapping[str, float]
+    input_width: int
+    input_height: int
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    checksums: Mapping[str, str] = field(default_factory=dict)
+
+
+class Detector(Protocol):
+    """Finds faces and hands. Owned by one process and called from one thread."""
+
+    @property
+    def info(self) -> ModelInfo: ...
+
+    def warm(self) -> None:
+        """Runs every fixed shape once, so that the first real frame waits for nothing."""
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        """Takes uint8 RGB [H, W, 3], of any sizes; returns each frame's regions, best first."""
+
+    def close(self) -> None:
+        """Lets go of the model. Calling it again does nothing."""
+
+
+def open_detector(config: DetectorConfig) -> Detector:
+    """Opens the backend that the configuration names.
+
+    Raises:
+        ModelError: a file is missing, damaged, or of another shape than its metadata says.
+        ConfigError: the backend's library is not installed.
+    """
+    # Imported here: the protocol must cost nothing, and only the process that detects may load a runtime.
+    if config.backend == "litert":
+        from gifcue.detect.litert import LiteRtDetector
+
+        return LiteRtDetector(config)
+    from gifcue.detect.savedmodel import SavedModelDetector
+
+    return SavedModelDetector(config)

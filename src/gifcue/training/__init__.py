@@ -1,0 +1,1 @@
+"""Dataset ► training ► evaluation ► export: how the served detector is made. Nothing served imports this."""

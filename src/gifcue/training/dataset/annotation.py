@@ -1,0 +1,67 @@
+"""What somebody drew on one picture, in any file format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from gifcue.errors import GifcueError
+
+
+class DatasetError(GifcueError):
+    """A file of labels or a picture of a dataset cannot be used; the message names the file."""
+
+    status = "INVALID_ARGUMENT"
+
+
+class PixelBox(NamedTuple):
+    """The edges of a box in pixels of the stored picture, 0-based: `xmax - xmin` is the width.
+
+    LabelImg's numbers are such edges (a mouse position, truncated to an int), only that it writes 0 as 1.
+    They are *not* the 1-based inclusive pixel numbers of the original Pascal VOC, so nothing is subtracted
+    when reading.
+    """
+
+    xmin: float
+    ymin: float
+    xmax: float
+    ymax: float
+
+    @property
+    def area(self) -> float:
+        """Square pixels; 0 for an empty or inverted box."""
+        return max(0.0, self.xmax - self.xmin) * max(0.0, self.ymax - self.ymin)
+
+    def iou(self, other: PixelBox) -> float:
+        """Intersection over union, 0..1."""
+        width = min(self.xmax, other.xmax) - max(self.xmin, other.xmin)
+        height = min(self.ymax, other.ymax) - max(self.ymin, other.ymin)
+        if width <= 0 or height <= 0:
+            return 0.0
+        intersection = width * height
+        return intersection / (self.area + other.area - intersection)
+
+
+class LabelledObject(NamedTuple):
+    """One box as it stands in the file."""
+
+    label: str
+    xmin: float
+    ymin: float
+    xmax: float
+    ymax: float
+    difficult: bool = False
+
+    @property
+    def box(self) -> PixelBox:
+        return PixelBox(self.xmin, self.ymin, self.xmax, self.ymax)
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """All boxes of one picture; `width` and `height` are the picture's, in pixels."""
+
+    filename: str
+    width: int
+    height: int
+    objects: tuple[LabelledObject, ...] = ()

@@ -1,1 +1,10 @@
-"""Supervised worker processes and the memory they share. Knows nothing of video."""
+"""Supervised child processes and the memory they share; knows nothing of video.
+
+    arena.py       slots of pixels in shared memory, made once by the front
+    channel.py     messages over a socket pair, one end asyncio, the other blocking
+    supervised.py  start ▸ ready ▸ ping ▸ restart ▸ stop of one child
+    child.py       what runs first in a child
+    settings.py    how patient the supervision is
+
+This package imports nothing here: a child pays for every import before it can be ready.
+"""

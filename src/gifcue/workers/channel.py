@@ -1,0 +1,358 @@
+"""Messages between the front and one child, over a socket pair.
+
+    frame = length of the body (u32, little endian) · kind (u8) · body (pickle protocol 5, or empty)
+
+Both ends are the same program of the same user, started by one another; this is why pickle will do. The front's end
+never blocks: what the kernel does not take at once is buffered and counted. The child's end blocks.
+
+A ping is answered by the child's end when the child comes to it, that is between two messages and behind all that were
+sent before. So a child that hangs in its work does not answer, and that is how the front finds out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import itertools
+import pickle
+import select
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+_HEADER = struct.Struct("<IB")
+# One read takes up to this much: many small messages, or a large keyframe, for one wake-up.
+READ_BYTES = 256 * 1024
+# A frame longer than this is no frame of ours: the stream is out of step, and no reading on will mend it.
+MAX_FRAME_BYTES = 256 * 1024 * 1024
+# Buffers handed to one sendmsg; the kernel's own limit (IOV_MAX) is 1024.
+_MAX_BUFFERS = 512
+
+
+class Kind(enum.IntEnum):
+    """What a frame is. Only MESSAGE reaches the users of a channel; the rest belongs to the supervision."""
+
+    MESSAGE = 0
+    INIT = 1
+    READY = 2
+    PING = 3
+    PONG = 4
+    CRASH = 5
+
+
+class ChannelClosed(Exception):  # noqa: N818 - an end, not always an error
+    """The other end is gone."""
+
+
+def encode(kind: Kind, body: Any = None) -> tuple[bytes, bytes]:
+    """A frame as header and body."""
+    payload = b"" if body is None else pickle.dumps(body, protocol=5)
+    if len(payload) > MAX_FRAME_BYTES:
+        raise ValueError(f"expected a message of at most {MAX_FRAME_BYTES} bytes, got {len(payload)}")
+    return _HEADER.pack(len(payload), kind), payload
+
+
+class Inbox:
+    """Cuts a stream of bytes into frames, in one buffer that is used over and over."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray(READ_BYTES)
+        self._start = 0
+        self._end = 0
+
+    def space(self) -> memoryview:
+        """Where to read to. Release it before `frames` is called."""
+        if self._start == self._end:
+            self._start = self._end = 0
+        wanted = READ_BYTES // 4
+        if self._end - self._start >= _HEADER.size:
+            length, _ = _HEADER.unpack_from(self._buffer, self._start)
+            wanted = max(wanted, _HEADER.size + length - (self._end - self._start))
+        if len(self._buffer) - self._end < wanted:
+            held = self._buffer[self._start : self._end]
+            if len(held) + wanted > len(self._buffer):
+                self._buffer = bytearray(len(held) + wanted)
+            elif len(self._buffer) > READ_BYTES and len(held) + wanted <= READ_BYTES:
+                # One large message must not hold its memory for ever.
+                self._buffer = bytearray(READ_BYTES)
+            self._buffer[: len(held)] = held
+            self._start, self._end = 0, len(held)
+        return memoryview(self._buffer)[self._end :]
+
+    def filled(self, count: int) -> None:
+        """Says that `count` bytes were read into `space`."""
+        self._end += count
+
+    def next(self) -> tuple[Kind, Any] | None:
+        """The next whole frame, or None where there is none yet. Raises ValueError where the stream is out of step."""
+        if self._end - self._start < _HEADER.size:
+            return None
+        length, kind = _HEADER.unpack_from(self._buffer, self._start)
+        if length > MAX_FRAME_BYTES:
+            raise ValueError(f"expected a frame of at most {MAX_FRAME_BYTES} bytes, got {length}")
+        body = self._start + _HEADER.size
+        if self._end - body < length:
+            return None
+        self._start = body + length
+        if length == 0:
+            return Kind(kind), None
+        with memoryview(self._buffer)[body : body + length] as view:
+            return Kind(kind), pickle.loads(view)
+
+    def frames(self) -> Iterator[tuple[Kind, Any]]:
+        """All whole frames."""
+        while (frame := self.next()) is not None:
+            yield frame
+
+
+class AsyncChannel:
+    """The front's end. Everything is called from the loop's thread.
+
+    `on_frame` is called for each frame in order, `on_closed` once when the other end is gone; neither after `close`.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        on_frame: Callable[[Kind, Any], None],
+        on_closed: Callable[[], None],
+    ) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._on_frame = on_frame
+        self._on_closed = on_closed
+        self._loop = asyncio.get_running_loop()
+        self._inbox = Inbox()
+        self._outbox: deque[memoryview | bytes] = deque()
+        self._buffered_bytes = 0
+        self._flush: asyncio.Handle | None = None
+        self._writing = False
+        self._finishing = False
+        self._open = True
+        self._loop.add_reader(sock, self._readable)
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes that the kernel has not taken yet."""
+        return self._buffered_bytes
+
+    def send(self, message: Any, kind: Kind = Kind.MESSAGE) -> None:
+        """Queues a message; never blocks. What is sent into a closed channel is gone.
+
+        Raises what pickle raises for a message that it cannot write, and ValueError for one that is too long.
+        """
+        header, body = encode(kind, message)
+        if not self._open or self._finishing:
+            return
+        self._outbox.append(header)
+        if body:
+            self._outbox.append(body)
+        self._buffered_bytes += len(header) + len(body)
+        if self._flush is None and not self._writing:
+            # At the end of this turn of the loop, so that what one turn sends leaves in one system call.
+            self._flush = self._loop.call_soon(self._write)
+
+    def finish(self) -> None:
+        """Lets the other end see the end of the stream behind what is buffered; its answers are still read."""
+        if self._open and not self._finishing:
+            self._finishing = True
+            if not self._outbox:
+                self._shutdown()
+
+    def drain(self) -> None:
+        """Reads what has already come, for a peer that is known to be dead."""
+        while self._open and self._read_once():
+            pass
+
+    def close(self) -> None:
+        """Closes at once; what is buffered is gone. Calling it again does nothing."""
+        if not self._open:
+            return
+        self._open = False
+        self._loop.remove_reader(self._sock)
+        if self._writing:
+            self._loop.remove_writer(self._sock)
+        if self._flush is not None:
+            self._flush.cancel()
+        self._outbox.clear()
+        self._buffered_bytes = 0
+        self._sock.close()
+
+    def _readable(self) -> None:
+        self._read_once()
+
+    def _read_once(self) -> bool:
+        """False where nothing more is to be had."""
+        try:
+            with self._inbox.space() as space:
+                count = self._sock.recv_into(space)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            count = 0
+        if count == 0:
+            self._lost()
+            return False
+        self._inbox.filled(count)
+        while self._open:
+            try:
+                frame = self._inbox.next()
+            except Exception as error:
+                # The stream cannot be trusted any more: this loses the child, never the front.
+                self._report("a worker's message could not be read", error)
+                self._lost()
+                return False
+            if frame is None:
+                break
+            try:
+                self._on_frame(*frame)
+            except Exception as error:
+                # A fault in one message's handling must not lose the others.
+                self._report("a worker's message could not be handled", error)
+        return self._open
+
+    def _write(self) -> None:
+        self._flush = None
+        while self._outbox:
+            try:
+                sent = self._sock.sendmsg(list(itertools.islice(self._outbox, _MAX_BUFFERS)))
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError:
+                # The reader sees the end of the stream as well, after the answers that are still in it.
+                self._outbox.clear()
+                self._buffered_bytes = 0
+                break
+            self._buffered_bytes -= sent
+            while sent:
+                first = self._outbox.popleft()
+                if len(first) > sent:
+                    self._outbox.appendleft(memoryview(first)[sent:])
+                    break
+                sent -= len(first)
+        if bool(self._outbox) != self._writing:
+            self._writing = not self._writing
+            if self._writing:
+                self._loop.add_writer(self._sock, self._write)
+            else:
+                self._loop.remove_writer(self._sock)
+        if self._finishing and not self._outbox:
+            self._shutdown()
+
+    def _shutdown(self) -> None:
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+
+    def _lost(self) -> None:
+        self.close()
+        self._on_closed()
+
+    def _report(self, what: str, error: Exception) -> None:
+        self._loop.call_exception_handler({"message": what, "exception": error})
+
+
+class BlockingChannel:
+    """The child's end, used by one thread."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(True)
+        self._sock = sock
+        self._inbox = Inbox()
+        self._ended = False
+
+    def ready(self, info: Any = None) -> None:
+        """Says that the child can work; `info` goes to the front's `on_ready`. To be called once."""
+        self._send(Kind.READY, info)
+
+    def send(self, message: Any) -> None:
+        """Sends a message; waits while the front does not read. Raises ChannelClosed where the front is gone."""
+        self._send(Kind.MESSAGE, message)
+
+    def send_all(self, messages: Iterable[Any]) -> None:
+        """Sends messages in one go. Raises ChannelClosed where the front is gone."""
+        self._send_bytes(b"".join(part for message in messages for part in encode(Kind.MESSAGE, message)))
+
+    def receive(self) -> Any:
+        """Waits for the next message. Raises ChannelClosed where the front is gone or wants the child to end."""
+        return self.receive_frame(Kind.MESSAGE)
+
+    def receive_frame(self, expected: Kind) -> Any:
+        """Waits for the next frame and returns its body; answers pings on the way."""
+        while True:
+            frame = self._inbox.next()
+            if frame is None:
+                if not self._fill(wait=True):
+                    raise ChannelClosed
+                continue
+            kind, body = frame
+            if kind is Kind.PING:
+                self._send(Kind.PONG, None)
+            elif kind is expected:
+                return body
+            else:
+                raise ValueError(f"expected a frame of kind {expected.name}, got {kind.name}")
+
+    def receive_ready(self) -> list[Any]:
+        """All messages that have already come, without waiting; answers pings on the way.
+
+        At the end of the stream it returns nothing more; `receive` then says so.
+        """
+        messages: list[Any] = []
+        while True:
+            for kind, body in self._inbox.frames():
+                if kind is Kind.PING:
+                    self._send(Kind.PONG, None)
+                else:
+                    messages.append(body)
+            if not self._fill(wait=False):
+                return messages
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Waits until something has come; False after the timeout. True at the end of the stream."""
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        return bool(poll.poll(None if timeout_s is None else timeout_s * 1000.0))
+
+    def crash(self, what: str, *, hopeless: bool) -> None:
+        """Tells the front why the child ends; `hopeless` where a restart would end the same way."""
+        self._send(Kind.CRASH, (what, hopeless))
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def _fill(self, *, wait: bool) -> bool:
+        if self._ended:
+            return False
+        with self._inbox.space() as space:
+            try:
+                count = self._sock.recv_into(space, 0, 0 if wait else socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return False
+            except OSError:
+                count = 0
+        self._ended = count == 0
+        self._inbox.filled(count)
+        return count > 0
+
+    def _send(self, kind: Kind, body: Any) -> None:
+        self._send_bytes(b"".join(encode(kind, body)))
+
+    def _send_bytes(self, data: bytes) -> None:
+        try:
+            self._sock.sendall(data)
+        except OSError as error:
+            raise ChannelClosed from error
+
+
+def serve(channel: BlockingChannel, handle: Callable[[Any], None]) -> None:
+    """Hands every message to `handle` until the front is gone or wants the child to end.
+
+    Pings are answered between messages only, so `handle` must return within `stuck_after_s` or send something
+    before that: a child that is silent for longer is taken to be stuck.
+    """
+    with contextlib.suppress(ChannelClosed):
+        while True:
+            handle(channel.receive())

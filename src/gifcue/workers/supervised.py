@@ -1,0 +1,367 @@
+"""One child process, kept alive: start ▸ ready ▸ ping ▸ restart ▸ stop.
+
+    STARTING ──ready──► READY ──lost──► RESTARTING ──pause, new process──► READY …
+        └──── too many failures, or a hopeless one at the first start ────► FAILED
+    any ──stop()──► STOPPED
+
+`on_ready` and `on_lost` alternate, beginning with `on_ready`. What was sent before `on_lost` and not answered by then is lost:
+the process is dead by that time, and nothing of it will be delivered any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import os
+import signal
+import socket
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gifcue.errors import WorkerLost, WorkerStartError
+from gifcue.workers.channel import AsyncChannel, Kind
+from gifcue.workers.settings import SupervisionSettings
+
+Clock = Callable[[], float]
+
+
+class WorkerState(enum.StrEnum):
+    """What a worker is doing, in the words of the status RPC."""
+
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatistics:
+    """`pid` is 0 while there is no process; `last_failure` is empty if there was none."""
+
+    name: str
+    state: WorkerState
+    pid: int
+    restarts: int
+    last_failure: str
+    buffered_bytes: int
+
+
+class RestartBudget:
+    """Counts failures within a window and says how long to wait before the next start."""
+
+    def __init__(self, settings: SupervisionSettings) -> None:
+        self._settings = settings
+        self._failures: deque[float] = deque()
+
+    def spend(self, now_s: float) -> float | None:
+        """The pause before the next start in seconds; None where the budget is spent."""
+        self._failures.append(now_s)
+        while now_s - self._failures[0] >= self._settings.restart_window_s:
+            self._failures.popleft()
+        count = len(self._failures)
+        if count > self._settings.max_restarts:
+            return None
+        return min(self._settings.backoff_initial_s * 2.0 ** (count - 1), self._settings.backoff_max_s)
+
+
+class Verdict(enum.Enum):
+    """What to do after a tick."""
+
+    NOTHING = 0
+    PING = 1
+    STUCK = 2
+
+
+class Watchdog:
+    """Tells a silent worker from a busy one. Anything the worker sends is a sign of life.
+
+    Silence is summed up tick by tick, and one tick counts for two at most: where the front itself was held up (a suspended
+    machine, a debugger), the workers are not to blame for the silence.
+    """
+
+    def __init__(self, settings: SupervisionSettings, now_s: float) -> None:
+        self.tick_s = min(settings.ping_interval_s, settings.stuck_after_s / 4.0)
+        self._settings = settings
+        self._last_tick_s = now_s
+        self._last_ping_s = now_s
+        self._asked = False
+        self._silent_s = 0.0
+
+    def heard(self, *, pong: bool) -> None:
+        """The worker sent something."""
+        self._silent_s = 0.0
+        if pong:
+            self._asked = False
+
+    def tick(self, now_s: float) -> Verdict:
+        """To be called every `tick_s`."""
+        passed_s = min(now_s - self._last_tick_s, 2.0 * self.tick_s)
+        self._last_tick_s = now_s
+        if self._asked:
+            self._silent_s += passed_s
+            return Verdict.STUCK if self._silent_s >= self._settings.stuck_after_s else Verdict.NOTHING
+        if now_s - self._last_ping_s < self._settings.ping_interval_s:
+            return Verdict.NOTHING
+        self._asked, self._silent_s, self._last_ping_s = True, 0.0, now_s
+        return Verdict.PING
+
+
+class SupervisedWorker:
+    """A child process that is started, watched, restarted and stopped. Everything is called from the loop's thread.
+
+    `target` is "module:function", called in the child as `function(channel, init, fds)`; `fds` are handed down under their
+    names; `env` is added to the front's environment. The callbacks must not block:
+
+        on_message(message)  for each message of the child
+        on_ready(info)       after each start, with what the child said of itself
+        on_lost(reason)      once for each loss of a worker that was ready, before its restart
+        on_state(state)      after each change of state
+    """
+
+    def __init__(
+        self,
+        name: str,
+        target: str,
+        init: Any,
+        *,
+        fds: Mapping[str, int] | None = None,
+        env: Mapping[str, str] | None = None,
+        on_message: Callable[[Any], None],
+        on_ready: Callable[[Any], None] | None = None,
+        on_lost: Callable[[str], None] | None = None,
+        on_state: Callable[[WorkerState], None] | None = None,
+        settings: SupervisionSettings | None = None,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self.name = name
+        self._target = target
+        self._init = init
+        self._fds = dict(fds or {})
+        self._env = dict(env or {})
+        self._on_message = on_message
+        self._on_ready = on_ready
+        self._on_lost = on_lost
+        self._on_state = on_state
+        self._settings = settings or SupervisionSettings()
+        self._clock = clock
+        self._budget = RestartBudget(self._settings)
+        self._state = WorkerState.STOPPED
+        self._pid = 0
+        self._restarts = 0
+        self._last_failure = ""
+        self._channel: AsyncChannel | None = None
+        self._watchdog: Watchdog | None = None
+        self._crash = ""
+        self._hopeless = False
+        # Settled by the first thing that ends the current process's life, with the reason.
+        self._end: asyncio.Future[str] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stop_requested = asyncio.Event()
+        # Replaced after each change of state, so that everybody who waits sees every change.
+        self._changed = asyncio.Event()
+        self._timer: asyncio.TimerHandle
+
+    @property
+    def state(self) -> WorkerState:
+        return self._state
+
+    @property
+    def ready(self) -> bool:
+        """True where `send` will do."""
+        return self._state is WorkerState.READY and not self._stop_requested.is_set()
+
+    @property
+    def buffered_bytes(self) -> int:
+        """Bytes sent to the worker that the kernel has not taken yet."""
+        return self._channel.buffered_bytes if self._channel is not None else 0
+
+    def start(self) -> None:
+        """Begins to start the process; `wait_ready` waits for it. Calling it again does nothing."""
+        if self._task is None:
+            self._set_state(WorkerState.STARTING)
+            self._task = asyncio.get_running_loop().create_task(self._run(), name=f"supervise {self.name}")
+
+    async def wait_ready(self) -> None:
+        """Waits until the worker is ready. Raises WorkerStartError where it has failed for good or was stopped."""
+        while not self.ready:
+            if self._state in (WorkerState.FAILED, WorkerState.STOPPED):
+                raise WorkerStartError(
+                    f"expected worker {self.name} to be ready, got {self._state}: {self._last_failure or 'stopped'}"
+                )
+            await self._changed.wait()
+
+    def send(self, message: Any) -> None:
+        """Queues a message; never blocks. Raises WorkerLost while the worker is not ready."""
+        if not self.ready or self._channel is None:
+            raise WorkerLost(f"expected worker {self.name} to be ready, got {self._state}")
+        self._channel.send(message)
+
+    async def stop(self, grace_s: float | None = None) -> None:
+        """Lets the worker finish what it was sent, for `grace_s` at most, then kills it. Answers still arrive meanwhile.
+
+        `on_lost` is not called. Calling it again, or before `start`, does nothing.
+        """
+        if self._task is None:
+            return
+        if grace_s is not None:
+            self._settings = self._settings.model_copy(update={"stop_grace_s": grace_s})
+        self._stop_requested.set()
+        self._finish("")
+        await asyncio.shield(self._task)
+
+    def statistics(self) -> WorkerStatistics:
+        return WorkerStatistics(
+            self.name, self._state, self._pid, self._restarts, self._last_failure, self.buffered_bytes
+        )
+
+    async def _run(self) -> None:
+        first = True
+        while not self._stop_requested.is_set():
+            reason = await self._live()
+            if self._stop_requested.is_set():
+                break
+            self._last_failure = reason
+            was_ready = self._state is WorkerState.READY
+            pause_s = None if self._hopeless and first else self._budget.spend(self._clock())
+            first = first and not was_ready
+            if pause_s is None:
+                self._set_state(WorkerState.FAILED)
+            elif not first:
+                self._set_state(WorkerState.RESTARTING)
+            if was_ready:
+                self._call(self._on_lost, reason)
+            if pause_s is None:
+                return
+            self._restarts += 1
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop_requested.wait(), pause_s)
+        self._set_state(WorkerState.STOPPED)
+
+    async def _live(self) -> str:
+        """One process from its start to its end; returns why it ended. It is dead and reaped by then."""
+        loop = asyncio.get_running_loop()
+        self._crash, self._hopeless, self._watchdog = "", False, None
+        self._end = loop.create_future()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                process = await self._spawn(theirs.fileno())
+            except BaseException as error:
+                ours.close()
+                if isinstance(error, OSError):
+                    return f"expected to start a process, got {error}"
+                raise
+        self._pid = process.pid
+        channel = self._channel = AsyncChannel(ours, self._on_frame, lambda: self._finish(""))
+        exited = loop.create_task(process.wait())
+        exited.add_done_callback(lambda _: self._finish(""))
+        self._timer = loop.call_later(self._settings.start_timeout_s, self._on_start_timeout)
+        try:
+            channel.send(self._init, Kind.INIT)
+            if self._stop_requested.is_set():
+                self._finish("")
+            reason = await self._end
+            self._timer.cancel()
+            # One that is still starting does not read its channel, and has nothing to finish.
+            if self._stop_requested.is_set() and self._state is WorkerState.READY:
+                channel.finish()
+                await asyncio.wait({exited}, timeout=self._settings.stop_grace_s)
+        finally:
+            self._timer.cancel()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            # Not even a cancelled supervision may leave a process behind.
+            status = await asyncio.shield(exited)
+            # What it said before it died counts.
+            channel.drain()
+            channel.close()
+            self._channel = None
+            self._pid = 0
+        return reason or self._crash or _describe(status)
+
+    def _on_frame(self, kind: Kind, body: Any) -> None:
+        if self._watchdog is not None:
+            self._watchdog.heard(pong=kind is Kind.PONG)
+        if kind is Kind.MESSAGE:
+            self._on_message(body)
+        elif kind is Kind.READY and not self._ending:
+            self._timer.cancel()
+            self._watchdog = Watchdog(self._settings, self._clock())
+            self._timer = asyncio.get_running_loop().call_later(self._watchdog.tick_s, self._on_tick)
+            self._set_state(WorkerState.READY)
+            self._call(self._on_ready, body)
+        elif kind is Kind.CRASH:
+            self._crash, self._hopeless = body
+
+    def _on_tick(self) -> None:
+        if self._watchdog is None or self._channel is None:
+            return
+        verdict = self._watchdog.tick(self._clock())
+        if verdict is Verdict.STUCK:
+            self._finish(f"expected an answer within {self._settings.stuck_after_s:g} s, got none")
+            return
+        if verdict is Verdict.PING:
+            self._channel.send(None, Kind.PING)
+        self._timer = asyncio.get_running_loop().call_later(self._watchdog.tick_s, self._on_tick)
+
+    def _on_start_timeout(self) -> None:
+        self._finish(f"expected to be ready within {self._settings.start_timeout_s:g} s, was not")
+
+    @property
+    def _ending(self) -> bool:
+        return self._end is None or self._end.done()
+
+    def _finish(self, reason: str) -> None:
+        if self._end is not None and not self._end.done():
+            self._end.set_result(reason)
+
+    def _set_state(self, state: WorkerState) -> None:
+        if state is self._state:
+            return
+        self._state = state
+        self._changed.set()
+        self._changed = asyncio.Event()
+        self._call(self._on_state, state)
+
+    def _call(self, callback: Callable[[Any], None] | None, argument: Any) -> None:
+        if callback is None:
+            return
+        try:
+            callback(argument)
+        except Exception as error:
+            # A fault in the front's handling must not end the supervision.
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": f"a callback of worker {self.name} failed", "exception": error}
+            )
+
+    async def _spawn(self, channel_fd: int) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",
+            "-m",
+            "gifcue.workers.child",
+            self.name,
+            self._target,
+            str(channel_fd),
+            *(f"{name}={fd}" for name, fd in self._fds.items()),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=2,
+            pass_fds=(channel_fd, *self._fds.values()),
+            env={**os.environ, **self._env},
+            process_group=0,
+        )
+
+
+def _describe(status: int) -> str:
+    if status >= 0:
+        return f"ended with exit status {status}"
+    try:
+        return f"killed by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"killed by signal {-status}"

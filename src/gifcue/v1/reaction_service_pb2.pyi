@@ -178,6 +178,7 @@ class StreamConfig(_message.Message):
     CLIENT_NAME_FIELD_NUMBER: _builtins.int
     PRESET_FIELD_NUMBER: _builtins.int
     SEND_HOLDING_FIELD_NUMBER: _builtins.int
+    SEND_DECISIONS_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room: cooldowns and overrides of the rule book that name a room go by it. 0..128 bytes; empty is a room of
     its own. Never logged.
@@ -188,6 +189,10 @@ class StreamConfig(_message.Message):
     """The reaction policy's preset, "careful", "normal" or "playful"; empty takes the server's own."""
     send_holding: _builtins.bool
     """True to be told of reactions in the making (PHASE_HOLDING), for a ring that fills."""
+    send_decisions: _builtins.bool
+    """True to be told of every frame that was decided upon (`decision`), to measure latency from outside. Costs a message
+    a frame analysed.
+    """
     def __init__(
         self,
         *,
@@ -195,10 +200,11 @@ class StreamConfig(_message.Message):
         client_name: _builtins.str = ...,
         preset: _builtins.str = ...,
         send_holding: _builtins.bool = ...,
+        send_decisions: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_name", b"client_name", "preset", b"preset", "room_id", b"room_id", "send_holding", b"send_holding"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_name", b"client_name", "preset", b"preset", "room_id", b"room_id", "send_decisions", b"send_decisions", "send_holding", b"send_holding"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -377,6 +383,7 @@ class StreamReactionsResponse(_message.Message):
     CONTROL_FIELD_NUMBER: _builtins.int
     STATISTICS_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
+    DECISION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ready(self) -> Global___StreamReady:
         """First on every stream, once the server has taken its configuration."""
@@ -397,6 +404,10 @@ class StreamReactionsResponse(_message.Message):
     def fault(self) -> Global___ParticipantFault:
         """Something is wrong with one participant or one frame."""
 
+    @_builtins.property
+    def decision(self) -> Global___FrameDecision:
+        """A detector judged a frame. Sent only if `StreamConfig.send_decisions`."""
+
     def __init__(
         self,
         *,
@@ -405,12 +416,13 @@ class StreamReactionsResponse(_message.Message):
         control: Global___StreamControl | None = ...,
         statistics: Global___StreamStatistics | None = ...,
         fault: Global___ParticipantFault | None = ...,
+        decision: Global___FrameDecision | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "fault", b"fault", "message", b"message", "reaction", b"reaction", "ready", b"ready", "statistics", b"statistics"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "decision", b"decision", "fault", b"fault", "message", b"message", "reaction", b"reaction", "ready", b"ready", "statistics", b"statistics"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "fault", b"fault", "message", b"message", "reaction", b"reaction", "ready", b"ready", "statistics", b"statistics"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "decision", b"decision", "fault", b"fault", "message", b"message", "reaction", b"reaction", "ready", b"ready", "statistics", b"statistics"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["ready", "reaction", "control", "statistics", "fault"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["ready", "reaction", "control", "statistics", "fault", "decision"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
@@ -587,6 +599,44 @@ class ReactionEvent(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReactionEvent: _TypeAlias = ReactionEvent  # noqa: Y015
+
+@_typing.final
+class FrameDecision(_message.Message):
+    """A detector judged a frame, whether or not a reaction came of it. Set by the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
+    SEQUENCE_FIELD_NUMBER: _builtins.int
+    PTS_FIELD_NUMBER: _builtins.int
+    CLOCK_HZ_FIELD_NUMBER: _builtins.int
+    LATENCY_MS_FIELD_NUMBER: _builtins.int
+    participant_id: _builtins.str
+    """Whose frame."""
+    sequence: _builtins.int
+    """Its sequence number."""
+    pts: _builtins.int
+    """Its pts, in ticks of `clock_hz`."""
+    clock_hz: _builtins.int
+    """The clock of `pts`, in ticks a second."""
+    latency_ms: _builtins.float
+    """Milliseconds from its arrival at the server to this decision."""
+    def __init__(
+        self,
+        *,
+        participant_id: _builtins.str = ...,
+        sequence: _builtins.int = ...,
+        pts: _builtins.int = ...,
+        clock_hz: _builtins.int = ...,
+        latency_ms: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_hz", b"clock_hz", "latency_ms", b"latency_ms", "participant_id", b"participant_id", "pts", b"pts", "sequence", b"sequence"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FrameDecision: _TypeAlias = FrameDecision  # noqa: Y015
 
 @_typing.final
 class Gif(_message.Message):

@@ -1,0 +1,85 @@
+"""Which frames may go to the decoder.
+
+A lost inter frame is invisible: the decoder goes on, wrong, without an error. So a gap in the sequence, damaged data, or
+anything that the engine itself dropped closes the gate until a keyframe comes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gifcue.errors import FaultReason
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`drop` is why the frame may not pass, None where it may; `gap` tells that the sequence broke here."""
+
+    drop: FaultReason | None = None
+    gap: bool = False
+
+
+class KeyframeGate:
+    """Follows one participant's sequence numbers. `intra_only`: every payload of the codec stands alone."""
+
+    def __init__(self, *, intra_only: bool) -> None:
+        self._intra_only = intra_only
+        self._expected: int | None = None
+        self._waiting = not intra_only
+
+    @property
+    def is_waiting(self) -> bool:
+        """True while nothing but a keyframe may pass."""
+        return self._waiting
+
+    def close(self) -> None:
+        """Something was lost behind the gate: wait for a keyframe."""
+        self._waiting = not self._intra_only
+
+    def judge(self, sequence: int, *, keyframe: bool) -> Verdict:
+        """Takes the next frame's sequence number; `keyframe` is true where a decoder can start with it."""
+        stands_alone = keyframe or self._intra_only
+        gap = self._expected is not None and sequence != self._expected
+        is_late = self._expected is not None and sequence < self._expected
+        if is_late and not stands_alone:
+            # A duplicate, or one overtaken on the way. What came after it has been decoded without it already.
+            return Verdict(drop=FaultReason.SEQUENCE_GAP, gap=True)
+        self._expected = sequence + 1
+        if stands_alone:
+            self._waiting = False
+            return Verdict(gap=gap)
+        if gap:
+            self._waiting = True
+            return Verdict(drop=FaultReason.SEQUENCE_GAP, gap=True)
+        if self._waiting:
+            return Verdict(drop=FaultReason.AWAITING_KEYFRAME)
+        return Verdict()
+
+
+class RateGate:
+    """A token bucket over the sender's own clock: `max_fps` on average, with bursts of a second's worth.
+
+    Measured over pts, since a file sent faster than it was recorded is no fault: what the server cannot hold is a matter
+    of bytes, and has a limit of its own.
+    """
+
+    def __init__(self, max_fps: int) -> None:
+        self._max_fps = max_fps
+        self._tokens = float(max_fps)
+        self._last_s: float | None = None
+
+    def admits(self, pts_s: float) -> bool:
+        """Takes the next frame's pts in seconds; False when it is one too many."""
+        if self._last_s is not None:
+            # B-frames come with an earlier pts than the frame before: no time has passed then, none is taken back.
+            self._tokens = min(
+                float(self._max_fps), self._tokens + max(0.0, pts_s - self._last_s) * self._max_fps
+            )
+            if pts_s < self._last_s - 1.0:
+                self._tokens = float(self._max_fps)
+                self._last_s = pts_s
+        self._last_s = pts_s if self._last_s is None else max(self._last_s, pts_s)
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True

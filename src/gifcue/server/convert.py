@@ -1,0 +1,168 @@
+"""Protobuf ↔ dataclasses. Converts, decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gifcue.detect.detector import ModelInfo
+from gifcue.detect.regions import Box
+from gifcue.engine.ledger import Books
+from gifcue.engine.notices import (
+    DecisionNotice,
+    DrainNotice,
+    FaultNotice,
+    KeyframeNotice,
+    ReactionNotice,
+    SlowDownNotice,
+)
+from gifcue.engine.participant import EncodedFrame, ParticipantStatistics
+from gifcue.media.codecs import Codec
+from gifcue.reactions.events import Phase
+from gifcue.rules.chooser import Choice
+from gifcue.server.outbox import Outgoing, StatisticsAnswer
+from gifcue.v1 import media_pb2, reaction_service_pb2
+
+_PHASES = {
+    Phase.HOLDING: reaction_service_pb2.PHASE_HOLDING,
+    Phase.STARTED: reaction_service_pb2.PHASE_STARTED,
+    Phase.ENDED: reaction_service_pb2.PHASE_ENDED,
+    Phase.CANCELLED: reaction_service_pb2.PHASE_CANCELLED,
+}
+
+
+def codec_of(value: int) -> Codec | None:
+    """The codec of the wire's number; None where the wire or the server knows none such."""
+    try:
+        name = media_pb2.Codec.Name(value)  # type: ignore[arg-type]
+    except ValueError:
+        return None
+    return Codec.__members__.get(name.removeprefix("CODEC_"))
+
+
+def frame_of(message: media_pb2.Frame) -> EncodedFrame:
+    return EncodedFrame(
+        message.participant_id,
+        message.sequence,
+        message.pts,
+        message.clock_hz,
+        message.keyframe,
+        message.payload,
+    )
+
+
+def model_message(info: ModelInfo) -> media_pb2.ModelInfo:
+    return media_pb2.ModelInfo(name=info.name, version=info.version, labels=info.labels, backend=info.backend)
+
+
+def box_message(box: Box) -> media_pb2.BoundingBox:
+    return media_pb2.BoundingBox(ymin=box.ymin, xmin=box.xmin, ymax=box.ymax, xmax=box.xmax)
+
+
+def books_message(books: Books) -> reaction_service_pb2.FrameBooks:
+    return reaction_service_pb2.FrameBooks(
+        received=books.received,
+        analysed=books.analysed,
+        skipped=books.skipped,
+        dropped=books.dropped,
+        in_flight=books.in_flight,
+    )
+
+
+def statistics_message(
+    participants: Sequence[ParticipantStatistics],
+) -> reaction_service_pb2.StreamStatistics:
+    return reaction_service_pb2.StreamStatistics(
+        participants=[
+            reaction_service_pb2.ParticipantStatistics(
+                participant_id=each.participant_id,
+                books=books_message(each.books),
+                reactions=each.reactions,
+                latency_p50_ms=each.latency.p50_ms,
+                latency_p95_ms=each.latency.p95_ms,
+            )
+            for each in participants
+        ]
+    )
+
+
+def response_of(item: Outgoing) -> reaction_service_pb2.StreamReactionsResponse:
+    """The message of the wire for what the engine says."""
+    response = reaction_service_pb2.StreamReactionsResponse
+    control = reaction_service_pb2.StreamControl
+    match item:
+        case reaction_service_pb2.StreamReactionsResponse():
+            return item
+        case ReactionNotice():
+            return response(reaction=_reaction_message(item))
+        case DecisionNotice():
+            decision = reaction_service_pb2.FrameDecision(
+                participant_id=item.participant_id,
+                sequence=item.sequence,
+                pts=item.pts,
+                clock_hz=item.clock_hz,
+                latency_ms=item.latency_ms,
+            )
+            return response(decision=decision)
+        case KeyframeNotice():
+            request = reaction_service_pb2.KeyframeRequest(
+                participant_id=item.participant_id, reason=item.reason
+            )
+            return response(control=control(keyframe=request))
+        case SlowDownNotice():
+            slow_down = reaction_service_pb2.SlowDown(
+                participant_id=item.participant_id, max_fps=item.max_fps, reason=item.reason
+            )
+            return response(control=control(slow_down=slow_down))
+        case DrainNotice():
+            return response(control=control(drain=reaction_service_pb2.Drain(deadline_ms=item.deadline_ms)))
+        case FaultNotice():
+            code = reaction_service_pb2.FaultCode.Value(f"FAULT_CODE_{item.kind.name}")
+            fault = reaction_service_pb2.ParticipantFault(
+                participant_id=item.participant_id,
+                code=code,
+                message=item.message,
+                sequence=item.sequence,
+                count=item.count,
+            )
+            return response(fault=fault)
+        case StatisticsAnswer():
+            return response(statistics=statistics_message(item.participants))
+
+
+def _reaction_message(notice: ReactionNotice) -> reaction_service_pb2.ReactionEvent:
+    event = notice.event
+    message = reaction_service_pb2.ReactionEvent(
+        participant_id=notice.participant_id,
+        reaction_id=event.reaction_id,
+        phase=_PHASES[event.phase],
+        label=event.label,
+        progress=event.progress,
+        score=event.score,
+        pts=notice.pts,
+        clock_hz=notice.clock_hz,
+        sequence=notice.sequence,
+        latency_ms=notice.latency_ms,
+        model_version=notice.model_version,
+        end_reason=event.reason,
+    )
+    if event.box is not None:
+        message.box.CopyFrom(box_message(event.box))
+    if notice.choice is not None:
+        message.gif_reason = notice.choice.reason
+        gif = gif_message(notice.choice)
+        if gif is not None:
+            message.gif.CopyFrom(gif)
+    return message
+
+
+def gif_message(choice: Choice) -> reaction_service_pb2.Gif | None:
+    """None where the rules chose no GIF."""
+    if choice.gif is None:
+        return None
+    return reaction_service_pb2.Gif(
+        gif_id=choice.gif.id,
+        url=choice.gif.url,
+        title=choice.gif.title,
+        media_type=choice.gif.media_type,
+        priority=choice.priority,
+    )

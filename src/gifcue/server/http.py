@@ -1,0 +1,96 @@
+"""HTTP beside gRPC: metrics, probes, the GIFs, and the call that clients of single JPEGs already make.
+
+GET  /metrics      Prometheus' text format
+GET  /healthz      200 while the process runs
+GET  /readyz       200 while a detector is warm and nothing drains, else 503
+GET  /gifs/{name}  the GIF pack
+POST /annotations  multipart `img` → [{"Label": "ok_hand", "Probability": 0.999}, ...]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from gifcue.detect.regions import flatten
+from gifcue.engine.engine import Engine
+from gifcue.errors import GifcueError
+from gifcue.server.metrics import CONTENT_TYPE, metrics_text
+from gifcue.server.operator import ServingState
+
+# gRPC's names of statuses in HTTP's numbers, as far as the core's errors use them.
+_HTTP_STATUS = {
+    "INVALID_ARGUMENT": 400,
+    "RESOURCE_EXHAUSTED": 429,
+    "UNAVAILABLE": 503,
+    "FAILED_PRECONDITION": 503,
+}
+# Room for the multipart envelope around an image of the greatest size.
+_ENVELOPE_BYTES = 64 * 1024
+
+
+class HttpEdge:
+    """The handlers. `gifs` is the folder behind /gifs/."""
+
+    def __init__(self, engine: Engine, state: Callable[[], ServingState], gifs: Path) -> None:
+        self._engine = engine
+        self._state = state
+        self._gifs = gifs
+
+    def application(self) -> web.Application:
+        """The aiohttp application that serves these handlers."""
+        application = web.Application(client_max_size=self._engine.limits.max_frame_bytes + _ENVELOPE_BYTES)
+        application.router.add_get("/metrics", self._metrics)
+        application.router.add_get("/healthz", self._healthz)
+        application.router.add_get("/readyz", self._readyz)
+        application.router.add_post("/annotations", self._annotations)
+        application.router.add_static("/gifs/", self._gifs)
+        return application
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=metrics_text(self._engine), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        return web.json_response({"status": "alive"})
+
+    async def _readyz(self, request: web.Request) -> web.Response:
+        state = self._state()
+        status = 200 if state is ServingState.SERVING else 503
+        return web.json_response({"status": state.value}, status=status)
+
+    async def _annotations(self, request: web.Request) -> web.Response:
+        if not request.content_type.startswith("multipart/"):
+            got = request.content_type
+            return _error(400, f"expected multipart/form-data with a field `img`, got {got}")
+        try:
+            image = await self._image(request)
+        except web.HTTPRequestEntityTooLarge:
+            return _error(413, f"expected at most {self._engine.limits.max_frame_bytes} bytes")
+        except ValueError as error:
+            return _error(400, f"expected multipart/form-data with a field `img`: {error}")
+        if image is None:
+            return _error(400, "expected a field `img` with a JPEG or PNG, got none")
+        try:
+            still = await self._engine.annotate(image)
+        except GifcueError as error:
+            return _error(_HTTP_STATUS.get(error.status, 500), str(error))
+        found = flatten(still.regions, still.model.thresholds)
+        return web.json_response(
+            [
+                {"Label": each.label, "Probability": round(each.score, 4)}
+                for each in sorted(found, key=lambda each: -each.score)
+            ]
+        )
+
+    async def _image(self, request: web.Request) -> bytes | None:
+        fields = await request.post()
+        field = fields.get("img")
+        if isinstance(field, web.FileField):
+            return field.file.read()
+        return field.encode() if isinstance(field, str) else None
+
+
+def _error(status: int, message: str) -> web.Response:
+    return web.json_response({"error": message}, status=status)

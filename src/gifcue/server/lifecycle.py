@@ -1,0 +1,254 @@
+"""The server's life: start, warm, serve, drain, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from importlib.resources import files
+from pathlib import Path
+
+import grpc
+import structlog
+from aiohttp import web
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from gifcue import __version__
+from gifcue.config import Settings
+from gifcue.engine.build import build_engine
+from gifcue.engine.engine import Engine
+from gifcue.errors import ConfigError
+from gifcue.rules.watch import BookWatcher
+from gifcue.server.http import HttpEdge
+from gifcue.server.operator import OperatorServicer, ServingState
+from gifcue.server.reactions import ReactionServicer
+from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc, reaction_service_pb2
+from gifcue.v1 import reaction_service_pb2_grpc as reaction_grpc
+
+log = structlog.get_logger()
+
+REACTION_SERVICE = reaction_service_pb2.DESCRIPTOR.services_by_name["ReactionService"].full_name
+OPERATOR_SERVICE = operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"].full_name
+# Room for the fields around a payload of the greatest size.
+_ENVELOPE_BYTES = 64 * 1024
+_HEALTH_INTERVAL_S = 0.5
+
+
+class Server:
+    """One gifcue server. `async with Server(settings) as server` starts it and drains it.
+
+    `listen_port` and `http_port` are the ports in use once it has started.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clock = time.monotonic
+        self._engine: Engine = build_engine(settings, self._clock)
+        self._reactions = ReactionServicer(self._engine, settings.server, self._clock)
+        self._health = health.aio.HealthServicer()
+        self._grpc: grpc.aio.Server | None = None
+        self._http: web.AppRunner | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._is_draining = False
+        self._has_served = False
+        self.listen_port = 0
+        self.http_port = 0
+
+    @property
+    def engine(self) -> Engine:
+        return self._engine
+
+    @property
+    def state(self) -> ServingState:
+        """How the server does now."""
+        if self._is_draining:
+            return ServingState.DRAINING
+        if self._engine.has_failed:
+            return ServingState.NOT_SERVING
+        if self._engine.is_ready:
+            return ServingState.SERVING
+        return ServingState.NOT_SERVING if self._has_served else ServingState.STARTING
+
+    async def __aenter__(self) -> Server:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listens, so that probes get an answer, then starts the workers and returns once the model is warm.
+
+        Raises:
+            ConfigError: an address is taken or malformed, or a file is missing.
+            WorkerStartError: a worker never became ready.
+        """
+        # The probes first: an operator sees NOT_SERVING, not a refused connection, while the model warms.
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._listen_grpc()
+        try:
+            await self._listen_http()
+            await self._engine.start()
+        except BaseException:
+            await self.stop()
+            raise
+        self._has_served = True
+        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        self._tasks.append(asyncio.create_task(self._follow_health(), name="health"))
+        self._tasks.append(asyncio.create_task(self._follow_book(), name="rule book"))
+        log.info(
+            "serving",
+            version=__version__,
+            model=self._engine.model.version,
+            backend=self._engine.model.backend,
+            grpc_port=self.listen_port,
+            http_port=self.http_port,
+        )
+
+    async def stop(self) -> None:
+        """Drains: says NOT_SERVING, tells every stream, finishes what is in flight, ends streams with OK, stops."""
+        if self._is_draining:
+            return
+        self._is_draining = True
+        timeout_s = self._settings.server.drain_timeout_s
+        log.info("draining", timeout_s=timeout_s)
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._reactions.drain(timeout_s)
+        for task in self._tasks:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if self._grpc is not None:
+            # Streams have ended by now; the grace is for unary calls.
+            await self._grpc.stop(grace=timeout_s)
+        if self._http is not None:
+            await self._http.cleanup()
+        await self._engine.stop()
+        log.info("stopped")
+
+    async def _listen_grpc(self) -> None:
+        settings = self._settings
+        message_bytes = (
+            settings.limits.max_frame_bytes + settings.limits.max_extradata_bytes + _ENVELOPE_BYTES
+        )
+        server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", message_bytes),
+                ("grpc.so_reuseport", 0),  # two servers on one port would be a mistake, not load balancing
+            ]
+        )
+        reaction_grpc.add_ReactionServiceServicer_to_server(self._reactions, server)
+        operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
+            OperatorServicer(self._engine, lambda: self.state, self._clock), server
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection(
+            (REACTION_SERVICE, OPERATOR_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server
+        )
+        address = settings.server.listen
+        try:
+            credentials = self._credentials()
+            self.listen_port = (
+                server.add_secure_port(address, credentials)
+                if credentials
+                else server.add_insecure_port(address)
+            )
+        except RuntimeError as error:
+            raise ConfigError(f"server.listen: expected a free address, got {address}: {error}") from None
+        await server.start()
+        self._grpc = server
+
+    def _credentials(self) -> grpc.ServerCredentials | None:
+        certificate, key = self._settings.server.tls_certificate, self._settings.server.tls_key
+        if certificate is None and key is None:
+            return None
+        if certificate is None or key is None:
+            raise ConfigError("server.tls_certificate, server.tls_key: expected both or none, got one")
+        return grpc.ssl_server_credentials([(_read(key, "tls_key"), _read(certificate, "tls_certificate"))])
+
+    async def _listen_http(self) -> None:
+        address = self._settings.server.http_listen
+        if not address:
+            return
+        gifs = self._settings.rules.gifs or Path(str(files("gifcue.rules.default") / "gifs"))
+        if not gifs.is_dir():
+            raise ConfigError(f"rules.gifs: expected a folder, got {gifs}")
+        host, _, port = address.rpartition(":")
+        application = HttpEdge(self._engine, lambda: self.state, gifs).application()
+        self._http = web.AppRunner(application, access_log=None)
+        await self._http.setup()
+        site = web.TCPSite(self._http, host.strip("[]"), int(port))
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConfigError(
+                f"server.http_listen: expected a free address, got {address}: {error}"
+            ) from None
+        self.http_port = self._http.addresses[0][1]
+
+    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+        for service in ("", REACTION_SERVICE, OPERATOR_SERVICE):
+            await self._health.set(service, status)
+
+    async def _follow_health(self) -> None:
+        status = health_pb2.HealthCheckResponse.SERVING
+        while True:
+            await asyncio.sleep(_HEALTH_INTERVAL_S)
+            is_serving = self.state is ServingState.SERVING
+            now = (
+                health_pb2.HealthCheckResponse.SERVING
+                if is_serving
+                else health_pb2.HealthCheckResponse.NOT_SERVING
+            )
+            if now != status:
+                status = now
+                log.warning("health changed", state=self.state.value)
+                await self._set_health(status)
+
+    async def _follow_book(self) -> None:
+        watcher: BookWatcher = self._engine.book_watcher
+        while True:
+            await asyncio.sleep(self._settings.rules.reload_interval_s)
+            if watcher.poll():
+                log.info("rule book reloaded")
+
+
+def _read(path: Path, field: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"server.{field}: expected a readable file, got {path}: {error.strerror}") from None
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    starting = asyncio.create_task(_start(settings))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        server = await starting
+        await stopping
+        await server.stop()
+    stopping.cancel()
+
+
+async def _start(settings: Settings) -> Server:
+    server = Server(settings)
+    await server.start()
+    return server
+
+
+def run(settings: Settings) -> int:
+    """Serves until SIGTERM or SIGINT, drains, and returns the process' exit code.
+
+    Raises as `Server.start` does.
+    """
+    asyncio.run(_serve(settings))
+    return 0

@@ -1,0 +1,70 @@
+"""Prometheus metrics, read from the engine's statistics at every scrape: nothing is counted twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from gifcue.engine.engine import Engine
+from gifcue.engine.latency import BUCKETS_MS
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class EngineCollector(Collector):
+    """Turns the engine's statistics into metric families. No label ever names a person or a room."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def collect(self) -> Iterator[Metric]:
+        figures = self._engine.statistics()
+        books = figures.books
+        yield CounterMetricFamily("gifcue_frames_received", "Frames that arrived.", value=books.received)
+        yield CounterMetricFamily(
+            "gifcue_frames_analysed", "Frames that a detector judged.", value=books.analysed
+        )
+        yield _by("gifcue_frames_skipped", "Frames that needed no judgement.", "reason", books.skipped)
+        yield _by("gifcue_frames_dropped", "Frames lost to analysis.", "reason", books.dropped)
+        yield GaugeMetricFamily("gifcue_frames_in_flight", "Frames on their way now.", value=books.in_flight)
+        yield _by("gifcue_reactions_started", "Reactions that started.", "label", figures.reactions)
+        yield GaugeMetricFamily("gifcue_streams", "Streams open.", value=figures.sessions)
+        yield GaugeMetricFamily("gifcue_participants", "Participants joined.", value=figures.participants)
+        latency = HistogramMetricFamily(
+            "gifcue_decision_latency_seconds", "From a frame's arrival to the decision on it."
+        )
+        bounds = [str(bound / 1000) for bound in BUCKETS_MS]
+        buckets = [*zip(bounds, figures.latency.buckets, strict=True), ("+Inf", figures.latency.count)]
+        latency.add_metric([], buckets, figures.latency.sum_ms / 1000)
+        yield latency
+        up = GaugeMetricFamily("gifcue_worker_up", "1 while the worker is ready.", labels=["worker"])
+        restarts = CounterMetricFamily(
+            "gifcue_worker_restarts", "How often the worker was restarted.", labels=["worker"]
+        )
+        for worker in figures.workers:
+            up.add_metric([worker.name], float(worker.state == "ready"))
+            restarts.add_metric([worker.name], worker.restarts)
+        yield up
+        yield restarts
+
+
+def _by(name: str, documentation: str, label: str, values: Mapping[str, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, documentation, labels=[label])
+    for key, value in sorted(values.items()):
+        family.add_metric([key], value)
+    return family
+
+
+def metrics_text(engine: Engine) -> bytes:
+    """All metrics in Prometheus' text format, version 0.0.4."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(EngineCollector(engine))
+    return generate_latest(registry)

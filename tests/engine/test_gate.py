@@ -1,0 +1,75 @@
+"""Nothing that builds on a lost frame reaches a decoder."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gifcue.engine.gate import KeyframeGate, RateGate, Verdict
+from gifcue.errors import FaultReason
+
+
+def test_a_stream_joined_in_the_middle_waits_for_a_keyframe() -> None:
+    gate = KeyframeGate(intra_only=False)
+    assert gate.judge(7, keyframe=False) == Verdict(drop=FaultReason.AWAITING_KEYFRAME)
+    assert gate.judge(8, keyframe=True) == Verdict()
+    assert gate.judge(9, keyframe=False) == Verdict()
+
+
+def test_a_gap_closes_the_gate_until_a_keyframe() -> None:
+    gate = KeyframeGate(intra_only=False)
+    gate.judge(1, keyframe=True)
+    assert gate.judge(3, keyframe=False) == Verdict(drop=FaultReason.SEQUENCE_GAP, gap=True)
+    assert gate.judge(4, keyframe=False) == Verdict(drop=FaultReason.AWAITING_KEYFRAME)
+    assert gate.judge(5, keyframe=True) == Verdict()
+
+
+def test_a_keyframe_after_a_gap_passes_at_once() -> None:
+    gate = KeyframeGate(intra_only=False)
+    gate.judge(1, keyframe=True)
+    assert gate.judge(5, keyframe=True) == Verdict(gap=True)
+
+
+def test_a_duplicate_is_dropped_and_costs_nothing_else() -> None:
+    gate = KeyframeGate(intra_only=False)
+    gate.judge(1, keyframe=True)
+    gate.judge(2, keyframe=False)
+    assert gate.judge(2, keyframe=False) == Verdict(drop=FaultReason.SEQUENCE_GAP, gap=True)
+    assert gate.judge(3, keyframe=False) == Verdict()
+
+
+def test_a_sender_may_start_counting_anew_at_a_keyframe() -> None:
+    gate = KeyframeGate(intra_only=False)
+    gate.judge(900, keyframe=True)
+    assert gate.judge(0, keyframe=True).drop is None
+    assert gate.judge(1, keyframe=False) == Verdict()
+
+
+def test_pictures_that_stand_alone_never_wait() -> None:
+    gate = KeyframeGate(intra_only=True)
+    assert gate.judge(4, keyframe=False).drop is None
+    assert gate.judge(9, keyframe=False).drop is None
+    gate.close()
+    assert not gate.is_waiting
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.booleans())))
+def test_an_inter_frame_passes_only_right_behind_one_that_passed(frames: list[tuple[int, bool]]) -> None:
+    gate = KeyframeGate(intra_only=False)
+    last_passed: int | None = None
+    for sequence, keyframe in frames:
+        if gate.judge(sequence, keyframe=keyframe).drop is None:
+            assert keyframe or last_passed == sequence - 1
+            last_passed = sequence
+
+
+def test_the_rate_is_held_over_the_senders_clock() -> None:
+    gate = RateGate(max_fps=30)
+    assert all(gate.admits(n / 30) for n in range(300))
+    assert sum(gate.admits(20 + n / 300) for n in range(3000)) <= 30 * 10 + 31
+
+
+def test_b_frames_do_not_refill_the_rate() -> None:
+    gate = RateGate(max_fps=10)
+    admitted = [gate.admits(1.0 if n % 2 else 0.9) for n in range(100)]
+    assert sum(admitted) <= 12

@@ -18,7 +18,7 @@ from gifcue.detect.settings import PoolSettings
 from gifcue.engine.settings import LimitSettings
 from gifcue.errors import ConfigError
 from gifcue.media.settings import MediaSettings
-from gifcue.reactions.settings import ReactionSettings
+from gifcue.reactions.settings import PolicySettings, policy_preset
 from gifcue.server.settings import LogSettings, RulesSettings, ServerSettings
 from gifcue.workers.settings import SupervisionSettings
 
@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = Field(default_factory=LimitSettings)
     media: MediaSettings = Field(default_factory=MediaSettings)
     detect: PoolSettings = Field(default_factory=PoolSettings)
-    reactions: ReactionSettings = Field(default_factory=ReactionSettings)
+    reactions: PolicySettings = Field(default_factory=lambda: policy_preset("normal"))
     rules: RulesSettings = Field(default_factory=RulesSettings)
     supervision: SupervisionSettings = Field(default_factory=SupervisionSettings)
     log: LogSettings = Field(default_factory=LogSettings)

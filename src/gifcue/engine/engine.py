@@ -165,7 +165,7 @@ class Engine:
 
     def reaction_labels(self, policy: PolicySettings) -> tuple[str, ...]:
         """The labels that can become reactions: the policy knows how, and the model sees them."""
-        return tuple(label for label in self.model.labels if label in policy.labels)
+        return tuple(label for label in self.model.labels if label in policy.reaction_labels)
 
     def attach(self, session: Session, participant: Participant, extradata: bytes) -> None:
         """A participant joined: gives it a decoder."""

@@ -18,7 +18,8 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     FACE: ("smile", "neutral", "thinking"),
     HAND: ("wave", "ok_hand", "thumbs_up"),
 }
-# In shared data doubled boxes are equal to the pixel; somebody who draws them twice by hand is off by a few.
+LABELS: tuple[str, ...] = (FACE, HAND, *ATTRIBUTES[FACE], *ATTRIBUTES[HAND])
+# LabelImg's copies are equal to the pixel; somebody who draws them twice by hand is off by a few.
 SAME_BOX_IOU = 0.85
 
 

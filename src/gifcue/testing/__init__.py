@@ -1,1 +1,1 @@
-"""Kits for tests: small stand-ins for what is slow, far away or dangerous. Nothing that is served imports them."""
+"""A public test kit: real encoded video and servers in process, for tests of gifcue and of what talks to it."""

@@ -1,0 +1,325 @@
+"""A gifcue server without video: real gRPC, scripted answers. The client's tests and the command line's stand
+on it.
+
+It keeps the protocol's books (every frame counts as analysed) and, for each participant with allowed labels,
+answers the first frame with HOLDING and STARTED of its first label and its leave, or the end of the stream,
+with ENDED.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from gifcue.v1 import (
+    media_pb2,
+    operator_service_pb2,
+    operator_service_pb2_grpc,
+    reaction_service_pb2,
+    reaction_service_pb2_grpc,
+)
+from gifcue.v1.reaction_service_pb2 import StreamReactionsRequest, StreamReactionsResponse
+
+MODEL = media_pb2.ModelInfo(
+    name="fake", version="fake-1", labels=["face", "hand", "smile", "wave", "thumbs_up"], backend="litert"
+)
+REACTION_LABELS = ("smile", "thumbs_up", "wave")
+LIMITS = reaction_service_pb2.EffectiveLimits(
+    max_participants=16,
+    max_frame_bytes=4 * 1024 * 1024,
+    max_pixels=1920 * 1080,
+    max_fps=60,
+    max_buffered_bytes=8 * 1024 * 1024,
+    idle_timeout_ms=30_000,
+)
+
+
+class FakeStream:
+    """One stream as the server sees it: every request that came, and a way to answer."""
+
+    def __init__(self) -> None:
+        self.requests: list[StreamReactionsRequest] = []
+        self.joins: dict[str, reaction_service_pb2.Join] = {}
+        self.frames: list[media_pb2.Frame] = []
+        self.half_closed = asyncio.Event()
+        self._changed = asyncio.Condition()
+        self._answers: asyncio.Queue[StreamReactionsResponse | _End] = asyncio.Queue()
+        self._open_reactions: dict[str, reaction_service_pb2.ReactionEvent] = {}
+
+    def answer(self, **message: Any) -> None:
+        """Sends one response: `answer(reaction=…)`, `answer(fault=…)`, …"""
+        self._answers.put_nowait(StreamReactionsResponse(**message))
+
+    def end(self, code: grpc.StatusCode = grpc.StatusCode.OK, details: str = "") -> None:
+        """Ends the call once what was answered before is sent."""
+        self._answers.put_nowait(_End(code, details))
+
+    async def until(self, condition: Callable[[FakeStream], bool]) -> None:
+        """Waits until what came satisfies `condition`."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: condition(self))
+
+    def books(self, participant_id: str) -> reaction_service_pb2.FrameBooks:
+        """Every frame that came counts as analysed."""
+        count = sum(frame.participant_id == participant_id for frame in self.frames)
+        return reaction_service_pb2.FrameBooks(received=count, analysed=count)
+
+    async def take(self, request: StreamReactionsRequest) -> None:
+        """Reads one request and answers it."""
+        async with self._changed:
+            self.requests.append(request)
+            match request.WhichOneof("message"):
+                case "frame":
+                    self.frames.append(request.frame)
+                    self._react(request.frame)
+                case "participant":
+                    self._update(request.participant)
+                case "statistics":
+                    self._tell()
+            self._changed.notify_all()
+
+    def finish(self) -> None:
+        """The client half-closed: what is under way ends, then the call."""
+        for participant_id in tuple(self._open_reactions):
+            self._release(participant_id, "left")
+        self.half_closed.set()
+        self.end()
+
+    async def answers(self) -> AsyncIterator[StreamReactionsResponse | _End]:
+        """What to send, in order."""
+        while True:
+            yield await self._answers.get()
+
+    def _update(self, update: reaction_service_pb2.ParticipantUpdate) -> None:
+        match update.WhichOneof("update"):
+            case "join":
+                self.joins[update.participant_id] = update.join
+            case "leave":
+                self._release(update.participant_id, "left")
+
+    def _react(self, frame: media_pb2.Frame) -> None:
+        join = self.joins.get(frame.participant_id)
+        if join is None:
+            self.answer(
+                fault=reaction_service_pb2.ParticipantFault(
+                    participant_id=frame.participant_id,
+                    code=reaction_service_pb2.FAULT_CODE_UNKNOWN_PARTICIPANT,
+                    message="expected a participant that joined",
+                    sequence=frame.sequence,
+                    count=1,
+                )
+            )
+            return
+        if frame.participant_id in self._open_reactions or not join.allowed_labels:
+            return
+        reaction = reaction_service_pb2.ReactionEvent(
+            participant_id=frame.participant_id,
+            reaction_id=f"r-{frame.participant_id}",
+            label=join.allowed_labels[0],
+            score=0.97,
+            box=media_pb2.BoundingBox(ymin=0.1, xmin=0.2, ymax=0.5, xmax=0.6),
+            pts=frame.pts,
+            clock_hz=frame.clock_hz,
+            sequence=frame.sequence,
+            latency_ms=12.5,
+            model_version=MODEL.version,
+        )
+        self._open_reactions[frame.participant_id] = reaction
+        if self.requests[0].config.send_holding:
+            self._answer(reaction, reaction_service_pb2.PHASE_HOLDING, progress=0.5)
+        gif = reaction_service_pb2.Gif(
+            gif_id="smile-1", url="/gifs/smile-1.gif", title="A smile", media_type="image/gif", priority=1
+        )
+        self._answer(
+            reaction, reaction_service_pb2.PHASE_STARTED, progress=1.0, gif=gif, gif_reason="the only one"
+        )
+
+    def _release(self, participant_id: str, reason: str) -> None:
+        reaction = self._open_reactions.pop(participant_id, None)
+        if reaction is not None:
+            self._answer(reaction, reaction_service_pb2.PHASE_ENDED, progress=1.0, end_reason=reason)
+
+    def _answer(self, reaction: reaction_service_pb2.ReactionEvent, phase: Any, **fields: Any) -> None:
+        event = reaction_service_pb2.ReactionEvent(phase=phase, **fields)
+        event.MergeFrom(reaction)
+        self.answer(reaction=event)
+
+    def _tell(self) -> None:
+        self.answer(
+            statistics=reaction_service_pb2.StreamStatistics(
+                participants=[
+                    reaction_service_pb2.ParticipantStatistics(
+                        participant_id=name,
+                        books=self.books(name),
+                        reactions=1,
+                        latency_p50_ms=9,
+                        latency_p95_ms=12,
+                    )
+                    for name in self.joins
+                ]
+            )
+        )
+
+
+@dataclass(frozen=True)
+class _End:
+    code: grpc.StatusCode
+    details: str
+
+
+@dataclass
+class FakeService:
+    """What the fake server answers; change it before a call."""
+
+    streams: list[FakeStream] = field(default_factory=list)
+    refuse: tuple[grpc.StatusCode, str] | None = None
+    silent: bool = False
+    health: health_pb2.HealthCheckResponse.ServingStatus = health_pb2.HealthCheckResponse.SERVING
+    metadata: list[tuple[str, str]] = field(default_factory=list)
+    opened: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def stream(self, number: int) -> FakeStream:
+        """The stream opened as number `number`, from 0, once it is."""
+        async with self.opened:
+            await self.opened.wait_for(lambda: len(self.streams) > number)
+        return self.streams[number]
+
+
+class _Reactions(reaction_service_pb2_grpc.ReactionServiceServicer):
+    def __init__(self, service: FakeService) -> None:
+        self._service = service
+
+    async def StreamReactions(
+        self, requests: Any, context: Any
+    ) -> AsyncIterator[StreamReactionsResponse]:
+        service = self._service
+        service.metadata = [(key, value) for key, value in context.invocation_metadata()]
+        if service.refuse is not None:
+            await context.abort(*service.refuse)
+        stream = FakeStream()
+        async with service.opened:
+            service.streams.append(stream)
+            service.opened.notify_all()
+        reader = asyncio.create_task(self._read(requests, stream))
+        try:
+            async for answer in stream.answers():
+                if isinstance(answer, _End):
+                    if answer.code is not grpc.StatusCode.OK:
+                        await context.abort(answer.code, answer.details)
+                    return
+                yield answer
+        finally:
+            reader.cancel()
+
+    async def _read(self, requests: Any, stream: FakeStream) -> None:
+        async for request in requests:
+            if not stream.requests and request.WhichOneof("message") != "config":
+                stream.end(grpc.StatusCode.FAILED_PRECONDITION, "expected a config first")
+                return
+            await stream.take(request)
+            if request.HasField("config") and not self._service.silent:
+                stream.answer(
+                    ready=reaction_service_pb2.StreamReady(
+                        limits=LIMITS,
+                        model=MODEL,
+                        reaction_labels=REACTION_LABELS,
+                        server_version="0.0.0",
+                        session_id=f"s-{len(self._service.streams)}",
+                        preset=request.config.preset or "normal",
+                    )
+                )
+        stream.finish()
+
+    async def AnnotateImage(self, request: Any, context: Any) -> Any:
+        if not request.image.startswith((b"\xff\xd8", b"\x89PNG")):
+            await context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT, "expected a JPEG or PNG, got something else"
+            )
+        box = media_pb2.BoundingBox(ymin=0.1, xmin=0.2, ymax=0.5, xmax=0.6)
+        found = [
+            reaction_service_pb2.Annotation(label=label, score=score, box=box)
+            for label, score in (("smile", 0.98), ("face", 0.6))
+            if score >= request.min_score
+        ]
+        return reaction_service_pb2.AnnotateImageResponse(
+            annotations=found, model=MODEL, width=640, height=360
+        )
+
+
+class _Operator(operator_service_pb2_grpc.OperatorServiceServicer):
+    def __init__(self, service: FakeService) -> None:
+        self._service = service
+
+    async def GetStatus(self, request: Any, context: Any) -> Any:
+        frames = sum(len(stream.frames) for stream in self._service.streams)
+        return operator_service_pb2.GetStatusResponse(
+            server_version="0.0.0",
+            model=MODEL,
+            uptime_s=12.0,
+            state=operator_service_pb2.SERVING_STATE_SERVING,
+            streams=len(self._service.streams),
+            participants=sum(len(stream.joins) for stream in self._service.streams),
+            books=reaction_service_pb2.FrameBooks(received=frames, analysed=frames),
+            reactions={"smile": 1},
+            workers=[operator_service_pb2.WorkerStatus(name="decode-0", state="ready", pid=1)],
+            latency_p50_ms=9,
+            latency_p95_ms=12,
+        )
+
+    async def GetMetrics(self, request: Any, context: Any) -> Any:
+        return operator_service_pb2.GetMetricsResponse(text="gifcue_frames_received_total 0\n")
+
+
+class _Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
+    def __init__(self, service: FakeService) -> None:
+        self._service = service
+
+    async def Check(self, request: Any, context: Any) -> Any:
+        return health_pb2.HealthCheckResponse(status=self._service.health)
+
+
+class FakeServer:
+    """`async with FakeServer() as server`: listens on a free port; `server.target` says which."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.service = FakeService()
+        self.port = port
+        self._server: Any = None
+
+    @property
+    def target(self) -> str:
+        """What to dial."""
+        return f"127.0.0.1:{self.port}"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.kill()
+
+    async def start(self) -> None:
+        """Listens; after `kill` on the same port again."""
+        self._server = grpc.aio.server()
+        reaction_service_pb2_grpc.add_ReactionServiceServicer_to_server(
+            _Reactions(self.service), self._server
+        )
+        operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(_Operator(self.service), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(_Health(self.service), self._server)
+        self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        await self._server.start()
+
+    async def kill(self) -> None:
+        """Stops without a grace: every stream breaks."""
+        if self._server is not None:
+            server, self._server = self._server, None
+            await server.stop(grace=None)

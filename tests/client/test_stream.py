@@ -1,0 +1,315 @@
+from __future__ import annotations
+
+import asyncio
+
+import grpc
+import pytest
+
+from gifcue.client import (
+    Codec,
+    ConnectionOptions,
+    Draining,
+    Fault,
+    FaultCode,
+    KeyframeRequested,
+    Phase,
+    Reaction,
+    ReactionClient,
+    Ready,
+    SlowDown,
+    StreamOptions,
+)
+from gifcue.client.exceptions import (
+    InvalidRequest,
+    ServerBusy,
+    ServerTimeout,
+    ServerUnavailable,
+    StreamCancelled,
+    StreamClosed,
+)
+from gifcue.testing.fake_server import FakeServer
+from gifcue.v1 import media_pb2, reaction_service_pb2
+
+CONFIG = StreamOptions(room_id="weekly", client_name="test/1", preset="careful", send_holding=True)
+
+
+async def test_the_config_goes_first_and_once(server: FakeServer, client: ReactionClient) -> None:
+    async with client.open(CONFIG) as stream:
+        assert stream.ready.preset == "careful"
+        assert stream.ready.reaction_labels == ("smile", "thumbs_up", "wave")
+        assert stream.ready.limits.max_fps == 60
+        alice = await stream.join("alice", Codec.VP8, allowed_labels=["smile"])
+        await alice.send(b"k", pts=0, keyframe=True)
+    kinds = [request.WhichOneof("message") for request in server.service.streams[0].requests]
+    assert kinds == ["config", "participant", "frame"]
+    config = server.service.streams[0].requests[0].config
+    assert (config.room_id, config.client_name, config.send_holding) == ("weekly", "test/1", True)
+
+
+@pytest.mark.parametrize("codec", list(Codec))
+async def test_every_codec_has_its_name_on_the_wire(
+    server: FakeServer, client: ReactionClient, codec: Codec
+) -> None:
+    async with client.open() as stream:
+        await stream.join("alice", codec, extradata=b"header", allowed_labels=["wave", "smile"])
+    join = server.service.streams[0].joins["alice"]
+    assert media_pb2.Codec.Name(join.codec) == f"CODEC_{codec.name}"
+    assert join.extradata == b"header"
+    assert list(join.allowed_labels) == ["wave", "smile"]
+
+
+async def test_frames_count_up_and_a_loss_leaves_a_gap(server: FakeServer, client: ReactionClient) -> None:
+    async with client.open() as stream:
+        alice = await stream.join("alice", Codec.H264)
+        bob = await stream.join("bob", Codec.H264)
+        assert await alice.send(b"0", pts=0, keyframe=True) == 0
+        assert await bob.send(bytearray(b"1"), pts=5, clock_hz=1000) == 0
+        assert await alice.send(memoryview(b"2"), pts=3000) == 1
+        alice.mark_lost(2)
+        assert alice.next_sequence == 4
+        assert await alice.send(b"3", pts=9000) == 4
+        with pytest.raises(ValueError, match="1 or more"):
+            alice.mark_lost(0)
+    frames = server.service.streams[0].frames
+    assert [(f.participant_id, f.sequence, f.pts, f.clock_hz, f.keyframe, f.payload) for f in frames] == [
+        ("alice", 0, 0, 90_000, True, b"0"),
+        ("bob", 0, 5, 1000, False, b"1"),
+        ("alice", 1, 3000, 90_000, False, b"2"),
+        ("alice", 4, 9000, 90_000, False, b"3"),
+    ]
+
+
+async def test_reactions_come_in_order_with_their_gif(client: ReactionClient) -> None:
+    async with client.open(CONFIG) as stream:
+        alice = await stream.join("alice", Codec.H264, allowed_labels=["smile"])
+        await alice.send(b"k", pts=45_000, keyframe=True)
+        await stream.half_close()
+        events = [event async for event in stream.events()]
+    assert isinstance(events[0], Ready)
+    reactions = [event for event in events if isinstance(event, Reaction)]
+    assert [event.phase for event in reactions] == [Phase.HOLDING, Phase.STARTED, Phase.ENDED]
+    holding, started, ended = reactions
+    assert holding.progress == 0.5
+    assert holding.gif is None
+    assert started.gif is not None
+    assert started.gif.title == "A smile"
+    assert started.at_s == 0.5
+    assert started.box.ymax == pytest.approx(0.5)
+    assert ended.end_reason == "left"
+    assert {event.reaction_id for event in reactions} == {"r-alice"}
+
+
+async def test_participant_updates_reach_the_server(server: FakeServer, client: ReactionClient) -> None:
+    async with client.open() as stream:
+        alice = await stream.join("alice", Codec.H264)
+        await alice.set_speaking(True)
+        await alice.set_allowed(["wave"])
+        await alice.leave()
+    updates = [r.participant for r in server.service.streams[0].requests[1:]]
+    assert [update.WhichOneof("update") for update in updates] == ["join", "speaking", "allowed", "leave"]
+    assert updates[1].speaking.speaking
+    assert list(updates[2].allowed.labels) == ["wave"]
+
+
+async def test_a_keyframe_request_is_an_event_a_callback_and_a_flag(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    heard: list[tuple[str, KeyframeRequested]] = []
+    async with client.open(on_keyframe_request=lambda request: heard.append(("stream", request))) as stream:
+        alice = await stream.join(
+            "alice", Codec.H264, on_keyframe_request=lambda request: heard.append(("alice", request))
+        )
+        fake = await server.service.stream(0)
+        fake.answer(
+            control=reaction_service_pb2.StreamControl(
+                keyframe=reaction_service_pb2.KeyframeRequest(participant_id="alice", reason="sequence_gap")
+            )
+        )
+        wanted = KeyframeRequested("alice", "sequence_gap")
+        async for event in stream.events():
+            if event == wanted:
+                break
+        assert heard == [("alice", wanted), ("stream", wanted)]
+        assert alice.keyframe_wanted
+        await alice.send(b"inter", pts=0)
+        assert alice.keyframe_wanted
+        await alice.send(b"key", pts=1, keyframe=True)
+        assert not alice.keyframe_wanted
+
+
+async def test_faults_and_controls(server: FakeServer, client: ReactionClient) -> None:
+    async with client.open() as stream:
+        fake = await server.service.stream(0)
+        pb = reaction_service_pb2
+        fake.answer(
+            fault=pb.ParticipantFault(
+                participant_id="bob", code=pb.FAULT_CODE_INVALID_DATA, message="expected VP8", sequence=7, count=3
+            )
+        )
+        fake.answer(control=pb.StreamControl(slow_down=pb.SlowDown(max_fps=15, reason="overload")))
+        fake.answer(control=pb.StreamControl(drain=pb.Drain(deadline_ms=5000)))
+        fake.end()
+        events = [event async for event in stream.events()]
+    assert events[1:] == [
+        Fault("bob", FaultCode.INVALID_DATA, "expected VP8", 7, 3),
+        SlowDown("", 15.0, "overload"),
+        Draining(5000),
+    ]
+
+
+async def test_every_fault_code_of_the_wire_has_a_name() -> None:
+    wire = {name.removeprefix("FAULT_CODE_").lower() for name in reaction_service_pb2.FaultCode.keys()}
+    assert wire == {code.value for code in FaultCode}
+
+
+async def test_statistics_count_all_that_was_sent_before(client: ReactionClient) -> None:
+    async with client.open() as stream:
+        alice = await stream.join("alice", Codec.H264)
+        bob = await stream.join("bob", Codec.H264)
+        for number in range(5):
+            await alice.send(b"x", pts=number)
+        await bob.send(b"x", pts=0)
+        statistics = await stream.statistics()
+        assert statistics.participant("alice").books.received == 5
+        assert statistics.total.received == 6
+        assert statistics.total.balanced
+        with pytest.raises(KeyError, match="'alice', 'bob', got 'carol'"):
+            statistics.participant("carol")
+
+
+async def test_statistics_that_never_come_raise(server: FakeServer, client: ReactionClient) -> None:
+    async with client.open() as stream:
+        fake = await server.service.stream(0)
+        fake.end(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many streams")
+        with pytest.raises(ServerBusy, match="too many streams"):
+            while True:
+                await stream.statistics()
+                await asyncio.sleep(0)
+        with pytest.raises(ServerBusy):
+            await stream.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "retryable"),
+    [
+        (grpc.StatusCode.FAILED_PRECONDITION, InvalidRequest, False),
+        (grpc.StatusCode.UNAVAILABLE, ServerUnavailable, True),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, ServerBusy, True),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, ServerTimeout, True),
+    ],
+)
+async def test_the_status_that_ends_a_stream_is_raised_after_its_events(
+    server: FakeServer, client: ReactionClient, code: grpc.StatusCode, kind: type[Exception], retryable: bool
+) -> None:
+    seen: list[object] = []
+
+    async def iterate() -> None:
+        async with client.open() as stream:
+            fake = await server.service.stream(0)
+            fake.answer(control=reaction_service_pb2.StreamControl(drain=reaction_service_pb2.Drain()))
+            fake.end(code, "the reason")
+            async for event in stream.events():
+                seen.append(event)
+
+    with pytest.raises(kind, match=f"{code.name}: the reason") as caught:
+        await iterate()
+    assert [type(event) for event in seen] == [Ready, Draining]
+    assert caught.value.retryable is retryable  # type: ignore[attr-defined]
+
+
+async def test_leaving_the_block_raises_the_status_too(server: FakeServer, client: ReactionClient) -> None:
+    with pytest.raises(InvalidRequest, match="second config"):
+        async with client.open():
+            fake = await server.service.stream(0)
+            fake.end(grpc.StatusCode.FAILED_PRECONDITION, "second config")
+
+
+async def test_refused_before_it_is_ready(server: FakeServer, client: ReactionClient) -> None:
+    server.service.refuse = (grpc.StatusCode.UNAVAILABLE, "no detector is ready")
+    with pytest.raises(ServerUnavailable, match="no detector is ready"):
+        async with client.open():
+            raise AssertionError("opened")
+
+
+async def test_no_server_is_unavailable() -> None:
+    async with FakeServer() as gone:
+        target = gone.target
+    async with ReactionClient(target) as client:
+        with pytest.raises(ServerUnavailable):
+            async with client.open():
+                raise AssertionError("opened")
+
+
+async def test_a_silent_server_times_out(server: FakeServer) -> None:
+    server.service.silent = True
+    async with ReactionClient(server.target, ConnectionOptions(open_timeout_s=0.01)) as client:
+        with pytest.raises(ServerTimeout, match="ready within 0.01 s"):
+            async with client.open():
+                raise AssertionError("opened")
+
+
+async def test_nothing_can_be_sent_after_the_half_close(client: ReactionClient) -> None:
+    async with client.open() as stream:
+        alice = await stream.join("alice", Codec.H264)
+        await stream.half_close()
+        with pytest.raises(StreamClosed):
+            await alice.send(b"late", pts=0)
+
+
+async def test_an_exception_in_the_block_cancels_the_call(server: FakeServer, client: ReactionClient) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with client.open() as stream:
+            raise ZeroDivisionError
+    assert stream.ended
+    with pytest.raises(StreamCancelled):
+        async for _ in stream.events():
+            pass
+    assert not server.service.streams[0].half_closed.is_set()
+
+
+async def test_a_cancelled_sender_does_not_take_the_stream_along(server: FakeServer) -> None:
+    # A full outbox makes `send` wait; in grpc.aio itself, a cancelled write would end the call.
+    async with ReactionClient(server.target, ConnectionOptions(outbox_bytes=10)) as client, client.open() as stream:
+        alice = await stream.join("alice", Codec.H264)
+        await alice.send(b"x" * 64, pts=0, keyframe=True)
+        waiting = asyncio.create_task(alice.send(b"y" * 64, pts=1))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert await alice.send(b"z" * 64, pts=2) == 1
+    assert [frame.payload[:1] for frame in server.service.streams[0].frames] == [b"x", b"z"]
+
+
+async def test_a_failing_callback_ends_the_stream_and_is_raised(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    def fail(request: KeyframeRequested) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        async with client.open(on_keyframe_request=fail) as stream:
+            fake = await server.service.stream(0)
+            fake.answer(
+                control=reaction_service_pb2.StreamControl(keyframe=reaction_service_pb2.KeyframeRequest())
+            )
+            async for _ in stream.events():
+                pass
+
+
+async def test_big_payloads_pass(server: FakeServer, client: ReactionClient) -> None:
+    async with client.open() as stream:
+        alice = await stream.join("alice", Codec.H264)
+        await alice.send(bytes(6 * 1024 * 1024), pts=0, keyframe=True)
+        # The fake server keeps grpc's own limit of 4 MiB: its refusal must come back as a status.
+        with pytest.raises(ServerBusy, match="larger than max"):
+            await stream.statistics()
+        with pytest.raises(ServerBusy):
+            await stream.close()
+
+
+async def test_metadata_travels_along(server: FakeServer) -> None:
+    options = ConnectionOptions(metadata=(("authorization", "Bearer abc"),))
+    async with ReactionClient(server.target, options) as client, client.open():
+        pass
+    assert ("authorization", "Bearer abc") in server.service.metadata

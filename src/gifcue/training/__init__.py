@@ -1,1 +1,1 @@
-"""Dataset ► training ► evaluation ► export: how the served detector is made. Nothing served imports this."""
+"""Dataset ► training ► evaluation ► export."""

@@ -1,0 +1,126 @@
+"""Pictures made worse on purpose: as webcams, codecs and distance make them.
+
+Every function takes its randomness as an argument, so that a step of training can be repeated exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class PixelAugmentation:
+    """How often, 0..1, each of the damages happens."""
+
+    light: float = 0.8
+    colour: float = 0.4
+    grey: float = 0.08
+    shrink: float = 0.25
+    blur: float = 0.2
+    noise: float = 0.25
+    jpeg: float = 0.25
+    occlude: float = 0.15
+
+
+def crop_matrix(
+    center: tuple[float, float], side_px: float, size: int, *, angle_deg: float = 0.0, mirror: bool = False
+) -> Floats:
+    """The affine map [2, 3] from a photograph's pixels to a crop of `size` pixels.
+
+    The square of `side_px` around `center` (x, y) fills the crop; pixel centres lie at halves, as in a bilinear resize.
+    """
+    scale = size / side_px
+    cos, sin = scale * np.cos(np.radians(angle_deg)), scale * np.sin(np.radians(angle_deg))
+    linear = np.array([[cos, -sin], [sin, cos]], np.float64)
+    if mirror:
+        linear[0] = -linear[0]
+    # Pixel (i, j) covers [i, i + 1): its centre is at i + 0.5.
+    offset = size / 2 - 0.5 - linear @ (np.array(center) - 0.5)
+    return np.concatenate([linear, offset[:, None]], 1).astype(np.float32)
+
+
+def warp(image: Image, matrix: Floats, size: tuple[int, int], border: int | None = None) -> Image:
+    """Applies the map with plain bilinear sampling; `size` is (width, height), `border` a grey level or None to repeat."""
+    mode = cv2.BORDER_REPLICATE if border is None else cv2.BORDER_CONSTANT
+    level = 0 if border is None else border
+    warped = cv2.warpAffine(
+        image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=(level, level, level)
+    )
+    return np.asarray(warped, np.uint8)
+
+
+def move_points(points: Floats, matrix: Floats, size: int) -> Floats:
+    """Landmarks [N, 2 or 3] in the photograph's pixels ► shares of the crop; z is scaled and never turned."""
+    moved = points.copy()
+    # Landmarks are continuous coordinates, the matrix maps pixel indices: half a pixel lies between them.
+    moved[:, :2] = ((points[:, :2] - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5) / size
+    if points.shape[1] == 3:
+        moved[:, 2] = points[:, 2] * float(np.hypot(matrix[0, 0], matrix[1, 0])) / size
+    return moved
+
+
+def damage(image: Image, rng: np.random.Generator, often: PixelAugmentation) -> Image:
+    """Light, colour, distance, blur, noise and compression, each by chance. Returns a picture of the same shape."""
+    chance = rng.random(8)
+    height, width = image.shape[:2]
+    if chance[0] < often.light or chance[1] < often.colour:
+        image = _relight(image, rng, colour=bool(chance[1] < often.colour))
+    if chance[2] < often.grey:
+        image = np.repeat(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[:, :, None], 3, 2)
+    if chance[3] < often.occlude:
+        image = _occlude(image, rng)
+    if chance[4] < often.shrink:
+        factor = rng.uniform(0.25, 0.8)
+        small = cv2.resize(image, (max(8, int(width * factor)), max(8, int(height * factor))))
+        how = cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_NEAREST
+        image = cv2.resize(small, (width, height), interpolation=how)
+    if chance[5] < often.blur:
+        image = _blur(image, rng)
+    if chance[6] < often.noise:
+        level = rng.uniform(2.0, 14.0)
+        noise = rng.standard_normal(image.shape, dtype=np.float32) * np.float32(level)
+        image = np.clip(image + noise, 0, 255).astype(np.uint8)
+    if chance[7] < often.jpeg:
+        quality = int(rng.integers(12, 70))
+        coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        image = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+    return np.asarray(image, np.uint8)
+
+
+def _relight(image: Image, rng: np.random.Generator, *, colour: bool) -> Image:
+    ramp = np.linspace(0.0, 1.0, 256, dtype=np.float32)
+    gamma = float(np.exp(rng.uniform(-0.5, 0.5)))
+    contrast, lift = rng.uniform(0.6, 1.4), rng.uniform(-0.2, 0.2)
+    curve = ((ramp**gamma) - 0.5) * contrast + 0.5 + lift
+    gains = rng.uniform(0.8, 1.2, 3) if colour else np.ones(3)
+    table = np.clip(curve[:, None] * gains[None] * 255.0, 0, 255).astype(np.uint8)
+    return np.asarray(cv2.LUT(image, table[None]), np.uint8)
+
+
+def _occlude(image: Image, rng: np.random.Generator) -> Image:
+    height, width = image.shape[:2]
+    tall, wide = int(height * rng.uniform(0.1, 0.35)), int(width * rng.uniform(0.1, 0.35))
+    top, left = int(rng.integers(0, height - tall)), int(rng.integers(0, width - wide))
+    image = image.copy()
+    image[top : top + tall, left : left + wide] = rng.integers(0, 256, 3)
+    return image
+
+
+def _blur(image: Image, rng: np.random.Generator) -> Image:
+    if rng.random() < 0.5:
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.5, 1.6))), np.uint8)
+    length = int(rng.integers(3, 8))
+    kernel = np.zeros((length, length), np.float32)
+    angle = rng.uniform(0, np.pi)
+    middle = (length - 1) / 2
+    for step in np.linspace(-middle, middle, 2 * length):
+        x, y = round(middle + step * np.cos(angle)), round(middle + step * np.sin(angle))
+        kernel[int(y), int(x)] = 1.0
+    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum()), np.uint8)

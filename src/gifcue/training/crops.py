@@ -1,0 +1,151 @@
+"""Batches for the networks that look closely: crops of faces or hands with everything known about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gifcue.training.augment import crop_matrix, damage, move_points, warp
+from gifcue.training.config import TrainingConfig
+from gifcue.training.samples import UNKNOWN, Image, Photo, Sample
+
+Floats = npt.NDArray[np.float32]
+Targets = dict[str, Floats]
+
+# MediaPipe's mesh mirrors its points left to right: the number of each point's twin, for those that we keep.
+FACE_TWINS = {
+    61: 291, 37: 267, 39: 269, 40: 270, 185: 409, 146: 375, 91: 321, 181: 405, 84: 314, 78: 308, 191: 415, 80: 310,
+    81: 311, 82: 312, 95: 324, 88: 318, 178: 402, 87: 317, 33: 263, 133: 362, 159: 386, 145: 374, 158: 385, 160: 387,
+    144: 373, 153: 380, 70: 300, 63: 293, 105: 334, 66: 296, 107: 336, 46: 276, 55: 285, 234: 454, 127: 356, 132: 361,
+    58: 288, 172: 397, 136: 365, 150: 379, 149: 378, 148: 377, 98: 327, 50: 280, 205: 425, 36: 266, 117: 346, 187: 411,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CropIndex:
+    """One crop to be made: of a sample of a photograph, or a place that shows none (`sample` is None)."""
+
+    photo: int
+    sample: Sample | None
+
+
+class CropSource:
+    """Makes crops of one kind from photographs held in memory. Safe to call from several threads."""
+
+    def __init__(
+        self, config: TrainingConfig, photos: Sequence[Photo], images: Sequence[Image], face_points: Sequence[int] = ()
+    ) -> None:
+        self._config = config
+        self._photos, self._images = photos, images
+        self.kind = config.task
+        self.point_count = len(config.points) if config.task == "face" else 21
+        self.dimensions = 2 if config.task == "face" else 3
+        self._select = [list(face_points).index(point) for point in config.points] if face_points else None
+        self._twins = self._twin_order()
+        self.samples = [
+            CropIndex(number, sample)
+            for number, photo in enumerate(photos)
+            for sample in photo.of_kind(self.kind)
+            if sample.landmarks is not None or sample.attribute != UNKNOWN
+        ]
+
+    def epoch(self, rng: np.random.Generator) -> list[CropIndex]:
+        """The samples of an epoch in their order: labels repeated as configured, negatives mixed in."""
+        config = self._config
+        chosen: list[CropIndex] = []
+        for index in self.samples:
+            assert index.sample is not None
+            times = config.repeat.get(index.sample.attribute or "none", 1.0)
+            chosen.extend([index] * int(times + rng.random()))
+        order = [chosen[int(i)] for i in rng.permutation(len(chosen))]
+        if config.epoch_samples:
+            order = order[: config.epoch_samples]
+        for place in np.flatnonzero(rng.random(len(order)) < config.negatives):
+            order[int(place)] = CropIndex(int(rng.integers(len(self._photos))), None)
+        return order
+
+    def batch(self, chosen: Sequence[CropIndex], rng: np.random.Generator | None) -> tuple[Image, Targets]:
+        """Crops [N, size, size, 3] uint8 and what is known about each. Without `rng` nothing is augmented."""
+        size, count = self._config.width, len(chosen)
+        crops = np.empty((count, size, size, 3), np.uint8)
+        targets: Targets = {
+            "landmarks": np.zeros((count, self.point_count, self.dimensions), np.float32),
+            "has_landmarks": np.zeros((count,), np.float32),
+            "presence": np.zeros((count,), np.float32),
+            "label": np.zeros((count,), np.float32),
+            "has_label": np.zeros((count,), np.float32),
+        }
+        for row, index in enumerate(chosen):
+            if index.sample is None and rng is not None:
+                crops[row] = self._negative(index.photo, rng)
+                # No face or hand: no gesture either, and saying so is what keeps false crops silent.
+                targets["has_label"][row] = 1.0
+                continue
+            assert index.sample is not None
+            crops[row] = self._crop(index.photo, index.sample, rng, targets, row)
+        return crops, targets
+
+    def _crop(
+        self, photo: int, sample: Sample, rng: np.random.Generator | None, targets: Targets, row: int
+    ) -> Image:
+        config = self._config
+        center, side = (sample.box[:2] + sample.box[2:]) / 2, float((sample.box[2:] - sample.box[:2]).max())
+        side *= config.margin
+        angle, mirror, border = 0.0, False, 0
+        if rng is not None:
+            side *= float(np.exp(rng.normal(0.0, 0.13)))
+            center = center + rng.uniform(-config.shift, config.shift, 2) * side / config.margin
+            angle = float(np.clip(rng.normal(0, config.angle_deg / 2), -config.angle_deg, config.angle_deg))
+            mirror = bool(rng.random() < 0.5)
+        matrix = crop_matrix((float(center[0]), float(center[1])), side, config.width, angle_deg=angle, mirror=mirror)
+        any_border = border if rng is None or rng.random() < 0.6 else None
+        crop = warp(self._images[photo], matrix, (config.width, config.width), any_border)
+        if rng is not None:
+            crop = damage(crop, rng, config.pixels)
+        targets["presence"][row] = 1.0
+        if sample.attribute != UNKNOWN:
+            targets["has_label"][row] = 1.0
+            targets["label"][row] = float(self.class_of(sample.attribute))
+        if sample.landmarks is not None:
+            points = sample.landmarks if self._select is None else sample.landmarks[self._select]
+            moved = move_points(points, matrix, config.width)
+            targets["landmarks"][row] = moved[self._twins] if mirror and self._twins is not None else moved
+            targets["has_landmarks"][row] = 1.0
+        return crop
+
+    def class_of(self, attribute: str) -> int:
+        """0 for none of the classes, else 1-based."""
+        return self._config.classes.index(attribute) + 1 if attribute in self._config.classes else 0
+
+    def _negative(self, photo: int, rng: np.random.Generator) -> Image:
+        """A crop that overlaps no sample of the kind; noise where no such place was found."""
+        config, record, image = self._config, self._photos[photo], self._images[photo]
+        height, width = image.shape[:2]
+        others = [sample.box for sample in record.of_kind(self.kind)]
+        for _ in range(12):
+            side = float(rng.uniform(0.12, 0.6)) * max(width, height)
+            center = rng.uniform((0, 0), (width, height))
+            square = np.concatenate([center - side / 2, center + side / 2])
+            if all(_covered(box, square) < 0.25 for box in others):
+                matrix = crop_matrix((float(center[0]), float(center[1])), side, config.width)
+                crop = warp(image, matrix, (config.width, config.width), 0 if rng.random() < 0.6 else None)
+                return damage(crop, rng, config.pixels)
+        return rng.integers(0, 256, (config.width, config.width, 3)).astype(np.uint8)
+
+    def _twin_order(self) -> list[int] | None:
+        if self.kind != "face":
+            return None  # a mirrored left hand is a right hand: its points keep their numbers
+        twins = {**FACE_TWINS, **{right: left for left, right in FACE_TWINS.items()}}
+        points = list(self._config.points)
+        return [points.index(twins.get(point, point)) for point in points]
+
+
+def _covered(box: Floats, square: Floats) -> float:
+    """How much of the box lies in the square, 0..1."""
+    sides = np.minimum(box[2:], square[2:]) - np.maximum(box[:2], square[:2])
+    if sides.min() <= 0:
+        return 0.0
+    return float(sides.prod() / max(1.0, float((box[2:] - box[:2]).prod())))

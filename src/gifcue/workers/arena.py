@@ -1,8 +1,9 @@
 """Shared memory in slots of one size, made by the front and mapped by the workers.
 
-The memory has no name on Linux (memfd), so nothing stays behind however the front ends; elsewhere it is a temporary
-file, unlinked before it is used. Slots are numbered through all ranges. A range has one writer at a time, the worker that
-owns it; who may write into a slot, and when, is the front's to say: the arena itself holds no lock.
+The memory has no name on Linux (memfd), so nothing stays behind however the front ends; elsewhere it is a
+temporary file, unlinked before it is used. Slots are numbered through all ranges. A range has one writer at
+a time, the worker that owns it; who may write into a slot, and when, is the front's to say: the arena
+itself holds no lock.
 """
 
 from __future__ import annotations

@@ -2,11 +2,13 @@
 
     frame = length of the body (u32, little endian) · kind (u8) · body (pickle protocol 5, or empty)
 
-Both ends are the same program of the same user, started by one another; this is why pickle will do. The front's end
-never blocks: what the kernel does not take at once is buffered and counted. The child's end blocks.
+Both ends are the same program of the same user, started by one another; this is why pickle will do. The
+front's end never blocks: what the kernel does not take at once is buffered and counted. The child's end
+blocks.
 
-A ping is answered by the child's end when the child comes to it, that is between two messages and behind all that were
-sent before. So a child that hangs in its work does not answer, and that is how the front finds out.
+A ping is answered by the child's end when the child comes to it, that is between two messages and behind
+all that were sent before. So a child that hangs in its work does not answer, and that is how the front
+finds out.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ class Kind(enum.IntEnum):
     CRASH = 5
 
 
-class ChannelClosed(Exception):  # noqa: N818 - an end, not always an error
+class ChannelClosed(Exception):
     """The other end is gone."""
 
 
@@ -87,7 +89,10 @@ class Inbox:
         self._end += count
 
     def next(self) -> tuple[Kind, Any] | None:
-        """The next whole frame, or None where there is none yet. Raises ValueError where the stream is out of step."""
+        """The next whole frame, or None where there is none yet.
+
+        Raises ValueError where the stream is out of step.
+        """
         if self._end - self._start < _HEADER.size:
             return None
         length, kind = _HEADER.unpack_from(self._buffer, self._start)
@@ -111,7 +116,8 @@ class Inbox:
 class AsyncChannel:
     """The front's end. Everything is called from the loop's thread.
 
-    `on_frame` is called for each frame in order, `on_closed` once when the other end is gone; neither after `close`.
+    `on_frame` is called for each frame in order, `on_closed` once when the other end is gone; neither after
+    `close`.
     """
 
     def __init__(
@@ -156,7 +162,7 @@ class AsyncChannel:
             self._flush = self._loop.call_soon(self._write)
 
     def finish(self) -> None:
-        """Lets the other end see the end of the stream behind what is buffered; its answers are still read."""
+        """Ends the stream behind what is buffered; the answers are still read."""
         if self._open and not self._finishing:
             self._finishing = True
             if not self._outbox:
@@ -268,7 +274,7 @@ class BlockingChannel:
         self._send(Kind.READY, info)
 
     def send(self, message: Any) -> None:
-        """Sends a message; waits while the front does not read. Raises ChannelClosed where the front is gone."""
+        """Sends a message; waits while the front does not read. Raises ChannelClosed if it is gone."""
         self._send(Kind.MESSAGE, message)
 
     def send_all(self, messages: Iterable[Any]) -> None:
@@ -276,7 +282,7 @@ class BlockingChannel:
         self._send_bytes(b"".join(part for message in messages for part in encode(Kind.MESSAGE, message)))
 
     def receive(self) -> Any:
-        """Waits for the next message. Raises ChannelClosed where the front is gone or wants the child to end."""
+        """Waits for the next message. Raises ChannelClosed if the front is gone or wants the child to end."""
         return self.receive_frame(Kind.MESSAGE)
 
     def receive_frame(self, expected: Kind) -> Any:

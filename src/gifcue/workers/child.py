@@ -1,11 +1,14 @@
-"""What runs first in a child: `python -m gifcue.workers.child NAME MODULE:FUNCTION CHANNEL_FD [FD_NAME=FD ...]`.
+"""What runs first in a child.
 
-Calls `function(channel, init, fds)`, where `init` is what the front handed to its `SupervisedWorker` and `fds` maps names to
-inherited file descriptors. The function makes itself ready, calls `channel.ready(info)`, works, and returns, or lets
-`ChannelClosed` through, when the channel ends.
+    python -P -m gifcue.workers.child NAME MODULE:FUNCTION CHANNEL_FD [FD_NAME=FD ...]
 
-Only the front decides when a child ends: SIGINT and SIGTERM, which a terminal or a service manager sends to everybody, are
-ignored, so that the front can drain. The end of the channel ends the child, and on Linux so does the front's death.
+Calls `function(channel, init, fds)`, where `init` is what the front handed to its `SupervisedWorker` and
+`fds` maps names to inherited file descriptors. The function makes itself ready, calls
+`channel.ready(info)`, works, and returns, or lets `ChannelClosed` through, when the channel ends.
+
+Only the front decides when a child ends: SIGINT and SIGTERM, which a terminal or a service manager sends to
+everybody, are ignored, so that the front can drain. The end of the channel ends the child, and on Linux so
+does the front's death.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import contextlib
 import faulthandler
 import importlib
 import os
+import pickle
 import signal
 import socket
 import sys
@@ -41,7 +45,7 @@ def run(name: str, target: str, channel_fd: int, fds: Mapping[str, int]) -> int:
         os.set_inheritable(fd, False)
     channel = BlockingChannel(socket.socket(fileno=channel_fd))
     try:
-        init = channel.receive_frame(Kind.INIT)
+        init = pickle.loads(channel.receive_frame(Kind.INIT))
         module, _, function = target.partition(":")
         call: Target = getattr(importlib.import_module(module), function)
         call(channel, init, fds)
@@ -65,7 +69,8 @@ def _set_process_name(name: str) -> None:
 
 
 def _die_with_parent() -> None:
-    # The end of the channel is seen between messages only; a child that hangs in its work would outlive the front.
+    # The end of the channel is seen between messages only; a child that hangs in its work would outlive the
+    # front.
     if sys.platform == "linux":
         import ctypes
 

@@ -4,8 +4,8 @@
         └──── too many failures, or a hopeless one at the first start ────► FAILED
     any ──stop()──► STOPPED
 
-`on_ready` and `on_lost` alternate, beginning with `on_ready`. What was sent before `on_lost` and not answered by then is lost:
-the process is dead by that time, and nothing of it will be delivered any more.
+`on_ready` and `on_lost` alternate, beginning with `on_ready`. What was sent before `on_lost` and not
+answered by then is lost: the process is dead by that time, and nothing of it will be delivered any more.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import enum
 import os
+import pickle
 import signal
 import socket
 import sys
@@ -81,8 +82,8 @@ class Verdict(enum.Enum):
 class Watchdog:
     """Tells a silent worker from a busy one. Anything the worker sends is a sign of life.
 
-    Silence is summed up tick by tick, and one tick counts for two at most: where the front itself was held up (a suspended
-    machine, a debugger), the workers are not to blame for the silence.
+    Silence is summed up tick by tick, and one tick counts for two at most: where the front itself was held
+    up (a suspended machine, a debugger), the workers are not to blame for the silence.
     """
 
     def __init__(self, settings: SupervisionSettings, now_s: float) -> None:
@@ -113,10 +114,10 @@ class Watchdog:
 
 
 class SupervisedWorker:
-    """A child process that is started, watched, restarted and stopped. Everything is called from the loop's thread.
+    """A child that is started, watched, restarted and stopped. Everything is called from the loop's thread.
 
-    `target` is "module:function", called in the child as `function(channel, init, fds)`; `fds` are handed down under their
-    names; `env` is added to the front's environment. The callbacks must not block:
+    `target` is "module:function", called in the child as `function(channel, init, fds)`; `fds` are handed
+    down under their names; `env` is added to the front's environment. The callbacks must not block:
 
         on_message(message)  for each message of the child
         on_ready(info)       after each start, with what the child said of itself
@@ -141,7 +142,8 @@ class SupervisedWorker:
     ) -> None:
         self.name = name
         self._target = target
-        self._init = init
+        # Pickled here, so that what cannot be sent is the caller's error and not the supervision's.
+        self._init = pickle.dumps(init, protocol=5)
         self._fds = dict(fds or {})
         self._env = dict(env or {})
         self._on_message = on_message
@@ -188,12 +190,11 @@ class SupervisedWorker:
             self._task = asyncio.get_running_loop().create_task(self._run(), name=f"supervise {self.name}")
 
     async def wait_ready(self) -> None:
-        """Waits until the worker is ready. Raises WorkerStartError where it has failed for good or was stopped."""
+        """Waits until the worker is ready. Raises WorkerStartError if it failed for good or was stopped."""
         while not self.ready:
             if self._state in (WorkerState.FAILED, WorkerState.STOPPED):
-                raise WorkerStartError(
-                    f"expected worker {self.name} to be ready, got {self._state}: {self._last_failure or 'stopped'}"
-                )
+                why = self._last_failure or "it was stopped"
+                raise WorkerStartError(f"expected worker {self.name} to be ready, got {self._state}: {why}")
             await self._changed.wait()
 
     def send(self, message: Any) -> None:
@@ -203,9 +204,10 @@ class SupervisedWorker:
         self._channel.send(message)
 
     async def stop(self, grace_s: float | None = None) -> None:
-        """Lets the worker finish what it was sent, for `grace_s` at most, then kills it. Answers still arrive meanwhile.
+        """Lets the worker finish what it was sent, for `grace_s` seconds at most, then kills it.
 
-        `on_lost` is not called. Calling it again, or before `start`, does nothing.
+        Answers still arrive meanwhile; `on_lost` is not called. Calling it again, or before `start`, does
+        nothing.
         """
         if self._task is None:
             return
@@ -221,18 +223,28 @@ class SupervisedWorker:
         )
 
     async def _run(self) -> None:
-        first = True
+        try:
+            await self._supervise()
+        except Exception as error:
+            # Whoever waits for the worker must hear of it, whatever it was.
+            self._last_failure = f"{type(error).__name__}: {error}"
+            self._set_state(WorkerState.FAILED)
+            raise
+
+    async def _supervise(self) -> None:
+        was_ever_ready = False
         while not self._stop_requested.is_set():
             reason = await self._live()
             if self._stop_requested.is_set():
                 break
             self._last_failure = reason
             was_ready = self._state is WorkerState.READY
-            pause_s = None if self._hopeless and first else self._budget.spend(self._clock())
-            first = first and not was_ready
+            was_ever_ready = was_ever_ready or was_ready
+            hopeless = self._hopeless and not was_ever_ready
+            pause_s = None if hopeless else self._budget.spend(self._clock())
             if pause_s is None:
                 self._set_state(WorkerState.FAILED)
-            elif not first:
+            elif was_ever_ready:
                 self._set_state(WorkerState.RESTARTING)
             if was_ready:
                 self._call(self._on_lost, reason)

@@ -12,6 +12,7 @@ from gifcue.client import (
     Fault,
     FaultCode,
     KeyframeRequested,
+    Participant,
     Phase,
     Reaction,
     ReactionClient,
@@ -143,7 +144,11 @@ async def test_faults_and_controls(server: FakeServer, client: ReactionClient) -
         pb = reaction_service_pb2
         fake.answer(
             fault=pb.ParticipantFault(
-                participant_id="bob", code=pb.FAULT_CODE_INVALID_DATA, message="expected VP8", sequence=7, count=3
+                participant_id="bob",
+                code=pb.FAULT_CODE_INVALID_DATA,
+                message="expected VP8",
+                sequence=7,
+                count=3,
             )
         )
         fake.answer(control=pb.StreamControl(slow_down=pb.SlowDown(max_fps=15, reason="overload")))
@@ -158,7 +163,10 @@ async def test_faults_and_controls(server: FakeServer, client: ReactionClient) -
 
 
 async def test_every_fault_code_of_the_wire_has_a_name() -> None:
-    wire = {name.removeprefix("FAULT_CODE_").lower() for name in reaction_service_pb2.FaultCode.keys()}
+    wire = {
+        name.removeprefix("FAULT_CODE_").lower()
+        for name in reaction_service_pb2.FaultCode.DESCRIPTOR.values_by_name
+    }
     assert wire == {code.value for code in FaultCode}
 
 
@@ -178,15 +186,38 @@ async def test_statistics_count_all_that_was_sent_before(client: ReactionClient)
 
 
 async def test_statistics_that_never_come_raise(server: FakeServer, client: ReactionClient) -> None:
-    async with client.open() as stream:
-        fake = await server.service.stream(0)
-        fake.end(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many streams")
-        with pytest.raises(ServerBusy, match="too many streams"):
+    stream = client.open()
+
+    async def ask_for_ever() -> None:
+        async with stream:
+            fake = await server.service.stream(0)
+            fake.end(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many streams")
             while True:
                 await stream.statistics()
-                await asyncio.sleep(0)
-        with pytest.raises(ServerBusy):
-            await stream.close()
+
+    with pytest.raises(ServerBusy, match="too many streams"):
+        await ask_for_ever()
+
+
+@pytest.mark.parametrize("attempt", range(10))
+async def test_a_server_that_ends_while_frames_are_sent_is_heard_out(
+    server: FakeServer, client: ReactionClient, attempt: int
+) -> None:
+    # In grpc.aio a write that fails as the call ends hides the server's status behind INTERNAL.
+    async with client.open() as stream:
+        alice = await stream.join("alice", Codec.H264)
+        fake = await server.service.stream(0)
+        fake.end()
+        with pytest.raises(StreamClosed):
+            await _send_for_ever(alice)
+    assert [type(event) async for event in stream.events()] == [Ready]
+
+
+async def _send_for_ever(participant: Participant) -> None:
+    number = 0
+    while True:
+        number = await participant.send(bytes(1000), pts=number) + 1
+        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize(
@@ -218,10 +249,11 @@ async def test_the_status_that_ends_a_stream_is_raised_after_its_events(
 
 
 async def test_leaving_the_block_raises_the_status_too(server: FakeServer, client: ReactionClient) -> None:
+    stream = await client.open().__aenter__()
+    fake = await server.service.stream(0)
+    fake.end(grpc.StatusCode.FAILED_PRECONDITION, "second config")
     with pytest.raises(InvalidRequest, match="second config"):
-        async with client.open():
-            fake = await server.service.stream(0)
-            fake.end(grpc.StatusCode.FAILED_PRECONDITION, "second config")
+        await stream.__aexit__(None, None, None)
 
 
 async def test_refused_before_it_is_ready(server: FakeServer, client: ReactionClient) -> None:
@@ -243,7 +275,7 @@ async def test_no_server_is_unavailable() -> None:
 async def test_a_silent_server_times_out(server: FakeServer) -> None:
     server.service.silent = True
     async with ReactionClient(server.target, ConnectionOptions(open_timeout_s=0.01)) as client:
-        with pytest.raises(ServerTimeout, match="ready within 0.01 s"):
+        with pytest.raises(ServerTimeout, match="ready within"):
             async with client.open():
                 raise AssertionError("opened")
 
@@ -264,12 +296,14 @@ async def test_an_exception_in_the_block_cancels_the_call(server: FakeServer, cl
     with pytest.raises(StreamCancelled):
         async for _ in stream.events():
             pass
-    assert not server.service.streams[0].half_closed.is_set()
 
 
 async def test_a_cancelled_sender_does_not_take_the_stream_along(server: FakeServer) -> None:
     # A full outbox makes `send` wait; in grpc.aio itself, a cancelled write would end the call.
-    async with ReactionClient(server.target, ConnectionOptions(outbox_bytes=10)) as client, client.open() as stream:
+    async with (
+        ReactionClient(server.target, ConnectionOptions(outbox_bytes=10)) as client,
+        client.open() as stream,
+    ):
         alice = await stream.join("alice", Codec.H264)
         await alice.send(b"x" * 64, pts=0, keyframe=True)
         waiting = asyncio.create_task(alice.send(b"y" * 64, pts=1))
@@ -287,25 +321,24 @@ async def test_a_failing_callback_ends_the_stream_and_is_raised(
     def fail(request: KeyframeRequested) -> None:
         raise ZeroDivisionError
 
+    stream = await client.open(on_keyframe_request=fail).__aenter__()
+    fake = await server.service.stream(0)
+    fake.answer(control=reaction_service_pb2.StreamControl(keyframe=reaction_service_pb2.KeyframeRequest()))
     with pytest.raises(ZeroDivisionError):
-        async with client.open(on_keyframe_request=fail) as stream:
-            fake = await server.service.stream(0)
-            fake.answer(
-                control=reaction_service_pb2.StreamControl(keyframe=reaction_service_pb2.KeyframeRequest())
-            )
-            async for _ in stream.events():
-                pass
+        [event async for event in stream.events()]
+    with pytest.raises(ZeroDivisionError):
+        await stream.close()
 
 
-async def test_big_payloads_pass(server: FakeServer, client: ReactionClient) -> None:
-    async with client.open() as stream:
-        alice = await stream.join("alice", Codec.H264)
-        await alice.send(bytes(6 * 1024 * 1024), pts=0, keyframe=True)
-        # The fake server keeps grpc's own limit of 4 MiB: its refusal must come back as a status.
-        with pytest.raises(ServerBusy, match="larger than max"):
-            await stream.statistics()
-        with pytest.raises(ServerBusy):
-            await stream.close()
+async def test_a_payload_over_the_servers_limit_ends_with_its_status(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    # The fake server keeps grpc's own limit of 4 MiB.
+    stream = await client.open().__aenter__()
+    alice = await stream.join("alice", Codec.H264)
+    await alice.send(bytes(6 * 1024 * 1024), pts=0, keyframe=True)
+    with pytest.raises(ServerBusy, match="larger than max"):
+        await stream.close()
 
 
 async def test_metadata_travels_along(server: FakeServer) -> None:

@@ -17,13 +17,13 @@ import grpc
 import grpc.aio
 
 from gifcue.client.convert import event_of, join_of
+from gifcue.client.ending import Ending
 from gifcue.client.events import Event, KeyframeRequested, Ready, Statistics
 from gifcue.client.exceptions import (
     ClientError,
     ServerTimeout,
     StreamCancelled,
     StreamClosed,
-    error_of,
 )
 from gifcue.client.inbox import Inbox
 from gifcue.client.options import ConnectionOptions, StreamOptions
@@ -217,12 +217,13 @@ class ReactionStream:
             self._outbox.abort()
 
     async def _read(self) -> None:
+        ending = Ending(self._call)
         try:
             while (response := await self._call.read()) is not grpc.aio.EOF:
                 self._receive(response)
-            self._end(None)
+            self._end(ending.error(grpc.StatusCode.OK, ""))
         except grpc.aio.AioRpcError as error:
-            self._end(error_of(error.code(), error.details()))
+            self._end(ending.error(error.code(), error.details()))
         except asyncio.CancelledError:
             self._end(StreamCancelled("CANCELLED", "by this side"))
             if _cancelled():

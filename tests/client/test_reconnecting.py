@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+
+from gifcue.client import (
+    Backoff,
+    Codec,
+    Disconnected,
+    Draining,
+    Event,
+    KeyframeRequested,
+    Reaction,
+    ReactionClient,
+    Ready,
+    StreamOptions,
+)
+from gifcue.client.exceptions import InvalidRequest, ServerUnavailable, StreamClosed
+from gifcue.testing.fake_server import FakeServer
+from gifcue.v1 import reaction_service_pb2
+
+
+class Gate:
+    """A sleep that lasts until the test opens it."""
+
+    def __init__(self) -> None:
+        self.delays: list[float] = []
+        self._open = asyncio.Event()
+
+    async def sleep(self, delay_s: float) -> None:
+        self.delays.append(delay_s)
+        await self._open.wait()
+
+    def open(self) -> None:
+        self._open.set()
+
+
+async def until(events: AsyncIterator[Event], kind: type[Event]) -> Event:
+    async for event in events:
+        if isinstance(event, kind):
+            return event
+    raise AssertionError(f"the stream ended before a {kind.__name__}")
+
+
+def test_the_delay_doubles_up_to_its_maximum_with_jitter() -> None:
+    plain = Backoff(first_s=0.25, factor=2, max_s=10, jitter=0.2, uniform=lambda: 0.5)
+    assert [plain.delay_s(attempt) for attempt in (1, 2, 3, 4, 7, 5000)] == [0.25, 0.5, 1, 2, 10, 10]
+    assert Backoff(uniform=lambda: 0.0).delay_s(1) == pytest.approx(0.2)
+    assert Backoff(uniform=lambda: 1.0).delay_s(1) == pytest.approx(0.3)
+
+
+async def test_a_killed_server_is_found_again_and_told_everything(server: FakeServer) -> None:
+    gate = Gate()
+    wanted: list[KeyframeRequested] = []
+    async with (
+        ReactionClient(server.target) as client,
+        client.reconnecting(
+            StreamOptions(room_id="weekly"), Backoff(sleep=gate.sleep, uniform=lambda: 0.5)
+        ) as stream,
+    ):
+        alice = await stream.join(
+            "alice", Codec.H264, b"avcC", allowed_labels=["smile"], on_keyframe_request=wanted.append
+        )
+        bob = await stream.join("bob", Codec.VP8, allowed_labels=["wave"])
+        assert await alice.send(b"k0", pts=0, keyframe=True) == 0
+        assert await bob.send(b"k0", pts=0, keyframe=True) == 0
+        await alice.set_allowed(["wave"])
+        await alice.set_speaking(True)
+        events = stream.events()
+        await until(events, Reaction)
+
+        await server.kill()
+        lost = await until(events, Disconnected)
+        assert isinstance(lost, Disconnected)
+        assert (lost.attempt, lost.retry_in_s) == (1, 0.25)
+        assert not stream.connected
+        assert await alice.send(b"lost", pts=1) is None
+        await bob.leave()
+
+        await server.start()
+        gate.open()
+        await until(events, Ready)
+        again = await server.service.stream(1)
+        await again.until(lambda seen: len(seen.requests) == 3)
+        config, join, speaking = again.requests
+        assert config.config.room_id == "weekly"
+        assert join.participant.join.extradata == b"avcC"
+        assert list(join.participant.join.allowed_labels) == ["wave"]
+        assert speaking.participant.speaking.speaking
+        assert list(again.joins) == ["alice"]
+
+        assert wanted == [KeyframeRequested("alice", "reconnected")]
+        assert alice.keyframe_wanted
+        assert await alice.send(b"inter", pts=2) is None
+        assert await alice.send(b"key", pts=3, keyframe=True) == 0
+        assert await alice.send(b"inter", pts=4) == 1
+        assert (alice.sent, alice.not_sent) == (3, 2)
+    assert [frame.payload for frame in again.frames] == [b"key", b"inter"]
+    assert stream.connections == 2
+
+
+async def test_a_drain_moves_it_to_a_new_stream(server: FakeServer) -> None:
+    async with (
+        ReactionClient(server.target) as client,
+        client.reconnecting(backoff=Backoff(first_s=0)) as stream,
+    ):
+        alice = await stream.join("alice", Codec.H264)
+        await alice.send(b"k", pts=0, keyframe=True)
+        events = stream.events()
+        first = await server.service.stream(0)
+        await first.until(lambda seen: bool(seen.frames))
+        first.answer(
+            control=reaction_service_pb2.StreamControl(drain=reaction_service_pb2.Drain(deadline_ms=100))
+        )
+        await until(events, Draining)
+        assert await alice.send(b"too late", pts=1) is None
+        first.end()
+        await until(events, Disconnected)
+        await until(events, Ready)
+        assert len(first.frames) == 1
+
+
+async def test_an_error_that_no_retry_mends_ends_it(server: FakeServer, client: ReactionClient) -> None:
+    stream = await client.reconnecting(backoff=Backoff(first_s=0)).__aenter__()
+    alice = await stream.join("alice", Codec.H264)
+    (await server.service.stream(0)).end(grpc.StatusCode.FAILED_PRECONDITION, "second config")
+    with pytest.raises(InvalidRequest, match="second config"):
+        [event async for event in stream.events()]
+    with pytest.raises(InvalidRequest):
+        await alice.send(b"x", pts=0)
+    with pytest.raises(InvalidRequest):
+        await stream.close()
+    assert len(server.service.streams) == 1
+
+
+async def test_it_gives_up_after_its_attempts(server: FakeServer, client: ReactionClient) -> None:
+    stream = await client.reconnecting(backoff=Backoff(first_s=0, max_attempts=2)).__aenter__()
+    await server.kill()
+    events = stream.events()
+    for attempt in (1, 2):
+        lost = await until(events, Disconnected)
+        assert isinstance(lost, Disconnected)
+        assert lost.attempt == attempt
+    with pytest.raises(ServerUnavailable):
+        await anext(events)
+    with pytest.raises(ServerUnavailable):
+        await stream.statistics()
+    with pytest.raises(ServerUnavailable):
+        await stream.close()
+
+
+async def test_the_first_connection_fails_at_once_unless_told_to_wait() -> None:
+    async with FakeServer() as gone:
+        pass
+    async with ReactionClient(gone.target) as client:
+        with pytest.raises(ServerUnavailable):
+            await client.reconnecting().__aenter__()
+
+
+async def test_it_waits_for_a_server_that_is_not_up_yet() -> None:
+    async with FakeServer() as late:
+        await late.kill()
+        gate = Gate()
+        async with ReactionClient(late.target) as client:
+            stream = client.reconnecting(backoff=Backoff(sleep=gate.sleep), wait_for_server=True)
+            entering = asyncio.create_task(stream.__aenter__())
+            await until(stream.events(), Disconnected)
+            late.service.refuse = None
+            await late.start()
+            # The channel itself holds back for a moment after the refusal, so several attempts may be made.
+            gate.open()
+            await entering
+            assert stream.connected
+            await stream.close()
+
+
+async def test_closing_while_disconnected_ends_quietly(server: FakeServer, client: ReactionClient) -> None:
+    gate = Gate()
+    async with client.reconnecting(backoff=Backoff(sleep=gate.sleep)) as stream:
+        alice = await stream.join("alice", Codec.H264)
+        await server.kill()
+        await until(stream.events(), Disconnected)
+        await stream.half_close()
+        with pytest.raises(StreamClosed):
+            await alice.send(b"x", pts=0)
+    assert [event async for event in stream.events()] == []

@@ -3,6 +3,7 @@
     arena.py       slots of pixels in shared memory, made once by the front
     channel.py     messages over a socket pair, one end asyncio, the other blocking
     supervised.py  start ▸ ready ▸ ping ▸ restart ▸ stop of one child
+    process.py    a process whose end can be awaited
     child.py       what runs first in a child
     settings.py    how patient the supervision is
 

@@ -26,9 +26,13 @@ from typing import Any
 
 from gifcue.errors import WorkerLost, WorkerStartError
 from gifcue.workers.channel import AsyncChannel, Kind
+from gifcue.workers.process import Process
 from gifcue.workers.settings import SupervisionSettings
 
 Clock = Callable[[], float]
+
+# How long a child that has closed its channel may take to exit.
+_EXIT_GRACE_S = 1.0
 
 
 class WorkerState(enum.StrEnum):
@@ -263,33 +267,30 @@ class SupervisedWorker:
         ours, theirs = socket.socketpair()
         with theirs:
             try:
-                process = await self._spawn(theirs.fileno())
-            except BaseException as error:
+                process = self._spawn(theirs.fileno())
+            except OSError as error:
                 ours.close()
-                if isinstance(error, OSError):
-                    return f"expected to start a process, got {error}"
-                raise
+                return f"expected to start a process, got {error}"
         self._pid = process.pid
         channel = self._channel = AsyncChannel(ours, self._on_frame, lambda: self._finish(""))
-        exited = loop.create_task(process.wait())
-        exited.add_done_callback(lambda _: self._finish(""))
+        process.exited.add_done_callback(lambda _: self._finish(""))
         self._timer = loop.call_later(self._settings.start_timeout_s, self._on_start_timeout)
         try:
             channel.send(self._init, Kind.INIT)
-            if self._stop_requested.is_set():
-                self._finish("")
             reason = await self._end
             self._timer.cancel()
             # One that is still starting does not read its channel, and has nothing to finish.
             if self._stop_requested.is_set() and self._state is WorkerState.READY:
                 channel.finish()
-                await asyncio.wait({exited}, timeout=self._settings.stop_grace_s)
+                await asyncio.wait({process.exited}, timeout=self._settings.stop_grace_s)
+            elif not reason:
+                # It is on its way out; killed now, it could not say how it ended.
+                await asyncio.wait({process.exited}, timeout=_EXIT_GRACE_S)
         finally:
             self._timer.cancel()
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            process.kill()
             # Not even a cancelled supervision may leave a process behind.
-            status = await asyncio.shield(exited)
+            status = await asyncio.shield(process.exited)
             # What it said before it died counts.
             channel.drain()
             channel.close()
@@ -352,8 +353,8 @@ class SupervisedWorker:
                 {"message": f"a callback of worker {self.name} failed", "exception": error}
             )
 
-    async def _spawn(self, channel_fd: int) -> asyncio.subprocess.Process:
-        return await asyncio.create_subprocess_exec(
+    def _spawn(self, channel_fd: int) -> Process:
+        arguments = [
             sys.executable,
             "-P",
             "-m",
@@ -361,13 +362,9 @@ class SupervisedWorker:
             self.name,
             self._target,
             str(channel_fd),
-            *(f"{name}={fd}" for name, fd in self._fds.items()),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=2,
-            pass_fds=(channel_fd, *self._fds.values()),
-            env={**os.environ, **self._env},
-            process_group=0,
-        )
+        ]
+        arguments += [f"{name}={fd}" for name, fd in self._fds.items()]
+        return Process(arguments, fds=(channel_fd, *self._fds.values()), env={**os.environ, **self._env})
 
 
 def _describe(status: int) -> str:

@@ -1,0 +1,66 @@
+"""A child process whose end can be awaited.
+
+Not `asyncio.create_subprocess_exec`: its watcher and its `kill` both reap the child, and whichever comes
+second makes up an exit status (measured: 255 for a child killed by SIGKILL). Here `Popen` alone reaps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+
+
+class Process:
+    """Started when built; owned by the loop that runs then. Raises OSError where the system cannot start it.
+
+    `exited` is settled with the exit status, or minus the number of the signal that ended it; the process
+    is reaped by then. It has no standard input, and its standard output goes where its errors go, so that
+    what a library prints cannot end up in the output of a command.
+    """
+
+    def __init__(self, arguments: Sequence[str], *, fds: Sequence[int], env: Mapping[str, str]) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.exited: asyncio.Future[int] = self._loop.create_future()
+        self._popen = subprocess.Popen(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=2,
+            pass_fds=fds,
+            env=env,
+            # Ctrl-C in a terminal goes to the front only, also before the child can say that it ignores it.
+            process_group=0,
+        )
+        self.pid = self._popen.pid
+        try:
+            self._pidfd = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):
+            self._pidfd = -1
+            threading.Thread(target=self._wait_in_thread, name=f"wait {self.pid}", daemon=True).start()
+        else:
+            self._loop.add_reader(self._pidfd, self._reap)
+
+    def kill(self) -> None:
+        """Sends SIGKILL; does nothing to one that has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            self._popen.kill()
+
+    def _reap(self) -> None:
+        status = self._popen.poll()
+        if status is None:
+            return
+        if self._pidfd >= 0:
+            self._loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
+        if not self.exited.done():
+            self.exited.set_result(status)
+
+    def _wait_in_thread(self) -> None:
+        self._popen.wait()
+        # RuntimeError: the loop is closed, and nobody waits any more.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._reap)

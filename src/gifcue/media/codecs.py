@@ -1,0 +1,157 @@
+"""The codecs that gifcue decodes, and how to see in a payload that a decoder can start with it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+
+
+class Codec(enum.StrEnum):
+    """A codec of the wire. Names coincide with `CODEC_<NAME>` in media.proto."""
+
+    H264 = "h264"
+    H265 = "h265"
+    VP8 = "vp8"
+    VP9 = "vp9"
+    AV1 = "av1"
+    MJPEG = "mjpeg"
+    JPEG = "jpeg"
+    PNG = "png"
+
+    @property
+    def is_intra_only(self) -> bool:
+        """True where every payload stands alone, so that nothing ever waits for a keyframe."""
+        return self in _INTRA_ONLY
+
+    @property
+    def ffmpeg_name(self) -> str:
+        """The name of FFmpeg's decoder for it."""
+        return _FFMPEG_NAMES[self]
+
+
+_INTRA_ONLY = frozenset({Codec.MJPEG, Codec.JPEG, Codec.PNG})
+
+# FFmpeg's own VP8 and VP9 decoders are faster than libvpx's; its AV1 decoder needs hardware, so AV1 is
+# dav1d's.
+_FFMPEG_NAMES = {
+    Codec.H264: "h264",
+    Codec.H265: "hevc",
+    Codec.VP8: "vp8",
+    Codec.VP9: "vp9",
+    Codec.AV1: "libdav1d",
+    Codec.MJPEG: "mjpeg",
+    Codec.JPEG: "mjpeg",
+    Codec.PNG: "png",
+}
+
+H264_IDR_SLICE = 5  # nal_unit_type, ITU-T H.264 table 7-1
+H265_IRAP_FIRST = 16  # BLA, IDR and CRA: ITU-T H.265 table 7-1
+H265_IRAP_LAST = 21
+AV1_OBU_SEQUENCE_HEADER = 1
+VP9_FRAME_MARKER = 2
+VP9_SUPERFRAME_MARKER = 0b110
+VP8_START_CODE = b"\x9d\x01\x2a"
+JPEG_START = b"\xff\xd8"
+PNG_START = b"\x89PNG\r\n\x1a\n"
+
+
+def is_keyframe(codec: Codec, payload: bytes | memoryview) -> bool:
+    """True when a decoder that knows nothing yet (but the extradata) can start with this payload.
+
+    Reads a few header bytes only, so it says what the payload claims to be, not that it is sound. Payloads of
+    H.264 and H.265 may be Annex B or length-prefixed (avcC, hvcC). Never raises.
+    """
+    if len(payload) == 0:
+        return False
+    view = memoryview(payload)
+    match codec:
+        case Codec.H264:
+            return any(first & 0x1F == H264_IDR_SLICE for first in _nal_first_bytes(view))
+        case Codec.H265:
+            return any(
+                H265_IRAP_FIRST <= (first >> 1) & 0x3F <= H265_IRAP_LAST for first in _nal_first_bytes(view)
+            )
+        case Codec.VP8:
+            return view[0] & 1 == 0 and view[3:6] == VP8_START_CODE
+        case Codec.VP9:
+            return _vp9_is_keyframe(view[0])
+        case Codec.AV1:
+            return _av1_has_sequence_header(view)
+        case Codec.PNG:
+            return view[:8] == PNG_START
+        case Codec.MJPEG | Codec.JPEG:
+            return view[:2] == JPEG_START
+
+
+def nal_length_size(codec: Codec, extradata: bytes) -> int:
+    """Bytes of the length before each NAL unit where `extradata` is an avcC or hvcC record; 0 for Annex B."""
+    if codec is Codec.H264 and len(extradata) >= 7 and extradata[0] == 1:
+        return (extradata[4] & 3) + 1
+    if codec is Codec.H265 and len(extradata) >= 23 and extradata[:3] not in (b"\0\0\0", b"\0\0\1"):
+        return (extradata[21] & 3) + 1
+    return 0
+
+
+def split_length_prefixed(payload: memoryview, length_size: int = 4) -> list[memoryview] | None:
+    """The NAL units of a length-prefixed access unit, or None where the lengths do not add up to its size."""
+    units = []
+    at = 0
+    while at < len(payload):
+        start = at + length_size
+        length = int.from_bytes(payload[at:start], "big")
+        at = start + length
+        if length == 0 or at > len(payload):
+            return None
+        units.append(payload[start:at])
+    return units
+
+
+def _nal_first_bytes(payload: memoryview) -> Iterator[int]:
+    # The lengths of a length-prefixed unit add up to its size exactly; those that Annex B's start codes would
+    # make do not. Looking at the start code alone would take a unit of 256 to 511 bytes (00 00 01 ..) for
+    # Annex B.
+    units = split_length_prefixed(payload)
+    if units is not None:
+        yield from (unit[0] for unit in units)
+        return
+    data = bytes(payload)
+    at = data.find(b"\0\0\1")
+    while 0 <= at < len(data) - 3:
+        first = data[at + 3]
+        yield first
+        at = data.find(b"\0\0\1", at + 3)
+
+
+def _vp9_is_keyframe(first: int) -> bool:
+    # frame_marker f(2), profile_low_bit, profile_high_bit, [reserved in profile 3], show_existing_frame,
+    # frame_type.
+    if first >> 6 != VP9_FRAME_MARKER:
+        return False
+    shift = 1 if (first >> 4) & 3 == 3 else 0
+    show_existing = (first >> (3 - shift)) & 1
+    is_inter = (first >> (2 - shift)) & 1
+    return not show_existing and not is_inter
+
+
+def _av1_has_sequence_header(payload: memoryview) -> bool:
+    # A temporal unit that starts a coded video sequence carries its sequence header before the key frame.
+    at = 0
+    while at < len(payload):
+        header = payload[at]
+        if header & 0x80:  # the forbidden bit
+            return False
+        if (header >> 3) & 0xF == AV1_OBU_SEQUENCE_HEADER:
+            return True
+        at += 2 if header & 4 else 1  # an extension byte follows
+        if not header & 2:  # no size: the OBU reaches to the end
+            return False
+        size = 0
+        for index in range(8):  # leb128
+            if at >= len(payload):
+                return False
+            size |= (payload[at] & 0x7F) << (7 * index)
+            at += 1
+            if not payload[at - 1] & 0x80:
+                break
+        at += size
+    return False

@@ -29,33 +29,6 @@ class PixelAugmentation:
     occlude: float = 0.15
 
 
-def crop_matrix(
-    center: tuple[float, float], side_px: float, size: int, *, angle_deg: float = 0.0, mirror: bool = False
-) -> Floats:
-    """The affine map [2, 3] from a photograph's pixels to a crop of `size` pixels.
-
-    The square of `side_px` around `center` (x, y) fills the crop; pixel centres lie at halves, as in a bilinear resize.
-    """
-    scale = size / side_px
-    cos, sin = scale * np.cos(np.radians(angle_deg)), scale * np.sin(np.radians(angle_deg))
-    linear = np.array([[cos, -sin], [sin, cos]], np.float64)
-    if mirror:
-        linear[0] = -linear[0]
-    # Pixel (i, j) covers [i, i + 1): its centre is at i + 0.5.
-    offset = size / 2 - 0.5 - linear @ (np.array(center) - 0.5)
-    return np.concatenate([linear, offset[:, None]], 1).astype(np.float32)
-
-
-def warp(image: Image, matrix: Floats, size: tuple[int, int], border: int | None = None) -> Image:
-    """Applies the map with plain bilinear sampling; `size` is (width, height), `border` a grey level or None to repeat."""
-    mode = cv2.BORDER_REPLICATE if border is None else cv2.BORDER_CONSTANT
-    level = 0 if border is None else border
-    warped = cv2.warpAffine(
-        image, matrix, size, flags=cv2.INTER_LINEAR, borderMode=mode, borderValue=(level, level, level)
-    )
-    return np.asarray(warped, np.uint8)
-
-
 def move_points(points: Floats, matrix: Floats, size: int) -> Floats:
     """Landmarks [N, 2 or 3] in the photograph's pixels ► shares of the crop; z is scaled and never turned."""
     moved = points.copy()

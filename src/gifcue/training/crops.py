@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.training.augment import crop_matrix, damage, move_points, warp
+from gifcue.detect.glue import crop_matrix, warp
+from gifcue.training.augment import damage, move_points
 from gifcue.training.config import TrainingConfig
 from gifcue.training.samples import UNKNOWN, Image, Photo, Sample
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.training.augment import damage, warp
+from gifcue.detect.glue import warp
+from gifcue.training.augment import damage
 from gifcue.training.config import TrainingConfig
 from gifcue.training.samples import Image, Photo
 

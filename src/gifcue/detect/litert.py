@@ -1,0 +1,122 @@
+"""The default backend: three LiteRT networks on the CPU, glued by numpy and OpenCV. Never imports TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gifcue.detect import glue
+from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
+from gifcue.detect.metadata import CropStage, Metadata, read_metadata
+from gifcue.detect.regions import KINDS, Box, Kind, Region
+from gifcue.errors import ConfigError, ModelError
+
+Floats = npt.NDArray[np.float32]
+
+
+class Network:
+    """One LiteRT file with a batch of one: uint8 [H, W, 3] ► named outputs."""
+
+    def __init__(self, path: Path, threads: int) -> None:
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise ConfigError("backend: expected ai-edge-litert to be installed for litert, got no such module") from error
+        try:
+            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(f"{path}: expected a LiteRT model, got {error}") from error
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._shape = tuple(int(side) for side in self._interpreter.get_input_details()[0]["shape"])
+        # The order of a file's outputs is not that of their names; its signature knows.
+        signature = self._interpreter.get_signature_runner().get_output_details()
+        self._outputs = {name: detail["index"] for name, detail in signature.items()}
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self._shape
+
+    def __call__(self, picture: npt.NDArray[np.uint8]) -> dict[str, Floats]:
+        """Returns copies, without the batch's axis."""
+        self._interpreter.set_tensor(self._input, picture[None])
+        self._interpreter.invoke()
+        return {name: np.asarray(self._interpreter.get_tensor(index))[0] for name, index in self._outputs.items()}
+
+
+class LiteRtDetector:
+    """Frames one after another, crops one after another: on one core a batch saves nothing."""
+
+    def __init__(self, config: DetectorConfig) -> None:
+        self._config = config
+        self._metadata: Metadata = read_metadata(config.model_dir, "litert")
+        self._networks: dict[str, Network] = {
+            name: Network(path, config.threads) for name, path in self._metadata.files.items()
+        }
+        info = self._metadata.info
+        expected = (1, info.input_height, info.input_width, 3)
+        if self._networks["detector"].input_shape != expected:
+            raise ModelError(f"detector: expected input {expected}, got {self._networks['detector'].input_shape}")
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._metadata.info
+
+    def warm(self) -> None:
+        for network in self._networks.values():
+            network(np.zeros(network.input_shape[1:], np.uint8))
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        return [self._frame(frame) for frame in frames]
+
+    def close(self) -> None:
+        self._networks.clear()
+
+    def _frame(self, frame: Frame) -> list[Region]:
+        frame = glue.shrink(frame, self._metadata.longest_px)
+        height, width = frame.shape[:2]
+        info = self._metadata.info
+        fit = glue.Letterbox.fit(width, height, info.input_width, info.input_height)
+        scene = glue.warp(frame, fit.matrix(), (info.input_width, info.input_height), glue.LETTERBOX_GREY)
+        maps = self._networks["detector"](scene)
+        regions: list[Region] = []
+        for channel, kind in enumerate(KINDS):
+            limit = self._config.max_faces if kind == "face" else self._config.max_hands
+            scores, boxes = glue.peaks(
+                maps["scores"][..., channel],
+                maps["sides"][..., channel * 4 : channel * 4 + 4],
+                self._metadata.score_floor,
+                4 * limit,
+            )
+            for number in glue.suppress(boxes, self._metadata.nms_iou, limit):
+                box = fit.to_frame(boxes[number : number + 1])[0]
+                regions.append(self._close_look(frame, kind, box, float(scores[number])))
+        return sorted(regions, key=lambda region: -region.score)
+
+    def _close_look(self, frame: Frame, kind: Kind, box: Floats, found: float) -> Region:
+        height, width = frame.shape[:2]
+        stage: CropStage = self._metadata.stages[kind]
+        seen: dict[str, Any] = self._networks[kind](glue.crop(frame, box, stage.margin, stage.size))
+        chances = stage.calibration.probabilities(seen["by_shape"][None], seen["by_sight"][None])[0]
+        return Region(
+            kind,
+            to_box(box, width, height),
+            stage.rescoring.score(found, float(seen["presence"][0])),
+            {label: float(chance) for label, chance in zip(stage.labels, chances[1:], strict=True)},
+            glue.from_crop(seen["landmarks"], box, stage.margin, width, height),
+        )
+
+
+def to_box(box: Floats, width: int, height: int) -> Box:
+    """A box [4] (xmin, ymin, xmax, ymax) in frame pixels ► shares of the frame, clipped to it."""
+    xmin, ymin, xmax, ymax = (float(value) for value in box)
+    return Box(
+        min(max(ymin / height, 0.0), 1.0),
+        min(max(xmin / width, 0.0), 1.0),
+        min(max(ymax / height, 0.0), 1.0),
+        min(max(xmax / width, 0.0), 1.0),
+    )

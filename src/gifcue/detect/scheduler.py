@@ -1,0 +1,119 @@
+"""Which frame is looked at next. Pure bookkeeping: no clock, no processes.
+
+Latest frame wins: a participant has one waiting frame, and a newer one takes its place. It takes its place
+in the queue as well: a participant that sends often is served as soon as one that sends seldom, and no
+sooner. Oldest wait first; a participant that was served goes to the back with its next frame.
+
+Stills have a queue of their own, bounded. Where both wait, a batch has at most a quarter of stills and at
+least one, and batches of one take turns, so that neither starves the other.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+# The share of a batch that stills may take from waiting streams.
+_STILLS_DIVISOR = 4
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingFrame:
+    """A picture of a participant in a slot of the arena. `key` is the participant, `token` the frame."""
+
+    key: int
+    token: int
+    slot: int
+    width: int
+    height: int
+    arrived_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerStatistics:
+    """`waiting` frames of participants and `stills` now; the rest counts since the start."""
+
+    waiting: int
+    stills: int
+    offered: int
+    superseded: int
+    taken: int
+    refused_stills: int
+
+
+S = TypeVar("S")
+
+
+class Scheduler(Generic[S]):
+    """The waiting frames and stills. `S` is what stands for a still."""
+
+    def __init__(self, max_stills: int) -> None:
+        self._max_stills = max_stills
+        # In the order of service: a dict keeps a key's place when its value is replaced.
+        self._frames: dict[int, WaitingFrame] = {}
+        self._stills: deque[S] = deque()
+        self._still_next = True
+        self._offered = self._superseded = self._taken = self._refused_stills = 0
+
+    def __len__(self) -> int:
+        return len(self._frames) + len(self._stills)
+
+    @property
+    def oldest_s(self) -> float | None:
+        """When the frame that is served next arrived; None where no frame waits."""
+        return next((frame.arrived_s for frame in self._frames.values()), None)
+
+    def offer(self, frame: WaitingFrame) -> WaitingFrame | None:
+        """Lets a frame wait; returns the one of the same participant that it replaces."""
+        superseded = self._frames.get(frame.key)
+        self._frames[frame.key] = frame
+        self._offered += 1
+        self._superseded += superseded is not None
+        return superseded
+
+    def offer_still(self, still: S) -> bool:
+        """Lets a still wait; False where too many do."""
+        if len(self._stills) >= self._max_stills:
+            self._refused_stills += 1
+            return False
+        self._stills.append(still)
+        return True
+
+    def withdraw(self, still: S) -> None:
+        """A still that nobody waits for any more; one that does not wait is none of its business."""
+        if still in self._stills:
+            self._stills.remove(still)
+
+    def forget(self, key: int) -> WaitingFrame | None:
+        """A participant left; returns its waiting frame, if there is one."""
+        return self._frames.pop(key, None)
+
+    def take(self, max_count: int) -> tuple[list[WaitingFrame], list[S]]:
+        """The next batch, `max_count` at most: frames, oldest wait first, and stills."""
+        stills = self._stills_due(max_count)
+        count = min(max_count - stills, len(self._frames))
+        keys = [key for key, _ in zip(self._frames, range(count), strict=False)]
+        frames = [self._frames.pop(key) for key in keys]
+        self._taken += count + stills
+        return frames, [self._stills.popleft() for _ in range(stills)]
+
+    def statistics(self) -> SchedulerStatistics:
+        return SchedulerStatistics(
+            len(self._frames),
+            len(self._stills),
+            self._offered,
+            self._superseded,
+            self._taken,
+            self._refused_stills,
+        )
+
+    def _stills_due(self, max_count: int) -> int:
+        if not self._frames or not self._stills:
+            return min(max_count, len(self._stills))
+        if max_count == 1:
+            self._still_next = not self._still_next
+            return 0 if self._still_next else 1
+        # Room that the frames leave over belongs to stills as well.
+        due = max(max_count // _STILLS_DIVISOR, max_count - len(self._frames), 1)
+        return min(due, len(self._stills))

@@ -1,0 +1,52 @@
+"""How the detectors are run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gifcue.detect.detector import Backend, DetectorConfig
+
+
+class PoolSettings(BaseModel):
+    """The detector workers and their batches."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    backend: Backend = Field(default="litert", description="What runs the model.")
+    model_dir: Path = Field(
+        default=Path("models"), description="The folder with the weights, label_map.pbtxt and metadata.json."
+    )
+    workers: int = Field(
+        default=1, ge=1, le=64, description="Detector processes: one a GPU, or one a group of CPU cores."
+    )
+    threads: int = Field(
+        default=1, ge=1, le=64, description="Threads of one worker. More workers do better than more threads."
+    )
+    max_batch: Literal[1, 2, 4, 8, 16, 32] = Field(
+        default=8, description="Frames in one batch at most; the sizes below it are used as well."
+    )
+    max_wait_ms: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=100.0,
+        description="Milliseconds that a free worker waits for a batch to fill. Under load batches fill by "
+        "themselves, while the workers are busy.",
+    )
+    max_stills: int = Field(
+        default=16, ge=1, le=1024, description="Stills that may wait; more are refused as unavailable."
+    )
+    max_faces: int = Field(default=4, ge=1, le=64, description="Faces looked at in one frame, best first.")
+    max_hands: int = Field(default=6, ge=1, le=64, description="Hands looked at in one frame, best first.")
+
+    def detector(self) -> DetectorConfig:
+        """What a worker opens."""
+        return DetectorConfig(
+            model_dir=self.model_dir,
+            backend=self.backend,
+            threads=self.threads,
+            max_faces=self.max_faces,
+            max_hands=self.max_hands,
+        )

@@ -1,0 +1,150 @@
+"""The detector worker: one process, one detector, one batch at a time.
+
+Pixels of streams are read where they are, in the arena, mapped read-only; those of stills come with the
+message. The front keeps a slot untouched until its batch is answered.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gifcue.detect.detector import Detector, DetectorConfig, Frame, open_detector
+from gifcue.detect.regions import Region
+from gifcue.workers.arena import Arena, ArenaShape
+from gifcue.workers.channel import BlockingChannel, serve
+
+Opener = Callable[[DetectorConfig], Detector]
+
+logger = logging.getLogger(__name__)
+
+
+class WorkerInit(NamedTuple):
+    """What a worker is started with; the arena's descriptor comes under the name `arena`."""
+
+    config: DetectorConfig
+    arena: ArenaShape
+
+
+class SlotPicture(NamedTuple):
+    """A picture in the arena: RGB, uint8, rows without gaps from the start of the slot."""
+
+    slot: int
+    width: int
+    height: int
+
+
+class InlinePicture(NamedTuple):
+    """A picture in the message itself: RGB, uint8, width * height * 3 bytes."""
+
+    rgb: bytes
+    width: int
+    height: int
+
+
+class Batch(NamedTuple):
+    """Front to worker. Answered by one `Judged` with the same number."""
+
+    number: int
+    pictures: tuple[SlotPicture | InlinePicture, ...]
+
+
+class Judged(NamedTuple):
+    """Worker to front: for each picture of the batch its regions, or why the detector failed on it."""
+
+    number: int
+    results: tuple[list[Region] | str, ...]
+    infer_ms: float
+
+
+def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> None:
+    """The target of the child process."""
+    run(channel, init, fds, open_detector)
+
+
+def run(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int], opener: Opener) -> None:
+    """Opens and warms the detector, says that it is ready, and judges batches until the channel ends.
+
+    Raises:
+        ModelError: the model is missing, damaged or of another shape.
+        ConfigError: the backend is not installed.
+    """
+    arena = Arena.attach(fds["arena"], init.arena)
+    detector = opener(init.config)
+    try:
+        detector.warm()
+        channel.ready(detector.info)
+        serve(channel, lambda batch: channel.send(judge(detector, arena, batch)))
+    finally:
+        detector.close()
+        arena.close()
+
+
+def judge(detector: Detector, arena: Arena, batch: Batch) -> Judged:
+    """Judges a batch. A picture on which the detector fails is answered as failed and does not lose the others.
+
+    Raises what `Detector.warm` raises where the detector fails on everything and on its own warm-up too: it
+    is ill then, and only a new process helps (a GPU out of memory stays so).
+    """
+    results: list[list[Region] | str] = []
+    frames: list[Frame | None] = []
+    for picture in batch.pictures:
+        try:
+            frames.append(view(arena, picture))
+        except (ValueError, IndexError) as error:
+            frames.append(None)
+            results.append(str(error))
+        else:
+            results.append([])
+    places = [place for place, frame in enumerate(frames) if frame is not None]
+    started = time.perf_counter()
+    answers = _detect(detector, [frame for frame in frames if frame is not None])
+    infer_ms = (time.perf_counter() - started) * 1000.0
+    for place, answer in zip(places, answers, strict=True):
+        results[place] = answer
+    if places and all(isinstance(answer, str) for answer in answers):
+        detector.warm()
+    return Judged(batch.number, tuple(results), infer_ms)
+
+
+def view(arena: Arena, picture: SlotPicture | InlinePicture) -> Frame:
+    """The pixels as uint8 [height, width, 3], read-only, not copied.
+
+    Raises ValueError or IndexError where the arena or the message has no such picture.
+    """
+    memory = arena.slot(picture.slot) if isinstance(picture, SlotPicture) else memoryview(picture.rgb)
+    size = picture.width * picture.height * 3
+    if size < 1 or size > len(memory):
+        raise ValueError(
+            f"expected a picture of 1 to {len(memory)} bytes, got {picture.width}x{picture.height} pixels RGB"
+        )
+    flat: Frame = np.frombuffer(memory, dtype=np.uint8, count=size)
+    return flat.reshape(picture.height, picture.width, 3)
+
+
+def _detect(detector: Detector, frames: Sequence[Frame]) -> list[list[Region] | str]:
+    if not frames:
+        return []
+    try:
+        regions = detector.detect(frames)
+        if len(regions) != len(frames):
+            raise ValueError(f"expected the regions of {len(frames)} frames, got those of {len(regions)}")
+        return list(regions)
+    except Exception as error:
+        logger.warning(
+            "the detector failed on a batch of %d: %s: %s", len(frames), type(error).__name__, error
+        )
+        if len(frames) == 1:
+            return [f"{type(error).__name__}: {error}"]
+    return [answer for frame in frames for answer in _detect(detector, [frame])]
+
+
+@functools.cache
+def _log_once() -> None:
+    """With its trace once a process; each picture's message goes to the front anyway, and must not flood the log."""
+    logger.exception("the detector failed on a picture; the next failures are reported without a trace")

@@ -1,0 +1,215 @@
+"""Weights ► what is served: LiteRT files, a SavedModel, metadata with checksums.
+
+`pack` turns the averaged weights of three finished runs into `models/`: float16 weights (from which everything else can
+be made again), LiteRT files, `metadata.json`. Thresholds and calibration come from `gifcue.training.calibrate`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from gifcue.detect.glue import STRIDE
+from gifcue.detect.metadata import FORMAT, METADATA
+from gifcue.errors import ConfigError
+from gifcue.training.checkpoint import AVERAGED
+from gifcue.training.config import TrainingConfig, read_config
+from gifcue.training.lessons import build_network
+
+NETWORKS = ("detector", "hand", "face")
+WEIGHTS = "weights.npz"
+VERSION = "0.1.0"
+
+Report = Callable[[str], None]
+
+
+def pack(
+    configs: Sequence[Path], model_dir: Path, *, run_dirs: dict[str, Path] | None = None, report: Report = print
+) -> None:
+    """Writes `model_dir` from finished runs: `configs` are those of the detector, the hand and the face.
+
+    Calibration and thresholds already in `model_dir` are kept; new models start with neutral ones.
+
+    Raises:
+        ConfigError: a network is missing, or its run has no averaged weights.
+    """
+    read = {config.task: config for config in map(read_config, configs)}
+    missing = [name for name in NETWORKS if name not in read]
+    if missing:
+        raise ConfigError(f"configs: expected one each for {', '.join(NETWORKS)}, none for {', '.join(missing)}")
+    arrays: dict[str, Any] = {}
+    model_dir.mkdir(parents=True, exist_ok=True)
+    for name in NETWORKS:
+        run_dir = (run_dirs or {}).get(name, read[name].run_dir)
+        weights = run_dir / AVERAGED
+        if not weights.exists():
+            raise ConfigError(f"run_dir: expected {weights}, got no such file")
+        network = fresh_network(read[name])
+        network.load_weights(weights)
+        for i, value in enumerate(network.get_weights()):
+            arrays[f"{name}/{i}"] = value.astype(np.float16)
+    np.savez_compressed(model_dir / WEIGHTS, **arrays)
+    write_metadata(model_dir, read)
+    export_litert(model_dir, read, report=report)
+
+
+def fresh_network(config: TrainingConfig) -> Any:
+    """The configured network in float32, whatever it was trained in."""
+    keras.mixed_precision.set_global_policy("float32")
+    return build_network(config)
+
+
+def load_networks(model_dir: Path, configs: dict[str, TrainingConfig]) -> dict[str, Any]:
+    """The three Keras networks with the weights of `model_dir`.
+
+    Raises:
+        ConfigError: the weights are missing or of another shape.
+    """
+    path = model_dir / WEIGHTS
+    networks = {}
+    try:
+        with np.load(path) as arrays:
+            for name in NETWORKS:
+                network = fresh_network(configs[name])
+                count = len(network.get_weights())
+                network.set_weights([arrays[f"{name}/{i}"].astype(np.float32) for i in range(count)])
+                networks[name] = network
+    except (OSError, KeyError, ValueError) as error:
+        raise ConfigError(f"{path}: expected weights of {', '.join(NETWORKS)}, got {error!r}") from error
+    return networks
+
+
+def export_litert(model_dir: Path, configs: dict[str, TrainingConfig], *, report: Report = print) -> dict[str, int]:
+    """Writes `NAME.tflite` for each network, float with weights stored in float16; returns their bytes."""
+    sizes = {}
+    for name, network in load_networks(model_dir, configs).items():
+        config = configs[name]
+        content = convert(network, config, half=True)
+        path = model_dir / f"{name}.tflite"
+        path.write_bytes(content)
+        sizes[name] = len(content)
+        report(f"{path}: {len(content):,} bytes")
+    _update_checksums(model_dir)
+    return sizes
+
+
+def convert(
+    network: Any, config: TrainingConfig, *, half: bool = False, examples: Callable[[], Any] | None = None
+) -> bytes:
+    """One network as LiteRT: uint8 [1, H, W, 3] in, named float outputs.
+
+    `half` stores float16 weights (computed in float32); `examples` yields uint8 batches of one and asks for int8.
+    """
+    import tensorflow as tf
+
+    served = served_function(network, config)
+    shape = (1, config.height, config.width, 3)
+
+    class Holder(tf.Module):  # type: ignore[misc]
+        """The converter reads signatures of modules."""
+
+        @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, name="image")])  # type: ignore[untyped-decorator]
+        def serve(self, image: Any) -> Any:
+            return served(image)
+
+    with tempfile.TemporaryDirectory() as folder:
+        holder = Holder()
+        # By way of a SavedModel, which keeps the outputs' names.
+        tf.saved_model.save(holder, folder, signatures={"serving_default": holder.serve})
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        if half or examples is not None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if half:
+            converter.target_spec.supported_types = [tf.float16]
+        if examples is not None:
+            converter.representative_dataset = examples
+        return bytes(converter.convert())
+
+
+def served_function(network: Any, config: TrainingConfig) -> Callable[[Any], dict[str, Any]]:
+    """What is served of a network: uint8 pictures in; scores only at peaks, and no heat maps of landmarks."""
+    import tensorflow as tf
+
+    # Weights as constants: the converter leaves the variables of Keras 3 as variables, unfused and four times slower.
+    trained = [tf.constant(variable.numpy()) for variable in network.trainable_variables]
+    fixed = [tf.constant(variable.numpy()) for variable in network.non_trainable_variables]
+
+    def serve(image: Any) -> dict[str, Any]:
+        outputs, _ = network.stateless_call(trained, fixed, tf.cast(image, tf.float32), training=False)
+        if config.task != "detector":
+            return {name: outputs[name] for name in ("landmarks", "presence", "by_shape", "by_sight")}
+        scores = tf.sigmoid(outputs["heat"])
+        around = tf.nn.max_pool2d(scores, 3, 1, "SAME")
+        peaks = tf.where(scores >= around, scores, tf.zeros_like(scores))
+        return {"scores": peaks, "sides": outputs["sides"]}
+
+    return serve
+
+
+def write_metadata(model_dir: Path, configs: dict[str, TrainingConfig]) -> None:
+    """Writes `metadata.json`; calibration, thresholds and figures that are there already stay."""
+    path = model_dir / METADATA
+    old: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    stages = {}
+    thresholds = {"face": 0.5, "hand": 0.5}
+    for name in ("face", "hand"):
+        config = configs[name]
+        before = old.get("stages", {}).get(name, {})
+        stages[name] = {
+            "size": config.width,
+            "margin": config.margin,
+            "labels": list(config.classes),
+            "calibration": before.get(
+                "calibration", {"shape": 0.5, "sight": 0.5, "bias": [0.0] * (len(config.classes) + 1)}
+            ),
+            "rescoring": before.get("rescoring", {"found": 1.0, "present": 0.0, "bias": 0.0}),
+        }
+        thresholds.update(dict.fromkeys(config.classes, 0.5))
+    detector = configs["detector"]
+    metadata = {
+        "format": FORMAT,
+        "name": "gifcue",
+        "version": VERSION,
+        "files": {name: {"path": f"{name}.tflite", "sha256": ""} for name in NETWORKS},
+        "detector": {
+            "width": detector.width,
+            "height": detector.height,
+            "stride": STRIDE,
+            "score_floor": 0.05,
+            "nms_iou": 0.5,
+            "longest_px": 640,
+        },
+        "stages": stages,
+        "thresholds": {**thresholds, **old.get("thresholds", {})},
+        "training": old.get("training", {}),
+    }
+    _write_json(path, metadata)
+
+
+def update_metadata(model_dir: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    """Reads, lets `change` edit, and writes `metadata.json`."""
+    path = model_dir / METADATA
+    metadata = json.loads(path.read_text(encoding="utf-8"))
+    change(metadata)
+    _write_json(path, metadata)
+
+
+def _update_checksums(model_dir: Path) -> None:
+    def change(metadata: dict[str, Any]) -> None:
+        for entry in metadata["files"].values():
+            content = (model_dir / entry["path"]).read_bytes()
+            entry["sha256"] = hashlib.sha256(content).hexdigest()
+            entry["bytes"] = len(content)
+
+    update_metadata(model_dir, change)
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -50,7 +50,7 @@ _WITH_EXTRADATA = (Codec.H264, Codec.H265, Codec.AV1)
 
 @dataclass(frozen=True, slots=True)
 class EncodedPacket:
-    """One access unit. `pts` counts ticks of `clock_hz`; `due_s` after the first packet is when to send it."""
+    """One access unit. `pts` counts ticks of `clock_hz`; `due_s` after the first packet it is to be sent."""
 
     payload: bytes
     pts: int

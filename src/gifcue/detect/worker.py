@@ -86,10 +86,10 @@ def run(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int], open
 
 
 def judge(detector: Detector, arena: Arena, batch: Batch) -> Judged:
-    """Judges a batch. A picture on which the detector fails is answered as failed and does not lose the others.
+    """Judges a batch. A picture on which the detector fails does not lose the others.
 
-    Raises what `Detector.warm` raises where the detector fails on everything and on its own warm-up too: it
-    is ill then, and only a new process helps (a GPU out of memory stays so).
+    Raises what `Detector.warm` raises where the detector fails on everything, its warm-up included: only a new
+    process helps then (a GPU out of memory stays so).
     """
     results: list[list[Region] | str] = []
     frames: list[Frame | None] = []
@@ -146,5 +146,5 @@ def _detect(detector: Detector, frames: Sequence[Frame]) -> list[list[Region] | 
 
 @functools.cache
 def _log_once() -> None:
-    """With its trace once a process; each picture's message goes to the front anyway, and must not flood the log."""
+    """Once a process: each picture's message goes to the front, and a trace for each would flood the log."""
     logger.exception("the detector failed on a picture; the next failures are reported without a trace")

@@ -283,7 +283,7 @@ class SupervisedWorker:
             if self._stop_requested.is_set() and self._state is WorkerState.READY:
                 channel.finish()
                 await asyncio.wait({process.exited}, timeout=self._settings.stop_grace_s)
-            elif not reason:
+            elif not reason and not self._stop_requested.is_set():
                 # It is on its way out; killed now, it could not say how it ended.
                 await asyncio.wait({process.exited}, timeout=_EXIT_GRACE_S)
         finally:

@@ -1,0 +1,348 @@
+"""The pool with real child processes and a detector of a few lines."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gifcue.detect.pool import DetectorPool, DetectResult, ResultKind
+from gifcue.detect.settings import PoolSettings
+from gifcue.errors import GifcueError, Unavailable, WorkerLost, WorkerStartError
+from gifcue.testing.fake_detector import DIE, HOLD, INFO, RAISE
+from gifcue.workers.arena import Arena
+from gifcue.workers.settings import SupervisionSettings
+from gifcue.workers.supervised import WorkerState
+
+WIDTH, HEIGHT = 4, 2
+SLOTS = 64
+SUPERVISION = SupervisionSettings(
+    start_timeout_s=60.0, ping_interval_s=0.05, stuck_after_s=30.0, backoff_initial_s=0.0
+)
+
+
+async def when(condition: Callable[[], bool]) -> None:
+    """Lets the loop turn until the condition holds."""
+    while not condition():
+        await turn()
+
+
+async def turn() -> None:
+    await asyncio.sleep(0)
+
+
+class Kit:
+    """A pool, its arena, and what became of each frame."""
+
+    def __init__(self, arena: Arena, settings: PoolSettings, supervision: SupervisionSettings) -> None:
+        self.arena = arena
+        self.offered: list[int] = []
+        self.results: list[DetectResult] = []
+        self.changed = asyncio.Event()
+        self.pool = DetectorPool(
+            settings, arena, supervision, self._on_result, target="gifcue.testing.fake_detector:main"
+        )
+
+    def _on_result(self, result: DetectResult) -> None:
+        self.results.append(result)
+        self.changed.set()
+
+    def write(self, slot: int, value: int) -> None:
+        self.arena.slot(slot)[: WIDTH * HEIGHT * 3] = bytes([value]) * (WIDTH * HEIGHT * 3)
+
+    def offer(self, key: int, token: int, value: int) -> None:
+        """A frame in the slot of its token."""
+        self.offered.append(token)
+        self.write(token, value)
+        self.pool.offer(key, token, token, WIDTH, HEIGHT)
+
+    async def until(self, count: int) -> list[DetectResult]:
+        """Waits for so many results; returns all."""
+        while len(self.results) < count:
+            self.changed.clear()
+            await self.changed.wait()
+        return self.results
+
+    async def until_held(self, count: int) -> None:
+        """Waits until the workers hold so many frames."""
+        await when(lambda: self.pool.statistics().in_flight >= count)
+
+    def kinds(self) -> dict[int, ResultKind]:
+        return {result.token: result.kind for result in self.results}
+
+    def check_books(self) -> None:
+        """Each frame offered has ended exactly once."""
+        assert sorted(result.token for result in self.results) == sorted(self.offered)
+
+    @property
+    def pids(self) -> list[int]:
+        return [worker.pid for worker in self.pool.statistics().workers]
+
+
+@pytest.fixture
+def arena() -> Iterator[Arena]:
+    arena = Arena.create(ranges=1, slots_per_range=SLOTS, slot_bytes=WIDTH * HEIGHT * 3)
+    yield arena
+    arena.close()
+
+
+@pytest.fixture
+async def kit(arena: Arena) -> AsyncIterator[Kit]:
+    kit = Kit(arena, PoolSettings(max_batch=4, max_stills=2), SUPERVISION)
+    await kit.pool.start()
+    yield kit
+    await kit.pool.stop()
+
+
+async def test_each_frame_gets_the_regions_of_its_own_pixels(kit: Kit) -> None:
+    for token in range(6):
+        kit.offer(key=token, token=token, value=10 * token)
+    results = await kit.until(6)
+    assert {result.token: round(result.regions[0].score * 255) for result in results} == {
+        token: 10 * token for token in range(6)
+    }
+    assert all(result.key == result.token for result in results)
+    kit.check_books()
+
+
+async def test_frames_of_one_turn_share_a_batch_and_the_figures_tell(kit: Kit) -> None:
+    for token in range(4):
+        kit.offer(key=token, token=token, value=1)
+    results = await kit.until(4)
+    assert [result.regions[0].attributes["batch"] for result in results] == [4.0] * 4
+    statistics = kit.pool.statistics()
+    assert statistics.batches == {4: 1}
+    assert statistics.in_flight == 0
+    assert statistics.infer_ms_p95 > 0.0
+    assert statistics.queue.taken == 4
+
+
+async def test_the_model_is_known_once_ready(kit: Kit) -> None:
+    assert kit.pool.ready
+    assert kit.pool.info == INFO
+
+
+async def test_a_newer_frame_supersedes_the_one_that_waits(kit: Kit) -> None:
+    kit.offer(key=1, token=0, value=HOLD)
+    await kit.until_held(1)
+    kit.offer(key=1, token=1, value=11)
+    kit.offer(key=1, token=2, value=12)
+    assert kit.kinds() == {1: ResultKind.SUPERSEDED}
+    kit.write(0, 10)
+    await kit.until(3)
+    assert kit.kinds() == {0: ResultKind.REGIONS, 1: ResultKind.SUPERSEDED, 2: ResultKind.REGIONS}
+    kit.check_books()
+
+
+async def test_who_waits_longest_is_served_first(kit: Kit) -> None:
+    kit.offer(key=9, token=0, value=HOLD)
+    await kit.until_held(1)
+    # Participant 1 sends on and on; 2 to 5 send once each. A batch is four.
+    for token in range(1, 10):
+        kit.offer(key=1, token=token, value=1)
+    for key in range(2, 6):
+        kit.offer(key=key, token=8 + key, value=1)
+    kit.write(0, 1)
+    await kit.until(14)
+    served = [result.key for result in kit.results if result.kind is ResultKind.REGIONS]
+    assert served == [9, 1, 2, 3, 4, 5]
+    kit.check_books()
+
+
+async def test_a_participant_that_leaves_has_its_frame_ended(kit: Kit) -> None:
+    kit.offer(key=1, token=0, value=HOLD)
+    await kit.until_held(1)
+    kit.offer(key=2, token=1, value=1)
+    kit.pool.forget(2)
+    kit.pool.forget(2)
+    assert kit.kinds() == {1: ResultKind.SUPERSEDED}
+    kit.write(0, 1)
+    await kit.until(2)
+    kit.check_books()
+
+
+async def test_a_frame_that_the_detector_fails_on_does_not_lose_the_others(kit: Kit) -> None:
+    for token, value in enumerate((1, RAISE, 3)):
+        kit.offer(key=token, token=token, value=value)
+    await kit.until(3)
+    assert kit.kinds() == {0: ResultKind.REGIONS, 1: ResultKind.FAILED, 2: ResultKind.REGIONS}
+    assert next(result for result in kit.results if result.token == 1).message == "RuntimeError: told to"
+    assert kit.pool.statistics().workers[0].restarts == 0
+
+
+async def test_a_picture_larger_than_its_slot_fails_alone(kit: Kit) -> None:
+    kit.offered += [0, 1]
+    kit.pool.offer(1, 0, 0, 4000, 4000)
+    kit.pool.offer(2, 1, 1, WIDTH, HEIGHT)
+    await kit.until(2)
+    assert kit.kinds() == {0: ResultKind.FAILED, 1: ResultKind.REGIONS}
+    kit.check_books()
+
+
+async def test_a_killed_worker_loses_its_batch_and_nothing_else(kit: Kit) -> None:
+    for token in range(4):
+        kit.offer(key=token, token=token, value=HOLD)
+    await kit.until_held(4)
+    for token in range(4, 7):
+        kit.offer(key=token, token=token, value=7)
+    before = kit.pids[0]
+    os.kill(before, signal.SIGKILL)
+    await kit.until(7)
+    lost = [ResultKind.WORKER_LOST] * 4
+    assert [kit.kinds()[token] for token in range(7)] == lost + [ResultKind.REGIONS] * 3
+    assert "SIGKILL" in kit.results[0].message
+    assert kit.pids[0] != before
+    assert kit.pool.statistics().workers[0].restarts == 1
+    kit.check_books()
+
+
+async def test_a_worker_that_dies_of_a_picture_is_replaced(kit: Kit) -> None:
+    kit.offer(key=1, token=0, value=DIE)
+    kit.offer(key=1, token=1, value=5)
+    await kit.until(1)
+    kit.offer(key=2, token=2, value=DIE)
+    await kit.until(3)
+    kit.offer(key=3, token=3, value=6)
+    await kit.until(4)
+    assert kit.kinds()[3] is ResultKind.REGIONS
+    kit.check_books()
+
+
+async def test_a_stuck_worker_is_replaced(arena: Arena) -> None:
+    impatient = SUPERVISION.model_copy(update={"stuck_after_s": 0.2})
+    kit = Kit(arena, PoolSettings(max_batch=1), impatient)
+    await kit.pool.start()
+    try:
+        kit.offer(key=1, token=0, value=HOLD)
+        kit.offer(key=2, token=1, value=5)
+        await kit.until(2)
+        assert kit.kinds() == {0: ResultKind.WORKER_LOST, 1: ResultKind.REGIONS}
+        assert "expected an answer within 0.2 s" in kit.results[0].message
+    finally:
+        await kit.pool.stop()
+
+
+async def test_several_workers_share_what_waits(arena: Arena) -> None:
+    kit = Kit(arena, PoolSettings(workers=2, max_batch=8), SUPERVISION)
+    await kit.pool.start()
+    try:
+        workers = kit.pool.statistics
+        await when(lambda: all(worker.state is WorkerState.READY for worker in workers().workers))
+        for token in range(4):
+            kit.offer(key=token, token=token, value=1)
+        results = await kit.until(4)
+        assert [result.regions[0].attributes["batch"] for result in results] == [2.0] * 4
+    finally:
+        await kit.pool.stop()
+
+
+async def test_a_free_worker_waits_for_a_batch_to_fill_if_told_to(arena: Arena) -> None:
+    now_s = 0.0
+    kit = Kit(arena, PoolSettings(max_batch=2, max_wait_ms=100.0), SUPERVISION)
+    await kit.pool.start()
+    try:
+        kit.pool._clock = lambda: now_s
+        kit.offer(key=1, token=0, value=1)
+        kit.pool._dispatch()
+        assert kit.pool.statistics().in_flight == 0
+        kit.offer(key=2, token=1, value=1)
+        results = await kit.until(2)
+        assert [result.regions[0].attributes["batch"] for result in results] == [2.0] * 2
+        kit.offer(key=1, token=2, value=1)
+        now_s = 0.1
+        kit.pool._dispatch()
+        assert kit.pool.statistics().in_flight == 1
+        await kit.until(3)
+    finally:
+        await kit.pool.stop()
+
+
+async def test_a_model_that_is_missing_fails_at_once(arena: Arena) -> None:
+    kit = Kit(arena, PoolSettings(model_dir=Path("missing"), workers=2), SUPERVISION)
+    with pytest.raises(WorkerStartError, match="ModelError: missing: expected a model, got none"):
+        await kit.pool.start()
+    assert kit.pool.failed
+    kit.offer(key=1, token=0, value=1)
+    assert kit.kinds() == {0: ResultKind.WORKER_LOST}
+    with pytest.raises(Unavailable):
+        await kit.pool.annotate(bytes(24), WIDTH, HEIGHT)
+    await kit.pool.stop()
+
+
+async def test_workers_that_fail_for_good_end_what_waits(arena: Arena) -> None:
+    kit = Kit(arena, PoolSettings(max_batch=1), SUPERVISION.model_copy(update={"max_restarts": 0}))
+    await kit.pool.start()
+    kit.offer(key=1, token=0, value=DIE)
+    kit.offer(key=2, token=1, value=1)
+    await kit.until(2)
+    assert kit.kinds() == {0: ResultKind.WORKER_LOST, 1: ResultKind.WORKER_LOST}
+    assert kit.pool.failed
+    await kit.pool.stop()
+
+
+async def test_stop_finishes_what_is_held_and_ends_what_waits(arena: Arena) -> None:
+    kit = Kit(arena, PoolSettings(max_batch=1), SUPERVISION)
+    await kit.pool.start()
+    kit.offer(key=1, token=0, value=HOLD)
+    await kit.until_held(1)
+    kit.offer(key=2, token=1, value=1)
+    stopping = asyncio.create_task(kit.pool.stop())
+    await kit.until(1)
+    kit.write(0, 1)
+    await stopping
+    assert kit.kinds() == {0: ResultKind.REGIONS, 1: ResultKind.WORKER_LOST}
+    kit.offer(key=2, token=2, value=1)
+    assert kit.kinds()[2] is ResultKind.WORKER_LOST
+    kit.check_books()
+
+
+async def test_a_fault_in_the_handling_of_a_result_does_not_lose_the_next(kit: Kit) -> None:
+    faults: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
+    ends = kit.pool._on_result
+
+    def handle(result: DetectResult) -> None:
+        ends(result)
+        raise LookupError
+
+    kit.pool._on_result = handle
+    for token in range(3):
+        kit.offer(key=token, token=token, value=1)
+    await kit.until(3)
+    assert faults == ["a detector's result could not be handled"] * 3
+
+
+class TestAnnotate:
+    async def test_a_still_gets_its_regions(self, kit: Kit) -> None:
+        regions = await kit.pool.annotate(bytes([51]) * 24, WIDTH, HEIGHT)
+        assert [round(region.score, 3) for region in regions] == [0.2]
+
+    async def test_a_still_that_the_detector_fails_on_says_why(self, kit: Kit) -> None:
+        with pytest.raises(GifcueError, match="RuntimeError: told to"):
+            await kit.pool.annotate(bytes([RAISE]) * 24, WIDTH, HEIGHT)
+
+    async def test_a_still_with_the_wrong_number_of_bytes_fails(self, kit: Kit) -> None:
+        with pytest.raises(GifcueError, match="expected a picture of 1 to 5 bytes, got 4x2"):
+            await kit.pool.annotate(bytes(5), WIDTH, HEIGHT)
+
+    async def test_a_still_whose_worker_dies_says_so(self, kit: Kit) -> None:
+        with pytest.raises(WorkerLost, match="SIGKILL"):
+            await kit.pool.annotate(bytes([DIE]) * 24, WIDTH, HEIGHT)
+
+    async def test_too_many_stills_are_refused_and_a_cancelled_one_makes_room(self, kit: Kit) -> None:
+        kit.offer(key=1, token=0, value=HOLD)
+        await kit.until_held(1)
+        waiting = [asyncio.create_task(kit.pool.annotate(bytes(24), WIDTH, HEIGHT)) for _ in range(2)]
+        await when(lambda: kit.pool.statistics().queue.stills == 2)
+        with pytest.raises(Unavailable, match="at most 2 stills"):
+            await kit.pool.annotate(bytes(24), WIDTH, HEIGHT)
+        waiting[0].cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting[0]
+        assert kit.pool.statistics().queue.stills == 1
+        kit.write(0, 1)
+        assert len(await waiting[1]) == 1

@@ -20,6 +20,7 @@ class TrainingConfig:
     `heldout_groups` are people kept out of training: calibration and thresholds come from them, never from dev.
     `repeat` tells how often an epoch shows the samples of a label; `precision` is a Keras policy. `photos` limits how
     many photographs are read, for small runs. `workers` are threads that prepare batches.
+    `negatives` and `compose` are the shares of crops that show no face or hand, and of faces at which a hand is laid.
     """
 
     task: Task
@@ -46,6 +47,7 @@ class TrainingConfig:
     angle_deg: float = 25.0
     shift: float = 0.12
     negatives: float = 0.1
+    compose: float = 0.0
     epoch_samples: int = 0
     photos: int = 0
     workers: int = 1

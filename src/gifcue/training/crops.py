@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from gifcue.detect.glue import crop_matrix, warp
 from gifcue.training.augment import damage, move_points
+from gifcue.training.compose import Donors, beside_point, touch_point
 from gifcue.training.config import TrainingConfig
 from gifcue.training.samples import UNKNOWN, Image, Photo, Sample
 
@@ -46,6 +47,7 @@ class CropSource:
         self.dimensions = 2 if config.task == "face" else 3
         self._select = [list(face_points).index(point) for point in config.points] if face_points else None
         self._twins = self._twin_order()
+        self._donors = Donors(photos, images) if config.compose > 0 else None
         self.samples = [
             CropIndex(number, sample)
             for number, photo in enumerate(photos)
@@ -104,18 +106,35 @@ class CropSource:
         matrix = crop_matrix((float(center[0]), float(center[1])), side, config.width, angle_deg=angle, mirror=mirror)
         any_border = border if rng is None or rng.random() < 0.6 else None
         crop = warp(self._images[photo], matrix, (config.width, config.width), any_border)
+        attribute = sample.attribute
         if rng is not None:
+            if self._donors is not None and sample.landmarks is not None and rng.random() < config.compose:
+                crop, attribute = self._compose(crop, sample, matrix, rng)
             crop = damage(crop, rng, config.pixels)
         targets["presence"][row] = 1.0
-        if sample.attribute != UNKNOWN:
+        if attribute != UNKNOWN:
             targets["has_label"][row] = 1.0
-            targets["label"][row] = float(self.class_of(sample.attribute))
+            targets["label"][row] = float(self.class_of(attribute))
         if sample.landmarks is not None:
             points = sample.landmarks if self._select is None else sample.landmarks[self._select]
             moved = move_points(points, matrix, config.width)
             targets["landmarks"][row] = moved[self._twins] if mirror and self._twins is not None else moved
             targets["has_landmarks"][row] = 1.0
         return crop
+
+    def _compose(
+        self, crop: Image, sample: Sample, matrix: Floats, rng: np.random.Generator
+    ) -> tuple[Image, str]:
+        """Lays a hand at the face, which then is thinking, or beside it, which changes nothing."""
+        assert self._donors is not None
+        assert sample.landmarks is not None
+        assert self._select is not None
+        if not len(self._donors):
+            return crop, sample.attribute
+        face = move_points(sample.landmarks[self._select], matrix, 1)
+        if sample.attribute != "smile" and rng.random() < 0.5:
+            return self._donors.lay(crop, face, touch_point(face, self._config.points, rng), rng), "thinking"
+        return self._donors.lay(crop, face, beside_point(face, rng), rng), sample.attribute
 
     def class_of(self, attribute: str) -> int:
         """0 for none of the classes, else 1-based."""

@@ -1,0 +1,120 @@
+"""Composed pictures: a hand from one photograph laid at the face of another.
+
+Forty people thinking are too few to learn from. A closed hand under a chin or at a cheek is what makes the pose, so it is
+made: the hand is cut out along the hull of its landmarks, with some forearm. The same hand laid beside a face, or before
+its eyes, is what must not be taken for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from gifcue.training.samples import UNKNOWN, Image, Photo, Sample
+
+Floats = npt.NDArray[np.float32]
+
+# Numbers of MediaPipe's hand.
+WRIST, MIDDLE_KNUCKLE = 0, 9
+FINGERTIPS = (8, 12, 16, 20)
+KNUCKLES = (5, 9, 13, 17)
+# A hand whose fingertips are, on average, no farther from the wrist than this many times its knuckles is closed.
+CLOSED_RATIO = 1.45
+# Numbers of MediaPipe's face: where a thinking hand touches.
+CHIN_AND_JAW = (152, 150, 379, 172, 397)
+
+
+class Donors:
+    """Closed hands that point upwards, to be laid at faces. Safe to call from several threads."""
+
+    def __init__(self, photos: Sequence[Photo], images: Sequence[Image]) -> None:
+        self._images = images
+        self._hands = [
+            (number, sample)
+            for number, photo in enumerate(photos)
+            for sample in photo.of_kind("hand")
+            if sample.attribute not in ("wave", UNKNOWN) and sample.landmarks is not None and _is_closed_and_up(sample)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._hands)
+
+    def lay(self, crop: Image, face: Floats, touch: tuple[float, float], rng: np.random.Generator) -> Image:
+        """Lays a hand on a face crop [S, S, 3] so that its top is at `touch` (x, y, crop pixels).
+
+        `face` are the face's landmarks in crop pixels; they give the hand's size and tone.
+        """
+        number, sample = self._hands[int(rng.integers(len(self._hands)))]
+        points = sample.landmarks
+        assert points is not None
+        flat = points[:, :2].astype(np.float64)
+        length = float(np.ptp(flat, axis=0).max())
+        face_height = float(np.ptp(face[:, 1]))
+        scale = face_height * float(rng.uniform(0.55, 0.95)) / max(length, 1.0)
+        angle = np.radians(rng.uniform(-35, 35))
+        turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        if rng.random() < 0.5:
+            turn[:, 0] = -turn[:, 0]
+        # The top of the hand touches: the rest of it hangs below the chin and does not cover the mouth.
+        heights = (flat @ turn.T)[:, 1]
+        anchor = flat[np.argsort(heights)[:3]].mean(0)
+        matrix = np.concatenate([turn, (np.array(touch) - turn @ anchor)[:, None]], 1)
+        size = crop.shape[1], crop.shape[0]
+        outline = cv2.convexHull(_with_forearm(flat).astype(np.float32))[:, 0] @ turn.T + matrix[:, 2]
+        mask = np.zeros(crop.shape[:2], np.uint8)
+        cv2.fillConvexPoly(mask, np.round(outline * 8).astype(np.int32), 255, cv2.LINE_AA, 3)
+        grow = max(1, round(0.07 * length * scale))
+        mask = np.asarray(cv2.dilate(mask, np.ones((2 * grow + 1, 2 * grow + 1), np.uint8)), np.uint8)
+        soft = cv2.GaussianBlur(mask, (0, 0), max(0.5, grow / 3)).astype(np.float32)[..., None] / 255.0
+        hand = cv2.warpAffine(self._images[number], matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        tone = _tone(crop, face) / np.maximum(_tone(hand, outline), 20.0)
+        hand = np.clip(hand.astype(np.float32) * np.clip(tone, 0.4, 2.5), 0, 255)
+        return np.asarray(hand * soft + crop * (1 - soft), np.uint8)
+
+
+def touch_point(face: Floats, order: Sequence[int], rng: np.random.Generator) -> tuple[float, float]:
+    """A place at chin or jaw, from landmarks [N, 2] whose mesh numbers are `order`."""
+    place = face[list(order).index(int(rng.choice(CHIN_AND_JAW)))]
+    reach = float(np.ptp(face[:, 1]))
+    return float(place[0] + rng.normal(0, 0.06) * reach), float(place[1] + rng.normal(0.04, 0.06) * reach)
+
+
+def beside_point(face: Floats, rng: np.random.Generator) -> tuple[float, float]:
+    """A place for the top of a hand that is not thinking: beside the face, or before its eyes or mouth."""
+    low, high = face.min(0), face.max(0)
+    middle, reach = (low + high) / 2, high - low
+    if rng.random() < 0.35:
+        return float(middle[0]), float(low[1] + rng.uniform(0.0, 0.4) * reach[1])
+    side = 1.0 if rng.random() < 0.5 else -1.0
+    return float(middle[0] + side * reach[0] * rng.uniform(1.05, 1.5)), float(middle[1] + reach[1] * rng.uniform(-0.4, 0.6))
+
+
+def _is_closed_and_up(sample: Sample) -> bool:
+    points = sample.landmarks
+    assert points is not None
+    flat = points[:, :2]
+    length = float(np.ptp(flat, axis=0).max())
+    tips = np.linalg.norm(flat[list(FINGERTIPS)] - flat[WRIST], axis=1).mean()
+    knuckles = np.linalg.norm(flat[list(KNUCKLES)] - flat[WRIST], axis=1).mean()
+    rises = flat[WRIST, 1] - flat[MIDDLE_KNUCKLE, 1]
+    return bool(length > 40 and tips < CLOSED_RATIO * knuckles and rises > 0.6 * knuckles)
+
+
+def _with_forearm(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    down = points[WRIST] - points[MIDDLE_KNUCKLE]
+    across = np.array([-down[1], down[0]]) * 0.3
+    return np.concatenate([points, [points[WRIST] + down + across, points[WRIST] + down - across]])
+
+
+def _tone(image: Image, points: npt.ArrayLike) -> Floats:
+    """The mean colour along points (pixels) that lie within the image."""
+    places = np.round(np.asarray(points, np.float64)[:, :2]).astype(int)
+    height, width = image.shape[:2]
+    inside = (places >= 0).all(1) & (places[:, 0] < width) & (places[:, 1] < height)
+    if not inside.any():
+        return np.full(3, 128.0, np.float32)
+    seen = image[places[inside, 1], places[inside, 0]]
+    return np.asarray(seen.mean(0), np.float32)

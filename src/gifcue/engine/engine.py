@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gifcue.detect.detector import ModelInfo
-from gifcue.detect.pool import DetectorPool, DetectResult
+from gifcue.detect.pool import DetectorPool, DetectResult, ResultKind
 from gifcue.detect.regions import Region
 from gifcue.engine.latency import LatencyRecorder, LatencyStatistics
 from gifcue.engine.ledger import Books, Ticket
@@ -29,6 +29,13 @@ from gifcue.reactions.events import Phase, PolicyEvent
 from gifcue.reactions.settings import PolicySettings
 from gifcue.rules.chooser import Choice, Chooser
 from gifcue.workers.supervised import WorkerStatistics
+
+
+_LOSSES = {
+    ResultKind.SUPERSEDED: FaultReason.SUPERSEDED,
+    ResultKind.FAILED: FaultReason.DETECT_FAILED,
+    ResultKind.WORKER_LOST: FaultReason.DETECT_WORKER_LOST,
+}
 
 
 @dataclass(frozen=True, slots=True)

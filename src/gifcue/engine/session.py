@@ -319,7 +319,7 @@ class Session:
                     ticket.pts if ticket else 0,
                     ticket.clock_hz if ticket else 0,
                     participant.latency_ms(ticket) if ticket else 0.0,
-                    self._engine.model_version,
+                    self._engine.model.version,
                     choice,
                 )
             )

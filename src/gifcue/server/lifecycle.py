@@ -17,10 +17,9 @@ from grpc_reflection.v1alpha import reflection
 
 from gifcue import __version__
 from gifcue.config import Settings
-from gifcue.engine.build import build_engine
 from gifcue.engine.engine import Engine
 from gifcue.errors import ConfigError
-from gifcue.rules.watch import BookWatcher
+from gifcue.server.build import build
 from gifcue.server.http import HttpEdge
 from gifcue.server.operator import OperatorServicer, ServingState
 from gifcue.server.reactions import ReactionServicer
@@ -42,10 +41,12 @@ class Server:
     `listen_port` and `http_port` are the ports in use once it has started.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, detector_target: str | None = None) -> None:
+        """`detector_target` is as in `build`. Raises ConfigError where the rule book is missing or wrong."""
         self._settings = settings
         self._clock = time.monotonic
-        self._engine: Engine = build_engine(settings, self._clock)
+        self._built = build(settings, self._clock, detector_target)
+        self._engine = self._built.engine
         self._reactions = ReactionServicer(self._engine, settings.server, self._clock)
         self._health = health.aio.HealthServicer()
         self._grpc: grpc.aio.Server | None = None
@@ -126,6 +127,7 @@ class Server:
         if self._http is not None:
             await self._http.cleanup()
         await self._engine.stop()
+        self._built.arena.close()
         log.info("stopped")
 
     async def _listen_grpc(self) -> None:
@@ -208,10 +210,9 @@ class Server:
                 await self._set_health(status)
 
     async def _follow_book(self) -> None:
-        watcher: BookWatcher = self._engine.book_watcher
         while True:
             await asyncio.sleep(self._settings.rules.reload_interval_s)
-            if watcher.poll():
+            if self._built.book.poll():
                 log.info("rule book reloaded")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
+from typing import TypeAlias
 
 import grpc
 
@@ -13,7 +14,7 @@ from gifcue.server import convert
 from gifcue.server.metrics import metrics_text
 from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc
 
-Context = grpc.aio.ServicerContext
+Context: TypeAlias = grpc.aio.ServicerContext
 
 
 class ServingState(enum.StrEnum):
@@ -25,7 +26,7 @@ class ServingState(enum.StrEnum):
     DRAINING = "draining"
 
 
-class OperatorServicer(operator_service_pb2_grpc.OperatorServiceServicer):  # type: ignore[misc]
+class OperatorServicer(operator_service_pb2_grpc.OperatorServiceServicer):
     """`state` says how the server does now; `clock` is in seconds."""
 
     def __init__(self, engine: Engine, state: Callable[[], ServingState], clock: Callable[[], float]) -> None:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import grpc
 import structlog
@@ -27,7 +28,7 @@ log = structlog.get_logger()
 
 Request = reaction_service_pb2.StreamReactionsRequest
 Response = reaction_service_pb2.StreamReactionsResponse
-Context = grpc.aio.ServicerContext
+Context: TypeAlias = grpc.aio.ServicerContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Ending:
 FINISHED = Ending(grpc.StatusCode.OK)
 
 
-class ReactionServicer(reaction_service_pb2_grpc.ReactionServiceServicer):  # type: ignore[misc]
+class ReactionServicer(reaction_service_pb2_grpc.ReactionServiceServicer):
     """Owns the open streams. `clock` is the engine's, in seconds."""
 
     def __init__(self, engine: Engine, settings: ServerSettings, clock: Callable[[], float]) -> None:
@@ -141,7 +142,7 @@ class _Stream:
 
     @property
     def _status(self) -> str:
-        return (self._ending or FINISHED).code.name
+        return str((self._ending or FINISHED).code.name)
 
     async def drain(self, timeout_s: float) -> None:
         """Ends the stream once nothing is in flight, or after `timeout_s`."""

@@ -1,0 +1,74 @@
+"""One pose, held by one face or hand: the votes for it, frame by frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gifcue.reactions.settings import LabelSettings, PolicySettings
+
+# A hold that has not fired by this many dwells, and at least this many seconds after its dwell, is dropped: a
+# face that always half smiles must not be in the making for ever.
+STALE_DWELLS = 2.0
+STALE_AFTER_DWELL_S = 1.0
+
+
+@dataclass(slots=True)
+class Hold:
+    """Begins with a frame that speaks for the pose, at `begun_s`; `shown_s` is when the pose was last seen.
+
+    `votes` are the frames that spoke for it, `analysed_votes` those of them that a detector judged,
+    `frames` all of them. `misses` are analysed frames in a row that spoke against it.
+    """
+
+    begun_s: float
+    shown_s: float
+    frames: int = 0
+    votes: int = 0
+    analysed_votes: int = 0
+    misses: int = 0
+    is_vote: bool = False
+    shown: int = 0
+    score_sum: float = 0.0
+
+    @property
+    def score(self) -> float:
+        """The probability averaged over the frames that showed the pose."""
+        return self.score_sum / self.shown if self.shown else 0.0
+
+    def count(
+        self, probability: float, *, counts: bool, analysed: bool, at_s: float, label: LabelSettings
+    ) -> None:
+        """Takes a frame.
+
+        `counts` False: it speaks against, whatever the probability (the hand flies past, say).
+        """
+        self.frames += 1
+        self.is_vote = counts and probability >= label.start
+        if counts and probability >= label.stay:
+            self.shown_s = at_s
+            self.misses = 0
+            self.shown += 1
+            self.score_sum += probability
+            self.votes += self.is_vote
+            self.analysed_votes += self.is_vote and analysed
+        elif analysed:
+            self.misses += 1
+
+    def is_over(self, at_s: float, label: LabelSettings, policy: PolicySettings) -> bool:
+        """True once the pose is gone: missed often and long enough, or not seen for the longest gap."""
+        gone_s = at_s - self.shown_s
+        return (self.misses >= policy.min_misses and gone_s >= label.release_s) or gone_s >= policy.max_gap_s
+
+    def is_stale(self, at_s: float, label: LabelSettings) -> bool:
+        """True where it should have fired long ago."""
+        limit_s = max(STALE_DWELLS * label.dwell_s, label.dwell_s + STALE_AFTER_DWELL_S)
+        return label.motion == "none" and at_s - self.begun_s > limit_s
+
+    def has_votes(self, policy: PolicySettings) -> bool:
+        """True when this frame and enough of those before it speak for the pose."""
+        return (
+            self.is_vote
+            and self.votes >= policy.min_votes
+            and self.analysed_votes >= policy.min_analysed_votes
+            and self.votes >= policy.min_vote_share * self.frames
+        )

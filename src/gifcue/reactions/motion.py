@@ -1,0 +1,172 @@
+"""Moving from side to side: what makes an open palm a wave."""
+
+from __future__ import annotations
+
+import statistics
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gifcue.detect.regions import Region
+from gifcue.reactions.settings import SwingSettings
+from gifcue.reactions.tracks import Track
+
+# Samples kept for each hand: more than ten seconds at ten a second, and a bound at any rate.
+SAMPLES = 128
+# A hand that has left its turning point by more than this share of a swing's least travel is under way.
+TURNING_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Where a hand was: x and y in widths and heights of the frame, its width and height in the same."""
+
+    at_s: float
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Swing:
+    """From one turning point to the next.
+
+    `travel` in hand widths, `climb` in hand heights, both without sign.
+    """
+
+    begun_s: float
+    ended_s: float
+    travel: float
+    climb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waving:
+    """Swings in a row up to now, and when the first of them began."""
+
+    swings: int
+    begun_s: float
+
+
+class HandMotion:
+    """One hand's way across the frame, less the way of the body and of the camera."""
+
+    def __init__(self, settings: SwingSettings) -> None:
+        self._settings = settings
+        self._samples: deque[Sample] = deque(maxlen=SAMPLES)
+        self._drift = (0.0, 0.0)
+        self._anchor: tuple[int, float, float] | None = None
+        self._has_landmarks: bool | None = None
+
+    def follow(self, hand: Track, face: Track | None, at_s: float) -> None:
+        """Takes one frame.
+
+        `face` is the one nearest to the hand: it moves too when the body or the camera sways.
+        """
+        region = hand.region
+        has_landmarks = region.landmarks is not None and len(region.landmarks) > 0
+        if has_landmarks is not self._has_landmarks:
+            # The middle of the landmarks is not the middle of the box: from one to the other would be a
+            # swing.
+            self._samples.clear()
+            self._has_landmarks = has_landmarks
+        self._follow_face(face)
+        x, y = _middle(region)
+        width, height = region.box.width, region.box.height
+        self._samples.append(Sample(at_s, x - self._drift[0], y - self._drift[1], width, height))
+
+    def rest(self, at_s: float) -> None:
+        """A frame like the last one: the hand is where it was."""
+        if self._samples:
+            last = self._samples[-1]
+            self._samples.append(Sample(at_s, last.x, last.y, last.width, last.height))
+
+    def waving(self, since_s: float, now_s: float) -> Waving | None:
+        """The swings in a row that lead up to now, none before `since_s`.
+
+        None where the hand does not wave.
+        """
+        settings = self._settings
+        samples = [sample for sample in self._samples if sample.at_s >= since_s]
+        row: list[Swing] = []
+        for swing in swings(samples, settings.min_travel):
+            took_s = swing.ended_s - swing.begun_s
+            is_one = took_s <= settings.max_swing_s and swing.travel >= settings.min_speed * took_s
+            if not is_one or swing.climb > swing.travel:
+                row = []
+                continue
+            if row and swing.begun_s - row[-1].ended_s > settings.max_rest_s:
+                row = []
+            row.append(swing)
+        if not row or now_s - row[-1].ended_s > settings.max_rest_s:
+            return None
+        return Waving(len(row), row[0].begun_s)
+
+    def _follow_face(self, face: Track | None) -> None:
+        if face is None or not face.is_seen:
+            self._anchor = None
+            return
+        y, x = face.box.center
+        if self._anchor is not None and self._anchor[0] == face.number:
+            self._drift = (self._drift[0] + x - self._anchor[1], self._drift[1] + y - self._anchor[2])
+        self._anchor = (face.number, x, y)
+
+
+def swings(samples: Sequence[Sample], min_travel: float) -> list[Swing]:
+    """Turns a way into swings of at least `min_travel` hand widths, the last one still under way.
+
+    Smaller motion is jitter and turns nothing round.
+    """
+    if len(samples) < 2:
+        return []
+    width = statistics.median(sample.width for sample in samples)
+    height = statistics.median(sample.height for sample in samples)
+    least = min_travel * width
+    slack = TURNING_SHARE * least
+    found: list[Swing] = []
+    # `left` is the last sample still at the turning point behind, `farthest` the farthest since.
+    left = farthest = lowest = highest = samples[0]
+    direction = 0
+    for sample in samples[1:]:
+        if direction == 0:
+            lowest = min(lowest, sample, key=lambda each: each.x)
+            highest = max(highest, sample, key=lambda each: each.x)
+            if sample.x - lowest.x >= least:
+                direction, left, farthest = 1, _last_near(samples, lowest, sample, slack), sample
+            elif highest.x - sample.x >= least:
+                direction, left, farthest = -1, _last_near(samples, highest, sample, slack), sample
+            continue
+        ahead = (sample.x - farthest.x) * direction
+        if ahead > 0.0:
+            farthest = sample
+        elif -ahead >= least:
+            found.append(_swing(left, farthest, width, height))
+            left = _last_near(samples, farthest, sample, slack)
+            farthest = sample
+            direction = -direction
+    if direction != 0:
+        found.append(_swing(left, farthest, width, height))
+    return found
+
+
+def _last_near(samples: Sequence[Sample], turning: Sample, until: Sample, slack: float) -> Sample:
+    """The last sample at the turning point: a hand may rest there before it swings back."""
+    near = turning
+    for sample in samples:
+        if turning.at_s <= sample.at_s < until.at_s and abs(sample.x - turning.x) <= slack:
+            near = sample
+    return near
+
+
+def _swing(begin: Sample, end: Sample, width: float, height: float) -> Swing:
+    return Swing(begin.at_s, end.at_s, abs(end.x - begin.x) / width, abs(end.y - begin.y) / height)
+
+
+def _middle(region: Region) -> tuple[float, float]:
+    """(x, y). Landmarks show a hand that turns about its wrist better than its box does."""
+    if region.landmarks is not None and len(region.landmarks) > 0:
+        middle = region.landmarks[:, :2].mean(axis=0)
+        return float(middle[0]), float(middle[1])
+    y, x = region.box.center
+    return x, y

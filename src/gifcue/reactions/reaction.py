@@ -1,0 +1,115 @@
+"""One label of one participant: idle, held, active, cooling down."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gifcue.detect.regions import Box
+from gifcue.reactions.events import EndReason, Phase, PolicyEvent
+
+# HOLDING never says that it is done: that is what STARTED says.
+MOST_PROGRESS = 0.99
+
+
+class State(enum.Enum):
+    IDLE = enum.auto()
+    HOLDING = enum.auto()
+    ACTIVE = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A face or hand that shows the label now.
+
+    `progress` is 0..1; `is_ripe`: it may fire; `is_telling`: it is worth a HOLDING.
+    """
+
+    track: int
+    box: Box
+    score: float
+    progress: float
+    is_ripe: bool
+    is_telling: bool
+
+
+class LabelReaction:
+    """Turns candidates into events. At most one reaction of a label is under way, whoever shows it.
+
+    Two thumbs up are one reaction, and the GIF is shown once.
+    """
+
+    def __init__(self, label: str, cooldown_s: float, ids: Callable[[], str]) -> None:
+        self.label = label
+        self._cooldown_s = cooldown_s
+        self._ids = ids
+        self._state = State.IDLE
+        self._reaction_id = ""
+        self._candidate: Candidate | None = None
+        self._free_at_s: float | None = None
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    def is_cooling(self, at_s: float) -> bool:
+        """True until the cooldown since the last ENDED has passed."""
+        return self._free_at_s is not None and at_s < self._free_at_s
+
+    def step(self, candidates: list[Candidate], at_s: float) -> list[PolicyEvent]:
+        """Takes what is shown in this frame."""
+        best = self._best(candidates)
+        if self._state is State.ACTIVE:
+            if best is None:
+                return self.stop(at_s, EndReason.RELEASED)
+            self._candidate = best
+            return []
+        if best is None:
+            return self.stop(at_s, EndReason.RELEASED)
+        if best.is_ripe:
+            self._begin()
+            self._state, self._candidate = State.ACTIVE, best
+            return [self._event(Phase.STARTED, best, 1.0, at_s)]
+        if not best.is_telling:
+            return []
+        self._begin()
+        self._state, self._candidate = State.HOLDING, best
+        return [self._event(Phase.HOLDING, best, min(best.progress, MOST_PROGRESS), at_s)]
+
+    def stop(self, at_s: float, reason: str) -> list[PolicyEvent]:
+        """Ends or cancels what is under way, if anything is."""
+        state, candidate = self._state, self._candidate
+        self._state, self._candidate = State.IDLE, None
+        if candidate is None or state is State.IDLE:
+            return []
+        if state is State.ACTIVE:
+            self._free_at_s = at_s + self._cooldown_s
+            return [self._event(Phase.ENDED, candidate, 1.0, at_s, reason)]
+        progress = min(candidate.progress, MOST_PROGRESS)
+        return [self._event(Phase.CANCELLED, candidate, progress, at_s, reason)]
+
+    def shift_clock(self, from_s: float, to_s: float) -> None:
+        """Media time jumped: what is left of the cooldown stays what it was."""
+        if self._free_at_s is not None:
+            self._free_at_s = to_s + max(0.0, self._free_at_s - from_s)
+
+    def _begin(self) -> None:
+        if self._state is State.IDLE:
+            self._reaction_id = self._ids()
+
+    def _best(self, candidates: list[Candidate]) -> Candidate | None:
+        """One that is ripe, else the one that it was, else the one that is farthest."""
+        was = self._candidate.track if self._candidate is not None else None
+        return max(
+            candidates,
+            key=lambda each: (each.is_ripe, each.track == was, each.progress, -each.track),
+            default=None,
+        )
+
+    def _event(
+        self, phase: Phase, candidate: Candidate, progress: float, at_s: float, reason: str = ""
+    ) -> PolicyEvent:
+        return PolicyEvent(
+            phase, self._reaction_id, self.label, progress, candidate.score, candidate.box, at_s, str(reason)
+        )

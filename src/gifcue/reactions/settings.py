@@ -1,0 +1,278 @@
+"""Every number of the reaction policy, in three presets.
+
+The reasons: docs/decisions/0030-reaction-policy.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
+
+from gifcue.errors import ConfigError
+
+PresetName = Literal["careful", "normal", "playful"]
+SubjectPolicy = Literal["largest", "centre", "all"]
+
+PRESETS: tuple[PresetName, ...] = ("careful", "normal", "playful")
+
+
+class LabelSettings(BaseModel):
+    """When one label becomes a reaction. From `start` up it begins a hold; below `stay` it is not shown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["face", "hand"] = Field(description="What shows it.")
+    enabled: bool = Field(
+        default=True, description="False takes it out of the reactions that may be allowed."
+    )
+    start: float = Field(
+        default=0.7, gt=0.0, le=1.0, description="Probability from which a frame speaks for the pose."
+    )
+    stay: float = Field(
+        default=0.45, ge=0.0, le=1.0, description="Probability below which a frame speaks against it."
+    )
+    dwell_s: float = Field(default=0.5, ge=0.0, le=10.0, description="How long it is held before it fires.")
+    release_s: float = Field(
+        default=0.35, ge=0.0, le=5.0, description="How long it must be gone before it is over."
+    )
+    cooldown_s: float = Field(
+        default=4.0, ge=0.0, le=600.0, description="From ENDED until it may be held again."
+    )
+    motion: Literal["none", "side_to_side"] = Field(
+        default="none", description="Motion that must come with the pose, judged by `swings`."
+    )
+    max_speed: float | None = Field(
+        default=1.5,
+        gt=0.0,
+        description="Hand or face sizes a second over which a frame does not count; null: any speed.",
+    )
+    max_face_cover: float = Field(
+        default=0.5,
+        ge=0.0,
+        le=1.0,
+        description="Share of the hand that may lie over a face; hands only, 1: all of it.",
+    )
+    hand_at_face: bool = Field(
+        default=False, description="Counts only with a hand at chin or cheek; faces only."
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.stay > self.start:
+            raise ValueError(f"expected stay to be at most start, {self.start}, got {self.stay}")
+        if self.hand_at_face and self.kind != "face":
+            raise ValueError("expected hand_at_face only on a label of kind face")
+        return self
+
+
+class SwingSettings(BaseModel):
+    """What counts as moving from side to side.
+
+    Lengths are in hand widths, so that distance does not matter.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_swings: int = Field(
+        default=3, ge=1, le=20, description="Swings in a row, each opposite to the one before."
+    )
+    min_travel: float = Field(
+        default=0.3, gt=0.0, le=5.0, description="Hand widths from turning point to turning point."
+    )
+    min_speed: float = Field(default=0.8, ge=0.0, le=20.0, description="Hand widths a second in a swing.")
+    max_swing_s: float = Field(default=2.2, gt=0.0, le=10.0, description="Seconds of one swing.")
+    max_rest_s: float = Field(
+        default=0.8, gt=0.0, le=5.0, description="Seconds of stillness that end the motion."
+    )
+
+
+class TrackSettings(BaseModel):
+    """How a face or a hand is followed from frame to frame."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_score: float = Field(
+        default=0.4, ge=0.0, le=1.0, description="A region that scores less is not looked at."
+    )
+    min_iou: float = Field(
+        default=0.15, gt=0.0, lt=1.0, description="Overlap at which two boxes are the same thing."
+    )
+    max_jump: float = Field(
+        default=1.5,
+        gt=0.0,
+        description="Sizes that the centre may move between frames where boxes do not overlap.",
+    )
+    max_scale: float = Field(
+        default=3.0, gt=1.0, description="How many times larger the area may become between two frames."
+    )
+    lost_after_s: float = Field(default=0.7, gt=0.0, description="Seconds unseen after which a track ends.")
+    speed_over_s: float = Field(
+        default=0.15, gt=0.0, description="Seconds that speed is measured over, at least."
+    )
+
+
+class PolicySettings(BaseModel):
+    """The policy of one participant.
+
+    What is given is laid over the preset's own values, label by label and field by field. So `careful` with a
+    slower smile and one more gesture is
+
+        {"preset": "careful", "labels": {"smile": {"dwell_s": 2.0}, "victory": {"kind": "hand"}}}
+
+    Any label that the model brings as an attribute of a face or a hand can be added like that. Only what was
+    given counts as set, so `model_dump(exclude_unset=True)` gives it back.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    preset: PresetName = Field(default="normal", description="Where the values come from that are not given.")
+    labels: dict[str, LabelSettings] = Field(default_factory=dict, description="The reactions, by label.")
+    swings: SwingSettings = Field(default_factory=SwingSettings, description="Side-to-side motion.")
+    tracks: TrackSettings = Field(
+        default_factory=TrackSettings, description="How faces and hands are followed."
+    )
+    subject: SubjectPolicy = Field(
+        default="all", description="Whose reactions count where several people share a camera."
+    )
+    speaking_suppresses_hands: bool = Field(
+        default=False, description="True: no hand gesture begins while the participant speaks."
+    )
+    min_votes: int = Field(default=3, ge=1, le=100, description="Frames that show the pose before it fires.")
+    min_analysed_votes: int = Field(
+        default=2, ge=1, le=100, description="Of these, frames that were really analysed."
+    )
+    min_vote_share: float = Field(
+        default=0.6, ge=0.0, le=1.0, description="Share of a hold's frames that must show it."
+    )
+    min_misses: int = Field(
+        default=2, ge=1, le=100, description="Analysed frames in a row without the pose that end it."
+    )
+    max_gap_s: float = Field(
+        default=2.0, gt=0.0, description="Seconds without a frame after which nothing is believed."
+    )
+    max_backstep_s: float = Field(
+        default=0.5,
+        ge=0.0,
+        description="A result older than the last by up to this is ignored; by more, time jumped.",
+    )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _over_preset(cls, given: Any, build: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(given, Mapping):
+            return build(given)
+        name = given.get("preset", "normal")
+        base = _PRESET_VALUES.get(name) if isinstance(name, str) else None
+        built = build(given if base is None else _merge(base, given))
+        _keep_set(built, given)
+        return built
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.min_analysed_votes > self.min_votes:
+            raise ValueError(
+                f"expected min_analysed_votes to be at most min_votes, {self.min_votes}, "
+                f"got {self.min_analysed_votes}"
+            )
+        return self
+
+    @property
+    def reaction_labels(self) -> tuple[str, ...]:
+        """The labels that may be allowed, in order."""
+        return tuple(label for label, settings in self.labels.items() if settings.enabled)
+
+    def with_preset(self, preset: str) -> PolicySettings:
+        """The same changes over another preset. Raises ConfigError where there is no such preset."""
+        policy_preset(preset)
+        return PolicySettings.model_validate({**self.model_dump(exclude_unset=True), "preset": preset})
+
+
+def policy_preset(name: str) -> PolicySettings:
+    """A preset as it is. Raises ConfigError where there is none of that name."""
+    if name not in _PRESET_VALUES:
+        raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, got {name!r}")
+    return PolicySettings.model_validate({"preset": name})
+
+
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        known = merged.get(key)
+        plain = value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+        both = isinstance(known, Mapping) and isinstance(plain, Mapping)
+        merged[key] = _merge(known, plain) if both and isinstance(known, Mapping) else plain
+    return merged
+
+
+def _keep_set(built: PolicySettings, given: Mapping[str, Any]) -> None:
+    """Takes the preset's own values out of what counts as set."""
+    built.model_fields_set.intersection_update(given)
+    labels = given.get("labels", {})
+    for label, settings in built.labels.items():
+        own = labels.get(label, {})
+        settings.model_fields_set.intersection_update(
+            own.model_fields_set if isinstance(own, BaseModel) else own
+        )
+    if isinstance(given.get("swings"), Mapping):
+        built.swings.model_fields_set.intersection_update(given["swings"])
+
+
+_NORMAL: dict[str, Any] = {
+    "labels": {
+        # Expressions come slowly and last; a speaking mouth smiles for a moment, so they are held longer.
+        "smile": {"kind": "face", "dwell_s": 0.8, "release_s": 0.6, "cooldown_s": 3.0, "max_speed": None},
+        "thinking": {
+            "kind": "face",
+            "dwell_s": 1.2,
+            "release_s": 0.8,
+            "cooldown_s": 8.0,
+            "max_speed": None,
+            "hand_at_face": True,
+        },
+        # A waving hand is blurred in every other frame: it stays on less, and is gone only after longer.
+        "wave": {
+            "kind": "hand",
+            "start": 0.6,
+            "stay": 0.3,
+            "release_s": 0.6,
+            "motion": "side_to_side",
+            "max_speed": None,
+        },
+        "ok_hand": {"kind": "hand"},
+        "thumbs_up": {"kind": "hand"},
+    },
+}
+_CAREFUL: dict[str, Any] = _merge(
+    _NORMAL,
+    {
+        "labels": {
+            "smile": {"start": 0.8, "stay": 0.5, "dwell_s": 1.2, "cooldown_s": 10.0},
+            "thinking": {"start": 0.8, "stay": 0.5, "dwell_s": 2.0, "cooldown_s": 15.0},
+            "wave": {"start": 0.7, "stay": 0.4, "dwell_s": 0.8, "cooldown_s": 10.0},
+            "ok_hand": {"start": 0.85, "stay": 0.5, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
+            "thumbs_up": {"start": 0.85, "stay": 0.5, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
+        },
+        "swings": {"min_swings": 4, "min_travel": 0.4},
+        "speaking_suppresses_hands": True,
+        "min_votes": 4,
+        "min_analysed_votes": 3,
+        "min_vote_share": 0.75,
+    },
+)
+_PLAYFUL: dict[str, Any] = _merge(
+    _NORMAL,
+    {
+        "labels": {
+            "smile": {"start": 0.6, "stay": 0.4, "dwell_s": 0.5, "cooldown_s": 1.5},
+            "thinking": {"start": 0.6, "stay": 0.4, "dwell_s": 0.8, "cooldown_s": 3.0},
+            "wave": {"start": 0.5, "dwell_s": 0.3, "cooldown_s": 1.5},
+            "ok_hand": {"start": 0.6, "stay": 0.4, "dwell_s": 0.3, "cooldown_s": 1.5, "max_speed": 2.0},
+            "thumbs_up": {"start": 0.6, "stay": 0.4, "dwell_s": 0.3, "cooldown_s": 1.5, "max_speed": 2.0},
+        },
+        "swings": {"min_swings": 2, "min_travel": 0.25},
+        "min_votes": 2,
+    },
+)
+_PRESET_VALUES: dict[str, dict[str, Any]] = {"careful": _CAREFUL, "normal": _NORMAL, "playful": _PLAYFUL}

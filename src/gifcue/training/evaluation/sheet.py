@@ -1,0 +1,93 @@
+"""The worst mistakes, on one page: people find in a minute what no figure says.
+
+A sheet shows people. It is written where the user asks for it, and is no part of what is shared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from gifcue.detect.regions import Box
+from gifcue.training.dataset.pictures import decode_rgb
+from gifcue.training.evaluation.judge import Mistake, PictureJudged
+
+TILE_PX = 200
+CAPTION_PX = 34
+COLUMNS = 8
+# The part of the picture that a tile shows, in sides of the box.
+_CONTEXT = 2.2
+_GREEN, _RED, _INK, _PAPER = (60, 170, 60), (220, 50, 50), (20, 20, 20), (255, 255, 255)
+
+Picture = npt.NDArray[np.uint8]
+
+
+def worst_mistakes(
+    judged: Sequence[PictureJudged], limit: int = 64, per_label: int = 12, per_group: int = 3
+) -> list[Mistake]:
+    """The most severe first, at most so many of a label, and of a label in a group: nobody fills the page."""
+    every = sorted(
+        (mistake for one in judged for mistake in one.mistakes),
+        key=lambda m: (-m.severity, m.picture.name, m.label, m.box.ymin, m.box.xmin),
+    )
+    labels: Counter[str] = Counter()
+    groups: Counter[tuple[str, str]] = Counter()
+    chosen = []
+    for mistake in every:
+        group = (mistake.label, mistake.picture.group)
+        if labels[mistake.label] >= per_label or groups[group] >= per_group:
+            continue
+        labels[mistake.label] += 1
+        groups[group] += 1
+        chosen.append(mistake)
+    chosen.sort(key=lambda m: (m.label, -m.severity))
+    return chosen[:limit]
+
+
+def draw_sheet(mistakes: Sequence[Mistake], path: Path) -> None:
+    """Write a JPEG of tiles: green is missed, red is wrongly said; below it what, how sure, and whose."""
+    rows = max(1, -(-len(mistakes) // COLUMNS))
+    cell = TILE_PX + CAPTION_PX
+    page: Picture = np.full((rows * cell, COLUMNS * TILE_PX, 3), _PAPER, np.uint8)
+    for place, mistake in enumerate(mistakes):
+        top, left = place // COLUMNS * cell, place % COLUMNS * TILE_PX
+        page[top : top + TILE_PX, left : left + TILE_PX] = _tile(mistake)
+        missed = mistake.said == "missed"
+        said = f"{mistake.label} missed" if missed else f"{mistake.label} on {mistake.truth}"
+        for line, text in enumerate((said, f"{mistake.score:.2f}  {mistake.picture.group}")):
+            at = left + 4, top + TILE_PX + 13 + 15 * line
+            cv2.putText(page, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
+    encoded, data = cv2.imencode(".jpg", page[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    assert encoded
+    path.write_bytes(data.tobytes())
+
+
+def _tile(mistake: Mistake) -> Picture:
+    picture = mistake.picture
+    rgb = decode_rgb(picture.path.read_bytes(), picture.name)
+    height, width = rgb.shape[:2]
+    box = mistake.box
+    side = max(box.height * height, box.width * width, 8.0) * _CONTEXT
+    scale = TILE_PX / side
+    y, x = box.center
+    left, top = x * width - side / 2, y * height - side / 2
+    move = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]], np.float64)
+    flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    tile = cv2.warpAffine(rgb, move, (TILE_PX, TILE_PX), flags=flags, borderValue=(230, 230, 230))
+    corners = _corners(box, width, height, left, top, scale)
+    cv2.rectangle(tile, *corners, _GREEN if mistake.said == "missed" else _RED, 2)
+    cv2.rectangle(tile, (0, 0), (TILE_PX - 1, TILE_PX - 1), _PAPER, 2)
+    return np.asarray(tile, np.uint8)
+
+
+def _corners(
+    box: Box, width: int, height: int, left: float, top: float, scale: float
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    low = round((box.xmin * width - left) * scale), round((box.ymin * height - top) * scale)
+    high = round((box.xmax * width - left) * scale), round((box.ymax * height - top) * scale)
+    return low, high

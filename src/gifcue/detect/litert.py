@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect import glue
 from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
-from gifcue.detect.metadata import CropStage, Metadata, read_metadata
+from gifcue.detect.metadata import Metadata, read_metadata
 from gifcue.detect.regions import KINDS, Box, Kind, Region
 from gifcue.errors import ConfigError, ModelError
 
@@ -48,6 +48,16 @@ class Network:
         return {name: np.asarray(self._interpreter.get_tensor(index))[0] for name, index in self._outputs.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One face or hand, raw: `box` [4] (xmin, ymin, xmax, ymax) in frame pixels, `found` the detector's score."""
+
+    kind: Kind
+    box: Floats
+    found: float
+    outputs: dict[str, Floats]
+
+
 class LiteRtDetector:
     """Frames one after another, crops one after another: on one core a batch saves nothing."""
 
@@ -71,19 +81,19 @@ class LiteRtDetector:
             network(np.zeros(network.input_shape[1:], np.uint8))
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
-        return [self._frame(frame) for frame in frames]
+        return [self._regions(frame) for frame in frames]
 
     def close(self) -> None:
         self._networks.clear()
 
-    def _frame(self, frame: Frame) -> list[Region]:
-        frame = glue.shrink(frame, self._metadata.longest_px)
+    def look(self, frame: Frame) -> list[Seen]:
+        """What the networks say of one frame, before it is calibrated; `frame` is no longer than `longest_px`."""
         height, width = frame.shape[:2]
         info = self._metadata.info
         fit = glue.Letterbox.fit(width, height, info.input_width, info.input_height)
         scene = glue.warp(frame, fit.matrix(), (info.input_width, info.input_height), glue.LETTERBOX_GREY)
         maps = self._networks["detector"](scene)
-        regions: list[Region] = []
+        seen: list[Seen] = []
         for channel, kind in enumerate(KINDS):
             limit = self._config.max_faces if kind == "face" else self._config.max_hands
             scores, boxes = glue.peaks(
@@ -92,23 +102,30 @@ class LiteRtDetector:
                 self._metadata.score_floor,
                 4 * limit,
             )
+            stage = self._metadata.stages[kind]
             for number in glue.suppress(boxes, self._metadata.nms_iou, limit):
                 box = fit.to_frame(boxes[number : number + 1])[0]
-                regions.append(self._close_look(frame, kind, box, float(scores[number])))
-        return sorted(regions, key=lambda region: -region.score)
+                outputs = self._networks[kind](glue.crop(frame, box, stage.margin, stage.size))
+                seen.append(Seen(kind, box, float(scores[number]), outputs))
+        return seen
 
-    def _close_look(self, frame: Frame, kind: Kind, box: Floats, found: float) -> Region:
+    def _regions(self, frame: Frame) -> list[Region]:
+        frame = glue.shrink(frame, self._metadata.longest_px)
         height, width = frame.shape[:2]
-        stage: CropStage = self._metadata.stages[kind]
-        seen: dict[str, Any] = self._networks[kind](glue.crop(frame, box, stage.margin, stage.size))
-        chances = stage.calibration.probabilities(seen["by_shape"][None], seen["by_sight"][None])[0]
-        return Region(
-            kind,
-            to_box(box, width, height),
-            stage.rescoring.score(found, float(seen["presence"][0])),
-            {label: float(chance) for label, chance in zip(stage.labels, chances[1:], strict=True)},
-            glue.from_crop(seen["landmarks"], box, stage.margin, width, height),
-        )
+        regions: list[Region] = []
+        for seen in self.look(frame):
+            stage, outputs = self._metadata.stages[seen.kind], seen.outputs
+            chances = stage.calibration.probabilities(outputs["by_shape"][None], outputs["by_sight"][None])[0]
+            regions.append(
+                Region(
+                    seen.kind,
+                    to_box(seen.box, width, height),
+                    stage.rescoring.score(seen.found, float(outputs["presence"][0])),
+                    {label: float(chance) for label, chance in zip(stage.labels, chances[1:], strict=True)},
+                    glue.from_crop(outputs["landmarks"], seen.box, stage.margin, width, height),
+                )
+            )
+        return sorted(regions, key=lambda region: -region.score)
 
 
 def to_box(box: Floats, width: int, height: int) -> Box:

@@ -63,16 +63,24 @@ class Donors:
         anchor = flat[np.argsort(heights)[:3]].mean(0)
         matrix = np.concatenate([turn, (np.array(touch) - turn @ anchor)[:, None]], 1)
         size = crop.shape[1], crop.shape[0]
-        outline = cv2.convexHull(_with_forearm(flat).astype(np.float32))[:, 0] @ turn.T + matrix[:, 2]
-        mask = np.zeros(crop.shape[:2], np.uint8)
-        cv2.fillConvexPoly(mask, np.round(outline * 8).astype(np.int32), 255, cv2.LINE_AA, 3)
-        grow = max(1, round(0.07 * length * scale))
-        mask = np.asarray(cv2.dilate(mask, np.ones((2 * grow + 1, 2 * grow + 1), np.uint8)), np.uint8)
-        soft = cv2.GaussianBlur(mask, (0, 0), max(0.5, grow / 3)).astype(np.float32)[..., None] / 255.0
+        outline = _with_forearm(flat) @ turn.T + matrix[:, 2]
+        soft = _mask(outline, crop.shape[0], max(1, round(0.07 * length * scale)))
         hand = cv2.warpAffine(self._images[number], matrix, size, borderMode=cv2.BORDER_REPLICATE)
         tone = _tone(crop, face) / np.maximum(_tone(hand, outline), 20.0)
         hand = np.clip(hand.astype(np.float32) * np.clip(tone, 0.4, 2.5), 0, 255)
         return np.asarray(hand * soft + crop * (1 - soft), np.uint8)
+
+
+def transplant(crop: Image, hand: Floats, background: Image, rng: np.random.Generator) -> Image:
+    """Puts the hand of a crop [S, S, 3] before another background of the same size.
+
+    `hand` are its landmarks [21, 2 or 3] in crop pixels. What the network may know of a gesture then comes from the hand:
+    few people make some of them, each before one wall.
+    """
+    flat = hand[:, :2].astype(np.float64)
+    length = float(np.ptp(flat, axis=0).max())
+    mask = _mask(_with_forearm(flat), crop.shape[0], max(1, round(float(rng.uniform(0.06, 0.14)) * length)))
+    return np.asarray(crop * mask + background * (1 - mask), np.uint8)
 
 
 def touch_point(face: Floats, order: Sequence[int], rng: np.random.Generator) -> tuple[float, float]:
@@ -107,6 +115,16 @@ def _with_forearm(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     down = points[WRIST] - points[MIDDLE_KNUCKLE]
     across = np.array([-down[1], down[0]]) * 0.3
     return np.concatenate([points, [points[WRIST] + down + across, points[WRIST] + down - across]])
+
+
+def _mask(points: npt.NDArray[np.float64], size: int, grow: int) -> Floats:
+    """1 within the hull of the points, grown by `grow` pixels, 0 outside, soft between: [size, size, 1]."""
+    outline = cv2.convexHull(points.astype(np.float32))[:, 0]
+    mask = np.zeros((size, size), np.uint8)
+    cv2.fillConvexPoly(mask, np.round(outline * 8).astype(np.int32), 255, cv2.LINE_AA, 3)
+    mask = np.asarray(cv2.dilate(mask, np.ones((2 * grow + 1, 2 * grow + 1), np.uint8)), np.uint8)
+    soft = cv2.GaussianBlur(mask, (0, 0), max(0.5, grow / 3)).astype(np.float32) / np.float32(255)
+    return np.asarray(soft[..., None], np.float32)
 
 
 def _tone(image: Image, points: npt.ArrayLike) -> Floats:

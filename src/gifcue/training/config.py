@@ -48,6 +48,7 @@ class TrainingConfig:
     shift: float = 0.12
     negatives: float = 0.1
     compose: float = 0.0
+    stretch: float = 0.0
     epoch_samples: int = 0
     photos: int = 0
     workers: int = 1

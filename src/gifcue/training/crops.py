@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from gifcue.detect.glue import crop_matrix, warp
 from gifcue.training.augment import damage, move_points
-from gifcue.training.compose import Donors, beside_point, touch_point
+from gifcue.training.compose import Donors, beside_point, touch_point, transplant
 from gifcue.training.config import TrainingConfig
 from gifcue.training.samples import UNKNOWN, Image, Photo, Sample
 
@@ -47,7 +47,7 @@ class CropSource:
         self.dimensions = 2 if config.task == "face" else 3
         self._select = [list(face_points).index(point) for point in config.points] if face_points else None
         self._twins = self._twin_order()
-        self._donors = Donors(photos, images) if config.compose > 0 else None
+        self._donors = Donors(photos, images) if config.compose > 0 and self.kind == "face" else None
         self.samples = [
             CropIndex(number, sample)
             for number, photo in enumerate(photos)
@@ -104,12 +104,18 @@ class CropSource:
             angle = float(np.clip(rng.normal(0, config.angle_deg / 2), -config.angle_deg, config.angle_deg))
             mirror = bool(rng.random() < 0.5)
         matrix = crop_matrix((float(center[0]), float(center[1])), side, config.width, angle_deg=angle, mirror=mirror)
+        if rng is not None and config.stretch > 0:
+            matrix = _stretched(matrix, config, rng)
         any_border = border if rng is None or rng.random() < 0.6 else None
         crop = warp(self._images[photo], matrix, (config.width, config.width), any_border)
         attribute = sample.attribute
         if rng is not None:
             if self._donors is not None and sample.landmarks is not None and rng.random() < config.compose:
                 crop, attribute = self._compose(crop, sample, matrix, rng)
+            elif self.kind == "hand" and sample.landmarks is not None and rng.random() < config.compose:
+                other = int(rng.integers(len(self._photos)))
+                hand = move_points(sample.landmarks, matrix, 1)
+                crop = transplant(crop, hand, self._negative(other, rng, tries=3), rng)
             crop = damage(crop, rng, config.pixels)
         targets["presence"][row] = 1.0
         if attribute != UNKNOWN:
@@ -140,12 +146,12 @@ class CropSource:
         """0 for none of the classes, else 1-based."""
         return self._config.classes.index(attribute) + 1 if attribute in self._config.classes else 0
 
-    def _negative(self, photo: int, rng: np.random.Generator) -> Image:
+    def _negative(self, photo: int, rng: np.random.Generator, tries: int = 12) -> Image:
         """A crop that overlaps no sample of the kind; noise where no such place was found."""
         config, record, image = self._config, self._photos[photo], self._images[photo]
         height, width = image.shape[:2]
         others = [sample.box for sample in record.of_kind(self.kind)]
-        for _ in range(12):
+        for _ in range(tries):
             side = float(rng.uniform(0.12, 0.6)) * max(width, height)
             center = rng.uniform((0, 0), (width, height))
             square = np.concatenate([center - side / 2, center + side / 2])
@@ -161,6 +167,16 @@ class CropSource:
         twins = {**FACE_TWINS, **{right: left for left, right in FACE_TWINS.items()}}
         points = list(self._config.points)
         return [points.index(twins.get(point, point)) for point in points]
+
+
+def _stretched(matrix: Floats, config: TrainingConfig, rng: np.random.Generator) -> Floats:
+    """The same map with the crop's sides stretched and sheared a little about its middle: hands of other shapes."""
+    wide, tall = np.exp(rng.normal(0, config.stretch, 2))
+    lean = rng.normal(0, config.stretch)
+    bend = np.array([[wide, lean], [0.0, tall]]) / np.sqrt(wide * tall)
+    middle = np.full(2, config.width / 2 - 0.5)
+    bent = np.concatenate([bend @ matrix[:, :2], (bend @ (matrix[:, 2] - middle) + middle)[:, None]], 1)
+    return np.asarray(bent, np.float32)
 
 
 def _covered(box: Floats, square: Floats) -> float:

@@ -1,8 +1,10 @@
 """Which frame is looked at next. Pure bookkeeping: no clock, no processes.
 
-Latest frame wins: a participant has one waiting frame, and a newer one takes its place. It takes its place
-in the queue as well: a participant that sends often is served as soon as one that sends seldom, and no
-sooner. Oldest wait first; a participant that was served goes to the back with its next frame.
+Latest frame wins: a participant has one waiting frame, and a newer one takes its place. Who was served
+longest ago is served first, and who never was comes before; so with everybody waiting all the time the
+turns go round, and a participant that sends often is served as often as one that sends seldom. The order of
+arrival alone would not do: participants that answer in a fixed order stay in step with the batches, and
+some are served twice as often as others.
 
 Stills have a queue of their own, bounded. Where both wait, a batch has at most a quarter of stills and at
 least one, and batches of one take turns, so that neither starves the other.
@@ -10,8 +12,9 @@ least one, and batches of one take turns, so that neither starves the other.
 
 from __future__ import annotations
 
+import heapq
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 # The share of a batch that stills may take from waiting streams.
@@ -20,14 +23,17 @@ _STILLS_DIVISOR = 4
 
 @dataclass(frozen=True, slots=True)
 class WaitingFrame:
-    """A picture of a participant in a slot of the arena. `key` is the participant, `token` the frame."""
+    """A picture of a participant in a slot of the arena. `key` is the participant, `token` the frame.
+
+    `since_s` tells since when the participant waits: a frame inherits it from the one that it replaces.
+    """
 
     key: int
     token: int
     slot: int
     width: int
     height: int
-    arrived_s: float
+    since_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +56,10 @@ class Scheduler(Generic[S]):
 
     def __init__(self, max_stills: int) -> None:
         self._max_stills = max_stills
-        # In the order of service: a dict keeps a key's place when its value is replaced.
+        # In the order of waiting: a dict keeps a key's place when its value is replaced.
         self._frames: dict[int, WaitingFrame] = {}
+        # Each participant's last turn; turns count up by one for each frame served.
+        self._turns: dict[int, int] = {}
         self._stills: deque[S] = deque()
         self._still_next = True
         self._offered = self._superseded = self._taken = self._refused_stills = 0
@@ -61,13 +69,13 @@ class Scheduler(Generic[S]):
 
     @property
     def oldest_s(self) -> float | None:
-        """When the frame that is served next arrived; None where no frame waits."""
-        return next((frame.arrived_s for frame in self._frames.values()), None)
+        """Since when the participant waits that waits longest; None where none does."""
+        return next((frame.since_s for frame in self._frames.values()), None)
 
     def offer(self, frame: WaitingFrame) -> WaitingFrame | None:
         """Lets a frame wait; returns the one of the same participant that it replaces."""
         superseded = self._frames.get(frame.key)
-        self._frames[frame.key] = frame
+        self._frames[frame.key] = frame if superseded is None else replace(frame, since_s=superseded.since_s)
         self._offered += 1
         self._superseded += superseded is not None
         return superseded
@@ -87,14 +95,18 @@ class Scheduler(Generic[S]):
 
     def forget(self, key: int) -> WaitingFrame | None:
         """A participant left; returns its waiting frame, if there is one."""
+        self._turns.pop(key, None)
         return self._frames.pop(key, None)
 
     def take(self, max_count: int) -> tuple[list[WaitingFrame], list[S]]:
-        """The next batch, `max_count` at most: frames, oldest wait first, and stills."""
+        """The next batch, `max_count` at most: frames, in the order of their turns, and stills."""
         stills = self._stills_due(max_count)
         count = min(max_count - stills, len(self._frames))
-        keys = [key for key, _ in zip(self._frames, range(count), strict=False)]
+        # Stable: those who were never served come in the order of their waiting.
+        keys = heapq.nsmallest(count, self._frames, key=lambda key: self._turns.get(key, -1))
         frames = [self._frames.pop(key) for key in keys]
+        for turn, key in enumerate(keys, self._taken):
+            self._turns[key] = turn
         self._taken += count + stills
         return frames, [self._stills.popleft() for _ in range(stills)]
 

@@ -88,8 +88,8 @@ def run(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int], open
 def judge(detector: Detector, arena: Arena, batch: Batch) -> Judged:
     """Judges a batch. A picture on which the detector fails does not lose the others.
 
-    Raises what `Detector.warm` raises where the detector fails on everything, its warm-up included: only a new
-    process helps then (a GPU out of memory stays so).
+    Raises what `Detector.warm` raises where the detector fails on everything, its warm-up included: only a
+    new process helps then (a GPU out of memory stays so).
     """
     results: list[list[Region] | str] = []
     frames: list[Frame | None] = []
@@ -119,7 +119,7 @@ def view(arena: Arena, picture: SlotPicture | InlinePicture) -> Frame:
     """
     memory = arena.slot(picture.slot) if isinstance(picture, SlotPicture) else memoryview(picture.rgb)
     size = picture.width * picture.height * 3
-    if size < 1 or size > len(memory):
+    if picture.width < 1 or picture.height < 1 or size > len(memory):
         raise ValueError(
             f"expected a picture of 1 to {len(memory)} bytes, got {picture.width}x{picture.height} pixels RGB"
         )

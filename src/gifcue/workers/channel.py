@@ -28,6 +28,7 @@ from typing import Any
 _HEADER = struct.Struct("<IB")
 # One read takes up to this much: many small messages, or a large keyframe, for one wake-up.
 READ_BYTES = 256 * 1024
+_MIN_READ_BYTES = READ_BYTES // 4
 # A frame longer than this is no frame of ours: the stream is out of step, and no reading on will mend it.
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 # Buffers handed to one sendmsg; the kernel's own limit (IOV_MAX) is 1024.
@@ -66,22 +67,22 @@ class Inbox:
         self._end = 0
 
     def space(self) -> memoryview:
-        """Where to read to. Release it before `frames` is called."""
-        if self._start == self._end:
-            self._start = self._end = 0
-        wanted = READ_BYTES // 4
-        if self._end - self._start >= _HEADER.size:
+        """Where to read to. Release it before `next` is called."""
+        held_bytes = self._end - self._start
+        wanted = _MIN_READ_BYTES
+        if held_bytes >= _HEADER.size:
             length, _ = _HEADER.unpack_from(self._buffer, self._start)
-            wanted = max(wanted, _HEADER.size + length - (self._end - self._start))
-        if len(self._buffer) - self._end < wanted:
+            wanted = _HEADER.size + length - held_bytes
+        # One large frame must not hold its memory for ever.
+        too_large = len(self._buffer) > READ_BYTES >= held_bytes + wanted
+        if too_large or len(self._buffer) - self._end < wanted:
             held = self._buffer[self._start : self._end]
-            if len(held) + wanted > len(self._buffer):
-                self._buffer = bytearray(len(held) + wanted)
-            elif len(self._buffer) > READ_BYTES and len(held) + wanted <= READ_BYTES:
-                # One large message must not hold its memory for ever.
-                self._buffer = bytearray(READ_BYTES)
-            self._buffer[: len(held)] = held
-            self._start, self._end = 0, len(held)
+            if too_large or held_bytes + wanted > len(self._buffer):
+                self._buffer = bytearray(max(READ_BYTES, held_bytes + wanted))
+            self._buffer[:held_bytes] = held
+            self._start, self._end = 0, held_bytes
+        elif held_bytes == 0:
+            self._start = self._end = 0
         return memoryview(self._buffer)[self._end :]
 
     def filled(self, count: int) -> None:
@@ -321,6 +322,10 @@ class BlockingChannel:
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         return bool(poll.poll(None if timeout_s is None else timeout_s * 1000.0))
+
+    def fileno(self) -> int:
+        """The socket, for a child that waits for other things as well."""
+        return self._sock.fileno()
 
     def crash(self, what: str, *, hopeless: bool) -> None:
         """Tells the front why the child ends; `hopeless` where a restart would end the same way."""

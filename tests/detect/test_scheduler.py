@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gifcue.detect.scheduler import Scheduler, WaitingFrame
+
+
+def frame(key: int, token: int = 0, since_s: float = 0.0) -> WaitingFrame:
+    return WaitingFrame(key, token, slot=0, width=1, height=1, since_s=since_s)
+
+
+def keys(frames: list[WaitingFrame]) -> list[int]:
+    return [each.key for each in frames]
+
+
+def test_new_ones_are_served_in_the_order_of_waiting_and_only_so_many_are_taken() -> None:
+    scheduler: Scheduler[str] = Scheduler(max_stills=4)
+    for key in (3, 1, 2):
+        assert scheduler.offer(frame(key)) is None
+    assert keys(scheduler.take(2)[0]) == [3, 1]
+    assert keys(scheduler.take(2)[0]) == [2]
+    assert scheduler.take(2) == ([], [])
+
+
+def test_the_latest_frame_wins_and_keeps_the_place() -> None:
+    scheduler: Scheduler[str] = Scheduler(max_stills=4)
+    scheduler.offer(frame(1, token=10))
+    scheduler.offer(frame(2, token=20))
+    assert scheduler.offer(frame(1, token=11)) == frame(1, token=10)
+    assert [each.token for each in scheduler.take(2)[0]] == [11, 20]
+
+
+def test_who_was_served_goes_to_the_back() -> None:
+    scheduler: Scheduler[str] = Scheduler(max_stills=4)
+    for key in (1, 2, 3):
+        scheduler.offer(frame(key))
+    scheduler.take(1)
+    scheduler.offer(frame(1))
+    assert keys(scheduler.take(3)[0]) == [2, 3, 1]
+
+
+def test_who_left_waits_no_more() -> None:
+    scheduler: Scheduler[str] = Scheduler(max_stills=4)
+    scheduler.offer(frame(1, token=5))
+    assert scheduler.forget(1) == frame(1, token=5)
+    assert scheduler.forget(1) is None
+    assert len(scheduler) == 0
+
+
+def test_the_oldest_tells_since_when_it_waits() -> None:
+    scheduler: Scheduler[str] = Scheduler(max_stills=4)
+    assert scheduler.oldest_s is None
+    scheduler.offer(frame(1, since_s=3.0))
+    scheduler.offer(frame(2, since_s=4.0))
+    scheduler.offer(frame(1, since_s=5.0))
+    assert scheduler.oldest_s == 3.0
+
+
+def test_too_many_stills_are_refused() -> None:
+    scheduler: Scheduler[str] = Scheduler(max_stills=2)
+    assert [scheduler.offer_still(name) for name in "abc"] == [True, True, False]
+    assert scheduler.statistics().refused_stills == 1
+    scheduler.withdraw("a")
+    scheduler.withdraw("never came")
+    assert scheduler.take(4) == ([], ["b"])
+
+
+@pytest.mark.parametrize(
+    ("max_count", "frames", "stills", "expected"),
+    [
+        (8, 20, 10, (6, 2)),
+        (8, 20, 1, (7, 1)),
+        (2, 20, 10, (1, 1)),
+        (8, 3, 10, (3, 5)),
+        (8, 0, 10, (0, 8)),
+        (8, 20, 0, (8, 0)),
+    ],
+)
+def test_stills_and_streams_share_a_batch(
+    max_count: int, frames: int, stills: int, expected: tuple[int, int]
+) -> None:
+    scheduler: Scheduler[int] = Scheduler(max_stills=100)
+    for number in range(frames):
+        scheduler.offer(frame(number))
+    for number in range(stills):
+        scheduler.offer_still(number)
+    taken = scheduler.take(max_count)
+    assert (len(taken[0]), len(taken[1])) == expected
+
+
+def test_batches_of_one_take_turns() -> None:
+    scheduler: Scheduler[int] = Scheduler(max_stills=100)
+    for number in range(3):
+        scheduler.offer(frame(number))
+        scheduler.offer_still(number)
+    taken = [scheduler.take(1) for _ in range(6)]
+    assert [len(frames) for frames, _ in taken] == [0, 1, 0, 1, 0, 1]
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("offer"), st.integers(0, 5)),
+            st.tuples(st.just("take"), st.integers(1, 8)),
+            st.tuples(st.just("forget"), st.integers(0, 5)),
+        ),
+        max_size=80,
+    )
+)
+def test_every_frame_comes_out_exactly_once(steps: list[tuple[str, int]]) -> None:
+    scheduler: Scheduler[int] = Scheduler(max_stills=4)
+    offered: list[int] = []
+    out: list[int] = []
+    for token, (step, number) in enumerate(steps):
+        if step == "offer":
+            offered.append(token)
+            superseded = scheduler.offer(frame(number, token))
+            out += [superseded.token] if superseded else []
+        elif step == "take":
+            out += [each.token for each in scheduler.take(number)[0]]
+        else:
+            forgotten = scheduler.forget(number)
+            out += [forgotten.token] if forgotten else []
+    while len(scheduler):
+        out += [each.token for each in scheduler.take(8)[0]]
+    assert sorted(out) == offered
+    statistics = scheduler.statistics()
+    assert (statistics.offered, statistics.waiting) == (len(offered), 0)
+
+
+@settings(max_examples=30)
+@given(st.integers(2, 12), st.integers(1, 8), st.data())
+def test_the_turns_go_round_however_often_somebody_sends(
+    participants: int, max_count: int, data: st.DataObject
+) -> None:
+    scheduler: Scheduler[int] = Scheduler(max_stills=4)
+    served = dict.fromkeys(range(participants), 0)
+    for _ in range(12):
+        for key in range(participants):
+            scheduler.offer(frame(key))
+        for key in data.draw(st.lists(st.integers(0, participants - 1), max_size=5)):
+            scheduler.offer(frame(key))
+        for each in scheduler.take(max_count)[0]:
+            served[each.key] += 1
+        assert max(served.values()) - min(served.values()) <= 1

@@ -1,0 +1,100 @@
+"""The worker's judging, without a process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
+from gifcue.detect.regions import Region
+from gifcue.detect.worker import Batch, InlinePicture, SlotPicture, judge, view
+from gifcue.testing.fake_detector import INFO, RAISE, FakeDetector
+from gifcue.workers.arena import Arena
+
+
+@pytest.fixture
+def arena() -> Iterator[Arena]:
+    arena = Arena.create(ranges=1, slots_per_range=4, slot_bytes=30)
+    yield arena
+    arena.close()
+
+
+@pytest.fixture
+def detector() -> FakeDetector:
+    return FakeDetector(DetectorConfig(model_dir=Path()))
+
+
+class IllDetector:
+    """Fails on everything."""
+
+    info: ModelInfo = INFO
+    warmed = 0
+
+    def warm(self) -> None:
+        self.warmed += 1
+        raise MemoryError("the device is out of memory")
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        raise MemoryError("the device is out of memory")
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_view_is_rows_of_rgb_and_cannot_be_written() -> None:
+    arena = Arena.create(ranges=1, slots_per_range=4, slot_bytes=30)
+    arena.slot(2)[:18] = bytes(range(18))
+    frame = view(arena, SlotPicture(2, width=3, height=2))
+    assert frame.shape == (2, 3, 3)
+    assert frame[1, 0].tolist() == [9, 10, 11]
+    inline = view(arena, InlinePicture(bytes(range(18)), width=3, height=2))
+    assert (inline == frame).all()
+    assert not inline.flags.writeable
+    del frame
+    arena.close()
+
+
+@pytest.mark.parametrize(("width", "height"), [(4, 3), (0, 1), (-1, -1)])
+def test_a_picture_that_does_not_fit_is_refused(arena: Arena, width: int, height: int) -> None:
+    with pytest.raises(ValueError, match="expected a picture of"):
+        view(arena, SlotPicture(0, width, height))
+
+
+def test_what_cannot_be_read_fails_in_its_place(arena: Arena, detector: FakeDetector) -> None:
+    good = InlinePicture(bytes([51]) * 3, 1, 1)
+    judged = judge(detector, arena, Batch(7, (SlotPicture(99, 1, 1), good, InlinePicture(b"", 1, 1), good)))
+    assert judged.number == 7
+    assert judged.results[0] == "expected a slot of 0..3, got 99"
+    assert isinstance(judged.results[2], str)
+    assert [len(judged.results[place]) for place in (1, 3)] == [1, 1]
+    assert judged.infer_ms > 0.0
+
+
+def test_one_failing_picture_fails_alone(arena: Arena, detector: FakeDetector) -> None:
+    batch = Batch(1, tuple(InlinePicture(bytes([value]) * 3, 1, 1) for value in (1, RAISE, 3)))
+    results = judge(detector, arena, batch).results
+    assert results[1] == "RuntimeError: told to"
+    # The others were looked at once more, one by one.
+    assert [results[place][0].attributes for place in (0, 2)] == [{"batch": 1.0}] * 2
+
+
+def test_a_detector_that_fails_on_everything_but_warms_is_kept(arena: Arena, detector: FakeDetector) -> None:
+    results = judge(detector, arena, Batch(1, (InlinePicture(bytes([RAISE]) * 3, 1, 1),))).results
+    assert results == ("RuntimeError: told to",)
+
+
+def test_an_ill_detector_ends_its_process(arena: Arena) -> None:
+    detector = IllDetector()
+    with pytest.raises(MemoryError):
+        judge(detector, arena, Batch(1, (InlinePicture(bytes(3), 1, 1),)))
+    assert detector.warmed == 1
+
+
+def test_regions_for_fewer_frames_than_asked_are_a_failure(
+    arena: Arena, detector: FakeDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detector, "detect", lambda frames: [])
+    results = judge(detector, arena, Batch(1, (InlinePicture(bytes(3), 1, 1),))).results
+    assert results == ("ValueError: expected the regions of 1 frames, got those of 0",)

@@ -1,0 +1,247 @@
+"""Framing, and both ends of a channel over a real socket pair."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from gifcue.workers.channel import (
+    READ_BYTES,
+    AsyncChannel,
+    BlockingChannel,
+    ChannelClosed,
+    Inbox,
+    Kind,
+    encode,
+)
+
+
+def feed(inbox: Inbox, data: bytes, piece_bytes: int) -> list[Any]:
+    """Hands over the data in pieces; returns the bodies that come out."""
+    bodies = []
+    while data:
+        with inbox.space() as space:
+            count = min(piece_bytes, len(space), len(data))
+            space[:count] = data[:count]
+        data = data[count:]
+        inbox.filled(count)
+        bodies += [body for _, body in inbox.frames()]
+    return bodies
+
+
+def frame(body: Any) -> bytes:
+    return b"".join(encode(Kind.MESSAGE, body))
+
+
+class TestInbox:
+    @pytest.mark.parametrize("piece_bytes", [1, 2, 7, 1000, READ_BYTES])
+    def test_frames_come_out_whole_however_they_are_cut(self, piece_bytes: int) -> None:
+        messages = [("frame", 1, 2.5), {"a": [1, 2]}, b"x" * 3000, "", 0]
+        assert feed(Inbox(), b"".join(map(frame, messages)), piece_bytes) == messages
+
+    def test_a_frame_larger_than_the_buffer_comes_through_and_its_memory_goes(self) -> None:
+        inbox = Inbox()
+        large = b"x" * (3 * READ_BYTES)
+        assert feed(inbox, frame(large) + frame("after"), 50_000) == [large, "after"]
+        assert feed(inbox, frame(b"y" * 200_000) * 20, 50_000) == [b"y" * 200_000] * 20
+        assert len(inbox._buffer) <= READ_BYTES
+
+    def test_a_stream_out_of_step_is_seen(self) -> None:
+        with pytest.raises(ValueError, match="expected a frame of at most"):
+            feed(Inbox(), b"\xff" * 64, 64)
+
+
+def test_a_message_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gifcue.workers.channel.MAX_FRAME_BYTES", 100)
+    with pytest.raises(ValueError, match="expected a message of at most 100 bytes"):
+        encode(Kind.MESSAGE, b"x" * 100)
+
+
+@pytest.fixture
+def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    yield ours, theirs
+    ours.close()
+    theirs.close()
+
+
+class Front:
+    """An asyncio end and what it has seen."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.frames: list[tuple[Kind, Any]] = []
+        self.closed = 0
+        self.changed = asyncio.Event()
+        self.channel = AsyncChannel(sock, self._on_frame, self._on_closed)
+
+    def _on_frame(self, kind: Kind, body: Any) -> None:
+        self.frames.append((kind, body))
+        self.changed.set()
+
+    def _on_closed(self) -> None:
+        self.closed += 1
+        self.changed.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self.changed.clear()
+            await self.changed.wait()
+
+
+@pytest.fixture
+async def front(sockets: tuple[socket.socket, socket.socket]) -> AsyncIterator[Front]:
+    front = Front(sockets[0])
+    yield front
+    front.channel.close()
+
+
+@pytest.fixture
+def child(sockets: tuple[socket.socket, socket.socket]) -> BlockingChannel:
+    return BlockingChannel(sockets[1])
+
+
+async def turn() -> None:
+    await asyncio.sleep(0)
+
+
+async def test_messages_arrive_in_order_both_ways(front: Front, child: BlockingChannel) -> None:
+    for number in range(1000):
+        front.channel.send(number)
+    assert front.channel.buffered_bytes > 0
+    await turn()
+    assert front.channel.buffered_bytes == 0
+    assert [child.receive() for _ in range(1000)] == list(range(1000))
+    child.send("first")
+    child.send_all(["second", "third"])
+    await front.until(lambda: len(front.frames) == 3)
+    assert front.frames == [(Kind.MESSAGE, word) for word in ("first", "second", "third")]
+
+
+async def test_sending_to_a_busy_child_buffers_and_does_not_block(
+    front: Front, child: BlockingChannel
+) -> None:
+    keyframes = [bytes([number]) * 200_000 for number in range(20)]
+    for keyframe in keyframes:
+        front.channel.send(keyframe)
+    await turn()
+    # The kernel takes some of it; the rest is counted.
+    assert 1_000_000 < front.channel.buffered_bytes < 20 * 200_100
+    received = [await asyncio.to_thread(child.receive) for _ in keyframes]
+    assert received == keyframes
+    assert front.channel.buffered_bytes == 0
+
+
+async def test_receive_ready_takes_what_has_come_and_does_not_wait(
+    front: Front, child: BlockingChannel
+) -> None:
+    assert child.receive_ready() == []
+    assert not child.wait(timeout_s=0.0)
+    front.channel.send("a")
+    front.channel.send(None, Kind.PING)
+    front.channel.send("b")
+    await turn()
+    assert child.wait()
+    assert child.receive_ready() == ["a", "b"]
+    await front.until(lambda: front.frames == [(Kind.PONG, None)])
+
+
+async def test_a_ping_is_answered_behind_the_messages_before_it(front: Front, child: BlockingChannel) -> None:
+    front.channel.send("work")
+    front.channel.send(None, Kind.PING)
+    front.channel.send("more work")
+    await turn()
+    assert child.receive() == "work"
+    child.send("done")
+    assert child.receive() == "more work"
+    await front.until(lambda: len(front.frames) == 2)
+    assert front.frames == [(Kind.MESSAGE, "done"), (Kind.PONG, None)]
+
+
+async def test_finish_ends_the_stream_behind_what_is_buffered(front: Front, child: BlockingChannel) -> None:
+    large = b"x" * 2_000_000
+    front.channel.send(large)
+    front.channel.finish()
+    front.channel.send("too late")
+    assert await asyncio.to_thread(child.receive) == large
+    child.send("answer")
+    with pytest.raises(ChannelClosed):
+        await asyncio.to_thread(child.receive)
+    assert child.receive_ready() == []
+    await front.until(lambda: bool(front.frames))
+    assert front.frames == [(Kind.MESSAGE, "answer")]
+    assert front.closed == 0
+
+
+async def test_the_childs_end_is_told_once_and_after_its_messages(
+    front: Front, child: BlockingChannel
+) -> None:
+    child.send("last words")
+    child.close()
+    await front.until(lambda: front.closed > 0)
+    front.channel.send("into the void")
+    await turn()
+    assert front.frames == [(Kind.MESSAGE, "last words")]
+    assert front.closed == 1
+    assert front.channel.buffered_bytes == 0
+
+
+async def test_a_child_that_dies_unread_takes_what_was_buffered_with_it(
+    front: Front, child: BlockingChannel
+) -> None:
+    front.channel.send(b"x" * 2_000_000)
+    await turn()
+    child.close()
+    await front.until(lambda: front.closed == 1)
+    assert front.channel.buffered_bytes == 0
+
+
+async def test_the_fronts_end_is_told_to_the_child(front: Front, child: BlockingChannel) -> None:
+    front.channel.close()
+    with pytest.raises(ChannelClosed):
+        child.receive()
+    with pytest.raises(ChannelClosed):
+        child.send("anybody there?")
+
+
+async def test_what_cannot_be_read_closes_the_channel_and_is_reported(
+    front: Front, sockets: tuple[socket.socket, socket.socket]
+) -> None:
+    faults: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
+    sockets[1].sendall(b"\xff" * 64)
+    await front.until(lambda: front.closed == 1)
+    assert faults == ["a worker's message could not be read"]
+
+
+async def test_a_fault_in_one_messages_handling_does_not_lose_the_next(
+    sockets: tuple[socket.socket, socket.socket],
+) -> None:
+    faults: list[str] = []
+    seen: list[Any] = []
+    done = asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
+
+    def on_frame(_: Kind, body: Any) -> None:
+        if body == "bad":
+            raise LookupError
+        seen.append(body)
+        done.set()
+
+    channel = AsyncChannel(sockets[0], on_frame, lambda: None)
+    BlockingChannel(sockets[1]).send_all(["bad", "good"])
+    await done.wait()
+    assert (seen, faults) == (["good"], ["a worker's message could not be handled"])
+    channel.close()
+    channel.close()
+
+
+async def test_what_cannot_be_pickled_is_the_senders_error(front: Front, child: BlockingChannel) -> None:
+    with pytest.raises((TypeError, AttributeError)):
+        front.channel.send(lambda: None)
+    front.channel.send("fine")
+    await turn()
+    assert child.receive() == "fine"

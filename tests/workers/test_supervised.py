@@ -1,0 +1,417 @@
+"""Supervision: the rules by themselves, and on real children."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gifcue.errors import WorkerLost, WorkerStartError
+from gifcue.workers.arena import Arena
+from gifcue.workers.settings import SupervisionSettings
+from gifcue.workers.supervised import RestartBudget, SupervisedWorker, Verdict, Watchdog, WorkerState
+
+TARGETS = "gifcue.testing.worker_targets"
+# Patient, so that a slow machine fails no test; tests of impatience say so.
+PATIENT = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
+
+
+class TestRestartBudget:
+    def test_pauses_double_up_to_the_longest(self) -> None:
+        budget = RestartBudget(SupervisionSettings(backoff_initial_s=1.0, backoff_max_s=5.0))
+        assert [budget.spend(0.0) for _ in range(5)] == [1.0, 2.0, 4.0, 5.0, 5.0]
+
+    def test_more_than_five_in_sixty_seconds_are_too_many(self) -> None:
+        budget = RestartBudget(SupervisionSettings())
+        assert all(budget.spend(10.0 * number) is not None for number in range(5))
+        assert budget.spend(59.0) is None
+
+    def test_old_failures_are_forgotten(self) -> None:
+        budget = RestartBudget(SupervisionSettings(backoff_initial_s=0.1))
+        for _ in range(5):
+            budget.spend(0.0)
+        assert budget.spend(60.0) == 0.1
+
+
+class TestWatchdog:
+    SETTINGS = SupervisionSettings(ping_interval_s=1.0, stuck_after_s=4.0)
+
+    def run(self, seconds: range, watchdog: Watchdog) -> list[Verdict]:
+        return [watchdog.tick(float(second)) for second in seconds]
+
+    def test_who_answers_is_asked_again_and_is_never_stuck(self) -> None:
+        watchdog = Watchdog(self.SETTINGS, 0.0)
+        for second in range(1, 100):
+            assert watchdog.tick(float(second)) is Verdict.PING
+            watchdog.heard(pong=True)
+
+    def test_who_is_silent_is_stuck(self) -> None:
+        watchdog = Watchdog(self.SETTINGS, 0.0)
+        verdicts = self.run(range(1, 6), watchdog)
+        assert verdicts == [Verdict.PING, Verdict.NOTHING, Verdict.NOTHING, Verdict.NOTHING, Verdict.STUCK]
+
+    def test_who_works_through_a_long_queue_is_not_stuck(self) -> None:
+        watchdog = Watchdog(self.SETTINGS, 0.0)
+        watchdog.tick(1.0)
+        for second in range(2, 100):
+            assert watchdog.tick(float(second)) is Verdict.NOTHING
+            watchdog.heard(pong=False)
+
+    def test_a_front_that_was_held_up_blames_nobody(self) -> None:
+        watchdog = Watchdog(self.SETTINGS, 0.0)
+        watchdog.tick(1.0)
+        assert watchdog.tick(3600.0) is Verdict.NOTHING
+
+
+class Kit:
+    """A worker and all that it called back."""
+
+    def __init__(
+        self,
+        function: str = "echo",
+        init: Any = None,
+        settings: SupervisionSettings = PATIENT,
+        fds: dict[str, int] | None = None,
+    ) -> None:
+        self.calls: list[tuple[str, Any]] = []
+        self.states: list[WorkerState] = []
+        self.changed = asyncio.Event()
+        self.worker = SupervisedWorker(
+            "test-0",
+            f"{TARGETS}:{function}",
+            init,
+            fds=fds,
+            on_message=lambda message: self._note("message", message),
+            on_ready=lambda info: self._note("ready", info),
+            on_lost=lambda reason: self._note("lost", reason),
+            on_state=self._on_state,
+            settings=settings,
+        )
+
+    def _note(self, what: str, argument: Any) -> None:
+        self.calls.append((what, argument))
+        self.changed.set()
+
+    def _on_state(self, state: WorkerState) -> None:
+        self.states.append(state)
+        self.changed.set()
+
+    def of(self, what: str) -> list[Any]:
+        return [argument for name, argument in self.calls if name == what]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self.changed.clear()
+            await self.changed.wait()
+
+    async def start(self) -> SupervisedWorker:
+        self.worker.start()
+        await self.worker.wait_ready()
+        return self.worker
+
+
+@pytest.fixture
+async def kit() -> AsyncIterator[Kit]:
+    kit = Kit()
+    await kit.start()
+    yield kit
+    await kit.worker.stop()
+
+
+def is_gone(pid: int) -> bool:
+    """True where not even a zombie is left."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def descriptors() -> list[str]:
+    """The open ones, as Linux tells."""
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
+
+
+class TestLife:
+    async def test_a_child_gets_what_it_was_started_with_and_says_what_it_is(self) -> None:
+        arena = Arena.create(ranges=1, slots_per_range=1, slot_bytes=8)
+        kit = Kit(init={"threads": 2}, fds={"arena": arena.fd})
+        worker = await kit.start()
+        statistics = worker.statistics()
+        assert kit.of("ready") == [{"pid": statistics.pid, "init": {"threads": 2}, "fds": ["arena"]}]
+        assert (statistics.name, statistics.state, statistics.restarts) == ("test-0", WorkerState.READY, 0)
+        await worker.stop()
+        assert kit.states == [WorkerState.STARTING, WorkerState.READY, WorkerState.STOPPED]
+        arena.close()
+
+    async def test_messages_are_answered_in_order(self, kit: Kit) -> None:
+        for number in range(5000):
+            kit.worker.send(number)
+        await kit.until(lambda: len(kit.of("message")) == 5000)
+        assert kit.of("message") == list(range(5000))
+
+    async def test_a_child_works_in_the_arena(self) -> None:
+        arena = Arena.create(ranges=2, slots_per_range=2, slot_bytes=8)
+        kit = Kit("add_one", arena.shape, fds={"arena": arena.fd})
+        await kit.start()
+        kit.worker.send(3)
+        await kit.until(lambda: bool(kit.of("message")))
+        assert bytes(arena.slot(3)) == b"\x01" * 8
+        assert bytes(arena.slot(2)) == bytes(8)
+        await kit.worker.stop()
+        arena.close()
+
+    async def test_what_a_child_prints_does_not_reach_the_commands_output(
+        self, kit: Kit, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        kit = Kit()
+        await kit.start()
+        kit.worker.send("print")
+        await kit.until(lambda: kit.of("message") == ["printed"])
+        await kit.worker.stop()
+        captured = capfd.readouterr()
+        assert (captured.out, captured.err) == ("", "printed\n")
+
+    async def test_only_the_front_ends_a_child(self, kit: Kit) -> None:
+        pid = kit.worker.statistics().pid
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(pid, number)
+        kit.worker.send("still there?")
+        await kit.until(lambda: bool(kit.of("message")))
+        assert kit.worker.statistics().pid == pid
+
+    async def test_what_cannot_be_sent_is_the_callers_error(self, kit: Kit) -> None:
+        with pytest.raises((TypeError, AttributeError)):
+            Kit(init=lambda: None)
+        with pytest.raises((TypeError, AttributeError)):
+            kit.worker.send(lambda: None)
+        kit.worker.send("fine")
+        await kit.until(lambda: kit.of("message") == ["fine"])
+
+
+class TestLoss:
+    async def test_a_killed_child_is_reported_once_before_its_restart(self, kit: Kit) -> None:
+        before = kit.worker.statistics().pid
+        os.kill(before, signal.SIGKILL)
+        await kit.until(lambda: len(kit.of("ready")) == 2)
+        assert [name for name, _ in kit.calls] == ["ready", "lost", "ready"]
+        assert kit.of("lost") == ["killed by SIGKILL"]
+        statistics = kit.worker.statistics()
+        assert (statistics.restarts, statistics.last_failure) == (1, "killed by SIGKILL")
+        assert statistics.pid != before
+        assert is_gone(before)
+        assert kit.states[1:] == [WorkerState.READY, WorkerState.RESTARTING, WorkerState.READY]
+
+    async def test_while_it_is_away_nothing_can_be_sent(self) -> None:
+        slow = PATIENT.model_copy(update={"backoff_initial_s": 60.0, "backoff_max_s": 60.0})
+        kit = Kit(settings=slow)
+        worker = await kit.start()
+        worker.send("die")
+        await kit.until(lambda: bool(kit.of("lost")))
+        assert not worker.ready
+        with pytest.raises(WorkerLost, match="expected worker test-0 to be ready, got restarting"):
+            worker.send("hello")
+        await worker.stop()
+
+    async def test_what_it_said_before_it_died_counts(self, kit: Kit) -> None:
+        kit.worker.send("answer and die")
+        await kit.until(lambda: bool(kit.of("lost")))
+        assert [name for name, _ in kit.calls] == ["ready", "message", "lost"]
+
+    async def test_an_exception_is_the_reason(self, kit: Kit) -> None:
+        kit.worker.send("raise")
+        await kit.until(lambda: len(kit.of("ready")) == 2)
+        assert kit.of("lost") == ["RuntimeError: told to"]
+
+    async def test_a_child_that_just_returns_is_lost_too(self) -> None:
+        kit = Kit("return_at_once", settings=PATIENT.model_copy(update={"max_restarts": 1}))
+        kit.worker.start()
+        await kit.until(lambda: kit.worker.state is WorkerState.FAILED)
+        await kit.worker.stop()
+        assert kit.of("lost") == ["ended with exit status 0"] * 2
+
+    async def test_a_child_that_talks_nonsense_is_replaced(self, kit: Kit) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: None)
+        kit.worker.send("garbage")
+        await kit.until(lambda: len(kit.of("ready")) == 2)
+        assert len(kit.of("lost")) == 1
+
+    async def test_a_stuck_child_is_replaced(self) -> None:
+        kit = Kit(settings=PATIENT.model_copy(update={"ping_interval_s": 0.05, "stuck_after_s": 0.2}))
+        worker = await kit.start()
+        before = worker.statistics().pid
+        os.kill(before, signal.SIGSTOP)
+        await kit.until(lambda: len(kit.of("ready")) == 2)
+        assert kit.of("lost") == ["expected an answer within 0.2 s, got none"]
+        assert is_gone(before)
+        await worker.stop()
+
+    async def test_sending_to_a_stopped_child_buffers_and_is_counted(self, kit: Kit) -> None:
+        pid = kit.worker.statistics().pid
+        os.kill(pid, signal.SIGSTOP)
+        keyframe = b"x" * 200_000
+        for _ in range(20):
+            kit.worker.send(keyframe)
+        await asyncio.sleep(0)
+        assert kit.worker.buffered_bytes > 1_000_000
+        os.kill(pid, signal.SIGCONT)
+        await kit.until(lambda: len(kit.of("message")) == 20)
+        assert kit.of("message") == [keyframe] * 20
+        assert kit.worker.buffered_bytes == 0
+
+    async def test_a_fault_in_a_callback_does_not_end_the_supervision(self) -> None:
+        faults: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
+        kit = Kit()
+
+        def fail(_: str) -> None:
+            raise LookupError
+
+        kit.worker._on_lost = fail
+        await kit.start()
+        kit.worker.send("die")
+        await kit.until(lambda: len(kit.of("ready")) == 2)
+        assert faults == ["a callback of worker test-0 failed"]
+        await kit.worker.stop()
+
+
+class TestFailure:
+    async def test_too_many_restarts_and_it_has_failed(self) -> None:
+        kit = Kit("unlucky")
+        with pytest.raises(WorkerStartError, match="got failed: OSError: no luck today"):
+            await kit.start()
+        assert kit.worker.statistics().restarts == 5
+        assert kit.calls == []
+        assert kit.states == [WorkerState.STARTING, WorkerState.FAILED]
+        await kit.worker.stop()
+        assert kit.worker.state is WorkerState.FAILED
+
+    async def test_what_no_restart_mends_fails_at_once(self) -> None:
+        kit = Kit("misconfigured")
+        with pytest.raises(WorkerStartError, match="ConfigError: expected a port, got a starboard"):
+            await kit.start()
+        assert kit.worker.statistics().restarts == 0
+
+    async def test_a_target_that_is_not_there_says_so(self) -> None:
+        kit = Kit("no_such_function", settings=PATIENT.model_copy(update={"max_restarts": 0}))
+        with pytest.raises(WorkerStartError, match="no attribute 'no_such_function'"):
+            await kit.start()
+
+    async def test_one_that_does_not_get_ready_is_killed(self) -> None:
+        kit = Kit(
+            "never_ready", settings=PATIENT.model_copy(update={"start_timeout_s": 0.3, "max_restarts": 0})
+        )
+        with pytest.raises(WorkerStartError, match=r"expected to be ready within 0.3 s, was not"):
+            await kit.start()
+        assert kit.worker.statistics().pid == 0
+
+    async def test_a_system_that_starts_no_process_is_a_failure_like_others(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "executable", "/nowhere/python")
+        kit = Kit(settings=PATIENT.model_copy(update={"max_restarts": 1}))
+        with pytest.raises(WorkerStartError, match="expected to start a process, got"):
+            await kit.start()
+
+
+class TestStop:
+    async def test_a_child_finishes_what_it_was_sent(self) -> None:
+        kit = Kit()
+        worker = await kit.start()
+        pid = worker.statistics().pid
+        for number in range(1000):
+            worker.send(number)
+        await worker.stop()
+        assert kit.of("message") == list(range(1000))
+        assert kit.of("lost") == []
+        assert worker.state is WorkerState.STOPPED
+        assert is_gone(pid)
+        with pytest.raises(WorkerLost):
+            worker.send("hello")
+        await worker.stop()
+
+    async def test_one_that_does_not_finish_is_killed_after_the_grace(self) -> None:
+        kit = Kit()
+        worker = await kit.start()
+        pid = worker.statistics().pid
+        worker.send("hang")
+        await worker.stop(grace_s=0.1)
+        assert is_gone(pid)
+        assert kit.of("lost") == []
+
+    async def test_one_that_still_starts_is_not_waited_for(self) -> None:
+        kit = Kit("never_ready", settings=PATIENT.model_copy(update={"stop_grace_s": 600.0}))
+        kit.worker.start()
+        await kit.worker.stop()
+        assert kit.states == [WorkerState.STARTING, WorkerState.STOPPED]
+
+    async def test_before_the_start_there_is_nothing_to_stop(self) -> None:
+        await Kit().worker.stop()
+
+    async def test_who_waits_for_a_worker_that_is_stopped_hears_of_it(self) -> None:
+        kit = Kit("never_ready")
+        kit.worker.start()
+        waiting = asyncio.create_task(kit.worker.wait_ready())
+        await asyncio.sleep(0)
+        await kit.worker.stop()
+        with pytest.raises(WorkerStartError, match="got stopped"):
+            await waiting
+
+    async def test_a_cancelled_supervision_leaves_no_process(self) -> None:
+        kit = Kit()
+        worker = await kit.start()
+        pid = worker.statistics().pid
+        assert worker._task is not None
+        worker._task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await worker._task
+        assert is_gone(pid)
+
+    @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors in /proc")
+    async def test_no_descriptor_is_leaked(self) -> None:
+        before = descriptors()
+        kit = Kit()
+        worker = await kit.start()
+        for count in (2, 3):
+            worker.send("die")
+            await kit.until(lambda count=count: len(kit.of("ready")) == count)
+        await worker.stop()
+        assert descriptors() == before
+
+
+FRONT = """
+import asyncio, sys
+from gifcue.workers.supervised import SupervisedWorker
+
+async def main():
+    worker = SupervisedWorker("test-0", "gifcue.testing.worker_targets:echo", None, on_message=print)
+    worker.start()
+    await worker.wait_ready()
+    if sys.argv[1] == "busy":
+        worker.send("hang")
+    print(worker.statistics().pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waits for a process that is not its child: Linux")
+@pytest.mark.parametrize("work", ["idle", "busy"])
+def test_a_child_does_not_outlive_the_front(work: str) -> None:
+    with subprocess.Popen([sys.executable, "-c", FRONT, work], stdout=subprocess.PIPE, text=True) as front:
+        assert front.stdout is not None
+        pidfd = os.pidfd_open(int(front.stdout.readline()))
+        front.kill()
+    poll = select.poll()
+    poll.register(pidfd, select.POLLIN)
+    assert poll.poll(30_000), "the child still runs"
+    os.close(pidfd)

@@ -1,0 +1,255 @@
+"""What a media server may do wrong: each gets its documented answer, and hurts nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+
+import grpc
+import pytest
+
+from gifcue.client import (
+    Codec,
+    Fault,
+    FaultCode,
+    KeyframeRequested,
+    Participant,
+    ReactionClient,
+    ReactionStream,
+)
+from gifcue.testing.clips import EncodedClip, encode
+from gifcue.testing.colour_detector import GREY, RED, colour_frames
+from gifcue.testing.sending import send_all, send_in_step, settled, unaccounted
+from gifcue.v1 import reaction_service_pb2 as pb
+
+SMILE = ["smile"]
+
+
+@pytest.fixture(scope="module")
+def clip() -> EncodedClip:
+    return encode(colour_frames(RED, 12), Codec.H264, 5.0)
+
+
+@pytest.fixture
+async def stream(client: ReactionClient) -> AsyncIterator[ReactionStream]:
+    async with client.open() as opened:
+        yield opened
+
+
+async def bystander(stream: ReactionStream, clip: EncodedClip) -> Participant:
+    """Somebody else on the same stream, halfway through their video."""
+    participant = await stream.join("bystander", clip.codec, clip.extradata, allowed_labels=SMILE)
+    await send_in_step(stream, participant, clip.packets[:6])
+    return participant
+
+
+async def unhurt(stream: ReactionStream, participant: Participant, clip: EncodedClip) -> None:
+    """The bystander's video goes on: every frame of it is analysed or skipped, none is dropped."""
+    await send_in_step(stream, participant, clip.packets[6:])
+    books = await settled(stream, participant.id)
+    assert books.received == len(clip.packets)
+    assert books.dropped == {}
+    assert books.analysed > 0
+    assert unaccounted(await stream.statistics()) == []
+
+
+async def next_fault(stream: ReactionStream) -> Fault:
+    async for event in stream.events():
+        if isinstance(event, Fault):
+            return event
+    raise AssertionError("expected a fault, the stream ended")
+
+
+async def ending(stub: object, messages: list[pb.StreamReactionsRequest]) -> grpc.aio.AioRpcError:
+    """Sends messages and returns how the server ends the stream."""
+    call = stub.StreamReactions(iter(messages))  # type: ignore[attr-defined]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        async for _ in call:
+            pass
+    return caught.value
+
+
+CONFIG = pb.StreamReactionsRequest(config=pb.StreamConfig())
+FRAME = pb.StreamReactionsRequest(frame={"participant_id": "alice", "payload": b"\x00"})
+
+
+@pytest.mark.parametrize(
+    ("messages", "status", "words"),
+    [
+        ([FRAME], grpc.StatusCode.FAILED_PRECONDITION, "expected `config` as the first message, got `frame`"),
+        ([CONFIG, CONFIG], grpc.StatusCode.FAILED_PRECONDITION, "expected `config` exactly once"),
+        ([pb.StreamReactionsRequest()], grpc.StatusCode.FAILED_PRECONDITION, "got `an empty message`"),
+        ([CONFIG, pb.StreamReactionsRequest()], grpc.StatusCode.INVALID_ARGUMENT, "got an empty message"),
+        (
+            [pb.StreamReactionsRequest(config=pb.StreamConfig(preset="wild"))],
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "preset: expected one of",
+        ),
+        (
+            [pb.StreamReactionsRequest(config=pb.StreamConfig(room_id="r" * 200))],
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "room_id: expected at most 128 bytes, got 200",
+        ),
+        (
+            [CONFIG, pb.StreamReactionsRequest(participant=pb.ParticipantUpdate(participant_id="alice"))],
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "participant: expected one of",
+        ),
+    ],
+    ids=["frame first", "second config", "empty first", "empty", "preset", "room", "empty update"],
+)
+async def test_misuse_of_the_protocol_ends_the_stream_and_no_other(
+    client: ReactionClient,
+    stub: object,
+    clip: EncodedClip,
+    messages: list[pb.StreamReactionsRequest],
+    status: grpc.StatusCode,
+    words: str,
+) -> None:
+    async with client.open() as other:
+        participant = await bystander(other, clip)
+        error = await ending(stub, messages)
+        assert error.code() is status
+        assert words in (error.details() or "")
+        await unhurt(other, participant, clip)
+
+
+async def test_an_unknown_codec_is_a_fault(stream: ReactionStream, clip: EncodedClip, stub: object) -> None:
+    other = await bystander(stream, clip)
+    join = pb.ParticipantUpdate(participant_id="alice", join=pb.Join(codec=99, allowed_labels=SMILE))  # type: ignore[arg-type]
+    call = stub.StreamReactions()  # type: ignore[attr-defined]
+    await call.write(CONFIG)
+    await call.write(pb.StreamReactionsRequest(participant=join))
+    await call.read()  # ready
+    fault = (await call.read()).fault
+    await call.done_writing()
+    assert fault.code == pb.FAULT_CODE_UNSUPPORTED_CODEC
+    assert fault.participant_id == "alice"
+    assert "expected one of H264" in fault.message
+    assert await call.code() is grpc.StatusCode.OK
+    await unhurt(stream, other, clip)
+
+
+async def test_a_payload_of_0_bytes_is_a_fault(
+    stream: ReactionStream, clip: EncodedClip, stub: object
+) -> None:
+    other = await bystander(stream, clip)
+    alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=SMILE)
+    first, *rest = clip.packets
+    await send_in_step(stream, alice, [first])
+    await alice.send(b"", pts=first.pts + 1, clock_hz=first.clock_hz, keyframe=False)
+    fault = await next_fault(stream)
+    assert (fault.participant_id, fault.code) == ("alice", FaultCode.EMPTY_PAYLOAD)
+    assert fault.message == "expected an encoded access unit, got 0 bytes"
+    # What follows builds on the frame that never was, until a keyframe starts anew.
+    await send_in_step(stream, alice, [rest[0], first])
+    books = await settled(stream, "alice")
+    assert books.dropped == {"empty_payload": 1, "awaiting_keyframe": 1}
+    await unhurt(stream, other, clip)
+
+
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265, Codec.VP8, Codec.VP9, Codec.AV1, Codec.JPEG])
+async def test_random_bytes_are_a_fault(stream: ReactionStream, clip: EncodedClip, codec: Codec) -> None:
+    other = await bystander(stream, clip)
+    alice = await stream.join("alice", codec, b"", allowed_labels=SMILE)
+    noise = random.Random(7)
+    for index in range(5):
+        await alice.send(noise.randbytes(900), pts=index * 18_000, clock_hz=90_000, keyframe=True)
+    books = await settled(stream, "alice")
+    assert books.received == 5
+    assert books.analysed == 0
+    assert books.dropped.get("invalid_data", 0) >= 1
+    fault = await next_fault(stream)
+    assert (fault.participant_id, fault.code) == ("alice", FaultCode.INVALID_DATA)
+    await unhurt(stream, other, clip)
+
+
+async def test_a_frame_of_nobody_is_a_fault(stream: ReactionStream, clip: EncodedClip) -> None:
+    other = await bystander(stream, clip)
+    ghost = await stream.join("ghost", clip.codec, clip.extradata, allowed_labels=SMILE)
+    stream.post(
+        pb.StreamReactionsRequest(participant=pb.ParticipantUpdate(participant_id="ghost", leave={})), 0
+    )
+    await send_all(ghost, clip.packets[:1])
+    fault = await next_fault(stream)
+    assert (fault.participant_id, fault.code) == ("ghost", FaultCode.UNKNOWN_PARTICIPANT)
+    await unhurt(stream, other, clip)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "extradata", "code", "words"),
+    [
+        ("", SMILE, b"", FaultCode.INVALID_ARGUMENT, "1 to 128 bytes, got 0"),
+        ("a" * 129, SMILE, b"", FaultCode.INVALID_ARGUMENT, "1 to 128 bytes, got 129"),
+        ("alice", ["face"], b"", FaultCode.INVALID_LABEL, "got face"),
+        ("alice", SMILE, bytes(70_000), FaultCode.INVALID_EXTRADATA, "got 70000"),
+    ],
+)
+async def test_a_wrong_join_is_a_fault(
+    stream: ReactionStream,
+    clip: EncodedClip,
+    name: str,
+    labels: list[str],
+    extradata: bytes,
+    code: FaultCode,
+    words: str,
+) -> None:
+    other = await bystander(stream, clip)
+    join = pb.Join(codec=1, extradata=extradata, allowed_labels=labels)  # type: ignore[arg-type]
+    update = pb.ParticipantUpdate(participant_id=name, join=join)
+    stream.post(pb.StreamReactionsRequest(participant=update), len(extradata))
+    fault = await next_fault(stream)
+    assert fault.code is code
+    assert words in fault.message
+    await unhurt(stream, other, clip)
+
+
+async def test_one_participant_too_many_is_a_fault(stream: ReactionStream, clip: EncodedClip) -> None:
+    other = await bystander(stream, clip)
+    for index in range(4):
+        await stream.join(f"guest-{index}", clip.codec, b"", allowed_labels=SMILE)
+    fault = await next_fault(stream)
+    assert (fault.participant_id, fault.code) == ("guest-3", FaultCode.TOO_MANY_PARTICIPANTS)
+    await unhurt(stream, other, clip)
+
+
+async def test_a_gap_waits_for_a_keyframe_and_asks_for_one(stream: ReactionStream, clip: EncodedClip) -> None:
+    alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=SMILE)
+    await send_in_step(stream, alice, clip.packets[:3])
+    alice.mark_lost(1)
+    await send_in_step(stream, alice, clip.packets[4:6])
+    async for event in stream.events():
+        if isinstance(event, KeyframeRequested):
+            assert (event.participant_id, event.reason) == ("alice", "sequence_gap")
+            break
+    books = await settled(stream, "alice")
+    assert books.dropped == {"sequence_gap": 1, "awaiting_keyframe": 1}
+    await send_in_step(stream, alice, clip.packets[:1])
+    assert (await settled(stream, "alice")).dropped == books.dropped
+
+
+async def test_nothing_is_decoded_before_a_label_is_allowed(client: ReactionClient) -> None:
+    grey = encode(colour_frames(GREY, 4), Codec.H264, 5.0, keyframe_interval=1)
+    async with client.open() as stream:
+        alice = await stream.join("alice", grey.codec, grey.extradata, allowed_labels=[])
+        await send_in_step(stream, alice, grey.packets[:2])
+        assert (await settled(stream, "alice")).dropped == {"not_allowed": 2}
+        await alice.set_allowed(SMILE)
+        await send_in_step(stream, alice, grey.packets[2:])
+        books = await settled(stream, "alice")
+        assert books.dropped == {"not_allowed": 2}
+        assert books.analysed >= 1
+
+
+async def test_many_streams_at_once_keep_to_themselves(client: ReactionClient, clip: EncodedClip) -> None:
+    async def one(name: str) -> int:
+        async with client.open() as stream:
+            alice = await stream.join(name, clip.codec, clip.extradata, allowed_labels=SMILE)
+            await send_in_step(stream, alice, clip.packets)
+            books = (await stream.statistics()).total
+            assert [each.participant_id for each in (await stream.statistics()).participants] == [name]
+            return books.received
+
+    received = await asyncio.gather(*(one(f"alice-{index}") for index in range(6)))
+    assert received == [len(clip.packets)] * 6

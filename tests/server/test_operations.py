@@ -1,0 +1,121 @@
+"""Health, status, metrics, stills over gRPC and HTTP."""
+
+from __future__ import annotations
+
+import aiohttp
+import cv2
+import grpc
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from gifcue.client import ReactionClient
+from gifcue.client.exceptions import InvalidRequest
+from gifcue.config import Settings
+from gifcue.errors import ConfigError
+from gifcue.server.lifecycle import REACTION_SERVICE, Server
+from gifcue.testing.colour_detector import GREEN, TARGET, colour_frames
+
+
+def still(extension: str) -> bytes:
+    frame = next(colour_frames(GREEN, 1))
+    return cv2.imencode(extension, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+@pytest.mark.parametrize("extension", [".jpg", ".png"])
+async def test_a_still_is_annotated(client: ReactionClient, extension: str) -> None:
+    annotated = await client.annotate(still(extension))
+    assert [each.label for each in annotated.annotations] == ["hand", "thumbs_up"]
+    assert (annotated.width, annotated.height) == (320, 180)
+
+
+@pytest.mark.parametrize(
+    "image", [b"", b"not a picture", bytes(3 * 1024 * 1024)], ids=["0 bytes", "text", "large"]
+)
+async def test_what_is_no_still_is_refused(client: ReactionClient, image: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="expected"):
+        await client.annotate(image)
+
+
+async def post(server: Server, data: aiohttp.FormData | bytes) -> tuple[int, object]:
+    url = f"http://127.0.0.1:{server.http_port}/annotations"
+    async with aiohttp.ClientSession() as session, session.post(url, data=data) as response:
+        return response.status, await response.json()
+
+
+def form(image: bytes, field: str = "img") -> aiohttp.FormData:
+    data = aiohttp.FormData()
+    data.add_field(field, image, filename="image.jpg")
+    return data
+
+
+async def test_annotations_over_http_are_what_old_clients_expect(server: Server) -> None:
+    assert await post(server, form(still(".jpg"))) == (
+        200,
+        [{"Label": "hand", "Probability": 0.97}, {"Label": "thumbs_up", "Probability": 0.96}],
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (lambda: form(b"just text"), "expected a JPEG or PNG"),
+        (lambda: form(still(".jpg"), "image"), "expected a field `img`"),
+        (lambda: b"raw", "expected multipart/form-data"),
+    ],
+)
+async def test_wrong_posts_get_400_and_why(server: Server, data: object, words: str) -> None:
+    status, answer = await post(server, data())  # type: ignore[operator]
+    assert status == 400
+    assert words in answer["error"]  # type: ignore[index]
+
+
+async def test_probes_and_metrics(server: Server, client: ReactionClient) -> None:
+    base = f"http://127.0.0.1:{server.http_port}"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{base}/readyz") as response:
+            assert (response.status, await response.json()) == (200, {"status": "serving"})
+        async with session.get(f"{base}/metrics") as response:
+            text = await response.text()
+        async with session.get(f"{base}/gifs/smile_1.gif") as response:
+            assert (await response.read()).startswith(b"GIF89a")
+    assert 'gifcue_worker_up{worker="detect-0"} 1.0' in text
+    assert "gifcue_frames_received_total 0.0" in text
+    assert (await client.metrics()).splitlines()[0] == text.splitlines()[0]
+
+
+async def test_status_tells_model_and_workers(client: ReactionClient) -> None:
+    status = await client.status()
+    assert status.model is not None
+    assert status.model.version == "1"
+    assert {each.name: each.state for each in status.workers} == {"decode-0": "ready", "detect-0": "ready"}
+
+
+async def test_health_and_reflection(server: Server) -> None:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.listen_port}") as channel:
+        health = health_pb2_grpc.HealthStub(channel)
+        watch = health.Watch(health_pb2.HealthCheckRequest(service=REACTION_SERVICE))
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        await server.stop()
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+async def test_reflection_names_the_services(server: Server) -> None:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.listen_port}") as channel:
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        call = stub.ServerReflectionInfo(
+            iter([reflection_pb2.ServerReflectionRequest(file_containing_symbol=REACTION_SERVICE)])
+        )
+        answer = await call.read()
+    names = [
+        FileDescriptorProto.FromString(each).name
+        for each in answer.file_descriptor_response.file_descriptor_proto
+    ]
+    assert "gifcue/v1/reaction_service.proto" in names
+
+
+async def test_an_address_that_is_taken_is_named(server: Server, settings: Settings) -> None:
+    taken = settings.server.model_copy(update={"listen": f"127.0.0.1:{server.listen_port}"})
+    with pytest.raises(ConfigError, match=r"server\.listen: expected a free address"):
+        await Server(settings.model_copy(update={"server": taken}), detector_target=TARGET).start()

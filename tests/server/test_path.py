@@ -1,0 +1,180 @@
+"""The whole path: encoded video in, reactions out, with workers that die on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+
+from gifcue.client import Codec, Phase, Reaction, ReactionClient, ReactionStream, StreamOptions
+from gifcue.server.lifecycle import Server
+from gifcue.testing.clips import EncodedClip, encode
+from gifcue.testing.colour_detector import BLUE, GREEN, GREY, RED, colour_frames
+from gifcue.testing.sending import packets_from, send_all, send_in_step, settled, unaccounted
+
+FPS = 5.0
+
+
+@pytest.fixture(scope="module")
+def smiling() -> EncodedClip:
+    return encode(colour_frames(RED, 15), Codec.H264, FPS)
+
+
+@pytest.fixture(scope="module")
+def thumbs() -> EncodedClip:
+    return encode(colour_frames(GREEN, 15), Codec.H264, FPS)
+
+
+@pytest.fixture
+async def stream(client: ReactionClient) -> AsyncIterator[ReactionStream]:
+    async with client.open(StreamOptions(room_id="tests", send_holding=True)) as opened:
+        yield opened
+
+
+async def next_reaction(stream: ReactionStream, phase: Phase) -> Reaction:
+    async for event in stream.events():
+        if isinstance(event, Reaction) and event.phase is phase:
+            return event
+    raise AssertionError(f"expected a reaction that {phase}, the stream ended")
+
+
+async def test_a_smile_is_held_started_with_a_gif_and_ended(
+    stream: ReactionStream, smiling: EncodedClip
+) -> None:
+    alice = await stream.join("alice", smiling.codec, smiling.extradata, allowed_labels=["smile"])
+    await send_in_step(stream, alice, smiling.packets)
+    holding = await next_reaction(stream, Phase.HOLDING)
+    assert 0.0 <= holding.progress < 1.0
+    started = await next_reaction(stream, Phase.STARTED)
+    assert started.reaction_id == holding.reaction_id
+    assert (started.participant_id, started.label) == ("alice", "smile")
+    assert started.score > 0.9
+    assert started.gif is not None
+    assert started.gif.url.startswith("/gifs/smile")
+    assert smiling.packets[0].pts < started.pts <= smiling.packets[-1].pts
+    await alice.leave()
+    ended = await next_reaction(stream, Phase.ENDED)
+    assert (ended.reaction_id, ended.end_reason) == (started.reaction_id, "left")
+
+
+async def test_participants_of_a_stream_react_each_for_themselves(
+    stream: ReactionStream, smiling: EncodedClip, thumbs: EncodedClip
+) -> None:
+    labels = list(stream.ready.reaction_labels)
+    alice = await stream.join("alice", smiling.codec, smiling.extradata, allowed_labels=labels)
+    bob = await stream.join("bob", thumbs.codec, thumbs.extradata, allowed_labels=labels)
+    carol = await stream.join("carol", thumbs.codec, thumbs.extradata, allowed_labels=["smile"])
+    for packets in zip(smiling.packets, thumbs.packets, strict=True):
+        for participant, packet in zip((alice, bob), packets, strict=True):
+            await send_in_step(stream, participant, [packet])
+        await send_in_step(stream, carol, [packets[1]])
+    await stream.half_close()
+    started = [
+        (event.participant_id, event.label)
+        async for event in stream.events()
+        if isinstance(event, Reaction) and event.phase is Phase.STARTED
+    ]
+    assert sorted(started) == [("alice", "smile"), ("bob", "thumbs_up")]
+
+
+@pytest.mark.parametrize("codec", [Codec.H264, Codec.H265, Codec.VP8, Codec.VP9, Codec.AV1, Codec.MJPEG])
+async def test_every_codec_gives_the_same_reaction(stream: ReactionStream, codec: Codec) -> None:
+    clip = encode(colour_frames(RED, 12), codec, FPS)
+    alice = await stream.join("alice", codec, clip.extradata, allowed_labels=["smile", "thumbs_up"])
+    await send_in_step(stream, alice, clip.packets)
+    assert (await next_reaction(stream, Phase.STARTED)).label == "smile"
+    assert unaccounted(await stream.statistics()) == []
+
+
+@pytest.mark.parametrize("kind", ["decode", "detect"])
+async def test_a_worker_killed_in_mid_stream_costs_frames_and_not_the_stream(
+    server: Server, stream: ReactionStream, smiling: EncodedClip, kind: str
+) -> None:
+    alice = await stream.join("alice", smiling.codec, smiling.extradata, allowed_labels=["smile"])
+    await send_in_step(stream, alice, smiling.packets[:4])
+    # Frames are in flight when the worker dies.
+    await send_all(alice, smiling.packets[4:])
+    await kill(server, kind)
+    first = await settled(stream, "alice")
+    assert first.received == len(smiling.packets)
+    assert first.balanced
+
+    # The video goes on from a keyframe, and so do the reactions.
+    await restarted(server, kind)
+    later = packets_from(smiling, 60.0)
+    await send_in_step(stream, alice, later)
+    started = await next_reaction(stream, Phase.STARTED)
+    while started.pts < later[0].pts:
+        started = await next_reaction(stream, Phase.STARTED)
+    assert started.label == "smile"
+
+    books = await settled(stream, "alice")
+    assert books.received == 2 * len(smiling.packets)
+    assert books.received == books.analysed + sum(books.skipped.values()) + sum(books.dropped.values())
+    assert books.analysed > first.analysed
+    everything = server.engine.statistics().books
+    assert everything.balance == 0
+    assert everything.in_flight == 0
+
+
+async def kill(server: Server, kind: str) -> None:
+    """Kills a worker as nothing else can, and returns once the server knows."""
+    worker = next(each for each in server.engine.statistics().workers if each.name.startswith(kind))
+    os.kill(worker.pid, signal.SIGKILL)
+    await until(
+        lambda: any(each.restarts > worker.restarts or each.pid != worker.pid for each in of(server, kind))
+    )
+
+
+async def restarted(server: Server, kind: str) -> None:
+    await until(lambda: all(each.state == "ready" for each in of(server, kind)))
+
+
+def of(server: Server, kind: str) -> list:  # type: ignore[type-arg]
+    return [each for each in server.engine.statistics().workers if each.name.startswith(kind)]
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Gives the loop turns until the condition holds: what is waited for has no event that a test could see."""
+    while not condition():
+        await asyncio.sleep(0)  # noqa: ASYNC110
+
+
+async def test_a_picture_that_the_detector_fails_on_costs_only_itself(stream: ReactionStream) -> None:
+    frames = [*colour_frames(GREY, 3), *colour_frames(BLUE, 2), *colour_frames(RED, 12)]
+    clip = encode(iter(frames), Codec.H264, FPS)
+    alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["smile"])
+    await send_in_step(stream, alice, clip.packets)
+    assert (await next_reaction(stream, Phase.STARTED)).label == "smile"
+    books = await settled(stream, "alice")
+    assert books.dropped == {"detect_failed": 2}
+
+
+async def test_a_drain_ends_what_runs_and_closes_with_ok(
+    server: Server, client: ReactionClient, smiling: EncodedClip
+) -> None:
+    async with client.open() as stream:
+        alice = await stream.join("alice", smiling.codec, smiling.extradata, allowed_labels=["smile"])
+        await send_in_step(stream, alice, smiling.packets)
+        stopping = asyncio.create_task(server.stop())
+        phases = [event.phase async for event in stream.events() if isinstance(event, Reaction)]
+        await stopping
+    assert phases == [Phase.STARTED, Phase.ENDED]
+    assert server.engine.statistics().books.balance == 0
+
+
+async def test_left_participants_stay_in_the_books(
+    server: Server, client: ReactionClient, smiling: EncodedClip
+) -> None:
+    async with client.open() as stream:
+        alice = await stream.join("alice", smiling.codec, smiling.extradata, allowed_labels=["smile"])
+        await send_all(alice, smiling.packets)
+        await alice.leave()
+        await settled(stream, "alice")
+    await until(lambda: server.engine.statistics().sessions == 0)
+    books = server.engine.statistics().books
+    assert books.received == len(smiling.packets)
+    assert books.balance == 0

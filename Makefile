@@ -46,7 +46,7 @@ bench: $(STAMP) ## Measure: 8 participants at 640x360, 30 frames a second, 30 s
 	$(BIN)/python -m benchmarks.load
 
 gifs: $(STAMP) ## Draw the default GIF pack anew
-	$(BIN)/python -m gifcue.rules.default.draw
+	$(BIN)/python -m gifcue.gifpack.draw
 
 clean: ## Remove what commands made
 	rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

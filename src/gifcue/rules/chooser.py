@@ -1,0 +1,202 @@
+"""Chooses the GIF for a reaction, and says why."""
+
+from __future__ import annotations
+
+import random
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Generic, TypeVar
+
+from gifcue.rules.book import Gif, Rule, RuleBook, WeightedGif
+
+# Rooms and participants that are remembered, each. Of more than that, those not answered for longest are
+# forgotten; at worst, one is answered a cooldown too early.
+REMEMBERED = 16_384
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenGif:
+    """A GIF to show; `id` is its name in the book."""
+
+    id: str
+    url: str
+    title: str
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A rule that was looked at, or a GIF of the rule taken: taken or not, and why."""
+
+    rule: str
+    gif: str | None
+    taken: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the rules make of a reaction. `gif` is None where nothing is shown; `reason` says why either way.
+
+    `rule` is the rule taken, with its `priority`, also where a dry run shows nothing. Nothing in here names
+    a room or a participant.
+    """
+
+    label: str
+    score: float
+    gif: ChosenGif | None
+    reason: str
+    rule: str | None = None
+    priority: int = 0
+    considered: tuple[Considered, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+class _Memory(Generic[_Key, _Value]):
+    """A mapping that forgets what was set longest ago."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._entries: OrderedDict[_Key, _Value] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: _Key) -> _Value | None:
+        return self._entries.get(key)
+
+    def set(self, key: _Key, value: _Value) -> None:
+        self._entries[key] = value
+        self._entries.move_to_end(key)
+        while len(self._entries) > self._capacity:
+            self._entries.popitem(last=False)
+
+
+class Chooser:
+    """Chooses by one book at a time, and remembers whom it answered when.
+
+    The same seed and the same reactions in the same rooms give the same GIFs, on every machine; what
+    happens in one room changes nothing in another.
+    """
+
+    def __init__(self, book: RuleBook, seed: int = 0, remembered: int = REMEMBERED) -> None:
+        self._book = book
+        self._seed = seed
+        # Times are the caller's `now_s`. Keys begin with the rule's id, or with the room's.
+        self._participants: _Memory[tuple[str, str, str], float] = _Memory(remembered)
+        self._rooms: _Memory[tuple[str, str], float] = _Memory(remembered)
+        self._shown: _Memory[tuple[str, str], tuple[int, str]] = _Memory(remembered)
+
+    @property
+    def book(self) -> RuleBook:
+        return self._book
+
+    @property
+    def remembered(self) -> int:
+        """Entries in memory, never more than three times the capacity."""
+        return len(self._participants) + len(self._rooms) + len(self._shown)
+
+    def use(self, book: RuleBook) -> None:
+        """Goes on with another book. Cooldowns of rules whose id stays go on as well."""
+        self._book = book
+
+    def choose(self, label: str, score: float, room_id: str, participant_id: str, now_s: float) -> Choice:
+        """Chooses for a reaction that started now, and remembers it as answered.
+
+        Args:
+            label: The reaction.
+            score: Its score, 0..1.
+            room_id: The room; its overrides hold.
+            participant_id: Who, unique within the room.
+            now_s: Any clock that never goes backwards, in seconds.
+        """
+        if self._book.is_quiet(room_id):
+            return Choice(label, score, None, "quiet: nothing is shown")
+        if self._book.is_off(room_id, label):
+            return Choice(label, score, None, f"{label} is off in this room")
+        rules = [self._book.with_defaults(rule) for rule in self._book.rules_for(room_id, label)]
+        if not rules:
+            return Choice(label, score, None, f"no rule answers {label}")
+        considered: list[Considered] = []
+        taken: Rule | None = None
+        for rule in rules:
+            if taken is not None:
+                considered.append(Considered(rule.id, None, False, f"rule {taken.id} comes first"))
+                continue
+            against = self._against(rule, score, room_id, participant_id, now_s)
+            considered.append(Considered(rule.id, None, against is None, against or "it answers"))
+            taken = rule if against is None else None
+        if taken is None:
+            first = considered[0]
+            reason = f"rule {first.rule}: {first.why}"
+            return Choice(label, score, None, reason, considered=tuple(considered))
+        name, gifs = self._draw(taken, room_id, label)
+        considered += gifs
+        self._participants.set((taken.id, room_id, participant_id), now_s)
+        self._rooms.set((taken.id, room_id), now_s)
+        count, _ = self._shown.get((room_id, label)) or (0, "")
+        self._shown.set((room_id, label), (count + 1, name))
+        gif, reason = _chosen(name, self._book.gifs[name]), f"rule {taken.id}"
+        if self._book.dry_run:
+            return Choice(
+                label,
+                score,
+                None,
+                f"dry run: {reason} would show {name}",
+                taken.id,
+                taken.priority,
+                tuple(considered),
+            )
+        return Choice(label, score, gif, reason, taken.id, taken.priority, tuple(considered))
+
+    def _against(
+        self, rule: Rule, score: float, room_id: str, participant_id: str, now_s: float
+    ) -> str | None:
+        """Why a rule, nothing of which is unset, does not answer; None where it does."""
+        if rule.min_score is not None and score < rule.min_score:
+            return f"score {score:.2f} is below {rule.min_score:.2f}"
+        waits = (
+            (
+                "participant",
+                rule.participant_cooldown_s,
+                self._participants.get((rule.id, room_id, participant_id)),
+            ),
+            ("room", rule.room_cooldown_s, self._rooms.get((rule.id, room_id))),
+        )
+        for who, cooldown_s, answered_s in waits:
+            if answered_s is not None and cooldown_s is not None and now_s - answered_s < cooldown_s:
+                left_s = cooldown_s - (now_s - answered_s)
+                return f"cooldown of the {who}: {left_s:.1f} s left"
+        return None
+
+    def _draw(self, rule: Rule, room_id: str, label: str) -> tuple[str, list[Considered]]:
+        count, last = self._shown.get((room_id, label)) or (0, None)
+        fresh = [each for each in rule.gifs if each.gif != last]
+        # Where there is only the one, it may come again: a GIF twice is better than none.
+        drawn_from: Sequence[WeightedGif] = rule.gifs if rule.allow_repeats or not fresh else fresh
+        total = sum(each.weight for each in drawn_from)
+        # A draw of its own for each reaction: repr keeps names apart that would otherwise run together.
+        draw = random.Random(repr((self._seed, room_id, label, count))).random() * total
+        name = drawn_from[-1].gif
+        for each in drawn_from:
+            draw -= each.weight
+            if draw < 0.0:
+                name = each.gif
+                break
+        considered: list[Considered] = []
+        for each in rule.gifs:
+            share = f"{each.weight / total:.0%} likely"
+            why = share if each in drawn_from else "was shown last here"
+            considered.append(Considered(rule.id, each.gif, each.gif == name, why))
+        return name, considered
+
+
+def _chosen(name: str, gif: Gif) -> ChosenGif:
+    return ChosenGif(name, gif.url, gif.title, gif.media_type)

@@ -1,0 +1,148 @@
+"""The top of the command line: which commands there are, and what becomes of errors.
+
+A mistake of the user's is one line on stderr and exit code 2 (usage, settings) or 1 (everything else), never
+a traceback. A traceback is a defect of gifcue.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from gifcue import __version__
+from gifcue.cli.console import print_error
+from gifcue.errors import ConfigError, GifcueError
+
+USAGE = 2
+FAILURE = 1
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+class Entry(NamedTuple):
+    """A command that is imported when it is asked for: a module whose `app` is a Typer."""
+
+    module: str
+    help: str
+
+
+COMMANDS: dict[str, Entry] = {
+    "serve": Entry("gifcue.cli.serve", "Run the server until SIGTERM or Ctrl-C."),
+    "stream": Entry("gifcue.cli.stream", "Stream files, URLs or cameras and print the reactions."),
+    "annotate": Entry("gifcue.cli.annotate", "Say what is to be seen on still pictures."),
+    "labels": Entry("gifcue.cli.labels", "List what the model can detect and which of it are reactions."),
+    "filter": Entry("gifcue.cli.filter", "Tell how many frames of a clip the similar-frame filter skips."),
+    "rules": Entry("gifcue.cli.rules", "Check a rule book, and explain what it would choose."),
+    "status": Entry("gifcue.cli.status", "Tell what a running server does."),
+    "demo": Entry("gifcue.cli.demo", "Start a server, stream a clip, print the reactions, stop."),
+    "dataset": Entry("gifcue.cli.dataset", "Build, check, split and convert labelled pictures."),
+    "evaluate": Entry("gifcue.cli.evaluate", "Measure a detector on pictures of people it never saw."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands live in modules that nobody imports before they are asked for."""
+
+    _only_listing = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, or a stand-in that has its help alone while the list of commands is printed."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        if self._only_listing:
+            return TyperCommand(cmd_name, help=entry.help)
+        command = typer.main.get_command(importlib.import_module(entry.module).app)
+        command.name = cmd_name
+        return command
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Prints the help without importing a command."""
+        self._only_listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._only_listing = False
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Runs a command and exits with its code."""
+        run = super().main
+        # Not standalone: it would print errors its own way.
+        sys.exit(_run(lambda: run(args, prog_name, complete_var, False, windows_expand_args, **extra)))
+
+
+def _run(command: Any) -> int:
+    try:
+        code = command()
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except ConfigError as error:
+        print_error(str(error))
+        return USAGE
+    except GifcueError as error:
+        print_error(str(error))
+        return FAILURE
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`). Python would complain again when it flushes at the
+        # end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    except Exception as error:
+        # Typer's errors of usage, by what they can do: their class is in click or in typer, as the version
+        # has it.
+        if not hasattr(error, "format_message"):
+            raise
+        context = getattr(error, "ctx", None)
+        message = error.format_message()
+        if not message:  # a group without a command: its help has been printed
+            return USAGE
+        print_error(message)
+        if context is not None:
+            print_error(f"'{context.command_path} --help' tells what is expected", prefix="")
+        return int(getattr(error, "exit_code", USAGE))
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    name="gifcue",
+    help="Listens to the video of a meeting and cues GIFs.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+@app.callback(invoke_without_command=True)
+def _top(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"gifcue {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), nl=False)
+
+
+def main() -> None:
+    """The entry point of the `gifcue` command."""
+    app()

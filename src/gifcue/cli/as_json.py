@@ -1,0 +1,83 @@
+"""Events and books as JSON objects, each with its `type`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from gifcue.client import (
+    AnnotatedImage,
+    Disconnected,
+    Draining,
+    Event,
+    Fault,
+    FrameBooks,
+    KeyframeRequested,
+    ParticipantStatistics,
+    Reaction,
+    Ready,
+    ServerStatus,
+    SlowDown,
+)
+
+_TYPES: dict[type, str] = {
+    Ready: "ready",
+    Reaction: "reaction",
+    KeyframeRequested: "keyframe_requested",
+    SlowDown: "slow_down",
+    Draining: "draining",
+    Fault: "fault",
+    Disconnected: "disconnected",
+}
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """One event; `phase` in capitals as on the wire, `at_s` the deciding frame's time in the recording."""
+    fields = {"type": _TYPES[type(event)], **asdict(event)}
+    if isinstance(event, Reaction):
+        fields["phase"] = event.phase.name
+        fields["at_s"] = round(event.at_s, 3)
+        for name in ("progress", "score", "latency_ms"):
+            fields[name] = round(fields[name], 4)
+        fields["box"] = {side: round(value, 4) for side, value in fields["box"].items()}
+    return fields
+
+
+def books_json(books: FrameBooks) -> dict[str, Any]:
+    """The books and whether they balance."""
+    return {**asdict(books), "balanced": books.balanced}
+
+
+def participant_json(each: ParticipantStatistics) -> dict[str, Any]:
+    """One participant's share of the summary."""
+    return {
+        "participant_id": each.participant_id,
+        **books_json(each.books),
+        "reactions": each.reactions,
+        "latency_p50_ms": round(each.latency_p50_ms, 2),
+        "latency_p95_ms": round(each.latency_p95_ms, 2),
+    }
+
+
+def image_json(path: str, image: AnnotatedImage) -> dict[str, Any]:
+    """What was found in one still."""
+    return {
+        "type": "annotations",
+        "image": path,
+        "width": image.width,
+        "height": image.height,
+        "model": image.model.version,
+        "annotations": [
+            {
+                "label": found.label,
+                "score": round(found.score, 4),
+                "box": {side: round(value, 4) for side, value in asdict(found.box).items()},
+            }
+            for found in image.annotations
+        ],
+    }
+
+
+def status_json(status: ServerStatus) -> dict[str, Any]:
+    """What a server does."""
+    return {"type": "status", **asdict(status), "books": books_json(status.books)}

@@ -1,0 +1,185 @@
+"""`gifcue demo`: everything once, for real: a server, a clip of a real face, a client, the reactions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gifcue import __version__
+from gifcue.cli.console import err, out
+from gifcue.cli.printing import EventPrinter, print_summary
+from gifcue.cli.streaming import Job, Plan, stream_all
+from gifcue.client import ConnectionOptions, Event, Reaction, ReactionClient, StreamOptions
+from gifcue.client.exceptions import ClientError
+from gifcue.errors import ConfigError, GifcueError, Unavailable
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+EXPECTED = "smile"
+CLIP_SECONDS = 8.0
+CLIP_FPS = 25.0
+
+# The first start compiles the model's kernels; on a slow machine that takes a while.
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 30.0
+POLL_S = 0.2
+LOG_LINES = 20
+
+
+@app.command()
+def demo(
+    seconds: Annotated[float, typer.Option(min=2.0, max=600.0, help="Length of the clip.")] = CLIP_SECONDS,
+    keep: Annotated[
+        Path | None, typer.Option(metavar="FILE.mp4", help="Keep the clip that was streamed.")
+    ] = None,
+) -> None:
+    """Start a server, stream a clip to it, print the reactions, stop.
+
+    The clip is made here: scikit-image's photograph of Eileen Collins (NASA, in the public domain), in
+    motion, as H.264. Exit code 0 means that her smile was found and the server stopped in good order.
+    """
+    with tempfile.TemporaryDirectory(prefix="gifcue-demo-") as folder:
+        asyncio.run(_demo(Path(folder), seconds, keep))
+
+
+async def _demo(folder: Path, seconds: float, keep: Path | None) -> None:
+    out.print("[bold]1  A clip[/] of a real photograph in motion, H.264 in mp4")
+    clip = make_clip(
+        folder if keep is None else keep.parent, seconds, "clip.mp4" if keep is None else keep.name
+    )
+    out.print(f"   {clip.stat().st_size / 1024:.0f} KiB, {seconds:g} s at {CLIP_FPS:g} frames a second\n")
+
+    out.print("[bold]2  A server[/] in a process of its own")
+    async with running_server(folder) as (target, http_port):
+        async with ReactionClient(target, ConnectionOptions(call_timeout_s=5.0)) as client:
+            status = await client.status()
+            workers = ", ".join(f"{worker.name} (pid {worker.pid})" for worker in status.workers)
+            model = f"{status.model.name} {status.model.version}" if status.model is not None else "no model"
+            out.print(f"   gRPC {target}, HTTP 127.0.0.1:{http_port}, {model}, {workers}\n")
+
+            out.print("[bold]3  The stream[/], paced as recorded")
+            printer = EventPrinter(out)
+            plan = Plan(
+                jobs=[Job("eileen", str(clip))],
+                stream=StreamOptions(
+                    room_id="demo", client_name=f"gifcue-demo/{__version__}", send_holding=True
+                ),
+            )
+            summary = await stream_all(
+                client,
+                plan,
+                lambda event: printer(_absolute(event, http_port)),
+                lambda *_: None,
+                asyncio.Event(),
+            )
+        print_summary(out, summary)
+        out.print("\n[bold]4  The end[/]: SIGTERM, and the server finishes what is in flight")
+    out.print("   the server has stopped with exit code 0")
+    if not summary.started[EXPECTED]:
+        raise GifcueError(f"expected at least one {EXPECTED} STARTED, got none")
+    if summary.statistics is None or not summary.statistics.total.balanced:
+        raise GifcueError("expected books that balance, got others")
+    out.print(f"\n[bold green]done:[/] {EXPECTED} was found")
+
+
+def _absolute(event: Event, http_port: int) -> Event:
+    """The GIF's address as a browser wants it."""
+    if isinstance(event, Reaction) and event.gif is not None and event.gif.url.startswith("/"):
+        return replace(event, gif=replace(event.gif, url=f"http://127.0.0.1:{http_port}{event.gif.url}"))
+    return event
+
+
+def make_clip(folder: Path, seconds: float, name: str) -> Path:
+    """Writes the clip. GifcueError where scikit-image is missing."""
+    from gifcue.media.codecs import Codec
+    from gifcue.testing.clips import photo_frames, write
+
+    try:
+        return write(photo_frames(seconds, CLIP_FPS), folder / name, Codec.H264, CLIP_FPS)
+    except ImportError as error:
+        raise GifcueError(
+            "expected scikit-image for the demo's photograph, got no such package: pip install 'gifcue[demo]'"
+        ) from error
+    except (OSError, KeyError) as error:
+        raise ConfigError(
+            f"--keep: expected a name that ends in .mp4 in a folder, got {name}: {error}"
+        ) from error
+
+
+@asynccontextmanager
+async def running_server(folder: Path) -> AsyncIterator[tuple[str, int]]:
+    """A server on free ports, SERVING; yields gRPC target and HTTP port, and stops it with SIGTERM."""
+    grpc_port, http_port = _free_ports(2)
+    config, log = folder / "gifcue.toml", folder / "server.log"
+    config.write_text(
+        f'[server]\nlisten = "127.0.0.1:{grpc_port}"\nhttp_listen = "127.0.0.1:{http_port}"\n',
+        encoding="utf-8",
+    )
+    target = f"127.0.0.1:{grpc_port}"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gifcue", "serve", "--config", str(config), stdout=output, stderr=output
+        )
+    try:
+        await _until_serving(process, target)
+        yield target, http_port
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            code = await process.wait()
+        if code != 0:
+            raise Unavailable(f"expected the server to stop with exit code 0, got {code}")
+    except TimeoutError:
+        _show(log)
+        raise Unavailable(f"expected the server to stop within {STOP_TIMEOUT_S:g} s, got nothing") from None
+    except GifcueError:
+        _show(log)
+        raise
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+async def _until_serving(process: asyncio.subprocess.Process, target: str) -> None:
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + START_TIMEOUT_S
+    health = "no answer"
+    async with ReactionClient(target, ConnectionOptions(call_timeout_s=2.0)) as client:
+        while loop.time() < deadline_s:
+            if process.returncode is not None:
+                raise Unavailable(f"expected a server that serves, got exit code {process.returncode}")
+            with contextlib.suppress(ClientError):
+                health = await client.health()
+                if health == "SERVING":
+                    return
+            await asyncio.sleep(POLL_S)
+    raise Unavailable(f"expected a server that serves within {START_TIMEOUT_S:g} s, got {health}")
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now. All are held until all are found, so that no two are the same."""
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in held:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in held]
+
+
+def _show(log: Path) -> None:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    if lines:
+        err.print("[dim]the server's last words:[/]")
+    for line in lines[-LOG_LINES:]:
+        err.print(f"  {line}", markup=False)

@@ -1,0 +1,94 @@
+"""`gifcue rules`: what a rule book says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from gifcue.cli.console import err, out, print_json
+
+app = typer.Typer(
+    help="Check a rule book, and explain what it would choose.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+Config = Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="The server's settings.")]
+
+
+@app.command()
+def explain(
+    label: Annotated[str, typer.Option(help="The reaction.")],
+    score: Annotated[float, typer.Option(min=0.0, max=1.0, help="Its score, 0..1.")] = 1.0,
+    room: Annotated[str, typer.Option(help="The room, for its overrides.")] = "",
+    participant: Annotated[str, typer.Option(help="The participant, for cooldowns.")] = "somebody",
+    times: Annotated[
+        int, typer.Option(min=1, max=1000, help="So many such reactions, one after the other.")
+    ] = 1,
+    every: Annotated[float, typer.Option(min=0.0, help="Seconds between them.")] = 60.0,
+    book: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The rule book; the settings' own if not given.")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the choice; the settings' own if not given.")
+    ] = None,
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a reaction and line.")] = False,
+) -> None:
+    """Tell which GIF a reaction would get, and why."""
+    from gifcue.config import load_settings
+    from gifcue.rules import Chooser, load_book
+
+    settings = load_settings(config)
+    chooser = Chooser(
+        load_book(book or settings.rules.book), seed=settings.rules.seed if seed is None else seed
+    )
+    for number in range(times):
+        choice = chooser.choose(label, score, room, participant, number * every)
+        if as_json:
+            print_json(choice.as_dict())
+            continue
+        if choice.gif is None:
+            out.print(f"[yellow]no GIF[/]: {escape(choice.reason)}")
+        else:
+            gif = choice.gif
+            out.print(f"[green]{escape(gif.id)}[/] “{escape(gif.title)}” {escape(gif.url)}")
+            out.print(f"  {escape(choice.reason)}, priority {choice.priority}")
+        if not choice.considered:
+            continue
+        table = Table.grid(padding=(0, 2))
+        for each in choice.considered:
+            mark = "[green]✓[/]" if each.taken else "[dim]·[/]"
+            table.add_row("", mark, escape(each.rule), escape(each.gif or ""), f"[dim]{escape(each.why)}[/]")
+        out.print(table)
+
+
+@app.command()
+def check(
+    book: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="YAML or TOML; the default book if not given.")
+    ] = None,
+    config: Config = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a mistake and line.")] = False,
+) -> None:
+    """Name every mistake in a rule book, with its line. Exit code 1 where there is one."""
+    from gifcue.config import load_settings
+    from gifcue.rules import check_book, default_book_path
+
+    path = book or default_book_path()
+    mistakes = check_book(path, load_settings(config).reactions.reaction_labels)
+    for mistake in mistakes:
+        if as_json:
+            print_json({"line": mistake.line, "where": mistake.where, "message": mistake.message})
+        else:
+            at = f"{mistake.where}: " if mistake.where else ""
+            err.print(f"[red]{escape(str(path))}:{mistake.line}:[/] {escape(at)}{escape(mistake.message)}")
+    if mistakes:
+        raise typer.Exit(1)
+    if not as_json:
+        out.print(f"[green]{escape(str(path))}: no mistakes[/]")

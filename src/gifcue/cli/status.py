@@ -1,0 +1,102 @@
+"""`gifcue status`: what a running server does."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from gifcue.cli import connection
+from gifcue.cli.as_json import status_json
+from gifcue.cli.connection import DEFAULT_SERVER, client_of
+from gifcue.cli.console import out, print_json
+from gifcue.cli.printing import books_sum
+from gifcue.client import ReactionClient, ServerStatus
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+WATCH_INTERVAL_S = 1.0
+_COLOURS = {"serving": "green", "starting": "yellow", "draining": "yellow", "not_serving": "red"}
+
+
+@app.command()
+def status(
+    server: connection.Server = DEFAULT_SERVER,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Again every second, until Ctrl-C.")] = False,
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="The figures in Prometheus' text format, and nothing else.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    tls: connection.Tls = False,
+    ca: connection.Ca = None,
+    cert: connection.Certificate = None,
+    key: connection.Key = None,
+) -> None:
+    """Tell what a running server does: its state, streams, books, workers and latency."""
+    connection.run(server, _status(client_of(server, tls, ca, cert, key), watch, metrics, as_json))
+
+
+async def _status(client: ReactionClient, watch: bool, metrics: bool, as_json: bool) -> None:
+    async with client:
+        if metrics:
+            out.out(await client.metrics(), end="")
+        elif not watch:
+            now = await client.status()
+            print_json(status_json(now)) if as_json else out.print(_page(client.target, now))
+        elif as_json:
+            while True:
+                print_json(status_json(await client.status()))
+                await asyncio.sleep(WATCH_INTERVAL_S)
+        else:
+            with Live(console=out, auto_refresh=False) as live:
+                while True:
+                    live.update(_page(client.target, await client.status()), refresh=True)
+                    await asyncio.sleep(WATCH_INTERVAL_S)
+
+
+def _page(target: str, now: ServerStatus) -> RenderableType:
+    colour = _COLOURS.get(now.state, "red")
+    head = Table.grid(padding=(0, 2))
+    head.add_row(
+        "server",
+        f"{escape(target)}  [bold {colour}]{now.state}[/]  [dim]gifcue {escape(now.server_version)}[/]",
+    )
+    if now.model is not None:
+        model = now.model
+        head.add_row(
+            "model", f"{escape(model.name)} {escape(model.version)} [dim]on {escape(model.backend)}[/]"
+        )
+    head.add_row("up", _span(now.uptime_s))
+    head.add_row("streams", f"{now.streams}, {now.participants} participants")
+    balance = "" if now.books.balanced else "  [bold red]do not balance[/]"
+    head.add_row("books", escape(books_sum(now.books)) + balance)
+    head.add_row(
+        "latency", f"{now.latency_p50_ms:.1f} ms median, {now.latency_p95_ms:.1f} ms 95th percentile"
+    )
+    started = ", ".join(f"{label} × {count}" for label, count in sorted(now.reactions.items()))
+    head.add_row("reactions", escape(started) or "none")
+    workers = Table(box=None, header_style="dim", pad_edge=False)
+    for name in ("worker", "state", "pid", "restarts", "last failure"):
+        workers.add_column(name)
+    for worker in now.workers:
+        state = "[green]ready[/]" if worker.state == "ready" else f"[yellow]{escape(worker.state)}[/]"
+        workers.add_row(
+            escape(worker.name),
+            state,
+            str(worker.pid or ""),
+            str(worker.restarts),
+            escape(worker.last_failure),
+        )
+    return Group(head, Text(), workers)
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"

@@ -1,0 +1,157 @@
+"""`gifcue stream`: files, URLs and cameras to a server, reactions back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gifcue import __version__
+from gifcue.cli import connection
+from gifcue.cli.as_json import books_json, event_json, participant_json
+from gifcue.cli.connection import DEFAULT_SERVER, client_of
+from gifcue.cli.console import out, print_json
+from gifcue.cli.printing import EventPrinter, print_summary
+from gifcue.cli.streaming import Plan, Summary, jobs_of, stream_all
+from gifcue.client import Event, ReactionClient, StreamOptions
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+
+
+@app.command()
+def stream(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE|URL|DEVICE...",
+            help="mp4, webm, mkv …; rtsp://, http(s)://; /dev/video0, avfoundation:0, dshow:video=NAME.",
+        ),
+    ],
+    server: connection.Server = DEFAULT_SERVER,
+    participants: Annotated[
+        int, typer.Option("--participants", "-n", min=1, max=4096, help="Participants made of each source.")
+    ] = 1,
+    labels: Annotated[
+        str,
+        typer.Option(help="Reactions allowed, with commas between; all that the server knows if not given."),
+    ] = "",
+    room: Annotated[str, typer.Option(help="The room, for the rule book's cooldowns and overrides.")] = "",
+    preset: Annotated[
+        str, typer.Option(help="careful, normal or playful; the server's own if not given.")
+    ] = "",
+    holding: Annotated[bool, typer.Option(help="Show reactions in the making.")] = True,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="As fast as the server judges, in place of as recorded.")
+    ] = False,
+    loop: Annotated[bool, typer.Option("--loop", help="Begin anew at the end, until Ctrl-C.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for a server that is not up yet.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line: the events, then a summary.")
+    ] = False,
+    tls: connection.Tls = False,
+    ca: connection.Ca = None,
+    cert: connection.Certificate = None,
+    key: connection.Key = None,
+) -> None:
+    """Stream files, URLs or cameras and print the reactions.
+
+    The source's own encoded packets are sent, each source as a participant of one stream. Ctrl-C ends it in
+    good order, summary included; a lost connection is made anew and goes on at the next keyframe.
+    """
+    plan = Plan(
+        jobs=jobs_of(sources, participants),
+        stream=StreamOptions(
+            room_id=room, client_name=f"gifcue-cli/{__version__}", preset=preset, send_holding=holding
+        ),
+        labels=[label for label in (each.strip() for each in labels.split(",")) if label],
+        fast=fast,
+        loop=loop,
+        wait_for_server=wait,
+    )
+    client = client_of(server, tls, ca, cert, key)
+    connection.run(server, _stream(client, plan, as_json))
+
+
+async def _stream(client: ReactionClient, plan: Plan, as_json: bool) -> None:
+    async with client:
+        with _interruptible() as stop:
+            if as_json:
+                summary = await stream_all(client, plan, _print_json, lambda *_: None, stop)
+                print_json(summary_json(summary))
+                return
+            with Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[at]}"),
+                TimeRemainingColumn(),
+                console=out,
+                transient=True,
+                disable=not out.is_terminal,
+            ) as progress:
+                show = _Bars(progress)
+                summary = await stream_all(client, plan, EventPrinter(progress.console), show, stop)
+            print_summary(out, summary)
+
+
+def _print_json(event: Event) -> None:
+    print_json(event_json(event))
+
+
+def summary_json(summary: Summary) -> dict[str, object]:
+    """The last line of `--json`."""
+    statistics = summary.statistics
+    return {
+        "type": "summary",
+        "sent": summary.sent,
+        "not_sent": summary.not_sent,
+        "connections": summary.connections,
+        "started": dict(sorted(summary.started.items())),
+        "participants": [participant_json(each) for each in statistics.participants] if statistics else [],
+        "total": books_json(statistics.total) if statistics else None,
+    }
+
+
+class _Bars:
+    """A bar a participant."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._tasks: dict[str, int] = {}
+
+    def __call__(self, participant_id: str, at_s: float, length_s: float | None) -> None:
+        task = self._tasks.get(participant_id)
+        if task is None:
+            task = self._progress.add_task(participant_id, total=length_s, at="")
+            self._tasks[participant_id] = task
+        length = f" / {length_s:.1f} s" if length_s is not None else " s"
+        self._progress.update(task, completed=at_s, at=f"{at_s:.1f}{length}")  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[asyncio.Event]:
+    """An event that Ctrl-C and SIGTERM set. The second Ctrl-C interrupts as ever."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+
+    def on_signal() -> None:
+        stop.set()
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+    try:
+        for number in numbers:
+            loop.add_signal_handler(number, on_signal)
+    except (NotImplementedError, RuntimeError):
+        pass  # Windows, or not the main thread: Ctrl-C then ends it at once
+    try:
+        yield stop
+    finally:
+        with contextlib.suppress(NotImplementedError, RuntimeError):
+            for number in numbers:
+                loop.remove_signal_handler(number)

@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from grpc import StatusCode
+
+from gifcue import __version__
+from gifcue.cli.app import COMMANDS
+from gifcue.media.codecs import Codec
+from gifcue.testing.clips import photo_frames, write
+from gifcue.testing.fake_server import FakeServer
+
+from .conftest import Gifcue
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    cv2.imwrite(str(path), np.full((90, 160, 3), 200, np.uint8))
+    return path
+
+
+def test_help_names_every_command_and_imports_none(gifcue: Gifcue) -> None:
+    result = gifcue("--help")
+    assert result.exit_code == 0
+    for name, entry in COMMANDS.items():
+        assert name in result.stdout
+        assert entry.help.split(",")[0][:30] in result.stdout
+    assert gifcue().stdout.strip() == result.stdout.strip()
+    code = (
+        "import sys; from gifcue.cli import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'av', 'cv2', 'grpc', 'numpy', 'tensorflow', 'pydantic'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("command", list(COMMANDS))
+def test_every_command_has_help(gifcue: Gifcue, command: str) -> None:
+    result = gifcue(command, "--help")
+    assert result.exit_code == 0
+    assert f"gifcue {command}" in result.stdout
+
+
+def test_the_version(gifcue: Gifcue) -> None:
+    assert gifcue("--version").stdout == f"gifcue {__version__}\n"
+
+
+def test_an_unknown_command_is_usage(gifcue: Gifcue) -> None:
+    result = gifcue("serv")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: No such command 'serv'")
+
+
+def test_annotate_prints_json(gifcue: Gifcue, server: FakeServer, photo: Path) -> None:
+    result = gifcue("annotate", photo, photo, "-s", server.target, "--json")
+    assert result.exit_code == 0, result.output
+    first, second = (json.loads(line) for line in result.stdout.splitlines())
+    assert first == second
+    assert first["image"] == str(photo)
+    assert [found["label"] for found in first["annotations"]] == ["smile", "face"]
+    assert first["annotations"][0]["box"]["xmin"] == pytest.approx(0.2)
+
+
+def test_annotate_draws_the_boxes(gifcue: Gifcue, server: FakeServer, photo: Path, tmp_path: Path) -> None:
+    target = tmp_path / "boxes.jpg"
+    result = gifcue("annotate", photo, "-s", server.target, "--save", target)
+    assert result.exit_code == 0, result.output
+    assert "smile" in result.stdout
+    drawn = cv2.imread(str(target))
+    assert drawn.shape == (90, 160, 3)
+    assert (np.abs(drawn.astype(int) - 200) > 40).any(axis=2).mean() > 0.02
+
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    assert gifcue("annotate", photo, photo, "-s", server.target, "--save", folder).exit_code == 0
+    assert [path.name for path in folder.iterdir()] == ["photo.boxes.png"]
+
+
+def test_annotate_tells_mistakes(gifcue: Gifcue, server: FakeServer, photo: Path, tmp_path: Path) -> None:
+    missing = gifcue("annotate", tmp_path / "none.jpg", "-s", server.target)
+    assert (missing.exit_code, "No such file" in missing.stderr) == (1, True)
+    text = tmp_path / "text.jpg"
+    text.write_text("text")
+    refused = gifcue("annotate", text, "-s", server.target)
+    assert (refused.exit_code, "expected a JPEG or PNG" in refused.stderr) == (1, True)
+    ending = gifcue("annotate", photo, "-s", server.target, "--save", tmp_path / "x.tiff")
+    assert (ending.exit_code, "--save" in ending.stderr) == (2, True)
+    several = gifcue("annotate", photo, photo, "-s", server.target, "--save", tmp_path / "x.png")
+    assert (several.exit_code, "existing folder" in several.stderr) == (2, True)
+
+
+def test_status(gifcue: Gifcue, server: FakeServer) -> None:
+    result = gifcue("status", "-s", server.target)
+    assert result.exit_code == 0, result.output
+    assert "serving" in result.stdout
+    assert "decode-0" in result.stdout
+    status = json.loads(gifcue("status", "-s", server.target, "--json").stdout)
+    assert status["state"] == "serving"
+    assert status["books"]["balanced"] is True
+    assert gifcue("status", "-s", server.target, "--metrics").stdout == "gifcue_frames_received_total 0\n"
+
+
+def test_a_refusing_server_is_told(gifcue: Gifcue, server: FakeServer, tmp_path: Path) -> None:
+    server.service.refuse = (StatusCode.RESOURCE_EXHAUSTED, "expected at most 1 stream, got one more")
+    clip = write(photo_frames(0.2, 10, width=160, height=96), tmp_path / "clip.mp4", Codec.H264, 10)
+    result = gifcue("stream", clip, "-s", server.target)
+    assert result.exit_code == 1
+    assert result.stderr == "error: RESOURCE_EXHAUSTED: expected at most 1 stream, got one more\n"
+
+
+def test_labels(gifcue: Gifcue, tmp_path: Path) -> None:
+    (tmp_path / "label_map.pbtxt").write_text(
+        'item { id: 1 name: "face" } item { id: 2 name: "smile" }', encoding="utf-8"
+    )
+    lines = gifcue("labels", "--model", tmp_path, "--json").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"id": 1, "label": "face", "reaction": False},
+        {"id": 2, "label": "smile", "reaction": True},
+    ]
+    assert "smile" in gifcue("labels", "--model", tmp_path).stdout
+    missing = gifcue("labels", "--model", tmp_path / "none")
+    assert (missing.exit_code, "label_map.pbtxt" in missing.stderr) == (1, True)
+
+
+def test_filter(gifcue: Gifcue, tmp_path: Path) -> None:
+    frames = photo_frames(1, 10, width=160, height=96, motion="still")
+    clip = write(frames, tmp_path / "still.mp4", Codec.H264, 10)
+    report = json.loads(gifcue("filter", clip, "--json").stdout)
+    assert report["frames"] == 10
+    assert report["skipped"] == 9
+    assert report["share_skipped"] == pytest.approx(0.9)
+    assert report["filter_ms_per_frame"] > 0
+    assert "90.0%" in gifcue("filter", clip).stdout
+    ssim = json.loads(gifcue("filter", clip, "--json", "--metric", "ssim", "--threshold", "0.5").stdout)
+    assert (ssim["metric"], ssim["threshold"]) == ("ssim", 0.5)
+    wrong = gifcue("filter", clip, "--metric", "nope")
+    assert (wrong.exit_code, "media.filter.metric" in wrong.stderr) == (2, True)
+    missing = gifcue("filter", tmp_path / "none.mp4", "--json")
+    assert (missing.exit_code, "No such file" in missing.stderr) == (1, True)
+
+
+def test_rules_explain(gifcue: Gifcue) -> None:
+    choice = json.loads(gifcue("rules", "explain", "--label", "wave", "--score", "0.97", "--json").stdout)
+    assert choice["label"] == "wave"
+    assert choice["gif"]["url"].startswith("/gifs/")
+    assert choice["considered"]
+    text = gifcue("rules", "explain", "--label", "wave").stdout
+    assert choice["gif"]["url"] in text
+    assert "no GIF" in gifcue("rules", "explain", "--label", "wave", "--score", "0.01").stdout
+    again = gifcue("rules", "explain", "--label", "wave", "--times", "2", "--every", "1").stdout
+    assert "cooldown" in again
+
+
+def test_rules_check(gifcue: Gifcue, tmp_path: Path) -> None:
+    assert gifcue("rules", "check").exit_code == 0
+    book = tmp_path / "book.yaml"
+    book.write_text("version: 1\ngifs: {}\nrules:\n  - label: wave\n    gifs: [nope]\n", encoding="utf-8")
+    result = gifcue("rules", "check", book)
+    assert result.exit_code == 1
+    assert f"{book}:" in result.stderr.replace("\n", "")
+    assert "nope" in result.stderr
+    mistakes = [json.loads(line) for line in gifcue("rules", "check", book, "--json").stdout.splitlines()]
+    assert mistakes[0]["line"] == 5
+    missing = gifcue("rules", "check", tmp_path / "none.yaml")
+    assert (missing.exit_code, "none.yaml" in missing.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ('[server]\nlisten = "nowhere"\n', "server.listen"),
+        ("[server]\nlissten = 1\n", "server.lissten"),
+        ("[server\n", "expected TOML"),
+        ("[media]\nworkers = 0\n", "media.workers"),
+    ],
+)
+def test_wrong_settings_name_file_and_field(gifcue: Gifcue, tmp_path: Path, content: str, named: str) -> None:
+    config = tmp_path / "gifcue.toml"
+    config.write_text(content, encoding="utf-8")
+    result = gifcue("serve", "--config", config)
+    assert result.exit_code == 2
+    assert str(config) in result.stderr
+    assert named in result.stderr
+
+
+def test_wrong_options_of_serve_name_the_field(gifcue: Gifcue) -> None:
+    result = gifcue("serve", "--decode-workers", "0")
+    assert result.exit_code == 2
+    assert "media.workers" in result.stderr

@@ -23,9 +23,9 @@ BACKENDS: tuple[Backend, ...] = ("litert", "savedmodel")
 class DetectorConfig:
     """What to open. `model_dir` holds the weights, `label_map.pbtxt` and `metadata.json`.
 
-    `threads` are the interpreter's, and 1 by choice: workers scale by processes, and two interpreters that share cores
-    by threads are slower than two that do not. `max_faces` and `max_hands` bound the crops of one frame, best first, so
-    that a poster of faces cannot stall a batch.
+    `threads` are the interpreter's, and 1 by choice: workers scale by processes, and two interpreters that
+    share cores by threads are slower than two that do not. `max_faces` and `max_hands` bound the crops of
+    one frame, best first, so that a poster of faces cannot stall a batch.
     """
 
     model_dir: Path
@@ -44,7 +44,9 @@ class DetectorConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What is served. `thresholds` has the served threshold of every label; sizes are pixels of the networks' input."""
+    """What is served. `thresholds` has the served threshold of every label; sizes are pixels of the
+    networks' input.
+    """
 
     name: str
     version: str

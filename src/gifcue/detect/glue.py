@@ -1,7 +1,8 @@
 """Between pixels and networks: letterbox, crops, peaks, overlaps. numpy and OpenCV only.
 
-Sampling is plain bilinear with pixel centres at halves, everywhere the same: in training, here, and in the graph of the
-SavedModel, so that the backends agree. Pixel coordinates are continuous: pixel (i, j) covers [i, i + 1).
+Sampling is plain bilinear with pixel centres at halves, everywhere the same: in training, here, and in the
+graph of the SavedModel, so that the backends agree. Pixel coordinates are continuous: pixel (i, j) covers
+[i, i + 1).
 """
 
 from __future__ import annotations
@@ -74,8 +75,9 @@ def warp(image: Image, matrix: Floats, size: tuple[int, int], border: int | None
 def peaks(scores: Floats, sides: Floats, floor: float, limit: int) -> tuple[Floats, Floats]:
     """Boxes where one kind's map peaks.
 
-    `scores` [h, w] are 0 where a neighbour is higher; `sides` [h, w, 4] the distances to the left, top, right and bottom
-    in cells. Returns scores [N] and boxes [N, 4] (xmin, ymin, xmax, ymax) in input pixels, best first, at most `limit`.
+    `scores` [h, w] are 0 where a neighbour is higher; `sides` [h, w, 4] the distances to the left, top,
+    right and bottom in cells. Returns scores [N] and boxes [N, 4] (xmin, ymin, xmax, ymax) in input pixels,
+    best first, at most `limit`.
     """
     rows, columns = np.nonzero(scores > floor)
     found = scores[rows, columns]
@@ -94,7 +96,9 @@ def suppress(boxes: Floats, iou: float, limit: int) -> list[int]:
     for number in range(len(boxes)):
         if kept:
             others = boxes[kept]
-            sides = np.minimum(boxes[number, 2:], others[:, 2:]) - np.maximum(boxes[number, :2], others[:, :2])
+            sides = np.minimum(boxes[number, 2:], others[:, 2:]) - np.maximum(
+                boxes[number, :2], others[:, :2]
+            )
             shared = np.clip(sides, 0, None).prod(1)
             if (shared / (areas[number] + areas[kept] - shared + 1e-9)).max() > iou:
                 continue
@@ -128,7 +132,9 @@ def from_crop(points: Floats, box: Floats, margin: float, frame_width: int, fram
 
 
 def shrink(frame: Image, longest_px: int) -> Image:
-    """A frame no longer than `longest_px`, averaged down where it was: bilinear sampling alone would alias."""
+    """A frame no longer than `longest_px`, averaged down where it was: bilinear sampling alone would
+    alias.
+    """
     height, width = frame.shape[:2]
     if max(height, width) <= longest_px:
         return frame

@@ -40,7 +40,9 @@ class LabelMap:
 
 
 def parse_label_map(text: str, source: str = "label map") -> LabelMap:
-    """Reads the text form. Raises ModelError where an item lacks id or name, or an id or a name comes twice."""
+    """Reads the text form. Raises ModelError where an item lacks id or name, or an id or a name comes
+    twice.
+    """
     by_id: dict[int, str] = {}
     for body in _ITEM.findall(_COMMENT.sub("", text)):
         number, name = _ID.search(body), _NAME.search(body)

@@ -1,4 +1,6 @@
-"""The default backend: three LiteRT networks on the CPU, glued by numpy and OpenCV. Never imports TensorFlow."""
+"""The default backend: three LiteRT networks on the CPU, glued by numpy and OpenCV. Never imports
+TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ class Network:
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as error:
-            raise ConfigError("backend: expected ai-edge-litert to be installed for litert, got no such module") from error
+            raise ConfigError(
+                "backend: expected ai-edge-litert to be installed for litert, got no such module"
+            ) from error
         try:
             self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
             self._interpreter.allocate_tensors()
@@ -45,12 +49,16 @@ class Network:
         """Returns copies, without the batch's axis."""
         self._interpreter.set_tensor(self._input, picture[None])
         self._interpreter.invoke()
-        return {name: np.asarray(self._interpreter.get_tensor(index))[0] for name, index in self._outputs.items()}
+        return {
+            name: np.asarray(self._interpreter.get_tensor(index))[0] for name, index in self._outputs.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One face or hand, raw: `box` [4] (xmin, ymin, xmax, ymax) in frame pixels, `found` the detector's score."""
+    """One face or hand, raw: `box` [4] (xmin, ymin, xmax, ymax) in frame pixels, `found` the detector's
+    score.
+    """
 
     kind: Kind
     box: Floats
@@ -70,7 +78,9 @@ class LiteRtDetector:
         info = self._metadata.info
         expected = (1, info.input_height, info.input_width, 3)
         if self._networks["detector"].input_shape != expected:
-            raise ModelError(f"detector: expected input {expected}, got {self._networks['detector'].input_shape}")
+            raise ModelError(
+                f"detector: expected input {expected}, got {self._networks['detector'].input_shape}"
+            )
 
     @property
     def info(self) -> ModelInfo:
@@ -87,7 +97,9 @@ class LiteRtDetector:
         self._networks.clear()
 
     def look(self, frame: Frame) -> list[Seen]:
-        """What the networks say of one frame, before it is calibrated; `frame` is no longer than `longest_px`."""
+        """What the networks say of one frame, before it is calibrated; `frame` is no longer than
+        `longest_px`.
+        """
         height, width = frame.shape[:2]
         info = self._metadata.info
         fit = glue.Letterbox.fit(width, height, info.input_width, info.input_height)

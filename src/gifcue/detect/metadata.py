@@ -40,7 +40,9 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Rescoring:
-    """A region's score from what the detector and the close look say: sigmoid(found * logit + present * logit + bias)."""
+    """A region's score from what the detector and the close look say: sigmoid(found * logit + present *
+    logit + bias).
+    """
 
     found: float
     present: float
@@ -49,7 +51,9 @@ class Rescoring:
     def score(self, found: float, presence_logit: float) -> float:
         """`found` is the detector's score, 0..1."""
         clipped = min(max(found, 1e-4), 1 - 1e-4)
-        logit = self.found * float(np.log(clipped / (1 - clipped))) + self.present * presence_logit + self.bias
+        logit = (
+            self.found * float(np.log(clipped / (1 - clipped))) + self.present * presence_logit + self.bias
+        )
         return float(1 / (1 + np.exp(-logit)))
 
 
@@ -121,7 +125,9 @@ def _from_json(raw: dict[str, Any], model_dir: Path, backend: str, labels: tuple
     for kind, stage in stages.items():
         strangers = {kind, *stage.labels} - set(labels)
         if strangers:
-            raise ModelError(f"{model_dir / LABEL_MAP}: expected {', '.join(sorted(strangers))}, got {', '.join(labels)}")
+            raise ModelError(
+                f"{model_dir / LABEL_MAP}: expected {', '.join(sorted(strangers))}, got {', '.join(labels)}"
+            )
     info = ModelInfo(
         name=raw["name"],
         version=raw["version"],
@@ -135,7 +141,12 @@ def _from_json(raw: dict[str, Any], model_dir: Path, backend: str, labels: tuple
     )
     detector = raw["detector"]
     return Metadata(
-        info, files, stages, float(detector["score_floor"]), float(detector["nms_iou"]), int(detector["longest_px"])
+        info,
+        files,
+        stages,
+        float(detector["score_floor"]),
+        float(detector["nms_iou"]),
+        int(detector["longest_px"]),
     )
 
 

@@ -116,8 +116,7 @@ class DetectorPool:
         self._stopped = False
         init = WorkerInit(settings.detector(), arena.shape)
         self._seats = [
-            self._seat(f"detect-{index}", target, init, arena, supervision)
-            for index in range(settings.workers)
+            self._seat(index, target, init, arena, supervision) for index in range(settings.workers)
         ]
 
     async def start(self) -> None:
@@ -136,9 +135,7 @@ class DetectorPool:
         finally:
             for wait in pending:
                 wait.cancel()
-        raise WorkerStartError(
-            str(errors[-1]) if errors else "expected a detector to be ready, none is any more"
-        )
+        raise WorkerStartError(str(errors[-1]))
 
     async def stop(self) -> None:
         """Stops the workers; what they hold is finished within the grace, what waits is answered as lost."""
@@ -216,22 +213,14 @@ class DetectorPool:
     # Workers
 
     def _seat(
-        self, name: str, target: str, init: WorkerInit, arena: Arena, supervision: SupervisionSettings
+        self, index: int, target: str, init: WorkerInit, arena: Arena, supervision: SupervisionSettings
     ) -> _Seat:
-        threads = str(self._settings.threads)
         worker = SupervisedWorker(
-            name,
+            f"detect-{index}",
             target,
             init,
             fds={"arena": arena.fd},
-            # Libraries that size their pools by the machine would have the workers fight for its cores.
-            env={
-                "OMP_NUM_THREADS": threads,
-                "OPENBLAS_NUM_THREADS": threads,
-                "TF_NUM_INTRAOP_THREADS": threads,
-                "TF_NUM_INTEROP_THREADS": "1",
-                "TF_CPP_MIN_LOG_LEVEL": "2",
-            },
+            env=self._environment(index),
             on_message=lambda judged: self._on_judged(seat, judged),
             on_ready=self._on_ready,
             on_lost=lambda reason: self._lose(seat, reason),
@@ -241,6 +230,21 @@ class DetectorPool:
         )
         seat = _Seat(worker)
         return seat
+
+    def _environment(self, index: int) -> dict[str, str]:
+        threads = str(self._settings.threads)
+        # Libraries that size their thread pools by the machine would have the workers fight for its cores.
+        environment = {
+            "OMP_NUM_THREADS": threads,
+            "OPENBLAS_NUM_THREADS": threads,
+            "TF_NUM_INTRAOP_THREADS": threads,
+            "TF_NUM_INTEROP_THREADS": "1",
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+        }
+        devices = self._settings.cuda_devices
+        if devices:
+            environment["CUDA_VISIBLE_DEVICES"] = devices[index % len(devices)]
+        return environment
 
     @staticmethod
     async def _start(worker: SupervisedWorker) -> None:

@@ -1,8 +1,8 @@
 """What a detector sees in a frame: faces and hands, each with what it shows.
 
-Coordinates are shares of the frame, 0..1, y first as in TensorFlow's Object Detection API. A `Region` is what the
-networks think in: one face or hand with its attributes. A `Detection` is the flat form of it, a label, a score and a box,
-one for the region and one for each attribute over its threshold.
+Coordinates are shares of the frame, 0..1, y first as in TensorFlow's Object Detection API. A `Region` is
+what the networks think in: one face or hand with its attributes. A `Detection` is the flat form of it, a
+label, a score and a box, one for the region and one for each attribute over its threshold.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ class Box:
 class Region:
     """One face or hand.
 
-    `score` is the probability that it is one. `attributes` maps labels (smile, wave, ...) to calibrated probabilities;
-    one that the model did not judge is absent. `landmarks` is float32 [N, 2] (x, y) or [N, 3] (x, y, z) in shares of the
-    frame, x by its width and y by its height, z by its width, or None.
+    `score` is the probability that it is one. `attributes` maps labels (smile, wave, ...) to calibrated
+    probabilities; one that the model did not judge is absent. `landmarks` is float32 [N, 2] (x, y) or [N, 3]
+    (x, y, z) in shares of the frame, x by its width and y by its height, z by its width, or None.
     """
 
     kind: Kind
@@ -86,7 +86,8 @@ class Detection:
 
 
 def flatten(regions: Iterable[Region], thresholds: Mapping[str, float]) -> list[Detection]:
-    """The flat form: a detection for each region and each of its attributes that reach their label's threshold.
+    """The flat form: a detection for each region and each of its attributes that reach their label's
+    threshold.
 
     A region below its own threshold gives nothing, whatever its attributes say. Best first within a region.
     """
@@ -105,9 +106,11 @@ def flatten(regions: Iterable[Region], thresholds: Mapping[str, float]) -> list[
 
 
 def group(detections: Sequence[Detection]) -> list[Region]:
-    """Regions from a plain Object Detection model's output: each attribute goes to the face or hand that it overlaps most.
+    """Regions from a plain Object Detection model's output: each attribute goes to the face or hand that it
+    overlaps most.
 
-    An attribute that overlaps no region by `MIN_GROUP_IOU` is dropped: nothing says whether it is a face's or a hand's.
+    An attribute that overlaps no region by `MIN_GROUP_IOU` is dropped: nothing says whether it is a face's
+    or a hand's.
     """
     homes = [detection for detection in detections if detection.label in KINDS]
     attributes: list[dict[str, float]] = [{} for _ in homes]

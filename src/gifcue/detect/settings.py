@@ -25,6 +25,10 @@ class PoolSettings(BaseModel):
     threads: int = Field(
         default=1, ge=1, le=64, description="Threads of one worker. More workers do better than more threads."
     )
+    cuda_devices: tuple[str, ...] = Field(
+        default=(),
+        description="CUDA devices, handed to the workers in turn, one each; empty leaves the choice to the backend.",
+    )
     max_batch: Literal[1, 2, 4, 8, 16, 32] = Field(
         default=8, description="Frames in one batch at most; the sizes below it are used as well."
     )

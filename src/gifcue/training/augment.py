@@ -40,7 +40,9 @@ def move_points(points: Floats, matrix: Floats, size: int) -> Floats:
 
 
 def damage(image: Image, rng: np.random.Generator, often: PixelAugmentation) -> Image:
-    """Light, colour, distance, blur, noise and compression, each by chance. Returns a picture of the same shape."""
+    """Light, colour, distance, blur, noise and compression, each by chance. Returns a picture of the same
+    shape.
+    """
     chance = rng.random(8)
     height, width = image.shape[:2]
     if chance[0] < often.light or chance[1] < often.colour:
@@ -63,7 +65,7 @@ def damage(image: Image, rng: np.random.Generator, often: PixelAugmentation) -> 
     if chance[7] < often.jpeg:
         quality = int(rng.integers(12, 70))
         coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        image = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+        image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
     return np.asarray(image, np.uint8)
 
 

@@ -1,9 +1,9 @@
 """Scores that mean what they say, and thresholds, from people held out of training.
 
-The networks run on the held-out photographs as they are served, boxes from the detector. What they say is compared with
-the labels: logits become probabilities by softmax regression on the two heads, a region's score by logistic regression
-on the detector's and the close look's word, and each label's threshold is where F1 is best and stays so nearby. The dev
-split takes no part in it.
+The networks run on the held-out photographs as they are served, boxes from the detector. What they say is
+compared with the labels: logits become probabilities by softmax regression on the two heads, a region's
+score by logistic regression on the detector's and the close look's word, and each label's threshold is where
+F1 is best and stays so nearby. The dev split takes no part in it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def calibrate(model_dir: Path, data_dir: Path, groups: Sequence[str], *, report:
         rescoring = _fit_rescoring(rows)
         stage = stages[kind]
         calibration = _fit_calibration(rows, stage.labels)
-        scores = np.array([rescoring.score(seen.found, float(seen.outputs["presence"][0])) for seen, _ in rows])
+        scores = np.array(
+            [rescoring.score(seen.found, float(seen.outputs["presence"][0])) for seen, _ in rows]
+        )
         real = np.array([truth is not None for _, truth in rows])
         thresholds[kind] = best_threshold(scores, real, missed[kind])
         known = [row for row, (_, truth) in enumerate(rows) if truth != UNKNOWN]
@@ -66,7 +68,11 @@ def calibrate(model_dir: Path, data_dir: Path, groups: Sequence[str], *, report:
             thresholds[label] = best_threshold(np.where(shown, chances[:, column], 0.0), is_label, total)
             report(f"{label}: threshold {thresholds[label]:.2f} from {total} held out")
         changes[kind] = {
-            "calibration": {"shape": calibration.shape, "sight": calibration.sight, "bias": list(calibration.bias)},
+            "calibration": {
+                "shape": calibration.shape,
+                "sight": calibration.sight,
+                "bias": list(calibration.bias),
+            },
             "rescoring": {"found": rescoring.found, "present": rescoring.present, "bias": rescoring.bias},
         }
         report(f"{kind}: threshold {thresholds[kind]:.2f}, {changes[kind]}")
@@ -98,7 +104,9 @@ def _judge(detector: LiteRtDetector, photo: Photo) -> list[tuple[Seen, str | Non
     return answers
 
 
-def _logits(rows: Sequence[tuple[Seen, str | None]]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def _logits(
+    rows: Sequence[tuple[Seen, str | None]],
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     return (
         np.stack([seen.outputs["by_shape"] for seen, _ in rows]).astype(np.float32),
         np.stack([seen.outputs["by_sight"] for seen, _ in rows]).astype(np.float32),
@@ -108,7 +116,12 @@ def _logits(rows: Sequence[tuple[Seen, str | None]]) -> tuple[npt.NDArray[np.flo
 def _fit_rescoring(rows: Sequence[tuple[Seen, str | None]]) -> Rescoring:
     found = np.clip([seen.found for seen, _ in rows], 1e-4, 1 - 1e-4)
     features = np.stack(
-        [np.log(found / (1 - found)), [float(seen.outputs["presence"][0]) for seen, _ in rows], np.ones(len(rows))], 1
+        [
+            np.log(found / (1 - found)),
+            [float(seen.outputs["presence"][0]) for seen, _ in rows],
+            np.ones(len(rows)),
+        ],
+        1,
     )
     real = np.array([truth is not None for _, truth in rows], np.float64)
 

@@ -1,4 +1,6 @@
-"""The state of a run on disk: written whole or not at all, so that a kill at any moment loses an epoch at most."""
+"""The state of a run on disk: written whole or not at all, so that a kill at any moment loses an epoch at
+most.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ def save_checkpoint(run_dir: Path, model: Model, optimizer: Optimizer, state: di
         np.savez(file, **arrays)  # type: ignore[arg-type]
         file.flush()
         os.fsync(file.fileno())
-    os.replace(half_written, run_dir / CHECKPOINT)
+    half_written.replace(run_dir / CHECKPOINT)
 
 
 def load_checkpoint(run_dir: Path, model: Model, optimizer: Optimizer) -> dict[str, Any] | None:
@@ -69,4 +71,4 @@ def save_averaged(run_dir: Path, network: Model) -> None:
     """Writes the network's weights of the moment; to be called inside `Averaged`."""
     part = run_dir / ("part_" + AVERAGED)
     network.save_weights(part)
-    os.replace(part, run_dir / AVERAGED)
+    part.replace(run_dir / AVERAGED)

@@ -1,8 +1,8 @@
 """Composed pictures: a hand from one photograph laid at the face of another.
 
-Forty people thinking are too few to learn from. A closed hand under a chin or at a cheek is what makes the pose, so it is
-made: the hand is cut out along the hull of its landmarks, with some forearm. The same hand laid beside a face, or before
-its eyes, is what must not be taken for it.
+Forty people thinking are too few to learn from. A closed hand under a chin or at a cheek is what makes the
+pose, so it is made: the hand is cut out along the hull of its landmarks, with some forearm. The same hand
+laid beside a face, or before its eyes, is what must not be taken for it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ Floats = npt.NDArray[np.float32]
 WRIST, MIDDLE_KNUCKLE = 0, 9
 FINGERTIPS = (8, 12, 16, 20)
 KNUCKLES = (5, 9, 13, 17)
-# A hand whose fingertips are, on average, no farther from the wrist than this many times its knuckles is closed.
+# A hand whose fingertips are, on average, no farther from the wrist than this many times its knuckles is
+# closed.
 CLOSED_RATIO = 1.45
 # Numbers of MediaPipe's face: where a thinking hand touches.
 CHIN_AND_JAW = (152, 150, 379, 172, 397)
@@ -36,7 +37,9 @@ class Donors:
             (number, sample)
             for number, photo in enumerate(photos)
             for sample in photo.of_kind("hand")
-            if sample.attribute not in ("wave", UNKNOWN) and sample.landmarks is not None and _is_closed_and_up(sample)
+            if sample.attribute not in ("wave", UNKNOWN)
+            and sample.landmarks is not None
+            and _is_closed_and_up(sample)
         ]
 
     def __len__(self) -> int:
@@ -74,8 +77,8 @@ class Donors:
 def transplant(crop: Image, hand: Floats, background: Image, rng: np.random.Generator) -> Image:
     """Puts the hand of a crop [S, S, 3] before another background of the same size.
 
-    `hand` are its landmarks [21, 2 or 3] in crop pixels. What the network may know of a gesture then comes from the hand:
-    few people make some of them, each before one wall.
+    `hand` are its landmarks [21, 2 or 3] in crop pixels. What the network may know of a gesture then comes
+    from the hand: few people make some of them, each before one wall.
     """
     flat = hand[:, :2].astype(np.float64)
     length = float(np.ptp(flat, axis=0).max())
@@ -97,7 +100,9 @@ def beside_point(face: Floats, rng: np.random.Generator) -> tuple[float, float]:
     if rng.random() < 0.35:
         return float(middle[0]), float(low[1] + rng.uniform(0.0, 0.4) * reach[1])
     side = 1.0 if rng.random() < 0.5 else -1.0
-    return float(middle[0] + side * reach[0] * rng.uniform(1.05, 1.5)), float(middle[1] + reach[1] * rng.uniform(-0.4, 0.6))
+    return float(middle[0] + side * reach[0] * rng.uniform(1.05, 1.5)), float(
+        middle[1] + reach[1] * rng.uniform(-0.4, 0.6)
+    )
 
 
 def _is_closed_and_up(sample: Sample) -> bool:

@@ -15,12 +15,14 @@ Task = Literal["detector", "hand", "face"]
 
 @dataclass(frozen=True, slots=True)
 class TrainingConfig:
-    """One run. Sizes are pixels of the network's input; `classes` are the attribute's labels, after "none of them".
+    """One run. Sizes are pixels of the network's input; `classes` are the attribute's labels, after "none of
+    them".
 
-    `heldout_groups` are people kept out of training: calibration and thresholds come from them, never from dev.
-    `repeat` tells how often an epoch shows the samples of a label; `precision` is a Keras policy. `photos` limits how
-    many photographs are read, for small runs. `workers` are threads that prepare batches.
-    `negatives` and `compose` are the shares of crops that show no face or hand, and of faces at which a hand is laid.
+    `heldout_groups` are people kept out of training: calibration and thresholds come from them, never from
+    dev. `repeat` tells how often an epoch shows the samples of a label; `precision` is a Keras policy.
+    `photos` limits how many photographs are read, for small runs. `workers` are threads that prepare batches.
+    `negatives` and `compose` are the shares of crops that show no face or hand, and of faces at which a hand
+    is laid.
     """
 
     task: Task
@@ -56,7 +58,7 @@ class TrainingConfig:
     evaluate_every: int = 2
     start_from: Path | None = None
     deterministic: bool = False
-    pixels: PixelAugmentation = PixelAugmentation()
+    pixels: PixelAugmentation = field(default_factory=PixelAugmentation)
 
     def __post_init__(self) -> None:
         if self.task not in get_args(Task):
@@ -69,7 +71,8 @@ class TrainingConfig:
 
 
 def read_config(path: Path, **overrides: Any) -> TrainingConfig:
-    """Reads the file; `overrides` that are not None replace its settings. Paths are taken from the working directory.
+    """Reads the file; `overrides` that are not None replace its settings. Paths are taken from the working
+    directory.
 
     Raises:
         ConfigError: the file cannot be read, or a setting is unknown or wrong; it is named.

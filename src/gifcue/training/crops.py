@@ -19,10 +19,11 @@ Targets = dict[str, Floats]
 
 # MediaPipe's mesh mirrors its points left to right: the number of each point's twin, for those that we keep.
 FACE_TWINS = {
-    61: 291, 37: 267, 39: 269, 40: 270, 185: 409, 146: 375, 91: 321, 181: 405, 84: 314, 78: 308, 191: 415, 80: 310,
-    81: 311, 82: 312, 95: 324, 88: 318, 178: 402, 87: 317, 33: 263, 133: 362, 159: 386, 145: 374, 158: 385, 160: 387,
-    144: 373, 153: 380, 70: 300, 63: 293, 105: 334, 66: 296, 107: 336, 46: 276, 55: 285, 234: 454, 127: 356, 132: 361,
-    58: 288, 172: 397, 136: 365, 150: 379, 149: 378, 148: 377, 98: 327, 50: 280, 205: 425, 36: 266, 117: 346, 187: 411,
+    61: 291, 37: 267, 39: 269, 40: 270, 185: 409, 146: 375, 91: 321, 181: 405, 84: 314, 78: 308,
+    191: 415, 80: 310, 81: 311, 82: 312, 95: 324, 88: 318, 178: 402, 87: 317, 33: 263, 133: 362,
+    159: 386, 145: 374, 158: 385, 160: 387, 144: 373, 153: 380, 70: 300, 63: 293, 105: 334, 66: 296,
+    107: 336, 46: 276, 55: 285, 234: 454, 127: 356, 132: 361, 58: 288, 172: 397, 136: 365, 150: 379,
+    149: 378, 148: 377, 98: 327, 50: 280, 205: 425, 36: 266, 117: 346, 187: 411,
 }  # fmt: skip
 
 
@@ -38,7 +39,11 @@ class CropSource:
     """Makes crops of one kind from photographs held in memory. Safe to call from several threads."""
 
     def __init__(
-        self, config: TrainingConfig, photos: Sequence[Photo], images: Sequence[Image], face_points: Sequence[int] = ()
+        self,
+        config: TrainingConfig,
+        photos: Sequence[Photo],
+        images: Sequence[Image],
+        face_points: Sequence[int] = (),
     ) -> None:
         self._config = config
         self._photos, self._images = photos, images
@@ -103,7 +108,9 @@ class CropSource:
             center = center + rng.uniform(-config.shift, config.shift, 2) * side / config.margin
             angle = float(np.clip(rng.normal(0, config.angle_deg / 2), -config.angle_deg, config.angle_deg))
             mirror = bool(rng.random() < 0.5)
-        matrix = crop_matrix((float(center[0]), float(center[1])), side, config.width, angle_deg=angle, mirror=mirror)
+        matrix = crop_matrix(
+            (float(center[0]), float(center[1])), side, config.width, angle_deg=angle, mirror=mirror
+        )
         if rng is not None and config.stretch > 0:
             matrix = _stretched(matrix, config, rng)
         any_border = border if rng is None or rng.random() < 0.6 else None
@@ -170,7 +177,9 @@ class CropSource:
 
 
 def _stretched(matrix: Floats, config: TrainingConfig, rng: np.random.Generator) -> Floats:
-    """The same map with the crop's sides stretched and sheared a little about its middle: hands of other shapes."""
+    """The same map with the crop's sides stretched and sheared a little about its middle: hands of other
+    shapes.
+    """
     wide, tall = np.exp(rng.normal(0, config.stretch, 2))
     lean = rng.normal(0, config.stretch)
     bend = np.array([[wide, lean], [0.0, tall]]) / np.sqrt(wide * tall)

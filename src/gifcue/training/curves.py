@@ -20,7 +20,9 @@ def draw_curves(history: Sequence[dict[str, Any]], path: Path, *, title: str) ->
     names = sorted({name for record in history for name in record.get("figures", {})})
     for name in names:
         known = [record for record in history if name in record.get("figures", {})]
-        right.plot([record["epoch"] for record in known], [record["figures"][name] for record in known], label=name)
+        right.plot(
+            [record["epoch"] for record in known], [record["figures"][name] for record in known], label=name
+        )
     right.set(title="held-out people", xlabel="epoch")
     if names:
         right.legend(fontsize=6)

@@ -1,7 +1,8 @@
 """Weights ► what is served: LiteRT files, a SavedModel, metadata with checksums.
 
-`pack` turns the averaged weights of three finished runs into `models/`: float16 weights (from which everything else can
-be made again), LiteRT files, `metadata.json`. Thresholds and calibration come from `gifcue.training.calibrate`.
+`pack` turns the averaged weights of three finished runs into `models/`: float16 weights (from which
+everything else can be made again), LiteRT files, `metadata.json`. Thresholds and calibration come from
+`gifcue.training.calibrate`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,11 @@ Report = Callable[[str], None]
 
 
 def pack(
-    configs: Sequence[Path], model_dir: Path, *, run_dirs: dict[str, Path] | None = None, report: Report = print
+    configs: Sequence[Path],
+    model_dir: Path,
+    *,
+    run_dirs: dict[str, Path] | None = None,
+    report: Report = print,
 ) -> None:
     """Writes `model_dir` from finished runs: `configs` are those of the detector, the hand and the face.
 
@@ -40,10 +45,12 @@ def pack(
     Raises:
         ConfigError: a network is missing, or its run has no averaged weights.
     """
-    read = {config.task: config for config in map(read_config, configs)}
+    read: dict[str, TrainingConfig] = {config.task: config for config in map(read_config, configs)}
     missing = [name for name in NETWORKS if name not in read]
     if missing:
-        raise ConfigError(f"configs: expected one each for {', '.join(NETWORKS)}, none for {', '.join(missing)}")
+        raise ConfigError(
+            f"configs: expected one each for {', '.join(NETWORKS)}, none for {', '.join(missing)}"
+        )
     arrays: dict[str, Any] = {}
     model_dir.mkdir(parents=True, exist_ok=True)
     for name in NETWORKS:
@@ -86,7 +93,9 @@ def load_networks(model_dir: Path, configs: dict[str, TrainingConfig]) -> dict[s
     return networks
 
 
-def export_litert(model_dir: Path, configs: dict[str, TrainingConfig], *, report: Report = print) -> dict[str, int]:
+def export_litert(
+    model_dir: Path, configs: dict[str, TrainingConfig], *, report: Report = print
+) -> dict[str, int]:
     """Writes `NAME.tflite` for each network, float with weights stored in float16; returns their bytes."""
     sizes = {}
     for name, network in load_networks(model_dir, configs).items():
@@ -105,7 +114,8 @@ def convert(
 ) -> bytes:
     """One network as LiteRT: uint8 [1, H, W, 3] in, named float outputs.
 
-    `half` stores float16 weights (computed in float32); `examples` yields uint8 batches of one and asks for int8.
+    `half` stores float16 weights (computed in float32); `examples` yields uint8 batches of one and asks for
+    int8.
     """
     import tensorflow as tf
 
@@ -137,7 +147,8 @@ def served_function(network: Any, config: TrainingConfig) -> Callable[[Any], dic
     """What is served of a network: uint8 pictures in; scores only at peaks, and no heat maps of landmarks."""
     import tensorflow as tf
 
-    # Weights as constants: the converter leaves the variables of Keras 3 as variables, unfused and four times slower.
+    # Weights as constants: the converter leaves the variables of Keras 3 as variables, unfused and four
+    # times slower.
     trained = [tf.constant(variable.numpy()) for variable in network.trainable_variables]
     fixed = [tf.constant(variable.numpy()) for variable in network.non_trainable_variables]
 

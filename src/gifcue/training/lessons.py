@@ -23,12 +23,16 @@ class Source(Protocol):
 
     def epoch(self, rng: np.random.Generator) -> Sequence[Any]: ...
 
-    def batch(self, chosen: Sequence[Any], rng: np.random.Generator | None) -> tuple[Any, dict[str, Floats]]: ...
+    def batch(
+        self, chosen: Sequence[Any], rng: np.random.Generator | None
+    ) -> tuple[Any, dict[str, Floats]]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A network with what trains it. `measure` takes a predict function and returns figures; `goal` names the one to raise."""
+    """A network with what trains it. `measure` takes a predict function and returns figures; `goal` names
+    the one to raise.
+    """
 
     network: Any
     source: Source
@@ -48,7 +52,12 @@ def build_network(config: TrainingConfig) -> Any:
         return networks.detector_network(config.width, config.height, **shape)
     points = len(config.points) if config.task == "face" else 21
     return networks.crop_network(
-        config.width, points, len(config.classes) + 1, depth_axis=config.task == "hand", name=config.task, **shape
+        config.width,
+        points,
+        len(config.classes) + 1,
+        depth_axis=config.task == "hand",
+        name=config.task,
+        **shape,
     )
 
 
@@ -69,7 +78,9 @@ def prepare(config: TrainingConfig) -> Lesson:
     face_points = _face_points(config)
     crops = CropSource(config, training, decode(training), face_points)
     held = CropSource(config, checked, decode(checked), face_points)
-    return Lesson(network, crops, losses.crop_loss, lambda predict: measure_crops(held, predict, config), "score")
+    return Lesson(
+        network, crops, losses.crop_loss, lambda predict: measure_crops(held, predict, config), "score"
+    )
 
 
 def _heldout(config: TrainingConfig) -> list[Photo]:
@@ -89,7 +100,9 @@ def _face_points(config: TrainingConfig) -> list[int]:
 def measure_crops(
     source: CropSource, predict: Callable[[Any], dict[str, Floats]], config: TrainingConfig
 ) -> dict[str, float]:
-    """Mean landmark error (share of the crop) and F1 of each class by the most probable, on crops of true boxes."""
+    """Mean landmark error (share of the crop) and F1 of each class by the most probable, on crops of true
+    boxes.
+    """
     misses: list[float] = []
     known: list[int] = []
     said: dict[str, list[int]] = {"by_sight": [], "by_shape": [], "both": []}
@@ -101,7 +114,11 @@ def measure_crops(
         rows = targets["has_label"] > 0
         known.extend(targets["label"][rows].astype(int).tolist())
         both = outputs["by_sight"] + outputs["by_shape"]
-        for head, logits in (("by_sight", outputs["by_sight"]), ("by_shape", outputs["by_shape"]), ("both", both)):
+        for head, logits in (
+            ("by_sight", outputs["by_sight"]),
+            ("by_shape", outputs["by_shape"]),
+            ("both", both),
+        ):
             said[head].extend(logits[rows].argmax(1).tolist())
     figures = {"miss": float(np.mean(misses)) if misses else 0.0}
     truth = np.array(known)
@@ -109,6 +126,8 @@ def measure_crops(
         given = np.array(answers)
         for number, name in enumerate(config.classes, 1):
             hits = int(((truth == number) & (given == number)).sum())
-            figures[f"{head}/{name}"] = 2 * hits / max(1, int((truth == number).sum() + (given == number).sum()))
+            figures[f"{head}/{name}"] = (
+                2 * hits / max(1, int((truth == number).sum() + (given == number).sum()))
+            )
     figures["score"] = float(np.mean([figures[f"both/{name}"] for name in config.classes])) - figures["miss"]
     return figures

@@ -1,7 +1,8 @@
 """Training: epochs of batches, an averaged copy of the weights, checkpoints, curves.
 
-`train` reads top-down: prepare, resume, then an epoch at a time. Everything random in an epoch comes from the seed, the
-epoch's number and the batch's, so a run that was killed and resumed sees the batches that it would have seen.
+`train` reads top-down: prepare, resume, then an epoch at a time. Everything random in an epoch comes from
+the seed, the epoch's number and the batch's, so a run that was killed and resumed sees the batches that it
+would have seen.
 """
 
 from __future__ import annotations
@@ -41,7 +42,12 @@ class Taught(keras.Model):  # type: ignore[misc]
         return self.network(image, training=training)
 
     def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
     ) -> Any:
         total, _ = self._loss(y, y_pred)
         return total
@@ -70,8 +76,14 @@ def run(config: TrainingConfig, *, report: Report = print) -> dict[str, Any]:
     if config.start_from is not None:
         lesson.network.load_weights(config.start_from)
     model, optimizer = _compile(config, lesson)
-    state = load_checkpoint(config.run_dir, model, optimizer) or {"epoch": 0, "history": [], "best": -1e9, "stale": 0}
-    report(f"{config.task}: {lesson.network.count_params():,} parameters, {steps} steps an epoch, at {state['epoch']}")
+    state = load_checkpoint(config.run_dir, model, optimizer) or {
+        "epoch": 0,
+        "history": [],
+        "best": -1e9,
+        "stale": 0,
+    }
+    size = f"{lesson.network.count_params():,} parameters"
+    report(f"{config.task}: {size}, {steps} steps an epoch, starting after {state['epoch']}")
     predict = _predictor(model)
     for epoch in range(int(state["epoch"]), config.epochs):
         started = time.monotonic()
@@ -99,7 +111,9 @@ def run(config: TrainingConfig, *, report: Report = print) -> dict[str, Any]:
     return last
 
 
-def _teach(config: TrainingConfig, lesson: Lesson, model: Any, optimizer: Any, epoch: int, steps: int) -> float:
+def _teach(
+    config: TrainingConfig, lesson: Lesson, model: Any, optimizer: Any, epoch: int, steps: int
+) -> float:
     total = 0.0
     for step, (images, targets) in enumerate(_batches(config, lesson.source, epoch, steps)):
         optimizer.learning_rate.assign(_rate(config, epoch * steps + step, config.epochs * steps))
@@ -156,7 +170,9 @@ def _rate(config: TrainingConfig, step: int, steps: int) -> float:
     if step < config.warmup_steps:
         return config.learning_rate * (step + 1) / config.warmup_steps
     share = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
-    return config.final_rate + (config.learning_rate - config.final_rate) * 0.5 * (1 + math.cos(math.pi * share))
+    return config.final_rate + (config.learning_rate - config.final_rate) * 0.5 * (
+        1 + math.cos(math.pi * share)
+    )
 
 
 def _rng(*numbers: int) -> np.random.Generator:
@@ -165,7 +181,9 @@ def _rng(*numbers: int) -> np.random.Generator:
 
 def _line(record: dict[str, Any], epochs: int) -> str:
     figures = " ".join(f"{name} {value:.3f}" for name, value in record.get("figures", {}).items())
-    return f"epoch {record['epoch']}/{epochs}  loss {record['loss']:.4f}  {record['seconds']:.0f} s  {figures}"
+    return (
+        f"epoch {record['epoch']}/{epochs}  loss {record['loss']:.4f}  {record['seconds']:.0f} s  {figures}"
+    )
 
 
 def _make_deterministic() -> None:

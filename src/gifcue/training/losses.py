@@ -20,9 +20,10 @@ def crop_loss(targets: Parts, outputs: Parts) -> tuple[Tensor, Parts]:
     """The loss of a crop network, and its parts. Unknown landmarks and labels are masked by `has_*`."""
     known, mask = targets["landmarks"], targets["has_landmarks"]
     places, cells_squared = known[:, :, :2], outputs["heat"].shape[1]
-    # A point outside the crop has no cell to light up; the coordinates are still asked for, clipped to the edge.
+    # A point outside the crop has no cell to light up; the coordinates are still asked for, clipped to the
+    # edge.
     inside = ops.cast(ops.all((places > 0.0) & (places < 1.0), axis=2), "float32")
-    bumps = _bumps(places, int(round(cells_squared**0.5)))
+    bumps = _bumps(places, round(cells_squared**0.5))
     cross = -ops.sum(bumps * ops.log_softmax(outputs["heat"], axis=1), axis=1)
     miss = ops.abs(outputs["landmarks"][:, :, :2] - ops.clip(places, 0.0, 1.0))
     weight = ops.maximum(ops.sum(mask), 1.0)
@@ -47,8 +48,8 @@ def crop_loss(targets: Parts, outputs: Parts) -> tuple[Tensor, Parts]:
 def detector_loss(targets: Parts, outputs: Parts) -> tuple[Tensor, Parts]:
     """Penalty-reduced focal loss on the heat map, generalised IoU on the sides of the cells near a centre.
 
-    `heat` [N, h, w, 2] holds bumps with 1 at the centres, `ignore` [N, h, w, 2] is 0 where nothing is asked, `sides`
-    [N, h, w, 8] and `near` [N, h, w, 2] the cells whose sides are asked for, with their weights.
+    `heat` [N, h, w, 2] holds bumps with 1 at the centres, `ignore` [N, h, w, 2] is 0 where nothing is asked,
+    `sides` [N, h, w, 8] and `near` [N, h, w, 2] the cells whose sides are asked for, with their weights.
     """
     wanted, logits = targets["heat"], outputs["heat"]
     chance = ops.sigmoid(logits)
@@ -59,7 +60,10 @@ def detector_loss(targets: Parts, outputs: Parts) -> tuple[Tensor, Parts]:
     parts = {"centre": ops.sum((hit + false) * targets["ignore"]) / count}
     near = targets["near"]
     lost = sum(
-        ops.sum(near[..., kind] * _giou_loss(targets["sides"][..., start : start + 4], outputs["sides"][..., start : start + 4]))
+        ops.sum(
+            near[..., kind]
+            * _giou_loss(targets["sides"][..., start : start + 4], outputs["sides"][..., start : start + 4])
+        )
         for kind, start in ((0, 0), (1, 4))
     )
     parts["box"] = lost / ops.maximum(ops.sum(near), 1.0)

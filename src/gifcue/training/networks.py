@@ -1,7 +1,8 @@
 """The three networks: one finds faces and hands, two look at a face or a hand closely.
 
 Dense 3x3 convolutions throughout: on CPUs with wide vector units they train and run several times faster per
-multiplication than depthwise ones (docs/decisions/0010). Inputs are uint8 RGB in 0..255, normalised in the graph.
+multiplication than depthwise ones (docs/decisions/0010). Inputs are uint8 RGB in 0..255, normalised in the
+graph.
 """
 
 from __future__ import annotations
@@ -20,12 +21,18 @@ POOLED_DROPOUT = 0.3
 
 
 def detector_network(
-    width: int, height: int, *, channels: Sequence[int] = (16, 32, 64, 128, 160), blocks: Sequence[int] = (1, 2, 3, 2)
+    width: int,
+    height: int,
+    *,
+    channels: Sequence[int] = (16, 32, 64, 128, 160),
+    blocks: Sequence[int] = (1, 2, 3, 2),
 ) -> Network:
-    """Faces and hands in a frame: [N, height, width, 3] ► heat [N, H/8, W/8, 2] (logits), sides [N, H/8, W/8, 8].
+    """Faces and hands in a frame: [N, height, width, 3] ► heat [N, H/8, W/8, 2] (logits), sides [N, H/8,
+    W/8, 8].
 
-    Anchor-free at stride 8: `heat` peaks at the centre of a face (0) or a hand (1); `sides` are the distances from the
-    cell's centre to the left, top, right and bottom side in units of the stride, four for faces and four for hands.
+    Anchor-free at stride 8: `heat` peaks at the centre of a face (0) or a hand (1); `sides` are the
+    distances from the cell's centre to the left, top, right and bottom side in units of the stride, four for
+    faces and four for hands.
     """
     picture = keras.Input((height, width, 3), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(picture)
@@ -44,7 +51,9 @@ def detector_network(
     x = _conv(x, neck, 3)
     x = _conv(x, neck, 3)
     # Few cells hold a centre: starting the heat at 1 % keeps the first steps from drowning in the background.
-    heat = layers.Conv2D(2, 1, bias_initializer=keras.initializers.Constant(-4.6), dtype="float32", name="heat")(x)
+    heat = layers.Conv2D(
+        2, 1, bias_initializer=keras.initializers.Constant(-4.6), dtype="float32", name="heat"
+    )(x)
     sides = layers.Conv2D(8, 1, bias_initializer="ones", dtype="float32")(x)
     # Sides are positive and span two orders of magnitude.
     sides = layers.Activation("softplus", dtype="float32", name="sides")(sides)
@@ -64,10 +73,10 @@ def crop_network(
 ) -> Network:
     """A close look at one face or hand: [N, size, size, 3] ► landmarks, presence, what it shows.
 
-    Outputs, all float32: `landmarks` [N, points, 2 or 3] in shares of the crop (soft-argmax over heat maps; z dense, in
-    shares of the crop's side); `heat` [N, cells, points], the logits of the heat maps, for training only; `presence`
-    [N, 1] logit; `by_shape` [N, classes] logits from the landmarks alone; `by_sight` [N, classes] logits from features,
-    pooled over the crop and around each landmark.
+    Outputs, all float32: `landmarks` [N, points, 2 or 3] in shares of the crop (soft-argmax over heat maps;
+    z dense, in shares of the crop's side); `heat` [N, cells, points], the logits of the heat maps, for
+    training only; `presence` [N, 1] logit; `by_shape` [N, classes] logits from the landmarks alone;
+    `by_sight` [N, classes] logits from features, pooled over the crop and around each landmark.
     """
     picture = keras.Input((size, size, 3), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(picture)
@@ -91,7 +100,8 @@ def crop_network(
     weights = layers.Permute((2, 1), dtype="float32")(weights)
     where = Grid(cells, dtype="float32", name="grid")(weights)
 
-    # What the picture looks like at each landmark: fingertips that touch look different from fingertips that overlap.
+    # What the picture looks like at each landmark: fingertips that touch look different from fingertips that
+    # overlap.
     local = layers.Reshape((cells * cells, 16), dtype="float32")(_conv(x, 16, 1))
     local = layers.Dot(axes=(2, 1), dtype="float32")([weights, local])
     local = layers.Flatten(dtype="float32")(local)
@@ -125,7 +135,9 @@ def crop_network(
 
 @keras.saving.register_keras_serializable("gifcue")
 class Grid(layers.Layer):  # type: ignore[misc]
-    """Soft-argmax: weights [N, points, cells²] that sum to 1 ► their mean place [N, points, 2] (x, y) in 0..1."""
+    """Soft-argmax: weights [N, points, cells²] that sum to 1 ► their mean place [N, points, 2] (x, y) in
+    0..1.
+    """
 
     def __init__(self, cells: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -154,7 +166,9 @@ class Shape(layers.Layer):  # type: ignore[misc]
 
 
 def _conv(x: Tensor, depth: int, kernel: int, stride: int = 1) -> Tensor:
-    x = layers.Conv2D(depth, kernel, stride, padding="same", use_bias=False, kernel_initializer="he_normal")(x)
+    x = layers.Conv2D(depth, kernel, stride, padding="same", use_bias=False, kernel_initializer="he_normal")(
+        x
+    )
     x = layers.BatchNormalization(momentum=0.98)(x)
     return layers.ReLU()(x)
 

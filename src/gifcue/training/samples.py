@@ -1,8 +1,9 @@
 """Labelled photographs, as training reads them: boxes, what they show, and a teacher's landmarks.
 
-A folder `DIR/SPLIT` holds `GROUP/NAME.jpg` beside `GROUP/NAME.xml` (LabelImg's Pascal VOC) and `landmarks.npz`. A second
-object with the same box as a face or hand names its attribute; `difficult` 1 on the face or hand means that the attribute
-is not known, `difficult` 0 without such a second box that it shows none.
+A folder `DIR/SPLIT` holds `GROUP/NAME.jpg` beside `GROUP/NAME.xml` (LabelImg's Pascal VOC) and
+`landmarks.npz`. A second object with the same box as a face or hand names its attribute; `difficult` 1 on
+the face or hand means that the attribute is not known, `difficult` 0 without such a second box that it shows
+none.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ TIGHT_CROP_SIZE = (350, 350)
 
 @dataclass(slots=True)
 class Sample:
-    """One face or hand. `box` is (xmin, ymin, xmax, ymax) in pixels; `attribute` a label, `NONE` or `UNKNOWN`.
+    """One face or hand. `box` is (xmin, ymin, xmax, ymax) in pixels; `attribute` a label, `NONE` or
+    `UNKNOWN`.
 
     `landmarks` is float32 [N, 2 or 3] in pixels of the photograph, or None where the teacher found none.
     """
@@ -94,8 +96,8 @@ def read_photos(
 def decode(photos: Sequence[Photo], threads: int = 2) -> list[Image]:
     """Decodes every photograph to uint8 RGB [H, W, 3].
 
-    All are held in memory (11,000 of 384 pixels are 3.5 GB): a warp from the picture costs less than reading a cached
-    crop, and every augmentation then sees real pixels around the box.
+    All are held in memory (11,000 of 384 pixels are 3.5 GB): a warp from the picture costs less than reading
+    a cached crop, and every augmentation then sees real pixels around the box.
     """
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(lambda photo: read_image(photo.path), photos, chunksize=64))

@@ -18,7 +18,8 @@ Targets = dict[str, Floats]
 
 STRIDE = 8
 KINDS = ("face", "hand")
-# Objects smaller than this on the network's input, in pixels, are not asked for: the teacher is no judge of them.
+# Objects smaller than this on the network's input, in pixels, are not asked for: the teacher is no judge of
+# them.
 SMALLEST_PX = 7.0
 # An object of which less than this share is in the picture is not asked for, and not to be punished either.
 LEAST_VISIBLE = 0.35
@@ -66,11 +67,15 @@ class SceneSource:
             x, y = slack_x * float(rng.random()), slack_y * float(rng.random())
             mirror = bool(rng.random() < 0.5)
             border = int(rng.integers(0, 256)) if rng.random() < 0.3 else 114
-        matrix = np.array([[scale * squeeze, 0, x - 0.5 + scale * squeeze / 2], [0, scale, y - 0.5 + scale / 2]])
+        matrix = np.array(
+            [[scale * squeeze, 0, x - 0.5 + scale * squeeze / 2], [0, scale, y - 0.5 + scale / 2]]
+        )
         repeat = rng is not None and rng.random() < 0.3
         if mirror:
             matrix[0] = [-matrix[0, 0], 0, config.width - 1 - matrix[0, 2]]
-        scene = warp(image, matrix.astype(np.float32), (config.width, config.height), None if repeat else border)
+        scene = warp(
+            image, matrix.astype(np.float32), (config.width, config.height), None if repeat else border
+        )
         if repeat and rng is not None and (x > 0 or y > 0):
             pass  # streaks of repeated edges are as good a background as grey
         if rng is not None:
@@ -87,7 +92,8 @@ class SceneSource:
     def _mark(self, kind: int, box: npt.NDArray[np.float64], maps: Targets) -> None:
         config = self._config
         seen = np.array(
-            [max(box[0], 0), max(box[1], 0), min(box[2], config.width), min(box[3], config.height)], np.float64
+            [max(box[0], 0), max(box[1], 0), min(box[2], config.width), min(box[3], config.height)],
+            np.float64,
         )
         if (seen[2:] <= seen[:2]).any():
             return
@@ -113,7 +119,8 @@ class SceneSource:
             ),
             -1,
         )  # fmt: skip
-        # Cells in the middle of the box learn its sides, the centre most; a smaller box wins where two overlap.
+        # Cells in the middle of the box learn its sides, the centre most; a smaller box wins where two
+        # overlap.
         weight = np.where((bump > 0.3) & (sides.min(-1) > 0.05), bump, 0.0)
         weight[row, column] = 1.0
         stronger = weight > maps["near"][..., kind]
@@ -141,12 +148,17 @@ class SceneSource:
     def _boxes(self, number: int, kind: int) -> list[Floats]:
         photo = self._photos[number]
         scale = min(self._config.width / photo.width, self._config.height / photo.height)
-        shift = np.array([self._config.width - photo.width * scale, self._config.height - photo.height * scale]) / 2
+        shift = (
+            np.array([self._config.width - photo.width * scale, self._config.height - photo.height * scale])
+            / 2
+        )
         return [sample.box * scale + np.tile(shift, 2) for sample in photo.of_kind(KINDS[kind])]
 
 
 def decode_maps(heat: Floats, sides: Floats, kind: int, floor: float = 0.02) -> list[tuple[float, Floats]]:
-    """Peaks of the heat map as (score, box), best first, overlapping ones suppressed. Boxes are in input pixels."""
+    """Peaks of the heat map as (score, box), best first, overlapping ones suppressed. Boxes are in input
+    pixels.
+    """
     scores = 1 / (1 + np.exp(-heat[..., kind]))
     padded = np.pad(scores, 1)
     high, wide = scores.shape

@@ -1,0 +1,212 @@
+"""The whole detector as one TensorFlow graph with the Object Detection signature: letterbox, boxes,
+suppression, crops, close looks, calibration. The same steps as `gifcue.detect.glue`, sample for sample.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gifcue.detect.detector import DetectorConfig
+from gifcue.detect.glue import LETTERBOX_GREY, STRIDE
+from gifcue.detect.labels import LabelMap, read_label_map
+from gifcue.detect.metadata import LABEL_MAP, CropStage, Metadata, read_metadata
+from gifcue.detect.regions import KINDS
+from gifcue.detect.savedmodel import FRAME_HEIGHT, FRAME_WIDTH
+from gifcue.training.config import TrainingConfig
+
+Tensor = Any
+
+
+def export_saved_model(
+    model_dir: Path,
+    configs: dict[str, TrainingConfig],
+    out: Path,
+    *,
+    width: int = FRAME_WIDTH,
+    height: int = FRAME_HEIGHT,
+) -> None:
+    """Writes a SavedModel of the weights in `model_dir` to `out`, for frames of `width` x `height` pixels,
+    any batch.
+
+    Raises:
+        ConfigError: the weights are missing or of another shape.
+        ModelError: the metadata is damaged.
+    """
+    import tensorflow as tf
+
+    from gifcue.training.export import load_networks, served_function
+
+    metadata = read_metadata(model_dir, "savedmodel")
+    networks = load_networks(model_dir, configs)
+    served = {name: served_function(network, configs[name]) for name, network in networks.items()}
+    labels = read_label_map(model_dir / LABEL_MAP)
+    limits = DetectorConfig(model_dir)
+    counts = {"face": limits.max_faces, "hand": limits.max_hands}
+
+    class Exported(tf.Module):  # type: ignore[misc]
+        """Holds nothing: the weights are constants of the graph."""
+
+        @tf.function(  # type: ignore[untyped-decorator]
+            input_signature=[tf.TensorSpec((None, height, width, 3), tf.uint8, name="input_tensor")]
+        )
+        def serve(self, input_tensor: Tensor) -> dict[str, Tensor]:
+            return _serve(input_tensor, metadata, served, labels, counts)
+
+    module = Exported()
+    tf.saved_model.save(module, str(out), signatures={"serving_default": module.serve})
+    (out / LABEL_MAP).write_text((model_dir / LABEL_MAP).read_text(encoding="utf-8"), encoding="utf-8")
+
+
+def _serve(
+    frames: Tensor, metadata: Metadata, served: dict[str, Any], labels: LabelMap, counts: dict[str, int]
+) -> dict[str, Tensor]:
+    import tensorflow as tf
+
+    height, width = frames.shape[1], frames.shape[2]
+    pixels = tf.cast(frames, tf.float32)
+    scene, scale, left, top = _letterbox(pixels, metadata)
+    maps = served["detector"](scene)
+    boxes_out, scores_out, classes_out, regions_out = [], [], [], []
+    landmarks: dict[str, Tensor] = {}
+    first = 0
+    for channel, kind in enumerate(KINDS):
+        stage = metadata.stages[kind]
+        found, boxes = _peaks(
+            maps["scores"][..., channel],
+            maps["sides"][..., channel * 4 : channel * 4 + 4],
+            metadata,
+            counts[kind],
+        )
+        boxes = (boxes - tf.constant([left, top, left, top], tf.float32)) / scale
+        there = found > 0.0
+        crops, corners = _crops(pixels, boxes, stage, counts[kind])
+        looks = served[kind](crops)
+        chances, score = _judged(looks, found, stage, counts[kind])
+        points = tf.reshape(looks["landmarks"], (-1, counts[kind], *looks["landmarks"].shape[1:]))
+        landmarks[kind] = _placed(points, corners, width, height)
+        extent = tf.constant([width, height, width, height], tf.float32)
+        shares = tf.gather(tf.clip_by_value(boxes / extent, 0.0, 1.0), [1, 0, 3, 2], axis=2)
+        for name, value in (
+            (kind, score),
+            *zip(stage.labels, tf.unstack(chances[..., 1:], axis=2), strict=True),
+        ):
+            boxes_out.append(shares)
+            scores_out.append(tf.where(there, value, 0.0))
+            classes_out.append(tf.fill(tf.shape(value), float(labels.id_of(name))))
+            regions_out.append(tf.zeros_like(value) + tf.range(first, first + counts[kind], dtype=tf.float32))
+        first += counts[kind]
+    scores = tf.concat(scores_out, 1)
+    order = tf.argsort(scores, direction="DESCENDING", stable=True)
+    sort = lambda parts: tf.gather(tf.concat(parts, 1), order, batch_dims=1)  # noqa: E731
+    ordered = sort(scores_out)
+    return {
+        "detection_boxes": sort(boxes_out),
+        "detection_scores": ordered,
+        "detection_classes": sort(classes_out),
+        "num_detections": tf.reduce_sum(tf.cast(ordered > 0.0, tf.float32), 1),
+        "detection_regions": tf.cast(sort(regions_out), tf.int32),
+        "face_landmarks": landmarks["face"],
+        "hand_landmarks": landmarks["hand"],
+    }
+
+
+def _letterbox(pixels: Tensor, metadata: Metadata) -> tuple[Tensor, float, float, float]:
+    """As `glue.Letterbox`: the frames sampled at the input's pixel centres, grey around them."""
+    import tensorflow as tf
+
+    height, width = pixels.shape[1], pixels.shape[2]
+    wide, high = metadata.info.input_width, metadata.info.input_height
+    scale = min(wide / width, high / height)
+    left, top = (wide - width * scale) / 2, (high - height * scale) / 2
+    count = tf.shape(pixels)[0]
+    # crop_and_resize samples from corner to corner of pixel indices: these corners fall on the input's
+    # centres.
+    box = [
+        ((0.5 - top) / scale - 0.5) / (height - 1),
+        ((0.5 - left) / scale - 0.5) / (width - 1),
+        ((high - 0.5 - top) / scale - 0.5) / (height - 1),
+        ((wide - 0.5 - left) / scale - 0.5) / (width - 1),
+    ]
+    boxes = tf.tile(tf.constant([box], tf.float32), (count, 1))
+    scene = tf.image.crop_and_resize(
+        pixels, boxes, tf.range(count), (high, wide), extrapolation_value=float(LETTERBOX_GREY)
+    )
+    return tf.round(scene), scale, left, top
+
+
+def _peaks(scores: Tensor, sides: Tensor, metadata: Metadata, limit: int) -> tuple[Tensor, Tensor]:
+    """As `glue.peaks` and `glue.suppress`: scores [N, limit], 0 where there are fewer, and boxes in input
+    pixels.
+    """
+    import tensorflow as tf
+
+    high, wide = scores.shape[1], scores.shape[2]
+    y, x = np.meshgrid(np.arange(high) + 0.5, np.arange(wide) + 0.5, indexing="ij")
+    middle = tf.constant(np.stack([x, y], -1), tf.float32)
+    boxes = tf.concat([middle - sides[..., :2], middle + sides[..., 2:]], -1) * float(STRIDE)
+    boxes = tf.reshape(boxes, (-1, high * wide, 4))
+    flat = tf.reshape(scores, (-1, high * wide))
+    best, where = tf.math.top_k(tf.where(flat > metadata.score_floor, flat, 0.0), 4 * limit)
+    boxes = tf.gather(boxes, where, batch_dims=1)
+
+    def one(item: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        kept, count = tf.image.non_max_suppression_padded(
+            item[1], item[0], limit, metadata.nms_iou, metadata.score_floor, pad_to_max_output_size=True
+        )
+        valid = tf.range(limit) < count
+        return tf.where(valid, tf.gather(item[0], kept), 0.0), tf.gather(item[1], kept)
+
+    return tf.map_fn(one, (best, boxes), fn_output_signature=(tf.float32, tf.float32))
+
+
+def _crops(pixels: Tensor, boxes: Tensor, stage: CropStage, limit: int) -> tuple[Tensor, Tensor]:
+    """As `glue.crop`: crops [N * limit, S, S, 3], and their squares [N, limit, 3] (left, top, side)."""
+    import tensorflow as tf
+
+    height, width = pixels.shape[1], pixels.shape[2]
+    center = (boxes[..., :2] + boxes[..., 2:]) / 2
+    side = tf.maximum(2.0, tf.reduce_max(boxes[..., 2:] - boxes[..., :2], -1) * stage.margin)
+    corner = center - side[..., None] / 2
+    half = 0.5 * side / stage.size
+    far = corner + side[..., None]
+    wanted = tf.stack(
+        [
+            (corner[..., 1] + half - 0.5) / (height - 1),
+            (corner[..., 0] + half - 0.5) / (width - 1),
+            (far[..., 1] - half - 0.5) / (height - 1),
+            (far[..., 0] - half - 0.5) / (width - 1),
+        ],
+        -1,
+    )
+    owner = tf.repeat(tf.range(tf.shape(pixels)[0]), limit)
+    crops = tf.image.crop_and_resize(pixels, tf.reshape(wanted, (-1, 4)), owner, (stage.size, stage.size))
+    return tf.round(crops), tf.concat([corner, side[..., None]], -1)
+
+
+def _judged(looks: dict[str, Tensor], found: Tensor, stage: CropStage, limit: int) -> tuple[Tensor, Tensor]:
+    """As `Calibration.probabilities` and `Rescoring.score`."""
+    import tensorflow as tf
+
+    calibration, rescoring = stage.calibration, stage.rescoring
+    logits = calibration.shape * looks["by_shape"] + calibration.sight * looks["by_sight"]
+    chances = tf.nn.softmax(logits + tf.constant(calibration.bias, tf.float32))
+    clipped = tf.clip_by_value(found, 1e-4, 1 - 1e-4)
+    presence = tf.reshape(looks["presence"], (-1, limit))
+    logit = (
+        rescoring.found * tf.math.log(clipped / (1 - clipped)) + rescoring.present * presence + rescoring.bias
+    )
+    return tf.reshape(chances, (-1, limit, chances.shape[1])), tf.sigmoid(logit)
+
+
+def _placed(points: Tensor, corners: Tensor, width: int, height: int) -> Tensor:
+    """As `glue.from_crop`."""
+    import tensorflow as tf
+
+    left, top, side = corners[..., None, 0], corners[..., None, 1], corners[..., None, 2]
+    parts = [(points[..., 0] * side + left) / width, (points[..., 1] * side + top) / height]
+    if points.shape[-1] == 3:
+        parts.append(points[..., 2] * side / width)
+    return tf.stack(parts, -1)

@@ -99,6 +99,7 @@ def test_batches_of_one_take_turns() -> None:
     assert [len(frames) for frames, _ in taken] == [0, 1, 0, 1, 0, 1]
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(
@@ -130,7 +131,7 @@ def test_every_frame_comes_out_exactly_once(steps: list[tuple[str, int]]) -> Non
     assert (statistics.offered, statistics.waiting) == (len(offered), 0)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(2, 12), st.integers(1, 8), st.data())
 def test_the_turns_go_round_however_often_somebody_sends(
     participants: int, max_count: int, data: st.DataObject

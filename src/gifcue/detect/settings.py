@@ -27,7 +27,7 @@ class PoolSettings(BaseModel):
     )
     cuda_devices: tuple[str, ...] = Field(
         default=(),
-        description="CUDA devices, handed to the workers in turn, one each; empty leaves the choice to the backend.",
+        description="CUDA devices, one a worker, in turn; empty leaves the choice to the backend.",
     )
     max_batch: Literal[1, 2, 4, 8, 16, 32] = Field(
         default=8, description="Frames in one batch at most; the sizes below it are used as well."

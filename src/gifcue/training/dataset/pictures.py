@@ -66,6 +66,14 @@ def decode_rgb(encoded: bytes, name: str = "picture") -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(picture[:, :, ::-1])
 
 
+def write_jpeg(path: Path, rgb: npt.NDArray[np.uint8], quality: int = 92) -> None:
+    """Write uint8 RGB [height, width, 3]. Raises `DatasetError` when it cannot be encoded."""
+    fine, encoded = cv2.imencode(".jpg", rgb[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not fine:
+        raise DatasetError(f"{path}: expected RGB of JPEG's sizes, got {rgb.shape}")
+    path.write_bytes(encoded.tobytes())
+
+
 def content_hash(encoded: bytes) -> str:
     """SHA-256 of the file, as hex."""
     return hashlib.sha256(encoded).hexdigest()

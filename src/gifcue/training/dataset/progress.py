@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
 
 
 class Track(Protocol):
-    """Hands the items on, one by one, and shows how far it is."""
+    """Hands the items on, one by one, and shows how far it is; `total` is for items without a length."""
 
-    def __call__(self, items: Sequence[T], what: str) -> Iterable[T]: ...
+    def __call__(self, items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]: ...
 
 
-def quiet(items: Sequence[T], what: str) -> Iterable[T]:
+def quiet(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
     """Shows nothing: for tests and for callers with a progress of their own."""
     return items
 
 
-def rich_track(items: Sequence[T], what: str) -> Iterator[T]:
+def rich_track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
     """A bar, the count and the time left on stderr; one line in the end where that is no terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -33,4 +33,4 @@ def rich_track(items: Sequence[T], what: str) -> Iterator[T]:
         TimeLeft(),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield from progress.track(items, description=what)
+        yield from progress.track(items, total, description=what)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from gifcue.training.dataset.annotation import DatasetError
 from gifcue.training.dataset.pictures import LabelledPicture, content_hash
 from gifcue.training.dataset.progress import Track, quiet
+from gifcue.training.dataset.voc import write_voc
 
 # Counted beside the labels, so that a side also gets its share of pictures.
 _PICTURES = "\0pictures"
@@ -118,6 +119,18 @@ def split_by_group(
         for side in shares
     }
     return Split(seed, sides, side_of)
+
+
+def copy_sides(split: Split, out: Path, track: Track = quiet) -> None:
+    """Copy pictures and their XML to `out/side/folder/`. Raises `DatasetError` where one is there already."""
+    for side, pictures in split.sides.items():
+        for picture in track(pictures, f"copying {side}"):
+            target = out / side / picture.name
+            if target.exists() or target.with_suffix(".xml").exists():
+                raise DatasetError(f"{target}: expected a place without such a file, got one already there")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(picture.encoded())
+            write_voc(target.with_suffix(".xml"), picture.annotation)
 
 
 def _same_source(members: Mapping[str, Sequence[LabelledPicture]], track: Track) -> list[tuple[str, ...]]:

@@ -4,13 +4,30 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gifcue.training.dataset.pictures import LabelledPicture, label_order
+from gifcue.training.dataset.pictures import LabelledPicture, label_order, read_folder
+from gifcue.training.dataset.progress import Track, quiet
 from gifcue.training.dataset.regions import LABELS
 
 Sides = Mapping[str, Sequence[LabelledPicture]]
+
+
+def read_sides(root: Path, track: Track = quiet) -> dict[str, list[LabelledPicture]]:
+    """The pictures of a directory by its first directories, if these hold directories; else all under "".
+
+    So `root/train/p001/a.jpg` is on the side train, while `root/p001/a.jpg` is not on the side p001.
+    """
+    sides: dict[str, list[LabelledPicture]] = {}
+    for picture in read_folder(root, track):
+        side, _, group = picture.group.partition("/")
+        if group:
+            sides.setdefault(side, []).append(replace(picture, group=group))
+        else:
+            sides.setdefault("", []).append(picture)
+    return dict(sorted(sides.items(), reverse=True))
 
 
 def count_labels(sides: Sides) -> dict[str, Any]:

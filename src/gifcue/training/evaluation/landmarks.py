@@ -42,6 +42,12 @@ class Teacher:
             self.points[kind] = dict(by_name)
 
 
+def read_teacher(directory: Path) -> Teacher | None:
+    """The teacher's `landmarks.npz` of a directory, None where there is none."""
+    path = directory / "landmarks.npz"
+    return Teacher(path) if path.is_file() else None
+
+
 def landmark_errors(
     truth: Sequence[TruthPicture], predictions: Predictions, teacher: Teacher
 ) -> dict[str, dict[str, Any]]:

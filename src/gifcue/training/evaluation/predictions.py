@@ -70,8 +70,10 @@ def flatten_all(regions: Iterable[Region], thresholds: Mapping[str, float]) -> t
     return tuple(detections)
 
 
-def read_predictions(path: Path, names: Sequence[str]) -> Predictions:
-    """Read a file of detections for these pictures.
+def read_predictions(
+    path: Path, names: Sequence[str], thresholds: Mapping[str, float] | None = None
+) -> Predictions:
+    """Read a file of detections for these pictures; `thresholds` overrides some of the file's.
 
     Raises `DatasetError` when it is missing or of another form, or lacks one of the pictures.
     """
@@ -90,14 +92,13 @@ def read_predictions(path: Path, names: Sequence[str]) -> Predictions:
         missing = f"{len(absent)} are absent: {absent[0]!r} …"
         raise DatasetError(f"{path}: expected all {len(names)} pictures, {missing}")
     try:
-        thresholds = {str(k): float(v) for k, v in document.get("thresholds", {}).items()}
+        own = {str(label): float(value) for label, value in document.get("thresholds", {}).items()}
         read = {name: _prediction(pictures[name]) for name in names}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         got = f"{type(error).__name__}: {error}"
         raise DatasetError(f"{path}: expected the form of {FORMAT}, got {got}") from error
-    return Predictions(
-        {"name": str(document.get("detector", path.stem)), "backend": "json"}, thresholds, read
-    )
+    name = str(document.get("detector", path.stem))
+    return Predictions({"name": name, "backend": "json"}, {**own, **(thresholds or {})}, read)
 
 
 def _prediction(item: Mapping[str, Any]) -> Prediction:

@@ -9,25 +9,23 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.detector import Detector
+from gifcue.media.picture import fit
+from gifcue.media.settings import MediaSettings
 from gifcue.training.dataset.pictures import decode_rgb
 from gifcue.training.dataset.progress import Track, quiet
 from gifcue.training.evaluation.predictions import Prediction, Predictions, flatten_all
 from gifcue.training.evaluation.truth import TruthPicture
 
-# What a decode worker hands over, in pixels: scaled down to fit, never up (gifcue.media).
-ANALYSIS_LONG, ANALYSIS_SHORT = 640, 360
-
 Picture = npt.NDArray[np.uint8]
 
 
 def fit_for_analysis(rgb: Picture) -> Picture:
-    """Scaled down to fit 640 x 360 (upright pictures: 360 x 640), the aspect kept; as it is where it fits."""
+    """Scaled down to the analysis size of the decode workers' defaults, 640 x 360; as it is where it fits."""
+    settings = MediaSettings()
     height, width = rgb.shape[:2]
-    limit = (ANALYSIS_LONG, ANALYSIS_SHORT) if width >= height else (ANALYSIS_SHORT, ANALYSIS_LONG)
-    scale = min(limit[0] / width, limit[1] / height)
-    if scale >= 1.0:
+    size = fit(width, height, settings.long_side, settings.short_side)
+    if size == (width, height):
         return rgb
-    size = max(1, round(width * scale)), max(1, round(height * scale))
     return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.regions import Box
-from gifcue.training.dataset.pictures import decode_rgb
+from gifcue.training.dataset.pictures import decode_rgb, write_jpeg
 from gifcue.training.evaluation.judge import Mistake, PictureJudged
 
 TILE_PX = 200
@@ -62,9 +62,7 @@ def draw_sheet(mistakes: Sequence[Mistake], path: Path) -> None:
         for line, text in enumerate((said, f"{mistake.score:.2f}  {mistake.picture.group}")):
             at = left + 4, top + TILE_PX + 13 + 15 * line
             cv2.putText(page, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
-    encoded, data = cv2.imencode(".jpg", page[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
-    assert encoded
-    path.write_bytes(data.tobytes())
+    write_jpeg(path, page)
 
 
 def _tile(mistake: Mistake) -> Picture:

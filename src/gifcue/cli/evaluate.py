@@ -1,0 +1,114 @@
+"""`gifcue evaluate images`: what a detector is worth on pictures of strangers."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+if TYPE_CHECKING:
+    from gifcue.detect.detector import Detector
+
+app = typer.Typer(help="Measure a detector.", no_args_is_help=True)
+
+
+def detector_for(model_dir: Path, backend: str) -> Detector:
+    """Open the detector that the options name. Raises `ConfigError` or `ModelError`."""
+    from gifcue.detect.detector import Backend, DetectorConfig, open_detector
+
+    return open_detector(DetectorConfig(model_dir=model_dir, backend=cast("Backend", backend)))
+
+
+@app.callback()
+def main() -> None:
+    """Measure a detector."""
+
+
+@app.command()
+def images(
+    directory: Annotated[
+        Path, typer.Argument(help="Pictures with LabelImg XML, a directory for each person.")
+    ],
+    split: Annotated[str | None, typer.Option(help="The subdirectory to evaluate, dev say.")] = None,
+    model_dir: Annotated[Path, typer.Option("--model", help="The model's directory.")] = Path("models"),
+    backend: Annotated[str, typer.Option(help="litert or savedmodel.")] = "litert",
+    detections: Annotated[
+        Path | None, typer.Option(help="Judge the detections in this JSON file instead of a model's.")
+    ] = None,
+    threshold: Annotated[
+        list[str] | None, typer.Option(help="label=0.6: override a served threshold; may be repeated.")
+    ] = None,
+    full_size: Annotated[
+        bool,
+        typer.Option("--full-size", help="Give pictures as they are, not scaled to 360 lines as in serving."),
+    ] = False,
+    save_detections: Annotated[
+        Path | None, typer.Option(help="Write what was detected in the form that --detections reads.")
+    ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Write report.json, charts and the worst mistakes into this directory."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """AP, precision, recall and F1 by label and by person, confusion, false gestures, landmarks, time."""
+    from gifcue.training.dataset.progress import rich_track
+    from gifcue.training.evaluation.figures import evaluate
+    from gifcue.training.evaluation.landmarks import landmark_errors, read_teacher
+    from gifcue.training.evaluation.predictions import read_predictions, write_predictions
+    from gifcue.training.evaluation.run import run_detector
+    from gifcue.training.evaluation.text import print_report
+    from gifcue.training.evaluation.truth import read_truth
+
+    thresholds = _thresholds(threshold or [])
+    truth = read_truth(directory, split, rich_track)
+    if detections is not None:
+        predictions = read_predictions(detections, [p.name for p in truth], thresholds)
+    else:
+        detector = detector_for(model_dir, backend)
+        try:
+            predictions = run_detector(
+                detector,
+                truth,
+                clock=time.perf_counter,
+                thresholds=thresholds,
+                as_served=not full_size,
+                track=rich_track,
+            )
+        finally:
+            detector.close()
+    if save_detections is not None:
+        write_predictions(save_detections, predictions)
+    teacher = read_teacher(directory / split if split else directory)
+    evaluation = evaluate(
+        truth, predictions, landmarks=landmark_errors(truth, predictions, teacher) if teacher else None
+    )
+    if report is not None:
+        _write_report(report, evaluation)
+    if as_json:
+        typer.echo(json.dumps(evaluation.report, indent=1))
+    else:
+        print_report(evaluation.report)
+
+
+def _write_report(directory: Path, evaluation: Any) -> None:
+    from gifcue.training.evaluation.charts import draw_confusion, draw_curves, draw_groups
+    from gifcue.training.evaluation.sheet import draw_sheet, worst_mistakes
+
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "report.json").write_text(json.dumps(evaluation.report, indent=1), encoding="utf-8")
+    draw_curves(evaluation, directory / "precision-recall.png")
+    draw_confusion(evaluation, directory / "confusion.png")
+    draw_groups(evaluation, directory / "groups.png")
+    draw_sheet(worst_mistakes(evaluation.judged), directory / "mistakes.jpg")
+    typer.echo(f"report in {directory}; mistakes.jpg shows people: keep it to yourself", err=True)
+
+
+def _thresholds(pairs: list[str]) -> dict[str, float]:
+    try:
+        return {label.strip(): float(value) for label, value in (pair.split("=") for pair in pairs)}
+    except ValueError:
+        raise typer.BadParameter(f"expected label=0.6, got {', '.join(pairs)!r}") from None

@@ -1,0 +1,91 @@
+"""A recording's frames as pictures to be labelled, without those that show nothing new."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+
+from gifcue.errors import SkipReason
+from gifcue.media.decoder import quiet as silence
+from gifcue.media.filter import FrameFilter
+from gifcue.media.settings import FilterSettings
+from gifcue.training.dataset.annotation import DatasetError
+from gifcue.training.dataset.pictures import write_jpeg
+from gifcue.training.dataset.progress import Track, quiet
+
+# Served frames are looked at again after a second however similar; somebody who labels has no use for them.
+_MAX_AGE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Exploded:
+    """How many frames were written, and how many were looked at and too similar to the last one written."""
+
+    kept: int
+    similar: int
+
+
+def explode(
+    recording: Path,
+    out: Path,
+    *,
+    fps: float = 5.0,
+    similarity: float | None = None,
+    limit: int | None = None,
+    track: Track = quiet,
+) -> Exploded:
+    """Write frames as `out/<recording>-<milliseconds>.jpg`, at their own size.
+
+    `fps` frames a second are looked at, and one is left out where its least similar tile is this similar
+    (0..1) to the last one written; unset, the threshold is that of serving. Raises `DatasetError` when the
+    file is no video or cannot be read to its end; what was written until then stays.
+    """
+    worth = FrameFilter(FilterSettings(threshold=similarity, max_age_s=_MAX_AGE_S), fps)
+    out.mkdir(parents=True, exist_ok=True)
+    kept = similar = 0
+    total, frames = open_frames(recording)
+    for frame in track(frames, f"exploding {recording.name}", total):
+        verdict = worth.judge(frame, frame.time)
+        similar += verdict.skip is SkipReason.SIMILAR
+        if verdict.skip is None:
+            worth.analysed(verdict, frame.time)
+            rgb = frame.to_ndarray(format="rgb24")
+            write_jpeg(out / f"{recording.stem}-{round(frame.time * 1000):07d}.jpg", rgb)
+            kept += 1
+            if kept == limit:
+                break
+    return Exploded(kept, similar)
+
+
+def open_frames(recording: Path) -> tuple[int | None, Iterator[Any]]:
+    """How many frames a video says it has, if it does, and its frames as PyAV has them, each with a time.
+
+    Raises `DatasetError` when the file is no video, at once or
+    while it is read.
+    """
+    silence()
+    try:
+        container = av.open(str(recording))
+    except (av.error.FFmpegError, OSError) as error:
+        raise DatasetError(f"{recording}: expected a video, got {type(error).__name__}: {error}") from error
+    if not container.streams.video:
+        container.close()
+        raise DatasetError(f"{recording}: expected a video, got a file without one")
+    return container.streams.video[0].frames or None, _frames(container, recording)
+
+
+def _frames(container: Any, recording: Path) -> Iterator[Any]:
+    stream = container.streams.video[0]
+    # One thread: PyAV's default takes every core of a machine that may be training.
+    stream.codec_context.thread_count = 1
+    stream.codec_context.thread_type = "NONE"
+    with container:
+        try:
+            yield from (frame for frame in container.decode(stream) if frame.time is not None)
+        except (av.error.FFmpegError, av.error.EOFError) as error:
+            raise DatasetError(f"{recording}: expected sound video to its end, got {error}") from error

@@ -1,0 +1,66 @@
+"""The report as text for a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def print_report(report: dict[str, Any]) -> None:
+    """Tables of the figures by label, of false gestures, landmarks and time, on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    detector = report["detector"]
+    about = " ".join(str(detector[key]) for key in ("name", "version", "backend") if detector.get(key))
+    console.print(
+        f"{about}: {report['pictures']:,} pictures of {report['groups']} groups, IoU {report['iou']}"
+    )
+    table = Table(
+        "label",
+        "positives",
+        "AP50",
+        "threshold",
+        "precision",
+        "recall",
+        "F1",
+        "mean F1 of groups",
+        "best F1 at",
+    )
+    for label, figures in report["labels"].items():
+        best = (
+            "–"
+            if figures["best_f1"] is None
+            else f"{figures['best_f1']:.3f} at {figures['best_threshold']:.3f}"
+        )
+        of_groups = f"{share(figures['mean_group_f1'])} ({figures['groups']})"
+        middle = (share(figures[key]) for key in ("precision", "recall", "f1"))
+        row = (f"{figures['positives']:,}", share(figures["ap50"]), f"{figures['threshold']:.3f}", *middle)
+        table.add_row(label, *row, of_groups, best)
+    console.print(table)
+    false = report["false_gestures"]
+    for what, total, name in (
+        ("hands that make no gesture", "hands", "hands"),
+        ("frames whose hands make none", "frames", "frames"),
+        ("frames without hands", "frames", "frames_without_hands"),
+    ):
+        figures = false[name]
+        rate = "–" if figures["rate"] is None else f"{figures['rate']:.2%}"
+        console.print(f"false gestures on {what}: {figures['false']} of {figures[total]:,} ({rate})")
+    for kind, figures in (report["landmarks"] or {}).items():
+        mean, median = figures["mean_error"], figures["median_error"]
+        found = f"{figures['found']:,} of {figures['teacher']:,}"
+        console.print(
+            f"{kind} landmarks: error {mean:.3f} of the {kind}'s size, median {median:.3f} ({found})"
+        )
+    timing = report["timing"]
+    if timing:
+        middle, tail = timing["median_ms"], timing["p95_ms"]
+        console.print(
+            f"time a frame: median {middle:.2f} ms, mean {timing['mean_ms']:.2f}, 95 % within {tail:.2f}"
+        )
+
+
+def share(value: float | None) -> str:
+    """Three digits, or a dash where there is nothing to count."""
+    return "–" if value is None else f"{value:.3f}"

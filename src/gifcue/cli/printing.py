@@ -107,9 +107,9 @@ def print_summary(console: Console, summary: Summary) -> None:
 def books_table(summary: Summary) -> Table:
     """One row a participant."""
     table = Table(box=None, header_style="dim", pad_edge=False)
-    table.add_column("participant")
-    for name in ("received", "analysed", "skipped", "dropped", "in flight", "reactions", "p50 ms", "p95 ms"):
-        table.add_column(name, justify="right")
+    table.add_column("participant", no_wrap=True, overflow="ellipsis")
+    for name in ("received", "analysed", "skipped", "dropped", "reactions", "p50 ms", "p95 ms"):
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     for each in summary.statistics.participants if summary.statistics else ():
         books = each.books
         table.add_row(
@@ -118,7 +118,6 @@ def books_table(summary: Summary) -> Table:
             str(books.analysed),
             str(sum(books.skipped.values())),
             str(sum(books.dropped.values())),
-            str(books.in_flight),
             str(each.reactions),
             f"{each.latency_p50_ms:.1f}",
             f"{each.latency_p95_ms:.1f}",

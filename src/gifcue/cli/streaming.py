@@ -92,16 +92,16 @@ async def stream_all(
     summary = Summary()
     async with client.reconnecting(plan.stream, wait_for_server=plan.wait_for_server) as stream:
         labels = _allowed(plan.labels, stream.ready)
-        hearing = asyncio.create_task(_hear(stream, summary, on_event))
-        try:
+
+        async def send_and_close() -> None:
             await _all([_send(stream, job, labels, plan, on_progress, stop, summary) for job in plan.jobs])
             with contextlib.suppress(ClientError):
                 summary.statistics = await stream.statistics()
             await stream.half_close()
-            await hearing
-        finally:
-            hearing.cancel()
-            summary.connections = stream.connections
+
+        # Side by side: where hearing fails, as when nobody reads our output any more, sending ends too.
+        await _all([_hear(stream, summary, on_event), send_and_close()])
+        summary.connections = stream.connections
     return summary
 
 
@@ -171,9 +171,9 @@ async def _settle(stream: ReconnectingStream, participant: ReconnectingParticipa
     await participant.leave()
 
 
-async def _all(sends: Sequence[Coroutine[Any, Any, None]]) -> None:
+async def _all(works: Sequence[Coroutine[Any, Any, None]]) -> None:
     """Runs all; the first one that fails cancels the others and is raised."""
-    tasks = [asyncio.ensure_future(each) for each in sends]
+    tasks = [asyncio.ensure_future(each) for each in works]
     try:
         await asyncio.gather(*tasks)
     finally:

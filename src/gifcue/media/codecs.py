@@ -45,6 +45,8 @@ _FFMPEG_NAMES = {
 }
 
 H264_IDR_SLICE = 5  # nal_unit_type, ITU-T H.264 table 7-1
+H264_SEI = 6
+SEI_RECOVERY_POINT = 6  # payloadType, ITU-T H.264 D.1.1: encoders of gradual refresh never send an IDR
 H265_IRAP_FIRST = 16  # BLA, IDR and CRA: ITU-T H.265 table 7-1
 H265_IRAP_LAST = 21
 AV1_OBU_SEQUENCE_HEADER = 1
@@ -66,11 +68,9 @@ def is_keyframe(codec: Codec, payload: bytes | memoryview) -> bool:
     view = memoryview(payload)
     match codec:
         case Codec.H264:
-            return any(first & 0x1F == H264_IDR_SLICE for first in _nal_first_bytes(view))
+            return any(_h264_starts(nal) for nal in _nal_units(view))
         case Codec.H265:
-            return any(
-                H265_IRAP_FIRST <= (first >> 1) & 0x3F <= H265_IRAP_LAST for first in _nal_first_bytes(view)
-            )
+            return any(H265_IRAP_FIRST <= (nal[0] >> 1) & 0x3F <= H265_IRAP_LAST for nal in _nal_units(view))
         case Codec.VP8:
             return view[0] & 1 == 0 and view[3:6] == VP8_START_CODE
         case Codec.VP9:
@@ -106,20 +106,99 @@ def split_length_prefixed(payload: memoryview, length_size: int = 4) -> list[mem
     return units
 
 
-def _nal_first_bytes(payload: memoryview) -> Iterator[int]:
+def extradata_fault(codec: Codec, extradata: bytes) -> str | None:
+    """Why `extradata` cannot be the codec's, in words; None where it may be (empty always may).
+
+    H.264 and H.265: an avcC or hvcC record whose lengths add up, or Annex B. The other codecs need none, and
+    what is sent is left to the decoder.
+    """
+    if not extradata or codec not in (Codec.H264, Codec.H265):
+        return None
+    if bytes(extradata[:3]) in (b"\0\0\0", b"\0\0\1"):
+        return None
+    record = "an avcC" if codec is Codec.H264 else "an hvcC"
+    if not nal_length_size(codec, extradata) or extradata[0] != 1:
+        return f"expected {record} record of version 1 or Annex B, got {len(extradata)} other bytes"
+    try:
+        sets = parameter_sets(codec, extradata)
+    except IndexError:
+        return f"expected {record} record whose lengths add up, got one that is cut short"
+    if not sets:
+        return f"expected {record} record with parameter sets, got one without"
+    return None
+
+
+def parameter_sets(codec: Codec, record: bytes) -> list[bytes]:
+    """The parameter sets of an avcC or hvcC record, as NAL units without start codes.
+
+    Raises:
+        IndexError: the record is cut short.
+    """
+    sets: list[bytes] = []
+
+    def take(at: int, count: int) -> int:
+        for _ in range(count):
+            end = at + 2 + (record[at] << 8 | record[at + 1])
+            if end > len(record):
+                raise IndexError(end)
+            sets.append(record[at + 2 : end])
+            at = end
+        return at
+
+    if codec is Codec.H264:
+        at = take(6, record[5] & 0x1F)
+        take(at + 1, record[at])
+    else:
+        at = 23
+        for _ in range(record[22]):
+            at = take(at + 3, record[at + 1] << 8 | record[at + 2])
+    return sets
+
+
+def _h264_starts(nal: memoryview) -> bool:
+    kind = nal[0] & 0x1F
+    return kind == H264_IDR_SLICE or (kind == H264_SEI and _has_recovery_point(nal))
+
+
+def _has_recovery_point(sei: memoryview) -> bool:
+    # A SEI message: type and size, each in bytes of 255 and a last one. Emulation prevention may sit in the
+    # contents of long ones; a walk that this leads astray ends at the end, or finds what only delays the
+    # start by a picture.
+    at = 1
+    while at + 1 < len(sei):
+        kind = size = 0
+        while at < len(sei) and sei[at] == 255:
+            kind, at = kind + 255, at + 1
+        if at >= len(sei):
+            return False
+        kind, at = kind + sei[at], at + 1
+        while at < len(sei) and sei[at] == 255:
+            size, at = size + 255, at + 1
+        if at >= len(sei):
+            return False
+        if kind == SEI_RECOVERY_POINT:
+            return True
+        size, at = size + sei[at], at + 1
+        at += size
+    return False
+
+
+def _nal_units(payload: memoryview) -> Iterator[memoryview]:
     # The lengths of a length-prefixed unit add up to its size exactly; those that Annex B's start codes would
     # make do not. Looking at the start code alone would take a unit of 256 to 511 bytes (00 00 01 ..) for
     # Annex B.
     units = split_length_prefixed(payload)
     if units is not None:
-        yield from (unit[0] for unit in units)
+        yield from units
         return
     data = bytes(payload)
-    at = data.find(b"\0\0\1")
-    while 0 <= at < len(data) - 3:
-        first = data[at + 3]
-        yield first
-        at = data.find(b"\0\0\1", at + 3)
+    start = data.find(b"\0\0\1")
+    while start >= 0:
+        end = data.find(b"\0\0\1", start + 3)
+        unit = payload[start + 3 : end if end >= 0 else len(data)]
+        if len(unit):
+            yield unit
+        start = end
 
 
 def _vp9_is_keyframe(first: int) -> bool:

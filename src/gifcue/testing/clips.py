@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gifcue.media.codecs import Codec, is_keyframe, nal_length_size, split_length_prefixed
+from gifcue.media.codecs import Codec, is_keyframe, nal_length_size, parameter_sets, split_length_prefixed
 
 START_CODE = b"\0\0\0\1"  # Annex B
 CLOCK_HZ = 90_000  # RTP's clock of video
@@ -428,27 +428,6 @@ def _annex_b(clip: EncodedClip) -> list[bytes]:
     payloads = [b"".join(START_CODE + bytes(nal) for nal in unit) for unit in units]
     sets = b"".join(START_CODE + nal for nal in parameter_sets(clip.codec, clip.extradata))
     return [sets + payloads[0], *payloads[1:]]
-
-
-def parameter_sets(codec: Codec, record: bytes) -> list[bytes]:
-    """The parameter sets of an avcC or hvcC record, as NAL units without start codes."""
-    sets: list[bytes] = []
-
-    def take(at: int, count: int) -> int:
-        for _ in range(count):
-            length = int.from_bytes(record[at : at + 2], "big")
-            sets.append(record[at + 2 : at + 2 + length])
-            at += 2 + length
-        return at
-
-    if codec is Codec.H264:
-        at = take(6, record[5] & 0x1F)
-        take(at + 1, record[at])
-    else:
-        at = 23
-        for _ in range(record[22]):
-            at = take(at + 3, int.from_bytes(record[at + 1 : at + 3], "big"))
-    return sets
 
 
 def _openable(source: str | Path | IO[bytes]) -> Any:

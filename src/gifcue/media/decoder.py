@@ -1,0 +1,155 @@
+"""One participant's decoder: access units in, FFmpeg's frames out, and a MediaError for everything else.
+
+        ┌──────── keyframe ────────┐
+        ▼                          │
+    DECODING ──damage, error──► AWAITING      (every new decoder of a codec with inter frames begins here)
+
+A decoder that has lost its place goes on without an error and paints nonsense, so after any fault nothing but
+a payload whose own bytes say that it is a keyframe gets through. The sender's flag is not asked.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import av
+import av.error
+import av.logging
+
+from gifcue.errors import FaultReason, MediaError
+from gifcue.media.codecs import PNG_START, Codec, is_keyframe
+
+PTS_HZ = 1_000_000  # FFmpeg carries whole numbers only
+_TIME_BASE = Fraction(1, PTS_HZ)
+
+# What FFmpeg and dav1d say of a picture over `max_pixels`, which is all that tells it from damage: the error
+# is InvalidDataError, ValueError, MemoryError or OverflowError, by codec.
+_TOO_LARGE = re.compile(r"(\d+)x(\d+) exceeds")
+
+# Everything that PyAV raises for what a bitstream may do to it. av.error.EOFError is a builtin EOFError too;
+# a sender that brings it about ends its own decoder's life, not the worker's.
+_DECODE_ERRORS = (
+    av.error.FFmpegError,
+    av.error.EOFError,
+    ValueError,
+    MemoryError,
+    OverflowError,
+    NotImplementedError,
+)
+
+
+class DecodedFrame(NamedTuple):
+    """A picture as FFmpeg holds it, and its own time in seconds."""
+
+    frame: Any
+    pts_s: float
+
+
+def quiet() -> None:
+    """Keeps FFmpeg's log off stderr, for the whole process: a damaged stream would flood it."""
+    av.logging.set_level(av.logging.ERROR)
+    # Repeats count here: what FFmpeg says is how a picture that is too large is told from damage.
+    av.logging.set_skip_repeated(False)
+
+
+class Decoder:
+    """Not thread-safe. Raises MediaError for whatever is wrong, and can be used on after it."""
+
+    def __init__(self, codec: Codec, extradata: bytes, max_pixels: int) -> None:
+        self.codec = codec
+        self._extradata = extradata
+        self._max_pixels = max_pixels
+        self._context: Any = None
+        self._awaiting = not codec.is_intra_only
+        quiet()
+
+    @property
+    def is_awaiting_keyframe(self) -> bool:
+        """True while nothing but a keyframe is decoded."""
+        return self._awaiting
+
+    def decode(self, payload: bytes, pts_s: float) -> DecodedFrame | None:
+        """Decodes one access unit. None where it shows nothing yet (reordering, a unit of parameter sets).
+
+        Raises:
+            MediaError: EMPTY_PAYLOAD, AWAITING_KEYFRAME, INVALID_DATA, RESOLUTION_TOO_LARGE. Afterwards, but
+            for the
+                first, an inter codec awaits a keyframe.
+        """
+        if not payload:
+            # A packet without bytes would put FFmpeg's decoder in drain, for ever.
+            raise MediaError(FaultReason.EMPTY_PAYLOAD, "expected an encoded access unit, got 0 bytes")
+        if self._awaiting:
+            if not is_keyframe(self.codec, payload):
+                message = "expected a keyframe, got a unit that builds on others"
+                raise MediaError(FaultReason.AWAITING_KEYFRAME, message)
+            if self._context is not None:
+                # Keeps the parameter sets: some senders send them once only.
+                self._context.flush_buffers()
+        frames = self._frames(payload, pts_s)
+        self._awaiting = False
+        if not frames:
+            return None
+        frame = frames[-1]
+        if frame.is_corrupt:
+            message = f"expected sound {self.codec} data, got a damaged picture"
+            raise self._fault(FaultReason.INVALID_DATA, message)
+        if frame.width * frame.height > self._max_pixels:
+            raise self._too_large(frame.width, frame.height)
+        return DecodedFrame(frame, pts_s if frame.pts is None else frame.pts / PTS_HZ)
+
+    def _frames(self, payload: bytes, pts_s: float) -> list[Any]:
+        packet = av.Packet(payload)
+        packet.pts = packet.dts = round(pts_s * PTS_HZ)
+        packet.time_base = _TIME_BASE
+        with av.logging.Capture(local=True) as log:
+            try:
+                if self._context is None or self.codec is Codec.PNG:
+                    # FFmpeg's PNG decoder, used again, blends the picture with the one before.
+                    self._context = self._open()
+                return list(self._context.decode(packet))
+            except _DECODE_ERRORS as error:
+                fault = self._describe(error, log)
+                raise fault from error
+
+    def _open(self) -> Any:
+        context: Any = av.CodecContext.create(self.codec.ffmpeg_name, "r")
+        # One thread in the caller's own: PyAV's default takes all cores, and frame threads hang at teardown.
+        context.thread_count = 1
+        context.thread_type = "NONE"
+        # explode: damage is an error, where H.264 and JPEG would paint over it.
+        # docs/decisions/0021-damaged-units.md
+        context.options = {"max_pixels": str(self._max_pixels), "err_detect": "crccheck+explode"}
+        if self._extradata:
+            context.extradata = self._extradata
+        context.open(strict=False)
+        return context
+
+    def _describe(self, error: BaseException, log: list[tuple[int, str, str]]) -> MediaError:
+        text = " ".join(message.strip() for _, _, message in log)
+        sizes = _TOO_LARGE.search(text)
+        if sizes is not None:
+            return self._too_large(int(sizes[1]), int(sizes[2]))
+        what = _what_it_is(self._extradata if self._context is None else b"")
+        detail = text or getattr(error, "strerror", None) or str(error)
+        return self._fault(FaultReason.INVALID_DATA, f"expected {self.codec} data{what}, got: {detail[:200]}")
+
+    def _too_large(self, width: int, height: int) -> MediaError:
+        message = f"expected at most {self._max_pixels} pixels, got {width}x{height}"
+        return self._fault(FaultReason.RESOLUTION_TOO_LARGE, message)
+
+    def _fault(self, reason: FaultReason, message: str) -> MediaError:
+        if self.codec.is_intra_only:
+            self._context = None
+        else:
+            self._awaiting = True
+        return MediaError(reason, message)
+
+
+def _what_it_is(extradata: bytes) -> str:
+    return f" after {len(extradata)} bytes of extradata" if extradata else ""
+
+
+__all__ = ["PNG_START", "DecodedFrame", "Decoder", "quiet"]

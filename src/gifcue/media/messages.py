@@ -1,0 +1,145 @@
+"""What the front and the decode workers tell each other.
+
+A worker answers every `Submit` with exactly one `Outcome`, in order per participant, and every `StillRequest`
+with a `StillDone` or a `StillFailed`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+from gifcue.errors import FaultReason, SkipReason
+from gifcue.media.codecs import Codec
+from gifcue.media.settings import MediaSettings
+from gifcue.workers.arena import ArenaShape
+
+ARENA_FD = "arena"
+
+
+class WorkerInit(NamedTuple):
+    """What a worker is born with; the arena comes as the file descriptor `ARENA_FD`."""
+
+    settings: MediaSettings
+    shape: ArenaShape
+
+
+# Front to worker
+
+
+class Open(NamedTuple):
+    """A participant comes."""
+
+    key: int
+    codec: Codec
+    extradata: bytes
+
+
+class Close(NamedTuple):
+    """A participant goes."""
+
+    key: int
+
+
+class Unit(NamedTuple):
+    """One access unit. `token` is unique per participant; `keyframe` is the sender's word, a hint."""
+
+    token: int
+    pts_s: float
+    keyframe: bool
+    payload: bytes
+
+
+class Submit(NamedTuple):
+    """A unit of a participant."""
+
+    key: int
+    unit: Unit
+
+
+class Hold(NamedTuple):
+    """A reaction is in the making, or no longer: nothing is skipped as similar meanwhile."""
+
+    key: int
+    holding: bool
+
+
+class Grant(NamedTuple):
+    """Slots that the worker may write from now on."""
+
+    slots: tuple[int, ...]
+
+
+class Forget(NamedTuple):
+    """The last picture of this participant was not analysed: it is no reference for the filter."""
+
+    key: int
+
+
+class StillRequest(NamedTuple):
+    """One JPEG or PNG."""
+
+    number: int
+    data: bytes
+
+
+ToWorker: TypeAlias = Open | Close | Submit | Hold | Grant | Forget | StillRequest
+
+
+# Worker to front
+
+
+class Picture(NamedTuple):
+    """A picture to analyse: RGB, uint8, `height x width x 3` without gaps from the start of `slot`.
+
+    `pts_s` is the picture's own time, which lies before the unit's where a codec reorders. `similarity` is
+    that of the least similar tile to the picture last analysed, 0..1; -1 where nothing was compared.
+    """
+
+    key: int
+    token: int
+    slot: int
+    width: int
+    height: int
+    pts_s: float
+    similarity: float
+
+
+class Skipped(NamedTuple):
+    """A unit that needs no analysis."""
+
+    key: int
+    token: int
+    reason: SkipReason
+    pts_s: float
+
+
+class Dropped(NamedTuple):
+    """A unit lost to analysis. `needs_keyframe`: so is everything up to the next keyframe."""
+
+    key: int
+    token: int
+    reason: FaultReason
+    message: str
+    needs_keyframe: bool
+
+
+Outcome: TypeAlias = Picture | Skipped | Dropped
+
+
+class StillDone(NamedTuple):
+    """A still, decoded: `rgb` has `height x width x 3` bytes; `source_*` is its size as it came, upright."""
+
+    number: int
+    rgb: bytes
+    width: int
+    height: int
+    source_width: int
+    source_height: int
+
+
+class StillFailed(NamedTuple):
+    """Bytes that are no still, or none that may be decoded."""
+
+    number: int
+    reason: FaultReason
+    message: str

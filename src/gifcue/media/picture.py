@@ -1,0 +1,66 @@
+"""From FFmpeg's frame to the picture that a detector reads: RGB of the analysis size.
+
+swscale does both steps at once and knows every pixel format, range and matrix that a decoder yields. Measured
+(`python benchmarks/media.py`): 0.1 ms for 640x360, 0.7 ms from 1280x720, where planes scaled and converted by
+OpenCV take 0.11 and 0.19 ms but are right for 8-bit 4:2:0 of limited range only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+# Averages what it leaves out: of the fast ones, the one that keeps a small hand's edges where they are.
+_INTERPOLATION = "AREA"
+
+
+def fit(width: int, height: int, long_side: int, short_side: int) -> tuple[int, int]:
+    """The analysis size of a picture: within `long_side x short_side` as it lies, never larger, its aspect
+    kept.
+
+    A share of a pixel is rounded; neither side is ever less than 1.
+    """
+    most_width, most_height = (long_side, short_side) if width >= height else (short_side, long_side)
+    scale = min(1.0, most_width / width, most_height / height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+class Converter:
+    """Converts one participant's frames; holds swscale's tables between frames of one kind."""
+
+    def __init__(self, long_side: int, short_side: int) -> None:
+        self._long_side = long_side
+        self._short_side = short_side
+        self._reformatter = VideoReformatter()
+
+    def convert(self, frame: Any, target: memoryview) -> tuple[int, int]:
+        """Writes the picture into `target`, RGB, rows without gaps from its start; returns its width and
+        height.
+
+        Raises:
+            ValueError: `target` is smaller than the picture.
+        """
+        width, height = fit(frame.width, frame.height, self._long_side, self._short_side)
+        size = width * height * 3
+        if len(target) < size:
+            raise ValueError(f"expected room for {size} bytes, got {len(target)}")
+        rows = self._rows(frame, width, height)
+        np.copyto(np.frombuffer(target, np.uint8, size).reshape(height, width * 3), rows)
+        return width, height
+
+    def array(self, frame: Any) -> NDArray[np.uint8]:
+        """The picture as an array of its own, `height x width x 3`."""
+        width, height = fit(frame.width, frame.height, self._long_side, self._short_side)
+        return self._rows(frame, width, height).reshape(height, width, 3).copy()
+
+    def _rows(self, frame: Any, width: int, height: int) -> NDArray[np.uint8]:
+        # One thread: the workers are the parallelism.
+        picture = self._reformatter.reformat(
+            frame, width, height, "rgb24", interpolation=_INTERPOLATION, threads=1
+        )
+        plane: Any = picture.planes[0]
+        padded = np.frombuffer(plane, np.uint8, plane.line_size * height).reshape(height, plane.line_size)
+        return np.asarray(padded[:, : width * 3])

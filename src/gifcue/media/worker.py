@@ -1,0 +1,164 @@
+"""The decode worker: many participants' decoders in one process.
+
+    Submit ─► decoder ─► pacing ─► similar-frame filter ─► a free slot ─► Picture
+                 │          │              │                    │
+              Dropped    Skipped        Skipped             Dropped(NO_SLOT)
+
+Whatever one participant's bytes bring about costs that participant a unit and the way to its next keyframe.
+What FFmpeg cannot survive costs the process, which the front replaces.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Mapping
+
+from gifcue.errors import FaultReason, MediaError, SkipReason
+from gifcue.media.codecs import Codec
+from gifcue.media.decoder import Decoder
+from gifcue.media.filter import FrameFilter
+from gifcue.media.messages import (
+    ARENA_FD,
+    Close,
+    Dropped,
+    Forget,
+    Grant,
+    Hold,
+    Open,
+    Outcome,
+    Picture,
+    Skipped,
+    StillDone,
+    StillFailed,
+    StillRequest,
+    Submit,
+    ToWorker,
+    Unit,
+    WorkerInit,
+)
+from gifcue.media.picture import Converter
+from gifcue.media.settings import MediaSettings
+from gifcue.media.stills import scaled_still
+from gifcue.workers.arena import Arena
+from gifcue.workers.channel import BlockingChannel, ChannelClosed
+
+
+class Participant:
+    """One participant's decoder, filter and converter."""
+
+    def __init__(self, codec: Codec, extradata: bytes, settings: MediaSettings) -> None:
+        self._codec = codec
+        self._extradata = extradata
+        self._settings = settings
+        self.decoder = Decoder(codec, extradata, settings.max_pixels)
+        self.filter = FrameFilter(settings.filter, settings.max_analysis_fps)
+        self.converter = Converter(settings.long_side, settings.short_side)
+
+    def start_over(self) -> None:
+        """A decoder that failed in a way nobody foresaw is not used again."""
+        self.decoder = Decoder(self._codec, self._extradata, self._settings.max_pixels)
+        self.filter.forget()
+
+
+class DecodeWorker:
+    """What a worker does with its messages; knows no channel. Writes only into slots that were granted."""
+
+    def __init__(self, settings: MediaSettings, arena: Arena) -> None:
+        self._settings = settings
+        self._arena = arena
+        self._participants: dict[int, Participant] = {}
+        self._free: deque[int] = deque()
+
+    def control(self, message: ToWorker) -> bool:
+        """Takes what may overtake units: slots, and hints for open participants. False for the rest."""
+        match message:
+            case Grant(slots):
+                self._free.extend(slots)
+            case Hold(key, holding) if key in self._participants:
+                self._participants[key].filter.holding = holding
+            case Forget(key) if key in self._participants:
+                self._participants[key].filter.forget()
+            case _:
+                return False
+        return True
+
+    def handle(self, message: ToWorker) -> Outcome | StillDone | StillFailed | None:
+        """Does what a message asks for and returns the answer, if one is due."""
+        match message:
+            case Submit(key, unit):
+                return self._submit(key, unit)
+            case Open(key, codec, extradata):
+                self._participants[key] = Participant(codec, extradata, self._settings)
+            case Close(key):
+                self._participants.pop(key, None)
+            case StillRequest():
+                return self._still(message)
+            case _:
+                # A hint that came before its participant was open, or after it left.
+                self.control(message)
+        return None
+
+    def _submit(self, key: int, unit: Unit) -> Outcome:
+        participant = self._participants.get(key)
+        if participant is None:
+            message = "expected a participant that was opened, got one that was not"
+            return Dropped(key, unit.token, FaultReason.UNKNOWN_PARTICIPANT, message, False)
+        try:
+            return self._judge(key, participant, unit)
+        except MediaError as error:
+            awaiting = participant.decoder.is_awaiting_keyframe
+            return Dropped(key, unit.token, error.reason, str(error), awaiting)
+        except Exception as error:
+            # Not foreseen, and still one participant's: the others go on.
+            participant.start_over()
+            message = f"the decoder failed: {type(error).__name__}: {error}"
+            awaiting = participant.decoder.is_awaiting_keyframe
+            return Dropped(key, unit.token, FaultReason.INVALID_DATA, message, awaiting)
+
+    def _judge(self, key: int, participant: Participant, unit: Unit) -> Outcome:
+        decoded = participant.decoder.decode(unit.payload, unit.pts_s)
+        if decoded is None:
+            return Skipped(key, unit.token, SkipReason.NO_PICTURE, unit.pts_s)
+        frame, pts_s = decoded
+        verdict = participant.filter.judge(frame, pts_s)
+        if verdict.skip is not None:
+            return Skipped(key, unit.token, verdict.skip, pts_s)
+        if not self._free:
+            # The filter keeps its reference, so that the next picture is tried.
+            message = f"all {self._arena.shape.slots_per_range} slots wait for a detector"
+            return Dropped(key, unit.token, FaultReason.NO_SLOT, message, False)
+        slot = self._free[0]
+        with self._arena.slot(slot) as target:
+            width, height = participant.converter.convert(frame, target)
+        self._free.popleft()
+        participant.filter.analysed(verdict, pts_s)
+        return Picture(key, unit.token, slot, width, height, pts_s, verdict.similarity)
+
+    def _still(self, request: StillRequest) -> StillDone | StillFailed:
+        settings = self._settings
+        try:
+            rgb, source_width, source_height = scaled_still(
+                request.data, settings.max_pixels, settings.still_long_side, settings.still_short_side
+            )
+        except MediaError as error:
+            return StillFailed(request.number, error.reason, str(error))
+        height, width = rgb.shape[:2]
+        return StillDone(request.number, rgb.tobytes(), width, height, source_width, source_height)
+
+
+def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> None:
+    """The child's life: `gifcue.media.worker:main`."""
+    arena = Arena.attach(fds[ARENA_FD], init.shape, writable=True)
+    worker = DecodeWorker(init.settings, arena)
+    channel.ready()
+    waiting: deque[ToWorker] = deque()
+    with contextlib.suppress(ChannelClosed):
+        while True:
+            # Slots that came back and holds that began count for the units that came before them.
+            arrived = channel.receive_ready() or ([] if waiting else [channel.receive()])
+            waiting.extend(message for message in arrived if not worker.control(message))
+            if waiting:
+                answer = worker.handle(waiting.popleft())
+                if answer is not None:
+                    channel.send(answer)

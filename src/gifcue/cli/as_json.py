@@ -12,6 +12,7 @@ from gifcue.client import (
     Event,
     Fault,
     FrameBooks,
+    FrameDecided,
     KeyframeRequested,
     ParticipantStatistics,
     Reaction,
@@ -23,6 +24,7 @@ from gifcue.client import (
 _TYPES: dict[type, str] = {
     Ready: "ready",
     Reaction: "reaction",
+    FrameDecided: "frame_decided",
     KeyframeRequested: "keyframe_requested",
     SlowDown: "slow_down",
     Draining: "draining",

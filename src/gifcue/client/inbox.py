@@ -6,12 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
-from gifcue.client.events import Event, Phase, Reaction
+from gifcue.client.events import Event, FrameDecided, Phase, Reaction
 
-# A caller that reads slowly or not at all loses HOLDING beyond this backlog, and nothing else: progress is
-# only worth showing while it is fresh, while a STARTED without its ENDED would leave a GIF on the screen for
-# ever.
-HOLDING_BACKLOG = 256
+# A caller that reads slowly or not at all loses HOLDING and decisions on frames beyond this backlog, and nothing
+# else: they are only worth having while they are fresh, while a STARTED without its ENDED would leave a GIF on the
+# screen for ever.
+FLEETING_BACKLOG = 4096
 
 
 class Inbox:
@@ -30,8 +30,7 @@ class Inbox:
 
     def put(self, event: Event) -> None:
         """Appends; never waits."""
-        holding = isinstance(event, Reaction) and event.phase is Phase.HOLDING
-        if holding and len(self._events) >= HOLDING_BACKLOG:
+        if len(self._events) >= FLEETING_BACKLOG and _is_fleeting(event):
             return
         self._events.append(event)
         self._changed.set()
@@ -54,3 +53,9 @@ class Inbox:
                 return
             self._changed.clear()
             await self._changed.wait()
+
+
+def _is_fleeting(event: Event) -> bool:
+    if isinstance(event, FrameDecided):
+        return True
+    return isinstance(event, Reaction) and event.phase is Phase.HOLDING

@@ -11,22 +11,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
+from gifcue.detect.glue import shrink
 from gifcue.detect.labels import read_label_map
 from gifcue.detect.metadata import LABEL_MAP, METADATA, read_metadata
-from gifcue.detect.regions import DEFAULT_THRESHOLD, KINDS, Box, Detection, Region, group
+from gifcue.detect.regions import DEFAULT_THRESHOLD, KINDS, Box, Detection, Kind, Region, group
 from gifcue.errors import ConfigError, ModelError
 
 # Batches are padded up to one of these, so that nothing is traced while serving: retracing never frees
 # memory.
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 SAVED_MODEL = "saved_model"
-# Frames are brought to this size, in pixels: a graph of one shape serves every participant.
-FRAME_WIDTH, FRAME_HEIGHT = 640, 360
+# The size that decode workers hand over, in pixels, and what a stranger's model is spared.
+WARM_WIDTH, WARM_HEIGHT = 640, 360
+LONGEST_PX = 1280
 OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
 
 
@@ -55,8 +56,9 @@ class SavedModelDetector:
         self._tensor = tf.constant
         self._info = _info(config.model_dir, folder)
         self._labels = read_label_map(_label_map(config.model_dir, folder)).by_id
-        height, width = self._serve.structured_input_signature[1]["input_tensor"].shape[1:3]
-        self._size = (width or FRAME_WIDTH, height or FRAME_HEIGHT)
+        own = (config.model_dir / METADATA).exists()
+        metadata = read_metadata(config.model_dir, "savedmodel") if own else None
+        self._longest_px = metadata.longest_px if metadata else LONGEST_PX
 
     @property
     def info(self) -> ModelInfo:
@@ -64,17 +66,25 @@ class SavedModelDetector:
 
     def warm(self) -> None:
         for count in BATCH_SIZES:
-            self._run(np.zeros((count, self._size[1], self._size[0], 3), np.uint8))
+            self._run(np.zeros((count, WARM_HEIGHT, WARM_WIDTH, 3), np.uint8))
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
-        answers: list[list[Region]] = []
-        for start in range(0, len(frames), BATCH_SIZES[-1]):
-            part = frames[start : start + BATCH_SIZES[-1]]
-            count = next(size for size in BATCH_SIZES if size >= len(part))
-            batch = np.zeros((count, self._size[1], self._size[0], 3), np.uint8)
-            fits = [self._place(frame, batch[row]) for row, frame in enumerate(part)]
-            outputs = self._run(batch)
-            answers.extend(self._regions(outputs, row, fit) for row, fit in enumerate(fits))
+        """Frames of one size share a batch."""
+        answers: list[list[Region]] = [[] for _ in frames]
+        small = [shrink(frame, self._longest_px) for frame in frames]
+        by_size: dict[tuple[int, ...], list[int]] = {}
+        for place, frame in enumerate(small):
+            by_size.setdefault(frame.shape, []).append(place)
+        for shape, places in by_size.items():
+            for start in range(0, len(places), BATCH_SIZES[-1]):
+                part = places[start : start + BATCH_SIZES[-1]]
+                count = next(size for size in BATCH_SIZES if size >= len(part))
+                batch = np.zeros((count, *shape), np.uint8)
+                for row, place in enumerate(part):
+                    batch[row] = small[place]
+                outputs = self._run(batch)
+                for row, place in enumerate(part):
+                    answers[place] = self._regions(outputs, row)
         return answers
 
     def close(self) -> None:
@@ -83,67 +93,41 @@ class SavedModelDetector:
     def _run(self, batch: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
         return {name: value.numpy() for name, value in self._serve(input_tensor=self._tensor(batch)).items()}
 
-    def _place(self, frame: Frame, room: npt.NDArray[np.uint8]) -> tuple[float, float]:
-        """Lays a frame into the graph's, top left; returns the shares of it that the frame covers (x, y)."""
-        height, width = frame.shape[:2]
-        scale = min(self._size[0] / width, self._size[1] / height, 1.0)
-        if scale < 1.0:
-            size = (max(1, round(width * scale)), max(1, round(height * scale)))
-            frame = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
-            height, width = frame.shape[:2]
-        room[:height, :width] = frame
-        return width / self._size[0], height / self._size[1]
-
-    def _regions(
-        self, outputs: dict[str, npt.NDArray[Any]], row: int, fit: tuple[float, float]
-    ) -> list[Region]:
+    def _regions(self, outputs: dict[str, npt.NDArray[Any]], row: int) -> list[Region]:
         count = int(outputs["num_detections"][row])
-        boxes = outputs["detection_boxes"][row, :count] / np.array(
-            [fit[1], fit[0], fit[1], fit[0]], np.float32
-        )
-        boxes = np.clip(boxes, 0.0, 1.0)
+        boxes = np.clip(outputs["detection_boxes"][row, :count], 0.0, 1.0)
+        names = [self._labels.get(int(number), "") for number in outputs["detection_classes"][row, :count]]
+        scores = outputs["detection_scores"][row, :count]
         detections = [
-            Detection(
-                self._labels.get(int(number), f"label {int(number)}"), float(score), Box(*map(float, box))
-            )
-            for number, score, box in zip(
-                outputs["detection_classes"][row, :count],
-                outputs["detection_scores"][row, :count],
-                boxes,
-                strict=True,
-            )
+            Detection(name, float(score), Box(*(float(side) for side in box)))
+            for name, score, box in zip(names, scores, boxes, strict=True)
         ]
         if "detection_regions" not in outputs:
-            return group(detections)
-        return _own_regions(detections, outputs, row, fit)
+            return group([detection for detection in detections if detection.label])
+        return _own_regions(detections, outputs, row)
 
 
 def _own_regions(
-    detections: Sequence[Detection], outputs: dict[str, npt.NDArray[Any]], row: int, fit: tuple[float, float]
+    detections: Sequence[Detection], outputs: dict[str, npt.NDArray[Any]], row: int
 ) -> list[Region]:
-    """`detection_regions` [N, M] numbers the face or hand of each detection; `KIND_landmarks` are in that
-    order.
+    """`detection_regions` [N, M] numbers the face or hand of each detection, faces first, as landmarks
+    are.
     """
     homes: dict[int, Detection] = {}
     shown: dict[int, dict[str, float]] = {}
-    for number, detection in zip(outputs["detection_regions"][row].tolist(), detections, strict=False):
+    numbers = outputs["detection_regions"][row].tolist()
+    for number, detection in zip(numbers, detections, strict=False):
         if detection.label in KINDS:
             homes[number] = detection
         else:
             shown.setdefault(number, {})[detection.label] = detection.score
+    faces = outputs["face_landmarks"].shape[1]
     regions = []
     for number, home in homes.items():
-        kind = "face" if home.label == "face" else "hand"
-        points = outputs[f"{kind}_landmarks"][
-            row, number - (0 if kind == "face" else outputs["face_landmarks"].shape[1])
-        ]
-        scale = np.array([fit[0], fit[1], fit[0]], np.float32)[: points.shape[1]]
-        landmarks = np.asarray(points / scale, np.float32)
-        regions.append(
-            Region(
-                "face" if kind == "face" else "hand", home.box, home.score, shown.get(number, {}), landmarks
-            )
-        )
+        kind: Kind = "face" if home.label == "face" else "hand"
+        points = outputs[f"{kind}_landmarks"][row, number - (0 if kind == "face" else faces)]
+        landmarks = np.asarray(points, np.float32)
+        regions.append(Region(kind, home.box, home.score, shown.get(number, {}), landmarks))
     return sorted(regions, key=lambda region: -region.score)
 
 
@@ -160,4 +144,4 @@ def _info(model_dir: Path, folder: Path) -> ModelInfo:
         return read_metadata(model_dir, "savedmodel").info
     labels = read_label_map(_label_map(model_dir, folder)).names
     thresholds = dict.fromkeys(labels, DEFAULT_THRESHOLD)
-    return ModelInfo(folder.name, "unknown", "savedmodel", labels, thresholds, FRAME_WIDTH, FRAME_HEIGHT)
+    return ModelInfo(folder.name, "unknown", "savedmodel", labels, thresholds, WARM_WIDTH, WARM_HEIGHT)

@@ -14,22 +14,14 @@ from gifcue.detect.glue import LETTERBOX_GREY, STRIDE
 from gifcue.detect.labels import LabelMap, read_label_map
 from gifcue.detect.metadata import LABEL_MAP, CropStage, Metadata, read_metadata
 from gifcue.detect.regions import KINDS
-from gifcue.detect.savedmodel import FRAME_HEIGHT, FRAME_WIDTH
 from gifcue.training.config import TrainingConfig
 
 Tensor = Any
 
 
-def export_saved_model(
-    model_dir: Path,
-    configs: dict[str, TrainingConfig],
-    out: Path,
-    *,
-    width: int = FRAME_WIDTH,
-    height: int = FRAME_HEIGHT,
-) -> None:
-    """Writes a SavedModel of the weights in `model_dir` to `out`, for frames of `width` x `height` pixels,
-    any batch.
+def export_saved_model(model_dir: Path, configs: dict[str, TrainingConfig], out: Path) -> None:
+    """Writes a SavedModel of the weights in `model_dir` to `out`, for batches of any size of frames of any
+    size.
 
     Raises:
         ConfigError: the weights are missing or of another shape.
@@ -50,7 +42,7 @@ def export_saved_model(
         """Holds nothing: the weights are constants of the graph."""
 
         @tf.function(  # type: ignore[untyped-decorator]
-            input_signature=[tf.TensorSpec((None, height, width, 3), tf.uint8, name="input_tensor")]
+            input_signature=[tf.TensorSpec((None, None, None, 3), tf.uint8, name="input_tensor")]
         )
         def serve(self, input_tensor: Tensor) -> dict[str, Tensor]:
             return _serve(input_tensor, metadata, served, labels, counts)
@@ -65,8 +57,8 @@ def _serve(
 ) -> dict[str, Tensor]:
     import tensorflow as tf
 
-    height, width = frames.shape[1], frames.shape[2]
     pixels = tf.cast(frames, tf.float32)
+    height, width = _size(pixels)
     scene, scale, left, top = _letterbox(pixels, metadata)
     maps = served["detector"](scene)
     boxes_out, scores_out, classes_out, regions_out = [], [], [], []
@@ -80,14 +72,14 @@ def _serve(
             metadata,
             counts[kind],
         )
-        boxes = (boxes - tf.constant([left, top, left, top], tf.float32)) / scale
+        boxes = (boxes - tf.stack([left, top, left, top])) / scale
         there = found > 0.0
         crops, corners = _crops(pixels, boxes, stage, counts[kind])
         looks = served[kind](crops)
         chances, score = _judged(looks, found, stage, counts[kind])
         points = tf.reshape(looks["landmarks"], (-1, counts[kind], *looks["landmarks"].shape[1:]))
         landmarks[kind] = _placed(points, corners, width, height)
-        extent = tf.constant([width, height, width, height], tf.float32)
+        extent = tf.stack([width, height, width, height])
         shares = tf.gather(tf.clip_by_value(boxes / extent, 0.0, 1.0), [1, 0, 3, 2], axis=2)
         for name, value in (
             (kind, score),
@@ -100,7 +92,10 @@ def _serve(
         first += counts[kind]
     scores = tf.concat(scores_out, 1)
     order = tf.argsort(scores, direction="DESCENDING", stable=True)
-    sort = lambda parts: tf.gather(tf.concat(parts, 1), order, batch_dims=1)  # noqa: E731
+
+    def sort(parts: list[Tensor]) -> Tensor:
+        return tf.gather(tf.concat(parts, 1), order, batch_dims=1)
+
     ordered = sort(scores_out)
     return {
         "detection_boxes": sort(boxes_out),
@@ -113,13 +108,21 @@ def _serve(
     }
 
 
-def _letterbox(pixels: Tensor, metadata: Metadata) -> tuple[Tensor, float, float, float]:
+def _size(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """The frames' height and width, as floats."""
+    import tensorflow as tf
+
+    shape = tf.cast(tf.shape(pixels), tf.float32)
+    return shape[1], shape[2]
+
+
+def _letterbox(pixels: Tensor, metadata: Metadata) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """As `glue.Letterbox`: the frames sampled at the input's pixel centres, grey around them."""
     import tensorflow as tf
 
-    height, width = pixels.shape[1], pixels.shape[2]
+    height, width = _size(pixels)
     wide, high = metadata.info.input_width, metadata.info.input_height
-    scale = min(wide / width, high / height)
+    scale = tf.minimum(wide / width, high / height)
     left, top = (wide - width * scale) / 2, (high - height * scale) / 2
     count = tf.shape(pixels)[0]
     # crop_and_resize samples from corner to corner of pixel indices: these corners fall on the input's
@@ -130,7 +133,7 @@ def _letterbox(pixels: Tensor, metadata: Metadata) -> tuple[Tensor, float, float
         ((high - 0.5 - top) / scale - 0.5) / (height - 1),
         ((wide - 0.5 - left) / scale - 0.5) / (width - 1),
     ]
-    boxes = tf.tile(tf.constant([box], tf.float32), (count, 1))
+    boxes = tf.tile(tf.stack(box)[None], (count, 1))
     scene = tf.image.crop_and_resize(
         pixels, boxes, tf.range(count), (high, wide), extrapolation_value=float(LETTERBOX_GREY)
     )
@@ -159,14 +162,15 @@ def _peaks(scores: Tensor, sides: Tensor, metadata: Metadata, limit: int) -> tup
         valid = tf.range(limit) < count
         return tf.where(valid, tf.gather(item[0], kept), 0.0), tf.gather(item[1], kept)
 
-    return tf.map_fn(one, (best, boxes), fn_output_signature=(tf.float32, tf.float32))
+    kept, placed = tf.map_fn(one, (best, boxes), fn_output_signature=(tf.float32, tf.float32))
+    return kept, placed
 
 
 def _crops(pixels: Tensor, boxes: Tensor, stage: CropStage, limit: int) -> tuple[Tensor, Tensor]:
     """As `glue.crop`: crops [N * limit, S, S, 3], and their squares [N, limit, 3] (left, top, side)."""
     import tensorflow as tf
 
-    height, width = pixels.shape[1], pixels.shape[2]
+    height, width = _size(pixels)
     center = (boxes[..., :2] + boxes[..., 2:]) / 2
     side = tf.maximum(2.0, tf.reduce_max(boxes[..., 2:] - boxes[..., :2], -1) * stage.margin)
     corner = center - side[..., None] / 2
@@ -201,7 +205,7 @@ def _judged(looks: dict[str, Tensor], found: Tensor, stage: CropStage, limit: in
     return tf.reshape(chances, (-1, limit, chances.shape[1])), tf.sigmoid(logit)
 
 
-def _placed(points: Tensor, corners: Tensor, width: int, height: int) -> Tensor:
+def _placed(points: Tensor, corners: Tensor, width: Tensor, height: Tensor) -> Tensor:
     """As `glue.from_crop`."""
     import tensorflow as tf
 

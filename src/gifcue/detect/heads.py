@@ -1,0 +1,133 @@
+"""Light heads: what a hand shows, from its landmarks alone. numpy only, fitted in seconds from a few dozen
+samples.
+
+A head is how a user's own gesture is served without touching the networks. Features are made so that
+distance, place in the frame and left or right hand do not matter, and turning does: thumbs up is no thumbs
+down.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from gifcue.errors import ModelError
+
+Floats = npt.NDArray[np.float32]
+
+FORMAT = 1
+POINTS = 21
+# MediaPipe's numbers.
+WRIST = 0
+KNUCKLES = (5, 9, 13, 17)
+FINGERTIPS = (4, 8, 12, 16, 20)
+FINGERS = ((1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
+STEPS = 400
+
+
+def hand_features(landmarks: Floats, aspect: float = 1.0) -> Floats:
+    """Features [F] of one hand.
+
+    `landmarks` is float32 [21, 3] as in `Region`, shares of the frame; `aspect` the frame's width over its
+    height.
+    """
+    points = np.asarray(landmarks, np.float32).copy()
+    points[:, [0, 2]] *= np.float32(aspect)
+    points -= points[WRIST]
+    palm = float(np.linalg.norm(points[list(KNUCKLES), :2], axis=1).mean()) + 1e-6
+    points /= np.float32(palm)
+    first, last = points[KNUCKLES[0], :2], points[KNUCKLES[-1], :2]
+    if first[0] * last[1] - first[1] * last[0] < 0:
+        points[:, 0] = -points[:, 0]
+    tips = points[list(FINGERTIPS), :2]
+    apart = [float(np.linalg.norm(tips[i] - tips[j])) for i in range(5) for j in range(i)]
+    reach = np.linalg.norm(tips, axis=1)
+    straight = []
+    for finger in FINGERS:
+        joints = points[list(finger), :2]
+        length = float(np.linalg.norm(np.diff(joints, axis=0), axis=1).sum()) + 1e-6
+        straight.append(float(np.linalg.norm(joints[-1] - joints[0])) / length)
+    return np.concatenate([points[1:].ravel(), apart, reach, straight]).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LightHead:
+    """Softmax regression. `labels[0]` is "" for none of the others; `weights` [F + 1, labels], the last row
+    a bias.
+    """
+
+    labels: tuple[str, ...]
+    mean: Floats
+    scale: Floats
+    weights: Floats
+
+    def probabilities(self, features: Floats) -> dict[str, float]:
+        """Features [F] ► the probability of each label but none."""
+        logits = np.append((features - self.mean) / self.scale, np.float32(1.0)) @ self.weights
+        powers = np.exp(logits - logits.max())
+        chances = powers / powers.sum()
+        return {label: float(chance) for label, chance in zip(self.labels, chances, strict=True) if label}
+
+    def write(self, path: Path) -> None:
+        """As JSON."""
+        value = {
+            "format": FORMAT,
+            "labels": list(self.labels),
+            "mean": self.mean.tolist(),
+            "scale": self.scale.tolist(),
+            "weights": self.weights.tolist(),
+        }
+        path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def read_head(path: Path) -> LightHead:
+    """Raises ModelError where the file is missing or damaged, or of other features."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        head = LightHead(
+            tuple(str(label) for label in value["labels"]),
+            *(np.asarray(value[name], np.float32) for name in ("mean", "scale", "weights")),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path}: expected a light head, got {error!r}") from error
+    count = len(hand_features(np.zeros((POINTS, 3), np.float32)))
+    if value.get("format") != FORMAT or head.weights.shape != (count + 1, len(head.labels)):
+        raise ModelError(f"{path}: expected format {FORMAT} of {count} features, got {head.weights.shape}")
+    return head
+
+
+def fit_head(features: Floats, labels: Sequence[str], *, pull: float = 0.01) -> LightHead:
+    """Fits features [N, F] to labels ("" for none). Classes count alike, however many samples they have.
+
+    Raises:
+        ValueError: fewer than two different labels.
+    """
+    names = ("", *sorted({label for label in labels if label}))
+    present = set(labels)
+    if len(present) < 2:
+        raise ValueError(f"labels: expected samples of a gesture and of none, got only {sorted(present)}")
+    mean = features.mean(0)
+    scale = features.std(0) + np.float32(0.05)
+    inputs = np.concatenate([(features - mean) / scale, np.ones((len(features), 1))], 1).astype(np.float64)
+    wanted = np.array([[float(label == name) for name in names] for label in labels])
+    shares = wanted.sum(0)
+    weight = (wanted / np.maximum(shares, 1.0)).sum(1)
+    weight /= weight.sum()
+    weights = np.zeros((inputs.shape[1], len(names)))
+    speed = np.zeros_like(weights)
+    # Nesterov's steps on a convex problem: no library, and the same result every time. A step below 1 /
+    # curvature.
+    size = 1.0 / (0.5 * float((weight[:, None] * inputs**2).sum()) + pull)
+    for step in range(STEPS):
+        ahead = weights + step / (step + 3) * speed
+        logits = inputs @ ahead
+        powers = np.exp(logits - logits.max(1, keepdims=True))
+        off = (powers / powers.sum(1, keepdims=True) - wanted) * weight[:, None]
+        moved = ahead - size * (inputs.T @ off + pull * ahead)
+        speed, weights = moved - weights, moved
+    return LightHead(names, mean.astype(np.float32), scale.astype(np.float32), weights.astype(np.float32))

@@ -341,7 +341,7 @@ SCENES: dict[str, Scene] = {
     "thinking_1": Scene(PEACH, thinking_face, begin=0.6),
     "thinking_2": Scene(LILAC, thinking_bulb, begin=0.7),
     "wave_1": Scene(MINT, wave_hand, frames=12, frame_ms=60),
-    "wave_2": Scene(LEMON, wave_bear, frames=12, frame_ms=110),
+    "wave_2": Scene(LEMON, wave_bear, frames=12, frame_ms=110, begin=0.02),
     "ok_hand_1": Scene(PEACH, ok_pop, frames=16, frame_ms=90, begin=0.6),
     "ok_hand_2": Scene(LEMON, ok_stamp, frames=16),
     "thumbs_up_1": Scene(SKY, thumbs_pop, begin=0.5),

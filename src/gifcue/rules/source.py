@@ -15,6 +15,7 @@ from gifcue.rules.book import Path, where
 # Far more than a book needs; a bound for what a wrong file can cost.
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 16
+PLAIN_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ def _construct(node: yaml.Node, path: Path, source: Source) -> Any:
     if len(path) > MAX_DEPTH:
         source.mistakes.append(Mistake(line, where(path), f"expected at most {MAX_DEPTH} levels"))
         return None
+    if not isinstance(node, yaml.ScalarNode) and node.tag not in PLAIN_TAGS:
+        source.mistakes.append(Mistake(line, where(path), f"expected no tag, got {node.tag}"))
     if isinstance(node, yaml.SequenceNode):
         return [_construct(each, (*path, index), source) for index, each in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):

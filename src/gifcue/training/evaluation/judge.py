@@ -89,7 +89,7 @@ def judge_picture(
         right[label] = tuple(bool(hit[i] >= 0) for i in counting)
         threshold = thresholds.get(label, DEFAULT_THRESHOLD)
         positives[label] = len(wanted)
-        masked[label] = sum(hit[i] == MASKED and found[i].score >= threshold for i in range(len(found)))
+        masked[label] = sum(d.score >= threshold for d, i in zip(found, hit, strict=True) if i == MASKED)
         for index in counting:
             if hit[index] == MISS and found[index].score >= threshold:
                 mistakes.append(_false(picture, found[index], others, wanted))

@@ -240,14 +240,6 @@ async def test_several_workers_share_what_waits(arena: Arena) -> None:
         await kit.pool.stop()
 
 
-async def test_each_worker_gets_its_device_and_its_share_of_the_cores(arena: Arena) -> None:
-    settings = PoolSettings(workers=3, threads=2, cuda_devices=("0", "1"))
-    kit = Kit(arena, settings, SUPERVISION)
-    environments = [seat.worker._env for seat in kit.pool._seats]
-    assert [environment["CUDA_VISIBLE_DEVICES"] for environment in environments] == ["0", "1", "0"]
-    assert {environment["OMP_NUM_THREADS"] for environment in environments} == {"2"}
-
-
 async def test_a_free_worker_waits_for_a_batch_to_fill_if_told_to(arena: Arena) -> None:
     now_s = 0.0
     kit = Kit(arena, PoolSettings(max_batch=2, max_wait_ms=100.0), SUPERVISION)

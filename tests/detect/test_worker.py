@@ -9,7 +9,7 @@ import pytest
 
 from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
 from gifcue.detect.regions import Region
-from gifcue.detect.worker import Batch, InlinePicture, SlotPicture, judge, view
+from gifcue.detect.worker import Batch, InlinePicture, SlotPicture, _log_once, judge, view
 from gifcue.testing.fake_detector import INFO, RAISE, FakeDetector
 from gifcue.workers.arena import Arena
 
@@ -83,6 +83,16 @@ def test_one_failing_picture_fails_alone(arena: Arena, detector: FakeDetector) -
 def test_a_detector_that_fails_on_everything_but_warms_is_kept(arena: Arena, detector: FakeDetector) -> None:
     results = judge(detector, arena, Batch(1, (InlinePicture(bytes([RAISE]) * 3, 1, 1),))).results
     assert results == ("RuntimeError: told to",)
+
+
+def test_many_failures_leave_one_trace_in_the_log(
+    arena: Arena, detector: FakeDetector, caplog: pytest.LogCaptureFixture
+) -> None:
+    _log_once.cache_clear()
+    for number in range(5):
+        judge(detector, arena, Batch(number, (InlinePicture(bytes([RAISE]) * 3, 1, 1),)))
+    assert len(caplog.records) == 1
+    assert "told to" in caplog.text
 
 
 def test_an_ill_detector_ends_its_process(arena: Arena) -> None:

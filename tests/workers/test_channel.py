@@ -1,4 +1,4 @@
-"""Framing, and both ends of a channel over a real socket pair."""
+"""Both ends of a channel, over a real socket pair."""
 
 from __future__ import annotations
 
@@ -9,56 +9,8 @@ from typing import Any
 
 import pytest
 
-from gifcue.workers.channel import (
-    READ_BYTES,
-    AsyncChannel,
-    BlockingChannel,
-    ChannelClosed,
-    Inbox,
-    Kind,
-    encode,
-)
-
-
-def feed(inbox: Inbox, data: bytes, piece_bytes: int) -> list[Any]:
-    """Hands over the data in pieces; returns the bodies that come out."""
-    bodies = []
-    while data:
-        with inbox.space() as space:
-            count = min(piece_bytes, len(space), len(data))
-            space[:count] = data[:count]
-        data = data[count:]
-        inbox.filled(count)
-        bodies += [body for _, body in inbox.frames()]
-    return bodies
-
-
-def frame(body: Any) -> bytes:
-    return b"".join(encode(Kind.MESSAGE, body))
-
-
-class TestInbox:
-    @pytest.mark.parametrize("piece_bytes", [1, 2, 7, 1000, READ_BYTES])
-    def test_frames_come_out_whole_however_they_are_cut(self, piece_bytes: int) -> None:
-        messages = [("frame", 1, 2.5), {"a": [1, 2]}, b"x" * 3000, "", 0]
-        assert feed(Inbox(), b"".join(map(frame, messages)), piece_bytes) == messages
-
-    def test_a_frame_larger_than_the_buffer_comes_through_and_its_memory_goes(self) -> None:
-        inbox = Inbox()
-        large = b"x" * (3 * READ_BYTES)
-        assert feed(inbox, frame(large) + frame("after"), 50_000) == [large, "after"]
-        assert feed(inbox, frame(b"y" * 200_000) * 20, 50_000) == [b"y" * 200_000] * 20
-        assert len(inbox._buffer) <= READ_BYTES
-
-    def test_a_stream_out_of_step_is_seen(self) -> None:
-        with pytest.raises(ValueError, match="expected a frame of at most"):
-            feed(Inbox(), b"\xff" * 64, 64)
-
-
-def test_a_message_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gifcue.workers.channel.MAX_FRAME_BYTES", 100)
-    with pytest.raises(ValueError, match="expected a message of at most 100 bytes"):
-        encode(Kind.MESSAGE, b"x" * 100)
+from gifcue.workers.channel import AsyncChannel, BlockingChannel, ChannelClosed
+from gifcue.workers.framing import Kind
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Supervision: the rules by themselves, and on real children."""
+"""Supervision of real children."""
 
 from __future__ import annotations
 
@@ -17,58 +17,11 @@ import pytest
 from gifcue.errors import WorkerLost, WorkerStartError
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
-from gifcue.workers.supervised import RestartBudget, SupervisedWorker, Verdict, Watchdog, WorkerState
+from gifcue.workers.supervised import SupervisedWorker, WorkerState
 
 TARGETS = "gifcue.testing.worker_targets"
 # Patient, so that a slow machine fails no test; tests of impatience say so.
 PATIENT = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
-
-
-class TestRestartBudget:
-    def test_pauses_double_up_to_the_longest(self) -> None:
-        budget = RestartBudget(SupervisionSettings(backoff_initial_s=1.0, backoff_max_s=5.0))
-        assert [budget.spend(0.0) for _ in range(5)] == [1.0, 2.0, 4.0, 5.0, 5.0]
-
-    def test_more_than_five_in_sixty_seconds_are_too_many(self) -> None:
-        budget = RestartBudget(SupervisionSettings())
-        assert all(budget.spend(10.0 * number) is not None for number in range(5))
-        assert budget.spend(59.0) is None
-
-    def test_old_failures_are_forgotten(self) -> None:
-        budget = RestartBudget(SupervisionSettings(backoff_initial_s=0.1))
-        for _ in range(5):
-            budget.spend(0.0)
-        assert budget.spend(60.0) == 0.1
-
-
-class TestWatchdog:
-    SETTINGS = SupervisionSettings(ping_interval_s=1.0, stuck_after_s=4.0)
-
-    def run(self, seconds: range, watchdog: Watchdog) -> list[Verdict]:
-        return [watchdog.tick(float(second)) for second in seconds]
-
-    def test_who_answers_is_asked_again_and_is_never_stuck(self) -> None:
-        watchdog = Watchdog(self.SETTINGS, 0.0)
-        for second in range(1, 100):
-            assert watchdog.tick(float(second)) is Verdict.PING
-            watchdog.heard(pong=True)
-
-    def test_who_is_silent_is_stuck(self) -> None:
-        watchdog = Watchdog(self.SETTINGS, 0.0)
-        verdicts = self.run(range(1, 6), watchdog)
-        assert verdicts == [Verdict.PING, Verdict.NOTHING, Verdict.NOTHING, Verdict.NOTHING, Verdict.STUCK]
-
-    def test_who_works_through_a_long_queue_is_not_stuck(self) -> None:
-        watchdog = Watchdog(self.SETTINGS, 0.0)
-        watchdog.tick(1.0)
-        for second in range(2, 100):
-            assert watchdog.tick(float(second)) is Verdict.NOTHING
-            watchdog.heard(pong=False)
-
-    def test_a_front_that_was_held_up_blames_nobody(self) -> None:
-        watchdog = Watchdog(self.SETTINGS, 0.0)
-        watchdog.tick(1.0)
-        assert watchdog.tick(3600.0) is Verdict.NOTHING
 
 
 class Kit:
@@ -320,6 +273,22 @@ class TestFailure:
         kit = Kit(settings=PATIENT.model_copy(update={"max_restarts": 1}))
         with pytest.raises(WorkerStartError, match="expected to start a process, got"):
             await kit.start()
+
+    async def test_a_fault_of_the_supervision_itself_is_heard_of(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        faults: list[str] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
+        kit = Kit()
+
+        def fail(_: int) -> None:
+            raise LookupError("a bug")
+
+        monkeypatch.setattr(kit.worker, "_spawn", fail)
+        with pytest.raises(WorkerStartError, match="LookupError: a bug"):
+            await kit.start()
+        assert faults == ["the supervision of worker test-0 failed"]
+        await kit.worker.stop()
 
 
 class TestStop:

@@ -220,7 +220,7 @@ class DetectorPool:
             target,
             init,
             fds={"arena": arena.fd},
-            env=self._environment(index),
+            env=self._settings.environment(index),
             on_message=lambda judged: self._on_judged(seat, judged),
             on_ready=self._on_ready,
             on_lost=lambda reason: self._lose(seat, reason),
@@ -230,21 +230,6 @@ class DetectorPool:
         )
         seat = _Seat(worker)
         return seat
-
-    def _environment(self, index: int) -> dict[str, str]:
-        threads = str(self._settings.threads)
-        # Libraries that size their thread pools by the machine would have the workers fight for its cores.
-        environment = {
-            "OMP_NUM_THREADS": threads,
-            "OPENBLAS_NUM_THREADS": threads,
-            "TF_NUM_INTRAOP_THREADS": threads,
-            "TF_NUM_INTEROP_THREADS": "1",
-            "TF_CPP_MIN_LOG_LEVEL": "2",
-        }
-        devices = self._settings.cuda_devices
-        if devices:
-            environment["CUDA_VISIBLE_DEVICES"] = devices[index % len(devices)]
-        return environment
 
     @staticmethod
     async def _start(worker: SupervisedWorker) -> None:
@@ -313,11 +298,11 @@ class DetectorPool:
         for place, seat in enumerate(free):
             share = math.ceil(len(self._scheduler) / (len(free) - place))
             if share:
-                self._give(seat, min(share, self._settings.max_batch))
+                self._give(seat, min(share, self._settings.batch_limit))
 
     def _to_wait_s(self) -> float:
         oldest_s = self._scheduler.oldest_s
-        if oldest_s is None or len(self._scheduler) >= self._settings.max_batch:
+        if oldest_s is None or len(self._scheduler) >= self._settings.batch_limit:
             return 0.0
         return oldest_s + self._settings.max_wait_ms / 1000.0 - self._clock()
 

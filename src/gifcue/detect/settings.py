@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gifcue.detect.detector import Backend, DetectorConfig
 
+_BATCH_LIMITS: dict[Backend, int] = {"litert": 1, "savedmodel": 8}
+
 
 class PoolSettings(BaseModel):
     """The detector workers and their batches."""
@@ -29,8 +31,10 @@ class PoolSettings(BaseModel):
         default=(),
         description="CUDA devices, one a worker, in turn; empty leaves the choice to the backend.",
     )
-    max_batch: Literal[1, 2, 4, 8, 16, 32] = Field(
-        default=8, description="Frames in one batch at most; the sizes below it are used as well."
+    max_batch: Literal[1, 2, 4, 8, 16, 32] | None = Field(
+        default=None,
+        description="Frames in one batch at most. Unset: 8 with savedmodel; 1 with litert, which judges the frames "
+        "of a batch one after another, so that a larger one only keeps finished results waiting.",
     )
     max_wait_ms: float = Field(
         default=0.0,
@@ -54,3 +58,18 @@ class PoolSettings(BaseModel):
             max_faces=self.max_faces,
             max_hands=self.max_hands,
         )
+
+    @property
+    def batch_limit(self) -> int:
+        """Frames in one batch at most, for this backend."""
+        return self.max_batch or _BATCH_LIMITS[self.backend]
+
+    def environment(self, index: int) -> dict[str, str]:
+        """What the environment of worker `index` needs besides the server's own."""
+        # Libraries that size their thread pools by the machine would have the workers fight for its cores.
+        variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(self.threads))
+        variables |= {"TF_NUM_INTRAOP_THREADS": str(self.threads), "TF_NUM_INTEROP_THREADS": "1"}
+        variables["TF_CPP_MIN_LOG_LEVEL"] = "2"
+        if self.cuda_devices:
+            variables["CUDA_VISIBLE_DEVICES"] = self.cuda_devices[index % len(self.cuda_devices)]
+        return variables

@@ -136,9 +136,7 @@ def _detect(detector: Detector, frames: Sequence[Frame]) -> list[list[Region] | 
             raise ValueError(f"expected the regions of {len(frames)} frames, got those of {len(regions)}")
         return list(regions)
     except Exception as error:
-        logger.warning(
-            "the detector failed on a batch of %d: %s: %s", len(frames), type(error).__name__, error
-        )
+        _log_once()
         if len(frames) == 1:
             return [f"{type(error).__name__}: {error}"]
     return [answer for frame in frames for answer in _detect(detector, [frame])]

@@ -27,7 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from gifcue.errors import GifcueError
-from gifcue.workers.channel import BlockingChannel, ChannelClosed, Kind
+from gifcue.workers.channel import BlockingChannel, ChannelClosed
+from gifcue.workers.framing import Kind
 
 Target = Callable[[BlockingChannel, Any, Mapping[str, int]], None]
 

@@ -19,13 +19,14 @@ import signal
 import socket
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gifcue.errors import WorkerLost, WorkerStartError
-from gifcue.workers.channel import AsyncChannel, Kind
+from gifcue.workers.channel import AsyncChannel
+from gifcue.workers.framing import Kind
+from gifcue.workers.patience import RestartBudget, Verdict, Watchdog
 from gifcue.workers.process import Process
 from gifcue.workers.settings import SupervisionSettings
 
@@ -55,66 +56,6 @@ class WorkerStatistics:
     restarts: int
     last_failure: str
     buffered_bytes: int
-
-
-class RestartBudget:
-    """Counts failures within a window and says how long to wait before the next start."""
-
-    def __init__(self, settings: SupervisionSettings) -> None:
-        self._settings = settings
-        self._failures: deque[float] = deque()
-
-    def spend(self, now_s: float) -> float | None:
-        """The pause before the next start in seconds; None where the budget is spent."""
-        self._failures.append(now_s)
-        while now_s - self._failures[0] >= self._settings.restart_window_s:
-            self._failures.popleft()
-        count = len(self._failures)
-        if count > self._settings.max_restarts:
-            return None
-        return min(self._settings.backoff_initial_s * 2.0 ** (count - 1), self._settings.backoff_max_s)
-
-
-class Verdict(enum.Enum):
-    """What to do after a tick."""
-
-    NOTHING = 0
-    PING = 1
-    STUCK = 2
-
-
-class Watchdog:
-    """Tells a silent worker from a busy one. Anything the worker sends is a sign of life.
-
-    Silence is summed up tick by tick, and one tick counts for two at most: where the front itself was held
-    up (a suspended machine, a debugger), the workers are not to blame for the silence.
-    """
-
-    def __init__(self, settings: SupervisionSettings, now_s: float) -> None:
-        self.tick_s = min(settings.ping_interval_s, settings.stuck_after_s / 4.0)
-        self._settings = settings
-        self._last_tick_s = now_s
-        self._last_ping_s = now_s
-        self._asked = False
-        self._silent_s = 0.0
-
-    def heard(self, *, pong: bool) -> None:
-        """The worker sent something."""
-        self._silent_s = 0.0
-        if pong:
-            self._asked = False
-
-    def tick(self, now_s: float) -> Verdict:
-        """To be called every `tick_s`."""
-        passed_s = min(now_s - self._last_tick_s, 2.0 * self.tick_s)
-        self._last_tick_s = now_s
-        if self._asked:
-            self._silent_s += passed_s
-            return Verdict.STUCK if self._silent_s >= self._settings.stuck_after_s else Verdict.NOTHING
-        if now_s - self._last_ping_s < self._settings.ping_interval_s:
-            return Verdict.NOTHING
-        self._asked, self._silent_s, self._last_ping_s = True, 0.0, now_s
-        return Verdict.PING
 
 
 class SupervisedWorker:
@@ -230,10 +171,13 @@ class SupervisedWorker:
         try:
             await self._supervise()
         except Exception as error:
-            # Whoever waits for the worker must hear of it, whatever it was.
+            # Our own fault, but whoever waits for the worker or for its answers must hear of it.
+            was_ready = self._state is WorkerState.READY
             self._last_failure = f"{type(error).__name__}: {error}"
+            self._report("the supervision", error)
             self._set_state(WorkerState.FAILED)
-            raise
+            if was_ready:
+                self._call(self._on_lost, self._last_failure)
 
     async def _supervise(self) -> None:
         was_ever_ready = False
@@ -268,9 +212,11 @@ class SupervisedWorker:
         with theirs:
             try:
                 process = self._spawn(theirs.fileno())
-            except OSError as error:
+            except BaseException as error:
                 ours.close()
-                return f"expected to start a process, got {error}"
+                if isinstance(error, OSError):
+                    return f"expected to start a process, got {error}"
+                raise
         self._pid = process.pid
         channel = self._channel = AsyncChannel(ours, self._on_frame, lambda: self._finish(""))
         process.exited.add_done_callback(lambda _: self._finish(""))
@@ -349,9 +295,12 @@ class SupervisedWorker:
             callback(argument)
         except Exception as error:
             # A fault in the front's handling must not end the supervision.
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": f"a callback of worker {self.name} failed", "exception": error}
-            )
+            self._report("a callback", error)
+
+    def _report(self, what: str, error: Exception) -> None:
+        asyncio.get_running_loop().call_exception_handler(
+            {"message": f"{what} of worker {self.name} failed", "exception": error}
+        )
 
     def _spawn(self, channel_fd: int) -> Process:
         arguments = [

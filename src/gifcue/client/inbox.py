@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 
 from gifcue.client.events import Event, FrameDecided, Phase, Reaction
 
-# A caller that reads slowly or not at all loses HOLDING and decisions on frames beyond this backlog, and nothing
-# else: they are only worth having while they are fresh, while a STARTED without its ENDED would leave a GIF on the
-# screen for ever.
+# A caller that reads slowly or not at all loses HOLDING and decisions on frames beyond this backlog, and
+# nothing else: they are only worth having while they are fresh, while a STARTED without its ENDED would leave
+# a GIF on the screen for ever.
 FLEETING_BACKLOG = 4096
 
 

@@ -118,10 +118,10 @@ class ReactionPolicy:
         if last_s is not None and at_s < last_s:
             if last_s - at_s <= settings.max_backstep_s:
                 return False
-            events += self._stop_all(at_s, EndReason.CLOCK_JUMP)
-            self._forget()
             for reaction in self._reactions.values():
                 reaction.shift_clock(last_s, at_s)
+            events += self._stop_all(at_s, EndReason.CLOCK_JUMP)
+            self._forget()
         elif last_s is not None and at_s - last_s > settings.max_gap_s:
             events += self._stop_all(at_s, EndReason.GAP)
             self._forget()

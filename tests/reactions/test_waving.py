@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+
+from gifcue.detect.regions import Region
+from gifcue.reactions import Phase, PolicySettings
+from gifcue.reactions.motion import Sample, swings
+from gifcue.testing.people import Scene, face, hand, phases, play, policy, started, times
+
+SIZE = 0.1  # width of the hand
+
+
+def waving(hz: float, reach: float, *, size: float = SIZE, noise: float = 0.0, **more: bool) -> Scene:
+    """A palm that goes `reach` of its widths from side to side, so many times a second."""
+    randomness = random.Random(3)
+
+    def scene(at_s: float) -> list[Region]:
+        x = 0.5 + 0.5 * reach * size * math.sin(math.tau * hz * at_s)
+        jitter = [randomness.gauss(0.0, noise * size) for _ in range(2)]
+        return [hand(x + jitter[0], 0.3 + jitter[1], size, wave=0.85, **more)]
+
+    return scene
+
+
+@pytest.mark.parametrize("fps", [5.0, 7.0, 10.0])
+@pytest.mark.parametrize(
+    ("hz", "reach"), [(0.4, 3.0), (0.8, 1.0), (0.8, 3.0), (1.3, 1.0), (1.3, 3.0), (1.9, 1.0)]
+)
+@pytest.mark.parametrize("landmarks", [False, True])
+def test_a_waving_palm_is_a_wave(fps: float, hz: float, reach: float, landmarks: bool) -> None:
+    events = play(policy(), waving(hz, reach, landmarks=landmarks), times(8.0, fps))
+    assert started(events) == ["wave"]
+    first = next(event for event in events if event.phase is Phase.STARTED)
+    # Three swings and the dwell, and the frames between which the turning points fall.
+    assert first.at_s <= 0.6 + 1.75 / hz + 2 / fps
+
+
+def test_a_quick_wave_fires_soon() -> None:
+    events = play(policy(), waving(2.0, 1.0), times(4.0))
+    assert next(event.at_s for event in events if event.phase is Phase.STARTED) <= 1.0
+
+
+@pytest.mark.parametrize("fps", [3.0, 4.0])
+@pytest.mark.parametrize("hz", [0.7, 1.1, 1.7, 2.3])
+def test_a_wave_is_found_in_few_frames_a_second(fps: float, hz: float) -> None:
+    assert started(play(policy(), waving(hz, 1.5), times(8.0, fps))) == ["wave"]
+
+
+def test_a_wave_is_found_at_irregular_times() -> None:
+    randomness = random.Random(5)
+    at, now_s = [], 0.0
+    while now_s < 6.0:
+        at.append(now_s)
+        now_s += randomness.uniform(0.1, 0.33)
+    assert started(play(policy(), waving(1.2, 1.5), at)) == ["wave"]
+
+
+@pytest.mark.parametrize("preset", ["careful", "normal", "playful"])
+@pytest.mark.parametrize("fps", [3.0, 10.0, 30.0])
+@pytest.mark.parametrize("landmarks", [False, True])
+def test_an_open_palm_held_still_is_never_a_wave(preset: str, fps: float, landmarks: bool) -> None:
+    made = policy(PolicySettings(preset=preset))
+    events = play(made, waving(1.0, 0.0, noise=0.03, landmarks=landmarks), times(10.0, fps))
+    assert events == []
+    assert not made.holding, "a still palm keeps no filter from skipping"
+
+
+def test_a_palm_that_moves_up_and_down_is_no_wave() -> None:
+    def scene(at_s: float) -> list[Region]:
+        swing = math.sin(math.tau * 1.5 * at_s)
+        return [hand(0.5 + 0.02 * swing, 0.4 + 0.1 * swing, wave=0.9)]
+
+    assert started(play(policy(), scene, times(6.0))) == []
+
+
+def test_a_palm_that_only_passes_is_no_wave() -> None:
+    assert started(play(policy(), lambda at_s: [hand(0.1 + 0.15 * at_s, wave=0.9)], times(5.0))) == []
+
+
+def test_to_and_fro_once_is_no_wave() -> None:
+    def scene(at_s: float) -> list[Region]:
+        return [hand(0.5 + (0.1 * math.sin(math.tau * at_s) if at_s < 0.5 else 0.0), wave=0.9)]
+
+    assert started(play(policy(), scene, times(4.0))) == []
+
+
+@pytest.mark.parametrize("hz", [0.5, 1.0, 2.0])
+def test_a_body_that_sways_or_a_camera_that_shakes_is_no_wave(hz: float) -> None:
+    def scene(at_s: float) -> list[Region]:
+        sway = 0.05 * math.sin(math.tau * hz * at_s)
+        return [face(0.5 + sway, 0.4), hand(0.25 + sway, 0.5, wave=0.9)]
+
+    assert started(play(policy(), scene, times(8.0))) == []
+
+
+def test_a_wave_before_a_body_that_sways_is_one() -> None:
+    def scene(at_s: float) -> list[Region]:
+        sway = 0.05 * math.sin(math.tau * 0.3 * at_s)
+        wave = 0.06 * math.sin(math.tau * 1.5 * at_s)
+        return [face(0.5 + sway, 0.4), hand(0.25 + sway + wave, 0.5, wave=0.9)]
+
+    assert started(play(policy(), scene, times(4.0))) == ["wave"]
+
+
+def test_a_fist_that_moves_from_side_to_side_is_no_wave() -> None:
+    def scene(at_s: float) -> list[Region]:
+        return [hand(0.5 + 0.06 * math.sin(math.tau * 1.5 * at_s), wave=0.2)]
+
+    assert play(policy(), scene, times(5.0)) == []
+
+
+def test_blurred_frames_do_not_break_a_wave() -> None:
+    randomness = random.Random(9)
+
+    def scene(at_s: float) -> list[Region]:
+        x = 0.5 + 0.06 * math.sin(math.tau * 1.5 * at_s)
+        return (
+            [hand(x, 0.3, wave=0.9 if randomness.random() < 0.75 else 0.2)]
+            if randomness.random() < 0.9
+            else []
+        )
+
+    assert started(play(policy(), scene, times(6.0))) == ["wave"]
+
+
+def test_a_wave_ends_when_the_palm_comes_to_rest_and_may_come_again() -> None:
+    def scene(at_s: float) -> list[Region]:
+        moves = at_s % 8.0 < 2.0
+        return [hand(0.5 + (0.06 * math.sin(math.tau * 1.5 * at_s) if moves else 0.0), wave=0.9)]
+
+    events = play(policy(), scene, times(16.0))
+    assert [each for each in phases(events) if each != "holding"] == ["started", "ended", "started", "ended"]
+    ended = next(event for event in events if event.phase is Phase.ENDED)
+    assert 2.0 < ended.at_s <= 3.1
+
+
+def test_a_wave_broken_off_is_cancelled() -> None:
+    def scene(at_s: float) -> list[Region]:
+        return [hand(0.5 + 0.06 * math.sin(math.tau * 1.5 * at_s), wave=0.9)] if at_s < 0.45 else []
+
+    assert phases(play(policy(), scene, times(3.0))) == ["holding", "cancelled"]
+
+
+def test_skipped_frames_mean_no_motion() -> None:
+    def scene(at_s: float) -> list[Region] | None:
+        return [hand(0.5, 0.3, wave=0.9)] if at_s < 0.2 else None
+
+    assert play(policy(), scene, times(1.9)) == []
+
+
+def test_coming_and_going_landmarks_are_no_motion() -> None:
+    def scene(at_s: float) -> list[Region]:
+        shown = round(at_s * 10) % 2 == 0
+        region = hand(0.5, 0.3, wave=0.9, landmarks=shown)
+        if region.landmarks is not None:
+            region.landmarks[:, 0] += 0.06
+        return [region]
+
+    assert play(policy(), scene, times(4.0)) == []
+
+
+def _samples(xs: list[float]) -> list[Sample]:
+    return [Sample(number / 10, x * SIZE, 0.5, SIZE, SIZE) for number, x in enumerate(xs)]
+
+
+def test_swings_are_counted_from_turn_to_turn() -> None:
+    found = swings(_samples([0, 0, 0.5, 1.0, 1.0, 0.5, 0, 0.05, 0.6]), 0.3)
+    assert [(round(each.travel, 2), each.begun_s, each.ended_s) for each in found] == [
+        (1.0, 0.1, 0.3),
+        (1.0, 0.4, 0.6),
+        (0.55, 0.7, 0.8),
+    ]
+
+
+def test_jitter_is_no_swing() -> None:
+    assert swings(_samples([0, 0.1, -0.1, 0.15, -0.1, 0.1]), 0.3) == []
+    assert swings(_samples([0.0]), 0.3) == []
+    assert swings([], 0.3) == []

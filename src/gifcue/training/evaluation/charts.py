@@ -86,8 +86,7 @@ def draw_groups(evaluation: Evaluation, path: Path) -> None:
                 table[row, column] = figures["f1"]
     height = 0.26 * len(by_group) + 1.4
     figure, axes = plt.subplots(figsize=(8.5, height), layout="constrained")
-    colours = plt.get_cmap("RdYlGn").copy()
-    colours.set_bad("whitesmoke")
+    colours = plt.get_cmap("RdYlGn").with_extremes(bad="whitesmoke")
     image = axes.imshow(np.ma.masked_invalid(table), cmap=colours, vmin=0.5, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(table):
         if not np.isnan(value):

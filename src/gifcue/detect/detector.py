@@ -25,7 +25,8 @@ class DetectorConfig:
 
     `threads` are the interpreter's, and 1 by choice: workers scale by processes, and two interpreters that
     share cores by threads are slower than two that do not. `max_faces` and `max_hands` bound the crops of
-    one frame, best first, so that a poster of faces cannot stall a batch.
+    one frame, best first, so that a poster of faces cannot stall a batch. `heads` are files of light heads
+    (`gifcue.detect.heads`): gestures that a user taught, beside the model's own.
     """
 
     model_dir: Path
@@ -33,6 +34,7 @@ class DetectorConfig:
     threads: int = 1
     max_faces: int = 4
     max_hands: int = 6
+    heads: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from gifcue.detect.detector import ModelInfo
 from gifcue.errors import ModelError
 
 Floats = npt.NDArray[np.float32]
@@ -28,6 +29,8 @@ KNUCKLES = (5, 9, 13, 17)
 FINGERTIPS = (4, 8, 12, 16, 20)
 FINGERS = ((1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
 STEPS = 400
+# A head knows few people: it must be surer than a network to be believed.
+HEAD_THRESHOLD = 0.7
 
 
 def hand_features(landmarks: Floats, aspect: float = 1.0) -> Floats:
@@ -99,6 +102,31 @@ def read_head(path: Path) -> LightHead:
     if value.get("format") != FORMAT or head.weights.shape != (count + 1, len(head.labels)):
         raise ModelError(f"{path}: expected format {FORMAT} of {count} features, got {head.weights.shape}")
     return head
+
+
+def taught(heads: Sequence[LightHead], landmarks: Floats, aspect: float) -> dict[str, float]:
+    """What the heads say of one hand, landmarks as in `Region`; nothing where there are no heads."""
+    if not heads:
+        return {}
+    features = hand_features(landmarks, aspect)
+    shown: dict[str, float] = {}
+    for head in heads:
+        shown.update(head.probabilities(features))
+    return shown
+
+
+def with_heads(info: ModelInfo, heads: Sequence[LightHead]) -> ModelInfo:
+    """The model's description with the labels of the heads, as gestures of a hand."""
+    labels = tuple(label for head in heads for label in head.labels if label and label not in info.labels)
+    if not labels:
+        return info
+    hands = (*info.attributes.get("hand", ()), *labels)
+    return replace(
+        info,
+        labels=(*info.labels, *labels),
+        thresholds={**info.thresholds, **dict.fromkeys(labels, HEAD_THRESHOLD)},
+        attributes={**info.attributes, "hand": hands},
+    )
 
 
 def fit_head(features: Floats, labels: Sequence[str], *, pull: float = 0.01) -> LightHead:

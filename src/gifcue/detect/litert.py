@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from gifcue.detect import glue
 from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
+from gifcue.detect.heads import read_head, taught, with_heads
 from gifcue.detect.metadata import Metadata, read_metadata
 from gifcue.detect.regions import KINDS, Box, Kind, Region
 from gifcue.errors import ConfigError, ModelError
@@ -76,6 +77,8 @@ class LiteRtDetector:
             name: Network(path, config.threads) for name, path in self._metadata.files.items()
         }
         info = self._metadata.info
+        self._heads = [read_head(path) for path in config.heads]
+        self._info = with_heads(info, self._heads)
         expected = (1, info.input_height, info.input_width, 3)
         if self._networks["detector"].input_shape != expected:
             raise ModelError(
@@ -84,7 +87,7 @@ class LiteRtDetector:
 
     @property
     def info(self) -> ModelInfo:
-        return self._metadata.info
+        return self._info
 
     def warm(self) -> None:
         for network in self._networks.values():
@@ -128,13 +131,17 @@ class LiteRtDetector:
         for seen in self.look(frame):
             stage, outputs = self._metadata.stages[seen.kind], seen.outputs
             chances = stage.calibration.probabilities(outputs["by_shape"][None], outputs["by_sight"][None])[0]
+            landmarks = glue.from_crop(outputs["landmarks"], seen.box, stage.margin, width, height)
+            shown = {label: float(chance) for label, chance in zip(stage.labels, chances[1:], strict=True)}
+            if seen.kind == "hand":
+                shown.update(taught(self._heads, landmarks, width / height))
             regions.append(
                 Region(
                     seen.kind,
                     to_box(seen.box, width, height),
                     stage.rescoring.score(seen.found, float(outputs["presence"][0])),
-                    {label: float(chance) for label, chance in zip(stage.labels, chances[1:], strict=True)},
-                    glue.from_crop(outputs["landmarks"], seen.box, stage.margin, width, height),
+                    shown,
+                    landmarks,
                 )
             )
         return sorted(regions, key=lambda region: -region.score)

@@ -8,6 +8,7 @@ gifcue's own adds landmarks and each detection's region, so that nothing has to 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
 from gifcue.detect.glue import shrink
+from gifcue.detect.heads import read_head, taught, with_heads
 from gifcue.detect.labels import read_label_map
 from gifcue.detect.metadata import LABEL_MAP, METADATA, read_metadata
 from gifcue.detect.regions import DEFAULT_THRESHOLD, KINDS, Box, Detection, Kind, Region, group
@@ -54,7 +56,8 @@ class SavedModelDetector:
                 f"{folder}: expected outputs {', '.join(OUTPUTS)}, none named {', '.join(missing)}"
             )
         self._tensor = tf.constant
-        self._info = _info(config.model_dir, folder)
+        self._heads = [read_head(path) for path in config.heads]
+        self._info = with_heads(_info(config.model_dir, folder), self._heads)
         self._labels = read_label_map(_label_map(config.model_dir, folder)).by_id
         own = (config.model_dir / METADATA).exists()
         metadata = read_metadata(config.model_dir, "savedmodel") if own else None
@@ -84,7 +87,7 @@ class SavedModelDetector:
                     batch[row] = small[place]
                 outputs = self._run(batch)
                 for row, place in enumerate(part):
-                    answers[place] = self._regions(outputs, row)
+                    answers[place] = self._regions(outputs, row, shape[1] / shape[0])
         return answers
 
     def close(self) -> None:
@@ -93,7 +96,7 @@ class SavedModelDetector:
     def _run(self, batch: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
         return {name: value.numpy() for name, value in self._serve(input_tensor=self._tensor(batch)).items()}
 
-    def _regions(self, outputs: dict[str, npt.NDArray[Any]], row: int) -> list[Region]:
+    def _regions(self, outputs: dict[str, npt.NDArray[Any]], row: int, aspect: float) -> list[Region]:
         count = int(outputs["num_detections"][row])
         boxes = np.clip(outputs["detection_boxes"][row, :count], 0.0, 1.0)
         names = [self._labels.get(int(number), "") for number in outputs["detection_classes"][row, :count]]
@@ -104,7 +107,15 @@ class SavedModelDetector:
         ]
         if "detection_regions" not in outputs:
             return group([detection for detection in detections if detection.label])
-        return _own_regions(detections, outputs, row)
+        regions = _own_regions(detections, outputs, row)
+        if not self._heads:
+            return regions
+        return [
+            replace(region, attributes={**region.attributes, **taught(self._heads, region.landmarks, aspect)})
+            if region.kind == "hand" and region.landmarks is not None
+            else region
+            for region in regions
+        ]
 
 
 def _own_regions(

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gifcue.detect import glue
+
+
+def test_a_box_in_the_letterbox_comes_back_to_its_place_in_the_frame() -> None:
+    fit = glue.Letterbox.fit(640, 360, 256, 192)
+    assert (fit.scale, fit.left, fit.top) == (pytest.approx(0.4), 0.0, pytest.approx(24.0))
+    inside = np.array([[40 * 0.4, 24 + 50 * 0.4, 140 * 0.4, 24 + 150 * 0.4]], np.float32)
+    np.testing.assert_allclose(fit.to_frame(inside), [[40, 50, 140, 150]], atol=1e-4)
+
+
+def test_the_letterbox_puts_the_picture_between_grey() -> None:
+    frame = np.full((360, 640, 3), 200, np.uint8)
+    fit = glue.Letterbox.fit(640, 360, 256, 192)
+    scene = glue.warp(frame, fit.matrix(), (256, 192), glue.LETTERBOX_GREY)
+    assert (scene[:23] == glue.LETTERBOX_GREY).all()
+    assert (scene[25:167] == 200).all()
+
+
+def test_a_crop_shows_the_square_around_the_box() -> None:
+    frame = np.zeros((200, 300, 3), np.uint8)
+    frame[80:120, 140:180] = 255
+    crop = glue.crop(frame, np.array([140, 80, 180, 120], np.float32), 2.0, 80)
+    assert crop[40, 40].tolist() == [255, 255, 255]
+    assert crop[21:59, 21:59].min() == 255
+    assert crop[:19].max() == 0
+
+
+def test_points_of_a_crop_come_back_to_the_frame() -> None:
+    box = np.array([140, 80, 180, 120], np.float32)
+    points = np.array([[0.5, 0.5, 0.1], [0.0, 1.0, 0.0]], np.float32)
+    placed = glue.from_crop(points, box, 2.0, 300, 200)
+    np.testing.assert_allclose(placed[0], [160 / 300, 100 / 200, 8 / 300], atol=1e-6)
+    np.testing.assert_allclose(placed[1, :2], [120 / 300, 140 / 200], atol=1e-6)
+
+
+def test_peaks_are_boxes_around_cells_best_first() -> None:
+    scores, sides = np.zeros((4, 6), np.float32), np.ones((4, 6, 4), np.float32)
+    scores[1, 2], scores[3, 5] = 0.5, 0.9
+    found, boxes = glue.peaks(scores, sides, 0.1, 5)
+    np.testing.assert_allclose(found, [0.9, 0.5])
+    np.testing.assert_allclose(boxes[1], np.array([1.5, 0.5, 3.5, 2.5]) * glue.STRIDE)
+
+
+def test_suppression_keeps_the_best_of_those_that_overlap() -> None:
+    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [30, 0, 40, 10]], np.float32)
+    assert glue.suppress(boxes, 0.5, 10) == [0, 2]
+    assert glue.suppress(boxes, 0.5, 1) == [0]
+
+
+def test_a_large_frame_is_shrunk_and_a_small_one_is_the_same() -> None:
+    frame = np.zeros((720, 1280, 3), np.uint8)
+    assert glue.shrink(frame, 640).shape == (360, 640, 3)
+    assert glue.shrink(frame[:100, :100], 640).shape == (100, 100, 3)

@@ -138,9 +138,9 @@ def of(server: Server, kind: str) -> list:  # type: ignore[type-arg]
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Gives the loop turns until the condition holds: what is waited for has no event that a test could see."""
-    while not condition():
-        await asyncio.sleep(0)  # noqa: ASYNC110
+    """Gives the loop turns until the condition holds; what is waited for has no event here."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0)
 
 
 async def test_a_picture_that_the_detector_fails_on_costs_only_itself(stream: ReactionStream) -> None:

@@ -30,7 +30,6 @@ from gifcue.reactions.settings import PolicySettings
 from gifcue.rules.chooser import Choice, Chooser
 from gifcue.workers.supervised import WorkerStatistics
 
-
 _LOSSES = {
     ResultKind.SUPERSEDED: FaultReason.SUPERSEDED,
     ResultKind.FAILED: FaultReason.DETECT_FAILED,

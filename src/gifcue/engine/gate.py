@@ -1,7 +1,7 @@
 """Which frames may go to the decoder.
 
-A lost inter frame is invisible: the decoder goes on, wrong, without an error. So a gap in the sequence, damaged data, or
-anything that the engine itself dropped closes the gate until a keyframe comes.
+A lost inter frame is invisible: the decoder goes on, wrong, without an error. So a gap in the sequence, damaged data,
+or anything that the engine itself dropped closes the gate until a keyframe comes.
 """
 
 from __future__ import annotations
@@ -32,6 +32,10 @@ class KeyframeGate:
         """True while nothing but a keyframe may pass."""
         return self._waiting
 
+    def follows(self, sequence: int) -> bool:
+        """True where this number is the one that is due."""
+        return self._expected is None or sequence == self._expected
+
     def close(self) -> None:
         """Something was lost behind the gate: wait for a keyframe."""
         self._waiting = not self._intra_only
@@ -39,7 +43,7 @@ class KeyframeGate:
     def judge(self, sequence: int, *, keyframe: bool) -> Verdict:
         """Takes the next frame's sequence number; `keyframe` is true where a decoder can start with it."""
         stands_alone = keyframe or self._intra_only
-        gap = self._expected is not None and sequence != self._expected
+        gap = not self.follows(sequence)
         is_late = self._expected is not None and sequence < self._expected
         if is_late and not stands_alone:
             # A duplicate, or one overtaken on the way. What came after it has been decoded without it already.
@@ -59,8 +63,8 @@ class KeyframeGate:
 class RateGate:
     """A token bucket over the sender's own clock: `max_fps` on average, with bursts of a second's worth.
 
-    Measured over pts, since a file sent faster than it was recorded is no fault: what the server cannot hold is a matter
-    of bytes, and has a limit of its own.
+    Measured over pts, since a file sent faster than it was recorded is no fault: what the server cannot hold is a
+    matter of bytes, and has a limit of its own.
     """
 
     def __init__(self, max_fps: int) -> None:

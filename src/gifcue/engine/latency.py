@@ -15,7 +15,7 @@ RECENT = 256
 
 @dataclass(frozen=True, slots=True)
 class LatencyStatistics:
-    """`buckets` are decisions up to and including each of `BUCKETS_MS`, cumulative; `count` and `sum_ms` are over all."""
+    """`buckets` counts decisions up to and including each of `BUCKETS_MS`; `count` and `sum_ms` are over all."""
 
     count: int
     sum_ms: float

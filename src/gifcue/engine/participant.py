@@ -118,10 +118,9 @@ class Participant:
 
     def _judge(self, frame: EncodedFrame, buffered_bytes: int) -> Refusal | None:
         size = len(frame.payload)
-        # The sender's word is not enough where it says no: some senders never set the flag.
-        keyframe = frame.keyframe or (
-            self.gate.is_waiting and size > 0 and is_keyframe(self.codec, frame.payload)
-        )
+        # Where it matters, the bytes are asked and not the sender: some never set the flag, some set it always.
+        is_asked = frame.keyframe or self.gate.is_waiting or not self.gate.follows(frame.sequence)
+        keyframe = is_asked and size > 0 and is_keyframe(self.codec, frame.payload)
         verdict = self.gate.judge(frame.sequence, keyframe=keyframe)
         refusal: Refusal | None = None
         if not self.is_allowed:
@@ -149,6 +148,11 @@ class Participant:
             return refusal
         if verdict.drop is FaultReason.SEQUENCE_GAP:
             return Refusal(verdict.drop, f"sequence number {frame.sequence} does not follow the one before")
+        if verdict.drop is not None and frame.keyframe:
+            message = (
+                f"expected a keyframe of {self.codec.name} as its flag says, got bytes that begin like none"
+            )
+            return Refusal(FaultReason.INVALID_DATA, message)
         if verdict.drop is not None:
             return Refusal(verdict.drop, "waiting for a keyframe")
         return None

@@ -44,7 +44,12 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
         settings.media.max_pixels,
     )
     decode = DecodePool(
-        settings.media, arena, settings.supervision, engine.on_outcome, engine.on_decoder_lost, clock=clock
+        settings.media,
+        arena,
+        settings.supervision,
+        on_outcome=engine.on_outcome,
+        on_worker_lost=engine.on_decoder_lost,
+        clock=clock,
     )
     target = {} if detector_target is None else {"target": detector_target}
     detect = DetectorPool(

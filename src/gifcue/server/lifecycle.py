@@ -21,6 +21,7 @@ from gifcue.engine.engine import Engine
 from gifcue.errors import ConfigError
 from gifcue.server.build import build
 from gifcue.server.http import HttpEdge
+from gifcue.server.logs import configure_logs
 from gifcue.server.operator import OperatorServicer, ServingState
 from gifcue.server.reactions import ReactionServicer
 from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc, reaction_service_pb2
@@ -251,5 +252,6 @@ def run(settings: Settings) -> int:
 
     Raises as `Server.start` does.
     """
+    configure_logs(settings.log)
     asyncio.run(_serve(settings))
     return 0

@@ -1,7 +1,7 @@
 """What waits to be written to a client.
 
-STARTED and ENDED are never dropped. HOLDING is a picture of progress: when the client reads slowly, an unread one of the
-same hold gives way to the newer, and over a bound the oldest are dropped; both are counted.
+STARTED and ENDED are never dropped. HOLDING is a picture of progress: when the client reads slowly, an unread one of
+the same hold gives way to the newer, and over a bound the oldest are dropped; both are counted.
 """
 
 from __future__ import annotations

@@ -34,11 +34,11 @@ _TYPES: dict[type, str] = {
 
 
 def event_json(event: Event) -> dict[str, Any]:
-    """One event; `phase` in capitals as on the wire, `at_s` the deciding frame's time in the recording."""
+    """One event; `phase` in capitals as on the wire, `at_s` the deciding frame's time, null without one."""
     fields = {"type": _TYPES[type(event)], **asdict(event)}
     if isinstance(event, Reaction):
         fields["phase"] = event.phase.name
-        fields["at_s"] = round(event.at_s, 3)
+        fields["at_s"] = round(event.at_s, 3) if event.clock_hz else None
         for name in ("progress", "score", "latency_ms"):
             fields[name] = round(fields[name], 4)
         fields["box"] = {side: round(value, 4) for side, value in fields["box"].items()}

@@ -59,10 +59,14 @@ class EventPrinter:
                 )
             case Disconnected():
                 again = f"attempt {event.attempt} in {event.retry_in_s:.1f} s"
-                self._line(f"[yellow]connection lost ({_(event.reason)}); {again}[/]")
+                # grpc's own words on a port where nobody listens fill three lines.
+                why = "nobody answers" if "failed to connect" in event.reason else event.reason
+                self._line(f"[yellow]no connection: {_(why)}; {again}[/]")
 
     def _reaction(self, event: Reaction) -> None:
-        head = f"[dim]{seconds(event.at_s):>8}[/]  {_(event.participant_id)}  "
+        # Where somebody left there is no deciding frame, and so no time of one.
+        at = seconds(event.at_s) if event.clock_hz else ""
+        head = f"[dim]{at:>8}[/]  {_(event.participant_id)}  "
         match event.phase:
             case Phase.HOLDING:
                 now = ring(event.progress)

@@ -5,8 +5,8 @@
 `ClosedLoop` sends as fast as the server judges. It cannot simply send as fast as the network takes: of a
 participant's frames the newest wins, so a server flooded with a file would rightly drop most of it and miss
 reactions. So it sends a short window of the recording and then waits until the server's books show none of
-its frames in flight. The window is no longer than the time between two frames that the server wants to
-analyse, so that no frame supersedes another.
+its frames in flight. The window is shorter than the time between two frames that the server wants to analyse,
+so that no frame supersedes another.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Protocol
 
 from gifcue.client.source import EncodedPacket
 
-# Of the recording, in seconds: the server's analysis rate is 10 frames a second of a participant by default.
-WINDOW_S = 0.1
+# Of the recording, in seconds. A server analyses a participant's frames 0.1 s apart unless told otherwise, and takes
+# one that comes a little early; half of that never holds two.
+WINDOW_S = 0.05
 
 # Between two looks at the books, in seconds: shorter than the judging of a frame takes.
 POLL_S = 0.004

@@ -61,13 +61,14 @@ def hand_features(landmarks: Floats, aspect: float = 1.0) -> Floats:
 @dataclass(frozen=True, slots=True, eq=False)
 class LightHead:
     """Softmax regression. `labels[0]` is "" for none of the others; `weights` [F + 1, labels], the last row
-    a bias.
+    a bias. `threshold` is the one that its labels are served at.
     """
 
     labels: tuple[str, ...]
     mean: Floats
     scale: Floats
     weights: Floats
+    threshold: float = HEAD_THRESHOLD
 
     def probabilities(self, features: Floats) -> dict[str, float]:
         """Features [F] ► the probability of each label but none."""
@@ -81,6 +82,7 @@ class LightHead:
         value = {
             "format": FORMAT,
             "labels": list(self.labels),
+            "threshold": self.threshold,
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
             "weights": self.weights.tolist(),
@@ -95,6 +97,7 @@ def read_head(path: Path) -> LightHead:
         head = LightHead(
             tuple(str(label) for label in value["labels"]),
             *(np.asarray(value[name], np.float32) for name in ("mean", "scale", "weights")),
+            threshold=float(value.get("threshold", HEAD_THRESHOLD)),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: expected a light head, got {error!r}") from error
@@ -117,14 +120,15 @@ def taught(heads: Sequence[LightHead], landmarks: Floats, aspect: float) -> dict
 
 def with_heads(info: ModelInfo, heads: Sequence[LightHead]) -> ModelInfo:
     """The model's description with the labels of the heads, as gestures of a hand."""
-    labels = tuple(label for head in heads for label in head.labels if label and label not in info.labels)
+    served = {label: head.threshold for head in heads for label in head.labels}
+    labels = tuple(label for label in served if label and label not in info.labels)
     if not labels:
         return info
     hands = (*info.attributes.get("hand", ()), *labels)
     return replace(
         info,
         labels=(*info.labels, *labels),
-        thresholds={**info.thresholds, **dict.fromkeys(labels, HEAD_THRESHOLD)},
+        thresholds={**info.thresholds, **{label: served[label] for label in labels}},
         attributes={**info.attributes, "hand": hands},
     )
 

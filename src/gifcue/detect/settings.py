@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gifcue.detect.detector import Backend, DetectorConfig
+from gifcue.errors import ConfigError
 
 _BATCH_LIMITS: dict[Backend, int] = {"litert": 1, "savedmodel": 8}
 
@@ -49,6 +50,11 @@ class PoolSettings(BaseModel):
     max_faces: int = Field(default=4, ge=1, le=64, description="Faces looked at in one frame, best first.")
     max_hands: int = Field(default=6, ge=1, le=64, description="Hands looked at in one frame, best first.")
 
+    gestures_dir: Path | None = Field(
+        default=None,
+        description="A folder of gestures that users taught (`gifcue gesture train`): each *.json is served.",
+    )
+
     def detector(self) -> DetectorConfig:
         """What a worker opens."""
         return DetectorConfig(
@@ -57,6 +63,7 @@ class PoolSettings(BaseModel):
             threads=self.threads,
             max_faces=self.max_faces,
             max_hands=self.max_hands,
+            heads=() if self.gestures_dir is None else taught_gestures(self.gestures_dir),
         )
 
     @property
@@ -73,3 +80,10 @@ class PoolSettings(BaseModel):
         if self.cuda_devices:
             variables["CUDA_VISIBLE_DEVICES"] = self.cuda_devices[index % len(self.cuda_devices)]
         return variables
+
+
+def taught_gestures(folder: Path) -> tuple[Path, ...]:
+    """The files of light heads in a folder, by name. Raises ConfigError where there is no such folder."""
+    if not folder.is_dir():
+        raise ConfigError(f"gestures_dir: expected a folder of taught gestures, got none at {folder}")
+    return tuple(sorted(folder.glob("*.json")))

@@ -38,6 +38,10 @@ def test_a_waving_palm_is_a_wave(fps: float, hz: float, reach: float, landmarks:
     assert first.at_s <= 0.6 + 1.75 / hz + 2 / fps
 
 
+def test_a_slow_wave_is_found_in_many_frames_a_second() -> None:
+    assert started(play(policy(), waving(0.3, 4.0), times(9.0, 60.0))) == ["wave"]
+
+
 def test_a_quick_wave_fires_soon() -> None:
     events = play(policy(), waving(2.0, 1.0), times(4.0))
     assert next(event.at_s for event in events if event.phase is Phase.STARTED) <= 1.0

@@ -11,8 +11,10 @@ from gifcue.detect.regions import Region
 from gifcue.reactions.settings import SwingSettings
 from gifcue.reactions.tracks import Track
 
-# Samples kept for each hand: more than ten seconds at ten a second, and a bound at any rate.
-SAMPLES = 128
+# Samples kept for each hand, and the time that three of them span at least: together, eight seconds at ten frames a
+# second, and four at any rate.
+SAMPLES = 80
+DENSE_S = 0.1 - 1e-6
 # A hand that has left its turning point by more than this share of a swing's least travel is under way.
 TURNING_SHARE = 0.3
 
@@ -58,6 +60,8 @@ class HandMotion:
         self._drift = (0.0, 0.0)
         self._anchor: tuple[int, float, float] | None = None
         self._has_landmarks: bool | None = None
+        # The last answer, by what was asked: the policy asks twice a frame.
+        self._answer: tuple[float, float, Waving | None] | None = None
 
     def follow(self, hand: Track, face: Track | None, at_s: float) -> None:
         """Takes one frame.
@@ -74,19 +78,30 @@ class HandMotion:
         self._follow_face(face)
         x, y = _middle(region)
         width, height = region.box.width, region.box.height
-        self._samples.append(Sample(at_s, x - self._drift[0], y - self._drift[1], width, height))
+        self._add(Sample(at_s, x - self._drift[0], y - self._drift[1], width, height))
 
     def rest(self, at_s: float) -> None:
         """A frame like the last one: the hand is where it was."""
         if self._samples:
             last = self._samples[-1]
-            self._samples.append(Sample(at_s, last.x, last.y, last.width, last.height))
+            self._add(Sample(at_s, last.x, last.y, last.width, last.height))
 
     def waving(self, since_s: float, now_s: float) -> Waving | None:
         """The swings in a row that lead up to now, none before `since_s`.
 
         None where the hand does not wave.
         """
+        if self._answer is None or self._answer[:2] != (since_s, now_s):
+            self._answer = (since_s, now_s, self._waving(since_s, now_s))
+        return self._answer[2]
+
+    def _add(self, sample: Sample) -> None:
+        if len(self._samples) >= 2 and sample.at_s - self._samples[-2].at_s < DENSE_S:
+            self._samples.pop()
+        self._samples.append(sample)
+        self._answer = None
+
+    def _waving(self, since_s: float, now_s: float) -> Waving | None:
         settings = self._settings
         samples = [sample for sample in self._samples if sample.at_s >= since_s]
         row: list[Swing] = []

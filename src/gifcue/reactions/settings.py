@@ -82,7 +82,7 @@ class SwingSettings(BaseModel):
         default=0.3, gt=0.0, le=5.0, description="Hand widths from turning point to turning point."
     )
     min_speed: float = Field(default=0.8, ge=0.0, le=20.0, description="Hand widths a second in a swing.")
-    max_swing_s: float = Field(default=2.2, gt=0.0, le=10.0, description="Seconds of one swing.")
+    max_swing_s: float = Field(default=2.6, gt=0.0, le=10.0, description="Seconds of one swing.")
     max_rest_s: float = Field(
         default=0.8, gt=0.0, le=5.0, description="Seconds of stillness that end the motion."
     )

@@ -192,6 +192,15 @@ def test_wrong_settings_name_file_and_field(gifcue: Gifcue, tmp_path: Path, cont
     assert named in result.stderr
 
 
+def test_serve_without_a_model_says_where_it_looked(gifcue: Gifcue, tmp_path: Path) -> None:
+    result = gifcue("serve", "--model", tmp_path / "none")
+    assert result.exit_code == 1
+    assert "expected a folder with a model" in result.stderr
+    result = gifcue("serve", "--model", tmp_path)
+    assert result.exit_code == 1
+    assert f"error: {tmp_path}" in result.stderr
+
+
 def test_wrong_options_of_serve_name_the_field(gifcue: Gifcue) -> None:
     result = gifcue("serve", "--decode-workers", "0")
     assert result.exit_code == 2

@@ -132,7 +132,8 @@ async def running_server(folder: Path) -> AsyncIterator[tuple[str, int]]:
             sys.executable, "-m", "gifcue", "serve", "--config", str(config), stdout=output, stderr=output
         )
     try:
-        await _until_serving(process, target)
+        with out.status("   starting, warming the model"):
+            await _until_serving(process, target)
         yield target, http_port
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(STOP_TIMEOUT_S):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from gifcue.detect.settings import PoolSettings
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 
@@ -48,7 +51,19 @@ def serve(
         if value is not None:
             overrides.setdefault(table, {})[field] = value
     settings = load_settings(config, overrides)
-    # Only now: a mistake in the settings is told before anything heavy is imported.
+    _check_model(settings.detect)
+    # Only now: a mistake is told before anything heavy is imported and any process started.
     from gifcue.server.lifecycle import run
 
     raise typer.Exit(run(settings))
+
+
+def _check_model(detect: PoolSettings) -> None:
+    """A model that is not there is the user's mistake: told in a line, not by a worker that fails to start."""
+    from gifcue.detect.metadata import read_metadata
+    from gifcue.errors import ModelError
+
+    if not detect.model_dir.is_dir():
+        raise ModelError(f"detect.model_dir: expected a folder with a model, got {detect.model_dir}")
+    if detect.backend == "litert":  # a SavedModel from elsewhere may come without gifcue's metadata
+        read_metadata(detect.model_dir, detect.backend)

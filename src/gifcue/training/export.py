@@ -9,24 +9,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
 
 from gifcue.detect.glue import STRIDE
-from gifcue.detect.metadata import FORMAT, METADATA
+from gifcue.detect.metadata import FORMAT, LABEL_MAP, METADATA
 from gifcue.errors import ConfigError
 from gifcue.training.checkpoint import AVERAGED
-from gifcue.training.config import TrainingConfig, read_config
+from gifcue.training.config import Task, TrainingConfig, read_config
 from gifcue.training.lessons import build_network
 
 NETWORKS = ("detector", "hand", "face")
 WEIGHTS = "weights.npz"
 VERSION = "0.1.0"
+# The settings that shape a network, beside its input's size.
+SHAPE = ("classes", "points", "channels", "blocks")
 
 Report = Callable[[str], None]
 
@@ -64,7 +67,57 @@ def pack(
             arrays[f"{name}/{i}"] = value.astype(np.float16)
     np.savez_compressed(model_dir / WEIGHTS, **arrays)
     write_metadata(model_dir, read)
-    export_litert(model_dir, read, report=report)
+    export_litert(model_dir, report=report)
+
+
+def export(
+    model_dir: Path,
+    out: Path,
+    *,
+    saved_model: bool = True,
+    int8: bool = True,
+    data_dir: Path | None = None,
+    split: str = "dev",
+    report: Report = print,
+) -> None:
+    """Makes everything that can be served from the weights in `model_dir`, as folders of `out`.
+
+    `litert` (float16 weights) and `int8` are model folders that a server can open, `savedmodel` is one for TensorFlow.
+    With `data_dir` (needed for int8, whose ranges come from its train split) the accuracy of each is measured on
+    `split`, and what each step loses is reported.
+
+    Raises:
+        ConfigError: weights are missing, or int8 was asked for without data.
+        ModelError: the metadata is damaged.
+    """
+    from gifcue.training.graph import export_saved_model
+    from gifcue.training.quantise import export_int8, measure_folders
+
+    if int8 and data_dir is None:
+        raise ConfigError("data_dir: expected photographs for the ranges of int8, got none")
+    folders = {"litert": out / "litert"}
+    copy_description(model_dir, folders["litert"])
+    export_litert(folders["litert"], report=report)
+    if int8 and data_dir is not None:
+        folders["int8"] = out / "int8"
+        export_int8(model_dir, folders["int8"], data_dir, report=report)
+    if saved_model:
+        folders["savedmodel"] = out / "savedmodel"
+        copy_description(model_dir, folders["savedmodel"])
+        export_saved_model(model_dir, folders["savedmodel"] / "saved_model")
+        files = (folders["savedmodel"] / "saved_model").rglob("*")
+        report(
+            f"{folders['savedmodel']}: {sum(file.stat().st_size for file in files if file.is_file()):,} bytes"
+        )
+    if data_dir is not None:
+        measure_folders(folders, data_dir, split, report=report)
+
+
+def copy_description(model_dir: Path, out: Path) -> None:
+    """Copies what is neither LiteRT nor SavedModel: weights, metadata, label map."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in (WEIGHTS, METADATA, LABEL_MAP):
+        shutil.copyfile(model_dir / name, out / name)
 
 
 def fresh_network(config: TrainingConfig) -> Any:
@@ -73,13 +126,41 @@ def fresh_network(config: TrainingConfig) -> Any:
     return build_network(config)
 
 
-def load_networks(model_dir: Path, configs: dict[str, TrainingConfig]) -> dict[str, Any]:
+def described(model_dir: Path) -> dict[str, TrainingConfig]:
+    """The networks' shapes as `metadata.json` describes them.
+
+    Raises:
+        ConfigError: there is no description, or it is damaged.
+    """
+    path = model_dir / METADATA
+    try:
+        networks: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["networks"]
+        return {
+            name: TrainingConfig(
+                task=cast("Task", name),
+                data_dir=Path(),
+                run_dir=Path(),
+                epochs=1,
+                width=shape["width"],
+                height=shape["height"],
+                classes=tuple(shape["classes"]),
+                points=tuple(shape["points"]),
+                channels=tuple(shape["channels"]),
+                blocks=tuple(shape["blocks"]),
+            )
+            for name, shape in networks.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{path}: expected the shapes of the networks, got {error!r}") from error
+
+
+def load_networks(model_dir: Path) -> dict[str, Any]:
     """The three Keras networks with the weights of `model_dir`.
 
     Raises:
         ConfigError: the weights are missing or of another shape.
     """
-    path = model_dir / WEIGHTS
+    path, configs = model_dir / WEIGHTS, described(model_dir)
     networks = {}
     try:
         with np.load(path) as arrays:
@@ -93,19 +174,16 @@ def load_networks(model_dir: Path, configs: dict[str, TrainingConfig]) -> dict[s
     return networks
 
 
-def export_litert(
-    model_dir: Path, configs: dict[str, TrainingConfig], *, report: Report = print
-) -> dict[str, int]:
+def export_litert(model_dir: Path, *, report: Report = print) -> dict[str, int]:
     """Writes `NAME.tflite` for each network, float with weights stored in float16; returns their bytes."""
-    sizes = {}
-    for name, network in load_networks(model_dir, configs).items():
-        config = configs[name]
-        content = convert(network, config, half=True)
+    sizes, configs = {}, described(model_dir)
+    for name, network in load_networks(model_dir).items():
+        content = convert(network, configs[name], half=True)
         path = model_dir / f"{name}.tflite"
         path.write_bytes(content)
         sizes[name] = len(content)
         report(f"{path}: {len(content):,} bytes")
-    _update_checksums(model_dir)
+    update_checksums(model_dir)
     return sizes
 
 
@@ -184,6 +262,14 @@ def write_metadata(model_dir: Path, configs: dict[str, TrainingConfig]) -> None:
         }
         thresholds.update(dict.fromkeys(config.classes, 0.5))
     detector = configs["detector"]
+    networks = {
+        name: {
+            "width": config.width,
+            "height": config.height,
+            **{key: list(getattr(config, key)) for key in SHAPE},
+        }
+        for name, config in configs.items()
+    }
     metadata = {
         "format": FORMAT,
         "name": "gifcue",
@@ -198,6 +284,7 @@ def write_metadata(model_dir: Path, configs: dict[str, TrainingConfig]) -> None:
             "longest_px": 640,
         },
         "stages": stages,
+        "networks": networks,
         "thresholds": {**thresholds, **old.get("thresholds", {})},
         "training": old.get("training", {}),
     }
@@ -212,7 +299,9 @@ def update_metadata(model_dir: Path, change: Callable[[dict[str, Any]], None]) -
     _write_json(path, metadata)
 
 
-def _update_checksums(model_dir: Path) -> None:
+def update_checksums(model_dir: Path) -> None:
+    """Writes size and sha256 of every LiteRT file into the metadata."""
+
     def change(metadata: dict[str, Any]) -> None:
         for entry in metadata["files"].values():
             content = (model_dir / entry["path"]).read_bytes()

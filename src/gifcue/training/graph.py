@@ -14,12 +14,11 @@ from gifcue.detect.glue import LETTERBOX_GREY, STRIDE
 from gifcue.detect.labels import LabelMap, read_label_map
 from gifcue.detect.metadata import LABEL_MAP, CropStage, Metadata, read_metadata
 from gifcue.detect.regions import KINDS
-from gifcue.training.config import TrainingConfig
 
 Tensor = Any
 
 
-def export_saved_model(model_dir: Path, configs: dict[str, TrainingConfig], out: Path) -> None:
+def export_saved_model(model_dir: Path, out: Path) -> None:
     """Writes a SavedModel of the weights in `model_dir` to `out`, for batches of any size of frames of any
     size.
 
@@ -29,10 +28,10 @@ def export_saved_model(model_dir: Path, configs: dict[str, TrainingConfig], out:
     """
     import tensorflow as tf
 
-    from gifcue.training.export import load_networks, served_function
+    from gifcue.training.export import described, load_networks, served_function
 
     metadata = read_metadata(model_dir, "savedmodel")
-    networks = load_networks(model_dir, configs)
+    networks, configs = load_networks(model_dir), described(model_dir)
     served = {name: served_function(network, configs[name]) for name, network in networks.items()}
     labels = read_label_map(model_dir / LABEL_MAP)
     limits = DetectorConfig(model_dir)

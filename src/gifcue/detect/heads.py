@@ -94,11 +94,9 @@ def read_head(path: Path) -> LightHead:
     """Raises ModelError where the file is missing or damaged, or of other features."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-        head = LightHead(
-            tuple(str(label) for label in value["labels"]),
-            *(np.asarray(value[name], np.float32) for name in ("mean", "scale", "weights")),
-            threshold=float(value.get("threshold", HEAD_THRESHOLD)),
-        )
+        mean, scale, weights = (np.asarray(value[name], np.float32) for name in ("mean", "scale", "weights"))
+        labels = tuple(str(label) for label in value["labels"])
+        head = LightHead(labels, mean, scale, weights, float(value.get("threshold", HEAD_THRESHOLD)))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: expected a light head, got {error!r}") from error
     count = len(hand_features(np.zeros((POINTS, 3), np.float32)))

@@ -13,6 +13,12 @@ from gifcue.errors import ConfigError
 _BATCH_LIMITS: dict[Backend, int] = {"litert": 1, "savedmodel": 8}
 
 
+def default_model_dir() -> Path:
+    """`models` of the checkout that this module lies in, where there is one; otherwise of the current folder."""
+    beside = Path(__file__).resolve().parents[3] / "models"
+    return beside if (beside / "label_map.pbtxt").is_file() else Path("models")
+
+
 class PoolSettings(BaseModel):
     """The detector workers and their batches."""
 
@@ -20,7 +26,9 @@ class PoolSettings(BaseModel):
 
     backend: Backend = Field(default="litert", description="What runs the model.")
     model_dir: Path = Field(
-        default=Path("models"), description="The folder with the weights, label_map.pbtxt and metadata.json."
+        default_factory=default_model_dir,
+        description="The folder with the weights, label_map.pbtxt and metadata.json. Unset: `models` of the checkout "
+        "that gifcue runs from, or else of the current folder.",
     )
     workers: int = Field(
         default=1, ge=1, le=64, description="Detector processes: one a GPU, or one a group of CPU cores."

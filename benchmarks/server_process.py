@@ -45,7 +45,7 @@ class ServerProcess:
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
-        command = [sys.executable, "-m", "gifcue.cli", "serve", "--listen", self.target, "--http", ""]
+        command = [sys.executable, "-m", "gifcue", "serve", "--listen", self.target, "--http", ""]
         command += ["--log-level", "warning", *self._arguments]
         self._process = await asyncio.create_subprocess_exec(*command, env=os.environ)
         async with asyncio.timeout(START_TIMEOUT_S):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gifcue.errors import ConfigError
@@ -169,6 +169,7 @@ def test_yaml_and_toml_say_the_same(tmp_path: Path) -> None:
     assert load_book(write(tmp_path, text, "b.toml")) == load_book(write(tmp_path, same))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.sampled_from([".yaml", ".toml"]))
 def test_any_text_is_a_book_or_has_mistakes(text: str, suffix: str) -> None:
     book, mistakes = parse_book(text.encode(), suffix)
@@ -183,6 +184,7 @@ values = st.recursive(
 keys = st.sampled_from(["version", "gifs", "rules", "rooms", "defaults", "quiet"])
 
 
+@settings(deadline=None)
 @given(st.dictionaries(keys, values))
 def test_any_values_in_a_books_keys_are_a_book_or_have_mistakes(content: dict[str, object]) -> None:
     text = yaml.safe_dump(content)

@@ -45,7 +45,8 @@ def test_a_broken_book_leaves_the_old_one_in_force_and_says_why(path: Path) -> N
     assert watcher.book.gifs["a"].title == "one"
     assert watcher.problem is not None
     assert (
-        "line 2: rooms.secret-room.quite: expected one of quiet, off, rules; got 'quite'" in watcher.problem
+        "line 2: rooms.secret-room.quite: expected one of quiet, without, rules; got 'quite'"
+        in watcher.problem
     )
     assert [each["lines"] for each in logs] == [[1, 2]]
     assert "secret" not in repr(logs)

@@ -99,7 +99,7 @@ class Room(_Part):
     """What is different in one room."""
 
     quiet: bool | None = Field(default=None, description="Takes the place of the book's `quiet`.")
-    off: list[Name] = Field(default_factory=list, description="Labels that show nothing here.")
+    without: list[Name] = Field(default_factory=list, description="Labels that show nothing here.")
     rules: list[Rule] = Field(
         default_factory=list, description="Come beside the book's, or in the place of those with the same id."
     )
@@ -138,10 +138,10 @@ class RuleBook(_Part):
         room = self.rooms.get(room_id)
         return self.quiet if room is None or room.quiet is None else room.quiet
 
-    def is_off(self, room_id: str, label: str) -> bool:
+    def is_without(self, room_id: str, label: str) -> bool:
         """True where the room shows nothing for the label."""
         room = self.rooms.get(room_id)
-        return room is not None and label in room.off
+        return room is not None and label in room.without
 
     def rules_for(self, room_id: str, label: str) -> list[Rule]:
         """The rules that answer a label in a room, the first to be tried first."""

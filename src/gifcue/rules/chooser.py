@@ -119,8 +119,8 @@ class Chooser:
         """
         if self._book.is_quiet(room_id):
             return Choice(label, score, None, "quiet: nothing is shown")
-        if self._book.is_off(room_id, label):
-            return Choice(label, score, None, f"{label} is off in this room")
+        if self._book.is_without(room_id, label):
+            return Choice(label, score, None, f"this room goes without {label}")
         rules = [self._book.with_defaults(rule) for rule in self._book.rules_for(room_id, label)]
         if not rules:
             return Choice(label, score, None, f"no rule answers {label}")

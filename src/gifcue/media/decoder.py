@@ -19,14 +19,14 @@ import av.error
 import av.logging
 
 from gifcue.errors import FaultReason, MediaError
-from gifcue.media.codecs import PNG_START, Codec, is_keyframe
+from gifcue.media.codecs import Codec, is_keyframe
 
 PTS_HZ = 1_000_000  # FFmpeg carries whole numbers only
 _TIME_BASE = Fraction(1, PTS_HZ)
 
 # What FFmpeg and dav1d say of a picture over `max_pixels`, which is all that tells it from damage: the error
 # is InvalidDataError, ValueError, MemoryError or OverflowError, by codec.
-_TOO_LARGE = re.compile(r"(\d+)x(\d+) exceeds")
+_SIZE_REFUSED = re.compile(r"(\d+)x(\d+) (?:exceeds|is invalid)")
 
 # Everything that PyAV raises for what a bitstream may do to it. av.error.EOFError is a builtin EOFError too;
 # a sender that brings it about ends its own decoder's life, not the worker's.
@@ -89,6 +89,10 @@ class Decoder:
                 # Keeps the parameter sets: some senders send them once only.
                 self._context.flush_buffers()
         frames = self._frames(payload, pts_s)
+        if not frames and self.codec is Codec.AV1:
+            # A temporal unit always shows a picture; dav1d passes over what it does not know without a word.
+            message = "expected an av1 temporal unit, got bytes that show no picture"
+            raise self._fault(FaultReason.INVALID_DATA, message)
         self._awaiting = False
         if not frames:
             return None
@@ -122,6 +126,9 @@ class Decoder:
         # explode: damage is an error, where H.264 and JPEG would paint over it.
         # docs/decisions/0021-damaged-units.md
         context.options = {"max_pixels": str(self._max_pixels), "err_detect": "crccheck+explode"}
+        if self.codec is Codec.AV1:
+            # Every picture at once, none held back.
+            context.options = {**context.options, "max_frame_delay": "1"}
         if self._extradata:
             context.extradata = self._extradata
         context.open(strict=False)
@@ -129,8 +136,8 @@ class Decoder:
 
     def _describe(self, error: BaseException, log: list[tuple[int, str, str]]) -> MediaError:
         text = " ".join(message.strip() for _, _, message in log)
-        sizes = _TOO_LARGE.search(text)
-        if sizes is not None:
+        sizes = _SIZE_REFUSED.search(text)
+        if sizes is not None and int(sizes[1]) * int(sizes[2]) > self._max_pixels:
             return self._too_large(int(sizes[1]), int(sizes[2]))
         what = _what_it_is(self._extradata if self._context is None else b"")
         detail = text or getattr(error, "strerror", None) or str(error)
@@ -150,6 +157,3 @@ class Decoder:
 
 def _what_it_is(extradata: bytes) -> str:
     return f" after {len(extradata)} bytes of extradata" if extradata else ""
-
-
-__all__ = ["PNG_START", "DecodedFrame", "Decoder", "quiet"]

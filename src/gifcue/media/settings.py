@@ -20,11 +20,11 @@ class Metric(enum.StrEnum):
 # At this similarity or more a frame shows nothing new: docs/decisions/0020-similar-frame-filter.md has the
 # figures.
 DEFAULT_THRESHOLDS = {
-    Metric.CORRELATION: 0.90,
-    Metric.INTERSECTION: 0.85,
-    Metric.CHI_SQUARE: 0.95,
-    Metric.BHATTACHARYYA: 0.85,
-    Metric.SSIM: 0.80,
+    Metric.CORRELATION: 0.985,
+    Metric.INTERSECTION: 0.94,
+    Metric.CHI_SQUARE: 0.985,
+    Metric.BHATTACHARYYA: 0.99,
+    Metric.SSIM: 0.85,
 }
 
 
@@ -48,8 +48,8 @@ class FilterSettings(BaseModel):
         le=60.0,
         description="Seconds after which even a similar frame is analysed.",
     )
-    tile_rows: int = Field(default=6, ge=1, le=16, description="Rows of tiles.")
-    tile_columns: int = Field(default=10, ge=1, le=16, description="Columns of tiles.")
+    tiles_long: int = Field(default=16, ge=1, le=32, description="Tiles along a picture's longer side.")
+    tiles_short: int = Field(default=9, ge=1, le=32, description="Tiles along a picture's shorter side.")
     luma_bins: int = Field(default=16, ge=4, le=64, description="Bins of a tile's histogram of brightness.")
     chroma_bins: int = Field(
         default=8, ge=2, le=32, description="Bins of a tile's histogram of a colour difference."
@@ -71,7 +71,7 @@ class MediaSettings(BaseModel):
         default=32,
         ge=1,
         le=4096,
-        description="Pictures of one worker that may wait for a detector at once; memory for each is reserved.",
+        description="Pictures of one worker that may wait for detectors at once; memory for each is kept.",
     )
     long_side: int = Field(
         default=640,

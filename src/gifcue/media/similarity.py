@@ -30,6 +30,7 @@ SAMPLE_LONG_SIDE = 160
 # Histograms are counted in fine bins and then spread over the coarse ones as triangles: a wall whose
 # brightness lies at the edge of a bin would otherwise jump between two with every frame's noise.
 FINE_BINS = 64
+FINE_SHIFT = 2  # from 256 values to FINE_BINS
 
 # FFmpeg's names of formats whose planes are read as they are: 8 bits, brightness first, then U and V.
 _PLANAR = frozenset(
@@ -51,6 +52,19 @@ class Signature(NamedTuple):
 
     kind: tuple[int, int, bool]
     features: Floats
+
+
+class _Layout(NamedTuple):
+    """Where each pixel of planes of these shapes is counted, and the buffer in which that is written down.
+
+    `offsets` and `indices` have an array for each plane, `whole` is all of `indices` in a row; `weights`
+    (planes x tiles x 1) turns counts into shares.
+    """
+
+    offsets: list[NDArray[np.intp]]
+    indices: list[NDArray[np.intp]]
+    whole: NDArray[np.intp]
+    weights: Floats
 
 
 class Sampler:
@@ -85,17 +99,16 @@ class Comparer:
 
     def __init__(self, settings: FilterSettings) -> None:
         self._settings = settings
-        self._rows, self._columns = settings.tile_rows, settings.tile_columns
         self._metric = _METRICS.get(settings.metric)
         self._sampler = Sampler()
-        self._offsets: dict[tuple[int, ...], NDArray[np.int32]] = {}
+        self._layouts: dict[tuple[tuple[int, ...], ...], _Layout] = {}
         self._luma_spread = _spread(settings.luma_bins)
         self._chroma_spread = _spread(settings.chroma_bins)
 
     def signature(self, frame: Any) -> Signature:
         """What is kept of a frame to compare it with others."""
         sample = self._sampler.sample(frame)
-        features = self._moments(sample.luma) if self._metric is None else self._histograms(sample)
+        features = self._pixels(sample.luma) if self._metric is None else self._histograms(sample)
         return Signature((sample.luma.shape[0], sample.luma.shape[1], sample.u is None), features)
 
     def similarity(self, first: Signature, second: Signature) -> float:
@@ -110,37 +123,52 @@ class Comparer:
 
     def _histograms(self, sample: Sample) -> Floats:
         # tiles x bins, each row one distribution: half of its weight is brightness, half is colour.
-        luma = self._counts(sample.luma) @ self._luma_spread
-        if sample.u is None or sample.v is None:
-            return luma
-        u = self._counts(sample.u) @ self._chroma_spread
-        v = self._counts(sample.v) @ self._chroma_spread
-        return np.concatenate((luma * np.float32(0.5), u * np.float32(0.25), v * np.float32(0.25)), axis=1)
+        planes = [plane for plane in sample if plane is not None]
+        layout = self._layout(tuple(plane.shape for plane in planes))
+        for plane, offsets, index in zip(planes, layout.offsets, layout.indices, strict=True):
+            np.add(offsets, plane >> FINE_SHIFT, out=index)
+        tiles = self._settings.tiles_long * self._settings.tiles_short
+        counts = np.bincount(layout.whole, minlength=len(planes) * tiles * FINE_BINS)
+        shares = counts.astype(np.float32).reshape(len(planes), tiles, FINE_BINS) * layout.weights
+        return np.concatenate(
+            [shares[0] @ self._luma_spread, *(plane @ self._chroma_spread for plane in shares[1:])], axis=1
+        )
 
-    def _counts(self, plane: Bytes) -> Floats:
-        # Shares of a tile's pixels in each fine bin.
-        offsets = self._offsets.get(plane.shape)
-        if offsets is None:
-            offsets = self._offsets[plane.shape] = self._tile_offsets(*plane.shape)
-        tiles = self._rows * self._columns
-        index = offsets + (plane >> 2)
-        counts = np.bincount(index.ravel(), minlength=tiles * FINE_BINS).reshape(tiles, FINE_BINS)
-        shares: Floats = (counts / counts.sum(axis=1, keepdims=True)).astype(np.float32)
-        return shares
+    def _layout(self, shapes: tuple[tuple[int, ...], ...]) -> _Layout:
+        layout = self._layouts.get(shapes)
+        if layout is None:
+            rows, columns = self._grid(shapes[0])
+            tiles = rows * columns
+            whole = np.empty(sum(height * width for height, width in shapes), np.intp)
+            offsets, indices, weights = [], [], []
+            begin = 0
+            for number, (height, width) in enumerate(shapes):
+                row = np.arange(height) * rows // height
+                column = np.arange(width) * columns // width
+                tile = row[:, None] * columns + column[None, :]
+                offsets.append((number * tiles + tile) * FINE_BINS)
+                indices.append(whole[begin : begin + height * width].reshape(height, width))
+                begin += height * width
+                share = 1.0 if len(shapes) == 1 else (0.5, 0.25, 0.25)[number]
+                pixels = np.bincount(tile.ravel(), minlength=tiles)
+                weights.append(share / np.maximum(pixels, 1))
+            weight = np.asarray(weights, np.float32)[:, :, None]
+            layout = self._layouts[shapes] = _Layout(offsets, indices, whole, weight)
+        return layout
 
-    def _tile_offsets(self, height: int, width: int) -> NDArray[np.int32]:
-        rows = np.arange(height, dtype=np.int32) * self._rows // height
-        columns = np.arange(width, dtype=np.int32) * self._columns // width
-        return ((rows[:, None] * self._columns + columns[None, :]) * FINE_BINS).astype(np.int32)
-
-    def _moments(self, luma: Bytes) -> Floats:
+    def _pixels(self, luma: Bytes) -> Floats:
         # tiles x pixels, every tile scaled to the same number of pixels.
-        high = -(-luma.shape[0] // self._rows)
-        wide = -(-luma.shape[1] // self._columns)
-        even = cv2.resize(luma, (wide * self._columns, high * self._rows), interpolation=cv2.INTER_LINEAR)
-        tiles = even.reshape(self._rows, high, self._columns, wide).transpose(0, 2, 1, 3)
-        moments: Floats = tiles.reshape(self._rows * self._columns, high * wide).astype(np.float32)
-        return moments
+        rows, columns = self._grid(luma.shape)
+        high, wide = -(-luma.shape[0] // rows), -(-luma.shape[1] // columns)
+        even = _resize(luma, (wide * columns, high * rows), cv2.INTER_LINEAR)
+        tiles = even.reshape(rows, high, columns, wide).transpose(0, 2, 1, 3)
+        pixels: Floats = tiles.reshape(rows * columns, high * wide).astype(np.float32)
+        return pixels
+
+    def _grid(self, shape: tuple[int, ...]) -> tuple[int, int]:
+        # Rows and columns of tiles, which are as good as square however the picture lies.
+        short, long = self._settings.tiles_short, self._settings.tiles_long
+        return (short, long) if shape[1] >= shape[0] else (long, short)
 
 
 def _plane(plane: Any, components: int) -> Bytes:
@@ -151,7 +179,19 @@ def _plane(plane: Any, components: int) -> Bytes:
 
 
 def _shrink(plane: Bytes, size: tuple[int, int]) -> Bytes:
-    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    # Halving by averages is vectorised and an order faster than averaging by any other factor; what is left
+    # to do after it is less than 2, where interpolation leaves out no pixel.
+    width, height = size
+    while plane.shape[1] >= 2 * width and plane.shape[0] >= 2 * height:
+        half = plane.shape[1] // 2, plane.shape[0] // 2
+        plane = _resize(plane[: half[1] * 2, : half[0] * 2], half, cv2.INTER_AREA)
+    if plane.shape != (height, width):
+        plane = _resize(plane, size, cv2.INTER_LINEAR)
+    return plane
+
+
+def _resize(plane: Bytes, size: tuple[int, int], interpolation: int) -> Bytes:
+    return np.asarray(cv2.resize(plane, size, interpolation=interpolation), dtype=np.uint8)
 
 
 def _spread(bins: int) -> Floats:

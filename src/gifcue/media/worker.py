@@ -14,6 +14,8 @@ import contextlib
 from collections import deque
 from collections.abc import Mapping
 
+import cv2
+
 from gifcue.errors import FaultReason, MediaError, SkipReason
 from gifcue.media.codecs import Codec
 from gifcue.media.decoder import Decoder
@@ -149,6 +151,8 @@ class DecodeWorker:
 
 def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> None:
     """The child's life: `gifcue.media.worker:main`."""
+    # The pool of workers is the parallelism; OpenCV's own threads would fight over the same cores.
+    cv2.setNumThreads(1)
     arena = Arena.attach(fds[ARENA_FD], init.shape, writable=True)
     worker = DecodeWorker(init.settings, arena)
     channel.ready()

@@ -74,16 +74,18 @@ def stream(
         wait_for_server=wait,
     )
     client = client_of(server, tls, ca, cert, key)
-    connection.run(server, _stream(client, plan, as_json))
+    if not connection.run(server, _stream(client, plan, as_json)):
+        raise typer.Exit(1)
 
 
-async def _stream(client: ReactionClient, plan: Plan, as_json: bool) -> None:
+async def _stream(client: ReactionClient, plan: Plan, as_json: bool) -> bool:
+    """False where the server was gone at the end, so that nobody knows what became of the frames."""
     async with client:
         with _interruptible() as stop:
             if as_json:
                 summary = await stream_all(client, plan, _print_json, lambda *_: None, stop)
                 print_json(summary_json(summary))
-                return
+                return summary.statistics is not None
             with Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -96,6 +98,7 @@ async def _stream(client: ReactionClient, plan: Plan, as_json: bool) -> None:
                 show = _Bars(progress)
                 summary = await stream_all(client, plan, EventPrinter(progress.console), show, stop)
             print_summary(out, summary)
+            return summary.statistics is not None
 
 
 def _print_json(event: Event) -> None:

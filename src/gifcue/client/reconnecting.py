@@ -328,6 +328,8 @@ class ReconnectingStream:
                 await self._one_connection()
             except ServerError as error:
                 lost = error
+            except StreamClosed:
+                pass  # the server ended it, with OK, before everybody had joined
             if self._closing.is_set():
                 return lost
             problem = lost or ServerUnavailable("UNAVAILABLE", "the server ended the stream")

@@ -87,7 +87,7 @@ def run(config: TrainingConfig, *, report: Report = print) -> dict[str, Any]:
     predict = _predictor(model)
     for epoch in range(int(state["epoch"]), config.epochs):
         started = time.monotonic()
-        keras.utils.set_random_seed(config.seed * 1000 + epoch)  # dropout's
+        _reseed_dropout(lesson.network, config.seed * 1000 + epoch)
         mean = _teach(config, lesson, model, optimizer, epoch, steps)
         record: dict[str, Any] = {"epoch": epoch + 1, "loss": mean, "seconds": time.monotonic() - started}
         is_last = epoch + 1 == config.epochs
@@ -122,6 +122,14 @@ def _teach(
         if not math.isfinite(total):
             raise FloatingPointError(f"the loss is {loss} at epoch {epoch + 1}, step {step + 1}")
     return total / max(1, steps)
+
+
+def _reseed_dropout(network: Any, seed: int) -> None:
+    """Dropout keeps a count of its own, which is no weight and in no checkpoint: start it anew every epoch."""
+    for number, layer in enumerate(network.layers):
+        if hasattr(layer, "seed_generator"):
+            state = layer.seed_generator.state
+            state.assign(np.array([seed, number]).astype(state.dtype))
 
 
 def _batches(config: TrainingConfig, source: Source, epoch: int, steps: int) -> Iterator[tuple[Any, Any]]:

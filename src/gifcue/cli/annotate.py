@@ -17,7 +17,7 @@ from gifcue.cli.console import out, print_json
 from gifcue.client import AnnotatedImage, ReactionClient
 from gifcue.errors import ConfigError, GifcueError
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 
 @app.command()

@@ -41,6 +41,7 @@ COMMANDS: dict[str, Entry] = {
     "status": Entry("gifcue.cli.status", "Tell what a running server does."),
     "demo": Entry("gifcue.cli.demo", "Start a server, stream a clip, print the reactions, stop."),
     "dataset": Entry("gifcue.cli.dataset", "Build, check, split and convert labelled pictures."),
+    "gesture": Entry("gifcue.cli.gesture", "Teach a gesture of your own from a few dozen samples."),
     "evaluate": Entry("gifcue.cli.evaluate", "Measure a detector on pictures of people it never saw."),
 }
 
@@ -127,7 +128,7 @@ app = typer.Typer(
     help="Listens to the video of a meeting and cues GIFs.",
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
 )
 
 

@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-app = typer.Typer(help="Build, check, split and convert labelled pictures.", no_args_is_help=True)
+app = typer.Typer(
+    help="Build, check, split and convert labelled pictures.", add_completion=False, no_args_is_help=True
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 

@@ -24,7 +24,7 @@ from gifcue.client import ConnectionOptions, Event, Reaction, ReactionClient, St
 from gifcue.client.exceptions import ClientError
 from gifcue.errors import ConfigError, GifcueError, Unavailable
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 EXPECTED = "smile"
 CLIP_SECONDS = 8.0

@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from gifcue.detect.detector import Detector
 
-app = typer.Typer(help="Measure a detector.", no_args_is_help=True)
+app = typer.Typer(help="Measure a detector.", add_completion=False, no_args_is_help=True)
 
 
 def detector_for(model_dir: Path, backend: str) -> Detector:

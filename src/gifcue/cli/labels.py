@@ -11,7 +11,7 @@ from rich.table import Table
 
 from gifcue.cli.console import out, print_json
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 
 @app.command()

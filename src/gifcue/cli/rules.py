@@ -15,7 +15,7 @@ app = typer.Typer(
     help="Check a rule book, and explain what it would choose.",
     add_completion=False,
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
 )
 
 Config = Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="The server's settings.")]

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from gifcue.detect.settings import PoolSettings
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 
 @app.command()

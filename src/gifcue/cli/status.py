@@ -19,7 +19,7 @@ from gifcue.cli.console import out, print_json
 from gifcue.cli.printing import books_sum
 from gifcue.client import ReactionClient, ServerStatus
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 WATCH_INTERVAL_S = 1.0
 _COLOURS = {"serving": "green", "starting": "yellow", "draining": "yellow", "not_serving": "red"}

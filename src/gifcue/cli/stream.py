@@ -20,7 +20,7 @@ from gifcue.cli.printing import EventPrinter, print_summary
 from gifcue.cli.streaming import Plan, Summary, jobs_of, stream_all
 from gifcue.client import Event, ReactionClient, StreamOptions
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 
 @app.command()
@@ -34,7 +34,7 @@ def stream(
     ],
     server: connection.Server = DEFAULT_SERVER,
     participants: Annotated[
-        int, typer.Option("--participants", "-n", min=1, max=4096, help="Participants made of each source.")
+        int, typer.Option("--participants", "-n", min=1, max=256, help="Participants made of each source.")
     ] = 1,
     labels: Annotated[
         str,

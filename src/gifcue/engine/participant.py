@@ -85,6 +85,7 @@ class Participant:
         self._last_keyframe_request_s = -float("inf")
         self.is_held = False  # what the decode worker was last told of `policy.holding`
         self.media_time_s = 0.0  # the newest decision's time, by the sender's clock
+        self.last_decided: Ticket | None = None  # the frame of the newest decision
         # Pictures on their way to a judgement, by token, in the order of arrival, and the frame last skipped as similar
         # to the newest of them: it inherits a result that is not there yet.
         self._pending: dict[int, float] = {}
@@ -219,5 +220,6 @@ class Participant:
 
     def _decided(self, ticket: Ticket, events: list[PolicyEvent], at_s: float) -> Decided:
         self.media_time_s = at_s
+        self.last_decided = ticket
         self._reactions += sum(event.phase is Phase.STARTED for event in events)
         return Decided(ticket, events)

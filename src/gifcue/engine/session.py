@@ -302,7 +302,10 @@ class Session:
     def _tell(
         self, participant: Participant, events: list[PolicyEvent], ticket: Ticket | None = None
     ) -> None:
+        """`ticket` is the deciding frame's; None where no frame decided but a message did."""
+        frame = ticket or participant.last_decided
         for event in events:
+            assert frame is not None, "expected no event before a frame was decided upon"
             self._engine.count_event(event)
             if event.phase in (Phase.HOLDING, Phase.CANCELLED) and not self._settings.send_holding:
                 continue
@@ -315,9 +318,9 @@ class Session:
                 ReactionNotice(
                     participant.participant_id,
                     event,
-                    ticket.sequence if ticket else 0,
-                    ticket.pts if ticket else 0,
-                    ticket.clock_hz if ticket else 0,
+                    frame.sequence,
+                    frame.pts,
+                    frame.clock_hz,
                     participant.latency_ms(ticket) if ticket else 0.0,
                     self._engine.model.version,
                     choice,

@@ -552,13 +552,15 @@ class ReactionEvent(_message.Message):
     score: _builtins.float
     """The detector's calibrated score, averaged over the hold, 0..1."""
     pts: _builtins.int
-    """The deciding frame's pts, in ticks of `clock_hz`."""
+    """The deciding frame's pts, in ticks of `clock_hz`. Where no frame decided (a leave, a label no longer allowed), the
+    last frame's that was decided upon; so for `sequence`.
+    """
     clock_hz: _builtins.int
     """The clock of `pts`, in ticks a second."""
     sequence: _builtins.int
     """The deciding frame's sequence number."""
     latency_ms: _builtins.float
-    """Milliseconds from the deciding frame's arrival at the server to this decision."""
+    """Milliseconds from the deciding frame's arrival at the server to this decision; 0 where no frame decided."""
     model_version: _builtins.str
     """The model's version."""
     gif_reason: _builtins.str

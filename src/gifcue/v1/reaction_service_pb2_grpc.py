@@ -61,8 +61,9 @@ class ReactionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AnnotateImage(self, request, context):
-        """One still picture, JPEG or PNG. INVALID_ARGUMENT where it is neither, or too large; RESOURCE_EXHAUSTED when the
-        server has no room for it now (worth a retry); UNAVAILABLE while no detector is ready (worth a retry).
+        """One still picture, JPEG or PNG. INVALID_ARGUMENT where it is neither, or too large (RESOURCE_EXHAUSTED where it is
+        so large that gRPC itself refuses the message); UNAVAILABLE while no detector is ready or too many stills wait
+        (worth a retry).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

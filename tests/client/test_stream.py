@@ -280,6 +280,20 @@ async def test_a_silent_server_times_out(server: FakeServer) -> None:
                 raise AssertionError("opened")
 
 
+async def test_a_closed_stream_leaves_no_task_behind(client: ReactionClient) -> None:
+    before = asyncio.all_tasks()
+    async with client.open() as stream:
+        alice = await stream.join("alice", Codec.H264, allowed_labels=["smile"])
+        await alice.send(b"k", pts=0, keyframe=True)
+    with pytest.raises(ZeroDivisionError):
+        async with client.open():
+            raise ZeroDivisionError
+    ours = {task for task in asyncio.all_tasks() - before if task.get_name().startswith("gifcue")}
+    assert not ours
+    with pytest.raises(StreamClosed, match="open another"):
+        await stream.__aenter__()
+
+
 async def test_nothing_can_be_sent_after_the_half_close(client: ReactionClient) -> None:
     async with client.open() as stream:
         alice = await stream.join("alice", Codec.H264)

@@ -65,6 +65,8 @@ class ReactionStream:
         self._writer: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
+        if self._call is not None:
+            raise StreamClosed("expected a stream to be entered once, got a second time: open another one")
         self._call = self._stub.StreamReactions(metadata=self._connection.metadata or None)
         config = reaction_service_pb2.StreamConfig(
             room_id=self._options.room_id,

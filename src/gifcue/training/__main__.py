@@ -1,4 +1,6 @@
-"""`python -m gifcue.training CONFIG`: trains what the file describes, or resumes it."""
+"""`python -m gifcue.training`: train CONFIG, pack CONFIG..., calibrate, export. `gifcue train` and `gifcue export` do
+the same.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +8,58 @@ import argparse
 from functools import partial
 from pathlib import Path
 
+report = partial(print, flush=True)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m gifcue.training", description=__doc__)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--data-dir", type=Path)
-    parser.add_argument("--run-dir", type=Path)
-    parser.add_argument("--epochs", type=int)
-    parser.add_argument("--start-from", type=Path)
-    parser.add_argument("--learning-rate", type=float)
-    given = parser.parse_args()
-    from gifcue.training.loop import train
+    commands = parser.add_subparsers(required=True, dest="command")
 
-    settings = {name: value for name, value in vars(given).items() if name != "config"}
-    train(given.config, report=partial(print, flush=True), **settings)
+    train = commands.add_parser("train", help="train a network, or resume it")
+    train.add_argument("config", type=Path)
+    train.add_argument("--data-dir", type=Path)
+    train.add_argument("--run-dir", type=Path)
+    train.add_argument("--epochs", type=int)
+    train.add_argument("--start-from", type=Path)
+
+    pack = commands.add_parser("pack", help="make a model folder from three finished runs, and calibrate it")
+    pack.add_argument("configs", type=Path, nargs=3, help="those of the detector, the hand and the face")
+    pack.add_argument("--model-dir", type=Path, default=Path("models"))
+
+    calibrate = commands.add_parser("calibrate", help="fit scores and thresholds to the people held out")
+    calibrate.add_argument("config", type=Path, help="names the people held out, and the data")
+    calibrate.add_argument("--model-dir", type=Path, default=Path("models"))
+
+    export = commands.add_parser("export", help="make LiteRT, int8 and SavedModel folders, and measure them")
+    export.add_argument("out", type=Path)
+    export.add_argument("--model-dir", type=Path, default=Path("models"))
+    export.add_argument("--data-dir", type=Path, default=Path("../shared/data"))
+    given = vars(parser.parse_args())
+
+    command = given.pop("command")
+    if command == "train":
+        from gifcue.training.loop import train as run_training
+
+        run_training(given.pop("config"), report=report, **given)
+    elif command == "pack":
+        from gifcue.training.export import pack as make_folder
+
+        make_folder(given["configs"], given["model_dir"], report=report)
+        _calibrate(given["configs"][0], given["model_dir"])
+    elif command == "calibrate":
+        _calibrate(given["config"], given["model_dir"])
+    else:
+        from gifcue.training.export import export as export_all
+
+        export_all(given["model_dir"], given["out"], data_dir=given["data_dir"], report=report)
+
+
+def _calibrate(config_path: Path, model_dir: Path) -> None:
+    from gifcue.training.calibrate import calibrate
+    from gifcue.training.config import read_config
+
+    config = read_config(config_path)
+    calibrate(model_dir, config.data_dir, config.heldout_groups, report=report)
 
 
 if __name__ == "__main__":

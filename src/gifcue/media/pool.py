@@ -85,7 +85,7 @@ class _Seat:
 
     @property
     def has_failed(self) -> bool:
-        return self.worker.state in (WorkerState.FAILED, WorkerState.STOPPED)
+        return self.worker.state is WorkerState.FAILED
 
 
 class DecodePool:
@@ -170,7 +170,7 @@ class DecodePool:
     @property
     def failed(self) -> bool:
         """True once no worker is left that may come back."""
-        return all(seat.worker.state is WorkerState.FAILED for seat in self._seats)
+        return all(seat.has_failed for seat in self._seats)
 
     # Participants
 

@@ -27,6 +27,8 @@ Bytes: TypeAlias = NDArray[np.uint8]
 # The picture that is compared, in pixels on its longer side: what is left of a hand at the room's end still
 # fills a share of its tile, and what a video encoder's noise does to single pixels averages out.
 SAMPLE_LONG_SIDE = 160
+# Colour, at half of this, still has a pixel for each of the most tiles that may be asked for.
+MIN_SIDE = 64
 # Histograms are counted in fine bins and then spread over the coarse ones as triangles: a wall whose
 # brightness lies at the edge of a bin would otherwise jump between two with every frame's noise.
 FINE_BINS = 64
@@ -77,7 +79,7 @@ class Sampler:
         """The small picture of a frame, read from its planes; converted only from a rare format."""
         name = frame.format.name
         scale = min(1.0, SAMPLE_LONG_SIDE / max(frame.width, frame.height))
-        size = max(16, round(frame.width * scale)), max(16, round(frame.height * scale))
+        size = max(MIN_SIDE, round(frame.width * scale)), max(MIN_SIDE, round(frame.height * scale))
         half = size[0] // 2, size[1] // 2
         if name in _PLANAR:
             luma, u, v = (_plane(plane, 1) for plane in frame.planes)

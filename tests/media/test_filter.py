@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from gifcue.errors import SkipReason
+from gifcue.media.filter import NOT_COMPARED, FrameFilter, Pacer
+from gifcue.media.settings import FilterSettings, Metric
+
+UNPACED = 1000.0
+
+
+def picture(rgb: np.ndarray):
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24").reformat(format="yuv420p")
+
+
+def look(frame_filter: FrameFilter, frame, pts_s: float) -> SkipReason | None:
+    verdict = frame_filter.judge(frame, pts_s)
+    if verdict.skip is None:
+        frame_filter.analysed(verdict, pts_s)
+    return verdict.skip
+
+
+def test_the_first_frame_is_always_new(frames) -> None:
+    verdict = FrameFilter(FilterSettings(), UNPACED).judge(picture(frames[0]), 5.0)
+    assert (verdict.skip, verdict.similarity) == (None, NOT_COMPARED)
+
+
+def test_a_still_picture_is_skipped_up_to_the_maximum_age(frames) -> None:
+    frame_filter = FrameFilter(FilterSettings(max_age_s=1.0), UNPACED)
+    still = picture(frames[0])
+    reasons = [look(frame_filter, still, tick / 16) for tick in range(33)]
+    assert [tick for tick, reason in enumerate(reasons) if reason is None] == [0, 16, 32]
+
+
+@pytest.mark.parametrize("metric", Metric)
+def test_slow_drift_adds_up_against_the_reference(metric: Metric, frames) -> None:
+    # An eighth of a pixel a frame: none differs from the one before, and soon each does from the reference.
+    shifts = [np.array([[1, 0, step / 8], [0, 1, 0]], np.float32) for step in range(48)]
+    drifting = [picture(cv2.warpAffine(frames[0], shift, (640, 360))) for shift in shifts]
+    settings = FilterSettings(metric=metric, max_age_s=60.0)
+    frame_filter = FrameFilter(settings, UNPACED)
+    reasons = [look(frame_filter, frame, tick / 48) for tick, frame in enumerate(drifting)]
+    assert reasons.count(None) >= 3
+    neighbours = FrameFilter(settings, UNPACED)
+    look(neighbours, drifting[0], 0.0)
+    assert look(neighbours, drifting[1], 0.1) is SkipReason.SIMILAR
+
+
+def test_nothing_is_skipped_as_similar_during_a_hold(frames) -> None:
+    frame_filter = FrameFilter(FilterSettings(), UNPACED)
+    still = picture(frames[0])
+    look(frame_filter, still, 0.0)
+    frame_filter.holding = True
+    assert [look(frame_filter, still, tick / 10) for tick in (1, 2, 3)] == [None] * 3
+    frame_filter.holding = False
+    assert look(frame_filter, still, 0.4) is SkipReason.SIMILAR
+
+
+def test_a_picture_that_was_not_analysed_is_no_reference(frames) -> None:
+    frame_filter = FrameFilter(FilterSettings(), UNPACED)
+    still = picture(frames[0])
+    look(frame_filter, still, 0.0)
+    frame_filter.forget()
+    assert look(frame_filter, still, 0.1) is None
+    assert look(frame_filter, still, 0.2) is SkipReason.SIMILAR
+
+
+def test_a_frame_that_found_no_slot_leaves_everything_as_it_was(frames) -> None:
+    frame_filter = FrameFilter(FilterSettings(), 10.0)
+    assert look(frame_filter, picture(frames[0]), 0.0) is None
+    moved = picture(frames[10])
+    assert frame_filter.judge(moved, 0.1).skip is None  # and no slot was free
+    assert frame_filter.judge(moved, 0.133).skip is None  # so the next is neither paced nor similar
+
+
+def test_disabled_it_lets_everything_through(frames) -> None:
+    frame_filter = FrameFilter(FilterSettings(enabled=False), UNPACED)
+    still = picture(frames[0])
+    assert [look(frame_filter, still, tick / 10) for tick in range(3)] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("fps", "seconds", "expected"), [(30, 4, 40), (25, 4, 40), (15, 4, 40), (10, 4, 40), (5, 4, 20)]
+)
+def test_pacing_gives_the_rate_asked_for(fps: int, seconds: int, expected: int) -> None:
+    pacer = Pacer(10.0)
+    passed = 0
+    for tick in range(fps * seconds):
+        if pacer.is_due(tick / fps):
+            pacer.use(tick / fps)
+            passed += 1
+    assert abs(passed - expected) <= 1
+
+
+def test_pacing_goes_on_after_a_gap_and_after_a_clock_set_back() -> None:
+    pacer = Pacer(10.0)
+    pacer.use(100.0)
+    assert not pacer.is_due(100.05)
+    assert pacer.is_due(130.0)
+    pacer.use(130.0)
+    assert not pacer.is_due(130.05)
+    assert not pacer.is_due(129.9)
+    assert pacer.is_due(3.0)
+    pacer.use(3.0)
+    assert not pacer.is_due(3.05)
+
+
+def test_a_clock_set_back_makes_the_reference_old(frames) -> None:
+    frame_filter = FrameFilter(FilterSettings(), UNPACED)
+    still = picture(frames[0])
+    look(frame_filter, still, 500.0)
+    assert look(frame_filter, still, 2.0) is None
+
+
+def test_similar_frames_are_paced_too(frames) -> None:
+    # The filter costs more than pacing: it is asked as often as pictures may be analysed, and no oftener.
+    frame_filter = FrameFilter(FilterSettings(), 10.0)
+    still = picture(frames[0])
+    reasons = [look(frame_filter, still, tick / 30) for tick in range(30)]
+    assert reasons.count(SkipReason.SIMILAR) == 9
+    assert reasons.count(SkipReason.PACED) == 20

@@ -1,0 +1,366 @@
+"""The pool with real decode workers."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+
+import cv2
+import numpy as np
+import pytest
+
+from gifcue.errors import FaultReason, MediaError, SkipReason, Unavailable, WorkerLost
+from gifcue.media.codecs import Codec
+from gifcue.media.messages import Dropped, Outcome, Picture, Skipped, Unit
+from gifcue.media.pool import DecodePool
+from gifcue.media.settings import FilterSettings, MediaSettings
+from gifcue.testing.clips import EncodedClip, encode, photo_frames
+from gifcue.workers.arena import Arena
+from gifcue.workers.settings import SupervisionSettings
+from gifcue.workers.supervised import WorkerState
+
+# Patient, so that a slow machine fails no test.
+PATIENT = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
+ALL = MediaSettings(filter=FilterSettings(enabled=False), max_analysis_fps=240.0, slots_per_worker=4)
+
+
+class Kit:
+    """A pool, and all that it said. Slots go back at once unless `keep_slots`."""
+
+    def __init__(self, settings: MediaSettings) -> None:
+        self.arena = Arena.create(settings.workers, settings.slots_per_worker, settings.slot_bytes)
+        self.outcomes: list[Outcome] = []
+        self.lost: list[list[int]] = []
+        self.keep_slots = False
+        self.look: Callable[[Picture], None] = lambda _: None
+        self._changed = asyncio.Event()
+        self._tokens = 0
+        self.pool = DecodePool(
+            settings, self.arena, PATIENT, on_outcome=self._on_outcome, on_worker_lost=self._on_worker_lost
+        )
+
+    def _on_outcome(self, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        if isinstance(outcome, Picture):
+            self.look(outcome)
+            if not self.keep_slots:
+                self.pool.release(outcome.slot, analysed=True)
+        self._changed.set()
+
+    def _on_worker_lost(self, keys: list[int]) -> None:
+        self.lost.append(keys)
+        self._changed.set()
+
+    def submit(self, key: int, clip: EncodedClip, index: int) -> int:
+        packet = clip.packets[index]
+        self._tokens += 1
+        unit = Unit(self._tokens, packet.pts / packet.clock_hz, packet.keyframe, packet.payload)
+        self.pool.submit(key, unit)
+        return self._tokens
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def outcome(self, token: int) -> Outcome:
+        def found() -> list[Outcome]:
+            return [outcome for outcome in self.outcomes if outcome.token == token]
+
+        await self.until(lambda: bool(found()))
+        (outcome,) = found()
+        return outcome
+
+    def kill(self, index: int) -> None:
+        os.kill(self.pool.statistics().workers[index].pid, signal.SIGKILL)
+
+    def tokens(self, key: int) -> list[int]:
+        return [outcome.token for outcome in self.outcomes if outcome.key == key]
+
+
+@pytest.fixture(scope="module")
+def still() -> EncodedClip:
+    """A clip in which nothing moves."""
+    return encode(photo_frames(0.7, 15, motion="still"), Codec.PNG, 15.0)
+
+
+@pytest.fixture
+async def make() -> AsyncIterator[Callable[[MediaSettings], Kit]]:
+    kits: list[Kit] = []
+
+    def make(settings: MediaSettings) -> Kit:
+        kits.append(Kit(settings))
+        return kits[-1]
+
+    yield make
+    for kit in kits:
+        await kit.pool.stop()
+        kit.arena.close()
+
+
+async def test_every_unit_is_answered_once_in_order_with_its_picture(make, clip, frames) -> None:
+    kit = make(ALL)
+    await kit.pool.start()
+    assert kit.pool.ready
+    worst: list[float] = []
+
+    def look(picture: Picture) -> None:
+        memory = kit.arena.slot(picture.slot)
+        rgb = np.frombuffer(memory, np.uint8).reshape(picture.height, picture.width, 3)
+        worst.append(cv2.PSNR(rgb, frames[round(picture.pts_s * 15)]))
+
+    kit.look = look
+    codecs = {1: Codec.H264, 2: Codec.VP9, 3: Codec.MJPEG}
+    sent: dict[int, list[int]] = {key: [] for key in codecs}
+    for key, codec in codecs.items():
+        kit.pool.open(key, codec, b"")
+    for index in range(len(frames)):
+        for key, codec in codecs.items():
+            sent[key].append(kit.submit(key, clip(codec), index))
+        # No faster than the slots: this test is not about running out of them.
+        await kit.until(lambda: kit.pool.statistics().units == 0)
+    assert {key: kit.tokens(key) for key in codecs} == sent
+    assert all(isinstance(outcome, Picture) for outcome in kit.outcomes)
+    assert min(worst) > 33.0
+    assert kit.pool.statistics().bytes == 0
+
+
+async def test_bytes_wait_until_they_are_answered(make, clip) -> None:
+    kit = make(ALL)
+    await kit.pool.start()
+    kit.pool.open(1, Codec.H264, b"")
+    stream = clip(Codec.H264)
+    token = kit.submit(1, stream, 0)
+    assert kit.pool.buffered_bytes(1) == len(stream.packets[0].payload)
+    assert kit.pool.statistics().units == 1
+    await kit.outcome(token)
+    assert kit.pool.buffered_bytes(1) == 0
+    assert kit.pool.buffered_bytes(99) == 0
+
+
+async def test_who_leaves_still_has_its_units_answered(make, clip) -> None:
+    kit = make(ALL)
+    await kit.pool.start()
+    kit.pool.open(1, Codec.H264, b"")
+    tokens = [kit.submit(1, clip(Codec.H264), index) for index in range(5)]
+    kit.pool.close(1)
+    kit.pool.close(1)
+    with pytest.raises(KeyError):
+        kit.submit(1, clip(Codec.H264), 5)
+    await kit.outcome(tokens[-1])
+    assert kit.tokens(1) == tokens
+    assert kit.pool.statistics().participants == 0
+
+
+async def test_a_key_is_used_once(make) -> None:
+    kit = make(ALL)
+    kit.pool.open(1, Codec.H264, b"")
+    with pytest.raises(ValueError, match="expected a key that is not in use, got 1"):
+        kit.pool.open(1, Codec.VP8, b"")
+
+
+async def test_slots_that_are_out_are_not_written(make, clip) -> None:
+    kit = make(ALL.model_copy(update={"slots_per_worker": 2}))
+    kit.keep_slots = True
+    await kit.pool.start()
+    kit.pool.open(1, Codec.H264, b"")
+    stream = clip(Codec.H264)
+    first, second = [await kit.outcome(kit.submit(1, stream, index)) for index in (0, 1)]
+    assert isinstance(first, Picture)
+    assert isinstance(second, Picture)
+    assert first.slot != second.slot
+    third = await kit.outcome(kit.submit(1, stream, 2))
+    assert isinstance(third, Dropped)
+    assert third.reason is FaultReason.NO_SLOT
+    assert kit.pool.statistics().slots_out == 2
+    kit.pool.release(first.slot, analysed=True)
+    fourth = await kit.outcome(kit.submit(1, stream, 3))
+    assert isinstance(fourth, Picture)
+    assert fourth.slot == first.slot
+    with pytest.raises(KeyError):
+        kit.pool.release(77, analysed=True)
+
+
+async def test_holds_and_pictures_not_analysed_reach_the_filter(make, still) -> None:
+    kit = make(MediaSettings(slots_per_worker=4, max_analysis_fps=240.0))
+    kit.keep_slots = True
+    await kit.pool.start()
+    kit.pool.open(1, Codec.PNG, b"")
+    indices = itertools.count()
+
+    async def send() -> Outcome:
+        return await kit.outcome(kit.submit(1, still, next(indices)))
+
+    picture = await send()
+    assert isinstance(picture, Picture)
+    similar = await send()
+    assert isinstance(similar, Skipped)
+    assert similar.reason is SkipReason.SIMILAR
+    kit.pool.set_hold(1, True)
+    held = await send()
+    assert isinstance(held, Picture)
+    kit.pool.set_hold(1, False)
+    assert isinstance(await send(), Skipped)
+    kit.pool.release(held.slot, analysed=False)
+    assert isinstance(await send(), Picture)
+
+
+async def test_damage_of_one_hurts_nobody_else(make, clip) -> None:
+    kit = make(ALL)
+    await kit.pool.start()
+    for key in (1, 2):
+        kit.pool.open(key, Codec.H264, b"")
+        assert isinstance(await kit.outcome(kit.submit(key, clip(Codec.H264), 0)), Picture)
+    kit.pool.submit(1, Unit(1000, 0.1, True, os.urandom(3000)))
+    bad = await kit.outcome(1000)
+    assert isinstance(bad, Dropped)
+    assert (bad.reason, bad.needs_keyframe) == (FaultReason.INVALID_DATA, True)
+    assert isinstance(await kit.outcome(kit.submit(2, clip(Codec.H264), 1)), Picture)
+
+
+async def test_a_lost_worker_is_replaced_in_mid_stream(make, clip) -> None:
+    kit = make(ALL)
+    await kit.pool.start()
+    stream = clip(Codec.H264)
+    for key in (1, 2):
+        kit.pool.open(key, Codec.H264, b"")
+    tokens = [kit.submit(key, stream, index) for index in range(4) for key in (1, 2)]
+    await kit.outcome(tokens[1])
+    kit.kill(0)
+    # The front does not know yet, learns of it, and learns of the successor: units keep coming all the while.
+    tokens += [kit.submit(key, stream, index) for index in range(4, 8) for key in (1, 2)]
+    await kit.until(lambda: len(kit.outcomes) == len(tokens))
+    tokens += [kit.submit(key, stream, 8) for key in (1, 2)]
+    await kit.until(lambda: kit.lost == [[1, 2]])
+    tokens += [kit.submit(key, stream, 9) for key in (1, 2)]
+    tokens += [kit.submit(key, stream, index) for index in range(12, 15) for key in (1, 2)]
+    await kit.until(lambda: len(kit.outcomes) == len(tokens))
+    assert sorted(outcome.token for outcome in kit.outcomes) == tokens
+    for key in (1, 2):
+        assert kit.tokens(key) == sorted(kit.tokens(key))
+    reasons = {outcome.reason for outcome in kit.outcomes if isinstance(outcome, Dropped)}
+    assert {FaultReason.DECODE_WORKER_LOST, FaultReason.AWAITING_KEYFRAME} <= reasons
+    assert all(isinstance(outcome, Picture | Dropped) for outcome in kit.outcomes[-6:])
+    assert isinstance(await kit.outcome(tokens[-1]), Picture)
+    statistics = kit.pool.statistics()
+    assert (statistics.workers[0].restarts, statistics.bytes, statistics.units) == (1, 0, 0)
+
+
+async def test_the_others_take_over_from_a_lost_worker(make, clip) -> None:
+    kit = make(ALL.model_copy(update={"workers": 2}))
+    await kit.pool.start()
+    stream = clip(Codec.H264)
+    for key in (1, 2, 3, 4):
+        kit.pool.open(key, Codec.H264, b"")
+        assert isinstance(await kit.outcome(kit.submit(key, stream, 0)), Picture)
+    # Least loaded first: 1 and 3 are with the first worker.
+    kit.kill(0)
+    await kit.until(lambda: kit.lost == [[1, 3]])
+    for key in (1, 3):
+        picture = await kit.outcome(kit.submit(key, stream, 12))
+        assert isinstance(picture, Picture)
+        assert picture.slot in kit.arena.slots_of(1)
+    for key in (2, 4):
+        assert isinstance(await kit.outcome(kit.submit(key, stream, 1)), Picture)
+
+
+async def test_a_successor_does_not_write_into_slots_that_are_out(make, clip) -> None:
+    kit = make(ALL.model_copy(update={"slots_per_worker": 2}))
+    kit.keep_slots = True
+    await kit.pool.start()
+    kit.pool.open(1, Codec.H264, b"")
+    stream = clip(Codec.H264)
+    before = await kit.outcome(kit.submit(1, stream, 0))
+    assert isinstance(before, Picture)
+    kit.kill(0)
+    await kit.until(lambda: kit.lost == [[1]])
+    after = await kit.outcome(kit.submit(1, stream, 12))
+    assert isinstance(after, Picture)
+    assert after.slot != before.slot
+    no_room = await kit.outcome(kit.submit(1, stream, 13))
+    assert isinstance(no_room, Dropped)
+    assert no_room.reason is FaultReason.NO_SLOT
+    kit.pool.release(before.slot, analysed=True)
+    assert isinstance(await kit.outcome(kit.submit(1, stream, 14)), Picture)
+
+
+async def test_a_hold_outlives_the_worker(make, still) -> None:
+    kit = make(MediaSettings(slots_per_worker=8, max_analysis_fps=240.0))
+    await kit.pool.start()
+    kit.pool.open(1, Codec.PNG, b"")
+    kit.pool.set_hold(1, True)
+    kit.kill(0)
+    await kit.until(lambda: kit.lost == [[1]])
+    outcomes = [await kit.outcome(kit.submit(1, still, index)) for index in range(3)]
+    assert all(isinstance(outcome, Picture) for outcome in outcomes)
+
+
+async def test_stills(make, clip) -> None:
+    kit = make(ALL)
+    with pytest.raises(Unavailable, match="expected a decode worker that is ready"):
+        await kit.pool.still(b"")
+    await kit.pool.start()
+    still = await kit.pool.still(clip(Codec.JPEG).packets[0].payload)
+    assert (still.width, still.height, len(still.rgb)) == (640, 360, 640 * 360 * 3)
+    with pytest.raises(MediaError, match="expected a JPEG or PNG, got text") as caught:
+        await kit.pool.still(b"once upon a time")
+    assert caught.value.reason is FaultReason.INVALID_DATA
+    assert kit.pool.statistics().stills == 0
+
+
+async def test_a_still_that_is_lost_with_its_worker_says_so(make, clip) -> None:
+    kit = make(ALL)
+    await kit.pool.start()
+    os.kill(kit.pool.statistics().workers[0].pid, signal.SIGSTOP)
+    answer = asyncio.ensure_future(kit.pool.still(clip(Codec.JPEG).packets[0].payload))
+    await asyncio.sleep(0)
+    kit.kill(0)
+    with pytest.raises(WorkerLost, match="decode-0 was lost"):
+        await answer
+
+
+async def test_stopping_answers_everything(make, clip) -> None:
+    kit = make(ALL)
+    await kit.pool.start()
+    kit.pool.open(1, Codec.H264, b"")
+    tokens = [kit.submit(1, clip(Codec.H264), index) for index in range(12)]
+    await kit.pool.stop()
+    assert kit.tokens(1) == tokens
+    assert not kit.pool.ready
+    late = kit.submit(1, clip(Codec.H264), 12)
+    dropped = await kit.outcome(late)
+    assert isinstance(dropped, Dropped)
+    assert dropped.reason is FaultReason.DECODE_WORKER_LOST
+
+
+async def test_units_before_the_start_are_lost_and_not_forgotten(make, clip) -> None:
+    kit = make(ALL)
+    kit.pool.open(1, Codec.H264, b"")
+    token = kit.submit(1, clip(Codec.H264), 0)
+    assert kit.outcomes == []
+    dropped = await kit.outcome(token)
+    assert isinstance(dropped, Dropped)
+    assert dropped.reason is FaultReason.DECODE_WORKER_LOST
+    await kit.pool.start()
+    assert isinstance(await kit.outcome(kit.submit(1, clip(Codec.H264), 0)), Picture)
+
+
+async def test_an_arena_that_is_too_small_is_refused() -> None:
+    arena = Arena.create(1, 2, 100)
+    with pytest.raises(
+        ValueError, match="expected an arena of 1 ranges and slots of 691200 bytes, got 1 and 100"
+    ):
+        DecodePool(ALL, arena, on_outcome=print, on_worker_lost=print)
+    arena.close()
+
+
+async def test_states_are_told(make) -> None:
+    kit = make(ALL)
+    assert not kit.pool.ready
+    await kit.pool.start()
+    (worker,) = kit.pool.statistics().workers
+    assert (worker.name, worker.state) == ("decode-0", WorkerState.READY)
+    assert not kit.pool.failed

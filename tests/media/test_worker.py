@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+import pytest
+
+from gifcue.errors import FaultReason, SkipReason
+from gifcue.media.codecs import Codec
+from gifcue.media.messages import (
+    Close,
+    Dropped,
+    Forget,
+    Grant,
+    Hold,
+    Open,
+    Picture,
+    Skipped,
+    StillDone,
+    StillFailed,
+    StillRequest,
+    Submit,
+    Unit,
+)
+from gifcue.media.settings import FilterSettings, MediaSettings
+from gifcue.media.worker import DecodeWorker
+from gifcue.testing.clips import encode, photo_frames
+from gifcue.workers.arena import Arena
+
+ALL = MediaSettings(filter=FilterSettings(enabled=False), max_analysis_fps=240.0)
+
+
+@pytest.fixture
+def arena() -> Iterator[Arena]:
+    arena = Arena.create(1, 4, ALL.slot_bytes)
+    yield arena
+    arena.close()
+
+
+def unit(clip, index: int) -> Unit:
+    packet = clip.packets[index]
+    return Unit(index, packet.pts / packet.clock_hz, packet.keyframe, packet.payload)
+
+
+def test_a_picture_is_written_into_a_granted_slot(arena: Arena, clip, frames) -> None:
+    worker = DecodeWorker(ALL, arena)
+    worker.handle(Open(1, Codec.VP8, b""))
+    assert worker.control(Grant((2,)))
+    picture = worker.handle(Submit(1, unit(clip(Codec.VP8), 0)))
+    assert picture == Picture(1, 0, 2, 640, 360, 0.0, -1.0)
+    assert cv2.PSNR(np.frombuffer(arena.slot(2), np.uint8).reshape(360, 640, 3), frames[0]) > 33.0
+    assert not any(bytes(arena.slot(0)[:1000]))
+
+
+def test_without_a_slot_the_unit_is_dropped_and_the_next_one_is_tried(arena: Arena, clip) -> None:
+    worker = DecodeWorker(ALL, arena)
+    worker.handle(Open(1, Codec.H264, b""))
+    outcome = worker.handle(Submit(1, unit(clip(Codec.H264), 0)))
+    assert isinstance(outcome, Dropped)
+    assert (outcome.reason, outcome.needs_keyframe) == (FaultReason.NO_SLOT, False)
+    worker.control(Grant((0,)))
+    assert isinstance(worker.handle(Submit(1, unit(clip(Codec.H264), 1))), Picture)
+
+
+def test_one_participants_damage_is_its_own(arena: Arena, clip) -> None:
+    worker = DecodeWorker(ALL, arena)
+    worker.control(Grant((0, 1, 2, 3)))
+    for key in (1, 2):
+        worker.handle(Open(key, Codec.H264, b""))
+        assert isinstance(worker.handle(Submit(key, unit(clip(Codec.H264), 0))), Picture)
+    bad = worker.handle(Submit(1, Unit(1, 0.1, False, b"\0\0\0\1\x41 no such slice")))
+    assert isinstance(bad, Dropped)
+    assert (bad.reason, bad.needs_keyframe) == (FaultReason.INVALID_DATA, True)
+    after = worker.handle(Submit(1, unit(clip(Codec.H264), 2)))
+    assert isinstance(after, Dropped)
+    assert (after.reason, after.needs_keyframe) == (FaultReason.AWAITING_KEYFRAME, True)
+    assert isinstance(worker.handle(Submit(2, unit(clip(Codec.H264), 1))), Picture)
+
+
+def test_an_error_nobody_foresaw_costs_the_participants_decoder(arena: Arena, clip, monkeypatch) -> None:
+    worker = DecodeWorker(ALL, arena)
+    worker.control(Grant((0, 1)))
+    worker.handle(Open(1, Codec.H264, b""))
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("out of the blue")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("gifcue.media.decoder.Decoder.decode", fail)
+        outcome = worker.handle(Submit(1, unit(clip(Codec.H264), 0)))
+    assert isinstance(outcome, Dropped)
+    assert outcome.reason is FaultReason.INVALID_DATA
+    assert "RuntimeError: out of the blue" in outcome.message
+    assert outcome.needs_keyframe
+    assert isinstance(worker.handle(Submit(1, unit(clip(Codec.H264), 0))), Picture)
+
+
+def test_an_unknown_participant_is_told(arena: Arena, clip) -> None:
+    worker = DecodeWorker(ALL, arena)
+    outcome = worker.handle(Submit(9, unit(clip(Codec.H264), 0)))
+    assert isinstance(outcome, Dropped)
+    assert outcome.reason is FaultReason.UNKNOWN_PARTICIPANT
+
+
+def test_holds_and_forgets_reach_the_filter(arena: Arena) -> None:
+    still = encode(photo_frames(0.6, 10, motion="still"), Codec.VP8, 10.0)
+    worker = DecodeWorker(MediaSettings(), arena)
+    worker.control(Grant((0, 1, 2, 3)))
+    assert not worker.control(Hold(1, True))  # not open yet: it must wait for its turn
+    worker.handle(Open(1, Codec.VP8, b""))
+    assert isinstance(worker.handle(Submit(1, unit(still, 0))), Picture)
+    skipped = worker.handle(Submit(1, unit(still, 1)))
+    assert skipped == Skipped(1, 1, SkipReason.SIMILAR, pytest.approx(0.1))
+    assert worker.control(Hold(1, True))
+    held = worker.handle(Submit(1, unit(still, 2)))
+    assert isinstance(held, Picture)
+    assert held.similarity > 0.9
+    assert worker.control(Hold(1, False))
+    assert isinstance(worker.handle(Submit(1, unit(still, 3))), Skipped)
+    assert worker.control(Forget(1))
+    assert isinstance(worker.handle(Submit(1, unit(still, 4))), Picture)
+    worker.handle(Close(1))
+    assert worker.handle(Forget(1)) is None
+
+
+def test_a_unit_that_shows_nothing_yet_is_skipped(arena: Arena, clip) -> None:
+    worker = DecodeWorker(ALL, arena)
+    worker.control(Grant((0, 1, 2, 3)))
+    worker.handle(Open(1, Codec.H264, b""))
+    shuffled = clip(Codec.H264, b_frames=2)
+    outcomes = [worker.handle(Submit(1, unit(shuffled, index))) for index in range(4)]
+    assert outcomes[0] == Skipped(1, 0, SkipReason.NO_PICTURE, 0.0)
+    late = next(outcome for outcome in outcomes if isinstance(outcome, Picture))
+    assert late.pts_s == 0.0
+    assert late.token > 0
+
+
+def test_stills(arena: Arena, clip) -> None:
+    worker = DecodeWorker(MediaSettings(still_long_side=320, still_short_side=180), arena)
+    done = worker.handle(StillRequest(5, clip(Codec.JPEG).packets[0].payload))
+    assert isinstance(done, StillDone)
+    assert (done.number, done.width, done.height, done.source_width, done.source_height) == (
+        5,
+        320,
+        180,
+        640,
+        360,
+    )
+    assert len(done.rgb) == 320 * 180 * 3
+    failed = worker.handle(StillRequest(6, b"text"))
+    assert failed == StillFailed(6, FaultReason.INVALID_DATA, "expected a JPEG or PNG, got text")

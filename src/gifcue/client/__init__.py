@@ -12,6 +12,7 @@ URL or camera as encoded packets, and `gifcue.client.pacing` sends them in time;
 imported by name.
 """
 
+from gifcue.client.backoff import Backoff
 from gifcue.client.client import ReactionClient
 from gifcue.client.events import (
     AnnotatedImage,
@@ -39,7 +40,8 @@ from gifcue.client.events import (
 )
 from gifcue.client.options import ConnectionOptions, StreamOptions, TlsOptions
 from gifcue.client.participant import Participant
-from gifcue.client.reconnecting import Backoff, ReconnectingParticipant, ReconnectingStream
+from gifcue.client.reconnecting import ReconnectingStream
+from gifcue.client.rejoining import ReconnectingParticipant
 from gifcue.client.stream import ReactionStream
 from gifcue.media.codecs import Codec
 

@@ -9,12 +9,13 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from gifcue.client.backoff import Backoff
 from gifcue.client.convert import annotated_of, status_of
 from gifcue.client.events import AnnotatedImage, ServerStatus
 from gifcue.client.exceptions import ClientError, error_of
 from gifcue.client.options import ConnectionOptions, StreamOptions
 from gifcue.client.participant import KeyframeCallback
-from gifcue.client.reconnecting import Backoff, ReconnectingStream
+from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.stream import ReactionStream
 from gifcue.v1 import (
     operator_service_pb2,

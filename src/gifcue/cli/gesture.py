@@ -89,8 +89,8 @@ def train(
         typer.echo(f"  {done.alike} more strangers' hands make it and were left out")
 
 
-@app.command()
-def test(
+@app.command("test")
+def judge_gesture(
     label: Label,
     sources: Sources,
     against: Annotated[
@@ -111,15 +111,15 @@ def test(
     head = read_head(gestures_dir / f"{label}.json")
     shows = [s for x in sources for s in _capture(x, limit, fps, every_hand, model_dir, backend).samples]
     shows_not = [s for x in against or [] for s in _capture(x, limit, fps, True, model_dir, backend).samples]
-    tested = judge(head, label, shows, shows_not)
-    counts = tested.counts
+    result = judge(head, label, shows, shows_not)
+    counts = result.counts
     if counts.recall is not None:
         typer.echo(f"recall {counts.recall:.3f}: {counts.right} of {len(shows)} hands found")
     if against and counts.precision is not None:
         typer.echo(
             f"precision {counts.precision:.3f}: {counts.wrong} of {len(shows_not)} other hands taken for it"
         )
-    for what, found in (("missed", tested.missed), ("wrong", tested.wrong)):
+    for what, found in (("missed", result.missed), ("wrong", result.wrong)):
         for source, score in found[:20]:
             typer.echo(f"  {what} {source} at {score:.3f}")
 

@@ -20,6 +20,7 @@ from gifcue.training.dataset.progress import Track, quiet
 
 # Served frames are looked at again after a second however similar; somebody who labels has no use for them.
 _MAX_AGE_S = 60.0
+_CAMERAS = ("v4l2", "avfoundation", "dshow")
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,22 @@ def explode(
     return Exploded(kept, similar)
 
 
-def open_frames(recording: Path) -> tuple[int | None, Iterator[Any]]:
+def open_frames(recording: str | Path) -> tuple[int | None, Iterator[Any]]:
     """How many frames a video says it has, if it does, and its frames as PyAV has them, each with a time.
 
-    Raises `DatasetError` when the file is no video, at once or
-    while it is read.
+    A camera is named as for `gifcue stream`: /dev/video0, avfoundation:0, dshow:video=….
+    Raises `DatasetError` when it is no video, at once or while it is read.
     """
     silence()
+    where, device = str(recording), None
+    name, colon, rest = where.partition(":")
+    if where.startswith("/dev/"):
+        device = "v4l2"
+    elif colon and name in _CAMERAS:
+        device, where = name, rest
     try:
-        container = av.open(str(recording))
-    except (av.error.FFmpegError, OSError) as error:
+        container = av.open(where, format=device)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
         raise DatasetError(f"{recording}: expected a video, got {type(error).__name__}: {error}") from error
     if not container.streams.video:
         container.close()
@@ -79,7 +86,7 @@ def open_frames(recording: Path) -> tuple[int | None, Iterator[Any]]:
     return container.streams.video[0].frames or None, _frames(container, recording)
 
 
-def _frames(container: Any, recording: Path) -> Iterator[Any]:
+def _frames(container: Any, recording: str | Path) -> Iterator[Any]:
     stream = container.streams.video[0]
     # One thread: PyAV's default takes every core of a machine that may be training.
     stream.codec_context.thread_count = 1

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ class Teacher:
             with np.load(path) as arrays:
                 kinds = {"hand": ("hand_file", "hand_xyz"), "face": ("face_file", "face_xy")}
                 found = {kind: (arrays[names[0]], arrays[names[1]]) for kind, names in kinds.items()}
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
             raise DatasetError(
                 f"{path}: expected hand_file, hand_xyz, face_file, face_xy, got {error}"
             ) from error

@@ -1,0 +1,161 @@
+"""A light head from a user's samples and strangers' hands, and what it is worth on samples it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from gifcue.detect.heads import LightHead, fit_head
+from gifcue.training.dataset.annotation import DatasetError
+from gifcue.training.evaluation.matching import Counts
+from gifcue.training.gesture.negatives import Negatives
+from gifcue.training.gesture.samples import NONE, HandSample, check_label
+
+MIN_SAMPLES = 10
+FOLDS = 5
+# Each sample is shown so often, turned, seen aslant, and with the landmarks off by as much as a network errs.
+COPIES = 16
+TURN_DEG = 12.0
+SLANT = 0.12
+JITTER = 0.03
+# The threshold is the lowest at which this share of strangers' hands passes at most.
+MAX_FALSE = 0.005
+LOWEST, HIGHEST = 0.5, 0.98
+
+ALIKE = 0.9
+
+Floats = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A head with its threshold, and figures by cross-validation.
+
+    `positives` counts the user's samples of the gesture, `own` that of other labels, `strangers` the
+    shipped hands; of these `alike` were left out, because they make the very gesture.
+    """
+
+    head: LightHead
+    positives: Counts
+    own: Counts
+    strangers: Counts
+    alike: int
+
+
+def train_gesture(
+    label: str,
+    positives: Sequence[HandSample],
+    others: Sequence[HandSample],
+    strangers: Negatives,
+    *,
+    seed: int = 1,
+    max_false: float = MAX_FALSE,
+) -> Trained:
+    """Fit a head for `label`.
+
+    `others` are the user's own hands that do not make it. Samples are held out in runs of neighbours, since
+    frames that follow each other are nearly the same. The same samples and seed give the same head. Raises
+    `DatasetError` for too few samples, or a label that cannot be one.
+    """
+    if check_label(label) == NONE:
+        raise DatasetError(
+            f"expected the name of a gesture, got {NONE!r}, which names the hands that make none"
+        )
+    if len(positives) < MIN_SAMPLES:
+        raise DatasetError(
+            f"{label}: expected {MIN_SAMPLES} samples or more, got {len(positives)}: capture more"
+        )
+    rng = np.random.default_rng(seed)
+    hands, theirs = _features(positives), strangers.features()
+    mine = _features(others) if others else np.zeros((0, hands.shape[1]), np.float32)
+    alike = look_alike(hands, theirs)
+    kept, groups = theirs[~alike], strangers.groups[~alike]
+    said, said_mine, said_theirs = np.zeros(len(hands)), np.zeros(len(mine)), np.zeros(len(kept))
+    for fold in range(FOLDS):
+        out, out_mine = _run(len(hands), fold), _run(len(mine), fold)
+        out_theirs = groups % FOLDS == fold
+        train = [sample for sample, held in zip(positives, out, strict=True) if not held]
+        train_mine = [sample for sample, held in zip(others, out_mine, strict=True) if not held]
+        head = _fit(label, train, train_mine, kept[~out_theirs], rng)
+        said[out] = scores(head, hands[out], label)
+        said_mine[out_mine] = scores(head, mine[out_mine], label)
+        said_theirs[out_theirs] = scores(head, kept[out_theirs], label)
+    threshold = float(np.clip(np.quantile(said_theirs, 1.0 - max_false), LOWEST, HIGHEST))
+    head = replace(_fit(label, positives, others, kept, rng), threshold=round(threshold, 3))
+    right = int((said >= head.threshold).sum())
+    return Trained(
+        head,
+        positives=Counts(right, 0, len(said) - right),
+        own=Counts(0, int((said_mine >= head.threshold).sum()), 0),
+        strangers=Counts(0, int((said_theirs >= head.threshold).sum()), 0),
+        alike=int(alike.sum()),
+    )
+
+
+def scores(head: LightHead, features: Floats, label: str) -> npt.NDArray[np.float64]:
+    """The probability of a label for each row of features [N, F]."""
+    return np.array([head.probabilities(row).get(label, 0.0) for row in features], np.float64)
+
+
+def look_alike(hands: Floats, strangers: Floats) -> Flags:
+    """Which strangers' hands [N, F] make the gesture themselves.
+
+    They do where they are as near to a sample of it as nine in ten of the samples are to their own next
+    neighbour. Taught as counterexamples they would take the gesture away again.
+    """
+    scale = np.concatenate([hands, strangers]).std(axis=0) + 0.05
+    near = _nearest(hands / scale, hands / scale, apart=True)
+    return np.asarray(_nearest(strangers / scale, hands / scale, apart=False) <= np.quantile(near, ALIKE))
+
+
+def _nearest(one: Floats, other: Floats, *, apart: bool) -> npt.NDArray[np.float64]:
+    squares = (one**2).sum(1)[:, None] + (other**2).sum(1)[None, :] - 2 * one @ other.T
+    if apart:
+        np.fill_diagonal(squares, np.inf)
+    return np.asarray(np.sqrt(np.maximum(squares.min(axis=1), 0.0)), np.float64)
+
+
+def _fit(
+    label: str,
+    positives: Sequence[HandSample],
+    others: Sequence[HandSample],
+    strangers: Floats,
+    rng: np.random.Generator,
+) -> LightHead:
+    hands = _features([copy for sample in positives for copy in varied(sample, rng)])
+    mine = [copy for sample in others for copy in varied(sample, rng)]
+    parts = [hands, strangers, *([_features(mine)] if mine else [])]
+    labels = [label] * len(hands) + [""] * (len(strangers) + len(mine))
+    return fit_head(np.concatenate(parts), labels)
+
+
+def varied(sample: HandSample, rng: np.random.Generator, copies: int = COPIES) -> list[HandSample]:
+    """The sample itself, and copies of it as another moment, hand or camera might show it."""
+    made = [sample]
+    points = sample.landmarks.copy()
+    points[:, [0, 2]] *= np.float32(sample.aspect)
+    size = float(np.ptp(points[:, :2], axis=0).max())
+    middle = points.mean(axis=0)
+    for _ in range(copies - 1):
+        turn = np.radians(rng.uniform(-TURN_DEG, TURN_DEG))
+        cos, sin = np.cos(turn), np.sin(turn)
+        flat = np.array([[cos, sin], [-sin, cos]]) * (1.0 + rng.uniform(-SLANT, SLANT, 2))
+        moved = points - middle
+        moved[:, :2] = moved[:, :2] @ flat
+        moved += rng.normal(0.0, JITTER * size, moved.shape) * rng.uniform(0.0, 1.0)
+        made.append(HandSample(np.asarray(moved, np.float32), 1.0, sample.source))
+    return made
+
+
+def _features(samples: Sequence[HandSample]) -> Floats:
+    return np.stack([sample.features() for sample in samples])
+
+
+def _run(count: int, fold: int) -> Flags:
+    """[count]: a run of neighbours, one fifth of them."""
+    places = np.arange(count)
+    return np.asarray((places * FOLDS // max(count, 1)) == fold)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gifcue.detect.glue import crop_matrix
+from gifcue.training.augment import PixelAugmentation, damage, move_points
+from gifcue.training.calibrate import best_threshold
+from gifcue.training.config import TrainingConfig, read_config
+from gifcue.training.crops import CropSource
+from gifcue.training.samples import NONE, UNKNOWN, Photo, Sample, read_photos
+from gifcue.training.scenes import SceneSource, average_precision, decode_maps, match
+
+from gifcue.errors import ConfigError  # isort: skip
+
+XML = """<annotation><filename>a.jpg</filename><size><width>64</width><height>48</height></size>{objects}</annotation>"""
+OBJECT = """<object><name>{0}</name><difficult>{1}</difficult><bndbox><xmin>{2}</xmin><ymin>{3}</ymin>
+<xmax>{4}</xmax><ymax>{5}</ymax></bndbox></object>"""
+
+
+def config(task: str, **more: object) -> TrainingConfig:
+    settings = {
+        "data_dir": Path(),
+        "run_dir": Path(),
+        "width": 32,
+        "height": 32,
+        "epochs": 1,
+        "classes": ("wave",),
+    }
+    return TrainingConfig(task=task, **{**settings, **more})  # type: ignore[arg-type]
+
+
+def a_hand(attribute: str) -> tuple[Photo, np.ndarray]:
+    points = np.stack([np.linspace(12, 28, 21), np.linspace(10, 30, 21), np.zeros(21)], 1).astype(np.float32)
+    sample = Sample("hand", np.array([10, 8, 30, 32], np.float32), attribute, points)
+    picture = np.random.default_rng(0).integers(0, 256, (48, 64, 3)).astype(np.uint8)
+    return Photo("p0", "p0/a", Path("a.jpg"), 64, 48, [sample]), picture
+
+
+def test_a_second_box_names_the_attribute_and_difficult_hides_it(tmp_path: Path) -> None:
+    folder = tmp_path / "train" / "p0"
+    folder.mkdir(parents=True)
+    objects = [
+        ("hand", 0, 1, 1, 9, 9),
+        ("wave", 0, 1, 1, 9, 9),
+        ("hand", 1, 20, 1, 30, 9),
+        ("face", 0, 40, 1, 50, 9),
+    ]
+    (folder / "a.xml").write_text(XML.format(objects="".join(OBJECT.format(*item) for item in objects)))
+    photo = read_photos(tmp_path, "train")[0]
+    assert [sample.attribute for sample in photo.samples] == ["wave", UNKNOWN, NONE]
+
+
+def test_a_split_without_photographs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="data_dir"):
+        read_photos(tmp_path, "train")
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_points_go_where_their_pixels_go(mirror: bool) -> None:
+    matrix = crop_matrix((20.0, 20.0), 32.0, 64, angle_deg=30.0, mirror=mirror)
+    moved = move_points(np.array([[20.0, 20.0, 4.0], [25.0, 20.0, 0.0]], np.float32), matrix, 64)
+    np.testing.assert_allclose(moved[0], [0.5, 0.5, 4.0 / 32.0], atol=1e-5)
+    away = moved[1, :2] - 0.5
+    side = -1 if mirror else 1
+    np.testing.assert_allclose(
+        away, [side * 5 / 32 * np.cos(np.pi / 6), 5 / 32 * np.sin(np.pi / 6)], atol=1e-5
+    )
+
+
+def test_damage_keeps_the_shape_and_repeats_with_its_seed() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (32, 40, 3)).astype(np.uint8)
+    always = PixelAugmentation(1, 1, 1, 1, 1, 1, 1, 1)
+    once, again = (damage(picture, np.random.default_rng(5), always) for _ in range(2))
+    assert once.shape == picture.shape
+    assert (once == again).all()
+
+
+@pytest.mark.parametrize(("attribute", "known", "label"), [("wave", 1, 1), (NONE, 1, 0), (UNKNOWN, 0, 0)])
+def test_an_unknown_gesture_is_masked(attribute: str, known: int, label: int) -> None:
+    photo, picture = a_hand(attribute)
+    source = CropSource(config("hand"), [photo], [picture])
+    _, targets = source.batch(source.samples, None)
+    assert (targets["has_label"][0], targets["label"][0], targets["presence"][0]) == (known, label, 1)
+    assert targets["has_landmarks"][0] == 1
+
+
+def test_a_repeated_label_comes_more_often_and_the_order_repeats_with_its_seed() -> None:
+    photo, picture = a_hand("wave")
+    source = CropSource(config("hand", repeat={"wave": 3.0}, negatives=0.0), [photo], [picture])
+    assert len(source.epoch(np.random.default_rng(0))) == 3
+
+
+def test_a_scene_asks_for_its_boxes_and_gets_them_back() -> None:
+    photo, picture = a_hand("wave")
+    source = SceneSource(config("detector", width=128, height=96), [photo], [picture])
+    _, targets = source.batch([0], None)
+    heat = np.log(
+        np.clip(targets["heat"][0], 1e-6, 1 - 1e-6) / (1 - np.clip(targets["heat"][0], 1e-6, 1 - 1e-6))
+    )
+    found = decode_maps(heat, targets["sides"][0], 1, floor=0.5)
+    assert len(found) == 1
+    np.testing.assert_allclose(found[0][1], np.array([20, 16, 60, 64]), atol=1e-4)
+    assert decode_maps(heat, targets["sides"][0], 0, floor=0.5) == []
+
+
+def test_average_precision_counts_misses_and_false_finds() -> None:
+    box = np.array([0, 0, 10, 10], np.float32)
+    answers = match([(0.9, box), (0.8, box), (0.7, box + 50)], [box])
+    assert answers == [(0.9, True), (0.8, False), (0.7, False)]
+    assert average_precision(answers, 1) == 1.0
+    assert average_precision(answers, 2) == 0.5
+
+
+def test_the_threshold_lies_in_the_middle_of_where_f1_is_best() -> None:
+    scores = np.array([0.05, 0.1, 0.2, 0.8, 0.9, 0.95])
+    assert 0.4 < best_threshold(scores, scores > 0.5, 3) < 0.6
+
+
+def test_an_unknown_setting_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('task = "hand"\nspeed = 3\n')
+    with pytest.raises(ConfigError, match="speed"):
+        read_config(path)
+
+
+@pytest.mark.parametrize("name", ["detector", "hand", "hand-finer", "face"])
+def test_the_projects_own_configurations_are_whole(name: str) -> None:
+    folder = Path(__file__).parents[2] / "src" / "gifcue" / "training" / "configs"
+    assert read_config(folder / f"{name}.toml").task == name.split("-")[0]

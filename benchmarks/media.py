@@ -1,0 +1,94 @@
+"""What each stage of media costs a frame: decoding, the similar-frame filter, conversion.
+
+    python benchmarks/media.py [--json]
+
+One thread and its own CPU time, on frames of the public photograph in motion: anybody can repeat it, on a busy machine
+too. The median of several rounds; decoding is that of whole clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+
+import av
+import cv2
+import numpy as np
+
+from gifcue.media.codecs import Codec
+from gifcue.media.decoder import Decoder
+from gifcue.media.picture import Converter
+from gifcue.media.settings import FilterSettings, MediaSettings, Metric
+from gifcue.media.similarity import Comparer
+from gifcue.testing.clips import encode, photo_frames
+
+SIZES = ((640, 360), (1280, 720))
+ROUNDS = 7
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    arguments = parser.parse_args()
+    cv2.setNumThreads(1)
+    rows = [row for width, height in SIZES for row in stages(width, height)]
+    if arguments.json:
+        print(json.dumps([{"stage": stage, "size": size, "ms": round(ms, 4)} for stage, size, ms in rows]))
+        return
+    for stage, size, ms in rows:
+        print(f"{stage:28} {size:>9} {ms:8.3f} ms")
+
+
+def stages(width: int, height: int) -> list[tuple[str, str, float]]:
+    """Stage, size and milliseconds a frame."""
+    size = f"{width}x{height}"
+    frames = list(photo_frames(1.0, 30, width, height, motion="always"))
+    rows = []
+    for codec in (Codec.H264, Codec.H265, Codec.VP8, Codec.VP9, Codec.AV1, Codec.MJPEG):
+        clip = encode(frames, codec, 30.0)
+
+        def decode(clip=clip) -> None:  # type: ignore[no-untyped-def]
+            decoder = Decoder(clip.codec, clip.extradata, MediaSettings().max_pixels)
+            for packet in clip.packets:
+                decoder.decode(packet.payload, packet.pts / packet.clock_hz)
+
+        rows.append((f"decode {codec}", size, per_frame(decode, len(frames))))
+    pictures = [
+        av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format="yuv420p") for frame in frames
+    ]
+    for metric in Metric:
+        comparer = Comparer(FilterSettings(metric=metric))
+        reference = comparer.signature(pictures[0])
+
+        def judge(comparer=comparer, reference=reference) -> None:  # type: ignore[no-untyped-def]
+            for picture in pictures:
+                comparer.similarity(reference, comparer.signature(picture))
+
+        rows.append((f"filter {metric}", size, per_frame(judge, len(frames))))
+    converter = Converter(640, 360)
+    slot = memoryview(np.zeros(640 * 360 * 3, np.uint8))
+
+    def convert() -> None:
+        for picture in pictures:
+            converter.convert(picture, slot)
+
+    rows.append(("convert to 640x360 RGB", size, per_frame(convert, len(frames))))
+    return rows
+
+
+def per_frame(work: Callable[[], None], frames: int) -> float:
+    """Milliseconds a frame, the median of rounds after one to warm up."""
+    work()
+    spent = []
+    for _ in range(ROUNDS):
+        started = time.thread_time()
+        work()
+        spent.append((time.thread_time() - started) * 1e3 / frames)
+    return statistics.median(spent)
+
+
+if __name__ == "__main__":
+    main()

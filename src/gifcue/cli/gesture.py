@@ -28,6 +28,12 @@ Sources = Annotated[
 
 _FOLDER = Path("gestures")
 _MODEL = Path("models")
+_SETTINGS = """[detect]
+gestures_dir = "{}"
+
+[reactions.labels.{}]
+kind = "hand"
+"""
 
 
 @app.command()
@@ -80,13 +86,14 @@ def train(
     path = gestures_dir / f"{label}.json"
     done.head.write(path)
     mine, shipped = done.positives, len(strangers.points) - done.alike
-    typer.echo(f"{path}: served at {done.head.threshold:.3f}. Held out in turn:")
+    typer.echo(f"{path} is made. What it says of hands held out in turn:")
     typer.echo(f"  {mine.right} of your {mine.right + mine.missed} samples found")
     if others:
         typer.echo(f"  {done.own.wrong} of your {len(others)} other hands taken for it")
     typer.echo(f"  {done.strangers.wrong} of {shipped} strangers' hands taken for it")
     if done.alike:
-        typer.echo(f"  {done.alike} more strangers' hands make it and were left out")
+        typer.echo(f"  {done.alike} more strangers' hands look like it and were left out")
+    typer.echo(f"Serve it with this in the server's settings:\n\n{_SETTINGS.format(gestures_dir, label)}")
 
 
 @app.command("test")

@@ -21,10 +21,11 @@ COPIES = 16
 TURN_DEG = 12.0
 SLANT = 0.12
 JITTER = 0.03
-# The threshold is the lowest at which this share of strangers' hands passes at most.
+# The threshold is the lowest at which no more than this share of strangers' hands passes, within reason.
 MAX_FALSE = 0.005
 LOWEST, HIGHEST = 0.5, 0.98
-
+# The share of a gesture's own samples that are as near to each other as a stranger's hand must be to count
+# as one.
 ALIKE = 0.9
 
 Floats = npt.NDArray[np.float32]
@@ -33,7 +34,7 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Trained:
-    """A head with its threshold, and figures by cross-validation.
+    """A head, and figures by cross-validation at its threshold.
 
     `positives` counts the user's samples of the gesture, `own` that of other labels, `strangers` the
     shipped hands; of these `alike` were left out, because they make the very gesture.
@@ -85,15 +86,28 @@ def train_gesture(
         said_mine[out_mine] = scores(head, mine[out_mine], label)
         said_theirs[out_theirs] = scores(head, kept[out_theirs], label)
     threshold = float(np.clip(np.quantile(said_theirs, 1.0 - max_false), LOWEST, HIGHEST))
-    head = replace(_fit(label, positives, others, kept, rng), threshold=round(threshold, 3))
-    right = int((said >= head.threshold).sum())
+    right = int((said >= threshold).sum())
     return Trained(
-        head,
+        moved_to(_fit(label, positives, others, kept, rng), label, threshold),
         positives=Counts(right, 0, len(said) - right),
-        own=Counts(0, int((said_mine >= head.threshold).sum()), 0),
-        strangers=Counts(0, int((said_theirs >= head.threshold).sum()), 0),
+        own=Counts(0, int((said_mine >= threshold).sum()), 0),
+        strangers=Counts(0, int((said_theirs >= threshold).sum()), 0),
         alike=int(alike.sum()),
     )
+
+
+def moved_to(head: LightHead, label: str, threshold: float) -> LightHead:
+    """The same head with its bias moved, so that what was `threshold` is the threshold that heads are served at.
+
+    So every taught gesture means the same by a score, and the reaction policy's own limits fit it.
+    """
+    weights = head.weights.copy()
+    weights[-1, head.labels.index(label)] += np.float32(_logit(head.threshold) - _logit(threshold))
+    return replace(head, weights=weights)
+
+
+def _logit(chance: float) -> float:
+    return float(np.log(chance / (1.0 - chance)))
 
 
 def scores(head: LightHead, features: Floats, label: str) -> npt.NDArray[np.float64]:

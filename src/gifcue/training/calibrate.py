@@ -9,6 +9,7 @@ F1 is best and stays so nearby. The dev split takes no part in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ from gifcue.detect.litert import LiteRtDetector, Seen
 from gifcue.detect.metadata import Calibration, Rescoring, read_metadata
 from gifcue.detect.regions import KINDS
 from gifcue.training.export import update_metadata
-from gifcue.training.samples import UNKNOWN, Photo, read_image, read_photos
+from gifcue.training.samples import NONE, UNKNOWN, Photo, read_image, read_photos
 from gifcue.training.scenes import overlap
 
 Floats = npt.NDArray[np.float64]
 
 MATCH_IOU = 0.5
+# A box that overlaps a hand this much without hitting it shows some of it: no example of nothing.
+TOUCH_IOU = 0.15
 GRID = np.arange(0.10, 0.96, 0.01)
 # F1 is averaged over this much of the score around a threshold: a peak that is one sample wide is luck.
 PLATEAU = 0.07
@@ -50,22 +53,26 @@ def calibrate(model_dir: Path, data_dir: Path, groups: Sequence[str], *, report:
     thresholds: dict[str, float] = {}
     changes: dict[str, dict[str, Any]] = {}
     for kind in KINDS:
-        rows = [(seen, truth) for seen, truth in judged if seen.kind == kind]
+        rows = [judgement for judgement in judged if judgement.seen.kind == kind]
         rescoring = _fit_rescoring(rows)
         stage = stages[kind]
-        calibration = _fit_calibration(rows, stage.labels)
         scores = np.array(
-            [rescoring.score(seen.found, float(seen.outputs["presence"][0])) for seen, _ in rows]
+            [rescoring.score(row.seen.found, float(row.seen.outputs["presence"][0])) for row in rows]
         )
-        real = np.array([truth is not None for _, truth in rows])
+        real = np.array([judgement.real for judgement in rows])
         thresholds[kind] = best_threshold(scores, real, missed[kind])
-        known = [row for row, (_, truth) in enumerate(rows) if truth != UNKNOWN]
-        chances = calibration.probabilities(*_logits([rows[row] for row in known]))
-        shown = scores[known] >= thresholds[kind]
+        # What is not served as a face or hand at all needs no probability of what it shows.
+        known = [
+            row
+            for row, score in zip(rows, scores, strict=True)
+            if row.truth != UNKNOWN and score >= thresholds[kind]
+        ]
+        calibration = _fit_calibration(known, stage.labels)
+        chances = calibration.probabilities(*_logits(known))
         for column, label in enumerate(stage.labels, 1):
-            is_label = np.array([rows[row][1] == label for row in known])
+            is_label = np.array([row.truth == label for row in known])
             total = sum(sample.attribute == label for photo in photos for sample in photo.of_kind(kind))
-            thresholds[label] = best_threshold(np.where(shown, chances[:, column], 0.0), is_label, total)
+            thresholds[label] = best_threshold(chances[:, column], is_label, total)
             report(f"{label}: threshold {thresholds[label]:.2f} from {total} held out")
         changes[kind] = {
             "calibration": {
@@ -85,11 +92,20 @@ def calibrate(model_dir: Path, data_dir: Path, groups: Sequence[str], *, report:
     update_metadata(model_dir, change)
 
 
-def _judge(detector: LiteRtDetector, photo: Photo) -> list[tuple[Seen, str | None]]:
-    """Everything seen on a photograph with its true attribute, None where there is nothing."""
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was seen, whether it hits a face or hand, and its true attribute: `NONE` also where nothing is there."""
+
+    seen: Seen
+    real: bool
+    truth: str
+
+
+def _judge(detector: LiteRtDetector, photo: Photo) -> list[Judgement]:
+    """Everything seen on a photograph."""
     frame = shrink(read_image(photo.path), 640)
     left = list(photo.samples)
-    answers: list[tuple[Seen, str | None]] = []
+    answers: list[Judgement] = []
     for seen in sorted(detector.look(frame), key=lambda seen: -seen.found):
         best = max(
             (sample for sample in left if sample.kind == seen.kind),
@@ -98,32 +114,35 @@ def _judge(detector: LiteRtDetector, photo: Photo) -> list[tuple[Seen, str | Non
         )
         if best is not None and overlap(best.box, seen.box) >= MATCH_IOU:
             left = [sample for sample in left if sample is not best]
-            answers.append((seen, best.attribute))
-        else:
-            answers.append((seen, None))
+            answers.append(Judgement(seen, True, best.attribute))
+            continue
+        touches = any(
+            sample.kind == seen.kind and overlap(sample.box, seen.box) > TOUCH_IOU for sample in photo.samples
+        )
+        answers.append(Judgement(seen, False, UNKNOWN if touches else NONE))
     return answers
 
 
 def _logits(
-    rows: Sequence[tuple[Seen, str | None]],
+    rows: Sequence[Judgement],
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     return (
-        np.stack([seen.outputs["by_shape"] for seen, _ in rows]).astype(np.float32),
-        np.stack([seen.outputs["by_sight"] for seen, _ in rows]).astype(np.float32),
+        np.stack([row.seen.outputs["by_shape"] for row in rows]).astype(np.float32),
+        np.stack([row.seen.outputs["by_sight"] for row in rows]).astype(np.float32),
     )
 
 
-def _fit_rescoring(rows: Sequence[tuple[Seen, str | None]]) -> Rescoring:
-    found = np.clip([seen.found for seen, _ in rows], 1e-4, 1 - 1e-4)
+def _fit_rescoring(rows: Sequence[Judgement]) -> Rescoring:
+    found = np.clip([row.seen.found for row in rows], 1e-4, 1 - 1e-4)
     features = np.stack(
         [
             np.log(found / (1 - found)),
-            [float(seen.outputs["presence"][0]) for seen, _ in rows],
+            [float(row.seen.outputs["presence"][0]) for row in rows],
             np.ones(len(rows)),
         ],
         1,
     )
-    real = np.array([truth is not None for _, truth in rows], np.float64)
+    real = np.array([row.real for row in rows], np.float64)
 
     def gradient(weights: Floats) -> Floats:
         chance = 1 / (1 + np.exp(-features @ weights))
@@ -133,17 +152,16 @@ def _fit_rescoring(rows: Sequence[tuple[Seen, str | None]]) -> Rescoring:
     return Rescoring(*(round(float(weight), 4) for weight in weights))
 
 
-def _fit_calibration(rows: Sequence[tuple[Seen, str | None]], labels: Sequence[str]) -> Calibration:
-    known = [(seen, truth) for seen, truth in rows if truth != UNKNOWN]
-    by_shape, by_sight = (logits.astype(np.float64) for logits in _logits(known))
+def _fit_calibration(rows: Sequence[Judgement], labels: Sequence[str]) -> Calibration:
+    by_shape, by_sight = (logits.astype(np.float64) for logits in _logits(rows))
     wanted = np.zeros(by_shape.shape)
-    for row, (_, truth) in enumerate(known):
-        wanted[row, labels.index(truth) + 1 if truth in labels else 0] = 1.0
+    for number, row in enumerate(rows):
+        wanted[number, labels.index(row.truth) + 1 if row.truth in labels else 0] = 1.0
 
     def gradient(weights: Floats) -> Floats:
         logits = weights[0] * by_shape + weights[1] * by_sight + weights[2:]
         powers = np.exp(logits - logits.max(1, keepdims=True))
-        off = (powers / powers.sum(1, keepdims=True) - wanted) / len(known)
+        off = (powers / powers.sum(1, keepdims=True) - wanted) / len(rows)
         pull = PULL * np.concatenate([weights[:2] - 0.6, weights[2:]])
         return np.concatenate([[(off * by_shape).sum(), (off * by_sight).sum()], off.sum(0)]) + pull
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -15,6 +16,7 @@ import numpy.typing as npt
 
 from gifcue.detect.regions import Box
 from gifcue.training.dataset.pictures import decode_rgb, write_jpeg
+from gifcue.training.dataset.regions import LABELS
 from gifcue.training.evaluation.judge import Mistake, PictureJudged
 
 TILE_PX = 200
@@ -27,26 +29,33 @@ _GREEN, _RED, _INK, _PAPER = (60, 170, 60), (220, 50, 50), (20, 20, 20), (255, 2
 Picture = npt.NDArray[np.uint8]
 
 
-def worst_mistakes(
-    judged: Sequence[PictureJudged], limit: int = 64, per_label: int = 12, per_group: int = 3
-) -> list[Mistake]:
-    """The most severe first, at most so many of a label, and of a label in a group: nobody fills the page."""
+def worst_mistakes(judged: Sequence[PictureJudged], per_kind: int = 4, per_group: int = 2) -> list[Mistake]:
+    """The most severe that were missed and that were wrongly said, so many of each label.
+
+    At most `per_group` of these come from one group: nobody fills the page. Equally severe ones are dealt
+    by a hash of their names, so that the first groups are not favoured.
+    """
     every = sorted(
         (mistake for one in judged for mistake in one.mistakes),
-        key=lambda m: (-m.severity, m.picture.name, m.label, m.box.ymin, m.box.xmin),
+        key=lambda m: (
+            -round(m.severity, 4),
+            crc32(m.picture.name.encode()),
+            m.label,
+            m.box.ymin,
+            m.box.xmin,
+        ),
     )
-    labels: Counter[str] = Counter()
-    groups: Counter[tuple[str, str]] = Counter()
+    kinds: Counter[tuple[str, bool]] = Counter()
+    groups: Counter[tuple[str, bool, str]] = Counter()
     chosen = []
     for mistake in every:
-        group = (mistake.label, mistake.picture.group)
-        if labels[mistake.label] >= per_label or groups[group] >= per_group:
-            continue
-        labels[mistake.label] += 1
-        groups[group] += 1
-        chosen.append(mistake)
-    chosen.sort(key=lambda m: (m.label, -m.severity))
-    return chosen[:limit]
+        kind = mistake.label, mistake.said == "missed"
+        group = (*kind, mistake.picture.group)
+        if kinds[kind] < per_kind and groups[group] < per_group:
+            kinds[kind] += 1
+            groups[group] += 1
+            chosen.append(mistake)
+    return sorted(chosen, key=lambda m: (LABELS.index(m.label), m.said == "missed", -m.severity))
 
 
 def draw_sheet(mistakes: Sequence[Mistake], path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 def print_report(report: dict[str, Any]) -> None:
     """Tables of the figures by label, of false gestures, landmarks and time, on stdout."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
@@ -16,27 +17,11 @@ def print_report(report: dict[str, Any]) -> None:
     console.print(
         f"{about}: {report['pictures']:,} pictures of {report['groups']} groups, IoU {report['iou']}"
     )
-    table = Table(
-        "label",
-        "positives",
-        "AP50",
-        "threshold",
-        "precision",
-        "recall",
-        "F1",
-        "mean F1 of groups",
-        "best F1 at",
-    )
+    columns = ("label", "there", "AP50", "at", "prec.", "recall", "F1", "by group", "best F1", "at")
+    keys = ("ap50", "threshold", "precision", "recall", "f1", "mean_group_f1", "best_f1", "best_threshold")
+    table = Table(*columns, box=SIMPLE_HEAD, padding=0, show_edge=False)
     for label, figures in report["labels"].items():
-        best = (
-            "–"
-            if figures["best_f1"] is None
-            else f"{figures['best_f1']:.3f} at {figures['best_threshold']:.3f}"
-        )
-        of_groups = f"{share(figures['mean_group_f1'])} ({figures['groups']})"
-        middle = (share(figures[key]) for key in ("precision", "recall", "f1"))
-        row = (f"{figures['positives']:,}", share(figures["ap50"]), f"{figures['threshold']:.3f}", *middle)
-        table.add_row(label, *row, of_groups, best)
+        table.add_row(label, f"{figures['positives']:,}", *(share(figures[key]) for key in keys))
     console.print(table)
     false = report["false_gestures"]
     for what, total, name in (

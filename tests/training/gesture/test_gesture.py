@@ -104,12 +104,12 @@ def test_the_same_seed_teaches_the_same(rng: np.random.Generator, strangers: Neg
 
 
 def test_strangers_who_make_the_gesture_are_left_out(rng: np.random.Generator, strangers: Negatives) -> None:
-    made = [bones(VICTORY, rng) for _ in range(20)]
+    made = [bones(VICTORY, rng) for _ in range(8)]
     mixed = Negatives(
-        np.concatenate([strangers.points, made]), np.append(strangers.groups, np.arange(20) + 90)
+        np.concatenate([strangers.points, made]), np.append(strangers.groups, np.arange(8) + 90)
     )
     trained = train_gesture("victory", [sample(VICTORY, rng) for _ in range(30)], [], mixed)
-    assert 10 <= trained.alike <= 20
+    assert 4 <= trained.alike <= 8
     assert trained.positives.recall is not None
     assert trained.positives.recall > 0.9
 

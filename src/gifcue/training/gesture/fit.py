@@ -27,6 +27,7 @@ LOWEST, HIGHEST = 0.5, 0.98
 # The share of a gesture's own samples that are as near to each other as a stranger's hand must be to count
 # as one.
 ALIKE = 0.9
+ALIKE_AT_MOST = 0.04
 
 Floats = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
@@ -116,14 +117,16 @@ def scores(head: LightHead, features: Floats, label: str) -> npt.NDArray[np.floa
 
 
 def look_alike(hands: Floats, strangers: Floats) -> Flags:
-    """Which strangers' hands [N, F] make the gesture themselves.
+    """Which strangers' hands [N, F] make the gesture themselves, the nearest 4 % at most.
 
     They do where they are as near to a sample of it as nine in ten of the samples are to their own next
-    neighbour. Taught as counterexamples they would take the gesture away again.
+    neighbour. Taught as counterexamples they would take the gesture away again. The limit keeps one odd
+    sample from claiming every hand there is.
     """
     scale = np.concatenate([hands, strangers]).std(axis=0) + 0.05
     near = _nearest(hands / scale, hands / scale, apart=True)
-    return np.asarray(_nearest(strangers / scale, hands / scale, apart=False) <= np.quantile(near, ALIKE))
+    distances = _nearest(strangers / scale, hands / scale, apart=False)
+    return np.asarray(distances <= min(np.quantile(near, ALIKE), np.quantile(distances, ALIKE_AT_MOST)))
 
 
 def _nearest(one: Floats, other: Floats, *, apart: bool) -> npt.NDArray[np.float64]:

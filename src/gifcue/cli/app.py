@@ -42,7 +42,10 @@ COMMANDS: dict[str, Entry] = {
     "demo": Entry("gifcue.cli.demo", "Start a server, stream a clip, print the reactions, stop."),
     "dataset": Entry("gifcue.cli.dataset", "Build, check, split and convert labelled pictures."),
     "gesture": Entry("gifcue.cli.gesture", "Teach a gesture of your own from a few dozen samples."),
-    "evaluate": Entry("gifcue.cli.evaluate", "Measure a detector on pictures of people it never saw."),
+    "evaluate": Entry(
+        "gifcue.cli.evaluate",
+        "Measure a detector on pictures, and reactions on clips, of people it never saw.",
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""`gifcue evaluate images`: what a detector is worth on pictures of strangers."""
+"""`gifcue evaluate images`: what a detector is worth on pictures of strangers; `clips` lives beside."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from gifcue.cli.evaluate_clips import clips
+
 if TYPE_CHECKING:
     from gifcue.detect.detector import Detector
 
-app = typer.Typer(help="Measure a detector.", add_completion=False, no_args_is_help=True)
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown")
+app.command()(clips)
 
 
 def detector_for(model_dir: Path, backend: str) -> Detector:
@@ -24,7 +27,7 @@ def detector_for(model_dir: Path, backend: str) -> Detector:
 
 @app.callback()
 def main() -> None:
-    """Measure a detector."""
+    """Measure a detector on pictures, and reactions on clips, of people it never saw."""
 
 
 @app.command()

@@ -51,14 +51,14 @@ def serve(
         if value is not None:
             overrides.setdefault(table, {})[field] = value
     settings = load_settings(config, overrides)
-    _check_model(settings.detect)
+    check_model(settings.detect)
     # Only now: a mistake is told before anything heavy is imported and any process started.
     from gifcue.server.lifecycle import run
 
     raise typer.Exit(run(settings))
 
 
-def _check_model(detect: PoolSettings) -> None:
+def check_model(detect: PoolSettings) -> None:
     """A model that is not there is the user's mistake: told in a line, not by a worker that fails to start."""
     from gifcue.detect.metadata import read_metadata
     from gifcue.errors import ModelError

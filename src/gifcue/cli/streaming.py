@@ -94,13 +94,15 @@ async def stream_all(
         labels = _allowed(plan.labels, stream.ready)
 
         async def send_and_close() -> None:
-            await _all([_send(stream, job, labels, plan, on_progress, stop, summary) for job in plan.jobs])
+            await all_or_none(
+                [_send(stream, job, labels, plan, on_progress, stop, summary) for job in plan.jobs]
+            )
             with contextlib.suppress(ClientError):
                 summary.statistics = await stream.statistics()
             await stream.half_close()
 
         # Side by side: where hearing fails, as when nobody reads our output any more, sending ends too.
-        await _all([_hear(stream, summary, on_event), send_and_close()])
+        await all_or_none([_hear(stream, summary, on_event), send_and_close()])
         summary.connections = stream.connections
     return summary
 
@@ -171,7 +173,7 @@ async def _settle(stream: ReconnectingStream, participant: ReconnectingParticipa
     await participant.leave()
 
 
-async def _all(works: Sequence[Coroutine[Any, Any, None]]) -> None:
+async def all_or_none(works: Sequence[Coroutine[Any, Any, None]]) -> None:
     """Runs all; the first one that fails cancels the others and is raised."""
     tasks = [asyncio.ensure_future(each) for each in works]
     try:

@@ -12,12 +12,13 @@ from gifcue.training.dataset.regions import LABELS
 from gifcue.training.evaluation.figures import Evaluation
 from gifcue.training.evaluation.judge import gather
 
-_DPI = 120
+DPI = 120
 # Groups with fewer positives of a label say nothing by themselves.
 _MIN_POSITIVES = 5
 
 
-def _pyplot() -> Any:
+def pyplot() -> Any:
+    """Matplotlib, drawing into files."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -28,7 +29,7 @@ def _pyplot() -> Any:
 
 def draw_curves(evaluation: Evaluation, path: Path) -> None:
     """A small chart for each label: its precision-recall curve, and a dot where it is served."""
-    plt = _pyplot()
+    plt = pyplot()
     figure, grid = plt.subplots(2, 4, figsize=(13, 6.6), sharex=True, sharey=True, layout="constrained")
     for label, axes in zip(LABELS, grid.flat, strict=True):
         judged, figures = gather(evaluation.judged, label), evaluation.report["labels"][label]
@@ -49,13 +50,13 @@ def draw_curves(evaluation: Evaluation, path: Path) -> None:
         axes.grid(alpha=0.3)
     figure.supxlabel("recall")
     figure.supylabel("precision")
-    figure.savefig(path, dpi=_DPI)
+    figure.savefig(path, dpi=DPI)
     plt.close(figure)
 
 
 def draw_confusion(evaluation: Evaluation, path: Path) -> None:
     """What is there (rows) against what is said (columns), by kind; shaded by the share of the row."""
-    plt = _pyplot()
+    plt = pyplot()
     matrices = evaluation.report["confusion"]
     figure, axes_of = plt.subplots(1, len(matrices), figsize=(6.4 * len(matrices), 5.2), layout="constrained")
     for (kind, matrix), axes in zip(matrices.items(), np.atleast_1d(axes_of), strict=True):
@@ -70,13 +71,13 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> None:
         axes.set_title(f"{kind}s")
         axes.set_xlabel("said")
         axes.set_ylabel("there")
-    figure.savefig(path, dpi=_DPI)
+    figure.savefig(path, dpi=DPI)
     plt.close(figure)
 
 
 def draw_groups(evaluation: Evaluation, path: Path) -> None:
     """F1 of every label for every group that shows it often enough: what people differ in, averages hide."""
-    plt = _pyplot()
+    plt = pyplot()
     by_group = evaluation.report["by_group"]
     table = np.full((len(by_group), len(LABELS)), np.nan)
     for row, group in enumerate(by_group.values()):
@@ -97,7 +98,7 @@ def draw_groups(evaluation: Evaluation, path: Path) -> None:
     names = [f"{name or '(root)'} ({group['pictures']})" for name, group in by_group.items()]
     axes.set_yticks(range(len(by_group)), names, fontsize=8)
     figure.colorbar(image, label=f"F1 where a group has {_MIN_POSITIVES} or more", shrink=0.6, extend="min")
-    figure.savefig(path, dpi=_DPI)
+    figure.savefig(path, dpi=DPI)
     plt.close(figure)
 
 

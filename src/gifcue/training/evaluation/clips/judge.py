@@ -88,9 +88,7 @@ def judge_clip(clip: Clip, run: ClipRun) -> ClipJudged:
         else:
             again = any(_answered_by(expected, event) for expected in clip.expect)
             false.append(FalseReaction(event, Wrong.AGAIN if again else Wrong.UNASKED))
-    judged = tuple(
-        _judged(expected, answers.get(index), run) for index, expected in enumerate(clip.expect)
-    )
+    judged = tuple(_judged(expected, answers.get(index), run) for index, expected in enumerate(clip.expect))
     return ClipJudged(clip, run, judged, tuple(false), tuple(allowed))
 
 

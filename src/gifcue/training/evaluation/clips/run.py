@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from gifcue.engine.ledger import Books
 from gifcue.reactions.events import Phase, PolicyEvent
 
-FrameBooks = Books
-
 
 @dataclass(frozen=True, slots=True)
 class ClipRun:

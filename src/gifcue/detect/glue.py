@@ -131,6 +131,18 @@ def from_crop(points: Floats, box: Floats, margin: float, frame_width: int, fram
     return placed
 
 
+def refine(box: Floats, points: Floats, weight: float, scale: float) -> Floats:
+    """The mean of a box [4] and the extent of landmarks [N, 2 or 3] enlarged by `scale`, all in frame pixels.
+
+    The landmarks see the hand at several times the detector's resolution, the detector sees what is around it: their
+    mean hits more hands than either.
+    """
+    low, high = points[:, :2].min(0), points[:, :2].max(0)
+    middle, reach = (low + high) / 2, (high - low) / 2 * scale
+    extent = np.concatenate([middle - reach, middle + reach])
+    return np.asarray((1 - weight) * box + weight * extent, np.float32)
+
+
 def shrink(frame: Image, longest_px: int) -> Image:
     """A frame no longer than `longest_px`, averaged down where it was: bilinear sampling alone would
     alias.

@@ -57,12 +57,14 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One face or hand, raw: `box` [4] (xmin, ymin, xmax, ymax) in frame pixels, `found` the detector's
-    score.
+    """One face or hand, raw. Boxes are [4] (xmin, ymin, xmax, ymax) in frame pixels.
+
+    `box` is the detector's, around which the crop was cut; `placed` the refined one. `found` is the detector's score.
     """
 
     kind: Kind
     box: Floats
+    placed: Floats
     found: float
     outputs: dict[str, Floats]
 
@@ -121,30 +123,40 @@ class LiteRtDetector:
             for number in glue.suppress(boxes, self._metadata.nms_iou, limit):
                 box = fit.to_frame(boxes[number : number + 1])[0]
                 outputs = self._networks[kind](glue.crop(frame, box, stage.margin, stage.size))
-                seen.append(Seen(kind, box, float(scores[number]), outputs))
+                points = glue.from_crop(outputs["landmarks"], box, stage.margin, 1, 1)
+                placed = glue.refine(box, points, stage.refinement.weight, stage.refinement.scale)
+                seen.append(Seen(kind, box, placed, float(scores[number]), outputs))
         return seen
 
     def _regions(self, frame: Frame) -> list[Region]:
         frame = glue.shrink(frame, self._metadata.longest_px)
         height, width = frame.shape[:2]
         regions: list[Region] = []
-        for seen in self.look(frame):
-            stage, outputs = self._metadata.stages[seen.kind], seen.outputs
-            chances = stage.calibration.probabilities(outputs["by_shape"][None], outputs["by_sight"][None])[0]
-            landmarks = glue.from_crop(outputs["landmarks"], seen.box, stage.margin, width, height)
-            shown = {label: float(chance) for label, chance in zip(stage.labels, chances[1:], strict=True)}
-            if seen.kind == "hand":
-                shown.update(taught(self._heads, landmarks, width / height))
-            regions.append(
-                Region(
-                    seen.kind,
-                    to_box(seen.box, width, height),
-                    stage.rescoring.score(seen.found, float(outputs["presence"][0])),
-                    shown,
-                    landmarks,
-                )
-            )
+        everything = self.look(frame)
+        for kind in KINDS:
+            stage = self._metadata.stages[kind]
+            scored = [
+                (stage.rescoring.score(seen.found, float(seen.outputs["presence"][0])), seen)
+                for seen in everything
+                if seen.kind == kind
+            ]
+            scored.sort(key=lambda pair: -pair[0])
+            if not scored:
+                continue
+            # Two boxes that the detector kept apart may be one hand once its landmarks are known.
+            placed = np.stack([seen.placed for _, seen in scored])
+            for number in glue.suppress(placed, self._metadata.nms_iou, len(scored)):
+                regions.append(self._region(*scored[number], width, height))
         return sorted(regions, key=lambda region: -region.score)
+
+    def _region(self, score: float, seen: Seen, width: int, height: int) -> Region:
+        stage, outputs = self._metadata.stages[seen.kind], seen.outputs
+        chances = stage.calibration.probabilities(outputs["by_shape"][None], outputs["by_sight"][None])[0]
+        landmarks = glue.from_crop(outputs["landmarks"], seen.box, stage.margin, width, height)
+        shown = {label: float(chance) for label, chance in zip(stage.labels, chances[1:], strict=True)}
+        if seen.kind == "hand":
+            shown.update(taught(self._heads, landmarks, width / height))
+        return Region(seen.kind, to_box(seen.placed, width, height), score, shown, landmarks)
 
 
 def to_box(box: Floats, width: int, height: int) -> Box:

@@ -58,6 +58,17 @@ class Rescoring:
 
 
 @dataclass(frozen=True, slots=True)
+class Refinement:
+    """A region's box from the detector's and its landmarks': their mean, the landmarks' extent enlarged by `scale`.
+
+    `weight` is how much the landmarks count, 0..1; 0 leaves the detector's box.
+    """
+
+    weight: float
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
 class CropStage:
     """The close look at one kind of region: crops of `size` pixels, `margin` times the box."""
 
@@ -66,6 +77,7 @@ class CropStage:
     labels: tuple[str, ...]
     calibration: Calibration
     rescoring: Rescoring
+    refinement: Refinement
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,7 @@ def _from_json(raw: dict[str, Any], model_dir: Path, backend: str, labels: tuple
                 tuple(float(value) for value in stage["calibration"]["bias"]),
             ),
             rescoring=Rescoring(**{key: float(value) for key, value in stage["rescoring"].items()}),
+            refinement=Refinement(**{key: float(value) for key, value in stage["refinement"].items()}),
         )
         for kind, stage in raw["stages"].items()
     }

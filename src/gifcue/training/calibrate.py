@@ -109,15 +109,16 @@ def _judge(detector: LiteRtDetector, photo: Photo) -> list[Judgement]:
     for seen in sorted(detector.look(frame), key=lambda seen: -seen.found):
         best = max(
             (sample for sample in left if sample.kind == seen.kind),
-            key=lambda sample: overlap(sample.box, seen.box),
+            key=lambda sample: overlap(sample.box, seen.placed),
             default=None,
         )
-        if best is not None and overlap(best.box, seen.box) >= MATCH_IOU:
+        if best is not None and overlap(best.box, seen.placed) >= MATCH_IOU:
             left = [sample for sample in left if sample is not best]
             answers.append(Judgement(seen, True, best.attribute))
             continue
         touches = any(
-            sample.kind == seen.kind and overlap(sample.box, seen.box) > TOUCH_IOU for sample in photo.samples
+            sample.kind == seen.kind and overlap(sample.box, seen.placed) > TOUCH_IOU
+            for sample in photo.samples
         )
         answers.append(Judgement(seen, False, UNKNOWN if touches else NONE))
     return answers

@@ -76,8 +76,11 @@ def _serve(
         crops, corners = _crops(pixels, boxes, stage, counts[kind])
         looks = served[kind](crops)
         chances, score = _judged(looks, found, stage, counts[kind])
+        score = tf.where(found > 0.0, score, 0.0)
         points = tf.reshape(looks["landmarks"], (-1, counts[kind], *looks["landmarks"].shape[1:]))
         landmarks[kind] = _placed(points, corners, width, height)
+        boxes = _refined(boxes, points, corners, stage)
+        there = tf.logical_and(there, _kept(boxes, score, metadata))
         extent = tf.stack([width, height, width, height])
         shares = tf.gather(tf.clip_by_value(boxes / extent, 0.0, 1.0), [1, 0, 3, 2], axis=2)
         for name, value in (
@@ -202,6 +205,30 @@ def _judged(looks: dict[str, Tensor], found: Tensor, stage: CropStage, limit: in
         rescoring.found * tf.math.log(clipped / (1 - clipped)) + rescoring.present * presence + rescoring.bias
     )
     return tf.reshape(chances, (-1, limit, chances.shape[1])), tf.sigmoid(logit)
+
+
+def _refined(boxes: Tensor, points: Tensor, corners: Tensor, stage: CropStage) -> Tensor:
+    """As `glue.refine`."""
+    import tensorflow as tf
+
+    placed = points[..., :2] * corners[..., None, 2:] + corners[..., None, :2]
+    low, high = tf.reduce_min(placed, 2), tf.reduce_max(placed, 2)
+    middle, reach = (low + high) / 2, (high - low) / 2 * stage.refinement.scale
+    extent = tf.concat([middle - reach, middle + reach], -1)
+    return (1 - stage.refinement.weight) * boxes + stage.refinement.weight * extent
+
+
+def _kept(boxes: Tensor, scores: Tensor, metadata: Metadata) -> Tensor:
+    """Which of the refined boxes [N, limit, 4] survive suppression in the order of their scores."""
+    import tensorflow as tf
+
+    limit = scores.shape[1]
+
+    def one(item: tuple[Tensor, Tensor]) -> Tensor:
+        kept = tf.image.non_max_suppression(item[0], item[1], limit, metadata.nms_iou)
+        return tf.reduce_any(tf.one_hot(kept, limit, True, False, dtype=tf.bool), 0)
+
+    return tf.map_fn(one, (boxes, scores), fn_output_signature=tf.bool)
 
 
 def _placed(points: Tensor, corners: Tensor, width: Tensor, height: Tensor) -> Tensor:

@@ -1,0 +1,83 @@
+"""The SavedModel and the LiteRT files say the same of the same pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gifcue.detect import DetectorConfig, Region, open_detector
+
+pytest.importorskip("tensorflow")
+data = pytest.importorskip("skimage.data")
+
+MODELS = Path(__file__).parents[2] / "models"
+PICTURES = 200
+MAX_APART_PX = 2.0
+MAX_APART_SCORE = 0.02
+# Below this a region is never served, and which of two faint ones survives suppression is a matter of rounding.
+LEAST_SCORE = 0.2
+
+
+def pictures() -> list[np.ndarray]:
+    """The astronaut in many places, sizes and lights, before noise of many kinds."""
+    import cv2
+
+    portrait = np.asarray(data.astronaut(), np.uint8)
+    rng = np.random.default_rng(7)
+    made = []
+    for number in range(PICTURES):
+        height, width = ((360, 640), (288, 384))[number % 2]
+        frame = cv2.resize(rng.integers(0, 256, (9, 16, 3)).astype(np.uint8), (width, height))
+        side = int(rng.integers(height // 2, height + 1))
+        part = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
+        part = np.clip(part * rng.uniform(0.5, 1.3), 0, 255).astype(np.uint8)
+        if rng.random() < 0.5:
+            part = part[:, ::-1]
+        x, y = int(rng.integers(0, width - side + 1)), int(rng.integers(0, height - side + 1))
+        frame[y : y + side, x : x + side] = part
+        made.append(frame)
+    return made
+
+
+def test_two_hundred_pictures(tmp_path: Path) -> None:
+    from gifcue.training.export import copy_description
+    from gifcue.training.graph import export_saved_model
+
+    copy_description(MODELS, tmp_path)
+    export_saved_model(MODELS, tmp_path / "saved_model")
+    litert = open_detector(DetectorConfig(MODELS))
+    saved = open_detector(DetectorConfig(tmp_path, "savedmodel"))
+    assert saved.info.labels == litert.info.labels
+    frames = pictures()
+    batched = [
+        regions for start in range(0, PICTURES, 40) for regions in saved.detect(frames[start : start + 40])
+    ]
+    compared = 0
+    for frame, ours, theirs in zip(frames, litert.detect(frames), batched, strict=True):
+        for region in ours:
+            if region.score < LEAST_SCORE:
+                continue
+            twin = max((r for r in theirs if r.kind == region.kind), key=lambda r: r.box.iou(region.box))
+            assert apart_px(region, twin, frame) <= MAX_APART_PX
+            assert abs(region.score - twin.score) <= MAX_APART_SCORE
+            for label, score in region.attributes.items():
+                assert abs(score - twin.attributes[label]) <= MAX_APART_SCORE, label
+            assert region.landmarks is not None
+            assert twin.landmarks is not None
+            assert (
+                np.abs((region.landmarks - twin.landmarks)[:, :2] * frame.shape[1::-1]).max() <= MAX_APART_PX
+            )
+            compared += 1
+    assert compared >= PICTURES
+
+
+def apart_px(one: Region, other: Region, frame: np.ndarray) -> float:
+    height, width = frame.shape[:2]
+    return max(
+        abs(one.box.ymin - other.box.ymin) * height,
+        abs(one.box.ymax - other.box.ymax) * height,
+        abs(one.box.xmin - other.box.xmin) * width,
+        abs(one.box.xmax - other.box.xmax) * width,
+    )

@@ -54,7 +54,7 @@ def capture(
     check_label(label)
     folder = gestures_dir / "samples"
     before = [] if fresh else read_samples(folder, label)
-    taken = [_capture(source, limit, fps, every_hand, model_dir, backend) for source in sources]
+    taken = _capture(sources, limit, fps, every_hand, model_dir, backend)
     found = [sample for captured in taken for sample in captured.samples]
     path = write_samples(folder, label, [*before, *found])
     frames = sum(captured.frames for captured in taken)
@@ -116,8 +116,9 @@ def judge_gesture(
     from gifcue.training.gesture.figures import judge
 
     head = read_head(gestures_dir / f"{label}.json")
-    shows = [s for x in sources for s in _capture(x, limit, fps, every_hand, model_dir, backend).samples]
-    shows_not = [s for x in against or [] for s in _capture(x, limit, fps, True, model_dir, backend).samples]
+    shows = [s for c in _capture(sources, limit, fps, every_hand, model_dir, backend) for s in c.samples]
+    others = _capture(against, limit, fps, True, model_dir, backend) if against else []
+    shows_not = [sample for captured in others for sample in captured.samples]
     result = judge(head, label, shows, shows_not)
     counts = result.counts
     if counts.recall is not None:
@@ -132,14 +133,17 @@ def judge_gesture(
 
 
 def _capture(
-    source: str, limit: int, fps: float, every_hand: bool, model_dir: Path, backend: str
-) -> Captured:
+    sources: list[str], limit: int, fps: float, every_hand: bool, model_dir: Path, backend: str
+) -> list[Captured]:
     from gifcue.cli.evaluate import detector_for
     from gifcue.training.dataset.progress import rich_track
     from gifcue.training.gesture.capture import capture as run
 
     detector = detector_for(model_dir, backend)
     try:
-        return run(detector, source, limit=limit, fps=fps, every_hand=every_hand, track=rich_track)
+        return [
+            run(detector, source, limit=limit, fps=fps, every_hand=every_hand, track=rich_track)
+            for source in sources
+        ]
     finally:
         detector.close()

@@ -15,7 +15,8 @@ from gifcue.cli.gesture import app
 from gifcue.detect.detector import Frame, ModelInfo
 from gifcue.detect.heads import HEAD_THRESHOLD, POINTS, hand_features, read_head
 from gifcue.detect.regions import Box, Region
-from gifcue.errors import ModelError
+from gifcue.detect.settings import PoolSettings
+from gifcue.errors import ConfigError, ModelError
 from gifcue.training.dataset.annotation import Annotation, DatasetError, LabelledObject
 from gifcue.training.dataset.voc import write_voc
 from gifcue.training.evaluation.matching import Counts
@@ -236,6 +237,11 @@ def test_only_labelled_hands_become_negatives_and_few_of_a_person(tmp_path: Path
     assert sorted(found.groups.tolist()) == [0, 0, 0, 1, 1, 1]
 
 
+def test_a_folder_of_gestures_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="gestures_dir: expected a folder"):
+        PoolSettings(gestures_dir=tmp_path / "none").detector()
+
+
 def test_from_pictures_to_a_served_head(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strangers: Negatives
 ) -> None:
@@ -257,6 +263,8 @@ def test_from_pictures_to_a_served_head(
     assert "of your 20 samples found" in said
     assert "of your 20 other hands taken for it" in said
     head = read_head(tmp_path / "gestures" / "victory.json")
+    served = PoolSettings(gestures_dir=tmp_path / "gestures").detector().heads
+    assert served == (tmp_path / "gestures" / "victory.json",)
     assert head.labels == ("", "victory")
     assert head.threshold == HEAD_THRESHOLD
     assert "[reactions.labels.victory]" in said

@@ -53,7 +53,8 @@ def capture(
     threshold = detector.info.thresholds.get("hand", DEFAULT_THRESHOLD)
     samples: list[HandSample] = []
     looked = 0
-    for seen in track(frames_of(source, fps), f"capturing from {source}"):
+    total, frames = frames_of(source, fps)
+    for seen in track(frames, f"capturing from {source}", total):
         looked += 1
         height, width = seen.frame.shape[:2]
         for hand in hands_in(detector.detect([seen.frame])[0], threshold, every_hand):
@@ -77,17 +78,17 @@ def hands_in(regions: list[Region], threshold: float, every_hand: bool) -> list[
     return hands if every_hand or not hands else [max(hands, key=lambda hand: hand.box.area)]
 
 
-def frames_of(source: str, fps: float) -> Iterator[Seen]:
-    """Frames of the analysis size. Raises `DatasetError` when the source cannot be read."""
+def frames_of(source: str, fps: float) -> tuple[int | None, Iterator[Seen]]:
+    """How many frames there are, if known, and the frames. Raises `DatasetError` when the source cannot be read."""
     path = Path(source)
     if path.is_dir():
         pictures = find_pictures(path)
         if not pictures:
             raise DatasetError(f"{path}: expected pictures in this folder, got none")
-        return (_picture(picture, picture.relative_to(path).as_posix()) for picture in pictures)
+        return len(pictures), (_picture(each, each.relative_to(path).as_posix()) for each in pictures)
     if path.suffix.lower() in SUFFIXES:
-        return iter([_picture(path, path.name)])
-    return _video(source, fps)
+        return 1, iter([_picture(path, path.name)])
+    return None, _video(source, fps)
 
 
 def _picture(path: Path, name: str) -> Seen:

@@ -9,53 +9,24 @@ def print_clips_report(report: dict[str, Any]) -> None:
     """Tables by label and by clip, what went wrong, and what skipping costs, on stdout."""
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     about = report["about"]
     words = " ".join(str(about[key]) for key in ("model", "model_version", "backend") if about.get(key))
     preset = f", preset {about['preset']}" if about.get("preset") else ""
-    console.print(f"{words}{preset}: {report['clips']} clips, {report['seconds'] / 60:.1f} minutes")
-
-    table = Table(
-        "label",
-        "expected",
-        "found",
-        "missed",
-        "false",
-        "false / h",
-        "allowed",
-        "onset ► STARTED",
-        "p95",
-        "dwell",
-    )
-    rows = [*report["labels"].items(), ("all", report["total"])]
-    for label, figures in rows:
-        if label == "all":
-            table.add_section()
-        waits = figures["onset_to_started"]
-        table.add_row(
-            escape(label),
-            *(str(figures[key]) for key in ("expected", "found", "missed", "false")),
-            _number(figures["false_per_hour"], "", 1),
-            str(figures["allowed"]),
-            _number(waits["median_s"], " s"),
-            _number(waits["p95_s"], " s"),
-            _number(figures["dwell_s"], " s"),
-        )
-    console.print(table)
-    console.print(_by_clip(report, Table))
+    console.print(escape(f"{words}{preset}: {report['clips']} clips, {report['seconds'] / 60:.1f} minutes"))
+    console.print(_by_label(report))
+    console.print(_by_clip(report))
     for line in wrong_lines(report):
         console.print(escape(line))
-
     console.print(f"frames: {frames_line(report['frames'])}")
     skipping = report["skipping"]
     if skipping is not None:
-        console.print(f"with the filter off: {frames_line(report['filter_off']['frames'])}")
         off = report["filter_off"]["total"]
+        console.print(f"filter off: {frames_line(report['filter_off']['frames'])}")
+        console.print(f"filter off: {off['found']} of {off['expected']} found, {off['false']} false")
         console.print(
-            f"with the filter off: {off['found']} of {off['expected']} found, {off['false']} false; "
-            f"lost by skipping: {len(skipping['lost'])}, found only by skipping: {len(skipping['gained'])}"
+            f"lost by skipping: {len(skipping['lost'])}; found only with skipping: {len(skipping['gained'])}"
         )
         for entry in skipping["lost"]:
             console.print(escape(f"  lost: {_span(entry['clip'], entry)}"))
@@ -63,10 +34,30 @@ def print_clips_report(report: dict[str, Any]) -> None:
         console.print(f"[yellow]warning:[/] {escape(warning)}")
 
 
-def _by_clip(report: dict[str, Any], table_of: Any) -> Any:
-    table = table_of(
-        "clip", "seconds", "expected", "found", "false", "allowed", "similar", "of due", "not analysed"
+def _by_label(report: dict[str, Any]) -> Any:
+    table = _table(
+        "label", "expected", "found", "missed", "false", "false/h", "allowed", "onset", "p95", "dwell"
     )
+    table.caption = "onset: seconds from onset to STARTED, the median"
+    for label, figures in (*report["labels"].items(), (None, report["total"])):
+        if label is None:
+            table.add_section()
+        waits = figures["onset_to_started"]
+        table.add_row(
+            "all" if label is None else label.replace("[", r"\["),
+            *(str(figures[key]) for key in ("expected", "found", "missed", "false")),
+            _number(figures["false_per_hour"], 1),
+            str(figures["allowed"]),
+            *(_number(value) for value in (waits["median_s"], waits["p95_s"], figures["dwell_s"])),
+        )
+    return table
+
+
+def _by_clip(report: dict[str, Any]) -> Any:
+    table = _table(
+        "clip", "seconds", "expected", "found", "false", "allowed", "similar", "of due", "passed over"
+    )
+    table.caption = "similar: skipped; of due: of what pacing left; passed over: not analysed, for any reason"
     for name, clip in report["by_clip"].items():
         frames = clip["frames"]
         table.add_row(
@@ -78,6 +69,17 @@ def _by_clip(report: dict[str, Any], table_of: Any) -> Any:
                 for key in ("share_similar", "share_similar_of_due", "share_not_analysed")
             ),
         )
+    return table
+
+
+def _table(first: str, *others: str) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE, pad_edge=False, caption_justify="left")
+    table.add_column(first, no_wrap=True)
+    for other in others:
+        table.add_column(other, justify="right", no_wrap=True)
     return table
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from gifcue.detect.heads import LightHead, fit_head
 from gifcue.training.dataset.annotation import DatasetError
+from gifcue.training.dataset.regions import LABELS
 from gifcue.training.evaluation.matching import Counts
 from gifcue.training.gesture.negatives import Negatives
 from gifcue.training.gesture.samples import NONE, HandSample, check_label
@@ -67,6 +68,8 @@ def train_gesture(
         raise DatasetError(
             f"expected the name of a gesture, got {NONE!r}, which names the hands that make none"
         )
+    if label in LABELS:
+        raise DatasetError(f"expected a new label, got {label!r}, which is the model's own")
     if len(positives) < MIN_SAMPLES:
         raise DatasetError(
             f"{label}: expected {MIN_SAMPLES} samples or more, got {len(positives)}: capture more"

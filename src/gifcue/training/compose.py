@@ -29,28 +29,41 @@ CHIN_AND_JAW = (152, 150, 379, 172, 397)
 
 
 class Donors:
-    """Closed hands that point upwards, to be laid at faces. Safe to call from several threads."""
+    """Hands that come from below, to be laid at faces. Safe to call from several threads."""
 
     def __init__(self, photos: Sequence[Photo], images: Sequence[Image]) -> None:
         self._images = images
-        self._hands = [
+        hands = [
             (number, sample)
             for number, photo in enumerate(photos)
             for sample in photo.of_kind("hand")
-            if sample.attribute not in ("wave", UNKNOWN)
-            and sample.landmarks is not None
-            and _is_closed_and_up(sample)
+            if sample.landmarks is not None and _rises(sample)
+        ]
+        self._open = hands
+        self._closed = [
+            (number, sample)
+            for number, sample in hands
+            if sample.attribute not in ("wave", UNKNOWN) and _is_closed(sample)
         ]
 
     def __len__(self) -> int:
-        return len(self._hands)
+        return len(self._closed)
 
-    def lay(self, crop: Image, face: Floats, touch: tuple[float, float], rng: np.random.Generator) -> Image:
+    def lay(
+        self,
+        crop: Image,
+        face: Floats,
+        touch: tuple[float, float],
+        rng: np.random.Generator,
+        *,
+        closed: bool,
+    ) -> Image:
         """Lays a hand on a face crop [S, S, 3] so that its top is at `touch` (x, y, crop pixels).
 
         `face` are the face's landmarks in crop pixels; they give the hand's size and tone.
         """
-        number, sample = self._hands[int(rng.integers(len(self._hands)))]
+        hands = self._closed if closed else self._open
+        number, sample = hands[int(rng.integers(len(hands)))]
         points = sample.landmarks
         assert points is not None
         flat = points[:, :2].astype(np.float64)
@@ -98,22 +111,29 @@ def beside_point(face: Floats, rng: np.random.Generator) -> tuple[float, float]:
     low, high = face.min(0), face.max(0)
     middle, reach = (low + high) / 2, high - low
     if rng.random() < 0.35:
-        return float(middle[0]), float(low[1] + rng.uniform(0.0, 0.4) * reach[1])
+        return float(middle[0]), float(low[1] + rng.uniform(0.0, 0.6) * reach[1])
     side = 1.0 if rng.random() < 0.5 else -1.0
     return float(middle[0] + side * reach[0] * rng.uniform(1.05, 1.5)), float(
         middle[1] + reach[1] * rng.uniform(-0.4, 0.6)
     )
 
 
-def _is_closed_and_up(sample: Sample) -> bool:
+def _is_closed(sample: Sample) -> bool:
     points = sample.landmarks
     assert points is not None
     flat = points[:, :2]
-    length = float(np.ptp(flat, axis=0).max())
     tips = np.linalg.norm(flat[list(FINGERTIPS)] - flat[WRIST], axis=1).mean()
     knuckles = np.linalg.norm(flat[list(KNUCKLES)] - flat[WRIST], axis=1).mean()
-    rises = flat[WRIST, 1] - flat[MIDDLE_KNUCKLE, 1]
-    return bool(length > 40 and tips < CLOSED_RATIO * knuckles and rises > 0.6 * knuckles)
+    return bool(tips < CLOSED_RATIO * knuckles)
+
+
+def _rises(sample: Sample) -> bool:
+    """Whether the hand comes from below, and is large enough to be laid elsewhere."""
+    points = sample.landmarks
+    assert points is not None
+    flat = points[:, :2]
+    knuckles = np.linalg.norm(flat[list(KNUCKLES)] - flat[WRIST], axis=1).mean()
+    return bool(np.ptp(flat, axis=0).max() > 40 and flat[WRIST, 1] - flat[MIDDLE_KNUCKLE, 1] > 0.6 * knuckles)
 
 
 def _with_forearm(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

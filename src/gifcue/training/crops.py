@@ -145,9 +145,12 @@ class CropSource:
         if not len(self._donors):
             return crop, sample.attribute
         face = move_points(sample.landmarks[self._select], matrix, 1)
-        if sample.attribute != "smile" and rng.random() < 0.5:
-            return self._donors.lay(crop, face, touch_point(face, self._config.points, rng), rng), "thinking"
-        return self._donors.lay(crop, face, beside_point(face, rng), rng), sample.attribute
+        if sample.attribute != "smile" and rng.random() < 0.4:
+            touch = touch_point(face, self._config.points, rng)
+            return self._donors.lay(crop, face, touch, rng, closed=True), "thinking"
+        # Any hand may be beside a face or before it, the flat one at the mouth above all.
+        closed = bool(rng.random() < 0.4)
+        return self._donors.lay(crop, face, beside_point(face, rng), rng, closed=closed), sample.attribute
 
     def class_of(self, attribute: str) -> int:
         """0 for none of the classes, else 1-based."""

@@ -86,9 +86,8 @@ def images(
     if save_detections is not None:
         write_predictions(save_detections, predictions)
     teacher = read_teacher(directory / split if split else directory)
-    evaluation = evaluate(
-        truth, predictions, landmarks=landmark_errors(truth, predictions, teacher) if teacher else None
-    )
+    landmarks = landmark_errors(truth, predictions, teacher, _face_points(model_dir)) if teacher else None
+    evaluation = evaluate(truth, predictions, landmarks)
     if report is not None:
         _write_report(report, evaluation)
     if as_json:
@@ -108,6 +107,15 @@ def _write_report(directory: Path, evaluation: Any) -> None:
     draw_groups(evaluation, directory / "groups.png")
     draw_sheet(worst_mistakes(evaluation.judged), directory / "mistakes.jpg")
     typer.echo(f"report in {directory}; mistakes.jpg shows people: keep it to yourself", err=True)
+
+
+def _face_points(model_dir: Path) -> tuple[int, ...]:
+    """The numbers of the model's face landmarks in the teacher's mesh, where its metadata says them."""
+    try:
+        metadata = json.loads((model_dir / "metadata.json").read_text(encoding="utf-8"))
+        return tuple(int(number) for number in metadata["networks"]["face"]["points"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
 
 
 def _thresholds(pairs: list[str]) -> dict[str, float]:

@@ -49,6 +49,26 @@ def test_the_error_is_a_share_of_the_hands_size(teacher: Teacher) -> None:
     assert "face" not in errors
 
 
+def test_a_face_of_fewer_points_is_compared_with_the_same_ones_of_the_teacher(tmp_path: Path) -> None:
+    mesh = np.array([[100, 50], [200, 50], [100, 100], [200, 100], [150, 75]], np.float64)
+    np.savez(
+        tmp_path / "landmarks.npz",
+        hand_file=np.array([], "<U3"),
+        hand_xyz=np.zeros((0, 21, 3), np.float16),
+        face_file=np.array(["p/a"]),
+        face_xy=mesh[None].astype(np.float16),
+        face_points=np.array([61, 291, 17, 0, 4], np.int16),
+    )
+    found = ((mesh[[4, 1]] + np.array([0.0, 5.0])) / SIZE).astype(np.float32)
+    box = Box(50 / 360, 100 / 640, 100 / 360, 200 / 640)
+    said = Predictions({}, {}, {"p/a.jpg": Prediction((), (Region("face", box, 0.9, {}, found),))})
+    teacher = Teacher(tmp_path / "landmarks.npz")
+    errors = landmark_errors(TRUTH[:1], said, teacher, (4, 291))
+    assert errors["face"]["mean_error"] == pytest.approx(0.05, abs=1e-3)
+    assert landmark_errors(TRUTH[:1], said, teacher) == {}
+    assert landmark_errors(TRUTH[:1], said, teacher, (4, 99)) == {}
+
+
 def test_hands_below_the_threshold_or_elsewhere_are_not_found(teacher: Teacher) -> None:
     assert landmark_errors(TRUTH, predictions(hand(0.0, score=0.4), hand(300.0)), teacher) == {}
 

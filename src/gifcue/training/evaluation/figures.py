@@ -71,9 +71,7 @@ def evaluate(
     for one in judged:
         by_group.setdefault(one.picture.group, []).append(one)
     groups = {group: _group(members, served) for group, members in sorted(by_group.items())}
-    elapsed = [
-        p.elapsed_ms for name in (t.name for t in truth) if (p := predictions.pictures[name]).elapsed_ms
-    ]
+    elapsed = [ms for p in truth if (ms := predictions.pictures[p.name].elapsed_ms) is not None]
     report = {
         "format": FORMAT,
         "detector": dict(predictions.detector),
@@ -85,7 +83,7 @@ def evaluate(
         "confusion": {kind: _confusion(judged, kind) for kind in ATTRIBUTES},
         "false_gestures": _false_gestures(judged),
         "landmarks": dict(landmarks) if landmarks else None,
-        "timing": _timing([ms for ms in elapsed if ms is not None]),
+        "timing": _timing(elapsed),
     }
     return Evaluation(report, judged, served)
 

@@ -23,7 +23,10 @@ MIN_IOU = 0.3
 
 
 class Teacher:
-    """A teacher's landmarks: by kind and picture (`group/name` without suffix), points [N, 2] in pixels."""
+    """A teacher's landmarks: by kind and picture (`group/name` without suffix), points [N, 2] in pixels.
+
+    `face_points` are the numbers of a face's points in the teacher's mesh, empty where the file does not say.
+    """
 
     def __init__(self, path: Path) -> None:
         """Read a `landmarks.npz`. Raises `DatasetError` when it is damaged or lacks its arrays."""
@@ -31,10 +34,12 @@ class Teacher:
             with np.load(path) as arrays:
                 kinds = {"hand": ("hand_file", "hand_xyz"), "face": ("face_file", "face_xy")}
                 found = {kind: (arrays[names[0]], arrays[names[1]]) for kind, names in kinds.items()}
+                numbers = arrays["face_points"].tolist() if "face_points" in arrays else []
         except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
             raise DatasetError(
                 f"{path}: expected hand_file, hand_xyz, face_file, face_xy, got {error}"
             ) from error
+        self.face_points = tuple(int(number) for number in numbers)
         self.points: dict[str, dict[str, list[Points]]] = {}
         for kind, (files, points) in found.items():
             by_name: dict[str, list[Points]] = defaultdict(list)
@@ -50,14 +55,19 @@ def read_teacher(directory: Path) -> Teacher | None:
 
 
 def landmark_errors(
-    truth: Sequence[TruthPicture], predictions: Predictions, teacher: Teacher
+    truth: Sequence[TruthPicture],
+    predictions: Predictions,
+    teacher: Teacher,
+    face_points: Sequence[int] = (),
 ) -> dict[str, dict[str, Any]]:
     """By kind: how many the `teacher` found, how many of those the detector `found`, and the errors on these.
 
     The error of a hand or face is the mean distance of its points, divided by the larger side of the box
-    around the teacher's points. A kind whose points the detector does not number as the teacher does is
-    left out.
+    around the teacher's points. `face_points` are the numbers, in the teacher's mesh, of the points that the
+    detector finds of a face; without them it must find all of the teacher's. A kind that the detector has
+    other points of is left out.
     """
+    places = {"face": _places(teacher.face_points, face_points)}
     errors: dict[str, list[float]] = {kind: [] for kind in teacher.points}
     total = dict.fromkeys(teacher.points, 0)
     for picture in truth:
@@ -73,16 +83,24 @@ def landmark_errors(
             ]
             for points in by_name.get(name, ()):
                 total[kind] += 1
-                error = _error(points, size, regions)
+                error = _error(points, size, regions, places.get(kind))
                 if error is not None:
                     errors[kind].append(error)
     return {kind: _summary(total[kind], errors[kind]) for kind in errors if errors[kind]}
 
 
-def _error(points: Points, size: Points, regions: Sequence[Region]) -> float | None:
+def _places(known: Sequence[int], wanted: Sequence[int]) -> list[int] | None:
+    """Where the wanted points stand among the known ones; None where all are wanted, or some are not known."""
+    if not wanted or not set(wanted) <= set(known):
+        return None
+    return [list(known).index(number) for number in wanted]
+
+
+def _error(points: Points, size: Points, regions: Sequence[Region], places: list[int] | None) -> float | None:
     low, high = points.min(axis=0), points.max(axis=0)
     span = float((high - low).max())
-    fitting = [r for r in regions if r.landmarks is not None and len(r.landmarks) == len(points)]
+    chosen = points if places is None else points[places]
+    fitting = [r for r in regions if r.landmarks is not None and len(r.landmarks) == len(chosen)]
     if span <= 0 or not fitting:
         return None
     around = np.concatenate([(low / size)[::-1], (high / size)[::-1]])[None]
@@ -90,7 +108,7 @@ def _error(points: Points, size: Points, regions: Sequence[Region]) -> float | N
     best = fitting[int(overlaps.argmax())]
     if overlaps.max() < MIN_IOU or best.landmarks is None:
         return None
-    distances = np.linalg.norm(best.landmarks[:, :2] * size - points, axis=1)
+    distances = np.linalg.norm(best.landmarks[:, :2] * size - chosen, axis=1)
     return float(distances.mean()) / span
 
 

@@ -80,6 +80,14 @@ def test_reordered_pictures_carry_their_own_time(codec: Codec, form: str, clip, 
         assert cv2.PSNR(picture, frames[round(pts_s * 15)]) > LEAST_PSNR_DB
 
 
+@pytest.mark.parametrize("pts_s", [-3.25, 1e18, float("inf")])
+def test_times_are_the_senders_however_absurd(pts_s: float, clip) -> None:
+    stream = clip(Codec.H264)
+    decoded = decoder(stream).decode(stream.packets[0].payload, pts_s)
+    assert decoded is not None
+    assert decoded.pts_s == pts_s
+
+
 def test_an_empty_payload_is_refused_and_does_no_harm(clip) -> None:
     stream = clip(Codec.H264)
     into = decoder(stream)

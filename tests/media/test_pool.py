@@ -30,7 +30,7 @@ ALL = MediaSettings(filter=FilterSettings(enabled=False), max_analysis_fps=240.0
 class Kit:
     """A pool, and all that it said. Slots go back at once unless `keep_slots`."""
 
-    def __init__(self, settings: MediaSettings) -> None:
+    def __init__(self, settings: MediaSettings, supervision: SupervisionSettings) -> None:
         self.arena = Arena.create(settings.workers, settings.slots_per_worker, settings.slot_bytes)
         self.outcomes: list[Outcome] = []
         self.lost: list[list[int]] = []
@@ -39,7 +39,11 @@ class Kit:
         self._changed = asyncio.Event()
         self._tokens = 0
         self.pool = DecodePool(
-            settings, self.arena, PATIENT, on_outcome=self._on_outcome, on_worker_lost=self._on_worker_lost
+            settings,
+            self.arena,
+            supervision,
+            on_outcome=self._on_outcome,
+            on_worker_lost=self._on_worker_lost,
         )
 
     def _on_outcome(self, outcome: Outcome) -> None:
@@ -88,11 +92,11 @@ def still() -> EncodedClip:
 
 
 @pytest.fixture
-async def make() -> AsyncIterator[Callable[[MediaSettings], Kit]]:
+async def make() -> AsyncIterator[Callable[..., Kit]]:
     kits: list[Kit] = []
 
-    def make(settings: MediaSettings) -> Kit:
-        kits.append(Kit(settings))
+    def make(settings: MediaSettings, supervision: SupervisionSettings = PATIENT) -> Kit:
+        kits.append(Kit(settings, supervision))
         return kits[-1]
 
     yield make
@@ -346,6 +350,27 @@ async def test_units_before_the_start_are_lost_and_not_forgotten(make, clip) -> 
     assert dropped.reason is FaultReason.DECODE_WORKER_LOST
     await kit.pool.start()
     assert isinstance(await kit.outcome(kit.submit(1, clip(Codec.H264), 0)), Picture)
+
+
+async def test_a_worker_that_failed_for_good_leaves_its_participants_to_the_others(make, clip) -> None:
+    kit = make(ALL.model_copy(update={"workers": 2}), PATIENT.model_copy(update={"max_restarts": 0}))
+    await kit.pool.start()
+    stream = clip(Codec.H264)
+    kit.pool.open(1, Codec.H264, b"")
+    kit.kill(0)
+    await kit.until(lambda: kit.lost == [[1]])
+    assert isinstance(await kit.outcome(kit.submit(1, stream, 0)), Picture)
+    assert not kit.pool.failed
+    kit.kill(1)
+    token = kit.submit(1, stream, 1)
+    assert isinstance(await kit.outcome(token), Picture | Dropped)
+    while not kit.pool.failed:
+        dropped = await kit.outcome(kit.submit(1, stream, 1))
+    dropped = await kit.outcome(kit.submit(1, stream, 2))
+    assert isinstance(dropped, Dropped)
+    assert dropped.reason is FaultReason.DECODE_WORKER_LOST
+    kit.pool.open(2, Codec.H264, b"")
+    assert isinstance(await kit.outcome(kit.submit(2, stream, 0)), Dropped)
 
 
 async def test_an_arena_that_is_too_small_is_refused() -> None:

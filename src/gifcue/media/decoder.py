@@ -11,7 +11,6 @@ a payload whose own bytes say that it is a keyframe gets through. The sender's f
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 import av
@@ -21,8 +20,9 @@ import av.logging
 from gifcue.errors import FaultReason, MediaError
 from gifcue.media.codecs import Codec, is_keyframe
 
-PTS_HZ = 1_000_000  # FFmpeg carries whole numbers only
-_TIME_BASE = Fraction(1, PTS_HZ)
+# Units whose time is remembered: more than any codec holds pictures back (16), and than are lost inside a
+# decoder.
+TIMES_KEPT = 64
 
 # What FFmpeg and dav1d say of a picture over `max_pixels`, which is all that tells it from damage: the error
 # is InvalidDataError, ValueError, MemoryError or OverflowError, by codec.
@@ -63,6 +63,10 @@ class Decoder:
         self._max_pixels = max_pixels
         self._context: Any = None
         self._awaiting = not codec.is_intra_only
+        # FFmpeg carries whole numbers of limited size from packets to frames: it is given the units' numbers,
+        # and times stay as exact, or as absurd, as the sender's clock.
+        self._times: dict[int, float] = {}
+        self._units = 0
         quiet()
 
     @property
@@ -102,12 +106,13 @@ class Decoder:
             raise self._fault(FaultReason.INVALID_DATA, message)
         if frame.width * frame.height > self._max_pixels:
             raise self._too_large(frame.width, frame.height)
-        return DecodedFrame(frame, pts_s if frame.pts is None else frame.pts / PTS_HZ)
+        return DecodedFrame(frame, self._times.get(frame.pts, pts_s))
 
     def _frames(self, payload: bytes, pts_s: float) -> list[Any]:
         packet = av.Packet(payload)
-        packet.pts = packet.dts = round(pts_s * PTS_HZ)
-        packet.time_base = _TIME_BASE
+        packet.pts = packet.dts = self._units = self._units + 1
+        self._times[self._units] = pts_s
+        self._times.pop(self._units - TIMES_KEPT, None)
         with av.logging.Capture(local=True) as log:
             try:
                 if self._context is None or self.codec is Codec.PNG:

@@ -18,6 +18,7 @@ from gifcue.media.settings import MediaSettings
 
 # High enough to let every frame of any clip through.
 UNPACED_FPS = 10_000.0
+UNTIMED_FPS = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +67,16 @@ def report(
         decode_s += decoded_s - started_s
         if frame is None:
             break
-        verdict = frame_filter.judge(frame, frame.time)
+        # A bare bitstream has no times.
+        at_s = frame.time if frame.time is not None else sum(counts.values()) / UNTIMED_FPS
+        verdict = frame_filter.judge(frame, at_s)
         if verdict.skip is None:
-            frame_filter.analysed(verdict, frame.time)
+            frame_filter.analysed(verdict, at_s)
         filter_s += clock() - decoded_s
         counts[verdict.skip] += 1
         width, height = frame.width, frame.height
-        first_s = frame.time if first_s is None else first_s
-        last_s = frame.time
+        first_s = at_s if first_s is None else first_s
+        last_s = at_s
     total = sum(counts.values())
     if not total or first_s is None or last_s is None:
         raise MediaError(FaultReason.INVALID_DATA, f"expected a clip with video frames, got none in {path}")

@@ -303,7 +303,8 @@ class DecodePool:
 
     def _state(self, seat: _Seat, state: WorkerState) -> None:
         if state is WorkerState.FAILED:
-            self._move(seat)
+            # Told before the loss is, and without one where it is a restart that failed.
+            self._lost(seat, seat.worker.statistics().last_failure)
 
     # Within
 

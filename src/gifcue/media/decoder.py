@@ -78,9 +78,8 @@ class Decoder:
         """Decodes one access unit. None where it shows nothing yet (reordering, a unit of parameter sets).
 
         Raises:
-            MediaError: EMPTY_PAYLOAD, AWAITING_KEYFRAME, INVALID_DATA, RESOLUTION_TOO_LARGE. Afterwards, but
-            for the
-                first, an inter codec awaits a keyframe.
+            MediaError: EMPTY_PAYLOAD, which changes nothing; AWAITING_KEYFRAME, INVALID_DATA or
+                RESOLUTION_TOO_LARGE, after which a codec with inter frames awaits a keyframe.
         """
         if not payload:
             # A packet without bytes would put FFmpeg's decoder in drain, for ever.

@@ -36,9 +36,9 @@ def print_clips_report(report: dict[str, Any]) -> None:
 
 def _by_label(report: dict[str, Any]) -> Any:
     table = _table(
-        "label", "expected", "found", "missed", "false", "false/h", "allowed", "onset", "p95", "dwell"
+        "label", "meant", "found", "missed", "false", "an hour", "allowed", "onset", "p95", "dwell"
     )
-    table.caption = "onset: seconds from onset to STARTED, the median"
+    table.caption = "onset, p95: seconds from onset to STARTED, the median and 95 %"
     for label, figures in (*report["labels"].items(), (None, report["total"])):
         if label is None:
             table.add_section()
@@ -54,10 +54,8 @@ def _by_label(report: dict[str, Any]) -> Any:
 
 
 def _by_clip(report: dict[str, Any]) -> Any:
-    table = _table(
-        "clip", "seconds", "expected", "found", "false", "allowed", "similar", "of due", "passed over"
-    )
-    table.caption = "similar: skipped; of due: of what pacing left; passed over: not analysed, for any reason"
+    table = _table("clip", "seconds", "meant", "found", "false", "allowed", "similar", "of due", "unseen")
+    table.caption = "similar: frames skipped; of due: of those that pacing left; unseen: not analysed"
     for name, clip in report["by_clip"].items():
         frames = clip["frames"]
         table.add_row(
@@ -76,8 +74,8 @@ def _table(first: str, *others: str) -> Any:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE, pad_edge=False, caption_justify="left")
-    table.add_column(first, no_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption_justify="left")
+    table.add_column(first, overflow="fold")
     for other in others:
         table.add_column(other, justify="right", no_wrap=True)
     return table
@@ -119,8 +117,8 @@ def _span(name: str, each: dict[str, Any]) -> str:
     return f"{name} {each['label']} {each['start_s']:.1f}-{each['end_s']:.1f} s"
 
 
-def _number(value: float | None, unit: str, digits: int = 2) -> str:
-    return "–" if value is None else f"{value:.{digits}f}{unit}"
+def _number(value: float | None, digits: int = 2) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def _percent(value: float | None) -> str:

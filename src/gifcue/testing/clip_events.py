@@ -1,0 +1,54 @@
+"""Events and runs written by hand, for tests of the evaluation on clips."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from gifcue.detect.regions import Box
+from gifcue.engine.ledger import Books
+from gifcue.reactions.events import Phase, PolicyEvent
+from gifcue.training.evaluation.clips.run import ClipRun
+from gifcue.training.evaluation.clips.truth import Clip, Expected
+
+BOX = Box(0.1, 0.2, 0.3, 0.4)
+_numbers = itertools.count(1)
+
+
+def reaction(
+    label: str, started_s: float, ended_s: float | None = None, score: float = 0.9
+) -> list[PolicyEvent]:
+    """A reaction that fires, with or without its end."""
+    name = f"r{next(_numbers)}"
+    events = [PolicyEvent(Phase.STARTED, name, label, 1.0, score, BOX, started_s)]
+    if ended_s is not None:
+        events.append(PolicyEvent(Phase.ENDED, name, label, 1.0, score, BOX, ended_s, "released"))
+    return events
+
+
+def hold(label: str, from_s: float, to_s: float, progress: float) -> list[PolicyEvent]:
+    """A hold that comes as far as `progress` and breaks off."""
+    name = f"r{next(_numbers)}"
+    steps = (
+        (Phase.HOLDING, progress / 2, from_s),
+        (Phase.HOLDING, progress, to_s),
+        (Phase.CANCELLED, progress, to_s),
+    )
+    return [PolicyEvent(phase, name, label, share, 0.8, BOX, at_s) for phase, share, at_s in steps]
+
+
+def clip(
+    expect: Iterable[tuple[str, float, float]] = (), allow: Iterable[str] = (), name: str = "a.mp4"
+) -> Clip:
+    """A clip that holds (label, start_s, end_s)."""
+    spans = tuple(Expected(label=label, start_s=start, end_s=end) for label, start, end in expect)
+    return Clip(name, Path(name), None, spans, frozenset(allow))
+
+
+def run(
+    *events: Sequence[PolicyEvent], seconds: float = 20.0, name: str = "a.mp4", books: Books | None = None
+) -> ClipRun:
+    """What was made of a clip."""
+    flat = sorted(itertools.chain(*events), key=lambda event: event.at_s)
+    return ClipRun(name, seconds, tuple(flat), books or Books())

@@ -184,6 +184,7 @@ async def test_a_frame_of_nobody_is_a_fault(stream: ReactionStream, clip: Encode
         ("a" * 129, SMILE, b"", FaultCode.INVALID_ARGUMENT, "1 to 128 bytes, got 129"),
         ("alice", ["face"], b"", FaultCode.INVALID_LABEL, "got face"),
         ("alice", SMILE, bytes(70_000), FaultCode.INVALID_EXTRADATA, "got 70000"),
+        ("alice", SMILE, b"\x01\x02", FaultCode.INVALID_EXTRADATA, "expected"),
     ],
 )
 async def test_a_wrong_join_is_a_fault(

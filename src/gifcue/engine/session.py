@@ -23,7 +23,7 @@ from gifcue.engine.notices import (
 )
 from gifcue.engine.participant import Decided, EncodedFrame, Participant, ParticipantStatistics, Refusal
 from gifcue.errors import FaultReason, SkipReason
-from gifcue.media.codecs import Codec
+from gifcue.media.codecs import Codec, extradata_fault
 from gifcue.reactions.events import Phase, PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.reactions.settings import PolicySettings
@@ -243,6 +243,9 @@ class Session:
                 f"expected at most {limits.max_extradata_bytes} bytes of extradata, got {len(extradata)}"
             )
             return FaultKind.INVALID_EXTRADATA, message
+        wrong = extradata_fault(codec, extradata)
+        if wrong is not None:
+            return FaultKind.INVALID_EXTRADATA, wrong
         unknown = self._unknown_labels(labels)
         if unknown is not None:
             return FaultKind.INVALID_LABEL, unknown

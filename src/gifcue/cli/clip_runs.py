@@ -34,7 +34,7 @@ from gifcue.server.lifecycle import Server
 from gifcue.training.evaluation.clips.run import ClipRun
 from gifcue.training.evaluation.clips.truth import Clip
 
-# The only participant of a clip's stream; a room of its own keeps the rules' cooldowns apart.
+# The only participant of a clip's stream. Its room is its own, so that the rules' cooldowns stay apart.
 PARTICIPANT = "clip"
 
 
@@ -103,16 +103,16 @@ async def run_clips(
     places = asyncio.Semaphore(at_once)
     done: dict[str, tuple[ClipRun, Ready]] = {}
 
-    async def one(clip: Clip) -> None:
+    async def one(clip: Clip, room_id: str) -> None:
         async with places:
-            done[clip.name] = await _run_clip(client, clip, preset, on_progress)
+            done[clip.name] = await _run_clip(client, clip, room_id, preset, on_progress)
 
-    await all_or_none([one(clip) for clip in clips])
+    await all_or_none([one(clip, f"evaluate-{number}") for number, clip in enumerate(clips)])
     return Evaluated([done[clip.name][0] for clip in clips], done[clips[0].name][1])
 
 
 async def _run_clip(
-    client: ReactionClient, clip: Clip, preset: str, on_progress: Callable[[float], None]
+    client: ReactionClient, clip: Clip, room_id: str, preset: str, on_progress: Callable[[float], None]
 ) -> tuple[ClipRun, Ready]:
     start_s, length_s = await _times(clip.path)
     heard, at_s = _Heard(start_s), 0.0
@@ -123,7 +123,7 @@ async def _run_clip(
         at_s = sent_s
 
     options = StreamOptions(
-        room_id=clip.name[:100],
+        room_id=room_id,
         client_name=f"gifcue-evaluate/{__version__}",
         preset=preset,
         send_holding=True,

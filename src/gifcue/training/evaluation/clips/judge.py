@@ -115,7 +115,7 @@ def _judged(expected: Expected, answer: PolicyEvent | None, run: ClipRun) -> Jud
     within = [event for event in run.events if _answered_by(expected, event)]
     held = max((event.progress for event in within if event.phase is Phase.HOLDING), default=0.0)
     if answer is not None:
-        return Judged(expected, answer, max(held, 1.0), None)
+        return Judged(expected, answer, 1.0, None)
     if any(event.phase is Phase.STARTED for event in within):
         miss = Miss.TAKEN
     elif _was_under_way(expected, run):

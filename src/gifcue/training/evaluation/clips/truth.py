@@ -85,6 +85,9 @@ def read_clips(directory: Path, only: Sequence[str] = ()) -> list[Clip]:
     if not clips:
         raise DatasetError(f"{path}: expected at least one clip, got none")
     for clip in clips:
+        # Reports name files after clips.
+        if Path(clip.name).name != clip.name:
+            raise DatasetError(f"{path}: expected the name of a file beside it, got {clip.name!r}")
         if not clip.path.is_file():
             raise DatasetError(f"{path}: expected {clip.name} beside it, got no such file")
     return clips

@@ -54,8 +54,10 @@ def _by_label(report: dict[str, Any]) -> Any:
 
 
 def _by_clip(report: dict[str, Any]) -> Any:
-    table = _table("clip", "seconds", "meant", "found", "false", "allowed", "similar", "of due", "unseen")
-    table.caption = "similar: frames skipped; of due: of those that pacing left; unseen: not analysed"
+    table = _table("clip", "s", "meant", "found", "false", "allowed", "similar", "of due", "unseen")
+    table.caption = (
+        "s: seconds; similar: frames skipped; of due: of those that pacing left; unseen: not analysed"
+    )
     for name, clip in report["by_clip"].items():
         frames = clip["frames"]
         table.add_row(

@@ -75,6 +75,7 @@ class LiteRtDetector:
     def __init__(self, config: DetectorConfig) -> None:
         self._config = config
         self._metadata: Metadata = read_metadata(config.model_dir, "litert")
+        self._score_floor = max(self._metadata.score_floor, config.score_floor or 0.0)
         self._networks: dict[str, Network] = {
             name: Network(path, config.threads) for name, path in self._metadata.files.items()
         }
@@ -116,7 +117,7 @@ class LiteRtDetector:
             scores, boxes = glue.peaks(
                 maps["scores"][..., channel],
                 maps["sides"][..., channel * 4 : channel * 4 + 4],
-                self._metadata.score_floor,
+                self._score_floor,
                 4 * limit,
             )
             stage = self._metadata.stages[kind]

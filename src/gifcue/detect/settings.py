@@ -55,6 +55,12 @@ class PoolSettings(BaseModel):
     max_stills: int = Field(
         default=16, ge=1, le=1024, description="Stills that may wait; more are refused as unavailable."
     )
+    score_floor: float = Field(
+        default=0.2,
+        ge=0.0,
+        le=1.0,
+        description="The score in finding below which a face or hand gets no close look (litert).",
+    )
     max_faces: int = Field(default=4, ge=1, le=64, description="Faces looked at in one frame, best first.")
     max_hands: int = Field(default=6, ge=1, le=64, description="Hands looked at in one frame, best first.")
 
@@ -71,6 +77,7 @@ class PoolSettings(BaseModel):
             threads=self.threads,
             max_faces=self.max_faces,
             max_hands=self.max_hands,
+            score_floor=self.score_floor,
             heads=() if self.gestures_dir is None else taught_gestures(self.gestures_dir),
         )
 

@@ -41,6 +41,7 @@ def test_the_figures_of_two_clips() -> None:
         "expected": 2,
         "found": 2,
         "missed": 0,
+        "misses": {"nothing": 0, "held": 0, "early": 0, "taken": 0},
         "recall": 1.0,
         "false": 0,
         "false_per_hour": 0.0,
@@ -50,6 +51,7 @@ def test_the_figures_of_two_clips() -> None:
     }
     wave, thinking, total = told["labels"]["wave"], told["labels"]["thinking"], told["total"]
     assert (wave["found"], wave["missed"], wave["false"], wave["false_per_hour"]) == (0, 1, 1, 2.0)
+    assert wave["misses"] == {"nothing": 0, "held": 1, "early": 0, "taken": 0}
     assert wave["onset_to_started"] == {"n": 0, "median_s": None, "p95_s": None}
     assert (thinking["expected"], thinking["recall"], thinking["allowed"]) == (0, None, 1)
     assert (total["expected"], total["found"], total["false"], total["allowed"]) == (3, 2, 1, 1)

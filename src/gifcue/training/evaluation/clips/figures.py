@@ -4,7 +4,7 @@ The JSON form, stable within `gifcue-clips/1` (keys may be added, none change):
 
     format, about {...}                what the caller says of the server: model, preset, versions
     clips, seconds, participant_hours
-    total   {expected, found, missed, recall, false, false_per_hour, allowed,
+    total   {expected, found, missed, misses {miss: n}, recall, false, false_per_hour, allowed,
              onset_to_started {n, median_s, p95_s}, dwell_s}
     labels  {label: the same}
     frames  {received, analysed, skipped {reason: n}, dropped {reason: n}, share_similar,
@@ -32,7 +32,7 @@ import numpy as np
 from gifcue.engine.ledger import Books
 from gifcue.errors import SkipReason
 from gifcue.reactions.events import PolicyEvent
-from gifcue.training.evaluation.clips.judge import ClipJudged
+from gifcue.training.evaluation.clips.judge import ClipJudged, Miss
 
 FORMAT = "gifcue-clips/1"
 SECONDS_PER_HOUR = 3600.0
@@ -92,6 +92,7 @@ def _figures(judged: Sequence[ClipJudged], label: str | None, dwell_s: float | N
         "expected": len(wanted),
         "found": len(waits),
         "missed": len(wanted) - len(waits),
+        "misses": {miss.value: sum(one.miss is miss for one in wanted) for miss in Miss},
         "recall": _rounded(len(waits) / len(wanted) if wanted else None),
         "false": false,
         "false_per_hour": _rounded(false / hours if hours else None),

@@ -76,7 +76,7 @@ def _table(first: str, *others: str) -> Any:
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, caption_justify="left")
     table.add_column(first, overflow="fold")
     for other in others:
         table.add_column(other, justify="right", no_wrap=True)

@@ -105,6 +105,9 @@ def test_mistakes_of_usage(gifcue: Gifcue, folder: Path, tmp_path: Path) -> None
     result = gifcue("evaluate", "clips", folder, "--server", "127.0.0.1:1", "--model", tmp_path)
     assert result.exit_code == 2
     assert "settings of its own" in result.stderr
+    result = gifcue("evaluate", "clips", folder, "--preset", "wild")
+    assert result.exit_code == 2
+    assert "expected one of careful, normal, playful, got 'wild'" in result.stderr
     result = gifcue("evaluate", "clips", folder, "--model", tmp_path / "none")
     assert result.exit_code == 1
     assert "expected a folder with a model" in result.stderr

@@ -76,10 +76,10 @@ def clips(
         evaluated = _on_server(server, wanted, preset, at_once)
     else:
         settings = _settings(config, model_dir, backend, {})
-        evaluated = _in_process(settings, wanted, preset, at_once, "streaming")
         policy = settings.reactions.with_preset(preset) if preset else settings.reactions
         dwell_s = {label: each.dwell_s for label, each in policy.labels.items()}
-        if compare_filter:
+        evaluated = _in_process(settings, wanted, preset, at_once, "streaming")
+        if compare_filter and settings.media.filter.enabled:
             without = _settings(config, model_dir, backend, {"media": {"filter": {"enabled": False}}})
             unfiltered = _in_process(without, wanted, preset, at_once, "filter off")
     judged = [judge_clip(clip, run) for clip, run in zip(wanted, evaluated.runs, strict=True)]

@@ -68,7 +68,8 @@ def _draw_line(
     if filter_off is not None:
         for event in filter_off.run.started:
             axes.plot(event.at_s, rows[event.label] + 0.3, marker="v", color="none", markeredgecolor="black")
-    axes.vlines(judged.run.analysed_s, -0.3, 0.3, color="black", linewidth=0.6, alpha=0.6)
+    analysed_s = [at_s for at_s in judged.run.analysed_s if from_s <= at_s <= to_s]
+    axes.vlines(analysed_s, -0.3, 0.3, color="black", linewidth=0.6, alpha=0.6)
     axes.set_xlim(from_s, to_s)
     axes.set_ylim(-0.6, len(labels) + 0.6)
     axes.set_yticks([0, *rows.values()], ["analysed", *rows])

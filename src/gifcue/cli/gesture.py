@@ -68,7 +68,7 @@ def train(
     seed: Annotated[int, typer.Option(help="The same seed and samples give the same head.")] = 1,
     max_false: Annotated[
         float, typer.Option(help="The share of strangers' hands that may pass for it.", min=0.0, max=0.5)
-    ] = 0.005,
+    ] = 0.003,
 ) -> None:
     """Make a light head of the samples, tell what it is worth, and put it where it is served."""
     from gifcue.training.gesture.fit import train_gesture

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,9 @@ FINGERS = ((1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 1
 STEPS = 400
 # A head knows few people: it must be surer than a network to be believed.
 HEAD_THRESHOLD = 0.7
+# Likeness to an example, over the squared distance a feature: measured on peace signs, flat from 1 to 2.
+SHARPNESS = 1.5
+LIKENESS = 3.0
 
 
 def hand_features(landmarks: Floats, aspect: float = 1.0) -> Floats:
@@ -60,8 +63,11 @@ def hand_features(landmarks: Floats, aspect: float = 1.0) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LightHead:
-    """Softmax regression. `labels[0]` is "" for none of the others; `weights` [F + 1, labels], the last row
-    a bias. `threshold` is the one that its labels are served at.
+    """Softmax regression. `labels[0]` is "" for none of the others; `weights` [inputs + 1, labels], the last
+    row a bias. `threshold` is the one that its labels are served at.
+
+    Its inputs are the features [F] themselves or, where there are `examples` [K, F], the likeness to each of
+    these: samples of one gesture lie close together, but not on one side of a plane.
     """
 
     labels: tuple[str, ...]
@@ -69,10 +75,12 @@ class LightHead:
     scale: Floats
     weights: Floats
     threshold: float = HEAD_THRESHOLD
+    examples: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def probabilities(self, features: Floats) -> dict[str, float]:
         """Features [F] ► the probability of each label but none."""
-        logits = np.append((features - self.mean) / self.scale, np.float32(1.0)) @ self.weights
+        inputs = head_inputs(features[None], self.mean, self.scale, self.examples)[0]
+        logits = np.append(inputs, np.float32(1.0)) @ self.weights
         powers = np.exp(logits - logits.max())
         chances = powers / powers.sum()
         return {label: float(chance) for label, chance in zip(self.labels, chances, strict=True) if label}
@@ -86,21 +94,35 @@ class LightHead:
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
             "weights": self.weights.tolist(),
+            "examples": self.examples.tolist(),
         }
         path.write_text(json.dumps(value), encoding="utf-8")
 
 
+def head_inputs(features: Floats, mean: Floats, scale: Floats, examples: Floats) -> Floats:
+    """Features [N, F] ► what a head weighs: standardised [N, F], or their likeness to examples [N, K], 0..1."""
+    inputs = (features - mean) / scale
+    if not len(examples):
+        return np.asarray(inputs, np.float32)
+    known = (examples - mean) / scale
+    squares = (inputs**2).sum(1)[:, None] + (known**2).sum(1)[None] - 2 * inputs @ known.T
+    return np.asarray(LIKENESS * np.exp(-SHARPNESS * squares / inputs.shape[1]), np.float32)
+
+
 def read_head(path: Path) -> LightHead:
     """Raises ModelError where the file is missing or damaged, or of other features."""
+    count = len(hand_features(np.zeros((POINTS, 3), np.float32)))
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         mean, scale, weights = (np.asarray(value[name], np.float32) for name in ("mean", "scale", "weights"))
+        examples = np.asarray(value.get("examples", []), np.float32).reshape(-1, count)
         labels = tuple(str(label) for label in value["labels"])
-        head = LightHead(labels, mean, scale, weights, float(value.get("threshold", HEAD_THRESHOLD)))
+        threshold = float(value.get("threshold", HEAD_THRESHOLD))
+        head = LightHead(labels, mean, scale, weights, threshold, examples)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: expected a light head, got {error!r}") from error
-    count = len(hand_features(np.zeros((POINTS, 3), np.float32)))
-    if value.get("format") != FORMAT or head.weights.shape != (count + 1, len(head.labels)):
+    expected = ((len(examples) or count) + 1, len(head.labels))
+    if value.get("format") != FORMAT or head.mean.shape != (count,) or head.weights.shape != expected:
         raise ModelError(f"{path}: expected format {FORMAT} of {count} features, got {head.weights.shape}")
     return head
 
@@ -131,8 +153,12 @@ def with_heads(info: ModelInfo, heads: Sequence[LightHead]) -> ModelInfo:
     )
 
 
-def fit_head(features: Floats, labels: Sequence[str], *, pull: float = 0.01) -> LightHead:
+def fit_head(
+    features: Floats, labels: Sequence[str], *, pull: float = 0.01, examples: Floats | None = None
+) -> LightHead:
     """Fits features [N, F] to labels ("" for none). Classes count alike, however many samples they have.
+
+    With `examples` [K, F] the head weighs the likeness to these instead of the features.
 
     Raises:
         ValueError: fewer than two different labels.
@@ -143,7 +169,9 @@ def fit_head(features: Floats, labels: Sequence[str], *, pull: float = 0.01) -> 
         raise ValueError(f"labels: expected samples of a gesture and of none, got only {sorted(present)}")
     mean = features.mean(0)
     scale = features.std(0) + np.float32(0.05)
-    inputs = np.concatenate([(features - mean) / scale, np.ones((len(features), 1))], 1).astype(np.float64)
+    known = np.zeros((0, features.shape[1]), np.float32) if examples is None else examples
+    seen = head_inputs(features, mean, scale, known)
+    inputs = np.concatenate([seen, np.ones((len(features), 1))], 1).astype(np.float64)
     wanted = np.array([[float(label == name) for name in names] for label in labels])
     shares = wanted.sum(0)
     weight = (wanted / np.maximum(shares, 1.0)).sum(1)
@@ -160,4 +188,10 @@ def fit_head(features: Floats, labels: Sequence[str], *, pull: float = 0.01) -> 
         off = (powers / powers.sum(1, keepdims=True) - wanted) * weight[:, None]
         moved = ahead - size * (inputs.T @ off + pull * ahead)
         speed, weights = moved - weights, moved
-    return LightHead(names, mean.astype(np.float32), scale.astype(np.float32), weights.astype(np.float32))
+    return LightHead(
+        names,
+        np.asarray(mean, np.float32),
+        np.asarray(scale, np.float32),
+        weights.astype(np.float32),
+        examples=np.asarray(known, np.float32),
+    )

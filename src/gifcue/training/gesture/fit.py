@@ -19,11 +19,13 @@ MIN_SAMPLES = 10
 FOLDS = 5
 # Each sample is shown so often, turned, seen aslant, and with the landmarks off by as much as a network errs.
 COPIES = 16
+# A hand is known by its likeness to the samples: few numbers to fit, that need little holding back.
+PULL = 0.003
 TURN_DEG = 12.0
 SLANT = 0.12
 JITTER = 0.03
 # The threshold is the lowest at which no more than this share of strangers' hands passes, within reason.
-MAX_FALSE = 0.005
+MAX_FALSE = 0.003
 LOWEST, HIGHEST = 0.5, 0.98
 # The share of a gesture's own samples that are as near to each other as a stranger's hand must be to count
 # as one.
@@ -150,7 +152,7 @@ def _fit(
     mine = [copy for sample in others for copy in varied(sample, rng)]
     parts = [hands, strangers, *([_features(mine)] if mine else [])]
     labels = [label] * len(hands) + [""] * (len(strangers) + len(mine))
-    return fit_head(np.concatenate(parts), labels)
+    return fit_head(np.concatenate(parts), labels, pull=PULL, examples=_features(positives))
 
 
 def varied(sample: HandSample, rng: np.random.Generator, copies: int = COPIES) -> list[HandSample]:

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from gifcue.delivery.settings import DeliverySettings
 from gifcue.detect.settings import PoolSettings
 from gifcue.engine.settings import LimitSettings
 from gifcue.errors import ConfigError
@@ -40,6 +41,7 @@ class Settings(BaseSettings):
     detect: PoolSettings = Field(default_factory=PoolSettings)
     reactions: PolicySettings = Field(default_factory=lambda: policy_preset("normal"))
     rules: RulesSettings = Field(default_factory=RulesSettings)
+    delivery: DeliverySettings = Field(default_factory=DeliverySettings)
     supervision: SupervisionSettings = Field(default_factory=SupervisionSettings)
     log: LogSettings = Field(default_factory=LogSettings)
 
@@ -93,7 +95,13 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None 
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         where = f"{path}: " if path is not None else ""
-        raise ConfigError(f"{where}{field}: {first['msg']}, got {first['input']!r}") from None
+        raise ConfigError(f"{where}{field}: {first['msg']}{_got(first['loc'], first['input'])}") from None
+
+
+def _got(place: tuple[int | str, ...], value: Any) -> str:
+    """What came, unless it may be or hold a secret: sinks have keys, and a misspelt table holds what it holds."""
+    is_plain = isinstance(value, str | int | float | bool | None)
+    return f", got {value!r}" if is_plain and place[0] != "delivery" else ""
 
 
 def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

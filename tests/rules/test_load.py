@@ -75,7 +75,7 @@ def test_every_mistake_of_a_yaml_book_is_named_by_line(tmp_path: Path) -> None:
         (17, "room"),
     ]
     assert [each.message for each in found if each.line in (6, 9, 10, 15, 16)] == [
-        "expected one of url, title, media_type; got 'titel' (did you mean title?)",
+        "expected one of url, title, media_type, video_url; got 'titel' (did you mean title?)",
         "expected one of a, b; got 'zz'",
         "expected less than or equal to 1, got 1.5",
         "expected text, in quotes where it could be anything else, got True",

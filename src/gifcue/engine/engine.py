@@ -18,7 +18,7 @@ from gifcue.detect.pool import DetectorPool, DetectResult, ResultKind
 from gifcue.detect.regions import Region
 from gifcue.engine.latency import LatencyRecorder, LatencyStatistics
 from gifcue.engine.ledger import Books, Ticket
-from gifcue.engine.notices import Sink
+from gifcue.engine.notices import ReactionNotice, Sink
 from gifcue.engine.participant import EncodedFrame, Participant
 from gifcue.engine.session import Session, SessionSettings
 from gifcue.engine.settings import LimitSettings
@@ -70,16 +70,19 @@ class Engine:
         clock: Callable[[], float],
         ids: Callable[[], str],
         max_pixels: int,
+        deliver: Callable[[str, ReactionNotice], None] | None = None,
     ) -> None:
         """`policies` gives the name and the settings of a preset, the server's own for an empty name, and raises
         ConfigError for one it does not know; `chooser` gives the chooser of the rule book in force; `ids` gives random
-        names for sessions and reactions."""
+        names for sessions and reactions; `deliver` gets the room's name, empty for none, and every reaction that
+        started with a GIF, and must neither wait nor raise."""
         self.limits = limits
         self.max_pixels = max_pixels
         self.reaction_ids = ids
         self._policies = policies
         self._chooser = chooser
         self._clock = clock
+        self._deliver = deliver
         self._keys = itertools.count(1)
         self._sessions: dict[str, Session] = {}
         self._closing: dict[str, Session] = {}
@@ -206,6 +209,11 @@ class Engine:
     def choose(self, event: PolicyEvent, room_id: str, participant_id: str) -> Choice:
         """The GIF for a reaction that started."""
         return self._chooser().choose(event.label, event.score, room_id, participant_id, self._clock())
+
+    def deliver(self, room_id: str, notice: ReactionNotice) -> None:
+        """Hands a reaction that started on, if a GIF was chosen and somebody wants it."""
+        if self._deliver is not None and notice.choice is not None and notice.choice.gif is not None:
+            self._deliver(room_id, notice)
 
     def count_event(self, event: PolicyEvent) -> None:
         if event.phase is Phase.STARTED:

@@ -317,18 +317,18 @@ class Session:
                 # A room without a name is a room of its own.
                 room_id = self._settings.room_id or self.session_id
                 choice = self._engine.choose(event, room_id, participant.participant_id)
-            self._sink.put(
-                ReactionNotice(
-                    participant.participant_id,
-                    event,
-                    frame.sequence,
-                    frame.pts,
-                    frame.clock_hz,
-                    participant.latency_ms(ticket) if ticket else 0.0,
-                    self._engine.model.version,
-                    choice,
-                )
+            notice = ReactionNotice(
+                participant.participant_id,
+                event,
+                frame.sequence,
+                frame.pts,
+                frame.clock_hz,
+                participant.latency_ms(ticket) if ticket else 0.0,
+                self._engine.model.version,
+                choice,
             )
+            self._sink.put(notice)
+            self._engine.deliver(self._settings.room_id, notice)
 
     def _ended(self, participant: Participant) -> None:
         """A frame's way has ended."""

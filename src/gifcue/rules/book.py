@@ -35,6 +35,9 @@ class Gif(_Part):
     media_type: Annotated[str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9.+-]+$")] = Field(
         default="image/gif", description="The media type."
     )
+    video_url: Url | None = Field(
+        default=None, description="The same as MP4 or WEBM, for receivers that take no animated GIF."
+    )
 
 
 class WeightedGif(_Part):

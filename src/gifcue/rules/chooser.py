@@ -20,12 +20,13 @@ _Value = TypeVar("_Value")
 
 @dataclass(frozen=True, slots=True)
 class ChosenGif:
-    """A GIF to show; `id` is its name in the book."""
+    """A GIF to show; `id` is its name in the book, `video_url` the same as MP4 or WEBM."""
 
     id: str
     url: str
     title: str
     media_type: str
+    video_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,4 +200,4 @@ class Chooser:
 
 
 def _chosen(name: str, gif: Gif) -> ChosenGif:
-    return ChosenGif(name, gif.url, gif.title, gif.media_type)
+    return ChosenGif(name, gif.url, gif.title, gif.media_type, gif.video_url)

@@ -135,7 +135,7 @@ def _mistake(error: ErrorDetails, source: Source) -> Mistake:
             "too_short": "at least one entry",
             "string_type": "text, in quotes where it could be anything else",
         }.get(kind, expected)
-        if kind == "string_pattern_mismatch" and path[-1] == "url":
+        if kind == "string_pattern_mismatch" and path[-1] in ("url", "video_url"):
             expected = "an http:// or https:// address, or a path such as /gifs/wave.gif"
         elif kind == "string_pattern_mismatch" and path[-1] == "media_type":
             expected = "a media type such as image/gif"

@@ -1,4 +1,4 @@
-"""Puts an engine together out of the settings: the arena, both pools, the policies and the rules."""
+"""Puts an engine together out of the settings: the arena, both pools, the policies, the rules and the deliveries."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gifcue.config import Settings
+from gifcue.delivery.dispatcher import Dispatcher
+from gifcue.delivery.sink import Cue
 from gifcue.detect.pool import DetectorPool
 from gifcue.engine.engine import Engine
+from gifcue.engine.notices import ReactionNotice
 from gifcue.media.pool import DecodePool
 from gifcue.reactions.settings import PolicySettings
 from gifcue.rules.watch import BookWatcher
@@ -25,6 +28,7 @@ class Built:
     engine: Engine
     arena: Arena
     book: BookWatcher
+    dispatcher: Dispatcher
 
 
 def build(settings: Settings, clock: Callable[[], float], detector_target: str | None = None) -> Built:
@@ -35,6 +39,7 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
     """
     book = BookWatcher(settings.rules.book, seed=settings.rules.seed)
     arena = Arena.create(settings.media.workers, settings.media.slots_per_worker, settings.media.slot_bytes)
+    dispatcher = Dispatcher(settings.delivery, clock=clock)
     engine = Engine(
         settings.limits,
         lambda preset: _policy(settings.reactions, preset),
@@ -42,6 +47,7 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
         clock,
         lambda: secrets.token_hex(_ID_BYTES),
         settings.media.max_pixels,
+        lambda room_id, notice: dispatcher.hand(cue_of(room_id, notice)),
     )
     decode = DecodePool(
         settings.media,
@@ -56,7 +62,25 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
         settings.detect, arena, settings.supervision, engine.on_result, clock=clock, **target
     )
     engine.use(decode, detect)
-    return Built(engine, arena, book)
+    return Built(engine, arena, book, dispatcher)
+
+
+def cue_of(room_id: str, notice: ReactionNotice) -> Cue:
+    """What is handed on of a reaction that started with a GIF."""
+    gif = None if notice.choice is None else notice.choice.gif
+    assert gif is not None  # the engine has seen to it
+    return Cue(
+        reaction_id=notice.event.reaction_id,
+        room_id=room_id,
+        participant_id=notice.participant_id,
+        label=notice.event.label,
+        score=notice.event.score,
+        gif_id=gif.id,
+        url=gif.url,
+        title=gif.title,
+        media_type=gif.media_type,
+        video_url=gif.video_url,
+    )
 
 
 def _policy(own: PolicySettings, preset: str) -> tuple[str, PolicySettings]:

@@ -17,7 +17,7 @@ from aiohttp import web
 from gifcue.detect.regions import flatten
 from gifcue.engine.engine import Engine
 from gifcue.errors import GifcueError
-from gifcue.server.metrics import CONTENT_TYPE, metrics_text
+from gifcue.server.metrics import CONTENT_TYPE
 from gifcue.server.operator import ServingState
 
 # gRPC's names of statuses in HTTP's numbers, as far as the core's errors use them.
@@ -32,12 +32,15 @@ _ENVELOPE_BYTES = 64 * 1024
 
 
 class HttpEdge:
-    """The handlers. `gifs` is the folder behind /gifs/."""
+    """The handlers. `gifs` is the folder behind /gifs/, `metrics` gives the text of /metrics."""
 
-    def __init__(self, engine: Engine, state: Callable[[], ServingState], gifs: Path) -> None:
+    def __init__(
+        self, engine: Engine, state: Callable[[], ServingState], gifs: Path, metrics: Callable[[], bytes]
+    ) -> None:
         self._engine = engine
         self._state = state
         self._gifs = gifs
+        self._metrics_text = metrics
 
     def application(self) -> web.Application:
         """The aiohttp application that serves these handlers."""
@@ -50,7 +53,7 @@ class HttpEdge:
         return application
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=metrics_text(self._engine), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=self._metrics_text(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _healthz(self, request: web.Request) -> web.Response:
         return web.json_response({"status": "alive"})

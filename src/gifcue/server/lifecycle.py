@@ -17,11 +17,13 @@ from grpc_reflection.v1alpha import reflection
 
 from gifcue import __version__
 from gifcue.config import Settings
+from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.engine.engine import Engine
 from gifcue.errors import ConfigError
 from gifcue.server.build import build
 from gifcue.server.http import HttpEdge
 from gifcue.server.logs import configure_logs
+from gifcue.server.metrics import metrics_text
 from gifcue.server.operator import OperatorServicer, ServingState
 from gifcue.server.reactions import ReactionServicer
 from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc, reaction_service_pb2
@@ -61,6 +63,10 @@ class Server:
     @property
     def engine(self) -> Engine:
         return self._engine
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        return self._built.dispatcher
 
     @property
     def state(self) -> ServingState:
@@ -115,9 +121,12 @@ class Server:
             return
         self._is_draining = True
         timeout_s = self._settings.server.drain_timeout_s
+        deadline_s = self._clock() + timeout_s
         log.info("draining", timeout_s=timeout_s)
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._reactions.drain(timeout_s)
+        # The last frames in flight may have made reactions: only now nothing more is handed over.
+        await self._built.dispatcher.stop(max(0.0, deadline_s - self._clock()))
         for task in self._tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -130,6 +139,9 @@ class Server:
         await self._engine.stop()
         self._built.arena.close()
         log.info("stopped")
+
+    def _metrics(self) -> bytes:
+        return metrics_text(self._engine, self._built.dispatcher)
 
     async def _listen_grpc(self) -> None:
         settings = self._settings
@@ -144,7 +156,7 @@ class Server:
         )
         reaction_grpc.add_ReactionServiceServicer_to_server(self._reactions, server)
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
-            OperatorServicer(self._engine, lambda: self.state, self._clock), server
+            OperatorServicer(self._engine, lambda: self.state, self._clock, self._metrics), server
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection(
@@ -179,7 +191,7 @@ class Server:
         if not gifs.is_dir():
             raise ConfigError(f"rules.gifs: expected a folder, got {gifs}")
         host, _, port = address.rpartition(":")
-        application = HttpEdge(self._engine, lambda: self.state, gifs).application()
+        application = HttpEdge(self._engine, lambda: self.state, gifs, self._metrics).application()
         self._http = web.AppRunner(application, access_log=None)
         await self._http.setup()
         site = web.TCPSite(self._http, host.strip("[]"), int(port))

@@ -1,8 +1,8 @@
-"""Prometheus metrics, read from the engine's statistics at every scrape: nothing is counted twice."""
+"""Prometheus metrics, read from the engine's and the couriers' statistics at every scrape: nothing is counted twice."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -13,6 +13,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from gifcue.delivery.courier import CourierStatistics
+from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.engine.engine import Engine
 from gifcue.engine.latency import BUCKETS_MS
 
@@ -56,6 +58,34 @@ class EngineCollector(Collector):
         yield restarts
 
 
+class DeliveryCollector(Collector):
+    """Turns the couriers' statistics into metric families. No label ever names a person or a room."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+
+    def collect(self) -> Iterator[Metric]:
+        sinks = self._dispatcher.statistics()
+        if sinks:
+            yield from _deliveries(sinks)
+
+
+def _deliveries(sinks: Sequence[CourierStatistics]) -> Iterator[Metric]:
+    handed = CounterMetricFamily("gifcue_delivery_handed", "Reactions handed to the sink.", labels=["sink"])
+    delivered = CounterMetricFamily("gifcue_delivery_delivered", "Reactions that it took.", labels=["sink"])
+    dead = CounterMetricFamily("gifcue_delivery_dead", "Reactions given up.", labels=["sink", "reason"])
+    queued = GaugeMetricFamily("gifcue_delivery_queued", "Reactions on their way now.", labels=["sink"])
+    retries = CounterMetricFamily("gifcue_delivery_retries", "Attempts after the first.", labels=["sink"])
+    for each in sinks:
+        handed.add_metric([each.sink], each.handed)
+        delivered.add_metric([each.sink], each.delivered)
+        for reason, count in sorted(each.dead.items()):
+            dead.add_metric([each.sink, reason], count)
+        queued.add_metric([each.sink], each.queued)
+        retries.add_metric([each.sink], each.retries)
+    yield from (handed, delivered, dead, queued, retries)
+
+
 def _by(name: str, documentation: str, label: str, values: Mapping[str, int]) -> CounterMetricFamily:
     family = CounterMetricFamily(name, documentation, labels=[label])
     for key, value in sorted(values.items()):
@@ -63,8 +93,9 @@ def _by(name: str, documentation: str, label: str, values: Mapping[str, int]) ->
     return family
 
 
-def metrics_text(engine: Engine) -> bytes:
+def metrics_text(engine: Engine, dispatcher: Dispatcher) -> bytes:
     """All metrics in Prometheus' text format, version 0.0.4."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(EngineCollector(engine))
+    registry.register(DeliveryCollector(dispatcher))
     return generate_latest(registry)

@@ -11,7 +11,6 @@ import grpc
 from gifcue import __version__
 from gifcue.engine.engine import Engine
 from gifcue.server import convert
-from gifcue.server.metrics import metrics_text
 from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc
 
 Context: TypeAlias = grpc.aio.ServicerContext
@@ -27,12 +26,19 @@ class ServingState(enum.StrEnum):
 
 
 class OperatorServicer(operator_service_pb2_grpc.OperatorServiceServicer):
-    """`state` says how the server does now; `clock` is in seconds."""
+    """`state` says how the server does now; `clock` is in seconds; `metrics` gives the metrics' text."""
 
-    def __init__(self, engine: Engine, state: Callable[[], ServingState], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        state: Callable[[], ServingState],
+        clock: Callable[[], float],
+        metrics: Callable[[], bytes],
+    ) -> None:
         self._engine = engine
         self._state = state
         self._clock = clock
+        self._metrics_text = metrics
         self._started_s = clock()
 
     async def GetStatus(
@@ -69,4 +75,4 @@ class OperatorServicer(operator_service_pb2_grpc.OperatorServiceServicer):
         self, request: operator_service_pb2.GetMetricsRequest, context: Context
     ) -> operator_service_pb2.GetMetricsResponse:
         """See protos/gifcue/v1/operator_service.proto."""
-        return operator_service_pb2.GetMetricsResponse(text=metrics_text(self._engine).decode())
+        return operator_service_pb2.GetMetricsResponse(text=self._metrics_text().decode())

@@ -1,0 +1,58 @@
+"""Hands each cue to every sink that is configured."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from gifcue.delivery.courier import Courier, CourierStatistics
+from gifcue.delivery.eyeson import EyesonSink
+from gifcue.delivery.settings import CourierSettings, DeliverySettings
+from gifcue.delivery.sink import Cue, Sink
+from gifcue.delivery.webhook import WebhookSink
+
+
+class Dispatcher:
+    """One courier a sink: what one of them does is nothing to the others, and nothing to who hands over."""
+
+    def __init__(
+        self,
+        settings: DeliverySettings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall_clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        uniform: Callable[[], float] = random.random,
+    ) -> None:
+        self._public_url = (settings.public_url or "").rstrip("/")
+        sinks: list[tuple[Sink, CourierSettings]] = []
+        if settings.webhook is not None:
+            sinks.append((WebhookSink(settings.webhook, wall_clock), settings.webhook.courier))
+        if settings.eyeson is not None:
+            sinks.append((EyesonSink(settings.eyeson), settings.eyeson.courier))
+        self._couriers = [
+            Courier(sink, courier, clock=clock, sleep=sleep, uniform=uniform) for sink, courier in sinks
+        ]
+
+    def hand(self, cue: Cue) -> None:
+        """Never waits and never raises."""
+        if not self._couriers:
+            return
+        video_url = None if cue.video_url is None else self._absolute(cue.video_url)
+        absolute = replace(cue, url=self._absolute(cue.url), video_url=video_url)
+        for courier in self._couriers:
+            courier.hand(absolute)
+
+    async def stop(self, timeout_s: float) -> None:
+        """Waits for what is open, at most `timeout_s`, and counts the rest as dead."""
+        await asyncio.gather(*(courier.stop(timeout_s) for courier in self._couriers))
+
+    def statistics(self) -> tuple[CourierStatistics, ...]:
+        """One entry a sink."""
+        return tuple(courier.statistics() for courier in self._couriers)
+
+    def _absolute(self, url: str) -> str:
+        return self._public_url + url if url.startswith("/") else url

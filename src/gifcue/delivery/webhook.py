@@ -1,0 +1,74 @@
+"""A signed POST for each chosen GIF, as https://www.standardwebhooks.com specifies it.
+
+webhook-id         the reaction's id, the same in every attempt: the receiver's means to know a repetition
+webhook-timestamp  seconds since 1970, of this attempt: the receiver refuses what is minutes old
+webhook-signature  "v1," and the base64 of HMAC-SHA256 over "{id}.{timestamp}.{body}"
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+
+from yarl import URL
+
+from gifcue.delivery.http import Poster
+from gifcue.delivery.settings import WebhookSettings, secret_bytes
+from gifcue.delivery.sink import Answer, Cue, DeadReason, Verdict
+
+
+def sign(key: bytes, message_id: str, timestamp_s: int, body: bytes) -> str:
+    """The value of `webhook-signature`. Receivers compare in constant time (`hmac.compare_digest`)."""
+    signed = f"{message_id}.{timestamp_s}.".encode() + body
+    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+
+
+class WebhookSink:
+    """`wall_clock` is in seconds since 1970."""
+
+    name = "webhook"
+
+    def __init__(self, settings: WebhookSettings, wall_clock: Callable[[], float]) -> None:
+        self._url = URL(settings.url)
+        self._key = secret_bytes(settings.secret)
+        self._wall_clock = wall_clock
+        self._poster = Poster()
+
+    def objection(self, cue: Cue) -> DeadReason | None:
+        return None
+
+    async def send(self, cue: Cue, begun: Callable[[], None]) -> Answer:
+        body = _body(cue)
+        timestamp_s = int(self._wall_clock())
+        headers = {
+            "Content-Type": "application/json",
+            "webhook-id": cue.reaction_id,
+            "webhook-timestamp": str(timestamp_s),
+            "webhook-signature": sign(self._key, cue.reaction_id, timestamp_s, body),
+        }
+        status = await self._poster.post(self._url, body, headers, begun)
+        if status is None:
+            return Answer(Verdict.LOST)
+        return status.general() or Answer(Verdict.DEAD, DeadReason.REFUSED)
+
+    async def close(self) -> None:
+        await self._poster.close()
+
+
+def _body(cue: Cue) -> bytes:
+    gif = {"id": cue.gif_id, "url": cue.url, "title": cue.title, "media_type": cue.media_type}
+    if cue.video_url is not None:
+        gif["video_url"] = cue.video_url
+    values = {
+        "type": "reaction.started",
+        "reaction_id": cue.reaction_id,
+        "room_id": cue.room_id,
+        "participant_id": cue.participant_id,
+        "label": cue.label,
+        "score": round(cue.score, 4),
+        "gif": gif,
+    }
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False).encode()

@@ -1,0 +1,113 @@
+"""A recording fake of eyeson's playbacks, over real HTTP on a port of 127.0.0.1; takes webhooks as well."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+_VIDEO_SUFFIXES = (".mp4", ".webm")
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request as it arrived. `reaction_id` is the playback's `play_id` or the webhook's id."""
+
+    path: str
+    reaction_id: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def values(self) -> dict[str, Any]:
+        values: dict[str, Any] = json.loads(self.body)
+        return values
+
+
+class FakeMeetingApi:
+    """`async with FakeMeetingApi() as api`; its `url` stays the same when it is killed and comes back."""
+
+    def __init__(self) -> None:
+        self.received: list[Received] = []
+        # Reactions that it acted on, each as often as it did.
+        self.acted: Counter[str] = Counter()
+        self.status = 201
+        self.retry_after = ""
+        self._port = 0
+        self._runner: web.AppRunner | None = None
+        self._requests: set[web.Request] = set()
+        self._open = asyncio.Event()
+        self._open.set()
+        self._arrived = asyncio.Condition()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    async def __aenter__(self) -> FakeMeetingApi:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.kill()
+
+    async def start(self) -> None:
+        """Listens, on the port that it had before."""
+        application = web.Application()
+        application.router.add_post("/rooms/{key}/playbacks", self._take)
+        application.router.add_post("/hook", self._take)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self._port = self._runner.addresses[0][1]
+
+    async def kill(self) -> None:
+        """Is gone: nobody listens, and connections break off."""
+        for request in self._requests:
+            if request.transport is not None:
+                request.transport.abort()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def hold(self) -> None:
+        """Acts on what comes and answers nothing until `release`."""
+        self._open.clear()
+
+    def release(self) -> None:
+        self._open.set()
+
+    async def arrived(self, count: int) -> None:
+        """Returns once so many requests have come, ever."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: len(self.received) >= count)
+
+    async def _take(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        self._requests.add(request)
+        try:
+            values = json.loads(body)
+            reaction_id = request.headers.get("webhook-id") or values["play_id"]
+            received = Received(request.path, reaction_id, dict(request.headers), body)
+            status = self._judge(request, values)
+            if 200 <= status < 300:
+                self.acted[reaction_id] += 1
+            async with self._arrived:
+                self.received.append(received)
+                self._arrived.notify_all()
+            await self._open.wait()
+            headers = {"Retry-After": self.retry_after} if self.retry_after else {}
+            return web.Response(status=status, headers=headers)
+        finally:
+            self._requests.discard(request)
+
+    def _judge(self, request: web.Request, values: Mapping[str, Any]) -> int:
+        is_playback = "key" in request.match_info
+        if is_playback and not str(values.get("url", "")).endswith(_VIDEO_SUFFIXES):
+            return 400
+        return self.status

@@ -42,6 +42,21 @@ def test_a_head_learns_from_thirty_samples_and_survives_its_file(tmp_path: Path)
     assert again.probabilities(hand_features(hand(rng, 0.1)))["fan"] < 0.2
 
 
+def test_a_head_of_likeness_knows_what_no_plane_parts(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    spreads = [(0.05, 0.25, 0.45)[i % 3] for i in range(90)]
+    features = np.stack([hand_features(hand(rng, spread)) for spread in spreads])
+    labels = ["fan" if spread == 0.25 else "" for spread in spreads]
+    head = fit_head(features, labels, pull=0.003, examples=features[1:60:3])
+    head.write(tmp_path / "fan.json")
+    again = read_head(tmp_path / "fan.json")
+    assert again.examples.shape == (20, features.shape[1])
+    for spread, is_fan in ((0.05, False), (0.25, True), (0.45, False)):
+        chance = again.probabilities(hand_features(hand(rng, spread)))["fan"]
+        assert chance == pytest.approx(head.probabilities(hand_features(hand(rng, spread)))["fan"], abs=0.2)
+        assert (chance > 0.7) == is_fan
+
+
 def test_a_head_needs_a_gesture_and_none() -> None:
     with pytest.raises(ValueError, match="got only"):
         fit_head(np.zeros((3, 5), np.float32), ["fan"] * 3)

@@ -36,6 +36,7 @@ OPERATOR_SERVICE = operator_service_pb2.DESCRIPTOR.services_by_name["OperatorSer
 # Room for the fields around a payload of the greatest size.
 _ENVELOPE_BYTES = 64 * 1024
 _HEALTH_INTERVAL_S = 0.5
+_UNARY_GRACE_S = 1.0
 
 
 class Server:
@@ -132,8 +133,9 @@ class Server:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         if self._grpc is not None:
-            # Streams have ended by now; the grace is for unary calls.
-            await self._grpc.stop(grace=timeout_s)
+            # Streams have ended by now. What is left are stills, which take milliseconds, and watches of health, which
+            # have heard and would never end by themselves.
+            await self._grpc.stop(grace=_UNARY_GRACE_S)
         if self._http is not None:
             await self._http.cleanup()
         await self._engine.stop()

@@ -15,7 +15,8 @@ from gifcue.training.scenes import SceneSource, average_precision, decode_maps, 
 
 from gifcue.errors import ConfigError  # isort: skip
 
-XML = """<annotation><filename>a.jpg</filename><size><width>64</width><height>48</height></size>{objects}</annotation>"""
+XML = """<annotation><filename>a.jpg</filename><size><width>64</width><height>48</height></size>
+{objects}</annotation>"""
 OBJECT = """<object><name>{0}</name><difficult>{1}</difficult><bndbox><xmin>{2}</xmin><ymin>{3}</ymin>
 <xmax>{4}</xmax><ymax>{5}</ymax></bndbox></object>"""
 

@@ -196,9 +196,7 @@ class _Reactions(reaction_service_pb2_grpc.ReactionServiceServicer):
     def __init__(self, service: FakeService) -> None:
         self._service = service
 
-    async def StreamReactions(
-        self, requests: Any, context: Any
-    ) -> AsyncIterator[StreamReactionsResponse]:
+    async def StreamReactions(self, requests: Any, context: Any) -> AsyncIterator[StreamReactionsResponse]:
         service = self._service
         service.metadata = [(key, value) for key, value in context.invocation_metadata()]
         if service.refuse is not None:

@@ -329,8 +329,8 @@ def _configure(
                 "preset": "ultrafast",
                 "crf": "22",
                 **({} if b_frames else {"tune": "zerolatency"}),
-                "x265-params": f"log-level=none:info=0:scenecut=0:keyint={keyframe_interval}:repeat-headers=1:pools=none:"
-                f"frame-threads=1:bframes={b_frames}:b-adapt=0",
+                "x265-params": f"log-level=none:info=0:scenecut=0:keyint={keyframe_interval}:repeat-headers=1:"
+                f"pools=none:frame-threads=1:bframes={b_frames}:b-adapt=0",
             }
         case Codec.VP8 | Codec.VP9:
             context.bit_rate = 3_000_000

@@ -24,11 +24,14 @@ def time() -> ManualTime:
 
 @pytest.fixture
 async def make(api: FakeMeetingApi, time: ManualTime) -> AsyncIterator[Callable[..., Dispatcher]]:
-    """Makes dispatchers to the fake API with one sink; arguments as for `delivery_table`."""
+    """Makes dispatchers to the fake API with one sink; arguments as for `delivery_table`.
+
+    Attempts time out after 9 s, which is longer than any backoff: the waits tell which is which.
+    """
     made: list[Dispatcher] = []
 
     def build(sink: str, **arguments: Any) -> Dispatcher:
-        table = delivery_table(sink, api.url, **{"jitter": 0.0, **arguments})
+        table = delivery_table(sink, api.url, **{"jitter": 0.0, "timeout_s": 9.0, **arguments})
         dispatcher = Dispatcher(
             DeliverySettings(**table),
             clock=time.clock,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -16,8 +16,9 @@ class Cue:
     """
 
     reaction_id: str
-    room_id: str
-    participant_id: str
+    # Not in the repr: asyncio's own complaints about a task show what it carries.
+    room_id: str = field(repr=False)
+    participant_id: str = field(repr=False)
     label: str
     score: float
     gif_id: str

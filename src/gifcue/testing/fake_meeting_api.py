@@ -40,7 +40,7 @@ class FakeMeetingApi:
         self.retry_after = ""
         self._port = 0
         self._runner: web.AppRunner | None = None
-        self._requests: set[web.Request] = set()
+        self._transports: set[asyncio.Transport] = set()
         self._open = asyncio.Event()
         self._open.set()
         self._arrived = asyncio.Condition()
@@ -67,10 +67,10 @@ class FakeMeetingApi:
         self._port = self._runner.addresses[0][1]
 
     async def kill(self) -> None:
-        """Is gone: nobody listens, and connections break off."""
-        for request in self._requests:
-            if request.transport is not None:
-                request.transport.abort()
+        """Is gone: nobody listens, and connections break off. Holds nothing any more."""
+        for transport in self._transports:
+            transport.abort()
+        self.release()  # what is held has nobody left to answer
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -89,7 +89,9 @@ class FakeMeetingApi:
 
     async def _take(self, request: web.Request) -> web.Response:
         body = await request.read()
-        self._requests.add(request)
+        transport = request.transport
+        assert transport is not None  # the request was read a moment ago
+        self._transports.add(transport)
         try:
             values = json.loads(body)
             reaction_id = request.headers.get("webhook-id") or values["play_id"]
@@ -104,7 +106,7 @@ class FakeMeetingApi:
             headers = {"Retry-After": self.retry_after} if self.retry_after else {}
             return web.Response(status=status, headers=headers)
         finally:
-            self._requests.discard(request)
+            self._transports.discard(transport)
 
     def _judge(self, request: web.Request, values: Mapping[str, Any]) -> int:
         is_playback = "key" in request.match_info

@@ -28,7 +28,7 @@ class ManualTime:
     @property
     def waits_s(self) -> list[float]:
         """How long each sleeper still sleeps, the first to wake first."""
-        return sorted(at_s - self._now_s for at_s, _ in self._sleepers)
+        return sorted(at_s - self._now_s for at_s, future in self._sleepers if not future.done())
 
     def advance(self, seconds: float) -> None:
         """Wakes everybody whose time has come, on the loop's next turn."""

@@ -1,17 +1,23 @@
-"""Structured logs: an event, its fields, and nothing personal. Sessions are named by their random id alone."""
+"""Structured logs: an event, its fields, and nothing personal. Sessions are named by their random id alone.
+
+Errors are logged as their type and where they came from, never by their message: a message quotes what it is about,
+and that may be somebody's name.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
+import traceback
 
 import structlog
+from structlog.typing import EventDict, WrappedLogger
 
 from gifcue.server.settings import LogSettings
 
 
 def configure_logs(settings: LogSettings) -> None:
-    """Sends logs to stderr, so that stdout stays free for what programs read."""
+    """Sends logs to stderr, so that stdout stays free for what programs read; those of libraries as well."""
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if settings.format == "json" else structlog.dev.ConsoleRenderer()
     )
@@ -20,10 +26,46 @@ def configure_logs(settings: LogSettings) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
+            _frames_of_error,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.level.upper())),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    handler = _LibraryHandler()
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def frames_of(error: BaseException) -> str:
+    """The error's type and frames, and those of what it came from; no messages."""
+    lines: list[str] = []
+    seen: BaseException | None = error
+    while seen is not None:
+        lines.append(type(seen).__name__)
+        for frame in traceback.extract_tb(seen.__traceback__):
+            lines.append(f"  {frame.filename}:{frame.lineno} {frame.name}")
+        seen = seen.__cause__ or (None if seen.__suppress_context__ else seen.__context__)
+    return "\n".join(lines)
+
+
+def _frames_of_error(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    given = event.pop("exc_info", None)
+    error = given if isinstance(given, BaseException) else sys.exc_info()[1] if given else None
+    if error is not None:
+        event["exception"] = frames_of(error)
+    return event
+
+
+class _LibraryHandler(logging.Handler):
+    """What asyncio, gRPC and aiohttp complain about: who, where, which error. Their texts quote what they are about."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        structlog.get_logger().log(
+            record.levelno,
+            "a library complains",
+            library=record.name,
+            place=f"{record.module}:{record.lineno}",
+            **({} if error is None else {"exception": frames_of(error)}),
+        )

@@ -1,0 +1,126 @@
+"""Chosen GIFs handed on by a whole server, to a receiver that dies and comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gifcue.client import Codec, Phase, Reaction, ReactionClient, StreamOptions
+from gifcue.config import Settings, load_settings
+from gifcue.delivery import CourierStatistics
+from gifcue.server.lifecycle import Server
+from gifcue.testing.clips import EncodedClip, EncodedPacket, encode
+from gifcue.testing.colour_detector import GREY, RED, TARGET, colour_frames
+from gifcue.testing.deliveries import ROOM, books, delivered_or_dead, delivery_table, until
+from gifcue.testing.fake_meeting_api import FakeMeetingApi
+from gifcue.testing.sending import packets_from, send_in_step, unaccounted
+
+# No cooldowns: every smile is to be handed on.
+BOOK = """
+version: 1
+defaults: {participant_cooldown_s: 0, room_cooldown_s: 0}
+gifs:
+  sun: {url: /gifs/sun.gif, title: A sun beams, video_url: "https://media.example.org/sun.mp4"}
+rules:
+  - {label: smile, gifs: [sun]}
+"""
+SECONDS_APART = 30.0
+
+
+@pytest.fixture(scope="module")
+def smile_and_rest() -> EncodedClip:
+    return encode(iter([*colour_frames(RED, 12), *colour_frames(GREY, 12)]), Codec.H264, 5.0)
+
+
+def configured(settings: Settings, folder: Path, table: dict[str, object]) -> Settings:
+    (folder / "book.yaml").write_text(BOOK)
+    return load_settings(
+        None,
+        {**settings.model_dump(), "rules": {"book": folder / "book.yaml"}, "delivery": table},
+    )
+
+
+@pytest.mark.parametrize("sink", ["eyeson", "webhook"])
+async def test_a_receiver_killed_in_the_middle(
+    settings: Settings, tmp_path: Path, smile_and_rest: EncodedClip, sink: str
+) -> None:
+    """Before, while it holds its answers, while it is gone, once it is back."""
+    async with FakeMeetingApi() as api:
+        # Attempts are made often, and none times out: what happens does not depend on how long anything takes.
+        table = delivery_table(
+            sink, api.url, backoff_initial_s=0.01, backoff_max_s=0.05, max_age_s=3600.0, timeout_s=120.0
+        )
+        configuration = configured(settings, tmp_path, table)
+        async with Server(configuration, detector_target=TARGET) as server:
+            handed = books_of(server)
+            async with (
+                ReactionClient(f"127.0.0.1:{server.listen_port}") as client,
+                client.open(StreamOptions(room_id=ROOM)) as stream,
+            ):
+                alice = await stream.join(
+                    "alice", smile_and_rest.codec, smile_and_rest.extradata, allowed_labels=["smile"]
+                )
+                for number in range(4):
+                    if number == 1:
+                        await until(lambda: handed().delivered == 1)
+                        api.hold()
+                    if number == 2:
+                        await api.arrived(2)
+                        await api.kill()
+                    if number == 3:
+                        await until(lambda: handed().retries >= 3)
+                        await api.start()
+                    await send_in_step(stream, alice, packets(smile_and_rest, number))
+                figures = await delivered_or_dead(server.dispatcher)
+                metrics = await client.metrics()
+                assert unaccounted(await stream.statistics()) == []
+                await stream.half_close()
+                started = [
+                    event.reaction_id
+                    async for event in stream.events()
+                    if isinstance(event, Reaction) and event.phase is Phase.STARTED
+                ]
+            assert len(started) == 4
+            assert (figures.handed, figures.delivered, figures.dead) == (4, 3, {"unanswered": 1})
+            # It acted on the one that it never answered, too; on none twice.
+            assert dict(api.acted) == dict.fromkeys(started, 1)
+            assert f'gifcue_delivery_delivered_total{{sink="{sink}"}} 3.0' in metrics
+            assert f'gifcue_delivery_dead_total{{reason="unanswered",sink="{sink}"}} 1.0' in metrics
+
+
+async def test_a_receiver_that_never_answers_holds_up_no_stream(
+    settings: Settings, tmp_path: Path, smile_and_rest: EncodedClip
+) -> None:
+    async with FakeMeetingApi() as api:
+        api.hold()
+        table = delivery_table("eyeson", api.url, max_queued=1, max_age_s=3600.0, timeout_s=120.0)
+        configuration = configured(settings, tmp_path, table)
+        without_drain = configuration.server.model_copy(update={"drain_timeout_s": 0.0})
+        configuration = configuration.model_copy(update={"server": without_drain})
+        async with Server(configuration, detector_target=TARGET) as server:
+            async with (
+                ReactionClient(f"127.0.0.1:{server.listen_port}") as client,
+                client.open(StreamOptions(room_id=ROOM)) as stream,
+            ):
+                alice = await stream.join(
+                    "alice", smile_and_rest.codec, smile_and_rest.extradata, allowed_labels=["smile"]
+                )
+                for number in range(3):
+                    await send_in_step(stream, alice, packets(smile_and_rest, number))
+                await stream.half_close()
+                phases = [event.phase async for event in stream.events() if isinstance(event, Reaction)]
+            assert phases == [Phase.STARTED, Phase.ENDED] * 3
+            await api.arrived(1)
+            assert (books_of(server)().queued, books_of(server)().dead) == (1, {"queue_full": 2})
+        assert books_of(server)().dead == {"queue_full": 2, "unanswered": 1}
+
+
+def packets(clip: EncodedClip, number: int) -> list[EncodedPacket]:
+    """The clip as if it were recorded later, each time."""
+    return packets_from(clip, number * SECONDS_APART)
+
+
+def books_of(server: Server) -> Callable[[], CourierStatistics]:
+    return lambda: books(server.dispatcher)

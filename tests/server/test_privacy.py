@@ -1,0 +1,166 @@
+"""What a run leaves behind: nothing that names anybody or shows anything. docs/privacy.md promises it."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+import structlog
+
+from gifcue.client import Codec, ReactionClient, StreamOptions
+from gifcue.client.exceptions import ServerFailed
+from gifcue.config import Settings, load_settings
+from gifcue.engine.session import Session
+from gifcue.errors import ConfigError
+from gifcue.server.lifecycle import Server
+from gifcue.server.logs import configure_logs
+from gifcue.testing.clips import EncodedClip, encode
+from gifcue.testing.colour_detector import BLUE, RED, TARGET, colour_frames
+from gifcue.testing.deliveries import ACCESS_KEY, ROOM, SECRET, delivery_table
+from gifcue.testing.fake_meeting_api import FakeMeetingApi
+from gifcue.testing.sending import packets_from, send_all, send_in_step, settled
+
+NAME = "Ada-Lovelace-the-participant"
+STRANGER = "Nobody-who-joined"
+FORBIDDEN = (NAME, STRANGER, ROOM, ACCESS_KEY, SECRET)
+
+BOOK = """
+version: 1
+gifs:
+  sun: {url: /gifs/sun.gif, title: A sun beams, video_url: "https://media.example.org/sun.mp4"}
+rules:
+  - {label: smile, gifs: [sun]}
+rooms:
+  room-with-a-name: {rules: [{label: wave, gifs: [sun]}]}
+"""
+
+
+@pytest.fixture(scope="module")
+def clip() -> EncodedClip:
+    return encode(iter([*colour_frames(RED, 12), *colour_frames(BLUE, 3)]), Codec.H264, 5.0)
+
+
+@pytest.fixture
+def logs_to_stderr(settings: Settings, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """Logs as `gifcue serve` configures them, all levels, to the captured stderr; as they were before at the end."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    configure_logs(settings.log.model_copy(update={"level": "debug"}))
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def leaks(text: str, clip: EncodedClip) -> list[str]:
+    """What of the run shows in a text: names, secrets, or sixteen bytes of a payload in any common writing."""
+    found = [each for each in FORBIDDEN if each in text]
+    for packet in clip.packets:
+        piece = packet.payload[-32:-8]
+        written = (piece.hex(), repr(piece)[2:-1], base64.b64encode(piece).decode())
+        found += [each for each in written if each in text]
+    return found
+
+
+async def test_a_run_with_everything_in_it_logs_no_name_and_no_payload(
+    settings: Settings,
+    tmp_path: Path,
+    clip: EncodedClip,
+    logs_to_stderr: None,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "book.yaml").write_text(BOOK)
+    async with FakeMeetingApi() as api:
+        table = delivery_table("eyeson", api.url)
+        table.update(delivery_table("webhook", api.url))
+        overrides = {"rules": {"book": tmp_path / "book.yaml"}, "delivery": table}
+        configuration = load_settings(None, {**settings.model_dump(), **overrides})
+        api.status = 423
+        async with Server(configuration, detector_target=TARGET) as server:
+            async with ReactionClient(f"127.0.0.1:{server.listen_port}") as client:
+                async with client.open(StreamOptions(room_id=ROOM, send_holding=True)) as stream:
+                    ada = await stream.join(NAME, clip.codec, clip.extradata, allowed_labels=["smile"])
+                    await send_in_step(stream, ada, clip.packets)
+                    # Damage, and a name that is too long.
+                    await ada.send(b"\x00\x00\x01\x65damaged", pts=10_000_000, clock_hz=90_000, keyframe=True)
+                    await stream.join(STRANGER * 100, clip.codec, clip.extradata, allowed_labels=["smile"])
+                    await send_all(ada, packets_from(clip, 60.0))
+                    await settled(stream, NAME)
+                # The book is saved with a mistake in the room's part.
+                (tmp_path / "book.yaml").write_text(BOOK.replace("[sun]}]", "[moon]}]"))
+                assert not server._built.book.poll()
+                metrics = await client.metrics()
+                url = f"http://127.0.0.1:{server.http_port}/annotations"
+                async with (
+                    aiohttp.ClientSession() as session,
+                    session.post(url, data={"img": NAME}) as answer,
+                ):
+                    assert answer.status == 400
+                # A bug, with a name in its message.
+                monkeypatch.setattr(Session, "frame", broken)
+                with pytest.raises(ServerFailed):
+                    await a_stream(client, clip)
+            assert [sink.handed for sink in server.dispatcher.statistics()] == [1, 1]
+    captured = capfd.readouterr()
+    for expected in ("stream opened", "reaction not handed on", "rule book not taken", "KeyError", "stopped"):
+        assert expected in captured.err
+    assert leaks(captured.out + captured.err, clip) == []
+    assert leaks(metrics, clip) == []
+
+
+async def a_stream(client: ReactionClient, clip: EncodedClip) -> None:
+    async with client.open(StreamOptions(room_id=ROOM)) as stream:
+        ada = await stream.join(NAME, clip.codec, clip.extradata, allowed_labels=["smile"])
+        await send_in_step(stream, ada, clip.packets)
+
+
+def broken(self: Session, frame: object) -> None:
+    raise KeyError(NAME)
+
+
+def test_libraries_complain_without_their_words(
+    logs_to_stderr: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        try:
+            raise KeyError(NAME)
+        except KeyError as error:
+            raise ValueError(STRANGER) from error
+    except ValueError:
+        logging.getLogger("asyncio").exception("%s", NAME)
+    said = capfd.readouterr().err
+    assert "asyncio" in said
+    assert "ValueError" in said
+    assert "KeyError" in said
+    assert NAME not in said
+    assert STRANGER not in said
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"delivery": {"eyeson": {"rooms": {"r": {"access_key": f"{ACCESS_KEY}/.."}}}}},
+        {"delivery": {"eyeson": {"rooms": {"r": {"acces_key": ACCESS_KEY}}}}},
+        {"delivery": {"eyeson": {"rooms": {"r": ACCESS_KEY}}}},
+        {"delivery": {"webhook": {"url": "https://example.org", "secret": SECRET[:20]}}},
+        {"delivery": {"webhook": {"url": f"https://user:{ACCESS_KEY}@example.org", "secret": SECRET}}},
+        {"delivry": {"webhook": {"secret": SECRET}}},
+    ],
+    ids=["not a key", "misspelt", "no table", "short", "credentials in the address", "misspelt table"],
+)
+def test_a_mistake_beside_a_secret_is_told_without_it(values: dict[str, object]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings(None, values)
+    assert ACCESS_KEY not in str(caught.value)
+    assert SECRET[:20] not in str(caught.value)
+
+
+def test_secrets_are_no_part_of_the_settings_text() -> None:
+    settings = load_settings(None, {"delivery": delivery_table("eyeson", "http://127.0.0.1:1")})
+    assert ACCESS_KEY not in repr(settings)
+    assert ACCESS_KEY not in settings.model_dump_json()

@@ -58,13 +58,6 @@ def test_a_large_frame_is_shrunk_and_a_small_one_is_the_same() -> None:
     assert glue.shrink(frame[:100, :100], 640).shape == (100, 100, 3)
 
 
-def test_a_hand_under_the_chin_is_there_and_one_beside_the_face_is_not() -> None:
-    face = np.array([100, 100, 200, 200], np.float32)
-    assert glue.at_chin(face, np.array([120, 180, 180, 240], np.float32)) == 1.0
-    assert glue.at_chin(face, np.array([260, 100, 320, 180], np.float32)) == 0.0
-    assert glue.at_chin(face, np.array([110, 40, 190, 120], np.float32)) == 0.0
-
-
 def test_a_refined_box_is_the_mean_of_the_box_and_the_landmarks_extent() -> None:
     box = np.array([0, 0, 10, 10], np.float32)
     points = np.array([[10, 10, 0], [20, 30, 0]], np.float32)

@@ -18,12 +18,6 @@ Floats = npt.NDArray[np.float32]
 
 # Cells of the detector's maps, in pixels of its input.
 STRIDE = 8
-# Where a hand at chin or cheek is, in widths and heights of the face's box: to its sides, from its top, below it.
-CHIN_SIDE, CHIN_TOP, CHIN_BELOW = 0.3, 0.35, 0.8
-# A hand counts as at the chin from this share of its box on.
-LEAST_AT_CHIN = 0.2
-# What is left of the probability of an attribute that needs a hand, where none is.
-WITHOUT_HAND = 0.3
 # The grey around a letterboxed frame.
 LETTERBOX_GREY = 114
 
@@ -147,14 +141,6 @@ def refine(box: Floats, points: Floats, weight: float, scale: float) -> Floats:
     middle, reach = (low + high) / 2, (high - low) / 2 * scale
     extent = np.concatenate([middle - reach, middle + reach])
     return np.asarray((1 - weight) * box + weight * extent, np.float32)
-
-
-def at_chin(face: Floats, hand: Floats) -> float:
-    """How much of a hand's box lies at the chin and cheeks of a face, 0..1; boxes are [4], frame pixels."""
-    width, height = face[2] - face[0], face[3] - face[1]
-    low = np.maximum(hand[:2], [face[0] - CHIN_SIDE * width, face[1] + CHIN_TOP * height])
-    high = np.minimum(hand[2:], [face[2] + CHIN_SIDE * width, face[3] + CHIN_BELOW * height])
-    return float(np.clip(high - low, 0.0, None).prod() / max(1e-6, float((hand[2:] - hand[:2]).prod())))
 
 
 def shrink(frame: Image, longest_px: int) -> Image:

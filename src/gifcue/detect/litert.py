@@ -5,7 +5,7 @@ TensorFlow.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -148,22 +148,7 @@ class LiteRtDetector:
             placed = np.stack([seen.placed for _, seen in scored])
             for number in glue.suppress(placed, self._metadata.nms_iou, len(scored)):
                 regions.append(self._region(*scored[number], width, height))
-        regions = [self._without_hand(region, regions) for region in regions]
         return sorted(regions, key=lambda region: -region.score)
-
-    def _without_hand(self, region: Region, others: Sequence[Region]) -> Region:
-        """Lessens what needs a hand at the face (thinking, that is) where no hand is there."""
-        needs = self._metadata.stages[region.kind].needs_hand
-        if not needs:
-            return region
-        least = self._metadata.info.thresholds["hand"]
-        for other in others:
-            if other.kind != "hand" or other.score < least:
-                continue
-            if glue.at_chin(_corners(region.box), _corners(other.box)) >= glue.LEAST_AT_CHIN:
-                return region
-        lessened = {label: region.attributes[label] * glue.WITHOUT_HAND for label in needs}
-        return replace(region, attributes={**region.attributes, **lessened})
 
     def _region(self, score: float, seen: Seen, width: int, height: int) -> Region:
         stage, outputs = self._metadata.stages[seen.kind], seen.outputs
@@ -173,10 +158,6 @@ class LiteRtDetector:
         if seen.kind == "hand":
             shown.update(taught(self._heads, landmarks, width / height))
         return Region(seen.kind, to_box(seen.placed, width, height), score, shown, landmarks)
-
-
-def _corners(box: Box) -> Floats:
-    return np.array([box.xmin, box.ymin, box.xmax, box.ymax], np.float32)
 
 
 def to_box(box: Floats, width: int, height: int) -> Box:

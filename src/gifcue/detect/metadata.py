@@ -70,10 +70,7 @@ class Refinement:
 
 @dataclass(frozen=True, slots=True)
 class CropStage:
-    """The close look at one kind of region: crops of `size` pixels, `margin` times the box.
-
-    `needs_hand` are attributes of a face that are hardly believed where no hand is at its chin.
-    """
+    """The close look at one kind of region: crops of `size` pixels, `margin` times the box."""
 
     size: int
     margin: float
@@ -81,7 +78,6 @@ class CropStage:
     calibration: Calibration
     rescoring: Rescoring
     refinement: Refinement
-    needs_hand: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +131,6 @@ def _from_json(raw: dict[str, Any], model_dir: Path, backend: str, labels: tuple
                 tuple(float(value) for value in stage["calibration"]["bias"]),
             ),
             rescoring=Rescoring(**{key: float(value) for key, value in stage["rescoring"].items()}),
-            needs_hand=tuple(stage.get("needs_hand", ())),
             refinement=Refinement(**{key: float(value) for key, value in stage["refinement"].items()}),
         )
         for kind, stage in raw["stages"].items()

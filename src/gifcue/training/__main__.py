@@ -30,6 +30,9 @@ def main() -> None:
     calibrate.add_argument("config", type=Path, help="names the people held out, and the data")
     calibrate.add_argument("--model-dir", type=Path, default=Path("models"))
 
+    for one in (pack, calibrate):
+        one.add_argument("--also", help="a split whose people help to choose thresholds, dev say")
+
     export = commands.add_parser("export", help="make LiteRT, int8 and SavedModel folders, and measure them")
     export.add_argument("out", type=Path)
     export.add_argument("--model-dir", type=Path, default=Path("models"))
@@ -45,21 +48,21 @@ def main() -> None:
         from gifcue.training.export import pack as make_folder
 
         make_folder(given["configs"], given["model_dir"], report=report)
-        _calibrate(given["configs"][0], given["model_dir"])
+        _calibrate(given["configs"][0], given["model_dir"], given["also"])
     elif command == "calibrate":
-        _calibrate(given["config"], given["model_dir"])
+        _calibrate(given["config"], given["model_dir"], given["also"])
     else:
         from gifcue.training.export import export as export_all
 
         export_all(given["model_dir"], given["out"], data_dir=given["data_dir"], report=report)
 
 
-def _calibrate(config_path: Path, model_dir: Path) -> None:
+def _calibrate(config_path: Path, model_dir: Path, also: str | None) -> None:
     from gifcue.training.calibrate import calibrate
     from gifcue.training.config import read_config
 
     config = read_config(config_path)
-    calibrate(model_dir, config.data_dir, config.heldout_groups, report=report)
+    calibrate(model_dir, config.data_dir, config.heldout_groups, also=also, report=report)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,6 @@ class TrainingConfig:
     precision: str = "mixed_bfloat16"
     classes: tuple[str, ...] = ()
     points: tuple[int, ...] = ()
-    needs_hand: tuple[str, ...] = ()
     channels: tuple[int, ...] = ()
     blocks: tuple[int, ...] = ()
     heldout_groups: tuple[str, ...] = ()
@@ -90,7 +89,7 @@ def read_config(path: Path, **overrides: Any) -> TrainingConfig:
     for name in ("data_dir", "run_dir", "start_from"):
         if settings.get(name) is not None:
             settings[name] = Path(settings[name])
-    for name in ("classes", "points", "needs_hand", "channels", "blocks", "heldout_groups"):
+    for name in ("classes", "points", "channels", "blocks", "heldout_groups"):
         if name in settings:
             settings[name] = tuple(settings[name])
     if "pixels" in settings:

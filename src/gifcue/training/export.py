@@ -260,7 +260,6 @@ def write_metadata(model_dir: Path, configs: dict[str, TrainingConfig]) -> None:
             "calibration": before.get(
                 "calibration", {"shape": 0.5, "sight": 0.5, "bias": [0.0] * (len(config.classes) + 1)}
             ),
-            "needs_hand": list(config.needs_hand),
             "refinement": before.get("refinement", REFINEMENT[name]),
             "rescoring": before.get("rescoring", {"found": 1.0, "present": 0.0, "bias": 0.0}),
         }

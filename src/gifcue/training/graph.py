@@ -10,15 +10,7 @@ from typing import Any
 import numpy as np
 
 from gifcue.detect.detector import DetectorConfig
-from gifcue.detect.glue import (
-    CHIN_BELOW,
-    CHIN_SIDE,
-    CHIN_TOP,
-    LEAST_AT_CHIN,
-    LETTERBOX_GREY,
-    STRIDE,
-    WITHOUT_HAND,
-)
+from gifcue.detect.glue import LETTERBOX_GREY, STRIDE
 from gifcue.detect.labels import LabelMap, read_label_map
 from gifcue.detect.metadata import LABEL_MAP, CropStage, Metadata, read_metadata
 from gifcue.detect.regions import KINDS
@@ -96,14 +88,12 @@ def _serve(
     for kind in KINDS:
         shares, there, score, chances = seen[kind]
         stage = metadata.stages[kind]
-        lonely = _lonely(shares, seen["hand"], metadata)
         for name, value in (
             (kind, score),
             *zip(stage.labels, tf.unstack(chances[..., 1:], axis=2), strict=True),
         ):
-            shown = tf.where(lonely, value * WITHOUT_HAND, value) if name in stage.needs_hand else value
             boxes_out.append(shares)
-            scores_out.append(tf.where(there, shown, 0.0))
+            scores_out.append(tf.where(there, value, 0.0))
             classes_out.append(tf.fill(tf.shape(value), float(labels.id_of(name))))
             regions_out.append(tf.zeros_like(value) + tf.range(first, first + counts[kind], dtype=tf.float32))
         first += counts[kind]
@@ -123,23 +113,6 @@ def _serve(
         "face_landmarks": landmarks["face"],
         "hand_landmarks": landmarks["hand"],
     }
-
-
-def _lonely(faces: Tensor, hands: tuple[Tensor, Tensor, Tensor, Tensor], metadata: Metadata) -> Tensor:
-    """Which boxes [N, M, 4] have no hand at the chin, as `glue.at_chin` says. Boxes are (ymin, xmin, ymax, xmax)."""
-    import tensorflow as tf
-
-    boxes, there, scores, _ = hands
-    height, width = faces[..., 2] - faces[..., 0], faces[..., 3] - faces[..., 1]
-    low = tf.stack([faces[..., 0] + CHIN_TOP * height, faces[..., 1] - CHIN_SIDE * width], -1)
-    high = tf.stack([faces[..., 2] + CHIN_BELOW * height, faces[..., 3] + CHIN_SIDE * width], -1)
-    sides = tf.minimum(high[:, :, None], boxes[:, None, :, 2:]) - tf.maximum(
-        low[:, :, None], boxes[:, None, :, :2]
-    )
-    area = tf.reduce_prod(boxes[..., 2:] - boxes[..., :2], -1)
-    share = tf.reduce_prod(tf.maximum(sides, 0.0), -1) / tf.maximum(area, 1e-9)[:, None]
-    served = tf.logical_and(there, scores >= metadata.info.thresholds["hand"])
-    return tf.logical_not(tf.reduce_any(tf.logical_and(share >= LEAST_AT_CHIN, served[:, None]), -1))
 
 
 def _size(pixels: Tensor) -> tuple[Tensor, Tensor]:

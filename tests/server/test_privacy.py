@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from gifcue.engine.session import Session
 from gifcue.errors import ConfigError
 from gifcue.server.lifecycle import Server
 from gifcue.server.logs import configure_logs
+from gifcue.server.settings import LogSettings
 from gifcue.testing.clips import EncodedClip, encode
 from gifcue.testing.colour_detector import BLUE, RED, TARGET, colour_frames
 from gifcue.testing.deliveries import ACCESS_KEY, ROOM, SECRET, delivery_table
@@ -44,20 +46,25 @@ def clip() -> EncodedClip:
     return encode(iter([*colour_frames(RED, 12), *colour_frames(BLUE, 3)]), Codec.H264, 5.0)
 
 
-@pytest.fixture
-def logs_to_stderr(settings: Settings, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    """Logs as `gifcue serve` configures them, all levels, to the captured stderr; as they were before at the end."""
+@contextlib.contextmanager
+def logs_to_stderr() -> Iterator[None]:
+    """Logs as `gifcue serve` configures them, all levels; as they were before at the end.
+
+    Not a fixture: pytest has another stderr in the test itself than in what comes before it.
+    """
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    configure_logs(settings.log.model_copy(update={"level": "debug"}))
-    yield
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    configure_logs(LogSettings(level="debug"))
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 def leaks(text: str, clip: EncodedClip) -> list[str]:
-    """What of the run shows in a text: names, secrets, or sixteen bytes of a payload in any common writing."""
+    """What of the run shows in a text: names, secrets, or a piece of a payload in any common writing."""
     found = [each for each in FORBIDDEN if each in text]
     for packet in clip.packets:
         piece = packet.payload[-32:-8]
@@ -70,15 +77,25 @@ async def test_a_run_with_everything_in_it_logs_no_name_and_no_payload(
     settings: Settings,
     tmp_path: Path,
     clip: EncodedClip,
-    logs_to_stderr: None,
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    (tmp_path / "book.yaml").write_text(BOOK)
+    with logs_to_stderr():
+        metrics = await a_run(settings, tmp_path, clip, monkeypatch)
+    captured = capfd.readouterr()
+    for expected in ("stream opened", "reaction not handed on", "rule book not taken", "KeyError", "stopped"):
+        assert expected in captured.err
+    assert leaks(captured.out + captured.err, clip) == []
+    assert leaks(metrics, clip) == []
+
+
+async def a_run(settings: Settings, folder: Path, clip: EncodedClip, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A reaction that no sink takes, damage, wrong names, a wrong book, a bug; the metrics at the end."""
+    (folder / "book.yaml").write_text(BOOK)
     async with FakeMeetingApi() as api:
         table = delivery_table("eyeson", api.url)
         table.update(delivery_table("webhook", api.url))
-        overrides = {"rules": {"book": tmp_path / "book.yaml"}, "delivery": table}
+        overrides = {"rules": {"book": folder / "book.yaml"}, "delivery": table}
         configuration = load_settings(None, {**settings.model_dump(), **overrides})
         api.status = 423
         async with Server(configuration, detector_target=TARGET) as server:
@@ -92,7 +109,7 @@ async def test_a_run_with_everything_in_it_logs_no_name_and_no_payload(
                     await send_all(ada, packets_from(clip, 60.0))
                     await settled(stream, NAME)
                 # The book is saved with a mistake in the room's part.
-                (tmp_path / "book.yaml").write_text(BOOK.replace("[sun]}]", "[moon]}]"))
+                (folder / "book.yaml").write_text(BOOK.replace("[sun]}]", "[moon]}]"))
                 assert not server._built.book.poll()
                 metrics = await client.metrics()
                 url = f"http://127.0.0.1:{server.http_port}/annotations"
@@ -106,11 +123,7 @@ async def test_a_run_with_everything_in_it_logs_no_name_and_no_payload(
                 with pytest.raises(ServerFailed):
                     await a_stream(client, clip)
             assert [sink.handed for sink in server.dispatcher.statistics()] == [1, 1]
-    captured = capfd.readouterr()
-    for expected in ("stream opened", "reaction not handed on", "rule book not taken", "KeyError", "stopped"):
-        assert expected in captured.err
-    assert leaks(captured.out + captured.err, clip) == []
-    assert leaks(metrics, clip) == []
+    return metrics
 
 
 async def a_stream(client: ReactionClient, clip: EncodedClip) -> None:
@@ -124,15 +137,16 @@ def broken(self: Session, frame: object) -> None:
 
 
 def test_libraries_complain_without_their_words(
-    logs_to_stderr: None, capfd: pytest.CaptureFixture[str]
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    try:
+    with logs_to_stderr():
         try:
-            raise KeyError(NAME)
-        except KeyError as error:
-            raise ValueError(STRANGER) from error
-    except ValueError:
-        logging.getLogger("asyncio").exception("%s", NAME)
+            try:
+                raise KeyError(NAME)
+            except KeyError as error:
+                raise ValueError(STRANGER) from error
+        except ValueError:
+            logging.getLogger("asyncio").exception("%s", NAME)
     said = capfd.readouterr().err
     assert "asyncio" in said
     assert "ValueError" in said

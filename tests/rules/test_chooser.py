@@ -137,3 +137,11 @@ def test_memory_is_bounded() -> None:
 def test_a_choice_names_nobody() -> None:
     choice = Chooser(book()).choose("wave", 0.9, "secret-room", "secret-person", 0.0)
     assert "secret" not in repr(choice.as_dict())
+
+
+def test_a_choice_carries_the_gifs_video() -> None:
+    gifs = {**GIFS, "a": {**GIFS["a"], "video_url": "/gifs/a.mp4"}}
+    rules = [{"label": "wave", "gifs": ["a"]}]
+    choice = Chooser(book(*rules, gifs=gifs)).choose("wave", 0.9, "r", "p", 0.0)
+    assert choice.gif is not None
+    assert choice.gif.video_url == "/gifs/a.mp4"

@@ -191,3 +191,20 @@ def test_any_values_in_a_books_keys_are_a_book_or_have_mistakes(content: dict[st
     book, mistakes = parse_book(text.encode(), ".yaml")
     assert (book is None) == bool(mistakes)
     assert all(1 <= each.line <= text.count("\n") + 1 for each in mistakes)
+
+
+def test_a_video_beside_a_gif_is_an_address_too(tmp_path: Path) -> None:
+    text = """\
+version: 1
+gifs:
+  a:
+    url: /gifs/a.gif
+    title: t
+    video_url: "file:///a.mp4"
+rules: []
+"""
+    (mistake,) = check_book(write(tmp_path, text))
+    assert (mistake.line, mistake.where) == (6, "gifs.a.video_url")
+    assert mistake.message.startswith("expected an http:// or https:// address")
+    book = load_book(write(tmp_path, text.replace("file://", "https://media.example.org")))
+    assert book.gifs["a"].video_url == "https://media.example.org/a.mp4"

@@ -6,6 +6,7 @@ and that may be somebody's name.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import traceback
@@ -33,8 +34,7 @@ def configure_logs(settings: LogSettings) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    handler = _LibraryHandler()
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
 
 
 def frames_of(error: BaseException) -> str:
@@ -62,10 +62,12 @@ class _LibraryHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        structlog.get_logger().log(
-            record.levelno,
-            "a library complains",
-            library=record.name,
-            place=f"{record.module}:{record.lineno}",
-            **({} if error is None else {"exception": frames_of(error)}),
-        )
+        # A log that cannot be written to must not break the library that complains.
+        with contextlib.suppress(OSError, ValueError):
+            structlog.get_logger().log(
+                record.levelno,
+                "a library complains",
+                library=record.name,
+                place=f"{record.module}:{record.lineno}",
+                **({} if error is None else {"exception": frames_of(error)}),
+            )

@@ -22,8 +22,8 @@ FORMS = [
     (Codec.H264, "mp4"),
     (Codec.VP8, "webm"),
     (Codec.VP9, "webm"),
-    (Codec.AV1, "mkv"),
-    (Codec.MJPEG, "mkv"),
+    (Codec.AV1, "matroska"),
+    (Codec.MJPEG, "matroska"),
 ]
 
 without_clips = pytest.mark.skipif(

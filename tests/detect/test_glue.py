@@ -64,3 +64,12 @@ def test_a_refined_box_is_the_mean_of_the_box_and_the_landmarks_extent() -> None
     np.testing.assert_allclose(glue.refine(box, points, 0.0, 1.3), box)
     np.testing.assert_allclose(glue.refine(box, points, 1.0, 1.0), [10, 10, 20, 30])
     np.testing.assert_allclose(glue.refine(box, points, 0.5, 2.0), [2.5, 0, 17.5, 25])
+
+
+def test_logits_become_scores_at_peaks_and_positive_sides() -> None:
+    heat, reach = np.full((3, 4, 2), -5.0, np.float32), np.zeros((3, 4, 8), np.float32)
+    heat[1, 1, 0], heat[1, 2, 0] = 2.0, 1.0
+    maps = glue.activate(heat, reach)
+    assert maps["scores"][1, 1, 0] == pytest.approx(0.8808, abs=1e-4)
+    assert maps["scores"][1, 2, 0] == 0.0
+    np.testing.assert_allclose(maps["sides"], np.log(2.0), atol=1e-6)

@@ -72,6 +72,16 @@ def warp(image: Image, matrix: Floats, size: tuple[int, int], border: int | None
     return np.asarray(warped, np.uint8)
 
 
+def activate(heat: Floats, reach: Floats) -> dict[str, Floats]:
+    """What a float graph ends with, for one in int8, whose steps are too coarse for it: `scores` [h, w, 2], 0 where a
+    neighbour is higher, and `sides` [h, w, 8], from the logits of both.
+    """
+    scores = 1 / (1 + np.exp(-heat))
+    around = cv2.dilate(scores, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
+    sides = np.maximum(reach, 0) + np.log1p(np.exp(-np.abs(reach)))
+    return {"scores": np.where(scores >= around, scores, 0.0), "sides": sides}
+
+
 def peaks(scores: Floats, sides: Floats, floor: float, limit: int) -> tuple[Floats, Floats]:
     """Boxes where one kind's map peaks.
 

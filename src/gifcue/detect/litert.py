@@ -111,6 +111,8 @@ class LiteRtDetector:
         fit = glue.Letterbox.fit(width, height, info.input_width, info.input_height)
         scene = glue.warp(frame, fit.matrix(), (info.input_width, info.input_height), glue.LETTERBOX_GREY)
         maps = self._networks["detector"](scene)
+        if "heat" in maps:
+            maps = glue.activate(maps["heat"], maps["reach"])
         seen: list[Seen] = []
         for channel, kind in enumerate(KINDS):
             limit = self._config.max_faces if kind == "face" else self._config.max_hands

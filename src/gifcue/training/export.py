@@ -199,7 +199,7 @@ def convert(
     """
     import tensorflow as tf
 
-    served = served_function(network, config)
+    served = served_function(network, config, raw=examples is not None)
     shape = (1, config.height, config.width, 3)
 
     class Holder(tf.Module):  # type: ignore[misc]
@@ -223,17 +223,26 @@ def convert(
         return bytes(converter.convert())
 
 
-def served_function(network: Any, config: TrainingConfig) -> Callable[[Any], dict[str, Any]]:
-    """What is served of a network: uint8 pictures in; scores only at peaks, and no heat maps of landmarks."""
+def served_function(
+    network: Any, config: TrainingConfig, *, raw: bool = False
+) -> Callable[[Any], dict[str, Any]]:
+    """What is served of a network: uint8 pictures in; scores only at peaks, and no heat maps of landmarks.
+
+    `raw` leaves the detector's last steps to `glue.activate`: logits survive int8, what comes after them does not.
+    """
     import tensorflow as tf
 
-    # Weights as constants: the converter leaves the variables of Keras 3 as variables, unfused and four
-    # times slower.
+    if raw:
+        ends = {"heat": network.get_layer("heat").output, "reach": network.get_layer("sides").input}
+        network = keras.Model(network.input, ends)
+    # Weights as constants: the converter leaves the variables of Keras 3 as variables, unfused and four times slower.
     trained = [tf.constant(variable.numpy()) for variable in network.trainable_variables]
     fixed = [tf.constant(variable.numpy()) for variable in network.non_trainable_variables]
 
     def serve(image: Any) -> dict[str, Any]:
         outputs, _ = network.stateless_call(trained, fixed, tf.cast(image, tf.float32), training=False)
+        if raw:
+            return {"heat": outputs["heat"], "reach": outputs["reach"]}
         if config.task != "detector":
             return {name: outputs[name] for name in ("landmarks", "presence", "by_shape", "by_sight")}
         scores = tf.sigmoid(outputs["heat"])

@@ -11,7 +11,14 @@ from typing import Any
 from gifcue.detect import glue
 from gifcue.detect.detector import Backend, DetectorConfig, open_detector
 from gifcue.detect.metadata import Metadata, read_metadata
-from gifcue.training.export import convert, copy_description, described, load_networks, update_checksums
+from gifcue.training.export import (
+    convert,
+    copy_description,
+    described,
+    export_litert,
+    load_networks,
+    update_checksums,
+)
 from gifcue.training.samples import Photo, read_image, read_photos
 
 # Photographs whose activations set the ranges: more change nothing that can be measured.
@@ -21,32 +28,29 @@ Report = Callable[[str], None]
 
 
 def export_int8(model_dir: Path, out: Path, data_dir: Path, *, report: Report = print) -> None:
-    """Writes a model folder whose LiteRT files compute in int8; ranges come from the train split of
-    `data_dir`.
+    """Writes a model folder whose detector computes in int8; ranges come from the train split of `data_dir`.
+
+    The close looks stay as they are: 256 steps are too few for the softmax over their heat maps.
     """
     copy_description(model_dir, out)
+    export_litert(out, report=lambda line: None)
     configs, metadata = described(model_dir), read_metadata(model_dir, "savedmodel")
     photos = [photo for photo in read_photos(data_dir, "train") if not photo.is_tight_crop]
     photos = photos[:: max(1, len(photos) // EXAMPLES)]
-    for name, network in load_networks(model_dir).items():
-        content = convert(network, configs[name], examples=partial(_examples, photos, metadata, name))
-        (out / f"{name}.tflite").write_bytes(content)
-        report(f"{out / f'{name}.tflite'}: {len(content):,} bytes")
+    network = load_networks(model_dir)["detector"]
+    content = convert(network, configs["detector"], examples=partial(_examples, photos, metadata))
+    (out / "detector.tflite").write_bytes(content)
+    report(f"{out / 'detector.tflite'}: {len(content):,} bytes")
     update_checksums(out)
 
 
-def _examples(photos: list[Photo], metadata: Metadata, name: str) -> Iterator[list[Any]]:
+def _examples(photos: list[Photo], metadata: Metadata) -> Iterator[list[Any]]:
     info = metadata.info
     for photo in photos:
         frame = read_image(photo.path)
-        if name == "detector":
-            fit = glue.Letterbox.fit(frame.shape[1], frame.shape[0], info.input_width, info.input_height)
-            size = (info.input_width, info.input_height)
-            yield [glue.warp(frame, fit.matrix(), size, glue.LETTERBOX_GREY)[None]]
-            continue
-        stage = metadata.stages[name]
-        for sample in photo.of_kind(name)[:1]:
-            yield [glue.crop(frame, sample.box, stage.margin, stage.size)[None]]
+        fit = glue.Letterbox.fit(frame.shape[1], frame.shape[0], info.input_width, info.input_height)
+        size = (info.input_width, info.input_height)
+        yield [glue.warp(frame, fit.matrix(), size, glue.LETTERBOX_GREY)[None]]
 
 
 def measure_folders(

@@ -132,19 +132,30 @@ def _letterbox(pixels: Tensor, metadata: Metadata) -> tuple[Tensor, Tensor, Tens
     scale = tf.minimum(wide / width, high / height)
     left, top = (wide - width * scale) / 2, (high - height * scale) / 2
     count = tf.shape(pixels)[0]
-    # crop_and_resize samples from corner to corner of pixel indices: these corners fall on the input's
-    # centres.
+    # These corners fall on the centres of the input's pixels.
     box = [
-        ((0.5 - top) / scale - 0.5) / (height - 1),
-        ((0.5 - left) / scale - 0.5) / (width - 1),
-        ((high - 0.5 - top) / scale - 0.5) / (height - 1),
-        ((wide - 0.5 - left) / scale - 0.5) / (width - 1),
+        (0.5 - top) / scale - 0.5,
+        (0.5 - left) / scale - 0.5,
+        (high - 0.5 - top) / scale - 0.5,
+        (wide - 0.5 - left) / scale - 0.5,
     ]
     boxes = tf.tile(tf.stack(box)[None], (count, 1))
-    scene = tf.image.crop_and_resize(
-        pixels, boxes, tf.range(count), (high, wide), extrapolation_value=float(LETTERBOX_GREY)
-    )
-    return tf.round(scene), scale, left, top
+    scene = _sampled(pixels, boxes, tf.range(count), (high, wide), float(LETTERBOX_GREY))
+    return scene, scale, left, top
+
+
+def _sampled(pixels: Tensor, boxes: Tensor, owners: Tensor, size: tuple[int, int], border: float) -> Tensor:
+    """As `glue.warp`: `boxes` [M, 4] (y, x of the first and the last sample, in pixel indices) ► [M, *size, 3].
+
+    A ring of the border's level lies around the frames, since crop_and_resize itself gives up right at the last pixel's
+    centre, where OpenCV still blends with the border.
+    """
+    import tensorflow as tf
+
+    ringed = tf.pad(pixels, [[0, 0], [1, 1], [1, 1], [0, 0]], constant_values=border)
+    height, width = _size(ringed)
+    shares = (boxes + 1.0) / (tf.stack([height, width, height, width]) - 1.0)
+    return tf.round(tf.image.crop_and_resize(ringed, shares, owners, size, extrapolation_value=border))
 
 
 def _peaks(scores: Tensor, sides: Tensor, metadata: Metadata, limit: int) -> tuple[Tensor, Tensor]:
@@ -177,7 +188,6 @@ def _crops(pixels: Tensor, boxes: Tensor, stage: CropStage, limit: int) -> tuple
     """As `glue.crop`: crops [N * limit, S, S, 3], and their squares [N, limit, 3] (left, top, side)."""
     import tensorflow as tf
 
-    height, width = _size(pixels)
     center = (boxes[..., :2] + boxes[..., 2:]) / 2
     side = tf.maximum(2.0, tf.reduce_max(boxes[..., 2:] - boxes[..., :2], -1) * stage.margin)
     corner = center - side[..., None] / 2
@@ -185,16 +195,16 @@ def _crops(pixels: Tensor, boxes: Tensor, stage: CropStage, limit: int) -> tuple
     far = corner + side[..., None]
     wanted = tf.stack(
         [
-            (corner[..., 1] + half - 0.5) / (height - 1),
-            (corner[..., 0] + half - 0.5) / (width - 1),
-            (far[..., 1] - half - 0.5) / (height - 1),
-            (far[..., 0] - half - 0.5) / (width - 1),
+            corner[..., 1] + half - 0.5,
+            corner[..., 0] + half - 0.5,
+            far[..., 1] - half - 0.5,
+            far[..., 0] - half - 0.5,
         ],
         -1,
     )
     owner = tf.repeat(tf.range(tf.shape(pixels)[0]), limit)
-    crops = tf.image.crop_and_resize(pixels, tf.reshape(wanted, (-1, 4)), owner, (stage.size, stage.size))
-    return tf.round(crops), tf.concat([corner, side[..., None]], -1)
+    crops = _sampled(pixels, tf.reshape(wanted, (-1, 4)), owner, (stage.size, stage.size), 0.0)
+    return crops, tf.concat([corner, side[..., None]], -1)
 
 
 def _judged(looks: dict[str, Tensor], found: Tensor, stage: CropStage, limit: int) -> tuple[Tensor, Tensor]:

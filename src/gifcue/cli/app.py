@@ -41,6 +41,8 @@ COMMANDS: dict[str, Entry] = {
     "status": Entry("gifcue.cli.status", "Tell what a running server does."),
     "demo": Entry("gifcue.cli.demo", "Start a server, stream a clip, print the reactions, stop."),
     "dataset": Entry("gifcue.cli.dataset", "Build, check, split and convert labelled pictures."),
+    "train": Entry("gifcue.cli.train", "Train one of the detector's networks, or resume a run."),
+    "export": Entry("gifcue.cli.export", "Make what is served of a model's weights."),
     "gesture": Entry("gifcue.cli.gesture", "Teach a gesture of your own from a few dozen samples."),
     "evaluate": Entry(
         "gifcue.cli.evaluate",

@@ -29,4 +29,8 @@ def export(
         raise ConfigError(
             "--data: expected a folder of labelled pictures for int8, got none (or give --no-int8)"
         )
+    # Imported once the arguments are right: TensorFlow takes its time.
+    from gifcue.detect.settings import default_model_dir
+    from gifcue.training.export import export as export_all
+
     export_all(model or default_model_dir(), out, int8=int8, data_dir=data, report=typer.echo)

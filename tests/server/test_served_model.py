@@ -71,7 +71,7 @@ async def test_a_gesture_is_found_in_every_codec(
     source = CLIPS / f"anupam_{name}.mp4"
     path = tmp_path / f"clip.{container}"
     reencode(source, codec, container, path)
-    assert name in await reactions(client, read(path), ["thumbs_up", "ok_hand", "wave"])
+    assert await reactions(client, read(path), ["thumbs_up", "ok_hand", "wave"]) == [name]
 
 
 @pytest.mark.shared_data

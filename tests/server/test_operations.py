@@ -82,6 +82,7 @@ async def test_probes_and_metrics(server: Server, client: ReactionClient) -> Non
             assert (await response.read()).startswith(b"GIF89a")
     assert 'gifcue_worker_up{worker="detect-0"} 1.0' in text
     assert "gifcue_frames_received_total 0.0" in text
+    assert "gifcue_holding_dropped_total 0.0" in text
     assert (await client.metrics()).splitlines()[0] == text.splitlines()[0]
 
 

@@ -143,7 +143,7 @@ class Server:
         log.info("stopped")
 
     def _metrics(self) -> bytes:
-        return metrics_text(self._engine, self._built.dispatcher)
+        return metrics_text(self._engine, self._built.dispatcher, self._reactions.holding_dropped)
 
     async def _listen_grpc(self) -> None:
         settings = self._settings

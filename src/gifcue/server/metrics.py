@@ -24,8 +24,9 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class EngineCollector(Collector):
     """Turns the engine's statistics into metric families. No label ever names a person or a room."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, holding_dropped: int) -> None:
         self._engine = engine
+        self._holding_dropped = holding_dropped
 
     def collect(self) -> Iterator[Metric]:
         figures = self._engine.statistics()
@@ -56,6 +57,11 @@ class EngineCollector(Collector):
             restarts.add_metric([worker.name], worker.restarts)
         yield up
         yield restarts
+        yield CounterMetricFamily(
+            "gifcue_holding_dropped",
+            "HOLDING events that a slow reader never got.",
+            value=self._holding_dropped,
+        )
 
 
 class DeliveryCollector(Collector):
@@ -93,9 +99,9 @@ def _by(name: str, documentation: str, label: str, values: Mapping[str, int]) ->
     return family
 
 
-def metrics_text(engine: Engine, dispatcher: Dispatcher) -> bytes:
-    """All metrics in Prometheus' text format, version 0.0.4."""
+def metrics_text(engine: Engine, dispatcher: Dispatcher, holding_dropped: int) -> bytes:
+    """All metrics in Prometheus' text format, version 0.0.4; `holding_dropped` counts over all streams so far."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(EngineCollector(engine))
+    registry.register(EngineCollector(engine, holding_dropped))
     registry.register(DeliveryCollector(dispatcher))
     return generate_latest(registry)

@@ -50,6 +50,7 @@ class ReactionServicer(reaction_service_pb2_grpc.ReactionServiceServicer):
         self._settings = settings
         self._clock = clock
         self._streams: set[_Stream] = set()
+        self._closed_holding_dropped = 0
 
     async def StreamReactions(self, request_iterator: AsyncIterator[Request], context: Context) -> None:
         """See protos/gifcue/v1/reaction_service.proto."""
@@ -64,6 +65,7 @@ class ReactionServicer(reaction_service_pb2_grpc.ReactionServiceServicer):
             ending = await stream.run()
         finally:
             self._streams.discard(stream)
+            self._closed_holding_dropped += stream.holding_dropped
         if ending.code is not grpc.StatusCode.OK:
             await context.abort(ending.code, ending.details)
 
@@ -90,6 +92,11 @@ class ReactionServicer(reaction_service_pb2_grpc.ReactionServiceServicer):
             width=still.width,
             height=still.height,
         )
+
+    @property
+    def holding_dropped(self) -> int:
+        """HOLDING events that gave way to newer ones or to the bound, on all streams so far."""
+        return self._closed_holding_dropped + sum(stream.holding_dropped for stream in self._streams)
 
     async def drain(self, timeout_s: float) -> None:
         """Tells every stream, lets what is in flight finish, ends them all with OK; after `timeout_s` regardless."""
@@ -139,6 +146,10 @@ class _Stream:
         if self._outbox.is_overrun:
             return Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, "expected a client that reads what it is sent")
         return self._ending or FINISHED
+
+    @property
+    def holding_dropped(self) -> int:
+        return self._outbox.dropped_holding
 
     @property
     def _status(self) -> str:

@@ -1,10 +1,15 @@
 """Load: participants that stream encoded video in real time, and how long decisions on their frames take.
 
 Open loop: every frame has a time at which it is due, kept whatever the server does, and latency is counted
-from that time to the moment the decision arrives here. A server that falls behind cannot slow the load down,
-nor hide the wait.
+from that time to the moment the decision arrives here; what is never decided counts as later than any bound.
+The load comes from processes of its own, with a channel for each media server (`--mcus`).
 
     python -m benchmarks.load --participants 8 --fps 30 --codec h264 --size 640x360 --seconds 30 --json
+    python -m benchmarks.load --find-capacity
+
+Own clips by default: a real photograph in motion, still half of the time, every participant at another point of
+it; `--clip` streams any file. Settings of the server: GIFCUE_MEDIA__MAX_ANALYSIS_FPS=5 and so on in the environment,
+or the arguments of `gifcue serve` after `--serve`.
 """
 
 from __future__ import annotations
@@ -12,159 +17,130 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import math
 import os
 import platform
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.server_process import ProcessCost, ServerProcess
-from gifcue.client import FrameDecided, Phase, Reaction, ReactionClient, ReactionStream, StreamOptions
+from benchmarks.capacity import BOUND_MS, LEAST_ANALYSED_S, Bounds, Capacity, find_capacity
+from benchmarks.footage import CLIP_S, KEYFRAME_S, VARIANTS, Footage, footage_of, own_footage
+from benchmarks.latency import percentile
+from benchmarks.measure import Load, measure
+from benchmarks.server_process import ServerProcess
 from gifcue.media.codecs import Codec
-from gifcue.testing.clips import EncodedClip, encode, photo_frames, read
+from gifcue.testing.clips import EncodedClip
 
-CLIP_SECONDS = 8.0
-KEYFRAME_EVERY_S = 2.0
-
-
-@dataclass(slots=True)
-class Observed:
-    """What one stream saw. Times by this process' monotonic clock, in seconds."""
-
-    due_s: dict[tuple[str, int], float] = field(default_factory=dict)
-    latencies_ms: list[float] = field(default_factory=list)
-    late_ms: list[float] = field(default_factory=list)
-    started: int = 0
-    faults: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What is offered."""
-
-    participants: int
-    fps: float
-    seconds: float
-    clip: EncodedClip
+__all__ = ["main", "make_clip", "percentile"]
 
 
 def make_clip(codec: Codec, size: tuple[int, int], fps: float) -> EncodedClip:
-    """Our own encode of a real photograph in motion, still half of the time."""
-    frames = photo_frames(CLIP_SECONDS, fps, *size)
-    return encode(frames, codec, fps, keyframe_interval=round(KEYFRAME_EVERY_S * fps))
+    """Our own encode of a real photograph in motion, still half of the time; a keyframe every 2 s."""
+    return own_footage(codec, size, fps, (KEYFRAME_S[0], KEYFRAME_S[0]), variants=1)[0].clip
 
 
-async def offer(target: str, load: Load) -> tuple[Observed, dict[str, Any]]:
-    """Streams the load and returns what was seen and the server's books of this stream."""
-    observed = Observed()
-    options = StreamOptions(client_name="gifcue-benchmark", room_id="benchmark", send_decisions=True)
-    async with ReactionClient(target) as client, client.open(options) as stream:
-        names = [f"participant-{index}" for index in range(load.participants)]
-        labels = list(stream.ready.reaction_labels)
-        joined = [
-            await stream.join(name, load.clip.codec, load.clip.extradata, allowed_labels=labels)
-            for name in names
-        ]
-        listening = asyncio.create_task(_listen(stream, observed))
-        start_s = time.monotonic() + 0.5
-        async with asyncio.TaskGroup() as group:
-            for index, participant in enumerate(joined):
-                # Spread over one frame's time, as the cameras of a meeting are.
-                phase_s = index / load.participants / load.fps
-                group.create_task(_send(participant, load, start_s + phase_s, observed))
-        books = (await stream.statistics()).total
-        await stream.half_close()
-        await listening
-        final = books
-        return observed, {
-            "received": final.received,
-            "analysed": final.analysed,
-            "skipped": dict(final.skipped),
-            "dropped": dict(final.dropped),
-            "in_flight_at_the_end": final.in_flight,
-            "balanced": final.balanced,
-        }
+def machine() -> dict[str, Any]:
+    """What the figures were taken on."""
+    model = platform.machine()
+    with Path("/proc/cpuinfo").open(encoding="utf-8") as info:
+        model = next(
+            (line.partition(": ")[2].strip() for line in info if line.startswith("model name")), model
+        )
+    return {"cores": len(os.sched_getaffinity(0)), "processor": model, "load_average": os.getloadavg()[0]}
 
 
-async def _send(participant: Any, load: Load, start_s: float, observed: Observed) -> None:
-    packets = load.clip.packets
-    frames = round(load.seconds * load.fps)
-    lap = round(len(packets) * packets[0].clock_hz / load.fps)
-    for index in range(frames):
-        due_s = start_s + index / load.fps
-        wait_s = due_s - time.monotonic()
-        if wait_s > 0:
-            await asyncio.sleep(wait_s)
-        packet = packets[index % len(packets)]
-        pts = packet.pts + (index // len(packets)) * lap
-        observed.due_s[participant.id, participant.next_sequence] = due_s
-        observed.late_ms.append((time.monotonic() - due_s) * 1000)
-        await participant.send(packet.payload, pts=pts, clock_hz=packet.clock_hz, keyframe=packet.keyframe)
+def size_of(text: str) -> tuple[int, int]:
+    """(width, height) of "640x360". Raises ArgumentTypeError."""
+    width, _, height = text.partition("x")
+    if not (width.isdigit() and height.isdigit()):
+        raise argparse.ArgumentTypeError(f"expected a size like 640x360, got {text!r}")
+    return int(width), int(height)
 
 
-async def _listen(stream: ReactionStream, observed: Observed) -> None:
-    async for event in stream.events():
-        match event:
-            case FrameDecided():
-                due_s = observed.due_s[event.participant_id, event.sequence]
-                observed.latencies_ms.append((time.monotonic() - due_s) * 1000)
-            case Reaction(phase=Phase.STARTED):
-                observed.started += 1
-            case _ if hasattr(event, "code"):
-                observed.faults.append(f"{event.code}: {event.message}")
+def range_of(text: str) -> tuple[float, float]:
+    """(2.0, 10.0) of "2-10", (2.0, 2.0) of "2". Raises ArgumentTypeError."""
+    try:
+        values = [float(part) for part in text.split("-")]
+        least, most = values[0], values[-1]
+    except ValueError:
+        values, least, most = [], 0.0, 0.0
+    if len(values) not in (1, 2) or not 0 < least <= most:
+        raise argparse.ArgumentTypeError(f"expected seconds, or two of them like 2-10, got {text!r}")
+    return least, most
 
 
-def percentile(values: Iterable[float], share: float) -> float:
-    """By nearest rank; NaN of nothing."""
-    ordered = sorted(values)
-    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else float("nan")
+def add_load_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that `load_of` reads."""
+    parser.add_argument("--participants", type=int, default=8)
+    parser.add_argument("--fps", type=float, default=30.0)
+    parser.add_argument("--seconds", type=float, default=30.0, help="measured, after the warm-up")
+    parser.add_argument("--codec", default="h264", choices=[each.value for each in Codec])
+    parser.add_argument("--size", type=size_of, default=(640, 360), help="width x height of our own clips")
+    parser.add_argument("--clip", type=Path, help="a file to stream in place of our own, sent at --fps")
+    parser.add_argument("--keyframe-s", type=range_of, default=KEYFRAME_S, help="seconds between keyframes")
+    parser.add_argument("--variants", type=int, default=VARIANTS, help="own clips that participants share")
+    parser.add_argument("--mcus", type=int, default=2, help="media servers, each with a channel and a stream")
+    parser.add_argument("--senders", type=int, default=1, help="processes that the media servers share")
+    parser.add_argument(
+        "--jitter-ms", type=float, default=5.0, help="most that a frame comes late of its turn"
+    )
+    parser.add_argument("--warm-up-s", type=float, default=3.0, help="sent before measuring begins")
+    parser.add_argument("--seed", type=int, default=1, help="of the jitter")
 
 
-async def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """One run, as plain figures."""
-    size = tuple(int(part) for part in arguments.size.split("x"))
-    clip = read(arguments.clip) if arguments.clip else make_clip(Codec(arguments.codec), size, arguments.fps)
-    load = Load(arguments.participants, arguments.fps, arguments.seconds, clip)
+def load_of(arguments: argparse.Namespace) -> Load:
+    """The load that the arguments ask for."""
+    footage: list[Footage]
+    if arguments.clip:
+        footage = footage_of(arguments.clip)
+    else:
+        footage = own_footage(
+            Codec(arguments.codec),
+            arguments.size,
+            arguments.fps,
+            arguments.keyframe_s,
+            min(arguments.variants, arguments.participants if not arguments.find_capacity else VARIANTS),
+            CLIP_S,
+        )
+    return Load(
+        arguments.participants,
+        arguments.fps,
+        arguments.seconds,
+        footage,
+        mcus=arguments.mcus,
+        senders=arguments.senders,
+        warm_up_s=arguments.warm_up_s,
+        jitter_ms=arguments.jitter_ms,
+        seed=arguments.seed,
+    )
+
+
+async def run(arguments: argparse.Namespace) -> dict[str, Any]:
+    """One measurement, or a search for the capacity, as plain figures."""
+    load = load_of(arguments)
     async with ServerProcess(arguments.serve) as server:
-        before = server.costs()
-        own_before_s = time.process_time()
-        observed, books = await offer(server.target, load)
-        costs = _spent(before, server.costs())
-        own_s = time.process_time() - own_before_s
-    offered = load.participants * round(load.seconds * load.fps)
+        if not arguments.find_capacity:
+            return {"machine": machine(), **await measure(server, load)}
+        bounds = Bounds(arguments.bound_ms, arguments.least_analysed_s, arguments.dropped_share)
+        capacity = await find_capacity(
+            server, load, bounds, most=arguments.most, confirm_s=arguments.confirm_s, told=_tell
+        )
+        return capacity_report(capacity)
+
+
+def capacity_report(capacity: Capacity) -> dict[str, Any]:
+    """A capacity as plain figures."""
     return {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}",
-        "participants": load.participants,
-        "fps": load.fps,
-        "seconds": load.seconds,
-        "codec": clip.codec.value,
-        "size": f"{clip.width}x{clip.height}",
-        "offered": offered,
-        "lost_on_the_way": offered - books["received"],
-        **books,
-        "analysed_per_participant_s": books["analysed"] / load.participants / load.seconds,
-        "reactions_started": observed.started,
-        "faults": observed.faults,
-        "sent_to_decision_ms": {
-            name: round(percentile(observed.latencies_ms, share), 1)
-            for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
-        },
-        "sender_late_p95_ms": round(percentile(observed.late_ms, 0.95), 1),
-        "cpu_cores": {each.name: round(each.cpu_s / load.seconds, 3) for each in costs}
-        | {"load generator": round(own_s / load.seconds, 3)},
-        "uss_mb": {each.name: round(each.uss_bytes / 1e6, 1) for each in costs},
+        "machine": machine(),
+        "carried": capacity.participants,
+        "why_limited": capacity.why_limited,
+        "at_capacity": capacity.at,
+        "runs": capacity.runs,
     }
 
 
-def _spent(before: list[ProcessCost], after: list[ProcessCost]) -> list[ProcessCost]:
-    earlier = {each.name: each.cpu_s for each in before}
-    return [
-        ProcessCost(each.name, each.cpu_s - earlier.get(each.name, 0.0), each.rss_bytes, each.uss_bytes)
-        for each in after
-    ]
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def show(figures: dict[str, Any]) -> None:
@@ -174,26 +150,50 @@ def show(figures: dict[str, Any]) -> None:
 
     table = Table(title="gifcue under load", show_header=False)
     for name, value in figures.items():
-        text = ", ".join(f"{key} {each}" for key, each in value.items()) if isinstance(value, dict) else value
-        table.add_row(name.replace("_", " "), f"{text:.2f}" if isinstance(text, float) else str(text))
+        if name == "runs":
+            value = len(value)
+        table.add_row(name.replace("_", " "), _text(value))
     Console().print(table)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_text(each)}" for key, each in value.items() if key != "histogram")
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__.splitlines()[0])
-    parser.add_argument("--participants", type=int, default=8)
-    parser.add_argument("--fps", type=float, default=30.0)
-    parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--codec", default="h264", choices=[each.value for each in Codec])
-    parser.add_argument("--size", default="640x360", help="width x height of our own clip")
-    parser.add_argument("--clip", type=Path, help="a file to stream in place of our own clip, sent at --fps")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.load",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_load_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object in place of the table")
+    search = parser.add_argument_group("capacity")
+    search.add_argument(
+        "--find-capacity",
+        action="store_true",
+        help="search for the most participants, from --participants on, with runs of --seconds (default then 8)",
+    )
+    search.add_argument("--bound-ms", type=float, default=BOUND_MS, help="of the p95")
+    search.add_argument(
+        "--least-analysed-s",
+        type=float,
+        default=LEAST_ANALYSED_S,
+        help="analyses a second of motion, of each",
+    )
+    search.add_argument("--dropped-share", type=float, default=0.0, help="of frames that may be dropped")
+    search.add_argument("--confirm-s", type=float, default=20.0, help="seconds of the run that confirms")
+    search.add_argument("--most", type=int, default=512, help="participants at most")
     parser.add_argument(
         "--serve", nargs=argparse.REMAINDER, default=[], help="the rest goes to `gifcue serve`"
     )
     arguments = parser.parse_args()
-    figures = asyncio.run(measure(arguments))
+    if arguments.find_capacity and "--seconds" not in sys.argv:
+        arguments.seconds = 8.0
+    figures = asyncio.run(run(arguments))
     if arguments.json:
         print(json.dumps(figures, indent=2))
     else:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -21,12 +24,17 @@ STOP_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class ProcessCost:
-    """One process: CPU seconds since it started, resident and unshared memory in bytes."""
+    """One process: CPU seconds since it started; resident, unshared and proportional memory in bytes.
+
+    Proportional memory (PSS) counts a page that several processes share once among them: its sum over processes is
+    what they take together.
+    """
 
     name: str
     cpu_s: float
     rss_bytes: int
     uss_bytes: int
+    pss_bytes: int = 0
 
 
 def free_port() -> int:
@@ -36,23 +44,50 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-class ServerProcess:
-    """`async with ServerProcess([...])`: ready when entered, stopped by SIGTERM. Takes its arguments."""
+@contextmanager
+def on_cores(cores: Iterable[int] | None) -> Iterator[None]:
+    """What is started within runs on these cores alone, and what that starts, too."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, before if cores is None else set(cores))
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
-    def __init__(self, arguments: list[str]) -> None:
+
+class ServerProcess:
+    """`async with ServerProcess([...])`: ready when entered, stopped by SIGTERM.
+
+    Takes the arguments of `gifcue serve`, environment variables over this process' own (GIFCUE_MEDIA__WORKERS=2), and
+    the cores that it may use, all of them where none are named.
+    """
+
+    def __init__(
+        self,
+        arguments: list[str],
+        environment: dict[str, str] | None = None,
+        cores: Iterable[int] | None = None,
+    ) -> None:
         self._arguments = arguments
+        self._environment = {**os.environ, **(environment or {})}
+        self._cores = None if cores is None else set(cores)
         self.target = f"127.0.0.1:{free_port()}"
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
         command = [sys.executable, "-m", "gifcue", "serve", "--listen", self.target, "--http", ""]
         command += ["--log-level", "warning", *self._arguments]
-        self._process = await asyncio.create_subprocess_exec(*command, env=os.environ)
-        async with asyncio.timeout(START_TIMEOUT_S):
-            while not await self._is_serving():
-                if self._process.returncode is not None:
-                    raise RuntimeError(f"expected a server, it ended with {self._process.returncode}")
-                await asyncio.sleep(0.1)
+        with on_cores(self._cores):
+            self._process = await asyncio.create_subprocess_exec(*command, env=self._environment)
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                while not await self._is_serving():
+                    if self._process.returncode is not None:
+                        raise RuntimeError(f"expected a server, it ended with {self._process.returncode}")
+                    await asyncio.sleep(0.1)
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
@@ -68,18 +103,54 @@ class ServerProcess:
             return False
 
     def costs(self) -> list[ProcessCost]:
-        """The front's and every worker's."""
+        """The front's and every worker's, those of one kind summed up: front, decode, detect."""
         assert self._process is not None, "expected a server that was started"
         front = psutil.Process(self._process.pid)
-        return [_cost("front", front), *(_cost(_worker_name(each), each) for each in front.children())]
+        workers = [_cost(worker_kind(each.cmdline()), each) for each in front.children(recursive=True)]
+        return summed([_cost("front", front), *workers])
 
 
-def _worker_name(process: psutil.Process) -> str:
-    command = process.cmdline()
-    return next((part for part in command if part.startswith("gifcue.") and ":" in part), command[-1])
+def worker_kind(command: list[str]) -> str:
+    """What a worker does, by its command line: "decode" of `... -m gifcue.workers.child decode-0 ...`."""
+    if "gifcue.workers.child" in command[:-1]:
+        name = command[command.index("gifcue.workers.child") + 1]
+        return re.sub(r"-\d+$", "", name)
+    return command[-1] if command else "unknown"
+
+
+def summed(costs: Iterable[ProcessCost]) -> list[ProcessCost]:
+    """One entry a name, in the order in which the names come."""
+    sums: dict[str, ProcessCost] = {}
+    for each in costs:
+        so_far = sums.get(each.name, ProcessCost(each.name, 0.0, 0, 0))
+        sums[each.name] = ProcessCost(
+            each.name,
+            so_far.cpu_s + each.cpu_s,
+            so_far.rss_bytes + each.rss_bytes,
+            so_far.uss_bytes + each.uss_bytes,
+            so_far.pss_bytes + each.pss_bytes,
+        )
+    return list(sums.values())
+
+
+def spent(before: list[ProcessCost], after: list[ProcessCost]) -> list[ProcessCost]:
+    """The CPU seconds between two looks, and the memory of the second."""
+    earlier = {each.name: each.cpu_s for each in before}
+    return [
+        ProcessCost(
+            each.name,
+            each.cpu_s - earlier.get(each.name, 0.0),
+            each.rss_bytes,
+            each.uss_bytes,
+            each.pss_bytes,
+        )
+        for each in after
+    ]
 
 
 def _cost(name: str, process: psutil.Process) -> ProcessCost:
     times = process.cpu_times()
     memory = process.memory_full_info()
-    return ProcessCost(name, times.user + times.system, memory.rss, memory.uss)
+    return ProcessCost(
+        name, times.user + times.system, memory.rss, memory.uss, getattr(memory, "pss", memory.uss)
+    )

@@ -1,0 +1,205 @@
+"""One measurement: a load against a server that runs, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from benchmarks import sender
+from benchmarks.footage import PERIOD_S, Footage
+from benchmarks.latency import finite, percentile, summary
+from benchmarks.sender import Plan, Seat, Seen, Tally
+from benchmarks.server_process import ProcessCost, ServerProcess, spent
+
+# The golden section: however many participants there are, they lie evenly within a turn of it.
+_SPREAD = (math.sqrt(5) - 1) / 2
+_READY_TIMEOUT_S = 60.0
+# A server's counter of CPU time ticks a hundred times a second; memory is looked at as the load ends.
+_LEAD_S = 0.3
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is offered. `mcus` channels, shared out among `senders` processes; `warm_up_s` is not measured."""
+
+    participants: int
+    fps: float
+    seconds: float
+    footage: list[Footage]
+    mcus: int = 1
+    senders: int = 1
+    warm_up_s: float = 3.0
+    jitter_ms: float = 5.0
+    seed: int = 1
+    cores: frozenset[int] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("participants", "fps", "seconds", "mcus", "senders"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name}: expected more than 0, got {getattr(self, name)}")
+
+    def with_participants(self, count: int, seconds: float | None = None) -> Load:
+        """The same load of another size."""
+        return Load(**{**self.__dict__, "participants": count, "seconds": seconds or self.seconds})
+
+
+def plans(load: Load, target: str) -> list[Plan]:
+    """Who sends what: participants go round the channels, channels round the processes.
+
+    Each variant of the footage begins at its own point of the motion; those who show the same one begin spread over the
+    time between two variants, so that at any moment as many move as another.
+    """
+    mcus = min(load.mcus, load.participants)
+    senders = min(load.senders, mcus)
+    between_s = PERIOD_S / len(load.footage)
+    streams: list[list[Seat]] = [[] for _ in range(mcus)]
+    for index in range(load.participants):
+        offset_s = (index // len(load.footage)) * _SPREAD % 1.0 * between_s
+        # Within a frame's time, too: the cameras of a meeting are not in step.
+        offset_s += index / load.participants / load.fps
+        streams[index % mcus].append(Seat(f"participant-{index}", index % len(load.footage), offset_s))
+    return [
+        Plan(
+            target,
+            load.footage,
+            streams[place::senders],
+            load.fps,
+            load.warm_up_s + between_s,
+            load.seconds,
+            load.jitter_ms,
+            load.seed,
+            cores=load.cores,
+        )
+        for place in range(senders)
+    ]
+
+
+async def measure(server: ServerProcess, load: Load) -> dict[str, Any]:
+    """Offers the load and returns plain figures. Raises RuntimeError where a sender could not do its work."""
+    context = multiprocessing.get_context("spawn")
+    running: list[tuple[Any, Connection]] = []
+    todo = plans(load, server.target)
+    try:
+        for plan in todo:
+            mine, theirs = context.Pipe()
+            process = context.Process(target=sender.main, args=(theirs, plan), daemon=True)
+            process.start()
+            theirs.close()
+            running.append((process, mine))
+        for _, connection in running:
+            _expect(await _receive(connection, _READY_TIMEOUT_S), str)
+        start_s = time.monotonic() + _LEAD_S
+        for _, connection in running:
+            connection.send(start_s)
+        measured_s = start_s + todo[0].warm_up_s
+        await asyncio.sleep(measured_s - time.monotonic())
+        before, looked_s = server.costs(), time.monotonic()
+        await asyncio.sleep(max(0.0, measured_s + load.seconds - time.monotonic()))
+        costs, window_s = spent(before, server.costs()), time.monotonic() - looked_s
+        patience_s = todo[0].settle_s + _READY_TIMEOUT_S
+        seen: list[Seen] = [
+            _expect(await _receive(connection, patience_s), Seen) for _, connection in running
+        ]
+    finally:
+        for process, connection in running:
+            connection.close()
+            process.join(timeout=1.0)
+            if process.is_alive():
+                process.terminate()
+    return figures(load, seen, costs, window_s)
+
+
+async def _receive(connection: Connection, timeout_s: float) -> object:
+    def wait() -> object:
+        if not connection.poll(timeout_s):
+            raise RuntimeError(f"expected the load generator to answer within {timeout_s:g} s")
+        try:
+            return connection.recv()
+        except EOFError:
+            raise RuntimeError("expected the load generator's answer, it ended without one") from None
+
+    return await asyncio.to_thread(wait)
+
+
+def _expect(answer: object, kind: type[Any]) -> Any:
+    if not isinstance(answer, kind) or (kind is str and answer != "ready"):
+        raise RuntimeError(f"the load generator failed: {answer}")
+    return answer
+
+
+def figures(
+    load: Load, seen: Sequence[Seen], costs: Sequence[ProcessCost], window_s: float
+) -> dict[str, Any]:
+    """The report of one measurement, ready for JSON.
+
+    `missing` are frames without an end that is good: dropped, lost on the way, or still in flight after the wait.
+    Frames skipped as paced or similar need no decision. `analysed_moving_s` is a participant's analyses a second of
+    motion in its picture: the least, and the mean of all.
+    """
+    before, after = Tally(), Tally()
+    for each in seen:
+        before.add(each.before)
+        after.add(each.after)
+    books = after.since(before)
+    offered = sum(each.offered for each in seen)
+    latencies = [latency for each in seen for latency in each.latencies_ms]
+    late = [late for each in seen for late in each.late_ms]
+    lost = offered - books.received
+    dropped = {reason: count for reason, count in books.dropped.items() if count}
+    rates = [
+        analysed / moving_s
+        for each in seen
+        for analysed, moving_s in zip(each.moving_analysed, each.moving_s, strict=True)
+        if moving_s
+    ]
+    faults: Counter[str] = Counter()
+    for each in seen:
+        faults.update(each.faults)
+    clip = load.footage[0].clip
+    participant_s = load.participants * load.seconds
+    sender_cpu_s = sum(each.cpu_s for each in seen)
+    cores = {each.name: each.cpu_s / window_s for each in costs}
+    return {
+        "participants": load.participants,
+        "fps": load.fps,
+        "seconds": load.seconds,
+        "codec": clip.codec.value,
+        "size": f"{clip.width}x{clip.height}",
+        "megabits_per_participant_s": round(sum(each.sent_bytes for each in seen) * 8e-6 / participant_s, 3),
+        "offered": offered,
+        "received": books.received,
+        "lost_on_the_way": lost,
+        "analysed": books.analysed,
+        "skipped": {reason: count for reason, count in books.skipped.items() if count},
+        "dropped": dropped,
+        "in_flight_at_the_beginning": before.in_flight,
+        "in_flight_at_the_end": books.in_flight,
+        "balanced": after.is_balanced,
+        "analysed_per_participant_s": round(books.analysed / participant_s, 3),
+        "analysed_moving_s": {
+            "least": round(min(rates), 3) if rates else None,
+            "mean": round(sum(rates) / len(rates), 3) if rates else None,
+        },
+        "reactions_started": sum(each.reactions_started for each in seen),
+        "keyframes_asked": sum(each.keyframes_asked for each in seen),
+        "faults": dict(faults),
+        "due_to_decision_ms": summary(latencies, sum(dropped.values()) + lost + books.in_flight),
+        "sender_late_ms": {
+            name: finite(percentile(late, share), 1) for name, share in (("p95", 0.95), ("max", 1.0))
+        },
+        "cpu_cores": {name: round(value, 4) for name, value in cores.items()}
+        | {"load generator": round(sender_cpu_s / load.seconds, 4)},
+        "server_cpu_ms_per_participant_s": round(sum(cores.values()) * 1000 / load.participants, 3),
+        "memory_mb": {
+            name: {each.name: round(getattr(each, f"{name}_bytes") / 1e6, 1) for each in costs}
+            for name in ("rss", "uss", "pss")
+        },
+        "server_memory_mb": round(sum(each.pss_bytes for each in costs) / 1e6, 1),
+    }

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint protos protos-check bench gifs clean
+.PHONY: help setup demo test lint protos protos-check bench bench-detector gifs clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ protos-check: $(STAMP) ## Fail where the generated code is not what protos/ says
 
 bench: $(STAMP) ## Measure: 8 participants at 640x360, 30 frames a second, 30 s
 	$(BIN)/python -m benchmarks.load
+
+bench-detector: $(STAMP) ## Compare: one frame on one core, gifcue's detector beside MediaPipe
+	$(BIN)/python -m benchmarks.detector
 
 gifs: $(STAMP) ## Draw the default GIF pack anew
 	$(BIN)/python -m gifcue.gifpack.draw

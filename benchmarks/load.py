@@ -143,12 +143,12 @@ def _tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def show(figures: dict[str, Any]) -> None:
+def show(figures: dict[str, Any], title: str = "gifcue under load") -> None:
     """The figures as a table for people."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="gifcue under load", show_header=False)
+    table = Table(title=title, show_header=False)
     for name, value in figures.items():
         if name == "runs":
             value = len(value)

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from gifcue.detect.glue import crop_matrix
-from gifcue.training.augment import PixelAugmentation, damage, move_points
+from gifcue.training.augment import PixelAugmentation, bend, damage, move_points
 from gifcue.training.calibrate import best_threshold
 from gifcue.training.config import TrainingConfig, read_config
 from gifcue.training.crops import CropSource
@@ -79,6 +80,40 @@ def test_damage_keeps_the_shape_and_repeats_with_its_seed() -> None:
     assert (once == again).all()
 
 
+def a_drawn_hand(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """A white dot at each of 21 landmarks that lie as an open hand's do, and their places in shares of the crop."""
+    fingers = [[(0.5 + 0.04 * (f - 2) * (j + 2), 0.7 - 0.11 * (j + 1)) for j in range(4)] for f in range(5)]
+    points = np.array([(0.5, 0.85), *(joint for finger in fingers for joint in finger)], np.float32)
+    picture = np.zeros((size, size, 3), np.uint8)
+    for x, y in points * size:
+        cv2.circle(picture, (round(float(x)), round(float(y))), 2, (255, 255, 255), -1)
+    return picture, points
+
+
+def test_bent_fingers_take_their_landmarks_along() -> None:
+    picture, points = a_drawn_hand(256)
+    bent, moved = bend(picture, points, np.random.default_rng(3), 0.1)
+    assert np.abs(moved - points)[[4, 8, 12, 16, 20]].max() > 0.03
+    assert bent.shape == picture.shape
+    for x, y in moved * 256:
+        # A dot of 5 pixels is still where its landmark went.
+        assert (
+            bent[round(float(y)) - 2 : round(float(y)) + 3, round(float(x)) - 2 : round(float(x)) + 3].max()
+            > 150
+        )
+
+
+def test_fingertips_that_touch_go_on_touching() -> None:
+    _, points = a_drawn_hand(256)
+    points[8] = points[4] + 0.005
+    apart = [
+        float(np.linalg.norm(moved[8] - moved[4]))
+        for seed in range(20)
+        for _, moved in [bend(np.zeros((64, 64, 3), np.uint8), points, np.random.default_rng(seed), 0.12)]
+    ]
+    assert max(apart) < 0.03
+
+
 @pytest.mark.parametrize(("attribute", "known", "label"), [("wave", 1, 1), (NONE, 1, 0), (UNKNOWN, 0, 0)])
 def test_an_unknown_gesture_is_masked(attribute: str, known: int, label: int) -> None:
     photo, picture = a_hand(attribute)
@@ -105,6 +140,20 @@ def test_a_scene_asks_for_its_boxes_and_gets_them_back() -> None:
     assert len(found) == 1
     np.testing.assert_allclose(found[0][1], np.array([20, 16, 60, 64]), atol=1e-4)
     assert decode_maps(heat, targets["sides"][0], 0, floor=0.5) == []
+
+
+def test_a_mosaic_asks_for_what_each_of_its_quarters_shows() -> None:
+    photo, picture = a_hand("wave")
+    source = SceneSource(config("detector", width=256, height=192, mosaic=1.0), [photo], [picture])
+    for seed in range(6):
+        _, targets = source.batch([0], np.random.default_rng(seed))
+        centres = np.argwhere(targets["heat"][0, ..., 1] > 0.999)
+        assert 1 <= len(centres) <= 4
+        for row, column in centres:
+            left, top, right, bottom = targets["sides"][0, row, column, 4:]
+            # The hand is 40 x 48 pixels, cut off at most where its quarter ends.
+            assert 0.3 < (left + right) / (top + bottom) < 2.5
+            assert targets["near"][0, row, column, 1] == 1.0
 
 
 def test_average_precision_counts_misses_and_false_finds() -> None:

@@ -15,6 +15,11 @@ Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 
+# Fingertips no farther apart than this share of the hand touch.
+TOUCHING = 0.22
+BEND_CELLS = 16
+
+
 @dataclass(frozen=True, slots=True)
 class PixelAugmentation:
     """How often, 0..1, each of the damages happens."""
@@ -67,6 +72,51 @@ def damage(image: Image, rng: np.random.Generator, often: PixelAugmentation) -> 
         coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         image = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)
     return np.asarray(image, np.uint8)
+
+
+def bend(crop: Image, points: Floats, rng: np.random.Generator, strength: float) -> tuple[Image, Floats]:
+    """Moves the fingers of a hand: its tips by about `strength` of the hand's size, what is before them by less.
+
+    `points` are its landmarks [21, 2 or 3] in shares of the crop; they are moved along. Fingers whose tips touch move
+    together, so that a ring stays a ring. What is far from the hand stays where it is.
+    """
+    size = crop.shape[0]
+    flat = points[:, :2].astype(np.float64)
+    reach = float(np.ptp(flat, axis=0).max())
+    if reach < 0.1:
+        return crop, points
+    shifts = rng.normal(0.0, strength * reach, (5, 2))
+    tips = flat[[4, 8, 12, 16, 20]]
+    for finger in range(1, 5):
+        if np.linalg.norm(tips[finger] - tips[0]) < TOUCHING * reach:
+            shifts[finger] = shifts[0]
+    moves = np.zeros((21, 2))
+    for finger in range(5):
+        for joint in range(4):
+            moves[1 + 4 * finger + joint] = shifts[finger] * (joint / 3 if finger else (joint + 1) / 4)
+    spread = 2 * (0.11 * reach) ** 2
+    moved = flat + moves
+
+    def field(places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        near = np.exp(-((places[:, None, :] - moved[None]) ** 2).sum(2) / spread)
+        return np.asarray(near @ moves / (near.sum(1, keepdims=True) + 0.25))
+
+    # The field is smooth: a coarse grid of it, enlarged, is as good as one a pixel.
+    middle = (np.arange(BEND_CELLS) + 0.5) / BEND_CELLS
+    grid = np.stack(np.meshgrid(middle, middle), -1).reshape(-1, 2)
+    coarse = field(grid).reshape(BEND_CELLS, BEND_CELLS, 2).astype(np.float32)
+    fine = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC) * size
+    rows, columns = np.mgrid[:size, :size].astype(np.float32)
+    bent = cv2.remap(
+        crop, columns - fine[..., 0], rows - fine[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    # The picture is asked where each pixel comes from, the landmarks where each goes: the field, inverted.
+    gone = flat
+    for _ in range(6):
+        gone = flat + field(gone)
+    answer = points.copy()
+    answer[:, :2] = gone
+    return np.asarray(bent, np.uint8), answer
 
 
 def _relight(image: Image, rng: np.random.Generator, *, colour: bool) -> Image:

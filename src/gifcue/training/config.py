@@ -22,7 +22,8 @@ class TrainingConfig:
     dev. `repeat` tells how often an epoch shows the samples of a label; `precision` is a Keras policy.
     `photos` limits how many photographs are read, for small runs. `workers` are threads that prepare batches.
     `negatives` and `compose` are the shares of crops that show no face or hand, and of faces at which a hand
-    is laid.
+    is laid; `mosaic` is the share of scenes made of four photographs, `bend`
+    how far fingertips are moved, in shares of the hand.
     """
 
     task: Task
@@ -51,6 +52,8 @@ class TrainingConfig:
     negatives: float = 0.1
     compose: float = 0.0
     stretch: float = 0.0
+    mosaic: float = 0.0
+    bend: float = 0.0
     epoch_samples: int = 0
     photos: int = 0
     workers: int = 1

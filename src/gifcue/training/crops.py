@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.glue import crop_matrix, warp
-from gifcue.training.augment import damage, move_points
+from gifcue.training.augment import bend, damage, move_points
 from gifcue.training.compose import Donors, beside_point, touch_point, transplant
 from gifcue.training.config import TrainingConfig
 from gifcue.training.samples import UNKNOWN, Image, Photo, Sample
@@ -123,16 +123,22 @@ class CropSource:
                 other = int(rng.integers(len(self._photos)))
                 hand = move_points(sample.landmarks, matrix, 1)
                 crop = transplant(crop, hand, self._negative(other, rng, tries=3), rng)
+        points: Floats | None = None
+        if sample.landmarks is not None:
+            chosen = sample.landmarks if self._select is None else sample.landmarks[self._select]
+            points = move_points(chosen, matrix, config.width)
+            if mirror and self._twins is not None:
+                points = points[self._twins]
+            if rng is not None and config.bend > 0:
+                crop, points = bend(crop, points, rng, config.bend)
+            targets["landmarks"][row] = points
+            targets["has_landmarks"][row] = 1.0
+        if rng is not None:
             crop = damage(crop, rng, config.pixels)
         targets["presence"][row] = 1.0
         if attribute != UNKNOWN:
             targets["has_label"][row] = 1.0
             targets["label"][row] = float(self.class_of(attribute))
-        if sample.landmarks is not None:
-            points = sample.landmarks if self._select is None else sample.landmarks[self._select]
-            moved = move_points(points, matrix, config.width)
-            targets["landmarks"][row] = moved[self._twins] if mirror and self._twins is not None else moved
-            targets["has_landmarks"][row] = 1.0
         return crop
 
     def _compose(

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.detect.glue import warp
+from gifcue.detect.glue import LETTERBOX_GREY, warp
 from gifcue.training.augment import damage
 from gifcue.training.config import TrainingConfig
 from gifcue.training.samples import Image, Photo
 
 Floats = npt.NDArray[np.float32]
+Boxes = npt.NDArray[np.float64]
 Targets = dict[str, Floats]
 
 STRIDE = 8
@@ -23,6 +24,9 @@ KINDS = ("face", "hand")
 SMALLEST_PX = 7.0
 # An object of which less than this share is in the picture is not asked for, and not to be punished either.
 LEAST_VISIBLE = 0.35
+# How large a photograph is shown, of what fits: down for people far away, up for those close to the camera.
+ALONE = (0.4, 1.6)
+IN_A_QUARTER = (0.7, 2.0)
 
 
 class SceneSource:
@@ -53,46 +57,87 @@ class SceneSource:
         return scenes, targets
 
     def _scene(self, number: int, rng: np.random.Generator | None, maps: Targets) -> Image:
-        config, photo, image = self._config, self._photos[number], self._images[number]
+        config = self._config
+        if rng is None or rng.random() >= config.mosaic:
+            scene, objects = self._tile(number, config.width, config.height, rng)
+            for kind, box in objects:
+                self._mark(kind, box, (0.0, 0.0, float(config.width), float(config.height)), maps)
+        else:
+            scene = self._mosaic(number, rng, maps)
+        return scene if rng is None else damage(scene, rng, config.pixels)
+
+    def _mosaic(self, number: int, rng: np.random.Generator, maps: Targets) -> Image:
+        """Four photographs, one a quarter: more people, smaller, beside things that are not in their rooms."""
+        config = self._config
+        middle_x = int(config.width * rng.uniform(0.35, 0.65))
+        middle_y = int(config.height * rng.uniform(0.35, 0.65))
+        scene = np.empty((config.height, config.width, 3), np.uint8)
+        numbers = [number, *(int(other) for other in rng.integers(len(self._photos), size=3))]
+        corners = [
+            (x, y)
+            for y in ((0, middle_y), (middle_y, config.height))
+            for x in ((0, middle_x), (middle_x, config.width))
+        ]
+        for chosen, ((left, right), (top, bottom)) in zip(numbers, corners, strict=True):
+            tile, objects = self._tile(chosen, right - left, bottom - top, rng, IN_A_QUARTER)
+            scene[top:bottom, left:right] = tile
+            for kind, box in objects:
+                bounds = (float(left), float(top), float(right), float(bottom))
+                self._mark(kind, box + np.array([left, top, left, top]), bounds, maps)
+        return scene
+
+    def _tile(
+        self,
+        number: int,
+        wide: int,
+        high: int,
+        rng: np.random.Generator | None,
+        scales: tuple[float, float] = ALONE,
+    ) -> tuple[Image, list[tuple[int, Boxes]]]:
+        """A photograph in a canvas of `high` x `wide`, and its objects' kinds and boxes [4] in the canvas's pixels."""
+        photo, image = self._photos[number], self._images[number]
         height, width = image.shape[:2]
-        scale = min(config.width / width, config.height / height)
-        x, y, mirror, border = 0.0, 0.0, False, 114
-        fit_x, fit_y = (config.width - width * scale) / 2, (config.height - height * scale) / 2
-        x, y, squeeze = fit_x, fit_y, 1.0
+        scale = min(wide / width, high / height)
+        x, y, mirror = (wide - width * scale) / 2, (high - height * scale) / 2, False
+        border: int | None = LETTERBOX_GREY
+        squeeze = 1.0
         if rng is not None:
-            # Down to a third for people far away, up by half for those close to the camera.
-            scale *= float(np.exp(rng.uniform(np.log(0.4), np.log(1.6)))) if rng.random() < 0.75 else 1.0
+            scale *= float(np.exp(rng.uniform(*np.log(scales)))) if rng.random() < 0.75 else 1.0
             squeeze = float(np.exp(rng.uniform(-0.12, 0.12)))
-            slack_x, slack_y = config.width - width * scale * squeeze, config.height - height * scale
+            slack_x, slack_y = wide - width * scale * squeeze, high - height * scale
             x, y = slack_x * float(rng.random()), slack_y * float(rng.random())
             mirror = bool(rng.random() < 0.5)
-            border = int(rng.integers(0, 256)) if rng.random() < 0.3 else 114
+            if rng.random() < 0.3:
+                border = int(rng.integers(0, 256))
+            # Streaks of repeated edges are as good a background as grey.
+            if rng.random() < 0.3:
+                border = None
         matrix = np.array(
             [[scale * squeeze, 0, x - 0.5 + scale * squeeze / 2], [0, scale, y - 0.5 + scale / 2]]
         )
-        repeat = rng is not None and rng.random() < 0.3
         if mirror:
-            matrix[0] = [-matrix[0, 0], 0, config.width - 1 - matrix[0, 2]]
-        scene = warp(
-            image, matrix.astype(np.float32), (config.width, config.height), None if repeat else border
-        )
-        if repeat and rng is not None and (x > 0 or y > 0):
-            pass  # streaks of repeated edges are as good a background as grey
-        if rng is not None:
-            scene = damage(scene, rng, config.pixels)
+            matrix[0] = [-matrix[0, 0], 0, wide - 1 - matrix[0, 2]]
+        tile = warp(image, matrix.astype(np.float32), (wide, high), border)
+        objects = []
         for sample in photo.samples:
             box = sample.box.astype(np.float64).copy()
             box[[0, 2]] = box[[0, 2]] * scale * squeeze + x
             box[[1, 3]] = box[[1, 3]] * scale + y
             if mirror:
-                box[[0, 2]] = config.width - box[[2, 0]]
-            self._mark(KINDS.index(sample.kind), box, maps)
-        return scene
+                box[[0, 2]] = wide - box[[2, 0]]
+            objects.append((KINDS.index(sample.kind), box))
+        return tile, objects
 
-    def _mark(self, kind: int, box: npt.NDArray[np.float64], maps: Targets) -> None:
-        config = self._config
+    def _mark(self, kind: int, box: Boxes, bounds: tuple[float, float, float, float], maps: Targets) -> None:
+        """Writes one object into the maps; what lies outside `bounds` (xmin, ymin, xmax, ymax) is not seen."""
+        left_edge, top_edge, right_edge, bottom_edge = bounds
         seen = np.array(
-            [max(box[0], 0), max(box[1], 0), min(box[2], config.width), min(box[3], config.height)],
+            [
+                max(box[0], left_edge),
+                max(box[1], top_edge),
+                min(box[2], right_edge),
+                min(box[3], bottom_edge),
+            ],
             np.float64,
         )
         if (seen[2:] <= seen[:2]).any():

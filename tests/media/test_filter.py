@@ -108,6 +108,33 @@ def test_pacing_goes_on_after_a_gap_and_after_a_clock_set_back() -> None:
     assert not pacer.is_due(3.05)
 
 
+def test_another_pace_counts_from_the_last_frame_used() -> None:
+    pacer = Pacer(10.0)
+    pacer.use(0.0)
+    pacer.pace(4.0)
+    assert not pacer.is_due(0.2)
+    assert pacer.is_due(0.25)
+    pacer.pace(10.0)
+    assert pacer.is_due(0.1)
+
+
+def test_a_hold_is_looked_at_as_often_as_the_settings_allow(frames) -> None:
+    frame_filter = FrameFilter(FilterSettings(enabled=False), 10.0)
+    frame_filter.pace(4.0)
+    pictures = [picture(frames[0])] * 9
+    assert [look(frame_filter, one, at / 10) for at, one in enumerate(pictures)].count(None) == 4
+    frame_filter.holding = True
+    assert [look(frame_filter, one, 1 + at / 10) for at, one in enumerate(pictures)].count(None) == 9
+    frame_filter.holding = False
+    assert [look(frame_filter, one, 2 + at / 10) for at, one in enumerate(pictures)].count(None) == 4
+
+
+def test_no_pace_is_faster_than_the_settings(frames) -> None:
+    frame_filter = FrameFilter(FilterSettings(enabled=False), 5.0)
+    frame_filter.pace(30.0)
+    assert [look(frame_filter, picture(frames[0]), at / 10) for at in range(10)].count(None) == 5
+
+
 def test_a_clock_set_back_makes_the_reference_old(frames) -> None:
     frame_filter = FrameFilter(FilterSettings(), UNPACED)
     still = picture(frames[0])

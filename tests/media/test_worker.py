@@ -15,6 +15,7 @@ from gifcue.media.messages import (
     Grant,
     Hold,
     Open,
+    Pace,
     Picture,
     Skipped,
     StillDone,
@@ -150,3 +151,16 @@ def test_stills(arena: Arena, clip) -> None:
     assert len(done.rgb) == 320 * 180 * 3
     failed = worker.handle(StillRequest(6, b"text"))
     assert failed == StillFailed(6, FaultReason.INVALID_DATA, "expected a JPEG or PNG, got text")
+
+
+def test_the_pace_is_everybodys_also_of_those_who_come_later(arena: Arena, clip) -> None:
+    settings = ALL.model_copy(update={"max_analysis_fps": 30.0})
+    worker = DecodeWorker(settings, arena)
+    worker.handle(Open(1, Codec.H264, b""))
+    assert worker.control(Pace(1.0))
+    worker.handle(Open(2, Codec.H264, b""))
+    worker.control(Grant((0, 1, 2, 3)))
+    for key in (1, 2):
+        outcomes = [worker.handle(Submit(key, unit(clip(Codec.H264), index))) for index in range(4)]
+        assert [type(outcome) for outcome in outcomes] == [Picture, Skipped, Skipped, Skipped]
+        assert {outcome.reason for outcome in outcomes[1:]} == {SkipReason.PACED}

@@ -7,6 +7,7 @@ import pytest
 
 from gifcue.client import ReactionClient
 from gifcue.config import Settings, load_settings
+from gifcue.media.settings import MediaSettings
 from gifcue.server.lifecycle import Server
 from gifcue.testing.colour_detector import TARGET
 from gifcue.v1 import reaction_service_pb2_grpc
@@ -19,6 +20,8 @@ def settings() -> Settings:
         {
             "server": {"listen": "127.0.0.1:0", "http_listen": "127.0.0.1:0"},
             "limits": {"fault_interval_s": 0.0, "max_participants_per_stream": 4},
+            # What is found must not depend on how fast the machine is.
+            "media": MediaSettings().unhurried().model_dump(),
             "supervision": {"backoff_initial_s": 0.01},
             "log": {"level": "error"},
         },

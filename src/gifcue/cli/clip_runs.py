@@ -81,6 +81,7 @@ async def run_in_process(
     detector_target: str | None = None,
 ) -> Evaluated:
     """Starts a server of those settings for the clips alone. `detector_target` is as in `Server`."""
+    settings = settings.model_copy(update={"media": settings.media.unhurried()})
     async with (
         Server(settings, detector_target=detector_target) as server,
         ReactionClient(f"127.0.0.1:{server.listen_port}") as client,

@@ -19,12 +19,14 @@ from gifcue.detect.regions import Region
 from gifcue.engine.latency import LatencyRecorder, LatencyStatistics
 from gifcue.engine.ledger import Books, Ticket
 from gifcue.engine.notices import ReactionNotice, Sink
+from gifcue.engine.pace import AnalysisPace
 from gifcue.engine.participant import EncodedFrame, Participant
 from gifcue.engine.session import Session, SessionSettings
 from gifcue.engine.settings import LimitSettings
 from gifcue.errors import ConfigError, FaultReason, MediaError, Unavailable
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped, Unit
 from gifcue.media.pool import DecodePool
+from gifcue.media.settings import MediaSettings
 from gifcue.reactions.events import Phase, PolicyEvent
 from gifcue.reactions.settings import PolicySettings
 from gifcue.rules.chooser import Choice, Chooser
@@ -39,13 +41,14 @@ _LOSSES = {
 
 @dataclass(frozen=True, slots=True)
 class EngineStatistics:
-    """The whole server's figures."""
+    """The whole server's figures. `analysis_fps` is how often each participant is looked at, at most."""
 
     sessions: int
     participants: int
     books: Books
     reactions: dict[str, int]
     latency: LatencyStatistics
+    analysis_fps: float
     workers: tuple[WorkerStatistics, ...]
 
 
@@ -69,7 +72,7 @@ class Engine:
         chooser: Callable[[], Chooser],
         clock: Callable[[], float],
         ids: Callable[[], str],
-        max_pixels: int,
+        media: MediaSettings,
         deliver: Callable[[str, ReactionNotice], None] | None = None,
     ) -> None:
         """`policies` gives the name and the settings of a preset, the server's own for an empty name, and raises
@@ -77,7 +80,8 @@ class Engine:
         names for sessions and reactions; `deliver` gets the room's name, empty for none, and every reaction that
         started with a GIF, and must neither wait nor raise."""
         self.limits = limits
-        self.max_pixels = max_pixels
+        self.max_pixels = media.max_pixels
+        self._pace = AnalysisPace(media)
         self.reaction_ids = ids
         self._policies = policies
         self._chooser = chooser
@@ -278,9 +282,14 @@ class Engine:
             ticket.slot = None
         if judged:
             session.judged(participant, result.token, result.regions)
-            self._latency.record(participant.latency_ms(ticket))
+            latency_ms = participant.latency_ms(ticket)
+            self._latency.record(latency_ms)
+            if self._pace.answered(latency_ms, self._clock()):
+                self._decode.pace(self._pace.fps)
         else:
             reason = _LOSSES[result.kind]
+            if reason is FaultReason.SUPERSEDED and self._pace.superseded(self._clock()):
+                self._decode.pace(self._pace.fps)
             session.dropped(participant, result.token, reason, result.message, needs_keyframe=False)
         self._settle(session)
 
@@ -295,6 +304,7 @@ class Engine:
             books=Books.total([self._closed_books, *(session.books() for session in sessions)]),
             reactions=dict(self._reactions),
             latency=self._latency.statistics(),
+            analysis_fps=self._pace.fps,
             workers=(*self._decode.statistics().workers, *self._detect.statistics().workers),
         )
 

@@ -23,6 +23,14 @@ class Pacer:
         self._interval_s = 1.0 / max_fps
         self._due_s: float | None = None
 
+    def pace(self, max_fps: float) -> None:
+        """Another `max_fps` from now on."""
+        interval_s = 1.0 / max_fps
+        if self._due_s is not None:
+            # A new interval counts from the last frame used, not from the one after it.
+            self._due_s += interval_s - self._interval_s
+        self._interval_s = interval_s
+
     def is_due(self, pts_s: float) -> bool:
         """True where a frame of this time is wanted. Changes nothing: `use` does."""
         if self._due_s is None or pts_s < self._due_s - self._interval_s - CLOCK_RESET_S:
@@ -59,9 +67,28 @@ class FrameFilter:
         self._threshold = settings.similarity_threshold
         self._comparer = Comparer(settings)
         self._pacer = Pacer(max_fps)
+        self._max_fps = self._paced_fps = max_fps
         self._reference: Signature | None = None
         self._reference_s = 0.0
-        self.holding = False  # a reaction is in the making: every frame counts that pacing lets through
+        self._holding = False
+
+    @property
+    def holding(self) -> bool:
+        """A reaction is in the making: every frame counts, none is similar, and an overload slows nothing down."""
+        return self._holding
+
+    @holding.setter
+    def holding(self, holding: bool) -> None:
+        self._holding = holding
+        self._apply_pace()
+
+    def pace(self, fps: float) -> None:
+        """So many frames a second at most, or the settings' own where those are fewer, while nothing is held."""
+        self._paced_fps = min(fps, self._max_fps)
+        self._apply_pace()
+
+    def _apply_pace(self) -> None:
+        self._pacer.pace(self._max_fps if self._holding else self._paced_fps)
 
     def judge(self, frame: Any, pts_s: float) -> Verdict:
         """Says whether a frame is worth looking at."""
@@ -76,7 +103,7 @@ class FrameFilter:
         age_s = pts_s - self._reference_s
         if (
             similarity < self._threshold
-            or self.holding
+            or self._holding
             or age_s >= self._settings.max_age_s
             or age_s < -CLOCK_RESET_S
         ):

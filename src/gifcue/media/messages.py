@@ -75,6 +75,12 @@ class Forget(NamedTuple):
     key: int
 
 
+class Pace(NamedTuple):
+    """From now on so many pictures a second of each participant go to a detector, at most."""
+
+    fps: float
+
+
 class StillRequest(NamedTuple):
     """One JPEG or PNG."""
 
@@ -82,7 +88,7 @@ class StillRequest(NamedTuple):
     data: bytes
 
 
-ToWorker: TypeAlias = Open | Close | Submit | Hold | Grant | Forget | StillRequest
+ToWorker: TypeAlias = Open | Close | Submit | Hold | Grant | Forget | Pace | StillRequest
 
 
 # Worker to front

@@ -29,6 +29,7 @@ from gifcue.media.messages import (
     Hold,
     Open,
     Outcome,
+    Pace,
     Picture,
     Skipped,
     StillDone,
@@ -121,6 +122,7 @@ class DecodePool:
         self._participants: dict[int, _Participant] = {}
         self._slots_out: dict[int, int] = {}  # slot: the key of the participant in the picture
         self._still_numbers = itertools.count(1)
+        self._fps = settings.max_analysis_fps
         self._seats = [
             self._seat(index, arena, supervision or SupervisionSettings(), clock)
             for index in range(settings.workers)
@@ -217,6 +219,12 @@ class DecodePool:
             if participant.seat is not None:
                 self._send(participant.seat, Hold(key, holding))
 
+    def pace(self, fps: float) -> None:
+        """So many pictures a second of each participant are wanted from now on, or the settings' own where fewer."""
+        self._fps = fps
+        for seat in self._seats:
+            self._send(seat, Pace(fps))
+
     def release(self, slot: int, *, analysed: bool) -> None:
         """A detector is done with a slot. `analysed=False`: the picture was not judged, so nothing may
         resemble it.
@@ -291,6 +299,8 @@ class DecodePool:
 
     def _ready(self, seat: _Seat) -> None:
         self._send(seat, Grant(tuple(slot for slot in seat.slots if slot not in self._slots_out)))
+        if self._fps != self._settings.max_analysis_fps:
+            self._send(seat, Pace(self._fps))
         opened = sorted(seat.keys)
         for key in opened:
             self._open_on(seat, self._participants[key])

@@ -109,7 +109,25 @@ class MediaSettings(BaseModel):
         le=240.0,
         description="Pictures a second of one participant that are analysed.",
     )
+    min_analysis_fps: float = Field(
+        default=4.0,
+        gt=0.0,
+        le=240.0,
+        description="Pictures a second of one participant that are analysed under overload, where there are as many; "
+        "`max_analysis_fps` or more leaves the pace as it is.",
+    )
+    late_ms: float = Field(
+        default=80.0,
+        gt=0.0,
+        le=10_000.0,
+        description="Milliseconds from received to judged above which an answer is late. While more than a tenth are, "
+        "everybody is looked at less often.",
+    )
     filter: FilterSettings = Field(default=FilterSettings(), description="The similar-frame filter.")
+
+    def unhurried(self) -> MediaSettings:
+        """The same, with the pace the same under overload: for figures that must not depend on a machine's speed."""
+        return self.model_copy(update={"min_analysis_fps": self.max_analysis_fps})
 
     @property
     def slot_bytes(self) -> int:

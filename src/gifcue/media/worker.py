@@ -29,6 +29,7 @@ from gifcue.media.messages import (
     Hold,
     Open,
     Outcome,
+    Pace,
     Picture,
     Skipped,
     StillDone,
@@ -44,6 +45,10 @@ from gifcue.media.settings import MediaSettings
 from gifcue.media.stills import scaled_still
 from gifcue.workers.arena import Arena
 from gifcue.workers.channel import BlockingChannel, ChannelClosed
+
+# Units between two looks at what else has come, and answers that are sent at once, while much waits.
+LOOK_EVERY = 4
+SEND_AT = 8
 
 
 class Participant:
@@ -71,9 +76,10 @@ class DecodeWorker:
         self._arena = arena
         self._participants: dict[int, Participant] = {}
         self._free: deque[int] = deque()
+        self._fps = settings.max_analysis_fps
 
     def control(self, message: ToWorker) -> bool:
-        """Takes what may overtake units: slots, and hints for open participants. False for the rest."""
+        """Takes what may overtake units: slots, the pace, and hints for open participants. False for the rest."""
         match message:
             case Grant(slots):
                 self._free.extend(slots)
@@ -81,6 +87,10 @@ class DecodeWorker:
                 self._participants[key].filter.holding = holding
             case Forget(key) if key in self._participants:
                 self._participants[key].filter.forget()
+            case Pace(fps):
+                self._fps = fps
+                for participant in self._participants.values():
+                    participant.filter.pace(fps)
             case _:
                 return False
         return True
@@ -91,7 +101,8 @@ class DecodeWorker:
             case Submit(key, unit):
                 return self._submit(key, unit)
             case Open(key, codec, extradata):
-                self._participants[key] = Participant(codec, extradata, self._settings)
+                participant = self._participants[key] = Participant(codec, extradata, self._settings)
+                participant.filter.pace(self._fps)
             case Close(key):
                 self._participants.pop(key, None)
             case StillRequest():
@@ -157,12 +168,19 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
     worker = DecodeWorker(init.settings, arena)
     channel.ready()
     waiting: deque[ToWorker] = deque()
+    answers: list[Outcome | StillDone | StillFailed] = []
     with contextlib.suppress(ChannelClosed):
         while True:
-            # Slots that came back and holds that began count for the units that came before them.
-            arrived = channel.receive_ready() or ([] if waiting else [channel.receive()])
-            waiting.extend(message for message in arrived if not worker.control(message))
+            # Slots that came back and holds that began count for the units that came before them. While much waits,
+            # looking after every unit would cost as much as a unit's message does.
+            if len(waiting) % LOOK_EVERY == 0:
+                arrived = channel.receive_ready() or ([] if waiting else [channel.receive()])
+                waiting.extend(message for message in arrived if not worker.control(message))
             if waiting:
                 answer = worker.handle(waiting.popleft())
                 if answer is not None:
-                    channel.send(answer)
+                    answers.append(answer)
+            # A picture is waited for by a detector; the other answers keep nobody waiting, and share a message.
+            if answers and (not waiting or len(answers) == SEND_AT or isinstance(answers[-1], Picture)):
+                channel.send_all(answers)
+                answers.clear()

@@ -46,7 +46,7 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
         lambda: book.chooser,
         clock,
         lambda: secrets.token_hex(_ID_BYTES),
-        settings.media.max_pixels,
+        settings.media,
         lambda room_id, notice: dispatcher.hand(cue_of(room_id, notice)),
     )
     decode = DecodePool(

@@ -41,6 +41,11 @@ class EngineCollector(Collector):
         yield _by("gifcue_reactions_started", "Reactions that started.", "label", figures.reactions)
         yield GaugeMetricFamily("gifcue_streams", "Streams open.", value=figures.sessions)
         yield GaugeMetricFamily("gifcue_participants", "Participants joined.", value=figures.participants)
+        yield GaugeMetricFamily(
+            "gifcue_analysis_fps",
+            "Pictures a second of one participant that are analysed at most; less than configured under overload.",
+            value=figures.analysis_fps,
+        )
         latency = HistogramMetricFamily(
             "gifcue_decision_latency_seconds", "From a frame's arrival to the decision on it."
         )

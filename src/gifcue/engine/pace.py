@@ -1,0 +1,56 @@
+"""How often everybody is looked at: less often while answers come late, as often as configured otherwise.
+
+Falling behind costs twice: pictures are decoded, compared and copied, and then thrown away for newer ones. Asking
+for fewer of them gives every participant an even share instead, in time. Pure bookkeeping: times are handed in.
+"""
+
+from __future__ import annotations
+
+from gifcue.media.settings import MediaSettings
+
+# One decision about the pace a window, from the share of late answers in it.
+WINDOW_S = 0.5
+LATE_SHARE = 0.1
+# Faster down than up: a queue grows by itself, and an overload that comes back every second helps nobody.
+SLOWER, FASTER = 0.8, 1.06
+# Answers must come in this share of the bound before everybody is looked at more often again.
+EASY = 0.6
+
+
+class AnalysisPace:
+    """Pictures a second of one participant, between the settings' least and most."""
+
+    def __init__(self, settings: MediaSettings) -> None:
+        self._most = settings.max_analysis_fps
+        self._least = min(settings.min_analysis_fps, self._most)
+        self._late_ms = settings.late_ms
+        self._window_ends_s: float | None = None
+        self._answers = self._late = self._easy = 0
+        self.fps = self._most
+
+    def answered(self, latency_ms: float, at_s: float) -> bool:
+        """A picture was judged, `latency_ms` after it had been received. True where `fps` is another now."""
+        self._answers += 1
+        self._late += latency_ms > self._late_ms
+        self._easy += latency_ms <= EASY * self._late_ms
+        return self._decide(at_s)
+
+    def superseded(self, at_s: float) -> bool:
+        """A picture waited so long that a newer one took its place. True where `fps` is another now."""
+        self._answers += 1
+        self._late += 1
+        return self._decide(at_s)
+
+    def _decide(self, at_s: float) -> bool:
+        if self._window_ends_s is None:
+            self._window_ends_s = at_s + WINDOW_S
+        if at_s < self._window_ends_s:
+            return False
+        before = self.fps
+        if self._late > LATE_SHARE * self._answers:
+            self.fps = max(self._least, self.fps * SLOWER)
+        elif self._easy >= (1 - LATE_SHARE) * self._answers:
+            self.fps = min(self._most, self.fps * FASTER)
+        self._window_ends_s = at_s + WINDOW_S
+        self._answers = self._late = self._easy = 0
+        return self.fps != before

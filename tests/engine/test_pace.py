@@ -1,0 +1,75 @@
+"""How often everybody is looked at: by hand-made latencies and times."""
+
+from __future__ import annotations
+
+import pytest
+
+from gifcue.engine.pace import FASTER, SLOWER, WINDOW_S, AnalysisPace
+from gifcue.media.settings import MediaSettings
+
+LATE_MS, SOON_MS, BETWEEN_MS = 120.0, 20.0, 70.0
+
+
+def a_pace(most: float = 10.0, least: float = 4.0) -> AnalysisPace:
+    return AnalysisPace(MediaSettings(max_analysis_fps=most, min_analysis_fps=least, late_ms=80.0))
+
+
+def window(pace: AnalysisPace, number: int, *latencies_ms: float) -> bool:
+    """One window of answers after another; True where it changed the pace."""
+    start_s = number * WINDOW_S
+    step_s = WINDOW_S / len(latencies_ms)
+    changed = [pace.answered(late, start_s + (at + 1) * step_s) for at, late in enumerate(latencies_ms)]
+    return True in changed
+
+
+def settled(pace: AnalysisPace) -> AnalysisPace:
+    """Past the first answer, which only starts the first window."""
+    pace.answered(SOON_MS, 0.0)
+    return pace
+
+
+def test_late_answers_slow_everybody_down_as_far_as_the_least() -> None:
+    pace = settled(a_pace())
+    assert window(pace, 0, *[LATE_MS] * 10)
+    assert pace.fps == pytest.approx(10 * SLOWER)
+    for number in range(1, 20):
+        window(pace, number, *[LATE_MS] * 10)
+    assert pace.fps == 4.0
+
+
+def test_a_few_late_answers_change_nothing() -> None:
+    pace = settled(a_pace())
+    assert not window(pace, 0, *[SOON_MS] * 19, LATE_MS)
+    assert pace.fps == 10.0
+
+
+def test_easy_answers_bring_the_pace_back_and_not_beyond_the_most() -> None:
+    pace = settled(a_pace())
+    window(pace, 0, *[LATE_MS] * 10)
+    assert window(pace, 1, *[SOON_MS] * 10)
+    assert pace.fps == pytest.approx(10 * SLOWER * FASTER)
+    for number in range(2, 40):
+        window(pace, number, *[SOON_MS] * 10)
+    assert pace.fps == 10.0
+
+
+def test_between_easy_and_late_the_pace_stays() -> None:
+    pace = settled(a_pace())
+    window(pace, 0, *[LATE_MS] * 10)
+    assert not window(pace, 1, *[BETWEEN_MS] * 10)
+    assert pace.fps == pytest.approx(10 * SLOWER)
+
+
+def test_a_picture_replaced_by_a_newer_one_is_a_late_one() -> None:
+    pace = settled(a_pace())
+    assert not pace.superseded(WINDOW_S / 2)
+    assert pace.superseded(WINDOW_S)
+    assert pace.fps == pytest.approx(10 * SLOWER)
+
+
+@pytest.mark.parametrize("least", [10.0, 25.0])
+def test_a_least_of_the_most_or_more_leaves_the_pace_as_it_is(least: float) -> None:
+    pace = settled(a_pace(least=least))
+    for number in range(10):
+        assert not window(pace, number, *[LATE_MS] * 10)
+    assert pace.fps == 10.0

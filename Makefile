@@ -42,8 +42,8 @@ protos-check: $(STAMP) ## Fail where the generated code is not what protos/ says
 	@diff -r -x __pycache__ -x __init__.py build/protos/gifcue/v1 src/gifcue/v1 \
 	  || { echo "src/gifcue/v1 is not what protos/ says: run 'make protos'"; exit 1; }
 
-bench: $(STAMP) ## Measure: 8 participants at 640x360, 30 frames a second, 30 s
-	$(BIN)/python -m benchmarks.load
+bench: $(STAMP) ## Measure everything in one table, in less than 15 minutes; BENCH=--quick for a minute's smoke test
+	$(BIN)/python -m benchmarks.suite $(BENCH)
 
 bench-detector: $(STAMP) ## Compare: one frame on one core, gifcue's detector beside MediaPipe
 	$(BIN)/python -m benchmarks.detector

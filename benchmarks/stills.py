@@ -1,6 +1,6 @@
 """Whole annotations a second: every label of a picture, from its JPEG on.
 
-    python -m benchmarks.annotations [--images DIR] [--seconds 8] [--json]
+    python -m benchmarks.stills [--images DIR] [--seconds 8] [--json]
 
 Three figures: the detector alone on a picture in memory, decoding and detecting in bare loops, both with a process a
 core; and the same JPEGs through a server's AnnotateImage, several at once. The service that gifcue goes back to made 8
@@ -155,7 +155,7 @@ async def measure(images: Sequence[bytes], seconds: float) -> dict[str, Any]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.annotations",
+        prog="python -m benchmarks.stills",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,0 +1,431 @@
+"""Everything that gifcue's speed is judged by, in one run: `make bench`.
+
+    python -m benchmarks.suite [--quick] [--out DIR] [--pictures DIR] [--only capacity,ceiling]
+
+Prints one table, and writes results.json and the pictures into `--out` (bench-out by default). It takes less than 15
+minutes on two cores, `--quick` about one. Run it on a machine that does nothing else: a part that is measured beside
+other work is measured wrong. A part that fails or that finds no time left says so in its row; the others go on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import ceiling, scaling, stills
+from benchmarks.bare import Bare, saturate
+from benchmarks.capacity import Bounds, find_capacity
+from benchmarks.footage import KEYFRAME_S, Footage, own_footage
+from benchmarks.load import capacity_report, machine
+from benchmarks.measure import Load, measure
+from benchmarks.peers.environments import NAMES as PEERS
+from benchmarks.server_process import ServerProcess
+from gifcue.media.codecs import Codec
+
+FPS = 30.0
+SIZE = (640, 360)
+MCUS = 2
+Figures = dict[str, Any]
+Line = tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Seconds of each measurement, and how far searches go. `limit_s` is the time after which no part begins."""
+
+    limit_s: float = 14.0 * 60
+    run_s: float = 8.0
+    confirm_s: float = 20.0
+    warm_up_s: float = 3.0
+    bare_s: float = 8.0
+    table_s: float = 5.0
+    batch_s: float = 1.5
+    peer_s: float = 8.0
+    peer_limit_s: float = 130.0
+    start: int = 8
+    most: int = 512
+    below_knee: int = 8
+    past_knee: tuple[float, ...] = (1.25, 1.6)
+    clip_s: float = 12.0
+    variants: int = 4
+    batches: tuple[int, ...] = (1, 2, 4, 8)
+    codecs: tuple[Codec, ...] = scaling.CODECS
+    sizes: tuple[tuple[int, int], ...] = scaling.SIZES
+
+
+QUICK = Budget(
+    limit_s=300.0,
+    run_s=1.0,
+    confirm_s=1.0,
+    warm_up_s=0.5,
+    bare_s=1.0,
+    table_s=1.0,
+    batch_s=0.2,
+    peer_s=1.0,
+    peer_limit_s=20.0,
+    start=1,
+    most=2,
+    below_knee=2,
+    past_knee=(),
+    clip_s=4.0,
+    variants=1,
+    batches=(1, 2),
+    codecs=(Codec.VP8,),
+    sizes=((320, 180),),
+)
+
+
+class Suite:
+    """One run. `told` gets progress; `parts` has the figures of each part, `failed` why one has none."""
+
+    def __init__(self, budget: Budget, told: Callable[[str], None]) -> None:
+        self._budget = budget
+        self._told = told
+        self._started_s = time.monotonic()
+        self._bare: Bare | None = None
+        self._server: ServerProcess | None = None
+        self._footage: list[Footage] = []
+        self.parts: dict[str, Figures] = {}
+        self.failed: dict[str, str] = {}
+        self.took_s: dict[str, float] = {}
+
+    async def run(self, only: frozenset[str] = frozenset()) -> None:
+        """Measures every part, or those named, in an order in which later ones use what earlier ones found."""
+        budget = self._budget
+        self._footage = own_footage(
+            Codec.H264, SIZE, FPS, KEYFRAME_S, variants=budget.variants, clip_s=budget.clip_s
+        )
+
+        def wanted(name: str) -> bool:
+            return not only or name in only
+
+        if wanted("ceiling") or wanted("stages"):
+            await self._part("ceiling", self._ceiling)
+        streams = {
+            "memory": self._memory,
+            "capacity": self._capacity,
+            "stages": self._stages,
+            "curve": self._curve,
+            "codecs": self._codecs,
+            "sizes": self._sizes,
+        }
+        if any(wanted(name) for name in streams):
+            async with ServerProcess([]) as server:
+                self._server = server
+                for name, work in streams.items():
+                    if wanted(name):
+                        await self._part(name, work)
+            self._server = None
+        for name, work in {
+            "annotations": self._annotations,
+            "peers": self._peers,
+            "cores": self._cores,
+            "batches": self._batches,
+        }.items():
+            if wanted(name):
+                await self._part(name, work)
+
+    async def _part(self, name: str, work: Callable[[], Awaitable[Figures]]) -> None:
+        started_s = time.monotonic()
+        if started_s - self._started_s > self._budget.limit_s:
+            self.failed[name] = "not measured: the time was up"
+            return
+        self._told(f"{name} …")
+        try:
+            self.parts[name] = await work()
+        except Exception as error:
+            # One part's failure must not cost the figures of the others; the exit status tells of it.
+            self.failed[name] = f"failed: {type(error).__name__}: {error}"
+        self.took_s[name] = round(time.monotonic() - started_s, 1)
+        self._told(f"{name}: {self.took_s[name]:.0f} s {self.failed.get(name, '')}")
+
+    def _load(self, participants: int, seconds: float) -> Load:
+        return Load(participants, FPS, seconds, self._footage, mcus=MCUS, warm_up_s=self._budget.warm_up_s)
+
+    @property
+    def _running(self) -> ServerProcess:
+        assert self._server is not None, "expected a part that runs while the server does"
+        return self._server
+
+    # Parts
+
+    async def _ceiling(self) -> Figures:
+        self._bare = await asyncio.to_thread(saturate, self._footage, FPS, self._budget.bare_s)
+        return ceiling.report(self._bare, FPS)
+
+    async def _memory(self) -> Figures:
+        """One participant on a server that has seen nobody else."""
+        return await measure(self._running, self._load(1, self._budget.table_s))
+
+    async def _capacity(self) -> Figures:
+        budget = self._budget
+        found = await find_capacity(
+            self._running,
+            self._load(budget.start, budget.run_s),
+            Bounds(),
+            most=budget.most,
+            confirm_s=budget.confirm_s,
+            told=self._told,
+        )
+        report = capacity_report(found)
+        if found.at is not None and self._bare is not None:
+            self.parts["ceiling"]["share"] = ceiling.shares(self._bare, found.at, FPS)
+        return report
+
+    async def _stages(self) -> Figures:
+        load = self._load(self._budget.below_knee, self._budget.run_s)
+        rows, figures = await scaling.stages(self._running, load, self._bare)
+        share = ceiling.shares(self._bare, figures, FPS) if self._bare is not None else None
+        return {"rows": rows, "run": figures, "share_below_the_knee": share}
+
+    async def _curve(self) -> Figures:
+        """What the search measured, in order, and some more past the knee."""
+        capacity = self.parts.get("capacity", {"carried": 0, "runs": []})
+        runs = list(capacity["runs"])
+        for factor in self._budget.past_knee:
+            count = round(capacity["carried"] * factor)
+            if count and all(run["participants"] != count for run in runs):
+                runs.append(await measure(self._running, self._load(count, self._budget.run_s)))
+        # Of several runs of one size the last counts, which is the longest.
+        latest = {run["participants"]: run for run in runs}
+        return {"rows": [scaling.load_row(latest[count]) for count in sorted(latest)]}
+
+    async def _codecs(self) -> Figures:
+        load = self._load(scaling.PARTICIPANTS, self._budget.table_s)
+        return {"rows": await scaling.codecs(self._running, load, self._rate, self._budget.codecs)}
+
+    async def _sizes(self) -> Figures:
+        load = self._load(scaling.PARTICIPANTS, self._budget.table_s)
+        return {"rows": await scaling.sizes(self._running, load, self._rate, self._budget.sizes)}
+
+    @property
+    def _rate(self) -> float:
+        """Analyses a second and participant at capacity, where that is known."""
+        at = self.parts.get("capacity", {}).get("at_capacity")
+        return float(at["analysed_per_participant_s"]) if at else 3.0
+
+    async def _annotations(self) -> Figures:
+        return await stills.measure(stills.pictures(None, SIZE), self._budget.bare_s)
+
+    async def _cores(self) -> Figures:
+        """Capacity on fewer cores; that on all of them is known already."""
+        counts = range(1, len(os.sched_getaffinity(0)))
+        found = await scaling.cores_against_capacity(
+            self._load(max(1, self._budget.start // 2), self._budget.run_s),
+            Bounds(),
+            [count for count in (1, 2, 4) if count in counts],
+            confirm_s=self._budget.run_s,
+            told=self._told,
+        )
+        return {"carried": {str(count): each.participants for count, each in found.items()}}
+
+    async def _batches(self) -> Figures:
+        rows = await asyncio.to_thread(scaling.batches, self._budget.batches, "litert", self._budget.batch_s)
+        return {"rows": rows}
+
+    async def _peers(self) -> Figures:
+        return {"rows": {name: await self._peer(name) for name in PEERS}}
+
+    async def _peer(self, name: str) -> Figures:
+        """One line of JSON of a peer, or why there is none."""
+        self._told(f"peer {name} …")
+        command = [sys.executable, "-m", "benchmarks.peers", "capacity", "--peer", name, "--json"]
+        command += ["--seconds", f"{self._budget.peer_s:g}", "--bound-ms", f"{Bounds().bound_ms:g}"]
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        try:
+            out, err = await asyncio.wait_for(process.communicate(), self._budget.peer_limit_s)
+        except TimeoutError:
+            process.terminate()
+            await process.wait()
+            return {"why": f"no answer within {self._budget.peer_limit_s:g} s"}
+        if process.returncode:
+            lines = err.decode(errors="replace").strip().splitlines()
+            return {"why": lines[-1] if lines else f"it ended with {process.returncode}"}
+        answer = json.loads(out)
+        return dict(answer)
+
+
+def summary(parts: dict[str, Figures], failed: dict[str, str]) -> list[Line]:
+    """The one table: what, how much, and under which conditions."""
+    lines: list[Line] = []
+
+    def line(what: str, value: object, remark: str = "") -> None:
+        lines.append((what, str(value), remark))
+
+    capacity, at = parts.get("capacity"), parts.get("capacity", {}).get("at_capacity")
+    if capacity is not None:
+        line(
+            "participants carried",
+            capacity["carried"],
+            f"640x360, 30 fps, H.264; more: {capacity['why_limited']}",
+        )
+    if at:
+        latency = at["due_to_decision_ms"]
+        line(
+            "  due to decision, ms",
+            f"{latency['p50']} / {latency['p95']} / {latency['p99']} / {latency['max']}",
+            "p50 / p95 / p99 / max",
+        )
+        moving = at["analysed_moving_s"]
+        line(
+            "  analyses a second of motion",
+            f"{moving['least']} / {moving['mean']}",
+            "the least of all participants / mean",
+        )
+        line(
+            "  frames offered / received",
+            f"{at['offered']} / {at['received']}",
+            f"dropped: {at['dropped'] or 'none'}",
+        )
+        line("  CPU, cores", _join(at["cpu_cores"]))
+        line("  memory of the server, MB", at["server_memory_mb"], _join(at["memory_mb"]["pss"]))
+    alone = parts.get("memory")
+    if alone and at and at["participants"] > 1:
+        grown = at["server_memory_mb"] - alone["server_memory_mb"]
+        line(
+            "  memory a participant, MB",
+            round(grown / (at["participants"] - 1), 2),
+            f"beyond the first; with one: {alone['server_memory_mb']} MB",
+        )
+    bare = parts.get("ceiling")
+    if bare:
+        line(
+            "the ceiling, participants",
+            bare["participants"],
+            f"bare loops at {bare['analysed_per_participant_s']} analyses a second and participant",
+        )
+        share = bare.get("share")
+        if share:
+            line(
+                "  at gifcue's analyses",
+                share["ceiling_participants"],
+                f"{share['analysed_per_participant_s']} a second",
+            )
+            line(
+                "  gifcue's share, by participants",
+                share["by_participants"],
+                "the load generator on the same cores",
+            )
+            line(
+                "  gifcue's share, by CPU",
+                share["by_cpu"],
+                f"the server alone; with the load generator {share['by_cpu_with_sender']}",
+            )
+            line("  the front's share of the CPU", share["front_share_of_cpu"])
+    whole = parts.get("annotations")
+    if whole:
+        served = whole["served"]
+        line(
+            "whole annotations a second",
+            served["a_second"],
+            f"through the server: {served['times_the_original']} times the original service's 8",
+        )
+        line(
+            "  in bare loops",
+            whole["bare"]["with_jpeg_a_second"],
+            f"{whole['bare']['times_the_original']} times; the detector alone {whole['bare']['detector_a_second']}",
+        )
+    for name, peer in parts.get("peers", {}).get("rows", {}).items():
+        if "participants" in peer:
+            ratio = (
+                f"gifcue carries {capacity['carried'] / peer['participants']:.2f} times as many"
+                if capacity and peer["participants"]
+                else ""
+            )
+            line(
+                f"peer {name}: carried",
+                peer["participants"],
+                f"{ratio}; {peer.get('analysed_per_participant_s')} analyses a second; {peer.get('why_limited', '')}",
+            )
+        else:
+            line(f"peer {name}", "not measured", peer["why"])
+    for count, carried in parts.get("cores", {}).get("carried", {}).items():
+        line(f"carried on {count} core{'s' if count != '1' else ''}", carried)
+    for row in parts.get("codecs", {}).get("rows", []) + parts.get("sizes", {}).get("rows", []):
+        line(
+            f"{row['codec']} {row['size']}: CPU ms a second",
+            _join({name: row.get(f"{name}_ms") for name in ("front", "decode", "detect")}),
+            f"of one participant; CPU for {row['participants_by_cpu']} of them",
+        )
+    for row in parts.get("stages", {}).get("rows", []):
+        line(f"stage {row['process']}: {row['stage']}", row["ms"], "CPU ms a frame")
+    for row in parts.get("batches", {}).get("rows", []):
+        line(
+            f"batch of {row['batch']}, {row['backend']}",
+            row["pictures_s"],
+            f"pictures a second of one worker, {row['device']}",
+        )
+    for name, why in failed.items():
+        line(name, "none", why)
+    return lines
+
+
+def _join(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def show(lines: list[Line]) -> None:
+    """The table for people."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table("figure", "value", "", title="gifcue")
+    for line in lines:
+        shown.add_row(*line)
+    Console(width=150).print(shown)
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """The command line. Ends with 1 where a part failed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.suite",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="tiny runs that prove nothing but that all of it works"
+    )
+    parser.add_argument("--out", type=Path, default=Path("bench-out"), help="where the results go")
+    parser.add_argument("--pictures", type=Path, help="where the pictures go, --out where it is not given")
+    parser.add_argument("--only", default="", help="parts to measure, of those that the table names: a,b")
+    arguments = parser.parse_args()
+    budget = QUICK if arguments.quick else Budget()
+    suite = Suite(budget, _tell)
+    started_s = time.monotonic()
+    about = machine()
+    asyncio.run(suite.run(frozenset(filter(None, arguments.only.split(",")))))
+    results = {
+        "machine": about,
+        "quick": arguments.quick,
+        "budget": asdict(budget),
+        "took_s": {**suite.took_s, "all": round(time.monotonic() - started_s, 1)},
+        "parts": suite.parts,
+        "failed": suite.failed,
+    }
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    (arguments.out / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    show(summary(suite.parts, suite.failed))
+    from benchmarks.pictures import draw
+
+    for path in draw(results, arguments.pictures or arguments.out):
+        _tell(f"drew {path}")
+    _tell(f"{about['cores']} cores of {about['processor']}, {results['took_s']['all']} s")
+    sys.exit(1 if suite.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -175,8 +175,8 @@ def show(figures: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"One frame on one core, {figures['frames']} frames")
-    for heading in ("", "median ms", "mean ms", "CPU ms", "faces", "hands", "share"):
+    table = Table(title=f"One frame on one core, milliseconds, {figures['frames']} frames")
+    for heading in ("", "median", "mean", "CPU", "faces", "hands", "share"):
         table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
     for name, each in figures["sides"].items():
         share = each.get("share")

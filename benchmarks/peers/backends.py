@@ -1,0 +1,212 @@
+"""The servers of the peers as processes, and what they cost."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+from benchmarks.peers import environments
+from benchmarks.peers.environments import HOME, REPOSITORY, EnvironmentMissing
+from benchmarks.server_process import ProcessCost, free_port
+
+START_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 20.0
+
+
+@dataclass(frozen=True)
+class Peer:
+    """`server` is the module of the peer's server, None where the client does all the work; `ports` those it takes,
+    one after another. `detector` is what the server serves unless told otherwise.
+    """
+
+    name: str
+    says: str
+    server: str | None = None
+    ports: int = 1
+    detector: str = ""
+
+
+PEERS = {
+    peer.name: peer
+    for peer in (
+        Peer(
+            "jpeg-http",
+            "a JPEG a sampled frame over HTTP to TensorFlow behind a web server",
+            "benchmarks.peers.jpeg_http_server",
+            detector="savedmodel",
+        ),
+        Peer("mediapipe", "MediaPipe hands + face mesh, a graph per participant"),
+        Peer(
+            "triton",
+            "raw frames over gRPC streams to Triton, serving gifcue's detector",
+            "benchmarks.peers.triton_server",
+            ports=3,
+            detector="litert",
+        ),
+    )
+}
+
+
+def environment() -> dict[str, str]:
+    """What the peers' processes run with: the repository's modules, and no library that sizes itself by the machine."""
+    shared = sysconfig.get_config_var("LIBDIR") if sysconfig.get_config_var("Py_ENABLE_SHARED") else None
+    paths = [path for path in (shared, os.environ.get("LD_LIBRARY_PATH")) if path]
+    return {
+        **os.environ,
+        "PYTHONPATH": str(REPOSITORY / "src"),
+        # Triton's Python stub is linked to a libpython that the loader must find, and it must be this Python's: with
+        # another patch release of the same minor version it fails on this one's standard library.
+        **({"LD_LIBRARY_PATH": ":".join(paths)} if paths else {}),
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "GLOG_minloglevel": "2",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+
+
+def exported_model(home: Path = HOME) -> Path:
+    """Where the SavedModel of the weights that are served now lies. Raises EnvironmentMissing."""
+    folder = home / "savedmodel"
+    stamp = folder / "exported"
+    if not stamp.is_file() or stamp.read_text(encoding="utf-8") != _weights():
+        raise EnvironmentMissing(
+            "jpeg-http: expected a SavedModel of the weights in models/, got none that is up to date: run "
+            "`python -m benchmarks.peers setup jpeg-http`"
+        )
+    return folder / "savedmodel" / "saved_model"
+
+
+def export_model(home: Path = HOME) -> None:
+    """Makes the SavedModel anew where the weights have changed: `gifcue export --no-int8`."""
+    with contextlib.suppress(EnvironmentMissing):
+        exported_model(home)
+        return
+    folder = home / "savedmodel"
+    environments.to_stderr("jpeg-http: exporting the SavedModel")
+    command = [sys.executable, "-m", "gifcue", "export", str(folder), "--no-int8"]
+    subprocess.run(command, check=True, stdout=sys.stderr)
+    (folder / "exported").write_text(_weights(), encoding="utf-8")
+
+
+def _weights() -> str:
+    folder = REPOSITORY / "models"
+    parts = [(folder / name).read_bytes() for name in ("weights.npz", "metadata.json")]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+@dataclass
+class Backend:
+    """`with Backend(peer, detector) as backend`: the peer's server, warm, at `backend.target`; nothing where the peer
+    has none.
+
+    Raises:
+        EnvironmentMissing: the peer was not set up.
+        RuntimeError: the server did not come up; with what it said last.
+    """
+
+    peer: Peer
+    detector: str = ""
+    target: str = ""
+    _process: subprocess.Popen[str] | None = field(default=None, repr=False)
+
+    def __enter__(self) -> Self:
+        if self.peer.server is None:
+            return self
+        python = environments.python_of(self.peer.name)
+        detector = self.detector or self.peer.detector
+        model = exported_model() if detector == "savedmodel" else REPOSITORY / "models"
+        port = free_ports(self.peer.ports)
+        command = [str(python), "-m", self.peer.server, detector, str(model), str(port)]
+        self._said = tempfile.TemporaryFile("w+")
+        self._process = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            self.target = self._ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._process is None:
+            return
+        with contextlib.suppress(psutil.NoSuchProcess):
+            own = self._tree()
+            self._process.terminate()
+            # Triton's children outlive a parent that is killed, so all are waited for, and ended if they must be.
+            _, left = psutil.wait_procs(own, STOP_TIMEOUT_S)
+            for process in left:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+        self._process.communicate()
+        self._said.close()
+
+    def cost(self) -> ProcessCost:
+        """Of the whole tree of the server's processes, from their start; all zero where the peer has no server."""
+        total = [0.0, 0, 0, 0]
+        for process in self._tree():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times, memory = process.cpu_times(), process.memory_full_info()
+                pss = getattr(memory, "pss", memory.uss)
+                for place, part in enumerate((times.user + times.system, memory.rss, memory.uss, pss)):
+                    total[place] += part
+        return ProcessCost("server", total[0], int(total[1]), int(total[2]), int(total[3]))
+
+    def _tree(self) -> list[psutil.Process]:
+        if self._process is None:
+            return []
+        first = psutil.Process(self._process.pid)
+        return [first, *first.children(recursive=True)]
+
+    def _ready(self) -> str:
+        """Waits for the line with the address; libraries may say other things before it."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        watch = threading.Timer(START_TIMEOUT_S, self._process.kill)
+        watch.start()
+        try:
+            for line in self._process.stdout:
+                if line.startswith("127.0.0.1:"):
+                    return line.strip()
+        finally:
+            watch.cancel()
+        self._said.seek(0)
+        last = "\n".join(self._said.read().strip().splitlines()[-5:])
+        raise RuntimeError(
+            f"{self.peer.name}: expected a server within {START_TIMEOUT_S:g} s, it ended: {last}"
+        )
+
+
+def free_ports(count: int) -> int:
+    """The first of so many free ports in a row."""
+    while True:
+        first = free_port()
+        try:
+            with contextlib.ExitStack() as stack:
+                for port in range(first, first + count):
+                    probe = stack.enter_context(socket.socket())
+                    probe.bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            continue

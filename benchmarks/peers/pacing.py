@@ -1,0 +1,52 @@
+"""When each frame of each participant is due, and which of them are looked at. Runs in the peers' environments."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Seat:
+    """One participant: its name, the footage it shows, and how many seconds later than the first it begins."""
+
+    name: str
+    footage: int
+    offset_s: float
+
+
+@dataclass(frozen=True)
+class Due:
+    """One frame: when it is due, in seconds after the start, whose it is, and its number from 0."""
+
+    due_s: float
+    seat: int
+    index: int
+
+
+def frames(seats: Sequence[Seat], fps: float, until_s: float, jitter_s: float, seed: int) -> Iterator[Due]:
+    """Every frame of every seat that is due before `until_s`, in the order of being due.
+
+    A frame is late of its turn by up to `jitter_s`, and never due before the one that it follows.
+    """
+    chance = [random.Random(f"{seed} {seat.name}") for seat in seats]
+
+    def due(seat: int, index: int, not_before_s: float) -> float:
+        turn_s = seats[seat].offset_s + index / fps
+        return max(turn_s + chance[seat].random() * jitter_s, not_before_s)
+
+    waiting = [(due(seat, 0, 0.0), seat, 0) for seat in range(len(seats))]
+    heapq.heapify(waiting)
+    while waiting:
+        due_s, seat, index = heapq.heappop(waiting)
+        if due_s >= until_s:
+            continue
+        yield Due(due_s, seat, index)
+        heapq.heappush(waiting, (due(seat, index + 1, due_s), seat, index + 1))
+
+
+def is_sampled(index: int, fps: float, rate: float) -> bool:
+    """Whether frame `index` of a stream of `fps` frames a second is one of the `rate` a second that are looked at."""
+    return index == 0 or int(index * rate / fps) > int((index - 1) * rate / fps)

@@ -64,7 +64,7 @@ def test_frames_are_as_large_as_served_ones(data: Path) -> None:
 def test_a_detector_and_its_saved_detections_give_the_same_report(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gifcue.cli.evaluate.detector_for", lambda model_dir, backend: OneFace())
+    monkeypatch.setattr("gifcue.cli.evaluate.detector_for", lambda model_dir, backend, precision: OneFace())
     saved, report = tmp_path / "found.json", tmp_path / "report"
     common = ["images", str(data), "--split", "dev", "--json"]
     ran = CliRunner().invoke(app, [*common, "--save-detections", str(saved), "--report", str(report)])
@@ -84,7 +84,7 @@ def test_a_detector_and_its_saved_detections_give_the_same_report(
 
 
 def test_the_text_names_every_label(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gifcue.cli.evaluate.detector_for", lambda model_dir, backend: OneFace())
+    monkeypatch.setattr("gifcue.cli.evaluate.detector_for", lambda model_dir, backend, precision: OneFace())
     said = CliRunner().invoke(app, ["images", str(data), "--split", "dev"], env={"COLUMNS": "160"}).stdout
     assert "one-face 3 test: 3 pictures of 2 groups" in said
     for word in ("thumbs_up", "false gestures on frames without hands: 0 of 3", "time a frame"):

@@ -45,7 +45,7 @@ def test_two_hundred_pictures(tmp_path: Path) -> None:
 
     copy_description(MODELS, tmp_path)
     export_saved_model(MODELS, tmp_path / "saved_model")
-    litert = open_detector(DetectorConfig(MODELS))
+    litert = open_detector(DetectorConfig(MODELS, precision="float"))
     saved = open_detector(DetectorConfig(tmp_path, "savedmodel"))
     assert saved.info.labels == litert.info.labels
     frames = pictures()

@@ -18,11 +18,17 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="
 app.command()(clips)
 
 
-def detector_for(model_dir: Path, backend: str) -> Detector:
+def detector_for(model_dir: Path, backend: str, precision: str = "int8") -> Detector:
     """Open the detector that the options name. Raises `ConfigError` or `ModelError`."""
-    from gifcue.detect.detector import Backend, DetectorConfig, open_detector
+    from gifcue.detect.detector import Backend, DetectorConfig, Precision, open_detector
 
-    return open_detector(DetectorConfig(model_dir=model_dir, backend=cast("Backend", backend)))
+    return open_detector(
+        DetectorConfig(
+            model_dir=model_dir,
+            backend=cast("Backend", backend),
+            precision=cast("Precision", precision),
+        )
+    )
 
 
 @app.callback()
@@ -38,6 +44,7 @@ def images(
     split: Annotated[str | None, typer.Option(help="The subdirectory to evaluate, dev say.")] = None,
     model_dir: Annotated[Path, typer.Option("--model", help="The model's directory.")] = Path("models"),
     backend: Annotated[str, typer.Option(help="litert or savedmodel.")] = "litert",
+    precision: Annotated[str, typer.Option(help="int8 as served, or float; litert only.")] = "int8",
     detections: Annotated[
         Path | None, typer.Option(help="Judge the detections in this JSON file instead of a model's.")
     ] = None,
@@ -71,7 +78,7 @@ def images(
     if detections is not None:
         predictions = read_predictions(detections, [p.name for p in truth], thresholds)
     else:
-        detector = detector_for(model_dir, backend)
+        detector = detector_for(model_dir, backend, precision)
         try:
             predictions = run_detector(
                 detector,

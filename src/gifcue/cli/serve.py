@@ -66,4 +66,4 @@ def check_model(detect: PoolSettings) -> None:
     if not detect.model_dir.is_dir():
         raise ModelError(f"detect.model_dir: expected a folder with a model, got {detect.model_dir}")
     if detect.backend == "litert":  # a SavedModel from elsewhere may come without gifcue's metadata
-        read_metadata(detect.model_dir, detect.backend)
+        read_metadata(detect.model_dir, detect.backend, detect.precision)

@@ -15,8 +15,10 @@ from gifcue.errors import ConfigError
 
 Frame = npt.NDArray[np.uint8]
 Backend = Literal["litert", "savedmodel"]
+Precision = Literal["int8", "float"]
 
 BACKENDS: tuple[Backend, ...] = ("litert", "savedmodel")
+PRECISIONS: tuple[Precision, ...] = ("int8", "float")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +30,24 @@ class DetectorConfig:
     one frame, best first, so that a poster of faces cannot stall a batch. `heads` are files of light heads
     (`gifcue.detect.heads`): gestures that a user taught, beside the model's own. `score_floor` is the score in
     finding below which nothing gets a close look, the model's own where unset: a close look costs a third of
-    finding, and what scores low there hardly ever passes a threshold after it.
+    finding, and what scores low there hardly ever passes a threshold after it. `precision` is that of LiteRT's
+    convolutions: `int8` takes the quantised networks that lie beside the float ones, where there are any.
     """
 
     model_dir: Path
     backend: Backend = "litert"
     threads: int = 1
-    max_faces: int = 4
-    max_hands: int = 6
+    max_faces: int = 8
+    max_hands: int = 8
     heads: tuple[Path, ...] = ()
     score_floor: float | None = None
+    precision: Precision = "int8"
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
             raise ConfigError(f"backend: expected one of {', '.join(BACKENDS)}, got {self.backend!r}")
+        if self.precision not in PRECISIONS:
+            raise ConfigError(f"precision: expected one of {', '.join(PRECISIONS)}, got {self.precision!r}")
         for name in ("threads", "max_faces", "max_hands"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected 1 or more, got {getattr(self, name)}")

@@ -74,7 +74,7 @@ class LiteRtDetector:
 
     def __init__(self, config: DetectorConfig) -> None:
         self._config = config
-        self._metadata: Metadata = read_metadata(config.model_dir, "litert")
+        self._metadata: Metadata = read_metadata(config.model_dir, "litert", config.precision)
         self._score_floor = max(self._metadata.score_floor, config.score_floor or 0.0)
         self._networks: dict[str, Network] = {
             name: Network(path, config.threads) for name, path in self._metadata.files.items()

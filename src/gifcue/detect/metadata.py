@@ -92,8 +92,8 @@ class Metadata:
     longest_px: int
 
 
-def read_metadata(model_dir: Path, backend: str) -> Metadata:
-    """Reads and checks what lies in `model_dir`.
+def read_metadata(model_dir: Path, backend: str, precision: str = "float") -> Metadata:
+    """Reads and checks what lies in `model_dir`; with `precision` int8 its quantised files, where it has them.
 
     Raises:
         ModelError: a file is missing or damaged, a checksum differs, or a label is not in the label map.
@@ -107,15 +107,19 @@ def read_metadata(model_dir: Path, backend: str) -> Metadata:
         raise ModelError(f"{path}: expected format {FORMAT}, got {raw.get('format')!r}")
     labels = read_label_map(model_dir / LABEL_MAP)
     try:
-        return _from_json(raw, model_dir, backend, labels.names)
+        return _from_json(raw, model_dir, backend, precision, labels.names)
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: expected metadata of format {FORMAT}, got {error!r}") from error
 
 
-def _from_json(raw: dict[str, Any], model_dir: Path, backend: str, labels: tuple[str, ...]) -> Metadata:
+def _from_json(
+    raw: dict[str, Any], model_dir: Path, backend: str, precision: str, labels: tuple[str, ...]
+) -> Metadata:
     files: dict[str, Path] = {}
     checksums: dict[str, str] = {}
     for network, entry in raw["files"].items():
+        if precision == "int8":
+            entry = entry.get("int8", entry)
         files[network] = model_dir / entry["path"]
         checksums[entry["path"]] = entry["sha256"]
         if backend == "litert":

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gifcue.detect.detector import Backend, DetectorConfig
+from gifcue.detect.detector import Backend, DetectorConfig, Precision
 from gifcue.errors import ConfigError
 
 _BATCH_LIMITS: dict[Backend, int] = {"litert": 1, "savedmodel": 8}
@@ -29,6 +29,9 @@ class PoolSettings(BaseModel):
         default_factory=default_model_dir,
         description="The folder with the weights, label_map.pbtxt and metadata.json. Unset: `models` of the checkout "
         "that gifcue runs from, or else of the current folder.",
+    )
+    precision: Precision = Field(
+        default="int8", description="How litert computes: int8 is several times faster, float the reference."
     )
     workers: int = Field(
         default=1, ge=1, le=64, description="Detector processes: one a GPU, or one a group of CPU cores."
@@ -61,8 +64,8 @@ class PoolSettings(BaseModel):
         le=1.0,
         description="The score in finding below which a face or hand gets no close look (litert).",
     )
-    max_faces: int = Field(default=4, ge=1, le=64, description="Faces looked at in one frame, best first.")
-    max_hands: int = Field(default=6, ge=1, le=64, description="Hands looked at in one frame, best first.")
+    max_faces: int = Field(default=8, ge=1, le=64, description="Faces looked at in one frame, best first.")
+    max_hands: int = Field(default=8, ge=1, le=64, description="Hands looked at in one frame, best first.")
 
     gestures_dir: Path | None = Field(
         default=None,
@@ -74,6 +77,7 @@ class PoolSettings(BaseModel):
         return DetectorConfig(
             model_dir=self.model_dir,
             backend=self.backend,
+            precision=self.precision,
             threads=self.threads,
             max_faces=self.max_faces,
             max_hands=self.max_hands,

@@ -1,4 +1,4 @@
-"""`python -m gifcue.training`: train CONFIG, pack CONFIG..., calibrate, export. `gifcue train` and `gifcue export` do
+"""`python -m gifcue.training`: train, average, pack, calibrate, export. `gifcue train` and `gifcue export` do
 the same.
 """
 
@@ -22,6 +22,11 @@ def main() -> None:
     train.add_argument("--epochs", type=int)
     train.add_argument("--start-from", type=Path)
 
+    average = commands.add_parser("average", help="the mean of several runs' weights, as a run of its own")
+    average.add_argument("config", type=Path, help="describes the network")
+    average.add_argument("out", type=Path, help="the folder of the new run")
+    average.add_argument("runs", type=Path, nargs="+", help="folders of finished runs of that network")
+
     pack = commands.add_parser("pack", help="make a model folder from three finished runs, and calibrate it")
     pack.add_argument("configs", type=Path, nargs=3, help="those of the detector, the hand and the face")
     pack.add_argument("--model-dir", type=Path, default=Path("models"))
@@ -44,6 +49,11 @@ def main() -> None:
         from gifcue.training.loop import train as run_training
 
         run_training(given.pop("config"), report=report, **given)
+    elif command == "average":
+        from gifcue.training.export import average_runs
+
+        average_runs(given["config"], given["runs"], given["out"])
+        report(f"{given['out']}: the mean of {len(given['runs'])} runs")
     elif command == "pack":
         from gifcue.training.export import pack as make_folder
 

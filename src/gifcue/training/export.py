@@ -18,10 +18,11 @@ from typing import Any, cast
 import keras
 import numpy as np
 
+from gifcue.detect.detector import DetectorConfig
 from gifcue.detect.glue import STRIDE
 from gifcue.detect.metadata import FORMAT, LABEL_MAP, METADATA
 from gifcue.errors import ConfigError
-from gifcue.training.checkpoint import AVERAGED
+from gifcue.training.checkpoint import AVERAGED, save_averaged
 from gifcue.training.config import Task, TrainingConfig, read_config
 from gifcue.training.lessons import build_network
 
@@ -30,6 +31,12 @@ WEIGHTS = "weights.npz"
 VERSION = "0.1.0"
 # How much the landmarks' extent counts in a box, and how much it is enlarged; measured on people held out of training.
 REFINEMENT = {"face": {"weight": 0.0, "scale": 1.0}, "hand": {"weight": 0.5, "scale": 1.3}}
+# What stays in float where convolutions are quantised: 256 steps are too few for a softmax over a heat map, and for
+# what is computed from it.
+IN_FLOAT = (
+    "BATCH_MATMUL", "CONCATENATION", "DIV", "EXP", "FULLY_CONNECTED", "MUL", "RESHAPE", "RSQRT", "SOFTMAX", "SQRT",
+    "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "SUM", "TRANSPOSE",
+)  # fmt: skip
 # The settings that shape a network, beside its input's size.
 SHAPE = ("classes", "points", "channels", "blocks")
 
@@ -67,9 +74,30 @@ def pack(
         network.load_weights(weights)
         for i, value in enumerate(network.get_weights()):
             arrays[f"{name}/{i}"] = value.astype(np.float16)
+    from gifcue.training.quantise import add_int8
+
     np.savez_compressed(model_dir / WEIGHTS, **arrays)
     write_metadata(model_dir, read)
     export_litert(model_dir, report=report)
+    add_int8(model_dir, read["detector"].data_dir, report=report)
+
+
+def average_runs(config: Path, runs: Sequence[Path], out: Path) -> None:
+    """Writes the mean of the averaged weights of several runs of one network, one start apart: it often beats each.
+
+    Raises:
+        ConfigError: a run has no averaged weights, or those of another network.
+    """
+    network = fresh_network(read_config(config))
+    read = []
+    for run in runs:
+        try:
+            network.load_weights(run / AVERAGED)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{run}: expected weights of this network, got {error}") from error
+        read.append(network.get_weights())
+    network.set_weights([np.mean(values, axis=0) for values in zip(*read, strict=True)])
+    save_averaged(out, network)
 
 
 def export(
@@ -84,35 +112,34 @@ def export(
 ) -> None:
     """Makes everything that can be served from the weights in `model_dir`, as folders of `out`.
 
-    `litert` (float16 weights) and `int8` are model folders that a server can open, `savedmodel` is one for TensorFlow.
-    With `data_dir` (needed for int8, whose ranges come from its train split) the accuracy of each is measured on
-    `split`, and what each step loses is reported.
+    `litert` is a model folder that a server can open (float16 weights, and int8 where asked for), `savedmodel` one for
+    TensorFlow. With `data_dir` (needed for int8, whose ranges come from its train split) the accuracy of each is
+    measured on `split`, and what each step loses is reported.
 
     Raises:
         ConfigError: weights are missing, or int8 was asked for without data.
         ModelError: the metadata is damaged.
     """
     from gifcue.training.graph import export_saved_model
-    from gifcue.training.quantise import export_int8, measure_folders
+    from gifcue.training.quantise import add_int8, measure
 
     if int8 and data_dir is None:
         raise ConfigError("data_dir: expected photographs for the ranges of int8, got none")
-    folders = {"litert": out / "litert"}
-    copy_description(model_dir, folders["litert"])
-    export_litert(folders["litert"], report=report)
+    litert, saved = out / "litert", out / "savedmodel"
+    copy_description(model_dir, litert)
+    export_litert(litert, report=report)
+    forms = {"float": DetectorConfig(litert, precision="float")}
     if int8 and data_dir is not None:
-        folders["int8"] = out / "int8"
-        export_int8(model_dir, folders["int8"], data_dir, report=report)
+        add_int8(litert, data_dir, report=report)
+        forms["int8"] = DetectorConfig(litert, precision="int8")
     if saved_model:
-        folders["savedmodel"] = out / "savedmodel"
-        copy_description(model_dir, folders["savedmodel"])
-        export_saved_model(model_dir, folders["savedmodel"] / "saved_model")
-        files = (folders["savedmodel"] / "saved_model").rglob("*")
-        report(
-            f"{folders['savedmodel']}: {sum(file.stat().st_size for file in files if file.is_file()):,} bytes"
-        )
+        copy_description(model_dir, saved)
+        export_saved_model(model_dir, saved / "saved_model")
+        files = (saved / "saved_model").rglob("*")
+        report(f"{saved}: {sum(file.stat().st_size for file in files if file.is_file()):,} bytes")
+        forms["savedmodel"] = DetectorConfig(saved, "savedmodel")
     if data_dir is not None:
-        measure_folders(folders, data_dir, split, report=report)
+        measure(forms, data_dir, split, report=report)
 
 
 def copy_description(model_dir: Path, out: Path) -> None:
@@ -185,6 +212,12 @@ def export_litert(model_dir: Path, *, report: Report = print) -> dict[str, int]:
         path.write_bytes(content)
         sizes[name] = len(content)
         report(f"{path}: {len(content):,} bytes")
+
+    def change(metadata: dict[str, Any]) -> None:
+        # Quantised files of other weights are worse than none.
+        metadata["files"] = {name: {"path": f"{name}.tflite", "sha256": ""} for name in NETWORKS}
+
+    update_metadata(model_dir, change)
     update_checksums(model_dir)
     return sizes
 
@@ -195,11 +228,12 @@ def convert(
     """One network as LiteRT: uint8 [1, H, W, 3] in, named float outputs.
 
     `half` stores float16 weights (computed in float32); `examples` yields uint8 batches of one and asks for
-    int8.
+    int8 convolutions.
     """
     import tensorflow as tf
 
-    served = served_function(network, config, raw=examples is not None)
+    # The detector ends with its convolutions, and numpy does the rest; the close looks go on in float.
+    served = served_function(network, config, raw=examples is not None and config.task == "detector")
     shape = (1, config.height, config.width, 3)
 
     class Holder(tf.Module):  # type: ignore[misc]
@@ -220,7 +254,13 @@ def convert(
             converter.target_spec.supported_types = [tf.float16]
         if examples is not None:
             converter.representative_dataset = examples
-        return bytes(converter.convert())
+        if examples is None or config.task == "detector":
+            return bytes(converter.convert())
+        options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=list(IN_FLOAT))
+        mixed = tf.lite.experimental.QuantizationDebugger(
+            converter=converter, debug_dataset=examples, debug_options=options
+        )
+        return bytes(mixed.get_nondebug_quantized_model())
 
 
 def served_function(
@@ -316,9 +356,11 @@ def update_checksums(model_dir: Path) -> None:
 
     def change(metadata: dict[str, Any]) -> None:
         for entry in metadata["files"].values():
-            content = (model_dir / entry["path"]).read_bytes()
-            entry["sha256"] = hashlib.sha256(content).hexdigest()
-            entry["bytes"] = len(content)
+            for form in (entry, entry.get("int8")):
+                if form is not None:
+                    content = (model_dir / form["path"]).read_bytes()
+                    form["sha256"] = hashlib.sha256(content).hexdigest()
+                    form["bytes"] = len(content)
 
     update_metadata(model_dir, change)
 

@@ -4,68 +4,79 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from gifcue.detect import glue
-from gifcue.detect.detector import Backend, DetectorConfig, open_detector
+from gifcue.detect.detector import DetectorConfig, open_detector
 from gifcue.detect.metadata import Metadata, read_metadata
-from gifcue.training.export import (
-    convert,
-    copy_description,
-    described,
-    export_litert,
-    load_networks,
-    update_checksums,
-)
+from gifcue.training.export import convert, described, load_networks, update_checksums, update_metadata
 from gifcue.training.samples import Photo, read_image, read_photos
 
-# Photographs whose activations set the ranges: more change nothing that can be measured.
+# Pictures whose activations set the ranges: more change nothing that can be measured.
 EXAMPLES = 240
 
 Report = Callable[[str], None]
 
 
-def export_int8(model_dir: Path, out: Path, data_dir: Path, *, report: Report = print) -> None:
-    """Writes a model folder whose detector computes in int8; ranges come from the train split of `data_dir`.
+def add_int8(model_dir: Path, data_dir: Path, *, report: Report = print) -> None:
+    """Writes `NAME.int8.tflite` beside each network of `model_dir`; ranges come from the train split of `data_dir`.
 
-    The close looks stay as they are: 256 steps are too few for the softmax over their heat maps.
+    Convolutions compute in int8; what turns their answers into scores, boxes and landmarks stays in float.
+
+    Raises:
+        ConfigError: the weights or the photographs are missing.
+        ModelError: the metadata is damaged.
     """
-    copy_description(model_dir, out)
-    export_litert(out, report=lambda line: None)
     configs, metadata = described(model_dir), read_metadata(model_dir, "savedmodel")
     photos = [photo for photo in read_photos(data_dir, "train") if not photo.is_tight_crop]
-    photos = photos[:: max(1, len(photos) // EXAMPLES)]
-    network = load_networks(model_dir)["detector"]
-    content = convert(network, configs["detector"], examples=partial(_examples, photos, metadata))
-    (out / "detector.tflite").write_bytes(content)
-    report(f"{out / 'detector.tflite'}: {len(content):,} bytes")
-    update_checksums(out)
+    for name, network in load_networks(model_dir).items():
+
+        def examples(name: str = name) -> Iterator[list[Any]]:
+            return _scenes(photos, metadata) if name == "detector" else _crops(photos, name, metadata)
+
+        content = convert(network, configs[name], examples=examples)
+        path = model_dir / f"{name}.int8.tflite"
+        path.write_bytes(content)
+        report(f"{path}: {len(content):,} bytes")
+
+    def change(written: dict[str, Any]) -> None:
+        for name, entry in written["files"].items():
+            entry["int8"] = {"path": f"{name}.int8.tflite", "sha256": ""}
+
+    update_metadata(model_dir, change)
+    update_checksums(model_dir)
 
 
-def _examples(photos: list[Photo], metadata: Metadata) -> Iterator[list[Any]]:
+def _scenes(photos: list[Photo], metadata: Metadata) -> Iterator[list[Any]]:
     info = metadata.info
-    for photo in photos:
+    size = (info.input_width, info.input_height)
+    for photo in photos[:: max(1, len(photos) // EXAMPLES)]:
         frame = read_image(photo.path)
-        fit = glue.Letterbox.fit(frame.shape[1], frame.shape[0], info.input_width, info.input_height)
-        size = (info.input_width, info.input_height)
+        fit = glue.Letterbox.fit(frame.shape[1], frame.shape[0], *size)
         yield [glue.warp(frame, fit.matrix(), size, glue.LETTERBOX_GREY)[None]]
 
 
-def measure_folders(
-    folders: Mapping[str, Path], data_dir: Path, split: str, *, report: Report = print
+def _crops(photos: list[Photo], kind: str, metadata: Metadata) -> Iterator[list[Any]]:
+    stage = metadata.stages[kind]
+    having = [photo for photo in photos if photo.of_kind(kind)]
+    for photo in having[:: max(1, len(having) // EXAMPLES)]:
+        sample = photo.of_kind(kind)[0]
+        yield [glue.crop(read_image(photo.path), sample.box, stage.margin, stage.size)[None]]
+
+
+def measure(
+    forms: Mapping[str, DetectorConfig], data_dir: Path, split: str, *, report: Report = print
 ) -> dict[str, dict[str, float]]:
-    """The figures of every folder on a split, and what it loses against the first. Returns them by folder."""
+    """The figures of every form of a model on a split, and what it loses against the first. Returns them by form."""
     from gifcue.training.evaluation.figures import evaluate
     from gifcue.training.evaluation.run import run_detector
     from gifcue.training.evaluation.truth import read_truth
 
     truth = read_truth(data_dir, split)
     figures: dict[str, dict[str, float]] = {}
-    for name, folder in folders.items():
-        backend: Backend = "savedmodel" if name == "savedmodel" else "litert"
-        detector = open_detector(DetectorConfig(folder, backend))
+    for name, form in forms.items():
+        detector = open_detector(form)
         labels = evaluate(truth, run_detector(detector, truth, clock=time.perf_counter)).report["labels"]
         detector.close()
         figures[name] = {

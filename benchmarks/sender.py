@@ -9,6 +9,7 @@ Linux' monotonic clock is one for all processes, so times are comparable between
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import os
 import random
@@ -271,8 +272,13 @@ class Sender:
         self._seen.cpu_s = time.process_time() - cpu_s
         self._settle()
         self._count(measured_s)
-        self._close()
+        self._half_close()
         return seen
+
+    def close(self) -> None:
+        """Lets go of the connections, whatever is under way."""
+        for stream in self._all:
+            stream.call.close()
 
     @property
     def _all(self) -> list[_Stream]:
@@ -353,12 +359,10 @@ class Sender:
                 seen.moving_s.append(sum(each.moves[first:]) / self._plan.fps)
                 seen.moving_analysed.append(sum(each.moves[sequence] for sequence, _ in decided))
 
-    def _close(self) -> None:
+    def _half_close(self) -> None:
         for stream in self._all:
             stream.call.half_close()
         self._hear_until(lambda: all(stream.call.is_ended for stream in self._all), _END_TIMEOUT_S)
-        for stream in self._all:
-            stream.call.close()
 
 
 def main(connection: Connection, plan: Plan) -> None:
@@ -366,9 +370,9 @@ def main(connection: Connection, plan: Plan) -> None:
     if plan.cores is not None:
         os.sched_setaffinity(0, plan.cores)
     try:
-        sender = Sender(plan)
-        sender.open()
-        connection.send("ready")
-        connection.send(sender.run(connection.recv()))
+        with contextlib.closing(Sender(plan)) as sender:
+            sender.open()
+            connection.send("ready")
+            connection.send(sender.run(connection.recv()))
     except (CallEnded, OSError, ValueError) as error:
         connection.send(f"{type(error).__name__}: {error}")

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.pictures import draw
+from benchmarks.suite import QUICK, Suite, summary
+
+
+def parts() -> dict[str, Any]:
+    """What a run measures, in the least that the table and the pictures need."""
+    at = {
+        "participants": 20,
+        "due_to_decision_ms": {"p50": 40.0, "p95": 120.0, "p99": 140.0, "max": 160.0},
+        "analysed_moving_s": {"least": 3.5, "mean": 4.0},
+        "offered": 12000,
+        "received": 12000,
+        "dropped": {},
+        "cpu_cores": {"front": 0.2, "decode": 0.6, "detect": 1.0, "load generator": 0.1},
+        "server_memory_mb": 238.0,
+        "memory_mb": {"pss": {"front": 60.0, "decode": 100.0, "detect": 78.0}},
+    }
+    format_row = {
+        "codec": "h264",
+        "size": "640x360",
+        "front_ms": 5.0,
+        "decode_ms": 15.0,
+        "detect_ms": 30.0,
+        "participants_by_cpu": 40.0,
+    }
+    return {
+        "ceiling": {
+            "participants": 30.0,
+            "analysed_per_participant_s": 5.0,
+            "share": {
+                "ceiling_participants": 25.0,
+                "analysed_per_participant_s": 3.0,
+                "by_participants": 0.8,
+                "by_cpu": 0.9,
+                "by_cpu_with_sender": 0.85,
+                "front_share_of_cpu": 0.11,
+            },
+        },
+        "memory": {"server_memory_mb": 200.0},
+        "capacity": {"carried": 20, "why_limited": "p95 170 ms, over 150", "at_capacity": at, "runs": []},
+        "curve": {
+            "rows": [
+                {"participants": 10, "p50_ms": 30.0, "p95_ms": 50.0, "p99_ms": 60.0, "front_cores": 0.1},
+                {"participants": 30, "p50_ms": 300.0, "p95_ms": None, "p99_ms": None, "front_cores": 0.2},
+            ]
+        },
+        "codecs": {"rows": [format_row]},
+        "sizes": {"rows": [format_row]},
+        "stages": {"rows": [{"process": "front", "stage": "wire", "ms": 0.01}]},
+        "batches": {"rows": [{"backend": "litert", "device": "cpu", "batch": 1, "pictures_s": 70.0}]},
+        "annotations": {
+            "served": {"a_second": 80.0, "times_the_original": 10.0},
+            "bare": {"with_jpeg_a_second": 100.0, "times_the_original": 12.5, "detector_a_second": 110.0},
+        },
+        "cores": {"carried": {"1": 9}},
+        "peers": {
+            "rows": {
+                "jpeg-http": {"participants": 4, "analysed_per_participant_s": 3.0, "why_limited": "p95"},
+                "triton": {"why": "not measured: run python -m benchmarks.peers setup"},
+            }
+        },
+    }
+
+
+def test_the_table_has_every_part() -> None:
+    lines = {what: (value, remark) for what, value, remark in summary(parts(), {"sizes": "failed: x"})}
+
+    assert lines["participants carried"][0] == "20"
+    assert lines["  memory a participant, MB"] == ("2.0", "beyond the first; with one: 200.0 MB")
+    assert lines["  gifcue's share, by participants"][0] == "0.8"
+    assert lines["peer jpeg-http: carried"][1].startswith("gifcue carries 5.00 times as many")
+    assert lines["peer triton"] == ("not measured", "not measured: run python -m benchmarks.peers setup")
+    assert lines["carried on 1 core"][0] == "9"
+    assert lines["sizes"] == ("none", "failed: x")
+
+
+def test_nothing_measured_is_an_empty_table() -> None:
+    assert summary({}, {}) == []
+
+
+def test_there_is_a_picture_for_each_part(tmp_path: Path) -> None:
+    results = json.loads(json.dumps({"parts": parts()}))
+
+    drawn = draw(results, tmp_path)
+
+    assert {path.stem for path in drawn} == {"latency", "load", "carried", "formats", "stages", "batches"}
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn)
+    assert draw({"parts": {}}, tmp_path / "empty") == []
+
+
+async def test_a_part_that_fails_costs_no_other(monkeypatch: Any) -> None:
+    told: list[str] = []
+    suite = Suite(QUICK, told.append)
+
+    async def broken() -> dict[str, Any]:
+        raise ValueError("expected this")
+
+    async def sound() -> dict[str, Any]:
+        return {"rows": []}
+
+    await suite._part("first", broken)
+    await suite._part("second", sound)
+
+    assert suite.failed == {"first": "failed: ValueError: expected this"}
+    assert suite.parts == {"second": {"rows": []}}
+
+
+async def test_no_part_begins_once_the_time_is_up() -> None:
+    suite = Suite(type(QUICK)(limit_s=-1.0), lambda line: None)
+
+    async def never() -> dict[str, Any]:
+        raise AssertionError("expected not to be begun")
+
+    await suite._part("late", never)
+
+    assert suite.failed == {"late": "not measured: the time was up"}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,7 @@ from benchmarks.footage import footage_of, own_footage
 from benchmarks.peers import environments
 from benchmarks.peers.backends import PEERS, Backend, export_model
 from benchmarks.peers.environments import EnvironmentMissing
-from benchmarks.peers.judging import DETECTORS
+from benchmarks.peers.judging import DETECTORS, cores
 from benchmarks.peers.trial import Bounds, Offer, find_capacity, run
 
 
@@ -60,7 +61,9 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("--participants", type=int, default=4)
         else:
             command.add_argument("--bound-ms", type=float, default=BOUND_MS)
-            command.add_argument("--start", type=int, default=4, help="participants of the first run")
+            command.add_argument(
+                "--start", type=int, default=4 * cores(), help="participants of the first run"
+            )
             command.add_argument("--most", type=int, default=256, help="participants at most")
             command.add_argument(
                 "--confirm-s", type=float, help="measured in the confirming run; twice --seconds"
@@ -91,6 +94,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
                 start=arguments.start,
                 most=arguments.most,
                 confirm_s=arguments.confirm_s,
+                limit_s=arguments.limit_s,
             )
         )
 
@@ -115,6 +119,8 @@ def show(figures: dict[str, Any]) -> None:
 def main() -> None:
     """Runs a command; what is wrong is said in a line."""
     arguments = parser().parse_args()
+    # Servers are ended as their blocks are left, which a signal alone would not do.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("expected to finish, was terminated"))
     try:
         if arguments.command == "setup":
             for name in [arguments.name] if arguments.name else PEERS:

@@ -149,7 +149,7 @@ class Client:
         plan = self._plan
         end_s = plan.warm_up_s + plan.seconds
         give_up_s = start_s + end_s + plan.settle_s
-        cpu_before_s: float | None = None
+        cpu_before_s, is_begun = self._cpu(), False
         for number, due in enumerate(frames(plan.seats, plan.fps, end_s, plan.jitter_ms / 1000, plan.seed)):
             is_measured = due.due_s >= plan.warm_up_s
             is_asked = self._is_asked(due)
@@ -159,15 +159,15 @@ class Client:
                 continue  # only to count what was offered
             if wait_s > 0 or number % _YIELD_EVERY == 0:
                 await self._sleep(max(0.0, wait_s))
-            if is_measured and cpu_before_s is None:
-                cpu_before_s = self._cpu()
+            if is_measured and not is_begun:
+                cpu_before_s, is_begun = self._cpu(), True
             payloads = self._footage[due.seat].packets
             picture = self._decoders[due.seat].decode(payloads[due.index % len(payloads)])
             if is_measured:
                 self.seen.late_ms.append((self._clock() - start_s - due.due_s) * 1000.0)
             if is_asked and picture is not None:
                 self._start(due, start_s + due.due_s, picture, is_measured)
-        self.seen.cpu_s = self._cpu() - (cpu_before_s or 0.0)
+        self.seen.cpu_s = self._cpu() - cpu_before_s
         await self._settle(give_up_s)
         self.seen.faults = dict(self._faults)
         return self.seen
@@ -200,12 +200,14 @@ class Client:
             self._waiting[seat] -= 1
 
     async def _settle(self, until_s: float) -> None:
-        while self._tasks and (left_s := until_s - self._clock()) > 0:
-            await asyncio.wait(self._tasks, timeout=left_s, return_when=asyncio.FIRST_COMPLETED)
-        for task in list(self._tasks):
+        """Waits for what is still to come; what does not is given up."""
+        timer = asyncio.ensure_future(self._sleep(max(0.0, until_s - self._clock())))
+        while self._tasks and not timer.done():
+            await asyncio.wait({*self._tasks, timer}, return_when=asyncio.FIRST_COMPLETED)
+        left = {timer, *self._tasks}
+        for task in left:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await asyncio.wait(left)
 
 
 def side_of(peer: str) -> Side:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ class Offer:
     fps: float = 30.0
     rate: float = 5.0
     moving_only: bool = False
-    warm_up_s: float = 2.0
+    warm_up_s: float = 1.0
     jitter_ms: float = 5.0
     seed: int = 1
     clients: int = 0
@@ -167,6 +168,8 @@ class Bounds:
 
     def why_not(self, figures: Figures) -> str:
         """Why this measurement is over capacity, in a few words; empty where it is not."""
+        if figures.get("untried"):
+            return "no time left to try it"
         missing = figures["sampled"] - figures["answered"]
         if missing:
             return f"{missing} of {figures['sampled']} sampled frames without an answer"
@@ -187,14 +190,24 @@ async def find_capacity(
     bounds: Bounds,
     seconds: float,
     *,
-    start: int = 4,
+    start: int = 8,
     most: int = 256,
     confirm_s: float | None = None,
+    limit_s: float = math.inf,
+    clock: Callable[[], float] = time.monotonic,
+    trial: Callable[[Backend, Offer, int, float], Figures] = run,
 ) -> Figures:
-    """Searches as gifcue's own capacity is searched, and reports one flat object."""
+    """Searches as gifcue's own capacity is searched, and reports one flat object.
+
+    After `limit_s` no size is tried any more that was not: the answer is the largest one that was carried by then, once
+    it is confirmed, and `why_limited` says so.
+    """
+    begun_s = clock()
 
     async def once(count: int, confirming: bool) -> Figures:
-        seen = run(backend, offer, count, (confirm_s or 2 * seconds) if confirming else seconds)
+        if clock() - begun_s > limit_s and not confirming:
+            return {"participants": count, "untried": True}
+        seen = trial(backend, offer, count, (confirm_s or 2 * seconds) if confirming else seconds)
         verdict = bounds.why_not(seen) or "carried"
         environments.to_stderr(
             f"{backend.peer.name}, {count} participants: p95 {seen['p95_ms']} ms, {verdict}"
@@ -207,9 +220,7 @@ async def find_capacity(
 def capacity_report(name: str, bounds: Bounds, capacity: Capacity) -> Figures:
     """The figures of the confirming run on top, null where nothing is carried; every run below."""
     at = capacity.at or {}
-    short = (
-        "participants", "p95_ms", "answered", "sampled", "confirming", "why_not", "cpu_cores",
-    )  # fmt: skip
+    short = ("participants", "p95_ms", "answered", "sampled", "confirming", "why_not", "cpu_cores")
     return {
         "peer": name,
         "participants": capacity.participants,
@@ -220,7 +231,7 @@ def capacity_report(name: str, bounds: Bounds, capacity: Capacity) -> Figures:
         "analysed_per_participant_s": at.get("analysed_per_participant_s"),
         "why_limited": capacity.why_limited,
         "at_capacity": capacity.at,
-        "runs": [{key: each[key] for key in short} for each in capacity.runs],
+        "runs": [{key: each.get(key) for key in short} for each in capacity.runs],
     }
 
 

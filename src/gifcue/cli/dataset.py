@@ -202,6 +202,25 @@ def autolabel(
     )
 
 
+@app.command()
+def compose(
+    data: Annotated[Path, typer.Argument(help="The directory of the splits, with their landmarks.npz.")],
+    out: Annotated[Path, typer.Argument(help="An empty directory for videos, events.json and script.json.")],
+    split: Annotated[str, typer.Option(help="Whose photographs: train to tune on, dev to judge by.")] = "dev",
+    minutes: Annotated[float, typer.Option(help="Minutes of video in all.", min=0.2, max=600)] = 20.0,
+    seed: Annotated[int, typer.Option(help="The same seed deals the same sequences.", min=0)] = 1,
+) -> None:
+    """Make long sequences of photographs, with what is expected of them, for `gifcue evaluate clips`."""
+    from gifcue.training.dataset.composing.run import compose as run
+    from gifcue.training.dataset.progress import rich_track
+
+    done = run(data, out, split=split, minutes=minutes, seed=seed, track=rich_track)
+    expected = ", ".join(f"{count} {label}" for label, count in sorted(done.expected.items())) or "none"
+    typer.echo(f"{len(done.sequences)} sequences, {done.seconds / 60:.1f} minutes, written to {out}")
+    typer.echo(f"{sum(done.expected.values())} reactions expected: {expected}")
+    typer.echo("They show the persons of the photographs: keep them as private, and never commit them.")
+
+
 def _shares(text: str) -> dict[str, float]:
     try:
         pairs = [part.split("=") for part in text.split(",")]

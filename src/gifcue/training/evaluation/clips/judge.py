@@ -83,7 +83,7 @@ def judge_clip(clip: Clip, run: ClipRun) -> ClipJudged:
     for event in run.started:
         if id(event) in answering:
             continue
-        if event.label in clip.allow:
+        if _is_allowed(clip, event):
             allowed.append(event)
         else:
             again = any(_answered_by(expected, event) for expected in clip.expect)
@@ -109,6 +109,14 @@ def _answers(expect: Sequence[Expected], started: Sequence[PolicyEvent]) -> dict
 def _answered_by(expected: Expected, event: PolicyEvent) -> bool:
     from_s, to_s = expected.start_s - ROUNDING_S, expected.end_s + LATE_S + ROUNDING_S
     return event.label == expected.label and from_s <= event.at_s <= to_s
+
+
+def _is_allowed(clip: Clip, event: PolicyEvent) -> bool:
+    """No grace here, unlike `LATE_S`: whoever allows a span says how long."""
+    return event.label in clip.allow or any(
+        span.label == event.label and span.start_s - ROUNDING_S <= event.at_s <= span.end_s + ROUNDING_S
+        for span in clip.allow_spans
+    )
 
 
 def _judged(expected: Expected, answer: PolicyEvent | None, run: ClipRun) -> Judged:

@@ -2,10 +2,10 @@
 
     {"clips": {"talk.mp4": {"seconds": 30.6,
                             "expect": [{"label": "smile", "start_s": 9.8, "end_s": 12.6}],
-                            "allow": ["thinking"]}}}
+                            "allow": ["thinking", {"label": "wave", "start_s": 20.0, "end_s": 22.5}]}}}
 
-`expect`: must be found, once each. `allow`: neither asked for nor counted as false. Every other reaction that
-starts is false. `seconds` is optional, further keys are left alone.
+`expect`: must be found, once each. `allow`: neither asked for nor counted as false, all the time or where it starts
+within a span. Every other reaction that starts is false. `seconds` is optional, further keys are left alone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 
 
 class Expected(BaseModel):
-    """A reaction that somebody means, from `start_s` to `end_s` of the clip."""
+    """A reaction that somebody means, or that may be seen, from `start_s` to `end_s` of the clip."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,7 +41,7 @@ class Expected(BaseModel):
 class _Entry(BaseModel):
     seconds: float | None = Field(default=None, gt=0.0)
     expect: tuple[Expected, ...] = ()
-    allow: frozenset[str] = frozenset()
+    allow: tuple[str | Expected, ...] = ()
 
 
 class _File(BaseModel):
@@ -50,13 +50,17 @@ class _File(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One clip and what it holds. `seconds` is None where the file does not tell."""
+    """One clip and what it holds. `seconds` is None where the file does not tell.
+
+    `allow` are labels that may start at any time, `allow_spans` such as may start within a span.
+    """
 
     name: str
     path: Path
     seconds: float | None = None
     expect: tuple[Expected, ...] = ()
     allow: frozenset[str] = frozenset()
+    allow_spans: tuple[Expected, ...] = ()
 
 
 def read_clips(directory: Path, only: Sequence[str] = ()) -> list[Clip]:
@@ -78,7 +82,14 @@ def read_clips(directory: Path, only: Sequence[str] = ()) -> list[Clip]:
         if name not in entries:
             raise DatasetError(f"{path}: expected clips by the name of {name}, got none")
     clips = [
-        Clip(name, directory / name, entry.seconds, entry.expect, entry.allow)
+        Clip(
+            name,
+            directory / name,
+            entry.seconds,
+            entry.expect,
+            frozenset(each for each in entry.allow if isinstance(each, str)),
+            tuple(each for each in entry.allow if isinstance(each, Expected)),
+        )
         for name, entry in sorted(entries.items())
         if not only or name in only
     ]

@@ -94,7 +94,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
                 start=arguments.start,
                 most=arguments.most,
                 confirm_s=arguments.confirm_s,
-                limit_s=arguments.limit_s,
+                limit_s=arguments.limit_s or 8 * arguments.seconds,
             )
         )
 

@@ -175,8 +175,10 @@ class Bounds:
             return f"{missing} of {figures['sampled']} sampled frames without an answer"
         if figures["p95_ms"] is None or figures["p95_ms"] > self.bound_ms:
             return f"p95 {figures['p95_ms']} ms, over {self.bound_ms:g}"
-        # With the footage half still, those who are looked at only in motion are looked at half as often.
-        if not figures["moving_only"] and figures["least_analysed_s"] < self.least_analysed_s:
+        # With the footage half still, those who are looked at only in motion are looked at half as often; and one frame
+        # more or less is where the measured time was cut.
+        least = min(self.least_analysed_s, figures["rate"]) - 1.0 / figures["seconds"]
+        if not figures["moving_only"] and figures["least_analysed_s"] < least:
             return (
                 f"a participant analysed {figures['least_analysed_s']} times a second, "
                 f"under {self.least_analysed_s:g}"

@@ -1,8 +1,10 @@
 """Other ways to the same answers, beside gifcue: set up, run under a load, search for what they carry.
 
-python -m benchmarks.peers setup [NAME]
-python -m benchmarks.peers run --peer NAME --participants N --seconds S --json
-python -m benchmarks.peers capacity --peer NAME --seconds S --bound-ms 150 --json
+    python -m benchmarks.peers setup [NAME]
+    python -m benchmarks.peers run --peer NAME --participants N --seconds S --json
+    python -m benchmarks.peers capacity --peer NAME --seconds S --bound-ms 150 --json
+
+What they count: benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -66,6 +68,9 @@ def parser() -> argparse.ArgumentParser:
             )
             command.add_argument("--most", type=int, default=256, help="participants at most")
             command.add_argument(
+                "--limit-s", type=float, help="try nothing new after so long; 8 times --seconds"
+            )
+            command.add_argument(
                 "--confirm-s", type=float, help="measured in the confirming run; twice --seconds"
             )
     return top
@@ -119,8 +124,6 @@ def show(figures: dict[str, Any]) -> None:
 def main() -> None:
     """Runs a command; what is wrong is said in a line."""
     arguments = parser().parse_args()
-    # Servers are ended as their blocks are left, which a signal alone would not do.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("expected to finish, was terminated"))
     try:
         if arguments.command == "setup":
             for name in [arguments.name] if arguments.name else PEERS:
@@ -137,4 +140,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # Servers are ended as their blocks are left, which a signal alone would not do.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("expected to finish, was terminated"))
     main()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks import measure
 from benchmarks.footage import own_footage
-from benchmarks.peers.backends import PEERS, Backend
+from benchmarks.peers import __main__ as command_line
+from benchmarks.peers import environments
+from benchmarks.peers.backends import PEERS, Backend, Peer
 from benchmarks.peers.client import Plan, Seen
 from benchmarks.peers.trial import Bounds, Offer, figures, find_capacity
 
@@ -162,3 +165,39 @@ async def test_out_of_time_the_answer_is_the_largest_that_was_carried_and_says_s
     assert told["participants"] == 16
     assert told["at_capacity"]["confirming"]
     assert told["why_limited"] == "no time left to try it"
+
+
+@pytest.mark.parametrize(("given", "limit_s"), [([], 24.0), (["--limit-s", "500"], 500.0)])
+def test_the_command_line_searches_with_what_it_was_told(
+    given: list[str], limit_s: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: dict[str, Any] = {}
+
+    class Fake:
+        def __init__(self, peer: Peer, detector: str) -> None:
+            asked.update(peer=peer.name, detector=detector)
+
+        def __enter__(self) -> Fake:
+            return self
+
+        def __exit__(self, *exc_info: object) -> None: ...
+
+    async def find(
+        backend: Fake, offer: Offer, bounds: Bounds, seconds: float, **more: Any
+    ) -> dict[str, Any]:
+        asked.update(more, rate=offer.rate, bound_ms=bounds.bound_ms, seconds=seconds)
+        return {"peer": "triton", "participants": 7}
+
+    monkeypatch.setattr(environments, "python_of", lambda name: Path("python"))
+    monkeypatch.setattr(command_line, "own_footage", lambda fps: [])
+    monkeypatch.setattr(command_line, "Backend", Fake)
+    monkeypatch.setattr(command_line, "find_capacity", find)
+    load = ["--peer", "triton", "--seconds", "3", "--rate", "3"]
+    arguments = ["capacity", *load, "--bound-ms", "200", "--start", "5", "--json"]
+    monkeypatch.setattr("sys.argv", ["peers", *arguments, *given])
+
+    command_line.main()
+
+    assert json.loads(capsys.readouterr().out) == {"peer": "triton", "participants": 7}
+    assert (asked["peer"], asked["detector"], asked["rate"], asked["start"]) == ("triton", "", 3.0, 5)
+    assert (asked["bound_ms"], asked["seconds"], asked["limit_s"]) == (200.0, 3.0, limit_s)

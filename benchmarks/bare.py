@@ -7,7 +7,6 @@ looked at, however fast the loop runs.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -19,6 +18,7 @@ import cv2
 import numpy as np
 
 from benchmarks.footage import Footage
+from benchmarks.processes import Child
 from gifcue.config import load_settings
 from gifcue.detect.detector import Detector, open_detector
 from gifcue.media.decoder import Decoder
@@ -189,34 +189,18 @@ def in_processes(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> 
     The work says "ready" once it is set up, waits for an answer, and sends its result. Raises RuntimeError where
     one ends without.
     """
-    context = multiprocessing.get_context("spawn")
-    running: list[tuple[Any, Connection]] = []
+    children: list[Child] = []
     try:
         for each in arguments:
-            mine, theirs = context.Pipe()
-            process = context.Process(target=work, args=(theirs, *each), daemon=True)
-            process.start()
-            theirs.close()
-            running.append((process, mine))
-        for stage in ("ready", "result"):
-            answers = []
-            for _, connection in running:
-                if not connection.poll(_START_TIMEOUT_S):
-                    raise RuntimeError(f"expected a process that is {stage} in {_START_TIMEOUT_S:g} s")
-                try:
-                    answers.append(connection.recv())
-                except EOFError:
-                    raise RuntimeError(f"expected the {stage} of a process, it ended without one") from None
-            if stage == "ready":
-                for _, connection in running:
-                    connection.send("go")
-        return answers
+            children.append(Child(work, *each))
+        for child in children:
+            child.hear(_START_TIMEOUT_S)
+        for child in children:
+            child.say("go")
+        return [child.hear(_START_TIMEOUT_S) for child in children]
     finally:
-        for process, connection in running:
-            connection.close()
-            process.join(timeout=2.0)
-            if process.is_alive():
-                process.terminate()
+        for child in children:
+            child.close()
 
 
 def _loop(

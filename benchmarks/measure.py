@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import math
-import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks import sender
 from benchmarks.footage import PERIOD_S, Footage
 from benchmarks.latency import finite, percentile, summary
+from benchmarks.processes import Child
 from benchmarks.sender import Plan, Seat, Seen, Tally
 from benchmarks.server_process import ProcessCost, ServerProcess, spent
 
 # The golden section: however many participants there are, they lie evenly within a turn of it.
 _SPREAD = (math.sqrt(5) - 1) / 2
 _READY_TIMEOUT_S = 60.0
-# A server's counter of CPU time ticks a hundred times a second; memory is looked at as the load ends.
+# Between the last process being ready and the first frame.
 _LEAD_S = 0.3
 
 
@@ -83,21 +82,16 @@ def plans(load: Load, target: str) -> list[Plan]:
 
 async def measure(server: ServerProcess, load: Load) -> dict[str, Any]:
     """Offers the load and returns plain figures. Raises RuntimeError where a sender could not do its work."""
-    context = multiprocessing.get_context("spawn")
-    running: list[tuple[Any, Connection]] = []
     todo = plans(load, server.target)
+    children: list[Child] = []
     try:
         for plan in todo:
-            mine, theirs = context.Pipe()
-            process = context.Process(target=sender.main, args=(theirs, plan), daemon=True)
-            process.start()
-            theirs.close()
-            running.append((process, mine))
-        for _, connection in running:
-            _expect(await _receive(connection, _READY_TIMEOUT_S), str)
+            children.append(Child(sender.main, plan))
+        for child in children:
+            _expect(await asyncio.to_thread(child.hear, _READY_TIMEOUT_S), str)
         start_s = time.monotonic() + _LEAD_S
-        for _, connection in running:
-            connection.send(start_s)
+        for child in children:
+            child.say(start_s)
         measured_s = start_s + todo[0].warm_up_s
         await asyncio.sleep(measured_s - time.monotonic())
         before, looked_s = server.costs(), time.monotonic()
@@ -105,27 +99,12 @@ async def measure(server: ServerProcess, load: Load) -> dict[str, Any]:
         costs, window_s = spent(before, server.costs()), time.monotonic() - looked_s
         patience_s = todo[0].settle_s + _READY_TIMEOUT_S
         seen: list[Seen] = [
-            _expect(await _receive(connection, patience_s), Seen) for _, connection in running
+            _expect(await asyncio.to_thread(child.hear, patience_s), Seen) for child in children
         ]
     finally:
-        for process, connection in running:
-            connection.close()
-            process.join(timeout=1.0)
-            if process.is_alive():
-                process.terminate()
+        for child in children:
+            child.close()
     return figures(load, seen, costs, window_s)
-
-
-async def _receive(connection: Connection, timeout_s: float) -> object:
-    def wait() -> object:
-        if not connection.poll(timeout_s):
-            raise RuntimeError(f"expected the load generator to answer within {timeout_s:g} s")
-        try:
-            return connection.recv()
-        except EOFError:
-            raise RuntimeError("expected the load generator's answer, it ended without one") from None
-
-    return await asyncio.to_thread(wait)
 
 
 def _expect(answer: object, kind: type[Any]) -> Any:

@@ -16,7 +16,6 @@ from collections.abc import Callable
 
 import av
 import cv2
-import numpy as np
 
 from gifcue.media.codecs import Codec
 from gifcue.media.decoder import Decoder
@@ -69,7 +68,7 @@ def stages(width: int, height: int) -> list[tuple[str, str, float]]:
 
         rows.append((f"filter {metric}", size, per_frame(judge, len(frames))))
     converter = Converter(640, 360)
-    slot = memoryview(np.zeros(640 * 360 * 3, np.uint8))
+    slot = memoryview(bytearray(640 * 360 * 3))
 
     def convert() -> None:
         for picture in pictures:

@@ -110,5 +110,5 @@ def test_processes_answer_in_the_order_of_their_arguments() -> None:
 
 
 def test_a_process_that_ends_without_an_answer_is_told() -> None:
-    with pytest.raises(RuntimeError, match="expected the result of a process, it ended without one"):
+    with pytest.raises(RuntimeError, match="expected a process' answer, it ended without one"):
         in_processes(_twice, [(-1,)])

@@ -74,7 +74,6 @@ class Seen:
     detections: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     cpu_s: float = 0.0
-    uss_bytes: int = 0
     pss_bytes: int = 0
     by_seat: list[int] = field(default_factory=list)
 
@@ -228,8 +227,7 @@ async def _work(peer: str, plan: Plan, say: Callable[[str], None]) -> None:
         say("ready")
         start_s = float(await asyncio.to_thread(sys.stdin.readline))
         seen = await client.run(start_s)
-        memory = psutil.Process().memory_full_info()
-        seen.uss_bytes, seen.pss_bytes = memory.uss, memory.pss
+        seen.pss_bytes = psutil.Process().memory_full_info().pss
         say(json.dumps(asdict(seen)))
     finally:
         await side.close()

@@ -115,7 +115,7 @@ def run(backend: Backend, offer: Offer, participants: int, seconds: float) -> Fi
         _sleep_until(measured_s + seconds)
         (cost,), window_s = spent([before], [backend.cost()]), time.monotonic() - looked_s
         seen = [Seen(**json.loads(client.line("figures"))) for client in clients]
-    server = {"cores": cost.cpu_s / window_s, "uss_bytes": cost.uss_bytes, "pss_bytes": cost.pss_bytes}
+    server = {"cores": cost.cpu_s / window_s, "pss_bytes": cost.pss_bytes}
     return figures(backend.peer.name, offer, participants, seconds, seen, server)
 
 

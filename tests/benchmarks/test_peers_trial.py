@@ -27,7 +27,7 @@ CONTRACT = {
     "analysed_per_participant_s",
     "why_limited",
 }
-SERVER = {"cores": 0.5, "uss_bytes": 90e6, "pss_bytes": 100e6}
+SERVER = {"cores": 0.5, "pss_bytes": 100e6}
 
 
 @pytest.fixture(scope="module")

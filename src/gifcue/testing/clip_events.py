@@ -39,11 +39,17 @@ def hold(label: str, from_s: float, to_s: float, progress: float) -> list[Policy
 
 
 def clip(
-    expect: Iterable[tuple[str, float, float]] = (), allow: Iterable[str] = (), name: str = "a.mp4"
+    expect: Iterable[tuple[str, float, float]] = (),
+    allow: Iterable[str] = (),
+    name: str = "a.mp4",
+    spans: Iterable[tuple[str, float, float]] = (),
 ) -> Clip:
-    """A clip that holds (label, start_s, end_s)."""
-    spans = tuple(Expected(label=label, start_s=start, end_s=end) for label, start, end in expect)
-    return Clip(name, Path(name), None, spans, frozenset(allow))
+    """A clip that holds (label, start_s, end_s), and allows `spans` of them beside `allow`."""
+    return Clip(name, Path(name), None, _spans(expect), frozenset(allow), _spans(spans))
+
+
+def _spans(told: Iterable[tuple[str, float, float]]) -> tuple[Expected, ...]:
+    return tuple(Expected(label=label, start_s=start, end_s=end) for label, start, end in told)
 
 
 def run(

@@ -50,6 +50,25 @@ def test_what_is_allowed_is_neither_asked_for_nor_false() -> None:
     assert [each.event.label for each in judged.false] == ["wave"]
 
 
+def test_what_is_allowed_for_a_while_is_false_before_and_after() -> None:
+    spans = clip([SMILE], spans=[("smile", 6.0, 8.0), ("wave", 1.0, 2.0)])
+    starts = (reaction("smile", at_s, at_s + 0.1) for at_s in (3.0, 5.5, 6.0, 7.0, 8.0, 8.1))
+    judged = judge_clip(spans, run(*starts, reaction("wave", 7.0)))
+    assert [event.at_s for event in judged.allowed] == [6.0, 7.0, 8.0]
+    assert [(each.event.label, each.event.at_s) for each in judged.false] == [
+        ("smile", 5.5),
+        ("wave", 7.0),
+        ("smile", 8.1),
+    ]
+    assert [each.started.at_s for each in judged.expectations if each.started] == [3.0]
+
+
+def test_what_answers_an_expectation_is_found_even_where_it_is_allowed() -> None:
+    judged = judge_clip(clip([SMILE], spans=[("smile", 0.0, 9.0)]), run(reaction("smile", 3.0)))
+    assert judged.expectations[0].miss is None
+    assert not judged.allowed
+
+
 def test_a_hold_that_broke_off_tells_how_far_it_came() -> None:
     judged = judge_clip(clip([SMILE]), run(hold("smile", 2.2, 2.6, 0.6), hold("wave", 3.0, 3.2, 0.9)))
     (each,) = judged.expectations

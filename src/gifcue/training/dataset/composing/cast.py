@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from gifcue.reactions.settings import LabelSettings
 from gifcue.training.compose import MIDDLE_KNUCKLE, WRIST
-from gifcue.training.samples import NONE, UNKNOWN, Image, Photo, Sample
+from gifcue.training.samples import NONE, UNKNOWN, Floats, Image, Photo, Sample
 
 NEUTRAL = "neutral"
 # Thumbnails that scenes are told apart by: a wall, a door, a lamp stay visible.
@@ -51,6 +51,16 @@ class Still:
     @property
     def hands(self) -> list[Sample]:
         return self.photo.of_kind("hand")
+
+    @property
+    def face_cover(self) -> float:
+        """The largest share of a hand's box that lies over a face's, 0..1."""
+        shares = [
+            _shared_area(hand.box, face.box) / max(1.0, float(np.prod(hand.box[2:] - hand.box[:2])))
+            for hand in self.hands
+            for face in self.photo.of_kind("face")
+        ]
+        return max(shares, default=0.0)
 
     @property
     def rises(self) -> bool:
@@ -106,7 +116,7 @@ def _doubtful(
     return frozenset(doubtful)
 
 
-def near_face(hand: npt.NDArray[np.float32], face: npt.NDArray[np.float32]) -> bool:
+def near_face(hand: Floats, face: Floats) -> bool:
     """Whether a hand touches the lower two thirds of a face, or almost; boxes (xmin, ymin, xmax, ymax)."""
     grow = NEAR_FACE_SHARE * (hand[2:] - hand[:2])
     low, high = hand[:2] - grow, hand[2:] + grow
@@ -115,9 +125,14 @@ def near_face(hand: npt.NDArray[np.float32], face: npt.NDArray[np.float32]) -> b
     return bool(low[0] < face[2] and high[0] > face[0] and low[1] < chin and high[1] > top)
 
 
+def _shared_area(one: Floats, other: Floats) -> float:
+    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
+    return float(sides.prod()) if sides.min() > 0 else 0.0
+
+
 def sort_scenes(stills: Sequence[Still], images: Mapping[str, Image]) -> list[list[Still]]:
     """Stills that share person, camera and place; in the order of their first members, largest scene first."""
-    scenes: list[list[tuple[Still, npt.NDArray[np.float32], npt.NDArray[np.bool_]]]] = []
+    scenes: list[list[tuple[Still, Floats, npt.NDArray[np.bool_]]]] = []
     for still in stills:
         thumb, free = _thumb(still, images[still.name])
         for scene in scenes:
@@ -134,7 +149,7 @@ def sort_scenes(stills: Sequence[Still], images: Mapping[str, Image]) -> list[li
     return sorted(([member[0] for member in scene] for scene in scenes), key=len, reverse=True)
 
 
-def _thumb(still: Still, image: Image) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+def _thumb(still: Still, image: Image) -> tuple[Floats, npt.NDArray[np.bool_]]:
     scale = THUMB_WIDTH / image.shape[1]
     size = THUMB_WIDTH, max(1, round(image.shape[0] * scale))
     small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.float32)
@@ -146,9 +161,9 @@ def _thumb(still: Still, image: Image) -> tuple[npt.NDArray[np.float32], npt.NDA
 
 
 def _difference(
-    one: npt.NDArray[np.float32],
+    one: Floats,
     one_free: npt.NDArray[np.bool_],
-    other: npt.NDArray[np.float32],
+    other: Floats,
     other_free: npt.NDArray[np.bool_],
 ) -> float:
     if one.shape != other.shape:

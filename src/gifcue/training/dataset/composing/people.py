@@ -17,6 +17,8 @@ MIN_STILLS = 5
 MAX_PLATES = 8
 # A visitor's face is at least this share of the photograph's height: small ones are judged elsewhere.
 MIN_VISITOR_FACE = 0.15
+# A hand that almost covers as much of a face as a policy bears will cover more once both sway.
+FACE_COVER_SLACK = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,19 @@ class Person:
         return [still for still in self.stills if still.name in self.fills and still.is_one_hand]
 
     def showing(self, label: str) -> list[Still]:
-        """Photographs that show a label, in a way that can be meant: what moves must be movable."""
+        """Photographs that show a label, in a way that can be meant.
+
+        What moves must be movable, and a hand before a face is none that a policy answers.
+        """
         settings = self.labels[label]
         if settings.kind == "face":
             return [still for still in self.stills if still.expression == label and still.gesture == NONE]
-        if settings.motion != "none":
-            return [still for still in self.movable if still.gesture == label]
-        return [still for still in self.stills if still.gesture == label]
+        among = self.stills if settings.motion == "none" else self.movable
+        return [
+            still
+            for still in among
+            if still.gesture == label and still.face_cover <= settings.max_face_cover - FACE_COVER_SLACK
+        ]
 
     @property
     def offers(self) -> list[str]:

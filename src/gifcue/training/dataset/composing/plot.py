@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -38,6 +38,8 @@ DROPPED_S = (0.1, 0.25)
 FLICKER_S = 0.2
 # A body that shifts, as one photograph blends into another.
 BLEND_S = 0.2
+# Somebody else's camera comes on.
+CUT_S = 0.08
 # The nothing between two things that happen, and before the first.
 IDLE_S = (1.8, 6.0)
 # How often each thing happens, of those that can.
@@ -60,9 +62,13 @@ WEIGHTS = {
 
 @dataclass(slots=True)
 class Tally:
-    """How often each label was meant so far, over all sequences: the rarest comes next."""
+    """What was shown so far, over all sequences: the rarest comes next.
 
-    meant: Counter[str]
+    How often each label was meant, and each visitor seen, by photograph.
+    """
+
+    meant: Counter[str] = field(default_factory=Counter)
+    visits: Counter[str] = field(default_factory=Counter)
 
 
 class Plot:
@@ -84,7 +90,8 @@ class Plot:
         self._segments: list[Segment] = []
         self._now_s = 0.0
         self._cuts = True
-        self._plate = self._pick(person.plates)
+        self._plates = person.plates
+        self._plate = self._pick(self._plates)
         self._events: Mapping[str, Callable[[float], bool]] = {
             "meant": self._meant,
             "palm": self._palm,
@@ -179,7 +186,7 @@ class Plot:
             end_s += self._between(0.25, 0.4)
             keys = moves.fall(last, over_s, end_s - over_s)
             shots.append(self._layer_shot(last, last, keys, over_s, end_s))
-            self._plate = last
+            self._stay(last)
         allow = self._doubts(shots, {label} if meant else set())
         expect = (Span(label, onset_s, over_s),) if meant else ()
         self._add(kind, end_s, shots, expect, allow)
@@ -221,7 +228,7 @@ class Plot:
             self._plate_shot(still, begin_s, up_s, fade_s=BLEND_S),
             self._layer_shot(still, still, keys, up_s, end_s),
         ]
-        self._plate = still
+        self._stay(still)
         self._add("meant", end_s, shots, (Span(label, onset_s, over_s),), self._doubts(shots, {label}))
         return True
 
@@ -240,21 +247,25 @@ class Plot:
             Shot(from_s, over_s, still.name, fade_s=BLEND_S),
             self._plate_shot(neutral, over_s, over_s + 0.5, fade_s=BLEND_S),
         ]
-        self._plate = neutral
+        self._stay(neutral)
         expect = (Span(label, from_s + 0.1, over_s),)
         self._add("meant", over_s + 0.5, shots, expect, self._doubts(shots, {label}))
         return True
 
     def _visit(self, label: str, until_s: float) -> bool:
         """Somebody else takes the camera, with an expression that is known."""
-        still = self._pick(self._cast.visitors[label])
+        visitors = self._cast.visitors[label]
+        fewest = min(self._tally.visits[still.name] for still in visitors)
+        still = self._pick([still for still in visitors if self._tally.visits[still.name] == fewest])
         held_s = self._long_enough(label) + 0.5
         if self._now_s + held_s + 1.0 > until_s:
             return False
         over_s = self._now_s + held_s
-        shots = [Shot(self._now_s, over_s, still.name, fade_s=0.08)]
-        expect = (Span(label, self._now_s + 0.04, over_s),) if label in self._policy.labels else ()
+        shots = [Shot(self._now_s, over_s, still.name, fade_s=CUT_S, whole=True)]
+        expect = (Span(label, self._now_s + CUT_S / 2, over_s),) if label in self._policy.labels else ()
         self._add("visitor", over_s, shots, expect, self._doubts(shots, {label}))
+        self._tally.visits[still.name] += 1
+        self._cuts = True
         return True
 
     # What nobody means
@@ -307,7 +318,7 @@ class Plot:
             self._plate_shot(still, self._now_s, up_s, fade_s=BLEND_S),
             self._layer_shot(still, still, keys, up_s, end_s),
         ]
-        self._plate = still
+        self._stay(still)
         self._add("dropped", end_s, shots, (), self._doubts(shots, set()))
         return True
 
@@ -423,12 +434,19 @@ class Plot:
         if self._now_s + took_s > until_s:
             return False
         from_s = self._between(0.0, clip.seconds - took_s)
-        shot = Shot(self._now_s, self._now_s + took_s, clip=clip.name, clip_from_s=from_s, fade_s=0.08)
+        end_s = self._now_s + took_s
+        shot = Shot(self._now_s, end_s, fade_s=CUT_S, whole=True, clip=clip.name, clip_from_s=from_s)
         allow = clip.within(from_s, from_s + took_s, self._now_s, AFTER_S)
-        self._add("clip", self._now_s + took_s, [shot], (), allow)
+        self._add("clip", end_s, [shot], (), allow)
+        self._cuts = True
         return True
 
     # Building
+
+    def _stay(self, still: Still) -> None:
+        """What comes next is seen in the same photograph, if it may be shown without anything happening."""
+        if still in self._plates:
+            self._plate = still
 
     def _idle(self, took_s: float) -> None:
         """Nothing: the person without hands, once in a while in another photograph."""
@@ -436,7 +454,7 @@ class Plot:
         end_s, shots = begin_s + took_s, list[Shot]()
         while self._now_s < end_s - 1e-6:
             if self._rng.random() < 0.3:
-                self._plate = self._pick(self._person.plates)
+                self._plate = self._pick(self._plates)
             until_s = min(end_s, self._now_s + self._between(1.5, 6.0))
             fade_s = 0.0 if self._cuts else BLEND_S
             shots.append(self._plate_shot(self._plate, self._now_s, until_s, fade_s=fade_s))

@@ -65,7 +65,7 @@ def compose(
     if out.exists() and any(out.iterdir()):
         raise ConfigError(f"OUT: expected an empty directory or none, got {out}, which holds files")
     if not (data / split).is_dir():
-        splits = sorted(path.parent.parent.name for path in data.glob("*/*/") if any(path.glob("*.xml")))
+        splits = sorted(path.parent.name for path in data.glob("*/*/") if any(path.glob("*.xml")))
         known = ", ".join(dict.fromkeys(splits)) or "no split at all"
         raise ConfigError(
             f"--split: expected a directory of {data} with photographs ({known}), got {split!r}"
@@ -105,7 +105,7 @@ def deal_sequences(
             "that the others can fill in for; got none"
         )
     rng = np.random.default_rng(seed)
-    tally, shown = Tally(Counter()), Counter[str]()
+    tally, shown = Tally(), Counter[str]()
     sequences: list[Sequence] = []
     left_s = minutes * 60.0
     while left_s > SHORTEST_S:

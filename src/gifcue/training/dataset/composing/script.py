@@ -73,7 +73,8 @@ class Shot:
     """One picture, for a time. The first `fade_s` blend over from the shot before.
 
     `photo` is shown as it is, or with its hands taken out by the pixels of `fillers`; with `talks` its jaw moves.
-    `clip` is shown from `clip_from_s` on instead.
+    `clip` is shown from `clip_from_s` on instead. With `whole` nothing is cut, whatever the video's `cover` says: it
+    is the participant's.
     """
 
     start_s: float
@@ -84,6 +85,7 @@ class Shot:
     layer: Layer | None = None
     guest: Guest | None = None
     talks: bool = False
+    whole: bool = False
     clip: str = ""
     clip_from_s: float = 0.0
 

@@ -9,6 +9,7 @@ import functools
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -28,8 +29,8 @@ SHARP_PX = 2.5
 BLUR_STEPS = 5
 # A shutter is open for this share of a frame.
 SHUTTER = 0.6
-# What is seen of a guest beside and below the face, in face heights.
-GUEST_AROUND = (1.1, 1.6)
+# What is seen of a guest beside the face's middle and below the face, in face heights.
+GUEST_ASIDE, GUEST_BELOW = 1.1, 1.6
 # Seconds of leaning in, and of leaning out.
 GUEST_LEAN_S = 0.5
 # The grain of a webcam's sensor, of 255.
@@ -99,7 +100,8 @@ class Stage:
     def _canvas(self, shot: Shot, at_s: float) -> Image:
         picture = self.picture(shot, at_s)
         drift = (0.0, 0.0) if shot.clip else self._sway.camera(at_s)
-        return lay_on_canvas(picture, self._script.video, drift)
+        video = replace(self._script.video, cover=None) if shot.whole else self._script.video
+        return lay_on_canvas(picture, video, drift)
 
     def _make_plate(self, name: str, fillers: tuple[str, ...]) -> Image:
         others = [(self._stills[each], self._image(each)) for each in fillers]
@@ -135,22 +137,22 @@ class Stage:
             return picture
         source = self._plate(guest.photo, guest.fillers) if guest.fillers else self._image(guest.photo)
         left, top, right, bottom = (float(each) for each in other.face.box)
-        tall = bottom - top
-        aside, under = (each * tall for each in GUEST_AROUND)
-        middle = (left + right) / 2
+        tall, middle = bottom - top, (left + right) / 2
+        aside = GUEST_ASIDE * tall
         scale = guest.face_share * float(still.face.box[3] - still.face.box[1]) / tall
         height, width = picture.shape[:2]
         inside = min(1.0, (at_s - shot.start_s) / GUEST_LEAN_S, max(0.0, shot.end_s - at_s) / GUEST_LEAN_S)
         inside = 0.5 - 0.5 * math.cos(math.pi * max(0.0, inside))
         reach = guest.reach * width * inside - aside * scale * (1.0 - inside)
         x = reach if guest.side == "left" else width - reach
-        # The guest's shoulders end where the picture does.
-        y = height - under * scale - tall * scale
+        # The guest's body ends where the picture does, as far down as it is seen.
+        end = min(float(source.shape[0]), bottom + GUEST_BELOW * tall)
+        y = seen_bottom(width, height, self._script.video) - scale * (end - top)
         matrix = np.array([[scale, 0, x - middle * scale], [0, scale, y - top * scale]], np.float32)
         soft = np.zeros(source.shape[:2], np.float32)
         head = (round(middle), round((top + bottom) / 2 - 0.12 * tall))
         cv2.ellipse(soft, head, (round(0.62 * tall), round(0.82 * tall)), 0, 0, 360, 1.0, -1)
-        shoulders = (round(middle), round(bottom + under))
+        shoulders = (round(middle), round(bottom + 1.3 * tall))
         cv2.ellipse(soft, shoulders, (round(aside), round(1.25 * tall)), 0, 0, 360, 1.0, -1)
         soft = np.asarray(cv2.GaussianBlur(soft, (0, 0), max(1.0, 0.05 * tall)), np.float32)
         laid = cv2.warpAffine(source, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
@@ -184,21 +186,29 @@ def turn_matrix(key: Key, elbow: tuple[float, float]) -> npt.NDArray[np.float64]
 def lay_on_canvas(picture: Image, video: Video, drift: tuple[float, float] = (0.0, 0.0)) -> Image:
     """A picture in the middle of the video's frame, or filling it; `drift` in shares of the frame's height."""
     height, width = picture.shape[:2]
-    across, down = video.width / width, video.height / height
-    # Portraits would lose their heads.
-    covers = video.cover is not None and width >= height
-    scale = max(across, down) if covers else min(across, down)
-    shift_x = (video.width - scale * width) / 2
-    place = video.cover if covers and video.cover is not None else 0.5
-    shift_y = (video.height - scale * height) * place
+    scale, shift_x, shift_y = _placed(width, height, video)
     shift_x, shift_y = shift_x + drift[0] * video.height, shift_y + drift[1] * video.height
     # Pixel centres, not corners.
     offset = (scale - 1) / 2
     matrix = np.array([[scale, 0, shift_x + offset], [0, scale, shift_y + offset]], np.float32)
-    border = cv2.BORDER_REPLICATE if covers else cv2.BORDER_CONSTANT
+    border = cv2.BORDER_REPLICATE if video.cover is not None else cv2.BORDER_CONSTANT
     return np.asarray(
         cv2.warpAffine(picture, matrix, (video.width, video.height), borderMode=border), np.uint8
     )
+
+
+def seen_bottom(width: int, height: int, video: Video) -> float:
+    """Down to which row a picture of that size is seen in the video."""
+    scale, _, shift_y = _placed(width, height, video)
+    return min(float(height), (video.height - shift_y) / scale)
+
+
+def _placed(width: int, height: int, video: Video) -> tuple[float, float, float]:
+    """(scale, left, top) of a picture in the video's frame."""
+    across, down = video.width / width, video.height / height
+    scale = min(across, down) if video.cover is None else max(across, down)
+    place = 0.5 if video.cover is None else video.cover
+    return scale, (video.width - scale * width) / 2, (video.height - scale * height) * place
 
 
 def relight(frame: Image, lights: Sequence[Light], at_s: float) -> Image:

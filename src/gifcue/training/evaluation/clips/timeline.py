@@ -38,6 +38,7 @@ def draw_timeline(judged: ClipJudged, path: Path, filter_off: ClipJudged | None 
 
 def _labels(judged: ClipJudged, filter_off: ClipJudged | None) -> list[str]:
     named = {each.expected.label for each in judged.expectations} | {each.label for each in judged.run.events}
+    named |= {span.label for span in judged.clip.allow_spans}
     if filter_off is not None:
         named |= {each.label for each in filter_off.run.started}
     return sorted(named)
@@ -52,6 +53,9 @@ def _draw_line(
     to_s: float,
 ) -> None:
     rows = {label: len(labels) - place for place, label in enumerate(labels)}
+    for span in judged.clip.allow_spans:
+        row, long_s = rows[span.label], span.end_s - span.start_s
+        axes.broken_barh([(span.start_s, long_s)], (row - 0.45, 0.9), facecolor=_ALLOWED, alpha=0.15)
     for each in judged.expectations:
         expected, row = each.expected, rows[each.expected.label]
         colour = _EXPECTED if each.miss is None else _FALSE
@@ -100,10 +104,11 @@ def _verdicts(judged: ClipJudged) -> dict[int, str]:
 
 def _legend(plt: Any) -> list[Any]:
     patch, line = plt.matplotlib.patches.Patch, plt.matplotlib.lines.Line2D
-    marks = (("found", _FOUND), ("false", _FALSE), ("allowed", _ALLOWED), ("with the filter off", "none"))
+    marks = (("found", _FOUND), ("false", _FALSE), ("with the filter off", "none"))
     return [
         patch(facecolor=_EXPECTED, alpha=0.3, edgecolor=_EXPECTED, label="expected"),
         patch(facecolor=_FALSE, alpha=0.3, edgecolor=_FALSE, label="missed"),
+        patch(facecolor=_ALLOWED, alpha=0.3, label="allowed"),
         patch(facecolor=_HELD, label="held"),
         *(
             line(

@@ -10,12 +10,13 @@ import pytest
 
 from gifcue.reactions.settings import PolicySettings, policy_preset
 from gifcue.training.dataset.annotation import DatasetError
+from gifcue.training.dataset.composing.desk import MIN_MEANT_S
 from gifcue.training.dataset.composing.events import joined
 from gifcue.training.dataset.composing.people import Cast
-from gifcue.training.dataset.composing.plot import FLICKER_S, MIN_MEANT_S
 from gifcue.training.dataset.composing.run import deal_sequences
 from gifcue.training.dataset.composing.script import Segment, Sequence, Span
 from gifcue.training.dataset.composing.talks import TalkingClip
+from gifcue.training.dataset.composing.unmeant import FLICKER_S
 from gifcue.training.evaluation.clips.truth import Clip, Expected
 
 CLIP = TalkingClip(

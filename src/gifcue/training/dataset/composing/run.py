@@ -14,11 +14,12 @@ from gifcue.errors import ConfigError
 from gifcue.reactions.settings import PolicySettings, policy_preset
 from gifcue.training.dataset.annotation import DatasetError
 from gifcue.training.dataset.composing.cast import read_stills
+from gifcue.training.dataset.composing.desk import Desk, Tally
 from gifcue.training.dataset.composing.encode import SUFFIXES, write_video
 from gifcue.training.dataset.composing.events import events_json
 from gifcue.training.dataset.composing.film import Film
 from gifcue.training.dataset.composing.people import Cast, Person, gather
-from gifcue.training.dataset.composing.plot import Plot, Tally
+from gifcue.training.dataset.composing.plot import deal
 from gifcue.training.dataset.composing.script import Codec, Sequence, Video
 from gifcue.training.dataset.composing.stage import Stage
 from gifcue.training.dataset.composing.talks import TalkingClip, read_talking_clips
@@ -118,7 +119,7 @@ def deal_sequences(
         shown[_group(person)] += 1
         video = _video(person, len(sequences), rng)
         own = np.random.default_rng(rng.integers(2**63))
-        segments = Plot(person, cast, clips, policy, tally, video.fps, own).deal(seconds)
+        segments = deal(Desk(person, cast, clips, policy, tally, video.fps, own), seconds)
         name = f"{len(sequences):03}_{person.name.replace('/', '_')}"
         sequences.append(Sequence(name, person.name, seconds, int(own.integers(2**31)), video, segments))
         left_s -= seconds

@@ -94,9 +94,9 @@ async def measure(server: ServerProcess, load: Load) -> dict[str, Any]:
             child.say(start_s)
         measured_s = start_s + todo[0].warm_up_s
         await asyncio.sleep(measured_s - time.monotonic())
-        before, looked_s = server.costs(), time.monotonic()
+        looked_s, before = time.monotonic(), server.costs(with_memory=False)
         await asyncio.sleep(max(0.0, measured_s + load.seconds - time.monotonic()))
-        costs, window_s = spent(before, server.costs()), time.monotonic() - looked_s
+        window_s, costs = time.monotonic() - looked_s, spent(before, server.costs())
         patience_s = todo[0].settle_s + _READY_TIMEOUT_S
         seen: list[Seen] = [
             _expect(await asyncio.to_thread(child.hear, patience_s), Seen) for child in children

@@ -16,6 +16,7 @@ import matplotlib
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from benchmarks.capacity import BOUND_MS
 
@@ -66,9 +67,11 @@ def _latency(parts: dict[str, Any]) -> Any:
     if carried:
         axes.axvline(carried, color=RED, linewidth=1, linestyle=":", label=f"{carried} carried")
     axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("participants")
     axes.set_ylabel("ms")
-    axes.legend(frameon=False)
+    figure.legend(frameon=False, loc="outside right upper")
     return figure
 
 
@@ -86,7 +89,7 @@ def _load(parts: dict[str, Any]) -> Any:
         colors=[colour for _, colour in kinds],
     )
     axes.set_xlabel("participants")
-    axes.legend(frameon=False, loc="upper left")
+    figure.legend(frameon=False, loc="outside right upper")
     return figure
 
 
@@ -124,7 +127,7 @@ def _formats(parts: dict[str, Any]) -> Any:
         left = [so_far + value for so_far, value in zip(left, values, strict=True)]
     axes.set_yticks(range(len(rows)), names)
     axes.invert_yaxis()
-    axes.legend(frameon=False)
+    figure.legend(frameon=False, loc="outside right upper")
     return figure
 
 
@@ -155,8 +158,8 @@ def _batches(parts: dict[str, Any]) -> Any:
         points = [(row["batch"], row["pictures_s"]) for row in rows if row["backend"] == backend]
         axes.plot(*zip(*points, strict=True), marker="o", label=f"{backend}, {device}", color=INK)
     axes.set_xlabel("pictures in a batch")
-    axes.set_ylim(bottom=0)
-    axes.legend(frameon=False)
+    axes.set_ylim(0, 1.2 * max(row["pictures_s"] for row in rows))
+    figure.legend(frameon=False, loc="outside right upper")
     return figure
 
 

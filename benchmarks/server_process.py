@@ -34,7 +34,7 @@ class ProcessCost:
     cpu_s: float
     rss_bytes: int
     uss_bytes: int
-    pss_bytes: int = 0
+    pss_bytes: int
 
 
 def free_port() -> int:
@@ -102,12 +102,15 @@ class ServerProcess:
         except ClientError:
             return False
 
-    def costs(self) -> list[ProcessCost]:
-        """The front's and every worker's, those of one kind summed up: front, decode, detect."""
+    def costs(self, *, with_memory: bool = True) -> list[ProcessCost]:
+        """The front's and every worker's, those of one kind summed up: front, decode, detect.
+
+        Counting memory holds a process up for some milliseconds; without, it is told as 0.
+        """
         assert self._process is not None, "expected a server that was started"
         front = psutil.Process(self._process.pid)
-        workers = [_cost(worker_kind(each.cmdline()), each) for each in front.children(recursive=True)]
-        return summed([_cost("front", front), *workers])
+        workers = [(worker_kind(each.cmdline()), each) for each in front.children(recursive=True)]
+        return summed(_cost(name, each, with_memory) for name, each in [("front", front), *workers])
 
 
 def worker_kind(command: list[str]) -> str:
@@ -122,7 +125,7 @@ def summed(costs: Iterable[ProcessCost]) -> list[ProcessCost]:
     """One entry a name, in the order in which the names come."""
     sums: dict[str, ProcessCost] = {}
     for each in costs:
-        so_far = sums.get(each.name, ProcessCost(each.name, 0.0, 0, 0))
+        so_far = sums.get(each.name, ProcessCost(each.name, 0.0, 0, 0, 0))
         sums[each.name] = ProcessCost(
             each.name,
             so_far.cpu_s + each.cpu_s,
@@ -148,9 +151,10 @@ def spent(before: list[ProcessCost], after: list[ProcessCost]) -> list[ProcessCo
     ]
 
 
-def _cost(name: str, process: psutil.Process) -> ProcessCost:
+def _cost(name: str, process: psutil.Process, with_memory: bool) -> ProcessCost:
     times = process.cpu_times()
+    cpu_s = times.user + times.system
+    if not with_memory:
+        return ProcessCost(name, cpu_s, 0, 0, 0)
     memory = process.memory_full_info()
-    return ProcessCost(
-        name, times.user + times.system, memory.rss, memory.uss, getattr(memory, "pss", memory.uss)
-    )
+    return ProcessCost(name, cpu_s, memory.rss, memory.uss, getattr(memory, "pss", memory.uss))

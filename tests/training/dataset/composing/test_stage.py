@@ -155,3 +155,24 @@ def test_poses_are_eased_and_rest_at_their_ends() -> None:
     assert (middle.x, middle.y, middle.angle_deg) == pytest.approx((5.0, 2.0, 10.0))
     steps = [pose(keys, at_s).x for at_s in np.linspace(1, 2, 11)]
     assert all(b > a for a, b in itertools.pairwise(steps))
+
+
+def test_fillers_whose_own_hands_are_in_the_way_leave_no_trace(draw: Draw) -> None:
+    # The first fills in with a hand on the right, which the second one, on the left, fills in again.
+    shot = Shot(0, 1, "a/01", ("a/03", "a/00"))
+    picture = draw(shot).picture(shot, 0.0)
+    empty = draw(Shot(0, 1, "a/07")).picture(Shot(0, 1, "a/07"), 0.0)
+    assert np.abs(picture.astype(int) - empty).max() < 16
+
+
+def test_who_drinks_has_a_cup_before_the_mouth(draw: Draw, cast: Cast) -> None:
+    fist, empty = cast.stills["a/05"], cast.stills["a/07"]
+    assert empty.face is not None
+    keys = moves.touch(fist, empty.face.box, 0.0, 1.5, np.random.default_rng(1), mouth=True)
+    bare = Layer("a/05", fillers(cast, "a/05"), keys)
+    shots = [Shot(0, 2.1, "a/07", layer=layer) for layer in (bare, replace(bare, cup=True))]
+    without, with_cup = (draw(shot).picture(shot, 1.0).astype(int) for shot in shots)
+    left, top, right, bottom = empty.face.box.astype(int)
+    mouth = np.s_[(top + 2 * bottom) // 3 : bottom, (2 * left + right) // 3 : (left + 2 * right) // 3]
+    assert np.abs(with_cup - without).max(2)[mouth].mean() > 30
+    assert np.abs(with_cup - without).max(2)[:top].max() < 10

@@ -116,12 +116,16 @@ def touch(
 ) -> tuple[Key, ...]:
     """Up to a face (xmin, ymin, xmax, ymax), there for a while, and down again.
 
-    The fingertips come to a cheek, or to the mouth. Takes 0.6 s more than `there_s`.
+    The fingertips come to a cheek, or below the chin, so that what they hold is at the mouth. Takes 0.6 s more
+    than `there_s`.
     """
     points = _points(still)
     top = points[list(FINGERTIPS)].mean(0)
+    if mouth:
+        # Fingers may be bent: what they hold is over the hand's top.
+        top[1] = points[:, 1].min()
     width, height = face[2:] - face[:2]
-    share = (0.5, 0.95) if mouth else ((0.1 if rng.random() < 0.5 else 0.9), float(rng.uniform(0.45, 0.75)))
+    share = (0.5, 1.2) if mouth else ((0.1 if rng.random() < 0.5 else 0.9), float(rng.uniform(0.45, 0.75)))
     x, y = float(face[0] + share[0] * width - top[0]), float(face[1] + share[1] * height - top[1])
     down = float(still.photo.height - (points[:, 1].min() + y)) + 0.1 * still.photo.height
     keys = [Key(from_s, x, y + down), Key(from_s + 0.3, x, y)]

@@ -32,6 +32,8 @@ FINGER_PALMS = 0.24
 GROW_SHARE = 0.16
 # Where filler and photograph meet they differ by no more than this on average, of 255.
 MAX_SEAM = 20.0
+# One in so many pixels of where they meet is compared.
+RING_STEP = 3
 # So many photographs may be needed for one, and each must fill in more than half of what is left.
 MAX_FILLERS = 3
 MAX_LEFT = 0.45
@@ -87,14 +89,16 @@ def find_fillers(scene: Sequence[Still], images: Mapping[str, Image]) -> dict[st
         region = regions[still.name]
         if not still.rises or _covers_face(region, still):
             continue
+        ring = np.flatnonzero(_ring(region))[::RING_STEP]
+        around = images[still.name].reshape(-1, 3)[ring].astype(np.int16)
         seams = []
         for other in scene:
             if other is still or regions[other.name].shape != region.shape or _covers_face(region, other):
                 continue
-            ring = _ring(region) & ~regions[other.name]
-            if ring.any():
-                difference = np.abs(images[still.name][ring].astype(np.int16) - images[other.name][ring])
-                seams.append((float(difference.mean()), other.name))
+            free = ~regions[other.name].reshape(-1)[ring]
+            if free.any():
+                theirs = images[other.name].reshape(-1, 3)[ring]
+                seams.append((float(np.abs(around - theirs)[free].mean()), other.name))
         left, chosen = region, list[str]()
         for seam, name in sorted(seams):
             if len(chosen) == MAX_FILLERS or not left.any() or seam > MAX_SEAM:
@@ -109,17 +113,22 @@ def find_fillers(scene: Sequence[Still], images: Mapping[str, Image]) -> dict[st
 
 def make_plate(still: Still, image: Image, fillers: Sequence[tuple[Still, Image]]) -> Image:
     """The photograph without its hands."""
-    plate, left = image, hand_region(still)
+    region = hand_region(still)
+    ring, left, filled = _ring(region), region, image
     for other, filler in fillers:
-        ring = _ring(left) & ~hand_region(other)
+        theirs = hand_region(other)
+        seen = ring & ~theirs
         # The light may have changed between the two.
         tone = np.zeros(3, np.float32)
-        if ring.any():
-            tone = plate[ring].mean(0, dtype=np.float32) - filler[ring].mean(0, dtype=np.float32)
-        soft = _soft(left, 3.0)
-        plate = np.asarray(np.clip(plate * (1 - soft) + (filler + tone) * soft, 0, 255), np.uint8)
-        left = left & hand_region(other)
-    return plate
+        if seen.any():
+            tone = image[seen].mean(0, dtype=np.float32) - filler[seen].mean(0, dtype=np.float32)
+        # Wider than what is left: the hands of the filler before reach over the region's edge.
+        wide = np.asarray(cv2.dilate(left.astype(np.uint8), np.ones((13, 13), np.uint8))) > 0
+        soft = _soft(wide, 1.5)
+        filled = np.asarray(np.clip(filled * (1 - soft) + (filler + tone) * soft, 0, 255), np.uint8)
+        left = left & theirs
+    soft = _soft(region, 3.0)
+    return np.asarray(np.clip(image * (1 - soft) + filled * soft, 0, 255), np.uint8)
 
 
 def cut_out(still: Still, image: Image, plate: Image) -> Cutout:

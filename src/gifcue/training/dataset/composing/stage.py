@@ -15,14 +15,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.training.compose import MIDDLE_KNUCKLE
+from gifcue.training.compose import FINGERTIPS
 from gifcue.training.dataset.composing.cast import Still
 from gifcue.training.dataset.composing.film import Film
 from gifcue.training.dataset.composing.plates import Cutout, cut_out, make_plate
 from gifcue.training.dataset.composing.script import Guest, Key, Layer, Light, Shot, Video
 from gifcue.training.dataset.composing.script import Sequence as Script
 from gifcue.training.dataset.composing.sway import Sway, bend
-from gifcue.training.samples import Floats, Image, Photo
+from gifcue.training.samples import Image, Photo
 
 # A hand that moves farther than this between two frames is blurred, in pixels of its photograph.
 SHARP_PX = 2.5
@@ -33,6 +33,8 @@ SHUTTER = 0.6
 GUEST_ASIDE, GUEST_BELOW = 1.1, 1.6
 # Seconds of leaning in, and of leaning out.
 GUEST_LEAN_S = 0.5
+# A cup's width and height, in face heights, how much of it is over the hand, its colour.
+CUP_FACES, CUP_OVER, CUP_COLOUR = (0.42, 0.6), 0.65, (214, 208, 196)
 # The grain of a webcam's sensor, of 255.
 GRAIN = (1.2, 3.2)
 GRAIN_TILES = 4
@@ -227,19 +229,29 @@ def relight(frame: Image, lights: Sequence[Light], at_s: float) -> Image:
 
 
 def _with_cup(hand: Cutout, still: Still) -> Cutout:
-    """The hand holds a cup: behind the fingers, over their tips."""
-    points = still.hands[0].landmarks
+    """The hand holds a cup: behind the fingers, its rim over them."""
+    points, face = still.hands[0].landmarks, still.face
     assert points is not None
-    size = float(np.ptp(points[:, :2], axis=0).max())
-    x, y = (float(each) for each in points[MIDDLE_KNUCKLE, :2])
-    low = (round(x - 0.32 * size), round(y - 0.75 * size))
-    high = (round(x + 0.32 * size), round(y + 0.25 * size))
-    cup = hand.picture.copy()
-    mask = np.zeros(hand.alpha.shape[:2], np.float32)
-    cv2.rectangle(mask, low, high, 1.0, -1)
-    shade = np.linspace(0.75, 1.05, cup.shape[1], dtype=np.float32)[None, :, None]
-    colour = np.array((205, 200, 190), np.float32) * np.roll(shade, low[0], axis=1)
-    alpha = hand.alpha if hand.alpha.ndim == 3 else hand.alpha[..., None]
-    soft: Floats = np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.8), np.float32)[..., None]
-    picture = np.asarray(np.clip(hand.picture * alpha + colour * (1 - alpha), 0, 255), np.uint8)
-    return Cutout(picture, np.maximum(alpha, soft), hand.elbow, hand.width)
+    # As large as a cup is beside a face; beside a hand where none is seen.
+    tall = float(face.box[3] - face.box[1]) if face is not None else float(np.ptp(points[:, 1]))
+    wide, high = CUP_FACES[0] * tall, CUP_FACES[1] * tall
+    x, top = float(points[list(FINGERTIPS), 0].mean()), float(points[:, 1].min())
+    rim = top - CUP_OVER * high
+    shape = hand.alpha.shape[:2]
+    mask = np.zeros(shape, np.float32)
+    # Narrower below.
+    corners = [
+        (x - wide / 2, rim),
+        (x + wide / 2, rim),
+        (x + 0.38 * wide, rim + high),
+        (x - 0.38 * wide, rim + high),
+    ]
+    cv2.fillConvexPoly(mask, np.round(corners).astype(np.int32), 1.0)
+    cv2.ellipse(mask, (round(x), round(rim)), (round(wide / 2), round(0.12 * wide)), 0, 0, 360, 1.0, -1)
+    # Lit from one side, as something round is.
+    across = (np.arange(shape[1], dtype=np.float32) - np.float32(x)) / np.float32(wide)
+    shade = np.float32(1.0) - np.float32(0.9) * (across + np.float32(0.15)) ** 2
+    cup = np.array(CUP_COLOUR, np.float32) * shade[None, :, None]
+    picture = np.asarray(np.clip(hand.picture * hand.alpha + cup * (1 - hand.alpha), 0, 255), np.uint8)
+    soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.8), np.float32)[..., None]
+    return Cutout(picture, np.maximum(hand.alpha, soft), hand.elbow, hand.width)

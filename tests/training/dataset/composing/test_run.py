@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from gifcue.cli.app import app
 from gifcue.errors import ConfigError
+from gifcue.training.dataset.annotation import DatasetError
 from gifcue.training.dataset.composing.encode import write_video
 from gifcue.training.dataset.composing.run import compose
 from gifcue.training.dataset.composing.script import Codec, Video
@@ -60,3 +63,11 @@ def test_mistakes_are_told(data: Path, tmp_path: Path) -> None:
     (tmp_path / "full" / "a.txt").write_text("")
     with pytest.raises(ConfigError, match="expected an empty directory"):
         compose(data, tmp_path / "full", split="train", minutes=1, seed=1)
+
+
+def test_a_photograph_of_another_size_than_its_labels_is_named(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / "data")
+    path = tmp_path / "data" / "train" / "a" / "03.jpg"
+    cv2.imwrite(str(path), np.zeros((20, 30, 3), np.uint8))
+    with pytest.raises(DatasetError, match=r"03\.jpg: expected 192 x 144 pixels, got 30 x 20"):
+        compose(tmp_path / "data", tmp_path / "out", split="train", minutes=1, seed=1)

@@ -146,3 +146,15 @@ def test_a_timeline_goes_over_several_lines(tmp_path: Path) -> None:
     assert heights[1] > 2 * heights[0]
     draw_timeline(judge_clip(B, run(name="b.mp4")), tmp_path / "quiet.png")
     assert (tmp_path / "quiet.png").stat().st_size > 1000
+
+
+def test_a_timeline_has_a_row_for_what_is_allowed_for_a_while(tmp_path: Path) -> None:
+    import cv2
+
+    from gifcue.training.evaluation.clips.timeline import draw_timeline
+
+    heights = []
+    for spans in ([], [("thinking", 1.0, 4.0)]):
+        draw_timeline(judge_clip(clip(spans=spans), run()), tmp_path / "t.png")
+        heights.append(cv2.imread(str(tmp_path / "t.png")).shape[0])
+    assert heights[1] > heights[0]

@@ -20,8 +20,11 @@ from gifcue.training.samples import NONE, UNKNOWN, Floats, Image, Photo, Sample
 NEUTRAL = "neutral"
 # Thumbnails that scenes are told apart by: a wall, a door, a lamp stay visible.
 THUMB_WIDTH = 64
-# Two photographs are of one scene where half of what is not a hand differs by no more than this, of 255.
-SAME_SCENE = 11.0
+# Two photographs are of one scene where most of what is neither hand nor face differs by no more than this, of 255.
+# Most: not half, since in a dark room half of everything is alike.
+SAME_SCENE, MOST_PERCENT = 11.0, 60
+# Less of two pictures tells nothing.
+MIN_COMPARED = 0.2
 # A hand whose box, grown by this share, meets the lower part of a face may be taken for thinking.
 NEAR_FACE_SHARE = 0.15
 # How steep a palm stands whose arm comes from below: the sine of its angle.
@@ -169,7 +172,6 @@ def _difference(
     if one.shape != other.shape:
         return float("inf")
     both = one_free & other_free
-    if both.mean() < 0.2:
+    if both.mean() < MIN_COMPARED:
         return float("inf")
-    # 60 %, not the middle: in a dark room half of everything is alike.
-    return float(np.percentile(np.abs(one - other).max(2)[both], 60))
+    return float(np.percentile(np.abs(one - other).max(2)[both], MOST_PERCENT))

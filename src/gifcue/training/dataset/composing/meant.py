@@ -66,7 +66,7 @@ def show_hand(
         shots.append(desk.plate_shot(first, begin_s, at_s, fade_s=BLEND_S))
         onset_s = at_s + desk.between(*LIFT_S)
     else:
-        onset_s = at_s + 0.1
+        onset_s = at_s + BLEND_S / 2
     over_s = onset_s + held_s
     changes = _changes(desk, first, stills, onset_s, over_s)
     for number, (still, from_s, to_s) in enumerate(changes):
@@ -143,14 +143,14 @@ def _expression(desk: Desk, label: str, until_s: float) -> bool:
         return False
     begin_s = desk.now_s
     from_s = begin_s + desk.between(0.8, 1.5)
-    over_s = from_s + 0.1 + held_s
+    over_s = from_s + BLEND_S / 2 + held_s
     shots = [
         desk.plate_shot(neutral, begin_s, from_s, fade_s=BLEND_S),
         Shot(from_s, over_s, still.name, fade_s=BLEND_S),
         desk.plate_shot(neutral, over_s, over_s + 0.5, fade_s=BLEND_S),
     ]
     desk.stay(neutral)
-    expect = (Span(label, from_s + 0.1, over_s),)
+    expect = (Span(label, from_s + BLEND_S / 2, over_s),)
     desk.add("meant", over_s + 0.5, shots, expect, desk.doubts(shots, {label}))
     return True
 

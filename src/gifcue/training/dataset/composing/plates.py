@@ -50,7 +50,6 @@ class Cutout:
     picture: Image
     alpha: Floats
     elbow: tuple[float, float]
-    width: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +138,11 @@ def cut_out(still: Still, image: Image, plate: Image) -> Cutout:
     region = hand_region(still)
     difference = np.abs(image.astype(np.int16) - plate).max(2).astype(np.float32)
     differs = (cv2.GaussianBlur(difference, (0, 0), 1.5) > DIFFERENT) & region
-    hull = _flesh(points, region.shape)
+    flesh = _flesh(points, region.shape)
     whole = np.asarray(
-        cv2.morphologyEx((differs | (hull > 0)).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)),
+        cv2.morphologyEx(
+            (differs | (flesh > 0)).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)
+        ),
         np.uint8,
     )
     # Specks elsewhere are noise, not arm.
@@ -150,7 +151,7 @@ def cut_out(still: Still, image: Image, plate: Image) -> Cutout:
     own = marks == marks[middle[0], middle[1]]
     down = points[WRIST] - points[MIDDLE_KNUCKLE]
     elbow = points[WRIST] + ELBOW_PALMS * down
-    return Cutout(image, _soft(own, 1.2), (float(elbow[0]), float(elbow[1])), float(np.ptp(points[:, 0])))
+    return Cutout(image, _soft(own, 1.2), (float(elbow[0]), float(elbow[1])))
 
 
 def _flesh(points: Floats, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

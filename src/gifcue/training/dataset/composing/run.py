@@ -61,7 +61,8 @@ def compose(
 
     Raises:
         ConfigError: there is no such split, or `out` is not empty.
-        DatasetError: the split's photographs show nobody of whom a sequence can be made.
+        DatasetError: the split's photographs show nobody of whom a sequence can be made, or one is not of the size
+            that its labels say.
     """
     if out.exists() and any(out.iterdir()):
         raise ConfigError(f"OUT: expected an empty directory or none, got {out}, which holds files")
@@ -168,7 +169,12 @@ def _cover(person: Person, aspect: float) -> float | None:
 
 
 def _read(photo: Photo) -> Image:
-    return read_image(photo.path)
+    """Decodes a photograph. Raises DatasetError where it is not of the size that its labels were drawn on."""
+    image = read_image(photo.path)
+    if image.shape[:2] != (photo.height, photo.width):
+        got = f"{image.shape[1]} x {image.shape[0]}"
+        raise DatasetError(f"{photo.path}: expected {photo.width} x {photo.height} pixels, got {got}")
+    return image
 
 
 def _write_json(path: Path, told: object) -> None:

@@ -254,4 +254,4 @@ def _with_cup(hand: Cutout, still: Still) -> Cutout:
     cup = np.array(CUP_COLOUR, np.float32) * shade[None, :, None]
     picture = np.asarray(np.clip(hand.picture * hand.alpha + cup * (1 - hand.alpha), 0, 255), np.uint8)
     soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.8), np.float32)[..., None]
-    return Cutout(picture, np.maximum(hand.alpha, soft), hand.elbow, hand.width)
+    return Cutout(picture, np.maximum(hand.alpha, soft), hand.elbow)

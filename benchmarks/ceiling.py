@@ -16,6 +16,7 @@ from typing import Any
 from benchmarks.bare import Bare, saturate
 from benchmarks.footage import own_footage
 from benchmarks.load import machine, show, size_of
+from benchmarks.processes import end_in_order
 from gifcue.media.codecs import Codec
 
 
@@ -59,6 +60,7 @@ def shares(bare: Bare, figures: dict[str, Any], fps: float) -> dict[str, Any]:
 
 def main() -> None:
     """The command line."""
+    end_in_order()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.ceiling",
         description=__doc__,

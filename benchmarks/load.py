@@ -27,6 +27,7 @@ from benchmarks.capacity import BOUND_MS, LEAST_ANALYSED_S, Bounds, Capacity, fi
 from benchmarks.footage import CLIP_S, KEYFRAME_S, VARIANTS, Footage, footage_of, own_footage
 from benchmarks.latency import percentile
 from benchmarks.measure import Load, measure
+from benchmarks.processes import end_in_order
 from benchmarks.server_process import ServerProcess
 from gifcue.media.codecs import Codec
 from gifcue.testing.clips import EncodedClip
@@ -164,6 +165,7 @@ def _text(value: Any) -> str:
 
 def main() -> None:
     """The command line."""
+    end_in_order()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.load",
         description=__doc__,

@@ -25,6 +25,7 @@ from benchmarks.capacity import Bounds, Capacity, find_capacity
 from benchmarks.footage import CLIP_S, KEYFRAME_S, PERIOD_S, Footage, own_footage
 from benchmarks.load import size_of
 from benchmarks.measure import Load, measure
+from benchmarks.processes import end_in_order
 from benchmarks.server_process import ServerProcess
 from benchmarks.stages import bare_costs, table
 from gifcue.config import load_settings
@@ -199,6 +200,7 @@ def show_rows(rows: Sequence[Row], title: str) -> None:
 
 def main() -> None:
     """The command line."""
+    end_in_order()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.scaling",
         description=__doc__,

@@ -24,6 +24,7 @@ import cv2
 from benchmarks.bare import in_processes
 from benchmarks.latency import finite, percentile
 from benchmarks.load import machine, show, size_of
+from benchmarks.processes import end_in_order
 from benchmarks.server_process import ServerProcess, spent
 from gifcue.client import ReactionClient
 from gifcue.config import load_settings
@@ -154,6 +155,7 @@ async def measure(images: Sequence[bytes], seconds: float) -> dict[str, Any]:
 
 def main() -> None:
     """The command line."""
+    end_in_order()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.stills",
         description=__doc__,

@@ -28,6 +28,7 @@ from benchmarks.footage import KEYFRAME_S, Footage, own_footage
 from benchmarks.load import capacity_report, machine
 from benchmarks.measure import Load, measure
 from benchmarks.peers.environments import NAMES as PEERS
+from benchmarks.processes import end_in_order
 from benchmarks.server_process import ServerProcess
 from gifcue.media.codecs import Codec
 
@@ -408,6 +409,7 @@ def _tell(line: str) -> None:
 
 def main() -> None:
     """The command line. Ends with 1 where a part failed."""
+    end_in_order()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.suite",
         description=__doc__,

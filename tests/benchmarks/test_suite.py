@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from benchmarks.footage import own_footage
+from benchmarks.measure import Load
 from benchmarks.pictures import draw
-from benchmarks.suite import QUICK, Suite, summary
+from benchmarks.suite import QUICK, Suite, _parts, summary
+from gifcue.media.codecs import Codec
 
 
 def parts() -> dict[str, Any]:
@@ -120,3 +127,43 @@ async def test_no_part_begins_once_the_time_is_up() -> None:
     await suite._part("late", never)
 
     assert suite.failed == {"late": "not measured: the time was up"}
+
+
+async def test_the_curve_goes_past_the_knee(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(count: int, p95_ms: float) -> dict[str, Any]:
+        return {
+            "participants": count,
+            "due_to_decision_ms": {"p50": 1.0, "p95": p95_ms, "p99": 2.0},
+            "cpu_cores": {"front": 0.1},
+            "analysed_moving_s": {"least": 3.0},
+            "dropped": {"superseded": 2, "no_slot": 1},
+            "server_memory_mb": 200.0,
+        }
+
+    async def measure(server: object, load: Load) -> dict[str, Any]:
+        return run(load.participants, 999.0)
+
+    monkeypatch.setattr("benchmarks.suite.measure", measure)
+    suite = Suite(replace(QUICK, past_knee=(1.25, 1.6)), lambda line: None)
+    suite._footage = own_footage(Codec.VP8, (96, 64), 10.0, (1.0, 1.0), variants=1, clip_s=1.0)
+    monkeypatch.setattr(suite, "_server", object())
+    suite.parts["capacity"] = {
+        "carried": 20,
+        "runs": [run(8, 5.0), run(25, 400.0), run(20, 90.0), run(20, 95.0)],
+    }
+
+    rows = (await suite._curve())["rows"]
+
+    assert [(row["participants"], row["p95_ms"]) for row in rows] == [
+        (8, 5.0),
+        (20, 95.0),
+        (25, 400.0),
+        (32, 999.0),
+    ]
+    assert rows[0]["dropped"] == 3
+
+
+def test_parts_that_nobody_knows_are_refused() -> None:
+    assert _parts("peers,ceiling") == {"peers", "ceiling"}
+    with pytest.raises(argparse.ArgumentTypeError, match="got memmory"):
+        _parts("memmory,ceiling")

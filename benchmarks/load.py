@@ -25,19 +25,10 @@ from typing import Any
 
 from benchmarks.capacity import BOUND_MS, LEAST_ANALYSED_S, Bounds, Capacity, find_capacity
 from benchmarks.footage import CLIP_S, KEYFRAME_S, VARIANTS, Footage, footage_of, own_footage
-from benchmarks.latency import percentile
 from benchmarks.measure import Load, measure
 from benchmarks.processes import end_in_order
 from benchmarks.server_process import ServerProcess
 from gifcue.media.codecs import Codec
-from gifcue.testing.clips import EncodedClip
-
-__all__ = ["main", "make_clip", "percentile"]
-
-
-def make_clip(codec: Codec, size: tuple[int, int], fps: float) -> EncodedClip:
-    """Our own encode of a real photograph in motion, still half of the time; a keyframe every 2 s."""
-    return own_footage(codec, size, fps, (KEYFRAME_S[0], KEYFRAME_S[0]), variants=1)[0].clip
 
 
 def machine() -> dict[str, Any]:

@@ -7,7 +7,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from benchmarks import sender
@@ -19,6 +19,8 @@ from benchmarks.server_process import ProcessCost, ServerProcess, spent
 
 # The golden section: however many participants there are, they lie evenly within a turn of it.
 _SPREAD = (math.sqrt(5) - 1) / 2
+# Participants that a server takes on one stream, unless it is told otherwise: beyond, there are more media servers.
+MOST_ON_A_STREAM = 64
 _READY_TIMEOUT_S = 60.0
 # Between the last process being ready and the first frame.
 _LEAD_S = 0.3
@@ -46,7 +48,7 @@ class Load:
 
     def with_participants(self, count: int, seconds: float | None = None) -> Load:
         """The same load of another size."""
-        return Load(**{**self.__dict__, "participants": count, "seconds": seconds or self.seconds})
+        return replace(self, participants=count, seconds=seconds or self.seconds)
 
 
 def plans(load: Load, target: str) -> list[Plan]:
@@ -55,7 +57,7 @@ def plans(load: Load, target: str) -> list[Plan]:
     Each variant of the footage begins at its own point of the motion; those who show the same one begin spread over the
     time between two variants, so that at any moment as many move as another.
     """
-    mcus = min(load.mcus, load.participants)
+    mcus = max(min(load.mcus, load.participants), math.ceil(load.participants / MOST_ON_A_STREAM))
     senders = min(load.senders, mcus)
     between_s = PERIOD_S / len(load.footage)
     streams: list[list[Seat]] = [[] for _ in range(mcus)]

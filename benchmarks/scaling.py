@@ -16,6 +16,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -67,9 +68,7 @@ async def cost_of(server: ServerProcess, footage: list[Footage], load: Load, rat
     `rate` is the analyses a second and participant that the answer is asked for; what each analysis costs is measured.
     Detection is scaled to it, decoding and the front stay as they are.
     """
-    figures = await measure(
-        server, Load(**{**load.__dict__, "footage": footage, "participants": load.participants})
-    )
+    figures = await measure(server, replace(load, footage=footage))
     cores, participants = figures["cpu_cores"], figures["participants"]
     ms = {name: cores.get(name, 0.0) * 1000 / participants for name in cores}
     analysed = figures["analysed_per_participant_s"]
@@ -123,7 +122,7 @@ async def cores_against_capacity(
         which = frozenset(everything[:count])
         async with ServerProcess([], cores=which) as server:
             told(f"on {count} of {len(everything)} cores")
-            confined = Load(**{**load.__dict__, "cores": which})
+            confined = replace(load, cores=which)
             found[count] = await find_capacity(server, confined, bounds, confirm_s=confirm_s, told=told)
     return found
 

@@ -36,6 +36,12 @@ def test_participants_go_round_the_channels_and_channels_round_the_processes() -
     ]
 
 
+def test_no_stream_has_more_participants_than_a_server_takes() -> None:
+    (plan,) = plans(load(participants=150, mcus=2), "host:1")
+
+    assert [len(stream) for stream in plan.streams] == [50, 50, 50]
+
+
 def test_nobody_begins_at_the_same_time_as_another_of_the_same_footage() -> None:
     (plan,) = plans(load(participants=40, footage=FOOTAGE * 4), "host:1")
 

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.footage import own_footage
 from benchmarks.measure import Load
 from benchmarks.pictures import draw
-from benchmarks.suite import QUICK, Suite, _parts, summary
+from benchmarks.suite import PARTS, QUICK, Budget, Suite, _parts, summary
 from gifcue.media.codecs import Codec
 
 
@@ -101,7 +101,7 @@ def test_there_is_a_picture_for_each_part(tmp_path: Path) -> None:
     assert draw({"parts": {}}, tmp_path / "empty") == []
 
 
-async def test_a_part_that_fails_costs_no_other(monkeypatch: Any) -> None:
+async def test_a_part_that_fails_costs_no_other() -> None:
     told: list[str] = []
     suite = Suite(QUICK, told.append)
 
@@ -111,22 +111,54 @@ async def test_a_part_that_fails_costs_no_other(monkeypatch: Any) -> None:
     async def sound() -> dict[str, Any]:
         return {"rows": []}
 
-    await suite._part("first", broken)
-    await suite._part("second", sound)
+    await suite._part("ceiling", broken)
+    await suite._part("batches", sound)
 
-    assert suite.failed == {"first": "failed: ValueError: expected this"}
-    assert suite.parts == {"second": {"rows": []}}
+    assert suite.failed == {"ceiling": "failed: ValueError: expected this"}
+    assert suite.parts == {"batches": {"rows": []}}
 
 
-async def test_no_part_begins_once_the_time_is_up() -> None:
-    suite = Suite(type(QUICK)(limit_s=-1.0), lambda line: None)
+async def test_no_part_begins_that_would_not_end_in_time() -> None:
+    suite = Suite(Budget(limit_s=100.0), lambda line: None)
 
-    async def never() -> dict[str, Any]:
-        raise AssertionError("expected not to be begun")
+    async def sound() -> dict[str, Any]:
+        return {"rows": []}
 
-    await suite._part("late", never)
+    await suite._part("cores", sound)
+    await suite._part("batches", sound)
 
-    assert suite.failed == {"late": "not measured: the time was up"}
+    assert set(suite.parts) == {"batches"}
+    assert suite.failed["cores"].startswith("not measured: ")
+
+
+async def test_parts_run_in_order_and_neighbours_share_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    happened: list[str] = []
+
+    class FakeServer:
+        def __init__(self, arguments: list[str]) -> None:
+            pass
+
+        async def __aenter__(self) -> FakeServer:
+            happened.append("start")
+            return self
+
+        async def __aexit__(self, *exc_info: object) -> None:
+            happened.append("stop")
+
+    async def part(self: Suite, name: str, work: object) -> None:
+        happened.append(name)
+
+    monkeypatch.setattr("benchmarks.suite.ServerProcess", FakeServer)
+    monkeypatch.setattr("benchmarks.suite.own_footage", lambda *arguments, **named: [])
+    monkeypatch.setattr(Suite, "_part", part)
+
+    await Suite(QUICK, lambda line: None).run(frozenset({"sizes", "curve", "ceiling", "cores", "memory"}))
+
+    assert happened == ["ceiling", "start", "memory", "curve", "stop", "cores", "start", "sizes", "stop"]
+
+
+def test_everything_fits_into_a_quarter_of_an_hour() -> None:
+    assert sum(PARTS.values()) <= Budget().limit_s
 
 
 async def test_the_curve_goes_past_the_knee(monkeypatch: pytest.MonkeyPatch) -> None:

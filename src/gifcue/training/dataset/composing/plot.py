@@ -30,7 +30,7 @@ class Happening(NamedTuple):
 
 
 HAPPENINGS = (
-    Happening(meant, 13.0),
+    Happening(meant, 16.0),
     Happening(unmeant.palm, 1.2),
     Happening(unmeant.flicker, 2.0),
     Happening(unmeant.dropped, 2.0),

@@ -32,6 +32,7 @@ from benchmarks.measure import Load, measure
 from benchmarks.peers.environments import NAMES as PEERS
 from benchmarks.processes import end_in_order
 from benchmarks.server_process import ServerProcess
+from benchmarks.table import show, summary
 from gifcue.media.codecs import Codec
 
 FPS = 30.0
@@ -54,7 +55,6 @@ PARTS = {
 # These share a server with their neighbours. Memory is looked at first, while nobody else has been there.
 WITH_SERVER = ("memory", "capacity", "stages", "curve", "codecs", "sizes")
 Figures = dict[str, Any]
-Line = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -269,134 +269,6 @@ class Suite:
             return {"why": lines[-1] if lines else f"it ended with {process.returncode}"}
         answer = json.loads(out)
         return dict(answer)
-
-
-def summary(parts: dict[str, Figures], failed: dict[str, str]) -> list[Line]:
-    """The one table: what, how much, and under which conditions."""
-    lines: list[Line] = []
-
-    def line(what: str, value: object, remark: str = "") -> None:
-        lines.append((what, str(value), remark))
-
-    capacity, at = parts.get("capacity"), parts.get("capacity", {}).get("at_capacity")
-    if capacity is not None:
-        line(
-            "participants carried",
-            capacity["carried"],
-            f"640x360, 30 fps, H.264; more: {capacity['why_limited']}",
-        )
-    if at:
-        latency = at["due_to_decision_ms"]
-        line(
-            "  due to decision, ms",
-            f"{latency['p50']} / {latency['p95']} / {latency['p99']} / {latency['max']}",
-            "p50 / p95 / p99 / max",
-        )
-        moving = at["analysed_moving_s"]
-        line(
-            "  analyses a second of motion",
-            f"{moving['least']} / {moving['mean']}",
-            "the least of all participants / mean",
-        )
-        line(
-            "  frames offered / received",
-            f"{at['offered']} / {at['received']}",
-            f"dropped: {at['dropped'] or 'none'}",
-        )
-        line("  CPU, cores", _join(at["cpu_cores"]))
-        line("  memory of the server, MB", at["server_memory_mb"], _join(at["memory_mb"]["pss"]))
-    alone = parts.get("memory")
-    if alone and at and at["participants"] > 1:
-        grown = at["server_memory_mb"] - alone["server_memory_mb"]
-        line(
-            "  memory a participant, MB",
-            round(grown / (at["participants"] - 1), 2),
-            f"beyond the first; with one: {alone['server_memory_mb']} MB",
-        )
-    bare = parts.get("ceiling")
-    if bare:
-        line(
-            "the ceiling, participants",
-            bare["participants"],
-            f"bare loops at {bare['analysed_per_participant_s']} analyses a second and participant",
-        )
-        share = bare.get("share")
-        if share:
-            line(
-                "  at gifcue's analyses",
-                share["ceiling_participants"],
-                f"{share['analysed_per_participant_s']} a second",
-            )
-            line(
-                "  gifcue's share, by participants",
-                share["by_participants"],
-                "the load generator on the same cores",
-            )
-            line(
-                "  gifcue's share, by CPU",
-                share["by_cpu"],
-                f"the server alone; with the load generator {share['by_cpu_with_sender']}",
-            )
-            line("  the front's share of the CPU", share["front_share_of_cpu"])
-    whole = parts.get("annotations")
-    if whole:
-        served = whole["served"]
-        line(
-            "whole annotations a second",
-            served["a_second"],
-            f"through the server: {served['times_the_original']} times the original service's 8",
-        )
-        line(
-            "  in bare loops",
-            whole["bare"]["with_jpeg_a_second"],
-            f"{whole['bare']['times_the_original']} times; the detector alone {whole['bare']['detector_a_second']}",
-        )
-    for name, peer in parts.get("peers", {}).get("rows", {}).items():
-        if "participants" in peer:
-            ratio = (
-                f"gifcue carries {capacity['carried'] / peer['participants']:.2f} times as many"
-                if capacity and peer["participants"]
-                else ""
-            )
-            rate = f"{peer.get('analysed_per_participant_s')} analyses a second"
-            remarks = (ratio, rate if ratio else "", f"more: {peer.get('why_limited')}")
-            line(f"peer {name}: carried", peer["participants"], "; ".join(filter(None, remarks)))
-        else:
-            line(f"peer {name}", "not measured", peer["why"])
-    for count, carried in parts.get("cores", {}).get("carried", {}).items():
-        line(f"carried on {count} core{'s' if count != '1' else ''}", carried)
-    for row in parts.get("codecs", {}).get("rows", []) + parts.get("sizes", {}).get("rows", []):
-        line(
-            f"{row['codec']} {row['size']}: CPU ms a second",
-            _join({name: row.get(f"{name}_ms") for name in ("front", "decode", "detect")}),
-            f"of one participant; CPU for {row['participants_by_cpu']} of them",
-        )
-    for row in parts.get("stages", {}).get("rows", []):
-        line(f"stage {row['process']}: {row['stage']}", row["ms"], "CPU ms a frame")
-    for row in parts.get("batches", {}).get("rows", []):
-        line(
-            f"batch of {row['batch']}, {row['backend']}",
-            row["pictures_s"],
-            f"pictures a second of one worker, {row['device']}",
-        )
-    for name, why in failed.items():
-        line(name, "none", why)
-    return lines
-
-
-def _join(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
-
-
-def show(lines: list[Line]) -> None:
-    """The table for people."""
-    from rich.console import Console
-    from rich.table import Table
-
-    shown = Table("figure", "value", "", title="gifcue")
-    for line in lines:
-        shown.add_row(*line)
-    Console(width=150).print(shown)
 
 
 def _parts(text: str) -> frozenset[str]:

@@ -11,7 +11,8 @@ import pytest
 from benchmarks.footage import own_footage
 from benchmarks.measure import Load
 from benchmarks.pictures import draw
-from benchmarks.suite import PARTS, QUICK, Budget, Suite, _parts, summary
+from benchmarks.suite import PARTS, QUICK, Budget, Suite, _parts
+from benchmarks.table import summary
 from gifcue.media.codecs import Codec
 
 

@@ -1,4 +1,4 @@
-"""The one table that `make bench` prints: the figures of all parts in lines of what, how much, and under which conditions."""
+"""The one table of `make bench`: every part in lines of what, how much, and under which conditions."""
 
 from __future__ import annotations
 

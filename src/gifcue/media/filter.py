@@ -62,10 +62,11 @@ class FrameFilter:
     filter.forget()                           # it was not analysed in the end
     """
 
-    def __init__(self, settings: FilterSettings, max_fps: float) -> None:
+    def __init__(self, settings: FilterSettings, max_fps: float, comparer: Comparer | None = None) -> None:
+        """`comparer` may be shared by filters of one thread and of the same settings: it is large, and knows nobody."""
         self._settings = settings
         self._threshold = settings.similarity_threshold
-        self._comparer = Comparer(settings)
+        self._comparer = comparer or Comparer(settings)
         self._pacer = Pacer(max_fps)
         self._max_fps = self._paced_fps = max_fps
         self._reference: Signature | None = None

@@ -42,6 +42,7 @@ from gifcue.media.messages import (
 )
 from gifcue.media.picture import Converter
 from gifcue.media.settings import MediaSettings
+from gifcue.media.similarity import Comparer
 from gifcue.media.stills import scaled_still
 from gifcue.workers.arena import Arena
 from gifcue.workers.channel import BlockingChannel, ChannelClosed
@@ -54,12 +55,12 @@ SEND_AT = 8
 class Participant:
     """One participant's decoder, filter and converter."""
 
-    def __init__(self, codec: Codec, extradata: bytes, settings: MediaSettings) -> None:
+    def __init__(self, codec: Codec, extradata: bytes, settings: MediaSettings, comparer: Comparer) -> None:
         self._codec = codec
         self._extradata = extradata
         self._settings = settings
         self.decoder = Decoder(codec, extradata, settings.max_pixels)
-        self.filter = FrameFilter(settings.filter, settings.max_analysis_fps)
+        self.filter = FrameFilter(settings.filter, settings.max_analysis_fps, comparer)
         self.converter = Converter(settings.long_side, settings.short_side)
 
     def start_over(self) -> None:
@@ -77,6 +78,7 @@ class DecodeWorker:
         self._participants: dict[int, Participant] = {}
         self._free: deque[int] = deque()
         self._fps = settings.max_analysis_fps
+        self._comparer = Comparer(settings.filter)
 
     def control(self, message: ToWorker) -> bool:
         """Takes what may overtake units: slots, the pace, and hints for open participants. False for the rest."""
@@ -101,7 +103,9 @@ class DecodeWorker:
             case Submit(key, unit):
                 return self._submit(key, unit)
             case Open(key, codec, extradata):
-                participant = self._participants[key] = Participant(codec, extradata, self._settings)
+                participant = self._participants[key] = Participant(
+                    codec, extradata, self._settings, self._comparer
+                )
                 participant.filter.pace(self._fps)
             case Close(key):
                 self._participants.pop(key, None)

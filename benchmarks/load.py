@@ -76,6 +76,12 @@ def add_load_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jitter-ms", type=float, default=5.0, help="most that a frame comes late of its turn"
     )
+    parser.add_argument(
+        "--gather-ms",
+        type=float,
+        default=0.0,
+        help="a media server sends the frames of so long as one message",
+    )
     parser.add_argument("--warm-up-s", type=float, default=3.0, help="sent before measuring begins")
     parser.add_argument("--seed", type=int, default=1, help="of the jitter")
 
@@ -103,6 +109,7 @@ def load_of(arguments: argparse.Namespace) -> Load:
         senders=arguments.senders,
         warm_up_s=arguments.warm_up_s,
         jitter_ms=arguments.jitter_ms,
+        gather_ms=arguments.gather_ms,
         seed=arguments.seed,
     )
 

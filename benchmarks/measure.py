@@ -38,6 +38,7 @@ class Load:
     senders: int = 1
     warm_up_s: float = 3.0
     jitter_ms: float = 5.0
+    gather_ms: float = 0.0
     seed: int = 1
     cores: frozenset[int] | None = None
 
@@ -76,6 +77,7 @@ def plans(load: Load, target: str) -> list[Plan]:
             load.seconds,
             load.jitter_ms,
             load.seed,
+            gather_ms=load.gather_ms,
             cores=load.cores,
         )
         for place in range(senders)

@@ -47,7 +47,8 @@ class Seat:
 class Plan:
     """What one process sends. `streams` has the participants of each media server's one channel and stream.
 
-    `jitter_ms` is the most that a frame is late of its turn; it is due then. `settle_s` is how long the
+    `jitter_ms` is the most that a frame is late of its turn; it is due then. With `gather_ms` a media server sends what
+    became due within that time as one message; the wait counts as latency. `settle_s` is how long the
     process waits after the last frame for what is still in flight.
     """
 
@@ -59,6 +60,7 @@ class Plan:
     seconds: float
     jitter_ms: float
     seed: int
+    gather_ms: float = 0.0
     settle_s: float = 10.0
     cores: frozenset[int] | None = None
 
@@ -148,8 +150,8 @@ class _Participant:
         due_s = turn_s + self._random.random() * self._jitter_s
         return max(due_s, self.due_s[-1]) if self.due_s else due_s
 
-    def take(self, due_s: float) -> bytes:
-        """The next frame as a message."""
+    def take(self, due_s: float) -> media_pb2.Frame:
+        """The next frame."""
         packet = self._packets[self._place]
         frame = media_pb2.Frame(
             participant_id=self.name,
@@ -165,7 +167,7 @@ class _Participant:
         if self._place == len(self._packets):
             self._place = 0
             self._base += self._lap
-        return Request(frame=frame).SerializeToString()
+        return frame
 
     def jump(self) -> None:
         """The server asked for a keyframe: goes on with the next one that there is, as an encoder would make one."""
@@ -194,6 +196,17 @@ class _Stream:
 
     def send(self, request: Request) -> None:
         self.call.send(request.SerializeToString())
+
+    def send_frames(self, frames: list[media_pb2.Frame], *, together: bool) -> int:
+        """Sends frames, each alone or all in one message; returns the bytes."""
+        if together:
+            requests = [Request(frames=reaction_service_pb2.Frames(frames=frames))]
+        else:
+            requests = [Request(frame=frame) for frame in frames]
+        messages = [request.SerializeToString() for request in requests]
+        for message in messages:
+            self.call.send(message)
+        return sum(map(len, messages))
 
     def ask(self) -> None:
         """Asks for the books: they hold all that was sent before."""
@@ -297,21 +310,26 @@ class Sender:
         self, turns: list[tuple[float, int, _Participant]], end_s: float, late_ms: list[float] | None = None
     ) -> None:
         """Sends what is due before `end_s`; `late_ms` gets how late each frame was handed over."""
-        clock, unheard = self._clock, 0
+        clock, gather_s, unheard = self._clock, self._plan.gather_ms / 1000.0, 0
         while turns[0][0] < end_s:
-            due_s, number, participant = turns[0]
             now_s = clock()
-            if due_s > now_s or unheard >= _LOOK_EVERY:
-                self._hear(max(0.0, due_s - now_s))
+            wait_s = turns[0][0] + gather_s - now_s
+            if wait_s > 0 or unheard >= _LOOK_EVERY:
+                self._hear(max(0.0, wait_s))
                 unheard = 0
                 continue
-            unheard += 1
-            message = participant.take(due_s)
-            participant.stream.call.send(message)
-            if late_ms is not None:
-                late_ms.append((now_s - due_s) * 1000.0)
-                self._seen.sent_bytes += len(message)
-            heapq.heapreplace(turns, (participant.next_due_s(), number, participant))
+            gathered: dict[_Stream, list[media_pb2.Frame]] = {}
+            while turns[0][0] <= now_s and turns[0][0] < end_s and unheard < _LOOK_EVERY:
+                due_s, number, participant = turns[0]
+                unheard += 1
+                gathered.setdefault(participant.stream, []).append(participant.take(due_s))
+                if late_ms is not None:
+                    late_ms.append(max(0.0, now_s - due_s - gather_s) * 1000.0)
+                heapq.heapreplace(turns, (participant.next_due_s(), number, participant))
+            for stream, frames in gathered.items():
+                sent_bytes = stream.send_frames(frames, together=gather_s > 0)
+                if late_ms is not None:
+                    self._seen.sent_bytes += sent_bytes
 
     def _hear(self, timeout_s: float) -> None:
         for stream in self._all:

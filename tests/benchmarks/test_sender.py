@@ -15,7 +15,7 @@ from gifcue.media.codecs import Codec
 from gifcue.server.lifecycle import Server
 from gifcue.testing.clips import EncodedClip, EncodedPacket
 from gifcue.testing.colour_detector import TARGET
-from gifcue.v1 import reaction_service_pb2
+from gifcue.v1 import media_pb2
 
 
 def packets(count: int, keyframe_every: int) -> list[EncodedPacket]:
@@ -36,9 +36,8 @@ def participant(jitter_ms: float = 0.0) -> _Participant:
     return _Participant(made, Seat("somebody", 0, 0.25), None, 100.0)  # type: ignore[arg-type]
 
 
-def sent(message: bytes) -> tuple[int, int, bool, int]:
-    """Sequence number, pts, keyframe and place in the clip of a message."""
-    frame = reaction_service_pb2.StreamReactionsRequest.FromString(message).frame
+def sent(frame: media_pb2.Frame) -> tuple[int, int, bool, int]:
+    """Sequence number, pts, keyframe and place in the clip of a frame."""
     return frame.sequence, frame.pts, frame.keyframe, frame.payload[0]
 
 

@@ -215,6 +215,9 @@ class _Stream:
             return self._open(request.config)
         if kind == "frame":
             self._session.frame(convert.frame_of(request.frame))
+        elif kind == "frames":
+            for frame in request.frames.frames:
+                self._session.frame(convert.frame_of(frame))
         elif kind == "participant":
             return self._update(request.participant)
         elif kind == "statistics":
@@ -223,7 +226,7 @@ class _Stream:
             message = "expected `config` exactly once, got a second one"
             return Ending(grpc.StatusCode.FAILED_PRECONDITION, message)
         else:
-            message = "expected one of `participant`, `frame`, `statistics`, got an empty message"
+            message = "expected one of `participant`, `frame`, `frames`, `statistics`, got an empty message"
             return Ending(grpc.StatusCode.INVALID_ARGUMENT, message)
         return None
 

@@ -134,6 +134,7 @@ class StreamReactionsRequest(_message.Message):
     PARTICIPANT_FIELD_NUMBER: _builtins.int
     FRAME_FIELD_NUMBER: _builtins.int
     STATISTICS_FIELD_NUMBER: _builtins.int
+    FRAMES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def config(self) -> Global___StreamConfig:
         """First on every stream, and only once."""
@@ -150,6 +151,12 @@ class StreamReactionsRequest(_message.Message):
     def statistics(self) -> Global___StatisticsRequest:
         """Asks for one `statistics` answer."""
 
+    @_builtins.property
+    def frames(self) -> Global___Frames:
+        """Several encoded access units at once: what a media server with many participants gathers in a few milliseconds
+        costs both sides less as one message than as many.
+        """
+
     def __init__(
         self,
         *,
@@ -157,16 +164,41 @@ class StreamReactionsRequest(_message.Message):
         participant: Global___ParticipantUpdate | None = ...,
         frame: _media_pb2.Frame | None = ...,
         statistics: Global___StatisticsRequest | None = ...,
+        frames: Global___Frames | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "frame", b"frame", "message", b"message", "participant", b"participant", "statistics", b"statistics"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "frame", b"frame", "frames", b"frames", "message", b"message", "participant", b"participant", "statistics", b"statistics"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "frame", b"frame", "message", b"message", "participant", b"participant", "statistics", b"statistics"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config", b"config", "frame", b"frame", "frames", b"frames", "message", b"message", "participant", b"participant", "statistics", b"statistics"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["config", "participant", "frame", "statistics"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["config", "participant", "frame", "statistics", "frames"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
 Global___StreamReactionsRequest: _TypeAlias = StreamReactionsRequest  # noqa: Y015
+
+@_typing.final
+class Frames(_message.Message):
+    """Access units of any participants of the stream, in the order in which they were sent. Each is treated as if it had
+    come alone: a fault of one costs the others nothing.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FRAMES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def frames(self) -> _containers.RepeatedCompositeFieldContainer[_media_pb2.Frame]: ...
+    def __init__(
+        self,
+        *,
+        frames: _abc.Iterable[_media_pb2.Frame] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frames", b"frames"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Frames: _TypeAlias = Frames  # noqa: Y015
 
 @_typing.final
 class StreamConfig(_message.Message):

@@ -73,3 +73,10 @@ def test_logits_become_scores_at_peaks_and_positive_sides() -> None:
     assert maps["scores"][1, 1, 0] == pytest.approx(0.8808, abs=1e-4)
     assert maps["scores"][1, 2, 0] == 0.0
     np.testing.assert_allclose(maps["sides"], np.log(2.0), atol=1e-6)
+
+
+@pytest.mark.parametrize(("longer_px", "believed"), [(10, 0.0), (24, 0.0), (28, 0.5), (32, 1.0), (200, 1.0)])
+def test_what_a_small_region_shows_is_believed_less(longer_px: float, believed: float) -> None:
+    box = np.array([5, 5, 5 + longer_px / 2, 5 + longer_px], np.float32)
+    assert glue.clarity(box, 24.0) == pytest.approx(believed)
+    assert glue.clarity(box, 0.0) == 1.0

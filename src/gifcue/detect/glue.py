@@ -153,6 +153,16 @@ def refine(box: Floats, points: Floats, weight: float, scale: float) -> Floats:
     return np.asarray((1 - weight) * box + weight * extent, np.float32)
 
 
+def clarity(box: Floats, smallest_px: float) -> float:
+    """How much a close look at a box [4] (frame pixels) may be believed, 0..1: nothing below `smallest_px`, all from a
+    third above it on, and in between as it lies, so that a box that trembles does not switch its label on and off.
+    """
+    if smallest_px <= 0:
+        return 1.0
+    longer = float(max(box[2] - box[0], box[3] - box[1]))
+    return min(1.0, max(0.0, 3.0 * (longer / smallest_px - 1.0)))
+
+
 def shrink(frame: Image, longest_px: int) -> Image:
     """A frame no longer than `longest_px`, averaged down where it was: bilinear sampling alone would
     alias.

@@ -159,6 +159,8 @@ class LiteRtDetector:
         shown = {label: float(chance) for label, chance in zip(stage.labels, chances[1:], strict=True)}
         if seen.kind == "hand":
             shown.update(taught(self._heads, landmarks, width / height))
+        clarity = glue.clarity(seen.placed, stage.smallest_px)
+        shown = {label: chance * clarity for label, chance in shown.items()}
         return Region(seen.kind, to_box(seen.placed, width, height), score, shown, landmarks)
 
 

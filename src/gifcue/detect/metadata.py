@@ -70,7 +70,10 @@ class Refinement:
 
 @dataclass(frozen=True, slots=True)
 class CropStage:
-    """The close look at one kind of region: crops of `size` pixels, `margin` times the box."""
+    """The close look at one kind of region: crops of `size` pixels, `margin` times the box.
+
+    What a region smaller than `smallest_px` (longer side, frame pixels) shows is not told (`glue.clarity`).
+    """
 
     size: int
     margin: float
@@ -78,6 +81,7 @@ class CropStage:
     calibration: Calibration
     rescoring: Rescoring
     refinement: Refinement
+    smallest_px: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +140,7 @@ def _from_json(
             ),
             rescoring=Rescoring(**{key: float(value) for key, value in stage["rescoring"].items()}),
             refinement=Refinement(**{key: float(value) for key, value in stage["refinement"].items()}),
+            smallest_px=float(stage["smallest_px"]),
         )
         for kind, stage in raw["stages"].items()
     }

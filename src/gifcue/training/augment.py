@@ -94,6 +94,9 @@ def bend(crop: Image, points: Floats, rng: np.random.Generator, strength: float)
     for finger in range(5):
         for joint in range(4):
             moves[1 + 4 * finger + joint] = shifts[finger] * (joint / 3 if finger else (joint + 1) / 4)
+    # The joints between knuckle and tip for themselves as well: a ring of two fingers becomes round or flat.
+    between = [1 + 4 * finger + joint for finger in range(5) for joint in (1, 2)]
+    moves[between] += rng.normal(0.0, 0.5 * strength * reach, (len(between), 2))
     spread = 2 * (0.11 * reach) ** 2
     moved = flat + moves
 
@@ -117,6 +120,19 @@ def bend(crop: Image, points: Floats, rng: np.random.Generator, strength: float)
     answer = points.copy()
     answer[:, :2] = gone
     return np.asarray(bent, np.uint8), answer
+
+
+def folds(size: int, rng: np.random.Generator) -> Image:
+    """A background [size, size, 3] of soft stripes, as curtains and slats have them: what looks most like fingers."""
+    angle = rng.normal(0.0, 0.3) + (np.pi / 2 if rng.random() < 0.2 else 0.0)
+    rows, columns = np.mgrid[:size, :size].astype(np.float32) / size
+    across = columns * np.cos(angle) + rows * np.sin(angle)
+    waves = np.zeros((size, size), np.float32)
+    for _ in range(3):
+        waves += np.sin(2 * np.pi * (rng.uniform(3, 16) * across + rng.random())) * rng.uniform(0.2, 1.0)
+    shade = (waves / max(1e-3, float(np.abs(waves).max())) + 1) / 2
+    dark, light = rng.uniform(0, 255, 3), rng.uniform(0, 255, 3)
+    return np.asarray(dark + shade[..., None] * (light - dark), np.uint8)
 
 
 def _relight(image: Image, rng: np.random.Generator, *, colour: bool) -> Image:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.glue import crop_matrix, warp
-from gifcue.training.augment import bend, damage, move_points
+from gifcue.training.augment import bend, damage, folds, move_points
 from gifcue.training.compose import Donors, beside_point, touch_point, transplant
 from gifcue.training.config import TrainingConfig
 from gifcue.training.samples import UNKNOWN, Image, Photo, Sample
@@ -25,6 +25,9 @@ FACE_TWINS = {
     107: 336, 46: 276, 55: 285, 234: 454, 127: 356, 132: 361, 58: 288, 172: 397, 136: 365, 150: 379,
     149: 378, 148: 377, 98: 327, 50: 280, 205: 425, 36: 266, 117: 346, 187: 411,
 }  # fmt: skip
+
+# How often a hand that is put before another background gets one of stripes.
+FOLDED = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +123,8 @@ class CropSource:
             if self._donors is not None and sample.landmarks is not None and rng.random() < config.compose:
                 crop, attribute = self._compose(crop, sample, matrix, rng)
             elif self.kind == "hand" and sample.landmarks is not None and rng.random() < config.compose:
-                other = int(rng.integers(len(self._photos)))
                 hand = move_points(sample.landmarks, matrix, 1)
-                crop = transplant(crop, hand, self._negative(other, rng, tries=3), rng)
+                crop = transplant(crop, hand, self._background(rng), rng)
         points: Floats | None = None
         if sample.landmarks is not None:
             chosen = sample.landmarks if self._select is None else sample.landmarks[self._select]
@@ -176,6 +178,11 @@ class CropSource:
                 crop = warp(image, matrix, (config.width, config.width), 0 if rng.random() < 0.6 else None)
                 return damage(crop, rng, config.pixels)
         return rng.integers(0, 256, (config.width, config.width, 3)).astype(np.uint8)
+
+    def _background(self, rng: np.random.Generator) -> Image:
+        if rng.random() < FOLDED:
+            return folds(self._config.width, rng)
+        return self._negative(int(rng.integers(len(self._photos))), rng, tries=3)
 
     def _twin_order(self) -> list[int] | None:
         if self.kind != "face":

@@ -80,6 +80,7 @@ def _serve(
         landmarks[kind] = _placed(points, corners, width, height)
         boxes = _refined(boxes, points, corners, stage)
         there = tf.logical_and(there, _kept(boxes, score, metadata))
+        chances *= _clarity(boxes, stage)[..., None]
         extent = tf.stack([width, height, width, height])
         shares = tf.gather(tf.clip_by_value(boxes / extent, 0.0, 1.0), [1, 0, 3, 2], axis=2)
         seen[kind] = (shares, there, score, chances)
@@ -231,6 +232,14 @@ def _refined(boxes: Tensor, points: Tensor, corners: Tensor, stage: CropStage) -
     middle, reach = (low + high) / 2, (high - low) / 2 * stage.refinement.scale
     extent = tf.concat([middle - reach, middle + reach], -1)
     return (1 - stage.refinement.weight) * boxes + stage.refinement.weight * extent
+
+
+def _clarity(boxes: Tensor, stage: CropStage) -> Tensor:
+    """As `glue.clarity`, of boxes [N, limit, 4]."""
+    import tensorflow as tf
+
+    longer = tf.reduce_max(boxes[..., 2:] - boxes[..., :2], -1)
+    return tf.clip_by_value(3.0 * (longer / stage.smallest_px - 1.0), 0.0, 1.0)
 
 
 def _kept(boxes: Tensor, scores: Tensor, metadata: Metadata) -> Tensor:

@@ -79,3 +79,14 @@ def apart_px(one: Region, other: Region, frame: np.ndarray) -> float:
         abs(one.box.xmin - other.box.xmin) * width,
         abs(one.box.xmax - other.box.xmax) * width,
     )
+
+
+def test_a_frame_that_shows_nobody(tmp_path: Path) -> None:
+    from gifcue.training.export import copy_description
+    from gifcue.training.graph import export_saved_model
+
+    copy_description(MODELS, tmp_path)
+    export_saved_model(MODELS, tmp_path / "saved_model")
+    saved = open_detector(DetectorConfig(tmp_path, "savedmodel"))
+    grey = np.full((360, 640, 3), 128, np.uint8)
+    assert [region for region in saved.detect([grey])[0] if region.score > 0.1] == []

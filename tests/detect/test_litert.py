@@ -72,9 +72,11 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     for path in MODELS.iterdir():
         if path.is_file():
             (tmp_path / path.name).write_bytes(path.read_bytes())
-    (tmp_path / "hand.tflite").write_bytes(b"no model")
-    with pytest.raises(ModelError, match=r"hand\.tflite: expected sha256"):
+    (tmp_path / "hand.int8.tflite").write_bytes(b"no model")
+    with pytest.raises(ModelError, match=r"hand\.int8\.tflite: expected sha256"):
         open_detector(DetectorConfig(tmp_path))
+    # What is not served is not asked for.
+    assert open_detector(DetectorConfig(tmp_path, precision="float")).info.labels
 
 
 def test_a_folder_without_a_model_is_a_model_error(tmp_path: Path) -> None:

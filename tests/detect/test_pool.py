@@ -12,6 +12,7 @@ import pytest
 
 from gifcue.detect.pool import DetectorPool, DetectResult, ResultKind
 from gifcue.detect.settings import PoolSettings
+from gifcue.detect.worker import InlinePicture
 from gifcue.errors import GifcueError, Unavailable, WorkerLost, WorkerStartError
 from gifcue.testing.fake_detector import DIE, HOLD, INFO, RAISE
 from gifcue.workers.arena import Arena
@@ -269,7 +270,7 @@ async def test_a_model_that_is_missing_fails_at_once(arena: Arena) -> None:
     kit.offer(key=1, token=0, value=1)
     assert kit.kinds() == {0: ResultKind.WORKER_LOST}
     with pytest.raises(Unavailable):
-        await kit.pool.annotate(bytes(24), WIDTH, HEIGHT)
+        await kit.pool.annotate(InlinePicture(bytes(24), WIDTH, HEIGHT))
     await kit.pool.stop()
 
 
@@ -318,28 +319,30 @@ async def test_a_fault_in_the_handling_of_a_result_does_not_lose_the_next(kit: K
 
 class TestAnnotate:
     async def test_a_still_gets_its_regions(self, kit: Kit) -> None:
-        regions = await kit.pool.annotate(bytes([51]) * 24, WIDTH, HEIGHT)
+        regions = await kit.pool.annotate(InlinePicture(bytes([51]) * 24, WIDTH, HEIGHT))
         assert [round(region.score, 3) for region in regions] == [0.2]
 
     async def test_a_still_that_the_detector_fails_on_says_why(self, kit: Kit) -> None:
         with pytest.raises(GifcueError, match="RuntimeError: told to"):
-            await kit.pool.annotate(bytes([RAISE]) * 24, WIDTH, HEIGHT)
+            await kit.pool.annotate(InlinePicture(bytes([RAISE]) * 24, WIDTH, HEIGHT))
 
     async def test_a_still_with_the_wrong_number_of_bytes_fails(self, kit: Kit) -> None:
         with pytest.raises(GifcueError, match="expected a picture of 1 to 5 bytes, got 4x2"):
-            await kit.pool.annotate(bytes(5), WIDTH, HEIGHT)
+            await kit.pool.annotate(InlinePicture(bytes(5), WIDTH, HEIGHT))
 
     async def test_a_still_whose_worker_dies_says_so(self, kit: Kit) -> None:
         with pytest.raises(WorkerLost, match="SIGKILL"):
-            await kit.pool.annotate(bytes([DIE]) * 24, WIDTH, HEIGHT)
+            await kit.pool.annotate(InlinePicture(bytes([DIE]) * 24, WIDTH, HEIGHT))
 
     async def test_too_many_stills_are_refused_and_a_cancelled_one_makes_room(self, kit: Kit) -> None:
         kit.offer(key=1, token=0, value=HOLD)
         await kit.until_held(1)
-        waiting = [asyncio.create_task(kit.pool.annotate(bytes(24), WIDTH, HEIGHT)) for _ in range(2)]
+        waiting = [
+            asyncio.create_task(kit.pool.annotate(InlinePicture(bytes(24), WIDTH, HEIGHT))) for _ in range(2)
+        ]
         await when(lambda: kit.pool.statistics().queue.stills == 2)
         with pytest.raises(Unavailable, match="at most 2 stills"):
-            await kit.pool.annotate(bytes(24), WIDTH, HEIGHT)
+            await kit.pool.annotate(InlinePicture(bytes(24), WIDTH, HEIGHT))
         waiting[0].cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting[0]

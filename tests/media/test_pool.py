@@ -24,7 +24,9 @@ from gifcue.workers.supervised import WorkerState
 
 # Patient, so that a slow machine fails no test.
 PATIENT = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
-ALL = MediaSettings(filter=FilterSettings(enabled=False), max_analysis_fps=240.0, slots_per_worker=4)
+ALL = MediaSettings(
+    filter=FilterSettings(enabled=False), max_analysis_fps=240.0, late_ms=1.0, slots_per_worker=4
+)
 
 
 class Kit:
@@ -189,7 +191,7 @@ async def test_slots_that_are_out_are_not_written(make, clip) -> None:
 
 
 async def test_holds_and_pictures_not_analysed_reach_the_filter(make, still) -> None:
-    kit = make(MediaSettings(slots_per_worker=4, max_analysis_fps=240.0))
+    kit = make(MediaSettings(slots_per_worker=4, max_analysis_fps=240.0, late_ms=1.0))
     kit.keep_slots = True
     await kit.pool.start()
     kit.pool.open(1, Codec.PNG, b"")
@@ -292,7 +294,7 @@ async def test_a_successor_does_not_write_into_slots_that_are_out(make, clip) ->
 
 
 async def test_a_hold_outlives_the_worker(make, still) -> None:
-    kit = make(MediaSettings(slots_per_worker=8, max_analysis_fps=240.0))
+    kit = make(MediaSettings(slots_per_worker=8, max_analysis_fps=240.0, late_ms=1.0))
     await kit.pool.start()
     kit.pool.open(1, Codec.PNG, b"")
     kit.pool.set_hold(1, True)
@@ -308,11 +310,30 @@ async def test_stills(make, clip) -> None:
         await kit.pool.still(b"")
     await kit.pool.start()
     still = await kit.pool.still(clip(Codec.JPEG).packets[0].payload)
-    assert (still.width, still.height, len(still.rgb)) == (640, 360, 640 * 360 * 3)
+    assert (still.width, still.height, still.rgb) == (640, 360, b"")
+    assert still.slot is not None
+    assert kit.pool.statistics().slots_out == 1
+    kit.pool.release(still.slot, analysed=True)
+    assert kit.pool.statistics().slots_out == 0
     with pytest.raises(MediaError, match="expected a JPEG or PNG, got text") as caught:
         await kit.pool.still(b"once upon a time")
     assert caught.value.reason is FaultReason.INVALID_DATA
     assert kit.pool.statistics().stills == 0
+
+
+async def test_the_slot_of_a_still_that_nobody_waits_for_comes_back(make, clip) -> None:
+    kit = make(ALL)
+    await kit.pool.start()
+    data = clip(Codec.JPEG).packets[0].payload
+    asking = asyncio.ensure_future(kit.pool.still(data))
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    # Answered behind the one before it: that one's slot has come and gone by then.
+    still = await kit.pool.still(data)
+    assert still.slot is not None
+    assert kit.pool.statistics().slots_out == 1
 
 
 async def test_a_still_that_is_lost_with_its_worker_says_so(make, clip) -> None:

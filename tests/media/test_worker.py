@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import cv2
@@ -29,7 +30,7 @@ from gifcue.media.worker import DecodeWorker
 from gifcue.testing.clips import encode, photo_frames
 from gifcue.workers.arena import Arena
 
-ALL = MediaSettings(filter=FilterSettings(enabled=False), max_analysis_fps=240.0)
+ALL = MediaSettings(filter=FilterSettings(enabled=False), max_analysis_fps=240.0, late_ms=1.0)
 
 
 @pytest.fixture
@@ -151,6 +152,36 @@ def test_stills(arena: Arena, clip) -> None:
     assert len(done.rgb) == 320 * 180 * 3
     failed = worker.handle(StillRequest(6, b"text"))
     assert failed == StillFailed(6, FaultReason.INVALID_DATA, "expected a JPEG or PNG, got text")
+
+
+def test_a_picture_that_is_not_late_yet_is_not_replaced(arena: Arena, clip) -> None:
+    worker = DecodeWorker(ALL.model_copy(update={"late_ms": 80.0}), arena)
+    worker.handle(Open(1, Codec.H264, b""))
+    worker.control(Grant((0, 1, 2, 3)))
+    outcomes = [worker.handle(Submit(1, unit(clip(Codec.H264), index))) for index in range(6)]
+    spacing_s = unit(clip(Codec.H264), 1).pts_s
+    taken = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Picture)]
+    assert taken == [index for index in range(6) if index % math.ceil(0.08 / spacing_s) == 0]
+    assert {outcome.reason for outcome in outcomes if isinstance(outcome, Skipped)} <= {SkipReason.PACED}
+    # Once it is judged the next one is wanted.
+    worker.control(Grant((0, 1, 2, 3)[: len(taken)]))
+    assert isinstance(worker.handle(Submit(1, unit(clip(Codec.H264), 6))), Picture)
+
+
+def test_a_still_takes_a_slot_while_most_are_free(arena: Arena, clip) -> None:
+    worker = DecodeWorker(MediaSettings(), arena)
+    data = clip(Codec.JPEG).packets[0].payload
+    worker.control(Grant((0, 1, 3)))
+    inline = DecodeWorker(MediaSettings(), arena).handle(StillRequest(1, data))
+    done = worker.handle(StillRequest(2, data))
+    assert isinstance(inline, StillDone)
+    assert isinstance(done, StillDone)
+    assert (inline.slot, done.slot, done.rgb) == (None, 0, b"")
+    assert bytes(arena.slot(0))[: len(inline.rgb)] == inline.rgb
+    # Two of four are left: those are for streams.
+    again = worker.handle(StillRequest(3, data))
+    assert isinstance(again, StillDone)
+    assert (again.slot, again.rgb) == (None, inline.rgb)
 
 
 def test_the_pace_is_everybodys_also_of_those_who_come_later(arena: Arena, clip) -> None:

@@ -69,7 +69,7 @@ class PoolStatistics:
 
 @dataclass(eq=False, slots=True)
 class _Still:
-    picture: InlinePicture
+    picture: SlotPicture | InlinePicture
     answer: asyncio.Future[list[Region]]
 
 
@@ -180,8 +180,8 @@ class DetectorPool:
         if waiting is not None:
             self._supersede(waiting, "the participant left")
 
-    async def annotate(self, rgb: bytes, width: int, height: int) -> list[Region]:
-        """Judges one still, RGB, width * height * 3 bytes.
+    async def annotate(self, picture: SlotPicture | InlinePicture) -> list[Region]:
+        """Judges one still. A slot must be left as it is until this ends.
 
         Raises:
             Unavailable: no worker is ready, or too many stills wait.
@@ -190,7 +190,7 @@ class DetectorPool:
         """
         if self._stopped or not self.ready:
             raise Unavailable("expected a detector that is ready, none is")
-        still = _Still(InlinePicture(rgb, width, height), asyncio.get_running_loop().create_future())
+        still = _Still(picture, asyncio.get_running_loop().create_future())
         if not self._scheduler.offer_still(still):
             raise Unavailable(f"expected at most {self._settings.max_stills} stills to wait, got one more")
         self._wake()

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from gifcue.detect.detector import ModelInfo
 from gifcue.detect.pool import DetectorPool, DetectResult, ResultKind
 from gifcue.detect.regions import Region
+from gifcue.detect.worker import InlinePicture, SlotPicture
 from gifcue.engine.latency import LatencyRecorder, LatencyStatistics
 from gifcue.engine.ledger import Books, Ticket
 from gifcue.engine.notices import ReactionNotice, Sink
@@ -238,7 +239,15 @@ class Engine:
             message = f"expected a picture of 1 to {self.limits.max_frame_bytes} bytes, got {size}"
             raise MediaError(FaultReason.FRAME_TOO_LARGE if size else FaultReason.EMPTY_PAYLOAD, message)
         still = await self._decode.still(image)
-        regions = await self._detect.annotate(still.rgb, still.width, still.height)
+        try:
+            regions = await self._detect.annotate(
+                InlinePicture(still.rgb, still.width, still.height)
+                if still.slot is None
+                else SlotPicture(still.slot, still.width, still.height)
+            )
+        finally:
+            if still.slot is not None:
+                self._decode.release(still.slot, analysed=True)
         return AnnotatedStill(regions, self.model, still.source_width, still.source_height)
 
     # What the pools say

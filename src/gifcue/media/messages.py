@@ -133,7 +133,9 @@ Outcome: TypeAlias = Picture | Skipped | Dropped
 
 
 class StillDone(NamedTuple):
-    """A still, decoded: `rgb` has `height x width x 3` bytes; `source_*` is its size as it came, upright."""
+    """A still, decoded: `height x width x 3` bytes, in `slot` where it has one and in `rgb` otherwise; `source_*` is its
+    size as it came, upright.
+    """
 
     number: int
     rgb: bytes
@@ -141,6 +143,7 @@ class StillDone(NamedTuple):
     height: int
     source_width: int
     source_height: int
+    slot: int | None = None
 
 
 class StillFailed(NamedTuple):

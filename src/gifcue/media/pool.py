@@ -120,7 +120,8 @@ class DecodePool:
         self._on_outcome = on_outcome
         self._on_worker_lost = on_worker_lost
         self._participants: dict[int, _Participant] = {}
-        self._slots_out: dict[int, int] = {}  # slot: the key of the participant in the picture
+        # Slot: the key of the participant in the picture, None for a still.
+        self._slots_out: dict[int, int | None] = {}
         self._still_numbers = itertools.count(1)
         self._fps = settings.max_analysis_fps
         self._seats = [
@@ -227,14 +228,14 @@ class DecodePool:
 
     def release(self, slot: int, *, analysed: bool) -> None:
         """A detector is done with a slot. `analysed=False`: the picture was not judged, so nothing may
-        resemble it.
+        resemble it. A still's is to be released like a stream's.
 
         Raises:
             KeyError: the slot is not out.
         """
         key = self._slots_out.pop(slot)
         seat = next(seat for seat in self._seats if slot in seat.slots)
-        if not analysed:
+        if not analysed and key is not None:
             participant = self._participants.get(key)
             if participant is not None and participant.seat is not None and not participant.closed:
                 self._send(participant.seat, Forget(key))
@@ -247,7 +248,7 @@ class DecodePool:
         return participant.buffered_bytes if participant is not None else 0
 
     async def still(self, data: bytes) -> StillDone:
-        """Decodes one JPEG or PNG, scaled to the size of stills.
+        """Decodes one JPEG or PNG, scaled to the size of stills; a slot that it may have is to be released.
 
         Raises:
             MediaError: it is neither, damaged, or too large.
@@ -263,7 +264,12 @@ class DecodePool:
         seat.stills[number] = answer
         try:
             seat.worker.send(StillRequest(number, data))
-            return await answer
+            return await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            # Nobody will release the slot of an answer that came in the same turn of the loop.
+            if answer.done() and answer.exception() is None and answer.result().slot is not None:
+                self.release(answer.result().slot, analysed=True)
+            raise
         finally:
             seat.stills.pop(number, None)
 
@@ -289,9 +295,14 @@ class DecodePool:
             case Skipped() | Dropped():
                 self._finish(message)
             case StillDone():
+                if message.slot is not None:
+                    self._slots_out[message.slot] = None
                 answer = seat.stills.get(message.number)
                 if answer is not None and not answer.done():
                     answer.set_result(message)
+                elif message.slot is not None:
+                    # Whoever asked has gone.
+                    self.release(message.slot, analysed=True)
             case StillFailed():
                 answer = seat.stills.get(message.number)
                 if answer is not None and not answer.done():

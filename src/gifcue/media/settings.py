@@ -121,7 +121,7 @@ class MediaSettings(BaseModel):
         gt=0.0,
         le=10_000.0,
         description="Milliseconds from received to judged above which an answer is late. While more than a tenth are, "
-        "everybody is looked at less often.",
+        "everybody is looked at less often; and a picture that has waited for less is not replaced by a newer one.",
     )
     filter: FilterSettings = Field(default=FilterSettings(), description="The similar-frame filter.")
 

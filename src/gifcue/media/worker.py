@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Mapping
 
 import cv2
+import numpy as np
 
 from gifcue.errors import FaultReason, MediaError, SkipReason
 from gifcue.media.codecs import Codec
@@ -62,6 +63,9 @@ class Participant:
         self.decoder = Decoder(codec, extradata, settings.max_pixels)
         self.filter = FrameFilter(settings.filter, settings.max_analysis_fps, comparer)
         self.converter = Converter(settings.long_side, settings.short_side)
+        # The slot of the picture that a detector has not judged yet, and the picture's time.
+        self.waiting_slot: int | None = None
+        self.waiting_s = 0.0
 
     def start_over(self) -> None:
         """A decoder that failed in a way nobody foresaw is not used again."""
@@ -78,13 +82,25 @@ class DecodeWorker:
         self._participants: dict[int, Participant] = {}
         self._free: deque[int] = deque()
         self._fps = settings.max_analysis_fps
+        # Slot: whose picture it holds. Keys begin at 1.
+        self._lent: dict[int, int] = {}
+        self._patience_s = settings.late_ms / 1000.0
         self._comparer = Comparer(settings.filter)
+
+    @property
+    def has_slots(self) -> bool:
+        """True while a picture would find room."""
+        return bool(self._free)
 
     def control(self, message: ToWorker) -> bool:
         """Takes what may overtake units: slots, the pace, and hints for open participants. False for the rest."""
         match message:
             case Grant(slots):
                 self._free.extend(slots)
+                for slot in slots:
+                    holder = self._participants.get(self._lent.pop(slot, 0))
+                    if holder is not None and holder.waiting_slot == slot:
+                        holder.waiting_slot = None
             case Hold(key, holding) if key in self._participants:
                 self._participants[key].filter.holding = holding
             case Forget(key) if key in self._participants:
@@ -138,6 +154,9 @@ class DecodeWorker:
         if decoded is None:
             return Skipped(key, unit.token, SkipReason.NO_PICTURE, unit.pts_s)
         frame, pts_s = decoded
+        if participant.waiting_slot is not None and 0.0 <= pts_s - participant.waiting_s < self._patience_s:
+            # A picture that is not late yet is not replaced: both would have cost the same, and one be thrown away.
+            return Skipped(key, unit.token, SkipReason.PACED, pts_s)
         verdict = participant.filter.judge(frame, pts_s)
         if verdict.skip is not None:
             return Skipped(key, unit.token, verdict.skip, pts_s)
@@ -149,6 +168,8 @@ class DecodeWorker:
         with self._arena.slot(slot) as target:
             width, height = participant.converter.convert(frame, target)
         self._free.popleft()
+        self._lent[slot] = key
+        participant.waiting_slot, participant.waiting_s = slot, pts_s
         participant.filter.analysed(verdict, pts_s)
         return Picture(key, unit.token, slot, width, height, pts_s, verdict.similarity)
 
@@ -161,7 +182,14 @@ class DecodeWorker:
         except MediaError as error:
             return StillFailed(request.number, error.reason, str(error))
         height, width = rgb.shape[:2]
-        return StillDone(request.number, rgb.tobytes(), width, height, source_width, source_height)
+        # A still may use a slot while most are free: streams come first, and it can travel in its message as well.
+        shape = self._arena.shape
+        if 2 * len(self._free) <= shape.slots_per_range or rgb.nbytes > shape.slot_bytes:
+            return StillDone(request.number, rgb.tobytes(), width, height, source_width, source_height)
+        slot = self._free.popleft()
+        with self._arena.slot(slot) as target:
+            np.copyto(np.frombuffer(target, np.uint8, rgb.nbytes), rgb.reshape(-1))
+        return StillDone(request.number, b"", width, height, source_width, source_height, slot)
 
 
 def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> None:
@@ -177,7 +205,7 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
         while True:
             # Slots that came back and holds that began count for the units that came before them. While much waits,
             # looking after every unit would cost as much as a unit's message does.
-            if len(waiting) % LOOK_EVERY == 0:
+            if len(waiting) % LOOK_EVERY == 0 or not worker.has_slots:
                 arrived = channel.receive_ready() or ([] if waiting else [channel.receive()])
                 waiting.extend(message for message in arrived if not worker.control(message))
             if waiting:

@@ -240,8 +240,9 @@ _NORMAL: dict[str, Any] = {
             "motion": "side_to_side",
             "max_speed": None,
         },
-        "ok_hand": {"kind": "hand"},
-        "thumbs_up": {"kind": "hand"},
+        # One hand that is held can look like another for some frames; it is not taken down and put up again so fast.
+        "ok_hand": {"kind": "hand", "release_s": 0.5},
+        "thumbs_up": {"kind": "hand", "release_s": 0.5},
     },
 }
 _CAREFUL: dict[str, Any] = _merge(

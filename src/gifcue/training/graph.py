@@ -72,11 +72,15 @@ def _serve(
         )
         boxes = (boxes - tf.stack([left, top, left, top])) / scale
         there = found > 0.0
-        crops, corners = _crops(pixels, boxes, stage, counts[kind])
-        looks = served[kind](crops)
-        chances, score = _judged(looks, found, stage, counts[kind])
-        score = tf.where(found > 0.0, score, 0.0)
-        points = tf.reshape(looks["landmarks"], (-1, counts[kind], *looks["landmarks"].shape[1:]))
+        # Only what was found gets a close look, wherever in the batch it is; most places are empty.
+        places = tf.where(there)
+        # Some kernels refuse an empty batch: where there is nothing at all, the first empty place gets one.
+        places = tf.cond(tf.size(places) > 0, lambda: places, lambda: tf.zeros((1, 2), tf.int64))  # noqa: B023
+        crops, corners = _crops(pixels, tf.gather_nd(boxes, places), places[:, 0], stage)
+        looks = _spread({**served[kind](crops), "corners": corners}, places, tf.shape(found))
+        chances, score = _judged(looks, found, stage)
+        score = tf.where(there, score, 0.0)
+        points, corners = looks["landmarks"], looks["corners"]
         landmarks[kind] = _placed(points, corners, width, height)
         boxes = _refined(boxes, points, corners, stage)
         there = tf.logical_and(there, _kept(boxes, score, metadata))
@@ -185,8 +189,26 @@ def _peaks(scores: Tensor, sides: Tensor, metadata: Metadata, limit: int) -> tup
     return kept, placed
 
 
-def _crops(pixels: Tensor, boxes: Tensor, stage: CropStage, limit: int) -> tuple[Tensor, Tensor]:
-    """As `glue.crop`: crops [N * limit, S, S, 3], and their squares [N, limit, 3] (left, top, side)."""
+def _spread(packed: dict[str, Tensor], places: Tensor, shape: Tensor) -> dict[str, Tensor]:
+    """Values [M, ...] of `places` [M, 2] in arrays [*shape, ...], zeros elsewhere."""
+    import tensorflow as tf
+
+    shape = tf.cast(shape, places.dtype)
+    return {
+        name: tf.ensure_shape(
+            tf.scatter_nd(
+                places, value, tf.concat([shape, tf.constant(value.shape[1:].as_list(), places.dtype)], 0)
+            ),
+            (None, None, *value.shape[1:]),
+        )
+        for name, value in packed.items()
+    }
+
+
+def _crops(pixels: Tensor, boxes: Tensor, owners: Tensor, stage: CropStage) -> tuple[Tensor, Tensor]:
+    """As `glue.crop`, of boxes [M, 4] of the frames `owners` [M]: crops [M, S, S, 3], and their squares [M, 3]
+    (left, top, side).
+    """
     import tensorflow as tf
 
     center = (boxes[..., :2] + boxes[..., 2:]) / 2
@@ -203,24 +225,24 @@ def _crops(pixels: Tensor, boxes: Tensor, stage: CropStage, limit: int) -> tuple
         ],
         -1,
     )
-    owner = tf.repeat(tf.range(tf.shape(pixels)[0]), limit)
-    crops = _sampled(pixels, tf.reshape(wanted, (-1, 4)), owner, (stage.size, stage.size), 0.0)
+    owners = tf.cast(owners, tf.int32)
+    crops = _sampled(pixels, tf.reshape(wanted, (-1, 4)), owners, (stage.size, stage.size), 0.0)
     return crops, tf.concat([corner, side[..., None]], -1)
 
 
-def _judged(looks: dict[str, Tensor], found: Tensor, stage: CropStage, limit: int) -> tuple[Tensor, Tensor]:
-    """As `Calibration.probabilities` and `Rescoring.score`."""
+def _judged(looks: dict[str, Tensor], found: Tensor, stage: CropStage) -> tuple[Tensor, Tensor]:
+    """As `Calibration.probabilities` [N, limit, classes] and `Rescoring.score` [N, limit]."""
     import tensorflow as tf
 
     calibration, rescoring = stage.calibration, stage.rescoring
     logits = calibration.shape * looks["by_shape"] + calibration.sight * looks["by_sight"]
     chances = tf.nn.softmax(logits + tf.constant(calibration.bias, tf.float32))
     clipped = tf.clip_by_value(found, 1e-4, 1 - 1e-4)
-    presence = tf.reshape(looks["presence"], (-1, limit))
+    presence = looks["presence"][..., 0]
     logit = (
         rescoring.found * tf.math.log(clipped / (1 - clipped)) + rescoring.present * presence + rescoring.bias
     )
-    return tf.reshape(chances, (-1, limit, chances.shape[1])), tf.sigmoid(logit)
+    return chances, tf.sigmoid(logit)
 
 
 def _refined(boxes: Tensor, points: Tensor, corners: Tensor, stage: CropStage) -> Tensor:

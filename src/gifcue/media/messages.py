@@ -133,8 +133,8 @@ Outcome: TypeAlias = Picture | Skipped | Dropped
 
 
 class StillDone(NamedTuple):
-    """A still, decoded: `height x width x 3` bytes, in `slot` where it has one and in `rgb` otherwise; `source_*` is its
-    size as it came, upright.
+    """A still, decoded: `height x width x 3` bytes, in `slot` where it has one and in `rgb` otherwise; `source_*` is
+    its size as it came, upright.
     """
 
     number: int

@@ -267,8 +267,10 @@ class DecodePool:
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
             # Nobody will release the slot of an answer that came in the same turn of the loop.
-            if answer.done() and answer.exception() is None and answer.result().slot is not None:
-                self.release(answer.result().slot, analysed=True)
+            if answer.done() and answer.exception() is None:
+                slot = answer.result().slot
+                if slot is not None:
+                    self.release(slot, analysed=True)
             raise
         finally:
             seat.stills.pop(number, None)

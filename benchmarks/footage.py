@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gifcue.media.codecs import Codec
-from gifcue.testing.clips import MOVING_S, STILL_S, EncodedClip, encode, photo_frames, read
+from gifcue.testing.astronaut import MOVING_S, STILL_S, photo_frames
+from gifcue.testing.clips import EncodedClip, encode, read
 
 # A whole number of turns of stillness and motion: the end joins the beginning.
 PERIOD_S = STILL_S + MOVING_S

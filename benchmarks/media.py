@@ -22,7 +22,8 @@ from gifcue.media.decoder import Decoder
 from gifcue.media.picture import Converter
 from gifcue.media.settings import FilterSettings, MediaSettings, Metric
 from gifcue.media.similarity import Comparer
-from gifcue.testing.clips import encode, photo_frames
+from gifcue.testing.astronaut import photo_frames
+from gifcue.testing.clips import encode
 
 SIZES = ((640, 360), (1280, 720))
 ROUNDS = 7

@@ -32,7 +32,7 @@ from benchmarks.stages import bare_costs, table
 from gifcue.config import load_settings
 from gifcue.detect.detector import Backend, open_detector
 from gifcue.media.codecs import Codec
-from gifcue.testing.clips import photo_frames
+from gifcue.testing.astronaut import photo_frames
 
 Row = dict[str, Any]
 

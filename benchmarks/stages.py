@@ -30,7 +30,7 @@ from gifcue.media.messages import Picture, Skipped, Submit, Unit
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.server import convert
 from gifcue.server.build import build
-from gifcue.testing.clips import photo_frames
+from gifcue.testing.astronaut import photo_frames
 from gifcue.v1 import media_pb2, reaction_service_pb2
 from gifcue.workers.framing import Kind, encode
 

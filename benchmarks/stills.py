@@ -30,7 +30,7 @@ from gifcue.client import ReactionClient
 from gifcue.config import load_settings
 from gifcue.detect.detector import open_detector
 from gifcue.media.stills import scaled_still
-from gifcue.testing.clips import photo_frames
+from gifcue.testing.astronaut import photo_frames
 
 # What the original service did, in annotations a second, on an Nvidia V100.
 ORIGINAL_S = 8.0

@@ -10,7 +10,8 @@ import pytest
 from benchmarks.peers.client import MOST_WAITING, Client, Footage, Plan, Seen, open_decoder
 from benchmarks.peers.pacing import Seat
 from gifcue.media.codecs import Codec
-from gifcue.testing.clips import encode, photo_frames
+from gifcue.testing.astronaut import photo_frames
+from gifcue.testing.clips import encode
 from gifcue.testing.manual_time import ManualTime
 
 

@@ -12,7 +12,8 @@ from gifcue.client import ReactionClient
 from gifcue.client.exceptions import SourceError
 from gifcue.errors import Unavailable
 from gifcue.reactions.events import Phase
-from gifcue.testing.clips import photo_frames, write
+from gifcue.testing.astronaut import photo_frames
+from gifcue.testing.clips import write
 from gifcue.testing.fake_server import FakeServer
 from gifcue.training.evaluation.clips.truth import Clip
 

@@ -8,7 +8,8 @@ import pytest
 from gifcue.cli.printing import ring
 from gifcue.cli.streaming import jobs_of
 from gifcue.media.codecs import Codec
-from gifcue.testing.clips import photo_frames, write
+from gifcue.testing.astronaut import photo_frames
+from gifcue.testing.clips import write
 from gifcue.testing.fake_server import FakeServer
 
 from .conftest import Gifcue

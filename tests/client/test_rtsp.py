@@ -16,7 +16,8 @@ import pytest
 from gifcue.client.reading import reading
 from gifcue.client.source import open_source
 from gifcue.media.codecs import Codec
-from gifcue.testing.clips import EncodedClip, encode, photo_frames
+from gifcue.testing.astronaut import photo_frames
+from gifcue.testing.clips import EncodedClip, encode
 
 FPS = 10.0
 MTU = 1200

@@ -12,7 +12,8 @@ from gifcue.client.exceptions import SourceError
 from gifcue.client.reading import reading
 from gifcue.client.source import is_live, open_source
 from gifcue.media.codecs import Codec, is_keyframe, nal_length_size
-from gifcue.testing.clips import photo_frames, write
+from gifcue.testing.astronaut import photo_frames
+from gifcue.testing.clips import write
 
 FPS = 10.0
 SECONDS = 1.2

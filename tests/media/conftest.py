@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from gifcue.media.codecs import Codec
-from gifcue.testing.clips import EncodedClip, encode, photo_frames
+from gifcue.testing.astronaut import photo_frames
+from gifcue.testing.clips import EncodedClip, encode
 
 FPS = 15.0
 MakeClip = Callable[..., EncodedClip]

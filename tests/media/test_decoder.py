@@ -13,7 +13,8 @@ from gifcue.errors import FaultReason, MediaError
 from gifcue.media.codecs import Codec
 from gifcue.media.decoder import Decoder
 from gifcue.media.picture import Converter
-from gifcue.testing.clips import EncodedClip, encode, photo_frames
+from gifcue.testing.astronaut import photo_frames
+from gifcue.testing.clips import EncodedClip, encode
 from gifcue.testing.damage import announcing, flipped, truncated
 
 MAX_PIXELS = 1920 * 1080

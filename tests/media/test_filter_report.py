@@ -9,7 +9,8 @@ from gifcue.errors import FaultReason, MediaError
 from gifcue.media.codecs import Codec
 from gifcue.media.filter_report import report
 from gifcue.media.settings import FilterSettings, MediaSettings
-from gifcue.testing.clips import photo_frames, write
+from gifcue.testing.astronaut import photo_frames
+from gifcue.testing.clips import write
 
 
 def test_a_clip_that_stands_and_moves(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from gifcue.media.codecs import Codec
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped, Unit
 from gifcue.media.pool import DecodePool
 from gifcue.media.settings import FilterSettings, MediaSettings
-from gifcue.testing.clips import EncodedClip, encode, photo_frames
+from gifcue.testing.astronaut import photo_frames
+from gifcue.testing.clips import EncodedClip, encode
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import WorkerState

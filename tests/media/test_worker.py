@@ -27,7 +27,8 @@ from gifcue.media.messages import (
 )
 from gifcue.media.settings import FilterSettings, MediaSettings
 from gifcue.media.worker import DecodeWorker
-from gifcue.testing.clips import encode, photo_frames
+from gifcue.testing.astronaut import photo_frames
+from gifcue.testing.clips import encode
 from gifcue.workers.arena import Arena
 
 ALL = MediaSettings(filter=FilterSettings(enabled=False), max_analysis_fps=240.0, late_ms=1.0)

@@ -9,7 +9,8 @@ import pytest
 
 from gifcue.media.codecs import Codec
 from gifcue.media.decoder import Decoder
-from gifcue.testing.clips import EncodedClip, encode, photo_frames, photograph, read, reencode, write
+from gifcue.testing.astronaut import photo_frames, photograph
+from gifcue.testing.clips import EncodedClip, encode, read, reencode, write
 
 
 def decoded(clip: EncodedClip) -> int:

@@ -103,7 +103,8 @@ def _absolute(event: Event, http_port: int) -> Event:
 def make_clip(folder: Path, seconds: float, name: str) -> Path:
     """Writes the clip. GifcueError where scikit-image is missing."""
     from gifcue.media.codecs import Codec
-    from gifcue.testing.clips import photo_frames, write
+    from gifcue.testing.astronaut import photo_frames
+    from gifcue.testing.clips import write
 
     try:
         return write(photo_frames(seconds, CLIP_FPS), folder / name, Codec.H264, CLIP_FPS)

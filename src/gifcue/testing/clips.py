@@ -1,20 +1,15 @@
-"""Real encoded video made from a real photograph, for tests, benchmarks and `make demo`.
+"""Real encoded video, for tests, benchmarks and `make demo`.
 
-    frames = photo_frames(seconds=4, fps=15)
-    clip = encode(frames, Codec.H264, fps=15)          # packets to send
-    write(clip, "clip.mp4")                            # or a file to stream
-
-The photograph is scikit-image's `astronaut` (Eileen Collins, NASA, in the public domain), which ships inside
-scikit-image: nothing is fetched. It fills a frame of 640x360 and moves as a camera would move, with phases in
-which nothing moves.
+frames = photo_frames(seconds=4, fps=15)           # gifcue.testing.astronaut
+clip = encode(frames, Codec.H264, fps=15)          # packets to send
+write(frames, "clip.mp4")                          # or a file to stream
 """
 
 from __future__ import annotations
 
 import io
-import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -30,12 +25,7 @@ from gifcue.media.codecs import Codec, is_keyframe, nal_length_size, parameter_s
 START_CODE = b"\0\0\0\1"  # Annex B
 CLOCK_HZ = 90_000  # RTP's clock of video
 
-Motion = Literal["still", "phases", "always"]
 Form = Literal["raw", "mp4"]
-
-# A phase of stillness and one of motion, seconds each, in `motion="phases"`.
-STILL_S = 2.0
-MOVING_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,66 +48,6 @@ class EncodedClip:
     width: int
     height: int
     fps: float
-
-
-def photograph() -> NDArray[np.uint8]:
-    """The photograph, RGB, 512x512. Raises ImportError, naming what to install, without scikit-image."""
-    try:
-        from skimage import data
-    except ImportError as error:
-        raise ImportError(
-            "the test clips are made from scikit-image's astronaut photograph: install gifcue[demo]"
-        ) from error
-    return np.ascontiguousarray(data.astronaut())
-
-
-def photo_frames(
-    seconds: float, fps: float, width: int = 640, height: int = 360, motion: Motion = "phases"
-) -> Iterator[NDArray[np.uint8]]:
-    """Yields RGB frames `height x width x 3` of the photograph, the face always in the picture.
-
-    `motion`: "still" never moves; "phases" stands for `STILL_S`, moves for `MOVING_S`, and so on; "always"
-    moves all the time. Motion is a smooth pan and zoom that comes back to where it began.
-    """
-    photo = photograph()
-    for index in range(round(seconds * fps)):
-        yield _view(photo, _phase(index / fps, motion), width, height)
-
-
-def _phase(at_s: float, motion: Motion) -> float:
-    # 0..1: how far along its path the camera is.
-    if motion == "still":
-        return 0.0
-    if motion == "always":
-        return (at_s / MOVING_S) % 1.0
-    return max(0.0, at_s % (STILL_S + MOVING_S) - STILL_S) / MOVING_S
-
-
-def _view(photo: NDArray[np.uint8], phase: float, width: int, height: int) -> NDArray[np.uint8]:
-    # The window of the photograph that is seen: the upper part, as wide as the photograph at phase 0.
-    turn = 2 * math.pi * phase
-    side = photo.shape[1]
-    share = 1.0 - 0.12 * (1 - math.cos(turn)) / 2
-    seen_width = side * share
-    seen_height = seen_width * height / width
-    if seen_height > side * share:
-        seen_height = side * share
-        seen_width = seen_height * width / height
-    left = (side - seen_width) / 2 + (side - seen_width) / 2 * math.sin(turn)
-    top = 8.0 * (1 - math.cos(turn)) if seen_height < side - 16 else 0.0
-    scale_x, scale_y = seen_width / width, seen_height / height
-    # Maps the frame's pixel centres to the photograph's.
-    matrix = np.array(
-        [[scale_x, 0, left + scale_x / 2 - 0.5], [0, scale_y, top + scale_y / 2 - 0.5]], dtype=np.float64
-    )
-    frame = cv2.warpAffine(
-        photo,
-        matrix,
-        (width, height),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return np.asarray(frame, dtype=np.uint8)
 
 
 def encode(

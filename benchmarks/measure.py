@@ -14,7 +14,8 @@ from benchmarks import sender
 from benchmarks.footage import PERIOD_S, Footage
 from benchmarks.latency import finite, percentile, summary
 from benchmarks.processes import Child
-from benchmarks.sender import Plan, Seat, Seen, Tally
+from benchmarks.seats import Seat
+from benchmarks.sender import Plan, Seen, Tally
 from benchmarks.server_process import ProcessCost, ServerProcess, spent
 
 # The golden section: however many participants there are, they lie evenly within a turn of it.

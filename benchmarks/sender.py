@@ -21,6 +21,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.footage import Footage
+from benchmarks.seats import Seat
 from benchmarks.wire import CallEnded, GrpcCall
 from gifcue.v1 import media_pb2, reaction_service_pb2
 
@@ -32,15 +33,6 @@ _ASK_EVERY_S = 0.05
 _END_TIMEOUT_S = 5.0
 
 Request = reaction_service_pb2.StreamReactionsRequest
-
-
-@dataclass(frozen=True)
-class Seat:
-    """One participant: the variant of the footage it shows, and how much later than the first it begins."""
-
-    name: str
-    footage: int
-    offset_s: float
 
 
 @dataclass(frozen=True)

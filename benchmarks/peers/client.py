@@ -25,7 +25,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarks.peers.pacing import Due, Seat, frames, is_sampled
+from benchmarks.peers.pacing import Due, frames, is_sampled
+from benchmarks.seats import Seat
 
 # Frames of one participant that may wait for their answers: ten times the bound's worth at 5 a second. What comes on
 # top is given up at once, as a media server would, which keeps an overload from filling the memory.

@@ -7,14 +7,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class Seat:
-    """One participant: its name, the footage it shows, and how many seconds later than the first it begins."""
-
-    name: str
-    footage: int
-    offset_s: float
+from benchmarks.seats import Seat
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,6 @@ from benchmarks.peers import environments
 from benchmarks.peers.backends import Backend, environment
 from benchmarks.peers.client import Footage, Plan, Seen
 from benchmarks.peers.environments import REPOSITORY
-from benchmarks.peers.pacing import Seat
 from benchmarks.server_process import spent
 
 _LEAD_S = 0.3
@@ -75,7 +74,7 @@ class Offer:
             Plan(
                 target,
                 footage,
-                [Seat(seat.name, seat.footage, seat.offset_s) for stream in plan.streams for seat in stream],
+                [seat for stream in plan.streams for seat in stream],
                 self.fps,
                 self.rate,
                 self.moving_only,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.peers.client import MOST_WAITING, Client, Footage, Plan, Seen, open_decoder
-from benchmarks.peers.pacing import Seat
+from benchmarks.seats import Seat
 from gifcue.media.codecs import Codec
 from gifcue.testing.astronaut import photo_frames
 from gifcue.testing.clips import encode

@@ -6,7 +6,8 @@ import itertools
 
 import pytest
 
-from benchmarks.peers.pacing import Seat, frames, is_sampled
+from benchmarks.peers.pacing import frames, is_sampled
+from benchmarks.seats import Seat
 
 
 def test_every_frame_of_every_seat_comes_once_and_in_order() -> None:

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from benchmarks.footage import Footage, own_footage
-from benchmarks.sender import Plan, Seat, Seen, Sender, Tally, _Participant
+from benchmarks.seats import Seat
+from benchmarks.sender import Plan, Seen, Sender, Tally, _Participant
 from benchmarks.wire import CallEnded
 from gifcue.config import load_settings
 from gifcue.media.codecs import Codec
@@ -95,7 +96,13 @@ def test_books_since_a_moment() -> None:
 @pytest.fixture
 async def target() -> AsyncIterator[str]:
     settings = load_settings(
-        None, {"server": {"listen": "127.0.0.1:0", "http_listen": ""}, "log": {"level": "error"}}
+        None,
+        {
+            "server": {"listen": "127.0.0.1:0", "http_listen": ""},
+            # No picture is replaced by a newer one, however slow the machine.
+            "media": {"late_ms": 10_000.0},
+            "log": {"level": "error"},
+        },
     )
     async with Server(settings, detector_target=TARGET) as running:
         yield f"127.0.0.1:{running.listen_port}"

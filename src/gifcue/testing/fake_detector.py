@@ -47,6 +47,7 @@ class FakeDetector:
     @staticmethod
     def _look(frame: Frame, batch: int) -> Region:
         while frame[0, 0, 0] == HOLD:
+            # In a child: shared memory has no event to wait on, and nothing is timed by this.
             time.sleep(0.001)
         value = int(frame[0, 0, 0])
         if value == DIE:

@@ -226,7 +226,7 @@ def _crops(pixels: Tensor, boxes: Tensor, owners: Tensor, stage: CropStage) -> t
         -1,
     )
     owners = tf.cast(owners, tf.int32)
-    crops = _sampled(pixels, tf.reshape(wanted, (-1, 4)), owners, (stage.size, stage.size), 0.0)
+    crops = _sampled(pixels, wanted, owners, (stage.size, stage.size), 0.0)
     return crops, tf.concat([corner, side[..., None]], -1)
 
 

@@ -14,7 +14,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for litert, int8 and savedmodel.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for litert and savedmodel.")],
     model: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the model.")] = None,
     data: Annotated[
         Path | None,
@@ -22,9 +22,9 @@ def export(
             metavar="DIR", help="Labelled pictures: int8 takes its ranges from them, accuracy its measure."
         ),
     ] = None,
-    int8: Annotated[bool, typer.Option(help="Make the int8 folder; needs --data.")] = True,
+    int8: Annotated[bool, typer.Option(help="Make int8 files beside the float ones; needs --data.")] = True,
 ) -> None:
-    """Make LiteRT, int8 and SavedModel folders of a model's weights, and print sizes and what accuracy is lost."""
+    """Make LiteRT and SavedModel folders of a model's weights, and print sizes and what accuracy is lost."""
     if int8 and data is None:
         raise ConfigError(
             "--data: expected a folder of labelled pictures for int8, got none (or give --no-int8)"

@@ -38,7 +38,7 @@ def main() -> None:
     for one in (pack, calibrate):
         one.add_argument("--also", help="a split whose people help to choose thresholds, dev say")
 
-    export = commands.add_parser("export", help="make LiteRT, int8 and SavedModel folders, and measure them")
+    export = commands.add_parser("export", help="make LiteRT and SavedModel folders, and measure them")
     export.add_argument("out", type=Path)
     export.add_argument("--model-dir", type=Path, default=Path("models"))
     export.add_argument("--data-dir", type=Path, default=Path("../shared/data"))

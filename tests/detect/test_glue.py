@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -69,10 +70,22 @@ def test_a_refined_box_is_the_mean_of_the_box_and_the_landmarks_extent() -> None
 def test_logits_become_scores_at_peaks_and_positive_sides() -> None:
     heat, reach = np.full((3, 4, 2), -5.0, np.float32), np.zeros((3, 4, 8), np.float32)
     heat[1, 1, 0], heat[1, 2, 0] = 2.0, 1.0
-    maps = glue.activate(heat, reach)
+    heat[0, 3, 1] = -1.0
+    maps = glue.activate(heat, reach, 0.2)
     assert maps["scores"][1, 1, 0] == pytest.approx(0.8808, abs=1e-4)
-    assert maps["scores"][1, 2, 0] == 0.0
-    np.testing.assert_allclose(maps["sides"], np.log(2.0), atol=1e-6)
+    assert maps["scores"][0, 3, 1] == pytest.approx(0.2689, abs=1e-4)
+    assert np.count_nonzero(maps["scores"]) == 2
+    np.testing.assert_allclose(maps["sides"][[1, 0], [1, 3]], np.log(2.0), atol=1e-6)
+    assert np.count_nonzero(glue.activate(heat, reach, 0.3)["scores"]) == 1
+
+
+@pytest.mark.parametrize("size", [(640, 360), (640, 480), (512, 512), (321, 200), (160, 120)])
+def test_the_letterbox_is_the_warp_of_its_matrix(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(0)
+    frame = cv2.resize(rng.integers(0, 256, (9, 16, 3)).astype(np.uint8), size, interpolation=cv2.INTER_CUBIC)
+    fit = glue.Letterbox.fit(*size, 320, 256)
+    warped = glue.warp(frame, fit.matrix(), (320, 256), glue.LETTERBOX_GREY)
+    assert np.abs(glue.letterbox(frame, fit, 320, 256).astype(int) - warped).max() <= 1
 
 
 @pytest.mark.parametrize(("longer_px", "believed"), [(10, 0.0), (24, 0.0), (28, 0.5), (32, 1.0), (200, 1.0)])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gifcue.detect.glue import crop_matrix
+from gifcue.training import losses
 from gifcue.training.augment import PixelAugmentation, bend, damage, move_points
 from gifcue.training.calibrate import best_threshold
 from gifcue.training.config import TrainingConfig, read_config
@@ -121,6 +122,40 @@ def test_an_unknown_gesture_is_masked(attribute: str, known: int, label: int) ->
     _, targets = source.batch(source.samples, None)
     assert (targets["has_label"][0], targets["label"][0], targets["presence"][0]) == (known, label, 1)
     assert targets["has_landmarks"][0] == 1
+
+
+@pytest.mark.parametrize(("neighbour", "denied"), [("wave", 2), ("ok_hand", 0)])
+def test_an_unknown_gesture_is_known_not_to_be_one_that_nobody_of_its_group_makes(
+    neighbour: str, denied: int
+) -> None:
+    photo, picture = a_hand(UNKNOWN)
+    other, _ = a_hand(neighbour)
+    source = CropSource(
+        config("hand", classes=("wave", "ok_hand"), denied="ok_hand"), [photo, other], [picture, picture]
+    )
+    _, targets = source.batch(source.samples, None)
+    assert targets["denied"].tolist() == [denied, 0]
+
+
+def test_denying_a_class_lowers_that_one_only() -> None:
+    logits = np.array([[0.5, 1.0, 3.0, -1.0]], np.float32)
+    targets = {"has_label": np.zeros(1), "label": np.zeros(1), "denied": np.array([2.0])}
+    chances = np.exp(logits) / np.exp(logits).sum()
+    loss = float(losses.class_loss(targets, logits))
+    assert loss == pytest.approx(-np.log(1 - chances[0, 2]), rel=1e-4)
+    assert float(losses.class_loss({**targets, "denied": np.zeros(1)}, logits)) == 0.0
+
+
+def test_faces_with_a_hand_at_them_come_more_often() -> None:
+    photo, picture = a_hand(NONE)
+    hand = photo.samples[0].box
+    reach = hand[2:] - hand[:2]
+    away = Sample("face", np.concatenate([hand[:2] + 3 * reach, hand[2:] + 3 * reach]), NONE)
+    touched = Sample("face", hand + 0.4 * np.concatenate([reach, reach]), NONE)
+    photo.samples += [away, touched]
+    source = CropSource(config("face", repeat_touched=4.0, negatives=0.0), [photo], [picture])
+    order = source.epoch(np.random.default_rng(0))
+    assert [sum(index.sample is face for index in order) for face in (away, touched)] == [1, 4]
 
 
 def test_a_repeated_label_comes_more_often_and_the_order_repeats_with_its_seed() -> None:

@@ -7,6 +7,7 @@ graph of the SavedModel, so that the backends agree. Pixel coordinates are conti
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -72,14 +73,38 @@ def warp(image: Image, matrix: Floats, size: tuple[int, int], border: int | None
     return np.asarray(warped, np.uint8)
 
 
-def activate(heat: Floats, reach: Floats) -> dict[str, Floats]:
-    """What a float graph ends with, for one in int8, whose steps are too coarse for it: `scores` [h, w, 2], 0 where a
-    neighbour is higher, and `sides` [h, w, 8], from the logits of both.
+def letterbox(frame: Image, fit: Letterbox, width: int, height: int) -> Image:
+    """The detector's input [height, width, 3]: `warp` by `fit.matrix()`, several times faster where it comes to whole
+    pixels, as it does for the usual sizes.
     """
-    scores = 1 / (1 + np.exp(-heat))
-    around = cv2.dilate(scores, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
-    sides = np.maximum(reach, 0) + np.log1p(np.exp(-np.abs(reach)))
-    return {"scores": np.where(scores >= around, scores, 0.0), "sides": sides}
+    rows, columns = fit.scale * frame.shape[0], fit.scale * frame.shape[1]
+    if fit.scale > 1 or any(abs(place - round(place)) > 1e-6 for place in (rows, columns, fit.left, fit.top)):
+        return warp(frame, fit.matrix(), (width, height), LETTERBOX_GREY)
+    left, top, right, bottom = (
+        round(fit.left),
+        round(fit.top),
+        round(fit.left + columns),
+        round(fit.top + rows),
+    )
+    scene = np.full((height, width, 3), LETTERBOX_GREY, np.uint8)
+    scene[top:bottom, left:right] = cv2.resize(
+        frame, (right - left, bottom - top), interpolation=cv2.INTER_LINEAR
+    )
+    return scene
+
+
+def activate(heat: Floats, reach: Floats, floor: float) -> dict[str, Floats]:
+    """What a float graph ends with, for one in int8, whose steps are too coarse for it: `scores` [h, w, 2] and `sides`
+    [h, w, 8] from the logits of both, 0 where a neighbour is higher or the score is no more than `floor`.
+    """
+    around = cv2.dilate(heat, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
+    is_peak = (heat >= around) & (heat > math.log(floor / (1 - floor)))
+    scores, sides = np.zeros_like(heat), np.zeros_like(reach)
+    scores[is_peak] = 1 / (1 + np.exp(-heat[is_peak]))
+    cells = is_peak[..., 0] | is_peak[..., 1]
+    logits = reach[cells]
+    sides[cells] = np.maximum(logits, 0) + np.log1p(np.exp(-np.abs(logits)))
+    return {"scores": scores, "sides": sides}
 
 
 def peaks(scores: Floats, sides: Floats, floor: float, limit: int) -> tuple[Floats, Floats]:

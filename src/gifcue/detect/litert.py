@@ -109,10 +109,10 @@ class LiteRtDetector:
         height, width = frame.shape[:2]
         info = self._metadata.info
         fit = glue.Letterbox.fit(width, height, info.input_width, info.input_height)
-        scene = glue.warp(frame, fit.matrix(), (info.input_width, info.input_height), glue.LETTERBOX_GREY)
+        scene = glue.letterbox(frame, fit, info.input_width, info.input_height)
         maps = self._networks["detector"](scene)
         if "heat" in maps:
-            maps = glue.activate(maps["heat"], maps["reach"])
+            maps = glue.activate(maps["heat"], maps["reach"], self._score_floor)
         seen: list[Seen] = []
         for channel, kind in enumerate(KINDS):
             limit = self._config.max_faces if kind == "face" else self._config.max_hands

@@ -7,6 +7,7 @@ OpenCV take 0.11 and 0.19 ms but are right for 8-bit 4:2:0 of limited range only
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from numpy.typing import NDArray
 
 # Averages what it leaves out: of the fast ones, the one that keeps a small hand's edges where they are.
 _INTERPOLATION = "AREA"
+
+# Kinds of frames (size, format, colours) whose tables are kept.
+KINDS_KEPT = 16
 
 
 def fit(width: int, height: int, long_side: int, short_side: int) -> tuple[int, int]:
@@ -29,12 +33,16 @@ def fit(width: int, height: int, long_side: int, short_side: int) -> tuple[int, 
 
 
 class Converter:
-    """Converts one participant's frames; holds swscale's tables between frames of one kind."""
+    """Converts the frames of one thread's participants; not thread-safe.
+
+    Holds swscale's tables, a tenth of a megabyte, for each kind of frame that came lately: participants mostly send
+    the same few kinds.
+    """
 
     def __init__(self, long_side: int, short_side: int) -> None:
         self._long_side = long_side
         self._short_side = short_side
-        self._reformatter = VideoReformatter()
+        self._reformatters: OrderedDict[tuple[Any, ...], VideoReformatter] = OrderedDict()
 
     def convert(self, frame: Any, target: memoryview) -> tuple[int, int]:
         """Writes the picture into `target`, RGB, rows without gaps from its start; returns its width and
@@ -58,9 +66,20 @@ class Converter:
 
     def _rows(self, frame: Any, width: int, height: int) -> NDArray[np.uint8]:
         # One thread: the workers are the parallelism.
-        picture = self._reformatter.reformat(
+        picture = self._reformatter(frame).reformat(
             frame, width, height, "rgb24", interpolation=_INTERPOLATION, threads=1
         )
         plane: Any = picture.planes[0]
         padded = np.frombuffer(plane, np.uint8, plane.line_size * height).reshape(height, plane.line_size)
         return np.asarray(padded[:, : width * 3])
+
+    def _reformatter(self, frame: Any) -> VideoReformatter:
+        kind = (frame.width, frame.height, frame.format.name, frame.colorspace, frame.color_range)
+        known = self._reformatters.get(kind)
+        if known is not None:
+            self._reformatters.move_to_end(kind)
+            return known
+        if len(self._reformatters) == KINDS_KEPT:
+            self._reformatters.popitem(last=False)
+        fresh = self._reformatters[kind] = VideoReformatter()
+        return fresh

@@ -54,7 +54,7 @@ SEND_AT = 8
 
 
 class Participant:
-    """One participant's decoder, filter and converter."""
+    """One participant's decoder and filter."""
 
     def __init__(self, codec: Codec, extradata: bytes, settings: MediaSettings, comparer: Comparer) -> None:
         self._codec = codec
@@ -62,7 +62,6 @@ class Participant:
         self._settings = settings
         self.decoder = Decoder(codec, extradata, settings.max_pixels)
         self.filter = FrameFilter(settings.filter, settings.max_analysis_fps, comparer)
-        self.converter = Converter(settings.long_side, settings.short_side)
         # The slot of the picture that a detector has not judged yet, and the picture's time.
         self.waiting_slot: int | None = None
         self.waiting_s = 0.0
@@ -85,7 +84,9 @@ class DecodeWorker:
         # Slot: whose picture it holds. Keys begin at 1.
         self._lent: dict[int, int] = {}
         self._patience_s = settings.late_ms / 1000.0
+        # Shared by all participants: large, and they know nobody.
         self._comparer = Comparer(settings.filter)
+        self._converter = Converter(settings.long_side, settings.short_side)
 
     @property
     def has_slots(self) -> bool:
@@ -166,7 +167,7 @@ class DecodeWorker:
             return Dropped(key, unit.token, FaultReason.NO_SLOT, message, False)
         slot = self._free[0]
         with self._arena.slot(slot) as target:
-            width, height = participant.converter.convert(frame, target)
+            width, height = self._converter.convert(frame, target)
         self._free.popleft()
         self._lent[slot] = key
         participant.waiting_slot, participant.waiting_s = slot, pts_s

@@ -23,7 +23,9 @@ class TrainingConfig:
     `photos` limits how many photographs are read, for small runs. `workers` are threads that prepare batches.
     `negatives` and `compose` are the shares of crops that show no face or hand, and of faces at which a hand
     is laid; `mosaic` is the share of scenes made of four photographs, `bend`
-    how far fingertips are moved, in shares of the hand.
+    how far fingertips are moved, in shares of the hand. `repeat_touched` multiplies `repeat` for faces at
+    which a hand is; `denied` is a label that a sample of unknown attribute does not show either, unless
+    somebody of its group is known to.
     """
 
     task: Task
@@ -46,6 +48,8 @@ class TrainingConfig:
     blocks: tuple[int, ...] = ()
     heldout_groups: tuple[str, ...] = ()
     repeat: dict[str, float] = field(default_factory=dict)
+    repeat_touched: float = 1.0
+    denied: str = ""
     margin: float = 1.3
     angle_deg: float = 25.0
     shift: float = 0.12
@@ -69,6 +73,8 @@ class TrainingConfig:
         for name in ("width", "height", "epochs", "batch", "workers", "evaluate_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected 1 or more, got {getattr(self, name)}")
+        if self.denied and self.denied not in self.classes:
+            raise ConfigError(f"denied: expected one of {', '.join(self.classes)}, got {self.denied!r}")
         if not 0.0 <= self.ema < 1.0:
             raise ConfigError(f"ema: expected 0 or more and less than 1, got {self.ema}")
 

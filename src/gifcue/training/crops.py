@@ -56,6 +56,12 @@ class CropSource:
         self._select = [list(face_points).index(point) for point in config.points] if face_points else None
         self._twins = self._twin_order()
         self._donors = Donors(photos, images) if config.compose > 0 and self.kind == "face" else None
+        # Where somebody shows it, another whose attribute nobody knows may show it, too.
+        self._groups_that_show = {
+            photo.group
+            for photo in photos
+            if any(sample.attribute == config.denied for sample in photo.of_kind(self.kind))
+        }
         self.samples = [
             CropIndex(number, sample)
             for number, photo in enumerate(photos)
@@ -70,6 +76,8 @@ class CropSource:
         for index in self.samples:
             assert index.sample is not None
             times = config.repeat.get(index.sample.attribute or "none", 1.0)
+            if config.repeat_touched != 1.0 and is_touched(self._photos[index.photo], index.sample):
+                times *= config.repeat_touched
             chosen.extend([index] * int(times + rng.random()))
         order = [chosen[int(i)] for i in rng.permutation(len(chosen))]
         if config.epoch_samples:
@@ -88,6 +96,7 @@ class CropSource:
             "presence": np.zeros((count,), np.float32),
             "label": np.zeros((count,), np.float32),
             "has_label": np.zeros((count,), np.float32),
+            "denied": np.zeros((count,), np.float32),
         }
         for row, index in enumerate(chosen):
             if index.sample is None and rng is not None:
@@ -141,6 +150,8 @@ class CropSource:
         if attribute != UNKNOWN:
             targets["has_label"][row] = 1.0
             targets["label"][row] = float(self.class_of(attribute))
+        elif self._photos[photo].group not in self._groups_that_show:
+            targets["denied"][row] = float(self.class_of(config.denied))
         return crop
 
     def _compose(
@@ -190,6 +201,16 @@ class CropSource:
         twins = {**FACE_TWINS, **{right: left for left, right in FACE_TWINS.items()}}
         points = list(self._config.points)
         return [points.index(twins.get(point, point)) for point in points]
+
+
+def is_touched(photo: Photo, face: Sample) -> bool:
+    """Whether a hand lies before a face, or just below it."""
+    reach = face.box[2:] - face.box[:2]
+    low, high = face.box[:2] - 0.1 * reach, face.box[2:] + 0.25 * reach
+    return any(
+        bool((np.minimum(hand.box[2:], high) - np.maximum(hand.box[:2], low) > 0.15 * reach).all())
+        for hand in photo.of_kind("hand")
+    )
 
 
 def _stretched(matrix: Floats, config: TrainingConfig, rng: np.random.Generator) -> Floats:

@@ -17,7 +17,10 @@ WEIGHTS = {"heat": 0.25, "place": 12.0, "depth": 4.0, "presence": 0.3, "by_sight
 
 
 def crop_loss(targets: Parts, outputs: Parts) -> tuple[Tensor, Parts]:
-    """The loss of a crop network, and its parts. Unknown landmarks and labels are masked by `has_*`."""
+    """The loss of a crop network, and its parts. Unknown landmarks and labels are masked by `has_*`.
+
+    `denied` is the number of a class that a crop without a label is known not to show, or 0.
+    """
     known, mask = targets["landmarks"], targets["has_landmarks"]
     places, cells_squared = known[:, :, :2], outputs["heat"].shape[1]
     # A point outside the crop has no cell to light up; the coordinates are still asked for, clipped to the
@@ -41,7 +44,7 @@ def crop_loss(targets: Parts, outputs: Parts) -> tuple[Tensor, Parts]:
         deep = ops.mean(ops.abs(outputs["landmarks"][:, :, 2] - known[:, :, 2]), axis=1)
         parts["depth"] = ops.sum(deep * mask) / weight
     for head in ("by_sight", "by_shape"):
-        parts[head] = _class_loss(targets, outputs[head])
+        parts[head] = class_loss(targets, outputs[head])
     return sum(WEIGHTS[name] * part for name, part in parts.items()), parts
 
 
@@ -81,13 +84,18 @@ def _giou_loss(wanted: Tensor, given: Tensor) -> Tensor:
     return 1.0 - shared / (union + 1e-6) + (hull - union) / (hull + 1e-6)
 
 
-def _class_loss(targets: Parts, logits: Tensor) -> Tensor:
+def class_loss(targets: Parts, logits: Tensor) -> Tensor:
+    """Cross entropy of the labels that are known, and the surprise that a denied class is not shown."""
     mask = targets["has_label"]
     classes = logits.shape[1]
     wanted = ops.one_hot(ops.cast(targets["label"], "int32"), classes)
     smooth = wanted * 0.97 + 0.03 / classes
     cross = -ops.sum(smooth * ops.log_softmax(logits, axis=1), axis=1)
-    return ops.sum(cross * mask) / ops.maximum(ops.sum(mask), 1.0)
+    denied = ops.one_hot(ops.cast(targets["denied"], "int32"), classes)
+    denying = ops.cast(targets["denied"] > 0, "float32")
+    others = ops.logsumexp(logits - 1e4 * denied, axis=1)
+    surprise = ops.logsumexp(logits, axis=1) - others
+    return ops.sum(cross * mask + surprise * denying) / ops.maximum(ops.sum(mask + denying), 1.0)
 
 
 def _bumps(places: Tensor, cells: int) -> Tensor:

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import ceiling, scaling, stills
+from benchmarks import annotations, ceiling, scaling
 from benchmarks.bare import Bare, saturate
 from benchmarks.capacity import Bounds, find_capacity
 from benchmarks.footage import KEYFRAME_S, Footage, own_footage
@@ -47,7 +47,7 @@ PARTS = {
     "capacity": 150.0,
     "stages": 20.0,
     "curve": 35.0,
-    "annotations": 30.0,
+    "annotations": 45.0,
     "peers": 330.0,
     "cores": 110.0,
     "batches": 10.0,
@@ -240,7 +240,7 @@ class Suite:
         return float(at["analysed_moving_s"]["mean"]) if at else 3.0
 
     async def _annotations(self) -> Figures:
-        return await stills.measure(stills.pictures(None, SIZE), self._budget.bare_s)
+        return await annotations.measure(annotations.pictures(None, SIZE), self._budget.bare_s)
 
     async def _cores(self) -> Figures:
         """Capacity on fewer cores; that on all of them is known already."""

@@ -77,11 +77,16 @@ def summary(parts: dict[str, Figures], failed: dict[str, str]) -> list[Line]:
             line("  the front's share of the CPU", share["front_share_of_cpu"])
     whole = parts.get("annotations")
     if whole:
-        served = whole["served"]
+        served, streamed = whole["served"], whole["streamed"]
         line(
             "whole annotations a second",
+            streamed["a_second"],
+            f"of video through the server: {streamed['times_the_original']} times the original service's 8",
+        )
+        line(
+            "  of JPEGs through the server",
             served["a_second"],
-            f"through the server: {served['times_the_original']} times the original service's 8",
+            f"{served['times_the_original']} times",
         )
         line(
             "  in bare loops",

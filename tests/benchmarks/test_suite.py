@@ -64,6 +64,7 @@ def parts() -> dict[str, Any]:
         "batches": {"rows": [{"backend": "litert", "device": "cpu", "batch": 1, "pictures_s": 70.0}]},
         "annotations": {
             "served": {"a_second": 80.0, "times_the_original": 10.0},
+            "streamed": {"a_second": 96.0, "times_the_original": 12.0},
             "bare": {"with_jpeg_a_second": 100.0, "times_the_original": 12.5, "detector_a_second": 110.0},
         },
         "cores": {"carried": {"1": 9}},
@@ -85,6 +86,7 @@ def test_the_table_has_every_part() -> None:
     assert lines["peer jpeg-http: carried"][1].startswith("gifcue carries 5.00 times as many")
     assert lines["peer triton"] == ("not measured", "not measured: run python -m benchmarks.peers setup")
     assert lines["carried on 1 core"][0] == "9"
+    assert lines["whole annotations a second"][0] == "96.0"
     assert lines["sizes"] == ("none", "failed: x")
 
 

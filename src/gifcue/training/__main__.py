@@ -5,6 +5,7 @@ the same.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def main() -> None:
     pack.add_argument("--model-dir", type=Path, default=Path("models"))
 
     calibrate = commands.add_parser("calibrate", help="fit scores and thresholds to the people held out")
-    calibrate.add_argument("config", type=Path, help="names the people held out, and the data")
+    calibrate.add_argument("configs", type=Path, nargs=3, help="those of the detector, the hand and the face")
     calibrate.add_argument("--model-dir", type=Path, default=Path("models"))
 
     for one in (pack, calibrate):
@@ -58,21 +59,25 @@ def main() -> None:
         from gifcue.training.export import pack as make_folder
 
         make_folder(given["configs"], given["model_dir"], report=report)
-        _calibrate(given["configs"][0], given["model_dir"], given["also"])
+        _calibrate(given["configs"], given["model_dir"], given["also"])
     elif command == "calibrate":
-        _calibrate(given["config"], given["model_dir"], given["also"])
+        _calibrate(given["configs"], given["model_dir"], given["also"])
     else:
         from gifcue.training.export import export as export_all
 
         export_all(given["model_dir"], given["out"], data_dir=given["data_dir"], report=report)
 
 
-def _calibrate(config_path: Path, model_dir: Path, also: str | None) -> None:
+def _calibrate(paths: Sequence[Path], model_dir: Path, also: str | None) -> None:
+    from gifcue.errors import ConfigError
     from gifcue.training.calibrate import calibrate
     from gifcue.training.config import read_config
 
-    config = read_config(config_path)
-    calibrate(model_dir, config.data_dir, config.heldout_groups, also=also, report=report)
+    configs = [read_config(path) for path in paths]
+    strangers = set.intersection(*(set(config.heldout_groups) for config in configs))
+    if not strangers:
+        raise ConfigError("heldout_groups: expected a group that none of the three learned from, got none")
+    calibrate(model_dir, configs[0].data_dir, sorted(strangers), also=also, report=report)
 
 
 if __name__ == "__main__":

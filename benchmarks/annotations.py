@@ -1,10 +1,11 @@
 """Whole annotations a second: every label of a picture, from its JPEG on.
 
-    python -m benchmarks.stills [--images DIR] [--seconds 8] [--json]
+    python -m benchmarks.annotations [--images DIR] [--seconds 8] [--json]
 
-Three figures: the detector alone on a picture in memory, decoding and detecting in bare loops, both with a process a
-core; and the same JPEGs through a server's AnnotateImage, several at once. The service that gifcue goes back to made 8
-annotations a second on a V100. By default the picture is the public photograph, face and hand, at 640x360.
+Four figures: the detector alone on a picture in memory, decoding and detecting in bare loops, both with a process a
+core; the same JPEGs through a server's AnnotateImage, several at once; and frames of video, streamed to a server that
+looks at every one it has time for. The service that gifcue goes back to made 8 annotations a second on a V100. By
+default the picture is the public photograph, face and hand, at 640x360; the video is always the photograph in motion.
 """
 
 from __future__ import annotations
@@ -22,8 +23,11 @@ from typing import Any
 import cv2
 
 from benchmarks.bare import in_processes
+from benchmarks.footage import own_footage
 from benchmarks.latency import finite, percentile
 from benchmarks.load import machine, show, size_of
+from benchmarks.measure import Load
+from benchmarks.measure import measure as measure_load
 from benchmarks.processes import end_in_order
 from benchmarks.server_process import ServerProcess, spent
 from gifcue.client import ReactionClient
@@ -35,6 +39,14 @@ from gifcue.testing.astronaut import photo_frames
 # What the original service did, in annotations a second, on an Nvidia V100.
 ORIGINAL_S = 8.0
 IN_FLIGHT_A_CORE = 3
+# Participants whose every frame is to be looked at: many more frames than detectors have time for.
+STREAMED_A_CORE = 6
+STREAMED_FPS = 30.0
+EVERY_FRAME = {
+    "GIFCUE_MEDIA__FILTER__ENABLED": "false",
+    "GIFCUE_MEDIA__MAX_ANALYSIS_FPS": str(STREAMED_FPS),
+    "GIFCUE_MEDIA__MIN_ANALYSIS_FPS": str(STREAMED_FPS),
+}
 _ENDINGS = {".jpg", ".jpeg", ".png"}
 
 
@@ -135,21 +147,37 @@ async def served(server: ServerProcess, images: Sequence[bytes], seconds: float)
     }
 
 
+async def streamed(server: ServerProcess, seconds: float) -> dict[str, Any]:
+    """Frames of video that are annotated a second, where more come than can be; the others give way to newer ones."""
+    participants = STREAMED_A_CORE * len(os.sched_getaffinity(0))
+    figures = await measure_load(server, Load(participants, STREAMED_FPS, seconds, own_footage(), mcus=2))
+    rate = figures["analysed"] / seconds
+    return {
+        "participants": participants,
+        "a_second": round(rate, 1),
+        "times_the_original": round(rate / ORIGINAL_S, 1),
+        "cpu_cores": figures["cpu_cores"],
+    }
+
+
 def server_arguments() -> list[str]:
-    """Stills are no streams: a detector process a core."""
+    """A detector process a core, since it is they that are measured."""
     return ["--detect-workers", str(len(os.sched_getaffinity(0)))]
 
 
 async def measure(images: Sequence[bytes], seconds: float) -> dict[str, Any]:
-    """Bare and served, one after the other."""
+    """Bare, served and streamed, one after the other."""
     alone = await asyncio.to_thread(bare, images, seconds)
     async with ServerProcess(server_arguments()) as server:
         through = await served(server, images, seconds)
+    async with ServerProcess(server_arguments(), EVERY_FRAME) as server:
+        video = await streamed(server, seconds)
     best = alone["with_jpeg_a_second"]
     return {
         "pictures": len(images),
         "bare": {**alone, "times_the_original": round(best / ORIGINAL_S, 1)},
         "served": {**through, "share_of_bare": round(through["a_second"] / best, 3)},
+        "streamed": video,
     }
 
 
@@ -157,13 +185,13 @@ def main() -> None:
     """The command line."""
     end_in_order()
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.stills",
+        prog="python -m benchmarks.annotations",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--images", type=Path, help="a folder of JPEG or PNG files")
     parser.add_argument("--size", type=size_of, default=(640, 360), help="of the public photograph")
-    parser.add_argument("--seconds", type=float, default=8.0, help="for each of the two")
+    parser.add_argument("--seconds", type=float, default=8.0, help="for each of the three")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     figures = asyncio.run(measure(pictures(arguments.images, arguments.size), arguments.seconds))

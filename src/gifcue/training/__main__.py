@@ -31,6 +31,14 @@ def main() -> None:
     pack = commands.add_parser("pack", help="make a model folder from three finished runs, and calibrate it")
     pack.add_argument("configs", type=Path, nargs=3, help="those of the detector, the hand and the face")
     pack.add_argument("--model-dir", type=Path, default=Path("models"))
+    pack.add_argument(
+        "--run",
+        type=_run,
+        action="append",
+        default=[],
+        metavar="NETWORK=DIR",
+        help="another run than the configuration's, an average say",
+    )
 
     calibrate = commands.add_parser("calibrate", help="fit scores and thresholds to the people held out")
     calibrate.add_argument("configs", type=Path, nargs=3, help="those of the detector, the hand and the face")
@@ -38,6 +46,9 @@ def main() -> None:
 
     for one in (pack, calibrate):
         one.add_argument("--also", help="a split whose people help to choose thresholds, dev say")
+        one.add_argument(
+            "--keep-scores", action="store_true", help="choose thresholds only, for the scores that are there"
+        )
 
     export = commands.add_parser("export", help="make LiteRT and SavedModel folders, and measure them")
     export.add_argument("out", type=Path)
@@ -58,26 +69,36 @@ def main() -> None:
     elif command == "pack":
         from gifcue.training.export import pack as make_folder
 
-        make_folder(given["configs"], given["model_dir"], report=report)
-        _calibrate(given["configs"], given["model_dir"], given["also"])
+        run_dirs = dict(given.pop("run"))
+        make_folder(given["configs"], given["model_dir"], run_dirs=run_dirs, report=report)
+        _calibrate(**given)
     elif command == "calibrate":
-        _calibrate(given["configs"], given["model_dir"], given["also"])
+        _calibrate(**given)
     else:
         from gifcue.training.export import export as export_all
 
         export_all(given["model_dir"], given["out"], data_dir=given["data_dir"], report=report)
 
 
-def _calibrate(paths: Sequence[Path], model_dir: Path, also: str | None) -> None:
+def _run(text: str) -> tuple[str, Path]:
+    network, separator, folder = text.partition("=")
+    if not separator:
+        raise argparse.ArgumentTypeError(f"expected a network and a folder like face=runs/mean, got {text!r}")
+    return network, Path(folder)
+
+
+def _calibrate(configs: Sequence[Path], model_dir: Path, also: str | None, keep_scores: bool) -> None:
     from gifcue.errors import ConfigError
     from gifcue.training.calibrate import calibrate
     from gifcue.training.config import read_config
 
-    configs = [read_config(path) for path in paths]
-    strangers = set.intersection(*(set(config.heldout_groups) for config in configs))
+    read = [read_config(path) for path in configs]
+    strangers = set.intersection(*(set(config.heldout_groups) for config in read))
     if not strangers:
         raise ConfigError("heldout_groups: expected a group that none of the three learned from, got none")
-    calibrate(model_dir, configs[0].data_dir, sorted(strangers), also=also, report=report)
+    calibrate(
+        model_dir, read[0].data_dir, sorted(strangers), also=also, keep_scores=keep_scores, report=report
+    )
 
 
 if __name__ == "__main__":

@@ -45,15 +45,23 @@ Report = Callable[[str], None]
 
 
 def calibrate(
-    model_dir: Path, data_dir: Path, groups: Sequence[str], *, also: str | None = None, report: Report = print
+    model_dir: Path,
+    data_dir: Path,
+    groups: Sequence[str],
+    *,
+    also: str | None = None,
+    keep_scores: bool = False,
+    report: Report = print,
 ) -> None:
     """Writes calibration, rescoring and thresholds into the metadata of `model_dir`.
 
     `groups` are those of the train split that no network was trained on; `also` names a split whose people help to
-    choose thresholds, and nothing else.
+    choose thresholds, and nothing else. `keep_scores` leaves calibration and rescoring as they are: those that more
+    people were left for, before they joined a last run.
     """
     photos = [photo for photo in read_photos(data_dir, "train", groups=groups) if not photo.is_tight_crop]
-    _calibrate_scores(model_dir, photos, report)
+    if not keep_scores:
+        _calibrate_scores(model_dir, photos, report)
     if also is not None:
         photos = [*photos, *(photo for photo in read_photos(data_dir, also) if not photo.is_tight_crop)]
     thresholds, honest = choose_thresholds(model_dir, photos, report=report)

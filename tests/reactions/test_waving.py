@@ -130,6 +130,20 @@ def test_blurred_frames_do_not_break_a_wave() -> None:
     assert started(play(policy(), scene, times(6.0))) == ["wave"]
 
 
+@pytest.mark.parametrize(("share", "expected"), [(0.35, ["wave"]), (0.6, [])])
+def test_a_palm_that_is_a_blur_at_its_fastest_is_a_wave_by_its_motion(
+    share: float, expected: list[str]
+) -> None:
+    """The palm can be told near the turning points only: two frames of five."""
+
+    def scene(at_s: float) -> list[Region]:
+        phase = math.sin(math.tau * 0.9 * at_s)
+        return [hand(0.5 + 0.15 * phase, wave=0.85 if abs(phase) > 0.8 else 0.35)]
+
+    settings = PolicySettings.model_validate({"labels": {"wave": {"min_vote_share": share}}})
+    assert started(play(policy(settings), scene, times(6.0))) == expected
+
+
 def test_a_wave_ends_when_the_palm_comes_to_rest_and_may_come_again() -> None:
     def scene(at_s: float) -> list[Region]:
         moves = at_s % 8.0 < 2.0

@@ -64,11 +64,12 @@ class Hold:
         limit_s = max(STALE_DWELLS * label.dwell_s, label.dwell_s + STALE_AFTER_DWELL_S)
         return label.motion == "none" and at_s - self.begun_s > limit_s
 
-    def has_votes(self, policy: PolicySettings) -> bool:
+    def has_votes(self, label: LabelSettings, policy: PolicySettings) -> bool:
         """True when this frame and enough of those before it speak for the pose."""
+        share = policy.min_vote_share if label.min_vote_share is None else label.min_vote_share
         return (
             self.is_vote
             and self.votes >= policy.min_votes
             and self.analysed_votes >= policy.min_analysed_votes
-            and self.votes >= policy.min_vote_share * self.frames
+            and self.votes >= share * self.frames
         )

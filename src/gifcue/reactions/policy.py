@@ -229,7 +229,7 @@ class ReactionPolicy:
             track.box,
             hold.score,
             progress,
-            is_ripe=progress >= 1.0 and hold.has_votes(self._settings),
+            is_ripe=progress >= 1.0 and hold.has_votes(settings, self._settings),
             is_telling=hold.is_vote and hold.votes >= TELLING_VOTES,
         )
 

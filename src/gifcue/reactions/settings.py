@@ -54,6 +54,12 @@ class LabelSettings(BaseModel):
         le=1.0,
         description="Share of the hand that may lie over a face; hands only, 1: all of it.",
     )
+    min_vote_share: float | None = Field(
+        default=None,
+        ge=0.0,
+        le=1.0,
+        description="Share of a hold's frames that must show it; null: the policy's own.",
+    )
     hand_at_face: bool = Field(
         default=False, description="Counts only with a hand at chin or cheek; faces only."
     )
@@ -231,12 +237,14 @@ _NORMAL: dict[str, Any] = {
             "max_speed": None,
             "hand_at_face": True,
         },
-        # A waving hand is blurred in every other frame: it stays on less, and is gone only after longer.
+        # A waving hand is blurred in every other frame: it stays on less, is gone only after longer, and its motion
+        # speaks for it as well.
         "wave": {
             "kind": "hand",
             "start": 0.6,
             "stay": 0.3,
             "release_s": 0.6,
+            "min_vote_share": 0.35,
             "motion": "side_to_side",
             "max_speed": None,
         },
@@ -251,7 +259,7 @@ _CAREFUL: dict[str, Any] = _merge(
         "labels": {
             "smile": {"start": 0.8, "stay": 0.5, "dwell_s": 1.2, "cooldown_s": 10.0},
             "thinking": {"start": 0.8, "stay": 0.5, "dwell_s": 2.0, "cooldown_s": 15.0},
-            "wave": {"start": 0.7, "stay": 0.4, "dwell_s": 0.8, "cooldown_s": 10.0},
+            "wave": {"start": 0.7, "stay": 0.4, "dwell_s": 0.8, "cooldown_s": 10.0, "min_vote_share": 0.5},
             "ok_hand": {"start": 0.85, "stay": 0.5, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
             "thumbs_up": {"start": 0.85, "stay": 0.5, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
         },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gifcue.detect.regions import Region
@@ -158,6 +160,14 @@ def test_a_hand_beside_the_face_fires() -> None:
         return [face(0.5, 0.4, 0.25), hand(0.66, 0.45, thumbs_up=0.95)]
 
     assert started(play(policy(), scene, times(2.0))) == ["thumbs_up"]
+
+
+@pytest.mark.parametrize(("score", "expected"), [(0.3, ["thinking"]), (0.1, [])])
+def test_a_hand_at_the_chin_may_be_too_uncertain_to_be_followed(score: float, expected: list[str]) -> None:
+    def scene(at_s: float) -> list[Region]:
+        return [face(thinking=0.95), replace(hand(0.5, 0.55, thumbs_up=0.9), score=score)]
+
+    assert started(play(policy(), scene, times(4.0))) == expected
 
 
 def test_thinking_needs_a_hand_at_the_chin() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from gifcue.detect.regions import Region
+from gifcue.detect.regions import Box, Region
 from gifcue.reactions.events import EndReason, PolicyEvent
 from gifcue.reactions.hold import Hold
 from gifcue.reactions.motion import HandMotion
@@ -43,6 +43,8 @@ class ReactionPolicy:
         self._tracker = Tracker(settings.tracks)
         self._subjects = SubjectChooser(settings.subject)
         self._motions: dict[int, HandMotion] = {}
+        # When and where hands were of late, those too uncertain to be followed among them.
+        self._hands: list[tuple[float, Box]] = []
         self._holds: dict[tuple[int, str], Hold] = {}
         self._is_speaking = False
         self._at_s: float | None = None
@@ -61,16 +63,20 @@ class ReactionPolicy:
         events: list[PolicyEvent] = []
         if not self._advance(at_s, events) or not self._allowed:
             return events
+        regions = list(regions)
         self._tracker.update(regions, at_s)
         self._follow_hands(at_s)
+        self._note_hands(regions, at_s)
         return events + self._decide(at_s, analysed=True)
 
     def inherit(self, at_s: float) -> list[PolicyEvent]:
         """A frame was skipped, being like the last one: what was shown is still shown, and nothing moved."""
         events: list[PolicyEvent] = []
+        last_s = self._at_s
         if not self._advance(at_s, events) or not self._allowed:
             return events
         self._tracker.repeat(at_s)
+        self._hands = [(at_s if seen_s == last_s else seen_s, box) for seen_s, box in self._hands]
         for track in self._tracker.tracks:
             if track.is_seen and track.number in self._motions:
                 self._motions[track.number].rest(at_s)
@@ -140,6 +146,15 @@ class ReactionPolicy:
         alive = {track.number for track in tracks}
         self._motions = {number: motion for number, motion in self._motions.items() if number in alive}
 
+    def _note_hands(self, regions: Iterable[Region], at_s: float) -> None:
+        tracks = self._settings.tracks
+        self._hands = [each for each in self._hands if at_s - each[0] <= tracks.lost_after_s]
+        self._hands += [
+            (at_s, region.box)
+            for region in regions
+            if region.kind == "hand" and region.score >= tracks.min_score_at_face
+        ]
+
     def _decide(self, at_s: float, *, analysed: bool) -> list[PolicyEvent]:
         tracks = {track.number: track for track in self._tracker.tracks}
         subjects = self._subjects.choose(self._tracker.tracks)
@@ -206,9 +221,7 @@ class ReactionPolicy:
             return False
         others = self._tracker.tracks
         if track.kind == "face":
-            return not settings.hand_at_face or has_hand(
-                track, [each for each in others if each.kind == "hand"]
-            )
+            return not settings.hand_at_face or has_hand(track, (box for _, box in self._hands))
         faces = [each for each in others if each.kind == "face"]
         return settings.max_face_cover >= 1.0 or face_cover(track, faces) <= settings.max_face_cover
 
@@ -269,4 +282,5 @@ class ReactionPolicy:
         self._tracker.reset()
         self._subjects.reset()
         self._motions.clear()
+        self._hands.clear()
         self._holds.clear()

@@ -102,6 +102,13 @@ class TrackSettings(BaseModel):
     min_score: float = Field(
         default=0.4, ge=0.0, le=1.0, description="A region that scores less is not looked at."
     )
+    min_score_at_face: float = Field(
+        default=0.2,
+        ge=0.0,
+        le=1.0,
+        description="Score from which a hand counts for labels that ask for one at the face: before a cheek, hands are "
+        "found with less certainty.",
+    )
     min_iou: float = Field(
         default=0.15, gt=0.0, lt=1.0, description="Overlap at which two boxes are the same thing."
     )
@@ -229,8 +236,11 @@ _NORMAL: dict[str, Any] = {
     "labels": {
         # Expressions come slowly and last; a speaking mouth smiles for a moment, so they are held longer.
         "smile": {"kind": "face", "dwell_s": 0.8, "release_s": 0.6, "cooldown_s": 3.0, "max_speed": None},
+        # Half hidden faces look less certain than they are, and a hand must be at them besides.
         "thinking": {
             "kind": "face",
+            "start": 0.5,
+            "stay": 0.35,
             "dwell_s": 1.2,
             "release_s": 0.8,
             "cooldown_s": 8.0,
@@ -258,7 +268,7 @@ _CAREFUL: dict[str, Any] = _merge(
     {
         "labels": {
             "smile": {"start": 0.8, "stay": 0.5, "dwell_s": 1.2, "cooldown_s": 10.0},
-            "thinking": {"start": 0.8, "stay": 0.5, "dwell_s": 2.0, "cooldown_s": 15.0},
+            "thinking": {"start": 0.7, "stay": 0.45, "dwell_s": 2.0, "cooldown_s": 15.0},
             "wave": {"start": 0.7, "stay": 0.4, "dwell_s": 0.8, "cooldown_s": 10.0, "min_vote_share": 0.5},
             "ok_hand": {"start": 0.85, "stay": 0.5, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
             "thumbs_up": {"start": 0.85, "stay": 0.5, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
@@ -275,7 +285,7 @@ _PLAYFUL: dict[str, Any] = _merge(
     {
         "labels": {
             "smile": {"start": 0.6, "stay": 0.4, "dwell_s": 0.5, "cooldown_s": 1.5},
-            "thinking": {"start": 0.6, "stay": 0.4, "dwell_s": 0.8, "cooldown_s": 3.0},
+            "thinking": {"start": 0.4, "stay": 0.3, "dwell_s": 0.8, "cooldown_s": 3.0},
             "wave": {"start": 0.5, "dwell_s": 0.3, "cooldown_s": 1.5},
             "ok_hand": {"start": 0.6, "stay": 0.4, "dwell_s": 0.3, "cooldown_s": 1.5, "max_speed": 2.0},
             "thumbs_up": {"start": 0.6, "stay": 0.4, "dwell_s": 0.3, "cooldown_s": 1.5, "max_speed": 2.0},

@@ -76,8 +76,8 @@ def face_cover(hand: Track, faces: Iterable[Track]) -> float:
     return max((_share(hand.box, face.box) for face in faces), default=0.0)
 
 
-def has_hand(face: Track, hands: Iterable[Track]) -> bool:
-    """True where a hand is at the face's chin or cheek, or seems so: a hand in front of it does too."""
+def has_hand(face: Track, hands: Iterable[Box]) -> bool:
+    """True where a hand's box is at the face's chin or cheek, or seems so: a hand in front of it does too."""
     box = face.box
     chin = Box(
         box.ymin + CHIN_TOP * box.height,
@@ -85,7 +85,7 @@ def has_hand(face: Track, hands: Iterable[Track]) -> bool:
         box.ymin + CHIN_BOTTOM * box.height,
         box.xmax + CHIN_SIDE * box.width,
     )
-    return any(_share(hand.box, chin) >= AT_FACE_SHARE for hand in hands)
+    return any(_share(hand, chin) >= AT_FACE_SHARE for hand in hands)
 
 
 def _share(box: Box, within: Box) -> float:

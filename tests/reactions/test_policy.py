@@ -94,7 +94,7 @@ def test_between_stay_and_start_a_hold_goes_on_and_none_begins() -> None:
 
 def test_a_doubtful_pose_is_not_in_the_making_for_ever() -> None:
     made = policy()
-    events = play(made, lambda at_s: [hand(thumbs_up=0.75 if round(at_s * 10) % 2 else 0.5)], times(6.0))
+    events = play(made, lambda at_s: [hand(thumbs_up=0.9 if round(at_s * 10) % 2 else 0.6)], times(6.0))
     assert started(events) == []
     assert phases(events)[:2] == ["holding", "cancelled"]
 

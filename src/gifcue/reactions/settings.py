@@ -235,7 +235,15 @@ def _keep_set(built: PolicySettings, given: Mapping[str, Any]) -> None:
 _NORMAL: dict[str, Any] = {
     "labels": {
         # Expressions come slowly and last; a speaking mouth smiles for a moment, so they are held longer.
-        "smile": {"kind": "face", "dwell_s": 0.8, "release_s": 0.6, "cooldown_s": 3.0, "max_speed": None},
+        "smile": {
+            "kind": "face",
+            "start": 0.85,
+            "stay": 0.6,
+            "dwell_s": 0.8,
+            "release_s": 0.6,
+            "cooldown_s": 3.0,
+            "max_speed": None,
+        },
         # Half hidden faces look less certain than they are, and a hand must be at them besides.
         "thinking": {
             "kind": "face",
@@ -260,18 +268,18 @@ _NORMAL: dict[str, Any] = {
         },
         # One hand that is held can look like another for some frames; it is not taken down and put up again so fast.
         "ok_hand": {"kind": "hand", "release_s": 0.5},
-        "thumbs_up": {"kind": "hand", "release_s": 0.5},
+        "thumbs_up": {"kind": "hand", "start": 0.85, "stay": 0.5, "release_s": 0.5},
     },
 }
 _CAREFUL: dict[str, Any] = _merge(
     _NORMAL,
     {
         "labels": {
-            "smile": {"start": 0.8, "stay": 0.5, "dwell_s": 1.2, "cooldown_s": 10.0},
+            "smile": {"start": 0.9, "stay": 0.65, "dwell_s": 1.2, "cooldown_s": 10.0},
             "thinking": {"start": 0.7, "stay": 0.45, "dwell_s": 2.0, "cooldown_s": 15.0},
             "wave": {"start": 0.7, "stay": 0.4, "dwell_s": 0.8, "cooldown_s": 10.0, "min_vote_share": 0.5},
             "ok_hand": {"start": 0.85, "stay": 0.5, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
-            "thumbs_up": {"start": 0.85, "stay": 0.5, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
+            "thumbs_up": {"start": 0.9, "stay": 0.55, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
         },
         "swings": {"min_swings": 4, "min_travel": 0.4},
         "speaking_suppresses_hands": True,
@@ -284,11 +292,11 @@ _PLAYFUL: dict[str, Any] = _merge(
     _NORMAL,
     {
         "labels": {
-            "smile": {"start": 0.6, "stay": 0.4, "dwell_s": 0.5, "cooldown_s": 1.5},
+            "smile": {"start": 0.7, "stay": 0.45, "dwell_s": 0.5, "cooldown_s": 1.5},
             "thinking": {"start": 0.4, "stay": 0.3, "dwell_s": 0.8, "cooldown_s": 3.0},
             "wave": {"start": 0.5, "dwell_s": 0.3, "cooldown_s": 1.5},
             "ok_hand": {"start": 0.6, "stay": 0.4, "dwell_s": 0.3, "cooldown_s": 1.5, "max_speed": 2.0},
-            "thumbs_up": {"start": 0.6, "stay": 0.4, "dwell_s": 0.3, "cooldown_s": 1.5, "max_speed": 2.0},
+            "thumbs_up": {"start": 0.7, "stay": 0.45, "dwell_s": 0.3, "cooldown_s": 1.5, "max_speed": 2.0},
         },
         "swings": {"min_swings": 2, "min_travel": 0.25},
         "min_votes": 2,

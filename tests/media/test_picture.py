@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from gifcue.media.picture import Converter, fit
+from gifcue.media.picture import KINDS_KEPT, Converter, fit
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,16 @@ def test_range_and_format_come_out_as_the_same_colours(pixel_format: str) -> Non
     picture = Converter(640, 360).array(frame)
     for column, value in ((8, 0), (48, 128), (88, 255)):
         assert np.abs(picture[32, column].astype(int) - value).max() <= 2
+
+
+def test_one_converter_serves_more_kinds_of_frames_than_it_keeps(frames) -> None:
+    kinds = [
+        av.VideoFrame.from_ndarray(frames[0], format="rgb24").reformat(
+            width=160 + 16 * number, height=90, format=pixel_format
+        )
+        for number in range(KINDS_KEPT // 2 + 2)
+        for pixel_format in ("yuv420p", "yuvj420p")
+    ]
+    shared = Converter(640, 360)
+    for frame in kinds + kinds[::-1]:
+        assert np.array_equal(shared.array(frame), Converter(640, 360).array(frame))

@@ -8,6 +8,9 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+from gifcue.errors import ConfigError, GifcueError
 
 report = partial(print, flush=True)
 
@@ -55,8 +58,13 @@ def main() -> None:
     export.add_argument("--model-dir", type=Path, default=Path("models"))
     export.add_argument("--data-dir", type=Path, default=Path("../shared/data"))
     given = vars(parser.parse_args())
+    try:
+        _run_command(given.pop("command"), given)
+    except GifcueError as error:
+        parser.exit(2, f"{error}\n")
 
-    command = given.pop("command")
+
+def _run_command(command: str, given: dict[str, Any]) -> None:
     if command == "train":
         from gifcue.training.loop import train as run_training
 
@@ -88,7 +96,6 @@ def _run(text: str) -> tuple[str, Path]:
 
 
 def _calibrate(configs: Sequence[Path], model_dir: Path, also: str | None, keep_scores: bool) -> None:
-    from gifcue.errors import ConfigError
     from gifcue.training.calibrate import calibrate
     from gifcue.training.config import read_config
 

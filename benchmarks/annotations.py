@@ -23,7 +23,7 @@ from typing import Any
 import cv2
 
 from benchmarks.bare import in_processes
-from benchmarks.footage import own_footage
+from benchmarks.footage import Footage, own_footage
 from benchmarks.latency import finite, percentile
 from benchmarks.load import machine, show, size_of
 from benchmarks.measure import Load
@@ -147,10 +147,10 @@ async def served(server: ServerProcess, images: Sequence[bytes], seconds: float)
     }
 
 
-async def streamed(server: ServerProcess, seconds: float) -> dict[str, Any]:
+async def streamed(server: ServerProcess, footage: list[Footage], seconds: float) -> dict[str, Any]:
     """Frames of video that are annotated a second, where more come than can be; the others give way to newer ones."""
     participants = STREAMED_A_CORE * len(os.sched_getaffinity(0))
-    figures = await measure_load(server, Load(participants, STREAMED_FPS, seconds, own_footage(), mcus=2))
+    figures = await measure_load(server, Load(participants, STREAMED_FPS, seconds, footage, mcus=2))
     rate = figures["analysed"] / seconds
     return {
         "participants": participants,
@@ -171,7 +171,7 @@ async def measure(images: Sequence[bytes], seconds: float) -> dict[str, Any]:
     async with ServerProcess(server_arguments()) as server:
         through = await served(server, images, seconds)
     async with ServerProcess(server_arguments(), EVERY_FRAME) as server:
-        video = await streamed(server, seconds)
+        video = await streamed(server, own_footage(fps=STREAMED_FPS), seconds)
     best = alone["with_jpeg_a_second"]
     return {
         "pictures": len(images),

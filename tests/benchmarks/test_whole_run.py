@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from benchmarks import stills
+from benchmarks import annotations
 from benchmarks.bare import saturate
 from benchmarks.footage import own_footage
 from benchmarks.measure import Load, measure
@@ -20,7 +20,8 @@ async def test_a_small_load_on_a_real_server() -> None:
     async with ServerProcess([]) as server:
         figures = await measure(server, load)
         rows = await codecs(server, load.with_participants(1, 0.5), 3.0, [Codec.VP8], (96, 64))
-        through = await stills.served(server, stills.pictures(None, (320, 180)), 0.3)
+        through = await annotations.served(server, annotations.pictures(None, (320, 180)), 0.3)
+        video = await annotations.streamed(server, footage, 0.5)
 
     assert figures["offered"] == figures["received"] == 20
     assert figures["balanced"]
@@ -29,7 +30,8 @@ async def test_a_small_load_on_a_real_server() -> None:
     assert load_row(figures)["participants"] == 2
     assert [row["codec"] for row in rows] == ["vp8"]
     assert through["annotations_a_picture"] > 0
-    json.dumps([figures, rows, through], allow_nan=False)
+    assert video["a_second"] > 0
+    json.dumps([figures, rows, through, video], allow_nan=False)
 
 
 def test_a_small_ceiling() -> None:

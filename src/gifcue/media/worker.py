@@ -47,10 +47,13 @@ from gifcue.media.similarity import Comparer
 from gifcue.media.stills import scaled_still
 from gifcue.workers.arena import Arena
 from gifcue.workers.channel import BlockingChannel, ChannelClosed
+from gifcue.workers.memory import return_unused
 
 # Units between two looks at what else has come, and answers that are sent at once, while much waits.
 LOOK_EVERY = 4
 SEND_AT = 8
+# Units between two returns of unused memory, some seconds under load: keyframes leave holes as large as themselves.
+TRIM_EVERY = 8192
 
 
 class Participant:
@@ -202,6 +205,7 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
     channel.ready()
     waiting: deque[ToWorker] = deque()
     answers: list[Outcome | StillDone | StillFailed] = []
+    handled = 0
     with contextlib.suppress(ChannelClosed):
         while True:
             # Slots that came back and holds that began count for the units that came before them. While much waits,
@@ -211,6 +215,9 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
                 waiting.extend(message for message in arrived if not worker.control(message))
             if waiting:
                 answer = worker.handle(waiting.popleft())
+                handled += 1
+                if handled % TRIM_EVERY == 0:
+                    return_unused()
                 if answer is not None:
                     answers.append(answer)
             # A picture is waited for by a detector; the other answers keep nobody waiting, and share a message.

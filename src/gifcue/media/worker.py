@@ -52,8 +52,8 @@ from gifcue.workers.memory import return_unused
 # Units between two looks at what else has come, and answers that are sent at once, while much waits.
 LOOK_EVERY = 4
 SEND_AT = 8
-# Units between two returns of unused memory, some seconds under load: keyframes leave holes as large as themselves.
-TRIM_EVERY = 8192
+# Units between two returns of unused memory, about a second under load: keyframes leave holes as large as themselves.
+TRIM_EVERY = 2048
 
 
 class Participant:

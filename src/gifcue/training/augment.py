@@ -157,8 +157,7 @@ def _occlude(image: Image, rng: np.random.Generator) -> Image:
 def _blur(image: Image, rng: np.random.Generator) -> Image:
     if rng.random() < 0.5:
         return np.asarray(cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.5, 1.6))), np.uint8)
-    # A hand that waves moves by up to a fifth of its crop while the shutter is open; a whole scene shakes less.
-    length = max(3, round(min(image.shape[1], 112) * float(rng.uniform(0.03, 0.2))))
+    length = int(rng.integers(3, 8))
     kernel = np.zeros((length, length), np.float32)
     angle = rng.uniform(0, np.pi)
     middle = (length - 1) / 2

@@ -44,6 +44,8 @@ _FFMPEG_NAMES = {
     Codec.PNG: "png",
 }
 
+H264_PARAMETER_SETS = {7, 8}
+H265_PARAMETER_SETS = {33, 34}
 H264_IDR_SLICE = 5  # nal_unit_type, ITU-T H.264 table 7-1
 H264_SEI = 6
 SEI_RECOVERY_POINT = 6  # payloadType, ITU-T H.264 D.1.1: encoders of gradual refresh never send an IDR
@@ -81,6 +83,16 @@ def is_keyframe(codec: Codec, payload: bytes | memoryview) -> bool:
             return view[:8] == PNG_START
         case Codec.MJPEG | Codec.JPEG:
             return view[:2] == JPEG_START
+
+
+def brings_parameter_sets(codec: Codec, payload: bytes | memoryview) -> bool:
+    """True for a unit of H.264 or H.265 with sequence and picture parameter sets of its own. Never raises."""
+    view = memoryview(payload)
+    if codec is Codec.H264:
+        return {nal[0] & 0x1F for nal in _nal_units(view)} >= H264_PARAMETER_SETS
+    if codec is Codec.H265:
+        return {(nal[0] >> 1) & 0x3F for nal in _nal_units(view)} >= H265_PARAMETER_SETS
+    return False
 
 
 def nal_length_size(codec: Codec, extradata: bytes) -> int:

@@ -18,7 +18,7 @@ import av.error
 import av.logging
 
 from gifcue.errors import FaultReason, MediaError
-from gifcue.media.codecs import Codec, is_keyframe
+from gifcue.media.codecs import Codec, brings_parameter_sets, is_keyframe
 
 # Units whose time is remembered: more than any codec holds pictures back (16), and than are lost inside a
 # decoder.
@@ -88,7 +88,10 @@ class Decoder:
             if not is_keyframe(self.codec, payload):
                 message = "expected a keyframe, got a unit that builds on others"
                 raise MediaError(FaultReason.AWAITING_KEYFRAME, message)
-            if self._context is not None:
+            if brings_parameter_sets(self.codec, payload):
+                # Damaged ones may have taught FFmpeg to hold pictures back, which it never unlearns.
+                self._context = None
+            elif self._context is not None:
                 # Keeps the parameter sets: some senders send them once only.
                 self._context.flush_buffers()
         frames = self._frames(payload, pts_s)

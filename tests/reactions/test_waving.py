@@ -197,3 +197,12 @@ def test_jitter_is_no_swing() -> None:
     assert swings(_samples([0, 0.1, -0.1, 0.15, -0.1, 0.1]), 0.3) == []
     assert swings(_samples([0.0]), 0.3) == []
     assert swings([], 0.3) == []
+
+
+def test_the_last_swing_counts_once_the_hand_has_turned_round() -> None:
+    # Two full swings, and a third of which a tenth of a hand, then an eighth, is done: of 0.3 at least.
+    begun = [0, 0, 0.5, 1.0, 0.5, 0, 0.1]
+    assert len(swings(_samples(begun), 0.3)) == 2
+    under_way = swings(_samples([*begun, 0.13]), 0.3)
+    assert [round(each.travel, 2) for each in under_way] == [1.0, 1.0, 0.13]
+    assert (under_way[-1].begun_s, under_way[-1].ended_s) == (0.5, 0.7)

@@ -17,6 +17,9 @@ SAMPLES = 80
 DENSE_S = 0.1 - 1e-6
 # A hand that has left its turning point by more than this share of a swing's least travel is under way.
 TURNING_SHARE = 0.3
+# A hand that has turned round is on its next swing from this share of the least travel on: what went before was a
+# swing of full length, and waiting for the whole of the next one would only be slower.
+UNDER_WAY_SHARE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ class HandMotion:
 
 
 def swings(samples: Sequence[Sample], min_travel: float) -> list[Swing]:
-    """Turns a way into swings of at least `min_travel` hand widths, the last one still under way.
+    """Turns a way into swings of at least `min_travel` hand widths; the last one, still under way, may be shorter.
 
     Smaller motion is jitter and turns nothing round.
     """
@@ -162,6 +165,9 @@ def swings(samples: Sequence[Sample], min_travel: float) -> list[Swing]:
             direction = -direction
     if direction != 0:
         found.append(_swing(left, farthest, width, height))
+        last = samples[-1]
+        if (farthest.x - last.x) * direction >= UNDER_WAY_SHARE * least:
+            found.append(_swing(_last_near(samples, farthest, last, slack), last, width, height))
     return found
 
 

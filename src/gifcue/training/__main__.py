@@ -26,6 +26,13 @@ def main() -> None:
     train.add_argument("--epochs", type=int)
     train.add_argument("--start-from", type=Path)
 
+    mistakes = commands.add_parser(
+        "mistakes", help="what a model takes for faces and hands on train's photographs"
+    )
+    mistakes.add_argument("out", type=Path, help="a JSON file, for `mistakes` in a configuration")
+    mistakes.add_argument("--model-dir", type=Path, default=Path("models"))
+    mistakes.add_argument("--data-dir", type=Path, default=Path("../shared/data"))
+
     average = commands.add_parser("average", help="the mean of several runs' weights, as a run of its own")
     average.add_argument("config", type=Path, help="describes the network")
     average.add_argument("out", type=Path, help="the folder of the new run")
@@ -69,6 +76,11 @@ def _run_command(command: str, given: dict[str, Any]) -> None:
         from gifcue.training.loop import train as run_training
 
         run_training(given.pop("config"), report=report, **given)
+    elif command == "mistakes":
+        from gifcue.training.mistakes import find_mistakes
+
+        counts = find_mistakes(given["model_dir"], given["data_dir"], given["out"])
+        report(f"{given['out']}: " + ", ".join(f"{count} {kind}s" for kind, count in counts.items()))
     elif command == "average":
         from gifcue.training.export import average_runs
 

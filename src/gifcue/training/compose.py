@@ -26,6 +26,8 @@ KNUCKLES = (5, 9, 13, 17)
 CLOSED_RATIO = 1.45
 # Numbers of MediaPipe's face: where a thinking hand touches.
 CHIN_AND_JAW = (152, 150, 379, 172, 397)
+# How long a hand is, from the wrist to the farthest fingertip, in heights of the face (brows to chin).
+AT_THE_FACE, NEARER, NEAR_THE_CAMERA = (0.55, 0.95), (0.55, 1.3), (1.2, 1.8)
 
 
 class Donors:
@@ -57,10 +59,12 @@ class Donors:
         rng: np.random.Generator,
         *,
         closed: bool,
+        sizes: tuple[float, float] = AT_THE_FACE,
     ) -> Image:
         """Lays a hand on a face crop [S, S, 3] so that its top is at `touch` (x, y, crop pixels).
 
-        `face` are the face's landmarks in crop pixels; they give the hand's size and tone.
+        `sizes` are the least and the greatest length of the hand, in heights of the face; `face` are the
+        face's landmarks in crop pixels; they give the hand's size and tone.
         """
         hands = self._closed if closed else self._open
         number, sample = hands[int(rng.integers(len(hands)))]
@@ -69,7 +73,7 @@ class Donors:
         flat = points[:, :2].astype(np.float64)
         length = float(np.ptp(flat, axis=0).max())
         face_height = float(np.ptp(face[:, 1]))
-        scale = face_height * float(rng.uniform(0.55, 0.95)) / max(length, 1.0)
+        scale = face_height * float(rng.uniform(*sizes)) / max(length, 1.0)
         angle = np.radians(rng.uniform(-35, 35))
         turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         if rng.random() < 0.5:
@@ -106,16 +110,26 @@ def touch_point(face: Floats, order: Sequence[int], rng: np.random.Generator) ->
     return float(place[0] + rng.normal(0, 0.06) * reach), float(place[1] + rng.normal(0.04, 0.06) * reach)
 
 
-def beside_point(face: Floats, rng: np.random.Generator) -> tuple[float, float]:
-    """A place for the top of a hand that is not thinking: beside the face, or before its eyes or mouth."""
+def beside_point(face: Floats, rng: np.random.Generator) -> tuple[tuple[float, float], tuple[float, float]]:
+    """A place for the top of a hand that is not thinking, and its sizes: beside the face, before its eyes or
+    mouth, below the chin, or so near the camera that it is larger than a hand at the chin can be.
+    """
     low, high = face.min(0), face.max(0)
     middle, reach = (low + high) / 2, high - low
-    if rng.random() < 0.35:
-        return float(middle[0]), float(low[1] + rng.uniform(0.0, 0.6) * reach[1])
+    where = rng.random()
+    if where < 0.3:
+        return (float(middle[0]), float(low[1] + rng.uniform(0.0, 0.6) * reach[1])), AT_THE_FACE
+    across = float(middle[0] + rng.uniform(-0.6, 0.6) * reach[0])
+    if where < 0.45:
+        return (across, float(high[1] + rng.uniform(0.2, 0.6) * reach[1])), NEARER
+    if where < 0.6:
+        return (across, float(low[1] + rng.uniform(0.5, 1.1) * reach[1])), NEAR_THE_CAMERA
     side = 1.0 if rng.random() < 0.5 else -1.0
-    return float(middle[0] + side * reach[0] * rng.uniform(1.05, 1.5)), float(
-        middle[1] + reach[1] * rng.uniform(-0.4, 0.6)
+    place = (
+        middle[0] + side * reach[0] * rng.uniform(1.05, 1.5),
+        middle[1] + reach[1] * rng.uniform(-0.4, 0.6),
     )
+    return (float(place[0]), float(place[1])), NEARER
 
 
 def _is_closed(sample: Sample) -> bool:

@@ -25,7 +25,8 @@ class TrainingConfig:
     is laid; `mosaic` is the share of scenes made of four photographs, `bend`
     how far fingertips are moved, in shares of the hand. `repeat_touched` multiplies `repeat` for faces at
     which a hand is; `denied` is a label that a sample of unknown attribute does not show either, unless
-    somebody of its group is known to.
+    somebody of its group is known to. `mistakes` is a file of `python -m gifcue.training mistakes`,
+    `corrections` one of labels that somebody looked at again (`gifcue.training.corrections`).
     """
 
     task: Task
@@ -64,6 +65,8 @@ class TrainingConfig:
     patience: int = 0
     evaluate_every: int = 2
     start_from: Path | None = None
+    mistakes: Path | None = None
+    corrections: Path | None = None
     deterministic: bool = False
     pixels: PixelAugmentation = field(default_factory=PixelAugmentation)
 
@@ -95,7 +98,7 @@ def read_config(path: Path, **overrides: Any) -> TrainingConfig:
     unknown = sorted(set(settings) - known)
     if unknown:
         raise ConfigError(f"{path}: expected settings of a training run, got {', '.join(unknown)}")
-    for name in ("data_dir", "run_dir", "start_from"):
+    for name in ("data_dir", "run_dir", "start_from", "mistakes", "corrections"):
         if settings.get(name) is not None:
             settings[name] = Path(settings[name])
     for name in ("classes", "points", "channels", "blocks", "heldout_groups"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,14 +28,20 @@ FACE_TWINS = {
 
 # How often a hand that is put before another background gets one of stripes.
 FOLDED = 0.4
+# How many of the places that show none are what a detector took for one.
+MISTAKEN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class CropIndex:
-    """One crop to be made: of a sample of a photograph, or a place that shows none (`sample` is None)."""
+    """One crop to be made: of a sample of a photograph, or a place that shows none (`sample` is None).
+
+    `mistake` is a box [4] that a detector took for one, where it is to be such a place.
+    """
 
     photo: int
     sample: Sample | None
+    mistake: Floats | None = None
 
 
 class CropSource:
@@ -47,6 +53,7 @@ class CropSource:
         photos: Sequence[Photo],
         images: Sequence[Image],
         face_points: Sequence[int] = (),
+        mistakes: Mapping[str, Sequence[Floats]] | None = None,
     ) -> None:
         self._config = config
         self._photos, self._images = photos, images
@@ -62,6 +69,11 @@ class CropSource:
             for photo in photos
             if any(sample.attribute == config.denied for sample in photo.of_kind(self.kind))
         }
+        self._mistakes = [
+            CropIndex(number, None, box)
+            for number, photo in enumerate(photos)
+            for box in (mistakes or {}).get(photo.name, ())
+        ]
         self.samples = [
             CropIndex(number, sample)
             for number, photo in enumerate(photos)
@@ -83,8 +95,14 @@ class CropSource:
         if config.epoch_samples:
             order = order[: config.epoch_samples]
         for place in np.flatnonzero(rng.random(len(order)) < config.negatives):
-            order[int(place)] = CropIndex(int(rng.integers(len(self._photos))), None)
+            order[int(place)] = self._nowhere(rng)
         return order
+
+    def _nowhere(self, rng: np.random.Generator) -> CropIndex:
+        """A place that shows none: one in two is what a detector took for one, where such places are known."""
+        if self._mistakes and rng.random() < MISTAKEN:
+            return self._mistakes[int(rng.integers(len(self._mistakes)))]
+        return CropIndex(int(rng.integers(len(self._photos))), None)
 
     def batch(self, chosen: Sequence[CropIndex], rng: np.random.Generator | None) -> tuple[Image, Targets]:
         """Crops [N, size, size, 3] uint8 and what is known about each. Without `rng` nothing is augmented."""
@@ -100,7 +118,7 @@ class CropSource:
         }
         for row, index in enumerate(chosen):
             if index.sample is None and rng is not None:
-                crops[row] = self._negative(index.photo, rng)
+                crops[row] = self._negative(index.photo, rng, index.mistake)
                 # No face or hand: no gesture either, and saying so is what keeps false crops silent.
                 targets["has_label"][row] = 1.0
                 continue
@@ -112,12 +130,9 @@ class CropSource:
         self, photo: int, sample: Sample, rng: np.random.Generator | None, targets: Targets, row: int
     ) -> Image:
         config = self._config
-        center, side = (sample.box[:2] + sample.box[2:]) / 2, float((sample.box[2:] - sample.box[:2]).max())
-        side *= config.margin
+        center, side = _framed(sample.box, config, rng)
         angle, mirror, border = 0.0, False, 0
         if rng is not None:
-            side *= float(np.exp(rng.normal(0.0, 0.13)))
-            center = center + rng.uniform(-config.shift, config.shift, 2) * side / config.margin
             angle = float(np.clip(rng.normal(0, config.angle_deg / 2), -config.angle_deg, config.angle_deg))
             mirror = bool(rng.random() < 0.5)
         matrix = crop_matrix(
@@ -150,6 +165,8 @@ class CropSource:
         if attribute != UNKNOWN:
             targets["has_label"][row] = 1.0
             targets["label"][row] = float(self.class_of(attribute))
+        elif sample.denies:
+            targets["denied"][row] = float(self.class_of(sample.denies))
         elif self._photos[photo].group not in self._groups_that_show:
             targets["denied"][row] = float(self.class_of(config.denied))
         return crop
@@ -167,28 +184,40 @@ class CropSource:
         if sample.attribute != "smile" and rng.random() < 0.4:
             touch = touch_point(face, self._config.points, rng)
             return self._donors.lay(crop, face, touch, rng, closed=True), "thinking"
-        # Any hand may be beside a face or before it, the flat one at the mouth above all.
+        # Any hand may be beside a face, below or before it, the flat one at the mouth above all.
         closed = bool(rng.random() < 0.4)
-        return self._donors.lay(crop, face, beside_point(face, rng), rng, closed=closed), sample.attribute
+        touch, sizes = beside_point(face, rng)
+        return self._donors.lay(crop, face, touch, rng, closed=closed, sizes=sizes), sample.attribute
 
     def class_of(self, attribute: str) -> int:
         """0 for none of the classes, else 1-based."""
         return self._config.classes.index(attribute) + 1 if attribute in self._config.classes else 0
 
-    def _negative(self, photo: int, rng: np.random.Generator, tries: int = 12) -> Image:
-        """A crop that overlaps no sample of the kind; noise where no such place was found."""
+    def _negative(
+        self, photo: int, rng: np.random.Generator, mistake: Floats | None = None, tries: int = 12
+    ) -> Image:
+        """A crop about a mistake, or one that overlaps no sample of the kind; noise where no such place was
+        found.
+        """
         config, record, image = self._config, self._photos[photo], self._images[photo]
+        if mistake is not None:
+            center, side = _framed(mistake, config, rng)
+            return damage(self._cut(image, center, side, rng), rng, config.pixels)
         height, width = image.shape[:2]
         others = [sample.box for sample in record.of_kind(self.kind)]
         for _ in range(tries):
             side = float(rng.uniform(0.12, 0.6)) * max(width, height)
-            center = rng.uniform((0, 0), (width, height))
+            center = rng.uniform((0, 0), (width, height)).astype(np.float32)
             square = np.concatenate([center - side / 2, center + side / 2])
-            if all(_covered(box, square) < 0.25 for box in others):
-                matrix = crop_matrix((float(center[0]), float(center[1])), side, config.width)
-                crop = warp(image, matrix, (config.width, config.width), 0 if rng.random() < 0.6 else None)
-                return damage(crop, rng, config.pixels)
+            if all(covered(box, square) < 0.25 for box in others):
+                return damage(self._cut(image, center, side, rng), rng, config.pixels)
         return rng.integers(0, 256, (config.width, config.width, 3)).astype(np.uint8)
+
+    def _cut(self, image: Image, center: Floats, side: float, rng: np.random.Generator) -> Image:
+        config = self._config
+        mirror = bool(rng.random() < 0.5)
+        matrix = crop_matrix((float(center[0]), float(center[1])), side, config.width, mirror=mirror)
+        return warp(image, matrix, (config.width, config.width), 0 if rng.random() < 0.6 else None)
 
     def _background(self, rng: np.random.Generator) -> Image:
         if rng.random() < FOLDED:
@@ -213,6 +242,15 @@ def is_touched(photo: Photo, face: Sample) -> bool:
     )
 
 
+def _framed(box: Floats, config: TrainingConfig, rng: np.random.Generator | None) -> tuple[Floats, float]:
+    """The centre [2] and the side of a square crop about a box, as a detector that errs a little would cut it."""
+    center, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max()) * config.margin
+    if rng is not None:
+        side *= float(np.exp(rng.normal(0.0, 0.13)))
+        center = center + rng.uniform(-config.shift, config.shift, 2) * side / config.margin
+    return np.asarray(center, np.float32), side
+
+
 def _stretched(matrix: Floats, config: TrainingConfig, rng: np.random.Generator) -> Floats:
     """The same map with the crop's sides stretched and sheared a little about its middle: hands of other
     shapes.
@@ -225,7 +263,7 @@ def _stretched(matrix: Floats, config: TrainingConfig, rng: np.random.Generator)
     return np.asarray(bent, np.float32)
 
 
-def _covered(box: Floats, square: Floats) -> float:
+def covered(box: Floats, square: Floats) -> float:
     """How much of the box lies in the square, 0..1."""
     sides = np.minimum(box[2:], square[2:]) - np.maximum(box[:2], square[:2])
     if sides.min() <= 0:

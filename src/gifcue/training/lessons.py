@@ -11,7 +11,9 @@ import numpy.typing as npt
 
 from gifcue.training import losses, networks
 from gifcue.training.config import TrainingConfig
+from gifcue.training.corrections import correct
 from gifcue.training.crops import CropSource
+from gifcue.training.mistakes import read_mistakes
 from gifcue.training.samples import Photo, decode, read_photos
 from gifcue.training.scenes import SceneSource
 
@@ -67,6 +69,8 @@ def prepare(config: TrainingConfig) -> Lesson:
     if config.photos:
         # Spread over the groups, which lie behind one another.
         training = training[:: max(1, len(training) // config.photos)][: config.photos]
+    if config.corrections:
+        correct(training, config.corrections)
     checked = _heldout(config)
     network = build_network(config)
     if config.task == "detector":
@@ -76,7 +80,8 @@ def prepare(config: TrainingConfig) -> Lesson:
         check = SceneSource(config, checked, decode(checked))
         return Lesson(network, scenes, losses.detector_loss, check.measure, "ap")
     face_points = _face_points(config)
-    crops = CropSource(config, training, decode(training), face_points)
+    mistakes = read_mistakes(config.mistakes, config.task) if config.mistakes else {}
+    crops = CropSource(config, training, decode(training), face_points, mistakes)
     held = CropSource(config, checked, decode(checked), face_points)
     return Lesson(
         network, crops, losses.crop_loss, lambda predict: measure_crops(held, predict, config), "score"

@@ -39,6 +39,7 @@ class Sample:
     `UNKNOWN`.
 
     `landmarks` is float32 [N, 2 or 3] in pixels of the photograph, or None where the teacher found none.
+    `denies` is a label that it is known not to show, where the attribute is unknown.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Sample:
     attribute: str
     landmarks: Floats | None = None
     mirrored_left: bool = False
+    denies: str = ""
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gifcue.detect import DetectorConfig, Region, open_detector
+from gifcue.detect.metadata import read_metadata
 
 pytest.importorskip("tensorflow")
 data = pytest.importorskip("skimage.data")
@@ -90,3 +91,36 @@ def test_a_frame_that_shows_nobody(tmp_path: Path) -> None:
     saved = open_detector(DetectorConfig(tmp_path, "savedmodel"))
     grey = np.full((360, 640, 3), 128, np.uint8)
     assert [region for region in saved.detect([grey])[0] if region.score > 0.1] == []
+
+
+def test_what_was_taught_is_believed_as_far_on_both(tmp_path: Path) -> None:
+    """A head that says the same of every hand tells how far each backend believes hands of its size."""
+    from gifcue.detect.glue import clarity
+    from gifcue.detect.heads import POINTS, LightHead, hand_features
+    from gifcue.training.export import copy_description
+    from gifcue.training.graph import export_saved_model
+
+    count = len(hand_features(np.zeros((POINTS, 3), np.float32)))
+    weights = np.zeros((count + 1, 2), np.float32)
+    weights[-1, 1] = np.log(9.0)
+    LightHead(("", "victory"), np.zeros(count, np.float32), np.ones(count, np.float32), weights).write(
+        tmp_path / "victory.json"
+    )
+    copy_description(MODELS, tmp_path)
+    export_saved_model(MODELS, tmp_path / "saved_model")
+    smallest_px = read_metadata(MODELS, "litert").stages["hand"].smallest_px
+    half_told = 0
+    for model_dir, backend in ((MODELS, "litert"), (tmp_path, "savedmodel")):
+        config = DetectorConfig(model_dir, backend, heads=(tmp_path / "victory.json",), precision="float")
+        detector = open_detector(config)
+        for frame, regions in zip(pictures()[:40], detector.detect(pictures()[:40]), strict=True):
+            height, width = frame.shape[:2]
+            for region in regions:
+                if region.kind != "hand":
+                    continue
+                box = region.box
+                corners = np.array([box.xmin * width, box.ymin * height, box.xmax * width, box.ymax * height])
+                believed = clarity(corners, smallest_px)
+                assert region.attributes["victory"] == pytest.approx(0.9 * believed, abs=0.02)
+                half_told += 0.0 < believed < 1.0
+    assert half_told

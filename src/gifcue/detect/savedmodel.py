@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
-from gifcue.detect.glue import shrink
+from gifcue.detect.glue import clarity, shrink
 from gifcue.detect.heads import read_head, taught, with_heads
 from gifcue.detect.labels import read_label_map
 from gifcue.detect.metadata import LABEL_MAP, METADATA, read_metadata
@@ -62,6 +62,7 @@ class SavedModelDetector:
         own = (config.model_dir / METADATA).exists()
         metadata = read_metadata(config.model_dir, "savedmodel") if own else None
         self._longest_px = metadata.longest_px if metadata else LONGEST_PX
+        self._smallest_px = metadata.stages["hand"].smallest_px if metadata else 0.0
 
     @property
     def info(self) -> ModelInfo:
@@ -87,7 +88,7 @@ class SavedModelDetector:
                     batch[row] = small[place]
                 outputs = self._run(batch)
                 for row, place in enumerate(part):
-                    answers[place] = self._regions(outputs, row, shape[1] / shape[0])
+                    answers[place] = self._regions(outputs, row, shape[1], shape[0])
         return answers
 
     def close(self) -> None:
@@ -96,7 +97,9 @@ class SavedModelDetector:
     def _run(self, batch: npt.NDArray[np.uint8]) -> dict[str, npt.NDArray[Any]]:
         return {name: value.numpy() for name, value in self._serve(input_tensor=self._tensor(batch)).items()}
 
-    def _regions(self, outputs: dict[str, npt.NDArray[Any]], row: int, aspect: float) -> list[Region]:
+    def _regions(
+        self, outputs: dict[str, npt.NDArray[Any]], row: int, width: int, height: int
+    ) -> list[Region]:
         count = int(outputs["num_detections"][row])
         boxes = np.clip(outputs["detection_boxes"][row, :count], 0.0, 1.0)
         names = [self._labels.get(int(number), "") for number in outputs["detection_classes"][row, :count]]
@@ -110,12 +113,22 @@ class SavedModelDetector:
         regions = _own_regions(detections, outputs, row)
         if not self._heads:
             return regions
-        return [
-            replace(region, attributes={**region.attributes, **taught(self._heads, region.landmarks, aspect)})
-            if region.kind == "hand" and region.landmarks is not None
-            else region
-            for region in regions
-        ]
+        return [self._taught(region, width, height) for region in regions]
+
+    def _taught(self, region: Region, width: int, height: int) -> Region:
+        """The region with what the heads say of it, as far as it is large enough to be believed."""
+        if region.kind != "hand" or region.landmarks is None:
+            return region
+        box = region.box
+        corners = np.array(
+            [box.xmin * width, box.ymin * height, box.xmax * width, box.ymax * height], np.float32
+        )
+        believed = clarity(corners, self._smallest_px)
+        shown = taught(self._heads, region.landmarks, width / height)
+        return replace(
+            region,
+            attributes={**region.attributes, **{label: chance * believed for label, chance in shown.items()}},
+        )
 
 
 def _own_regions(

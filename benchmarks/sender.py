@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import heapq
 import os
-import random
 import select
 import time
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from benchmarks.footage import Footage
-from benchmarks.seats import Seat
+from benchmarks.seats import Seat, Turns
 from benchmarks.wire import CallEnded, GrpcCall
 from gifcue.v1 import media_pb2, reaction_service_pb2
 
@@ -131,16 +130,11 @@ class _Participant:
         self._lap = round(len(self._packets) * self._packets[0].clock_hz / plan.fps)
         self._place = 0
         self._base = 0
-        self._start_s = start_s + seat.offset_s
-        self._interval_s = 1.0 / plan.fps
-        self._jitter_s = plan.jitter_ms / 1000.0
-        self._random = random.Random(f"{plan.seed} {seat.name}")
+        self._turns = Turns(seat, plan.fps, plan.jitter_ms / 1000.0, plan.seed, start_s)
 
     def next_due_s(self) -> float:
-        """When the next frame is due: in its turn, late by the jitter, never before the one that it follows."""
-        turn_s = self._start_s + len(self.due_s) * self._interval_s
-        due_s = turn_s + self._random.random() * self._jitter_s
-        return max(due_s, self.due_s[-1]) if self.due_s else due_s
+        """When the next frame is due; each call is for one frame."""
+        return self._turns.next_s()
 
     def take(self, due_s: float) -> media_pb2.Frame:
         """The next frame."""

@@ -23,7 +23,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import annotations, ceiling, scaling
+from benchmarks import ceiling, scaling
+from benchmarks.annotations import measure as measure_annotations
+from benchmarks.annotations import pictures as annotated_pictures
 from benchmarks.bare import Bare, saturate
 from benchmarks.capacity import Bounds, find_capacity
 from benchmarks.footage import KEYFRAME_S, Footage, own_footage
@@ -240,7 +242,7 @@ class Suite:
         return float(at["analysed_moving_s"]["mean"]) if at else 3.0
 
     async def _annotations(self) -> Figures:
-        return await annotations.measure(annotations.pictures(None, SIZE), self._budget.bare_s)
+        return await measure_annotations(annotated_pictures(None, SIZE), self._budget.bare_s)
 
     async def _cores(self) -> Figures:
         """Capacity on fewer cores; that on all of them is known already."""

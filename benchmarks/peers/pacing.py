@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import heapq
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.seats import Seat
+from benchmarks.seats import Seat, Turns
 
 
 @dataclass(frozen=True)
@@ -20,24 +19,16 @@ class Due:
 
 
 def frames(seats: Sequence[Seat], fps: float, until_s: float, jitter_s: float, seed: int) -> Iterator[Due]:
-    """Every frame of every seat that is due before `until_s`, in the order of being due.
-
-    A frame is late of its turn by up to `jitter_s`, and never due before the one that it follows.
-    """
-    chance = [random.Random(f"{seed} {seat.name}") for seat in seats]
-
-    def due(seat: int, index: int, not_before_s: float) -> float:
-        turn_s = seats[seat].offset_s + index / fps
-        return max(turn_s + chance[seat].random() * jitter_s, not_before_s)
-
-    waiting = [(due(seat, 0, 0.0), seat, 0) for seat in range(len(seats))]
+    """Every frame of every seat that is due before `until_s`, in the order of being due."""
+    turns = [Turns(seat, fps, jitter_s, seed) for seat in seats]
+    waiting = [(turns[seat].next_s(), seat, 0) for seat in range(len(seats))]
     heapq.heapify(waiting)
     while waiting:
         due_s, seat, index = heapq.heappop(waiting)
         if due_s >= until_s:
             continue
         yield Due(due_s, seat, index)
-        heapq.heappush(waiting, (due(seat, index + 1, due_s), seat, index + 1))
+        heapq.heappush(waiting, (turns[seat].next_s(), seat, index + 1))
 
 
 def is_sampled(index: int, fps: float, rate: float) -> bool:

@@ -24,23 +24,28 @@ from gifcue.training.samples import Photo, read_image, read_photos
 from gifcue.training.scenes import overlap
 
 Floats = npt.NDArray[np.float32]
+# By kind and by the photographs' names.
+Found = dict[str, dict[str, list[list[float]]]]
 
 # A mistake overlaps no labelled box by more (IoU), and hides no more than this share of one.
 MOST_OVERLAP = 0.2
 MOST_HIDDEN = 0.25
+# Two boxes that overlap by as much (IoU) are one mistake.
+SAME = 0.7
 # Scores of detector and close look together: below, nobody would be misled; above, it may be a hand without a label.
 SCORES = (0.01, 0.55)
 
 
 def find_mistakes(model_dir: Path, data_dir: Path, out: Path) -> dict[str, int]:
-    """Runs the model over the train split, writes its mistakes as JSON, and returns how many of each kind there are.
+    """Runs the model over the train split, adds its mistakes to the JSON file `out`, and returns how many of each
+    kind are in it.
 
     Raises:
         ConfigError: there are no photographs, or no model.
     """
     detector = LiteRtDetector(DetectorConfig(model_dir))
     metadata = read_metadata(model_dir, "litert")
-    found: dict[str, dict[str, list[list[float]]]] = {kind: {} for kind in KINDS}
+    found = _read(out) if out.exists() else {kind: {} for kind in KINDS}
     for photo in read_photos(data_dir, "train"):
         if photo.is_tight_crop:
             continue
@@ -52,7 +57,9 @@ def find_mistakes(model_dir: Path, data_dir: Path, out: Path) -> dict[str, int]:
             score = rescoring.score(seen.found, float(seen.outputs["presence"][0]))
             box = seen.box * scale
             if SCORES[0] <= score <= SCORES[1] and _is_mistake(photo, seen.kind, box):
-                found[seen.kind].setdefault(photo.name, []).append([round(float(side), 1) for side in box])
+                known = found[seen.kind].setdefault(photo.name, [])
+                if all(overlap(np.array(other, np.float32), box) < SAME for other in known):
+                    known.append([round(float(side), 1) for side in box])
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(found), encoding="utf-8")
     return {kind: sum(len(boxes) for boxes in by_name.values()) for kind, by_name in found.items()}
@@ -64,9 +71,21 @@ def read_mistakes(path: Path, kind: str) -> Mapping[str, Sequence[Floats]]:
     Raises:
         ConfigError: the file cannot be read.
     """
+    return {
+        name: [np.array(box, np.float32) for box in boxes]
+        for name, boxes in _read(path).get(kind, {}).items()
+    }
+
+
+def _read(path: Path) -> Found:
     try:
-        by_name = json.loads(path.read_text(encoding="utf-8"))[kind]
-        return {name: [np.array(box, np.float32) for box in boxes] for name, boxes in by_name.items()}
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            kind: {
+                name: [[float(side) for side in box] for box in boxes] for name, boxes in found[kind].items()
+            }
+            for kind in KINDS
+        }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"mistakes: expected a file of `python -m gifcue.training mistakes`, got {path} ({error})"

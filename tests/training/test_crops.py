@@ -8,7 +8,7 @@ import pytest
 
 from gifcue.detect.glue import crop_matrix
 from gifcue.training import losses
-from gifcue.training.augment import PixelAugmentation, bend, damage, move_points
+from gifcue.training.augment import PixelAugmentation, bend, cut_off, damage, move_points
 from gifcue.training.calibrate import best_threshold
 from gifcue.training.config import TrainingConfig, read_config
 from gifcue.training.crops import CropSource
@@ -215,3 +215,35 @@ def test_an_unknown_setting_is_named(tmp_path: Path) -> None:
 def test_the_projects_own_configurations_are_whole(name: str) -> None:
     folder = Path(__file__).parents[2] / "src" / "gifcue" / "training" / "configs"
     assert read_config(folder / f"{name}.toml").task == name.split("-")[0]
+
+
+def test_the_edge_of_a_frame_cuts_off_one_side_of_a_crop() -> None:
+    crop = np.full((40, 40, 3), 200, np.uint8)
+    sides = set()
+    for seed in range(40):
+        cut = cut_off(crop, np.random.default_rng(seed))
+        assert cut.shape == crop.shape
+        black = (cut == 0).all(2)
+        edges = {"top": black[0], "bottom": black[-1], "left": black[:, 0], "right": black[:, -1]}
+        (side,) = (name for name, edge in edges.items() if edge.all())
+        sides.add(side)
+        assert 0.15 <= black.mean() <= 0.45
+        assert set(np.unique(cut)) == {0, 200}
+    assert sides == {"top", "bottom", "left", "right"}
+
+
+def test_a_face_that_thinks_keeps_the_hand_that_says_so() -> None:
+    points = np.array([[12, 12], [28, 12], [20, 30]], np.float32)
+    samples = [
+        Sample("face", np.array([10, 8, 30, 32], np.float32), attribute, points)
+        for attribute in ("thinking", "smile")
+    ]
+    picture = np.full((48, 64, 3), 200, np.uint8)
+    still = PixelAugmentation(0, 0, 0, 0, 0, 0, 0, 0)
+    made = config(
+        "face", classes=("smile", "thinking"), points=(61, 291, 0), denied="thinking", cut=1.0, pixels=still
+    )
+    source = CropSource(made, [Photo("p0", "p0/a", Path("a.jpg"), 64, 48, samples)], [picture], [61, 291, 0])
+    thinking, smiling = (source.batch([index] * 16, np.random.default_rng(3))[0] for index in source.samples)
+    assert all((crop == 0).mean() < 0.1 for crop in thinking)
+    assert all((crop == 0).mean() > 0.14 for crop in smiling)

@@ -122,6 +122,15 @@ def bend(crop: Image, points: Floats, rng: np.random.Generator, strength: float)
     return np.asarray(bent, np.uint8), answer
 
 
+def cut_off(crop: Image, rng: np.random.Generator) -> Image:
+    """A crop [S, S, 3] that reaches over the edge of the frame, mostly below, where serving fills in black."""
+    depth = round(float(rng.uniform(0.15, 0.45)) * len(crop))
+    turns = int(rng.choice(4, p=(0.55, 0.15, 0.15, 0.15)))
+    cut = np.rot90(crop, turns).copy()
+    cut[-depth:] = 0
+    return np.ascontiguousarray(np.rot90(cut, -turns))
+
+
 def folds(size: int, rng: np.random.Generator) -> Image:
     """A background [size, size, 3] of soft stripes, as curtains and slats have them: what looks most like fingers."""
     angle = rng.normal(0.0, 0.3) + (np.pi / 2 if rng.random() < 0.2 else 0.0)

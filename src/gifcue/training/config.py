@@ -22,11 +22,12 @@ class TrainingConfig:
     dev. `repeat` tells how often an epoch shows the samples of a label; `precision` is a Keras policy.
     `photos` limits how many photographs are read, for small runs. `workers` are threads that prepare batches.
     `negatives` and `compose` are the shares of crops that show no face or hand, and of faces at which a hand
-    is laid; `mosaic` is the share of scenes made of four photographs, `bend`
-    how far fingertips are moved, in shares of the hand. `repeat_touched` multiplies `repeat` for faces at
-    which a hand is; `denied` is a label that a sample of unknown attribute does not show either, unless
-    somebody of its group is known to. `mistakes` is a file of `python -m gifcue.training mistakes`,
-    `corrections` one of labels that somebody looked at again (`gifcue.training.corrections`).
+    is laid; `mosaic` is the share of scenes made of four photographs, `bend` how far fingertips are moved, in
+    shares of the hand, `cut` the share of crops that the edge of a frame cuts off. `repeat_touched` multiplies
+    `repeat` for faces at which a hand is; `denied` is a label that a sample of unknown attribute does not show
+    either, unless somebody of its group is known to. `mistakes` is a file of
+    `python -m gifcue.training mistakes`, `corrections` one of labels that somebody looked at again
+    (`gifcue.training.corrections`).
     """
 
     task: Task
@@ -59,6 +60,7 @@ class TrainingConfig:
     stretch: float = 0.0
     mosaic: float = 0.0
     bend: float = 0.0
+    cut: float = 0.0
     epoch_samples: int = 0
     photos: int = 0
     workers: int = 1

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.glue import crop_matrix, warp
-from gifcue.training.augment import bend, damage, folds, move_points
+from gifcue.training.augment import bend, cut_off, damage, folds, move_points
 from gifcue.training.compose import Donors, beside_point, touch_point, transplant
 from gifcue.training.config import TrainingConfig
 from gifcue.training.samples import UNKNOWN, Image, Photo, Sample
@@ -149,6 +149,9 @@ class CropSource:
             elif self.kind == "hand" and sample.landmarks is not None and rng.random() < config.compose:
                 hand = move_points(sample.landmarks, matrix, 1)
                 crop = transplant(crop, hand, self._background(rng), rng)
+        # A hand at the chin may be what is cut off.
+        if rng is not None and rng.random() < config.cut and attribute != config.denied:
+            crop = cut_off(crop, rng)
         points: Floats | None = None
         if sample.landmarks is not None:
             chosen = sample.landmarks if self._select is None else sample.landmarks[self._select]

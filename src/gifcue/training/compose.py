@@ -1,8 +1,9 @@
 """Composed pictures: a hand from one photograph laid at the face of another.
 
-Forty people thinking are too few to learn from. A closed hand under a chin or at a cheek is what makes the
-pose, so it is made: the hand is cut out along the hull of its landmarks, with some forearm. The same hand
-laid beside a face, or before its eyes, is what must not be taken for it.
+Some fifty people thinking are too few to learn from. A closed hand under a chin or at a cheek is what makes the
+pose, so it is made: the hand is cut out along the hull of its landmarks, with some forearm. It is that of
+somebody who thinks, where it was at that face, or any closed hand that comes from below. The same hands laid
+beside a face, or before its eyes, are what must not be taken for it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from gifcue.training.samples import UNKNOWN, Image, Photo, Sample
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 
 # Numbers of MediaPipe's hand.
 WRIST, MIDDLE_KNUCKLE = 0, 9
@@ -47,9 +49,38 @@ class Donors:
             for number, sample in hands
             if sample.attribute not in ("wave", UNKNOWN) and _is_closed(sample)
         ]
+        self._thinking = [
+            (number, hand, face.box)
+            for number, photo in enumerate(photos)
+            for face in photo.of_kind("face")
+            if face.attribute == "thinking"
+            for hand in photo.of_kind("hand")
+            if hand.landmarks is not None and _is_at(hand.box, face.box)
+        ]
 
     def __len__(self) -> int:
         return len(self._closed)
+
+    @property
+    def has_thinking(self) -> bool:
+        """Whether there is a hand of somebody who thinks."""
+        return len(self._thinking) > 0
+
+    def lay_as_seen(self, crop: Image, face: Floats, rng: np.random.Generator) -> Image:
+        """Lays the hand of somebody who thinks on a face crop [S, S, 3], about where it was at that face.
+
+        `face` are the face's landmarks in crop pixels.
+        """
+        number, hand, box = self._thinking[int(rng.integers(len(self._thinking)))]
+        low, high = face.min(0), face.max(0)
+        scale = float((high - low)[1] / max(1.0, box[3] - box[1])) * float(np.exp(rng.normal(0, 0.1)))
+        angle = np.radians(rng.normal(0, 8))
+        turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        if rng.random() < 0.5:
+            turn[:, 0] = -turn[:, 0]
+        middle = (low + high) / 2 + rng.normal(0, 0.05, 2) * (high - low)
+        offset = middle - turn @ ((box[:2] + box[2:]) / 2)
+        return self._paste(crop, face, number, hand, turn, offset)
 
     def lay(
         self,
@@ -81,14 +112,23 @@ class Donors:
         # The top of the hand touches: the rest of it hangs below the chin and does not cover the mouth.
         heights = (flat @ turn.T)[:, 1]
         anchor = flat[np.argsort(heights)[:3]].mean(0)
-        matrix = np.concatenate([turn, (np.array(touch) - turn @ anchor)[:, None]], 1)
+        return self._paste(crop, face, number, sample, turn, np.array(touch) - turn @ anchor)
+
+    def _paste(
+        self, crop: Image, face: Floats, number: int, hand: Sample, turn: Doubles, offset: Doubles
+    ) -> Image:
+        """The hand of photograph `number`, mapped by `turn` [2, 2] and `offset` [2], in the tone of the face."""
+        assert hand.landmarks is not None
+        flat = hand.landmarks[:, :2].astype(np.float64)
         size = crop.shape[1], crop.shape[0]
-        outline = _with_forearm(flat) @ turn.T + matrix[:, 2]
-        soft = _mask(outline, crop.shape[0], max(1, round(0.07 * length * scale)))
-        hand = cv2.warpAffine(self._images[number], matrix, size, borderMode=cv2.BORDER_REPLICATE)
-        tone = _tone(crop, face) / np.maximum(_tone(hand, outline), 20.0)
-        hand = np.clip(hand.astype(np.float32) * np.clip(tone, 0.4, 2.5), 0, 255)
-        return np.asarray(hand * soft + crop * (1 - soft), np.uint8)
+        outline = _with_forearm(flat) @ turn.T + offset
+        length = float(np.ptp(flat @ turn.T, axis=0).max())
+        soft = _mask(outline, crop.shape[0], max(1, round(0.07 * length)))
+        matrix = np.concatenate([turn, offset[:, None]], 1)
+        laid = cv2.warpAffine(self._images[number], matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        tone = _tone(crop, face) / np.maximum(_tone(laid, outline), 20.0)
+        laid = np.clip(laid.astype(np.float32) * np.clip(tone, 0.4, 2.5), 0, 255)
+        return np.asarray(laid * soft + crop * (1 - soft), np.uint8)
 
 
 def transplant(crop: Image, hand: Floats, background: Image, rng: np.random.Generator) -> Image:
@@ -132,6 +172,14 @@ def beside_point(face: Floats, rng: np.random.Generator) -> tuple[tuple[float, f
     return (float(place[0]), float(place[1])), NEARER
 
 
+def _is_at(hand: Floats, face: Floats) -> bool:
+    """Whether a third of a hand's box lies in the face's, or just below or beside it."""
+    reach = face[2:] - face[:2]
+    low, high = face[:2] - 0.25 * reach, face[2:] + np.array([0.25, 0.6]) * reach
+    sides = np.minimum(hand[2:], high) - np.maximum(hand[:2], low)
+    return bool(sides.min() > 0 and sides.prod() > 0.3 * (hand[2:] - hand[:2]).prod())
+
+
 def _is_closed(sample: Sample) -> bool:
     points = sample.landmarks
     assert points is not None
@@ -150,13 +198,13 @@ def _rises(sample: Sample) -> bool:
     return bool(np.ptp(flat, axis=0).max() > 40 and flat[WRIST, 1] - flat[MIDDLE_KNUCKLE, 1] > 0.6 * knuckles)
 
 
-def _with_forearm(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _with_forearm(points: Doubles) -> Doubles:
     down = points[WRIST] - points[MIDDLE_KNUCKLE]
     across = np.array([-down[1], down[0]]) * 0.3
     return np.concatenate([points, [points[WRIST] + down + across, points[WRIST] + down - across]])
 
 
-def _mask(points: npt.NDArray[np.float64], size: int, grow: int) -> Floats:
+def _mask(points: Doubles, size: int, grow: int) -> Floats:
     """1 within the hull of the points, grown by `grow` pixels, 0 outside, soft between: [size, size, 1]."""
     outline = cv2.convexHull(points.astype(np.float32))[:, 0]
     mask = np.zeros((size, size), np.uint8)

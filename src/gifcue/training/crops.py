@@ -30,6 +30,8 @@ FACE_TWINS = {
 FOLDED = 0.4
 # How many of the places that show none are what a detector took for one.
 MISTAKEN = 0.5
+# How many of the hands at chins come from people who think.
+AS_SEEN = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,8 @@ class CropSource:
             return crop, sample.attribute
         face = move_points(sample.landmarks[self._select], matrix, 1)
         if sample.attribute != "smile" and rng.random() < 0.4:
+            if self._donors.has_thinking and rng.random() < AS_SEEN:
+                return self._donors.lay_as_seen(crop, face, rng), "thinking"
             touch = touch_point(face, self._config.points, rng)
             return self._donors.lay(crop, face, touch, rng, closed=True), "thinking"
         # Any hand may be beside a face, below or before it, the flat one at the mouth above all.

@@ -103,7 +103,7 @@ class TrackSettings(BaseModel):
         default=0.4, ge=0.0, le=1.0, description="A region that scores less is not looked at."
     )
     min_score_at_face: float = Field(
-        default=0.2,
+        default=0.02,
         ge=0.0,
         le=1.0,
         description="Score from which a hand counts for labels that ask for one at the face: before a cheek, hands are "
@@ -247,8 +247,8 @@ _NORMAL: dict[str, Any] = {
         # Half hidden faces look less certain than they are, and a hand must be at them besides.
         "thinking": {
             "kind": "face",
-            "start": 0.5,
-            "stay": 0.35,
+            "start": 0.85,
+            "stay": 0.75,
             "dwell_s": 1.2,
             "release_s": 0.8,
             "cooldown_s": 8.0,
@@ -268,7 +268,7 @@ _NORMAL: dict[str, Any] = {
         },
         # One hand that is held can look like another for some frames; it is not taken down and put up again so fast.
         "ok_hand": {"kind": "hand", "release_s": 0.5},
-        "thumbs_up": {"kind": "hand", "start": 0.85, "stay": 0.5, "release_s": 0.5},
+        "thumbs_up": {"kind": "hand", "start": 0.94, "stay": 0.5, "release_s": 0.5},
     },
 }
 _CAREFUL: dict[str, Any] = _merge(
@@ -276,10 +276,10 @@ _CAREFUL: dict[str, Any] = _merge(
     {
         "labels": {
             "smile": {"start": 0.9, "stay": 0.65, "dwell_s": 1.2, "cooldown_s": 10.0},
-            "thinking": {"start": 0.7, "stay": 0.45, "dwell_s": 2.0, "cooldown_s": 15.0},
+            "thinking": {"start": 0.9, "stay": 0.8, "dwell_s": 2.0, "cooldown_s": 15.0},
             "wave": {"start": 0.7, "stay": 0.4, "dwell_s": 0.8, "cooldown_s": 10.0, "min_vote_share": 0.5},
             "ok_hand": {"start": 0.85, "stay": 0.5, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
-            "thumbs_up": {"start": 0.9, "stay": 0.55, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
+            "thumbs_up": {"start": 0.95, "stay": 0.6, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
         },
         "swings": {"min_swings": 4, "min_travel": 0.4},
         "speaking_suppresses_hands": True,
@@ -293,7 +293,7 @@ _PLAYFUL: dict[str, Any] = _merge(
     {
         "labels": {
             "smile": {"start": 0.7, "stay": 0.45, "dwell_s": 0.5, "cooldown_s": 1.5},
-            "thinking": {"start": 0.4, "stay": 0.3, "dwell_s": 0.8, "cooldown_s": 3.0},
+            "thinking": {"start": 0.7, "stay": 0.5, "dwell_s": 0.8, "cooldown_s": 3.0},
             "wave": {"start": 0.5, "dwell_s": 0.3, "cooldown_s": 1.5},
             "ok_hand": {"start": 0.6, "stay": 0.4, "dwell_s": 0.3, "cooldown_s": 1.5, "max_speed": 2.0},
             "thumbs_up": {"start": 0.7, "stay": 0.45, "dwell_s": 0.3, "cooldown_s": 1.5, "max_speed": 2.0},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gifcue.detect import glue
 from gifcue.detect.detector import DetectorConfig, open_detector
@@ -13,9 +13,10 @@ from gifcue.detect.metadata import Metadata, read_metadata
 from gifcue.training.export import convert, described, load_networks, update_checksums, update_metadata
 from gifcue.training.samples import Photo, read_image, read_photos
 
-# Pictures whose activations set the ranges: more change nothing that can be measured.
-EXAMPLES = 240
+# Pictures whose activations set the ranges: more change nothing that can be measured. Those of a label come on top.
+EXAMPLES, EXAMPLES_A_LABEL = 240, 60
 
+T = TypeVar("T")
 Report = Callable[[str], None]
 
 
@@ -51,18 +52,28 @@ def add_int8(model_dir: Path, data_dir: Path, *, report: Report = print) -> None
 def _scenes(photos: list[Photo], metadata: Metadata) -> Iterator[list[Any]]:
     info = metadata.info
     size = (info.input_width, info.input_height)
-    for photo in photos[:: max(1, len(photos) // EXAMPLES)]:
+    for photo in _spread(photos, EXAMPLES):
         frame = read_image(photo.path)
         fit = glue.Letterbox.fit(frame.shape[1], frame.shape[0], *size)
         yield [glue.warp(frame, fit.matrix(), size, glue.LETTERBOX_GREY)[None]]
 
 
 def _crops(photos: list[Photo], kind: str, metadata: Metadata) -> Iterator[list[Any]]:
+    """Crops of all sorts, then some of each label: what few show must lie within the ranges, too."""
     stage = metadata.stages[kind]
-    having = [photo for photo in photos if photo.of_kind(kind)]
-    for photo in having[:: max(1, len(having) // EXAMPLES)]:
-        sample = photo.of_kind(kind)[0]
+    every = [(photo, photo.of_kind(kind)[0]) for photo in photos if photo.of_kind(kind)]
+    chosen = _spread(every, EXAMPLES)
+    for label in stage.labels:
+        showing = [
+            (photo, sample) for photo in photos for sample in photo.of_kind(kind) if sample.attribute == label
+        ]
+        chosen += _spread(showing, EXAMPLES_A_LABEL)
+    for photo, sample in chosen:
         yield [glue.crop(read_image(photo.path), sample.box, stage.margin, stage.size)[None]]
+
+
+def _spread(items: list[T], count: int) -> list[T]:
+    return items[:: max(1, len(items) // count)]
 
 
 def measure(

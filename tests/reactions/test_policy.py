@@ -18,7 +18,7 @@ def shown(label: str, begin_s: float, end_s: float, *, without: tuple[float, ...
 
     def scene(at_s: float) -> list[Region]:
         missed = any(abs(at_s - miss_s) < 1e-6 for miss_s in without)
-        return [hand(**{label: 0.9})] if begin_s <= at_s < end_s and not missed else []
+        return [hand(**{label: 0.97})] if begin_s <= at_s < end_s and not missed else []
 
     return scene
 
@@ -33,7 +33,7 @@ def test_a_held_gesture_fires_once_within_a_quarter_second_of_its_dwell(label: s
     onset_s = next(at_s for at_s in times(5.0, fps) if at_s >= 0.5)
     assert first.at_s - onset_s + 1e-6 >= 0.5
     assert first.at_s - onset_s <= 0.75
-    assert first.score == pytest.approx(0.9)
+    assert first.score == pytest.approx(0.97)
     assert events[-1].reason == "released"
 
 
@@ -81,20 +81,20 @@ def test_one_missed_frame_never_ends_a_hold(fps: float) -> None:
 
 def test_one_frame_that_says_otherwise_never_ends_a_hold() -> None:
     def scene(at_s: float) -> list[Region]:
-        return [hand(thumbs_up=0.01 if abs(at_s - 0.3) < 1e-6 or abs(at_s - 1.5) < 1e-6 else 0.9)]
+        return [hand(thumbs_up=0.01 if abs(at_s - 0.3) < 1e-6 or abs(at_s - 1.5) < 1e-6 else 0.97)]
 
     assert phases(play(policy(), scene, times(3.0))) == ["holding", "started"]
 
 
 def test_between_stay_and_start_a_hold_goes_on_and_none_begins() -> None:
     assert play(policy(), lambda at_s: [hand(thumbs_up=0.6)], times(5.0)) == []
-    events = play(policy(), lambda at_s: [hand(thumbs_up=0.9 if at_s < 1.0 else 0.6)], times(5.0))
+    events = play(policy(), lambda at_s: [hand(thumbs_up=0.97 if at_s < 1.0 else 0.6)], times(5.0))
     assert phases(events) == ["holding", "started"]
 
 
 def test_a_doubtful_pose_is_not_in_the_making_for_ever() -> None:
     made = policy()
-    events = play(made, lambda at_s: [hand(thumbs_up=0.9 if round(at_s * 10) % 2 else 0.6)], times(6.0))
+    events = play(made, lambda at_s: [hand(thumbs_up=0.97 if round(at_s * 10) % 2 else 0.6)], times(6.0))
     assert started(events) == []
     assert phases(events)[:2] == ["holding", "cancelled"]
 
@@ -105,7 +105,7 @@ def test_the_same_hold_fires_once_however_long() -> None:
 
 def test_cooldown_runs_from_the_end() -> None:
     def scene(at_s: float) -> list[Region]:
-        return [hand(thumbs_up=0.9)] if at_s % 2.0 < 1.0 else []
+        return [hand(thumbs_up=0.97)] if at_s % 2.0 < 1.0 else []
 
     events = play(policy(), scene, times(20.0))
     ended = [event.at_s for event in events if event.phase is Phase.ENDED]
@@ -116,14 +116,14 @@ def test_cooldown_runs_from_the_end() -> None:
 
 def test_labels_cool_down_apart() -> None:
     def scene(at_s: float) -> list[Region]:
-        return [hand(thumbs_up=0.9)] if at_s < 1.5 else [hand(ok_hand=0.9)]
+        return [hand(thumbs_up=0.97)] if at_s < 1.5 else [hand(ok_hand=0.9)]
 
     assert started(play(policy(), scene, times(4.0))) == ["thumbs_up", "ok_hand"]
 
 
 def test_two_thumbs_up_are_one_reaction_until_both_are_down() -> None:
     def scene(at_s: float) -> list[Region]:
-        left, right = hand(0.2, thumbs_up=0.9), hand(0.8, thumbs_up=0.9)
+        left, right = hand(0.2, thumbs_up=0.97), hand(0.8, thumbs_up=0.97)
         return [left, right] if at_s < 2.0 else [right] if at_s < 4.0 else []
 
     events = play(policy(), scene, times(6.0))
@@ -134,14 +134,14 @@ def test_two_thumbs_up_are_one_reaction_until_both_are_down() -> None:
 def test_a_hand_that_moves_through_never_fires() -> None:
     # Across the picture in a second and back: four hand widths a second, showing a thumb all the while.
     def scene(at_s: float) -> list[Region]:
-        return [hand(0.1 + 0.4 * (at_s % 2.0 if at_s % 2.0 < 1.0 else 2.0 - at_s % 2.0), thumbs_up=0.95)]
+        return [hand(0.1 + 0.4 * (at_s % 2.0 if at_s % 2.0 < 1.0 else 2.0 - at_s % 2.0), thumbs_up=0.97)]
 
     assert started(play(policy(), scene, times(6.0))) == []
 
 
 def test_a_hand_that_comes_up_and_stops_fires_from_where_it_stops() -> None:
     def scene(at_s: float) -> list[Region]:
-        return [hand(0.25, max(0.4, 0.95 - 0.9 * at_s), thumbs_up=0.95)]
+        return [hand(0.25, max(0.4, 0.95 - 0.9 * at_s), thumbs_up=0.97)]
 
     events = play(policy(), scene, times(3.0))
     first = next(event for event in events if event.phase is Phase.STARTED)
@@ -150,22 +150,22 @@ def test_a_hand_that_comes_up_and_stops_fires_from_where_it_stops() -> None:
 
 def test_a_hand_over_the_face_never_fires() -> None:
     def scene(at_s: float) -> list[Region]:
-        return [face(0.5, 0.4, 0.25), hand(0.5, 0.45, thumbs_up=0.95, ok_hand=0.1)]
+        return [face(0.5, 0.4, 0.25), hand(0.5, 0.45, thumbs_up=0.97, ok_hand=0.1)]
 
     assert started(play(policy(), scene, times(4.0))) == []
 
 
 def test_a_hand_beside_the_face_fires() -> None:
     def scene(at_s: float) -> list[Region]:
-        return [face(0.5, 0.4, 0.25), hand(0.66, 0.45, thumbs_up=0.95)]
+        return [face(0.5, 0.4, 0.25), hand(0.66, 0.45, thumbs_up=0.97)]
 
     assert started(play(policy(), scene, times(2.0))) == ["thumbs_up"]
 
 
-@pytest.mark.parametrize(("score", "expected"), [(0.3, ["thinking"]), (0.1, [])])
+@pytest.mark.parametrize(("score", "expected"), [(0.1, ["thinking"]), (0.01, [])])
 def test_a_hand_at_the_chin_may_be_too_uncertain_to_be_followed(score: float, expected: list[str]) -> None:
     def scene(at_s: float) -> list[Region]:
-        return [face(thinking=0.95), replace(hand(0.5, 0.55, thumbs_up=0.9), score=score)]
+        return [face(thinking=0.95), replace(hand(0.5, 0.55, thumbs_up=0.97), score=score)]
 
     assert started(play(policy(), scene, times(4.0))) == expected
 
@@ -192,9 +192,9 @@ def test_smile_is_held_a_little_longer() -> None:
 
 def test_nothing_runs_for_labels_not_allowed() -> None:
     made = policy(allowed=["smile"])
-    assert started(play(made, lambda at_s: [hand(thumbs_up=0.9), face(smile=0.9)], times(3.0))) == ["smile"]
+    assert started(play(made, lambda at_s: [hand(thumbs_up=0.97), face(smile=0.9)], times(3.0))) == ["smile"]
     nobody = policy(allowed=[])
-    assert play(nobody, lambda at_s: [hand(thumbs_up=0.9)], times(3.0)) == []
+    assert play(nobody, lambda at_s: [hand(thumbs_up=0.97)], times(3.0)) == []
     assert not nobody.holding
 
 
@@ -222,7 +222,7 @@ def test_speaking_holds_back_hands_where_the_settings_say_so() -> None:
     play(made, shown("thumbs_up", 0.0, 9.0), times(0.4))
     events = made.set_speaking(True, 0.4)
     assert [(event.phase, event.reason) for event in events] == [(Phase.CANCELLED, "speaking")]
-    both = play(made, lambda at_s: [hand(thumbs_up=0.9), face(smile=0.9)], times(3.0, from_s=0.5))
+    both = play(made, lambda at_s: [hand(thumbs_up=0.97), face(smile=0.9)], times(3.0, from_s=0.5))
     assert started(both) == ["smile"]
     assert made.set_speaking(False, 3.0) == []
     assert started(play(made, shown("thumbs_up", 0.0, 9.0), times(5.0, from_s=3.0))) == ["thumbs_up"]
@@ -241,7 +241,7 @@ def test_speaking_does_not_end_what_has_started_nor_matter_by_default() -> None:
 
 def test_finish_ends_everything_in_the_callers_words() -> None:
     made = policy()
-    play(made, lambda at_s: [hand(thumbs_up=0.9)] + [face(smile=0.9)] * (at_s > 1.0), times(1.5))
+    play(made, lambda at_s: [hand(thumbs_up=0.97)] + [face(smile=0.9)] * (at_s > 1.0), times(1.5))
     events = made.finish(1.5, "left")
     assert [(event.label, event.phase, event.reason) for event in events] == [
         ("smile", Phase.CANCELLED, "left"),
@@ -253,14 +253,14 @@ def test_finish_ends_everything_in_the_callers_words() -> None:
 def test_a_gap_ends_everything() -> None:
     made = policy()
     play(made, shown("thumbs_up", 0.0, 9.0), times(1.0))
-    events = made.observe([hand(thumbs_up=0.9)], 4.0)
+    events = made.observe([hand(thumbs_up=0.97)], 4.0)
     assert [(event.phase, event.reason) for event in events] == [(Phase.ENDED, "gap")]
 
 
 def test_a_jump_back_ends_everything_and_what_is_left_of_a_cooldown_stays() -> None:
     made = policy()
     play(made, shown("thumbs_up", 100.0, 109.0), times(101.0, from_s=100.0))
-    events = made.observe([hand(thumbs_up=0.9)], 1.0)
+    events = made.observe([hand(thumbs_up=0.97)], 1.0)
     assert [(event.phase, event.reason) for event in events] == [(Phase.ENDED, "clock_jump")]
     again = play(made, shown("thumbs_up", 0.0, 9.0), times(9.0, from_s=1.1))
     first = next(event for event in again if event.phase is Phase.STARTED)
@@ -291,7 +291,7 @@ def test_a_label_taken_out_never_fires() -> None:
 def test_largest_takes_the_largest_face_and_its_hands() -> None:
     def scene(at_s: float) -> list[Region]:
         near, far = face(0.3, 0.4, 0.25), face(0.8, 0.4, 0.1, smile=0.95)
-        return [near, far, hand(0.85, 0.6, 0.05, thumbs_up=0.95), hand(0.1, 0.6, ok_hand=0.9)]
+        return [near, far, hand(0.85, 0.6, 0.05, thumbs_up=0.97), hand(0.1, 0.6, ok_hand=0.9)]
 
     assert started(play(policy(PolicySettings(subject="largest")), scene, times(2.0))) == ["ok_hand"]
     assert sorted(started(play(policy(), scene, times(2.0)))) == ["ok_hand", "smile", "thumbs_up"]
@@ -299,7 +299,7 @@ def test_largest_takes_the_largest_face_and_its_hands() -> None:
 
 def test_centre_takes_the_face_in_the_middle() -> None:
     def scene(at_s: float) -> list[Region]:
-        return [face(0.2, 0.4, 0.3, smile=0.95), face(0.55, 0.5, 0.1), hand(0.65, 0.6, 0.05, thumbs_up=0.95)]
+        return [face(0.2, 0.4, 0.3, smile=0.95), face(0.55, 0.5, 0.1), hand(0.65, 0.6, 0.05, thumbs_up=0.97)]
 
     assert started(play(policy(PolicySettings(subject="centre")), scene, times(2.0))) == ["thumbs_up"]
 
@@ -316,7 +316,7 @@ def test_two_faces_of_a_size_do_not_take_turns() -> None:
 def test_holding_keeps_the_filter_from_skipping_only_while_it_matters() -> None:
     made = policy()
     assert not made.holding
-    made.observe([hand(thumbs_up=0.9)], 0.0)
+    made.observe([hand(thumbs_up=0.97)], 0.0)
     assert made.holding
     play(made, shown("thumbs_up", 0.0, 9.0), times(0.6, from_s=0.1))
     assert not made.holding, "it has started: inherit keeps it going"
@@ -328,7 +328,7 @@ def test_holding_keeps_the_filter_from_skipping_only_while_it_matters() -> None:
 
 def test_a_pose_held_still_goes_on_through_skipped_frames() -> None:
     def scene(at_s: float) -> list[Region] | None:
-        return [hand(thumbs_up=0.9)] if at_s < 0.25 or round(at_s * 10) % 10 == 0 else None
+        return [hand(thumbs_up=0.97)] if at_s < 0.25 or round(at_s * 10) % 10 == 0 else None
 
     events = play(policy(), scene, times(10.0))
     assert phases(events) == ["holding", "started"]
@@ -337,7 +337,7 @@ def test_a_pose_held_still_goes_on_through_skipped_frames() -> None:
 def test_what_is_gone_ends_though_frames_are_skipped() -> None:
     def scene(at_s: float) -> list[Region] | None:
         if at_s < 1.0:
-            return [hand(thumbs_up=0.9)]
+            return [hand(thumbs_up=0.97)]
         return [] if round(at_s * 10) % 10 == 0 else None
 
     events = play(policy(), scene, times(5.0))

@@ -19,10 +19,10 @@ hands = st.builds(
 )  # fmt: skip
 faces = st.builds(face, x=share, y=share, size=st.floats(0.0, 0.5), smile=share, thinking=share)
 # Three frames of a row are alike, so that something is held at all.
-frame = st.lists(st.one_of(hands, faces, st.just(hand(thumbs_up=0.9)), st.just(face(smile=0.9))), max_size=4)
+frame = st.lists(st.one_of(hands, faces, st.just(hand(thumbs_up=0.97)), st.just(face(smile=0.9))), max_size=4)
 step = st.tuples(
     st.one_of(st.floats(0.02, 0.4), st.sampled_from([0.0, -0.1, -5.0, 3.0, 0.1, 0.1])),
-    st.one_of(st.none(), frame, st.just([hand(thumbs_up=0.9), face(smile=0.9)])),
+    st.one_of(st.none(), frame, st.just([hand(thumbs_up=0.97), face(smile=0.9)])),
     st.one_of(st.none(), st.none(), st.none(), st.booleans(), st.frozensets(st.sampled_from(LABELS))),
 )
 
@@ -88,7 +88,7 @@ def test_nothing_fires_before_its_dwell_at_any_sampling(
     at_s, first_s = 0.0, None
     for elapsed_s, is_shown in frames:
         at_s += elapsed_s
-        events = made.observe([hand(thumbs_up=0.95)] if is_shown else [], at_s)
+        events = made.observe([hand(thumbs_up=0.97)] if is_shown else [], at_s)
         if is_shown and first_s is None:
             first_s = at_s
         if any(event.phase is Phase.STARTED for event in events):
@@ -105,7 +105,7 @@ def test_a_hold_fires_at_the_first_frame_after_its_dwell_at_any_sampling(steps: 
     at_s, fired_s, at = 0.0, None, []
     for elapsed_s in steps:
         at.append(at_s)
-        if any(event.phase is Phase.STARTED for event in made.observe([hand(thumbs_up=0.95)], at_s)):
+        if any(event.phase is Phase.STARTED for event in made.observe([hand(thumbs_up=0.97)], at_s)):
             fired_s = at_s
             break
         at_s += elapsed_s

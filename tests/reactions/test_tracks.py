@@ -52,7 +52,7 @@ def test_a_face_is_never_a_hand() -> None:
     assert [(track.number, track.kind) for track in tracker.tracks] == [(1, "face"), (2, "hand")]
 
 
-@pytest.mark.parametrize("region", [hand(score=0.3), hand(size=0.0)])
+@pytest.mark.parametrize("region", [hand(score=0.2), hand(size=0.0)])
 def test_what_scores_too_little_or_has_no_area_is_not_looked_at(region: Region) -> None:
     tracker = Tracker(TrackSettings())
     tracker.update([region], 0.0)

@@ -100,7 +100,7 @@ class TrackSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_score: float = Field(
-        default=0.4, ge=0.0, le=1.0, description="A region that scores less is not looked at."
+        default=0.3, ge=0.0, le=1.0, description="A region that scores less is not looked at."
     )
     min_score_at_face: float = Field(
         default=0.02,
@@ -268,7 +268,7 @@ _NORMAL: dict[str, Any] = {
         },
         # One hand that is held can look like another for some frames; it is not taken down and put up again so fast.
         "ok_hand": {"kind": "hand", "release_s": 0.5},
-        "thumbs_up": {"kind": "hand", "start": 0.94, "stay": 0.5, "release_s": 0.5},
+        "thumbs_up": {"kind": "hand", "start": 0.93, "stay": 0.5, "release_s": 0.5},
     },
 }
 _CAREFUL: dict[str, Any] = _merge(

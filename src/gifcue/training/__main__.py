@@ -77,9 +77,10 @@ def _run_command(command: str, given: dict[str, Any]) -> None:
 
         run_training(given.pop("config"), report=report, **given)
     elif command == "mistakes":
+        from gifcue.training.dataset.progress import rich_track
         from gifcue.training.mistakes import find_mistakes
 
-        counts = find_mistakes(given["model_dir"], given["data_dir"], given["out"])
+        counts = find_mistakes(given["model_dir"], given["data_dir"], given["out"], track=rich_track)
         report(f"{given['out']}: " + ", ".join(f"{count} {kind}s" for kind, count in counts.items()))
     elif command == "average":
         from gifcue.training.export import average_runs

@@ -20,6 +20,7 @@ from gifcue.detect.metadata import read_metadata
 from gifcue.detect.regions import KINDS
 from gifcue.errors import ConfigError
 from gifcue.training.crops import covered
+from gifcue.training.dataset.progress import Track, quiet
 from gifcue.training.samples import Photo, read_image, read_photos
 from gifcue.training.scenes import overlap
 
@@ -36,7 +37,7 @@ SAME = 0.7
 SCORES = (0.01, 0.55)
 
 
-def find_mistakes(model_dir: Path, data_dir: Path, out: Path) -> dict[str, int]:
+def find_mistakes(model_dir: Path, data_dir: Path, out: Path, *, track: Track = quiet) -> dict[str, int]:
     """Runs the model over the train split, adds its mistakes to the JSON file `out`, and returns how many of each
     kind are in it.
 
@@ -46,9 +47,8 @@ def find_mistakes(model_dir: Path, data_dir: Path, out: Path) -> dict[str, int]:
     detector = LiteRtDetector(DetectorConfig(model_dir))
     metadata = read_metadata(model_dir, "litert")
     found = _read(out) if out.exists() else {kind: {} for kind in KINDS}
-    for photo in read_photos(data_dir, "train"):
-        if photo.is_tight_crop:
-            continue
+    photos = [photo for photo in read_photos(data_dir, "train") if not photo.is_tight_crop]
+    for photo in track(photos, "looking for mistakes"):
         image = read_image(photo.path)
         frame = glue.shrink(image, metadata.longest_px)
         scale = image.shape[1] / frame.shape[1]

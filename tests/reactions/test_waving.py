@@ -200,9 +200,23 @@ def test_jitter_is_no_swing() -> None:
 
 
 def test_the_last_swing_counts_once_the_hand_has_turned_round() -> None:
-    # Two full swings, and a third of which a tenth of a hand, then an eighth, is done: of 0.3 at least.
+    # Two full swings, and a third of which a tenth of a hand, then a fifth, is done: of 0.3 at least.
     begun = [0, 0, 0.5, 1.0, 0.5, 0, 0.1]
     assert len(swings(_samples(begun), 0.3)) == 2
-    under_way = swings(_samples([*begun, 0.13]), 0.3)
-    assert [round(each.travel, 2) for each in under_way] == [1.0, 1.0, 0.13]
+    under_way = swings(_samples([*begun, 0.2]), 0.3)
+    assert [round(each.travel, 2) for each in under_way] == [1.0, 1.0, 0.2]
     assert (under_way[-1].begun_s, under_way[-1].ended_s) == (0.5, 0.7)
+
+
+@pytest.mark.parametrize("fps", [10.0, 30.0])
+@pytest.mark.parametrize("seed", range(40))
+def test_a_trembling_palm_that_was_put_out_and_taken_back_is_no_wave(fps: float, seed: int) -> None:
+    randomness = random.Random(seed)
+    takes_s = randomness.uniform(0.4, 0.8)
+
+    def scene(at_s: float) -> list[Region]:
+        x = 0.5 + (0.1 * math.sin(math.pi * at_s / takes_s) if at_s < takes_s else 0.0)
+        jitter = [randomness.gauss(0.0, 0.03 * SIZE) for _ in range(2)]
+        return [hand(x + jitter[0], 0.4 + jitter[1], SIZE, wave=0.9)]
+
+    assert started(play(policy(), scene, times(3.0, fps))) == []

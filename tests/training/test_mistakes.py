@@ -19,6 +19,7 @@ from gifcue.training.mistakes import find_mistakes, read_mistakes
 from gifcue.training.samples import UNKNOWN, Photo, Sample
 
 XML = """<annotation><filename>a.jpg</filename><size><width>512</width><height>512</height></size>{0}</annotation>"""
+LABELS = ("smile", "thinking")
 FACE = """<object><name>face</name><difficult>1</difficult><bndbox><xmin>180</xmin><ymin>75</ymin><xmax>265</xmax>
 <ymax>180</ymax></bndbox></object>"""
 
@@ -91,7 +92,7 @@ def test_a_correction_takes_the_place_of_a_label(
     samples.append(Sample("face", np.array([0, 0, 9, 9], np.float32), "thinking"))
     photo = Photo("p0", "p0/a", path, 64, 48, samples)
     write_corrections(tmp_path / "c.json", path, **entry)
-    assert correct([photo], tmp_path / "c.json") == 1
+    assert correct([photo], tmp_path / "c.json", LABELS) == 1
     assert [sample.attribute for sample in photo.samples] == [attribute, UNKNOWN, "thinking"]
     config = TrainingConfig(
         "face",
@@ -112,12 +113,34 @@ def test_a_correction_takes_the_place_of_a_label(
 def test_a_file_that_is_no_correction_is_refused(tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text('{"abc": [{"shows": "smile"}]}')
     with pytest.raises(ConfigError, match="corrections: expected boxes"):
-        correct([], tmp_path / "c.json")
+        correct([], tmp_path / "c.json", LABELS)
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"shows": "thinkin"}, "expected smile, thinking, got thinkin"),
+        ({"denies": "wave"}, "expected smile, thinking, got wave"),
+        (
+            {"shows": "smile", "box": [50, 5, 60, 25]},
+            r"expected a labelled box, got \[50.0, 5.0, 60.0, 25.0\] of p0/a",
+        ),
+    ],
+)
+def test_a_correction_that_fits_nothing_is_refused(
+    entry: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.png"
+    cv2.imwrite(str(path), np.zeros((48, 64, 3), np.uint8))
+    write_corrections(tmp_path / "c.json", path, **entry)
+    sample = Sample("face", np.array([5, 5, 25, 25], np.float32), UNKNOWN)
+    with pytest.raises(ConfigError, match=message):
+        correct([Photo("p0", "p0/a", path, 64, 48, [sample])], tmp_path / "c.json", LABELS)
 
 
 def test_the_corrections_that_are_kept_can_be_read_and_name_known_labels() -> None:
     path = Path("src/gifcue/training/configs/corrections.json")
-    assert correct([], path) == 0
+    assert correct([], path, ("smile", "neutral", "thinking")) == 0
     entries = [entry for entries in json.loads(path.read_text()).values() for entry in entries]
     assert {entry.get("shows", "thinking") for entry in entries} == {"thinking"}
     assert {entry.get("denies", "thinking") for entry in entries} == {"thinking"}

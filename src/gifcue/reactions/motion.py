@@ -18,8 +18,9 @@ DENSE_S = 0.1 - 1e-6
 # A hand that has left its turning point by more than this share of a swing's least travel is under way.
 TURNING_SHARE = 0.3
 # A hand that has turned round is on its next swing from this share of the least travel on: what went before was a
-# swing of full length, and waiting for the whole of the next one would only be slower.
-UNDER_WAY_SHARE = 0.4
+# swing of full length, and waiting for the whole of the next one would only be slower. At half, the jitter of a
+# palm that was put out and taken back passes for one.
+UNDER_WAY_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from gifcue.errors import ConfigError
-from gifcue.training.samples import SAME_BOX_PX, Photo
+from gifcue.training.samples import NONE, SAME_BOX_PX, Photo
 
 HASH_LETTERS = 16
 
@@ -25,11 +25,12 @@ def photo_key(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:HASH_LETTERS]
 
 
-def correct(photos: Sequence[Photo], path: Path) -> int:
-    """Puts the corrections in place of the photographs' labels, and returns how many there were.
+def correct(photos: Sequence[Photo], path: Path, labels: Sequence[str]) -> int:
+    """Puts the corrections in place of the photographs' labels, and returns how many there were. Photographs that are
+    not among these are passed over: some are held out of training.
 
     Raises:
-        ConfigError: the file cannot be read.
+        ConfigError: the file cannot be read, names another label than `labels`, or a box that nobody labelled.
     """
     try:
         corrections = json.loads(path.read_text(encoding="utf-8"))
@@ -44,12 +45,22 @@ def correct(photos: Sequence[Photo], path: Path) -> int:
         raise ConfigError(
             f"corrections: expected boxes and what they show by photograph, got {path} ({error})"
         ) from error
+    known = {None, NONE, *labels}
+    wrong = {label for entries in corrected.values() for entry in entries for label in entry[1:]} - known
+    if wrong:
+        raise ConfigError(
+            f"corrections: expected {', '.join(labels)}, got {', '.join(sorted(map(str, wrong)))} in {path}"
+        )
     count = 0
     for photo in photos:
         for box, shows, denies in corrected.get(photo_key(photo.path), ()):
-            for sample in photo.samples:
-                if np.abs(sample.box - box).max() <= SAME_BOX_PX:
-                    sample.attribute = sample.attribute if shows is None else shows
-                    sample.denies = denies
-                    count += 1
+            same = [sample for sample in photo.samples if np.abs(sample.box - box).max() <= SAME_BOX_PX]
+            if not same:
+                raise ConfigError(
+                    f"corrections: expected a labelled box, got {box.tolist()} of {photo.name} in {path}"
+                )
+            for sample in same:
+                sample.attribute = sample.attribute if shows is None else shows
+                sample.denies = denies
+            count += 1
     return count

@@ -12,7 +12,7 @@ from gifcue.detect.glue import crop_matrix, warp
 from gifcue.training.augment import bend, cut_off, damage, folds, move_points
 from gifcue.training.compose import Donors, beside_point, touch_point, transplant
 from gifcue.training.config import TrainingConfig
-from gifcue.training.samples import UNKNOWN, Image, Photo, Sample
+from gifcue.training.samples import NONE, UNKNOWN, Image, Photo, Sample
 
 Floats = npt.NDArray[np.float32]
 Targets = dict[str, Floats]
@@ -120,7 +120,7 @@ class CropSource:
         }
         for row, index in enumerate(chosen):
             if index.sample is None and rng is not None:
-                crops[row] = self._negative(index.photo, rng, index.mistake)
+                crops[row] = self._nothing(index, rng)
                 # No face or hand: no gesture either, and saying so is what keeps false crops silent.
                 targets["has_label"][row] = 1.0
                 continue
@@ -152,7 +152,8 @@ class CropSource:
                 hand = move_points(sample.landmarks, matrix, 1)
                 crop = transplant(crop, hand, self._background(rng), rng)
         # A hand at the chin may be what is cut off.
-        if rng is not None and rng.random() < config.cut and attribute != config.denied:
+        may_cut = attribute == NONE or attribute != config.denied
+        if rng is not None and may_cut and rng.random() < config.cut:
             crop = cut_off(crop, rng)
         points: Floats | None = None
         if sample.landmarks is not None:
@@ -200,16 +201,15 @@ class CropSource:
         """0 for none of the classes, else 1-based."""
         return self._config.classes.index(attribute) + 1 if attribute in self._config.classes else 0
 
-    def _negative(
-        self, photo: int, rng: np.random.Generator, mistake: Floats | None = None, tries: int = 12
-    ) -> Image:
-        """A crop about a mistake, or one that overlaps no sample of the kind; noise where no such place was
-        found.
-        """
+    def _nothing(self, index: CropIndex, rng: np.random.Generator) -> Image:
+        if index.mistake is None:
+            return self._negative(index.photo, rng)
+        center, side = _framed(index.mistake, self._config, rng)
+        return damage(self._cut(self._images[index.photo], center, side, rng), rng, self._config.pixels)
+
+    def _negative(self, photo: int, rng: np.random.Generator, tries: int = 12) -> Image:
+        """A crop that overlaps no sample of the kind; noise where no such place was found."""
         config, record, image = self._config, self._photos[photo], self._images[photo]
-        if mistake is not None:
-            center, side = _framed(mistake, config, rng)
-            return damage(self._cut(image, center, side, rng), rng, config.pixels)
         height, width = image.shape[:2]
         others = [sample.box for sample in record.of_kind(self.kind)]
         for _ in range(tries):

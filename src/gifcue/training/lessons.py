@@ -70,7 +70,7 @@ def prepare(config: TrainingConfig) -> Lesson:
         # Spread over the groups, which lie behind one another.
         training = training[:: max(1, len(training) // config.photos)][: config.photos]
     if config.corrections:
-        correct(training, config.corrections)
+        correct(training, config.corrections, config.classes)
     checked = _heldout(config)
     network = build_network(config)
     if config.task == "detector":

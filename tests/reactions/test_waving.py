@@ -201,11 +201,17 @@ def test_jitter_is_no_swing() -> None:
 
 def test_the_last_swing_counts_once_the_hand_has_turned_round() -> None:
     # Two full swings, and a third of which a tenth of a hand, then a fifth, is done: of 0.3 at least.
-    begun = [0, 0, 0.5, 1.0, 0.5, 0, 0.1]
+    begun = [0, 0, 0.3, 0.6, 0.3, 0, 0.1]
     assert len(swings(_samples(begun), 0.3)) == 2
     under_way = swings(_samples([*begun, 0.2]), 0.3)
-    assert [round(each.travel, 2) for each in under_way] == [1.0, 1.0, 0.2]
+    assert [round(each.travel, 2) for each in under_way] == [0.6, 0.6, 0.2]
     assert (under_way[-1].begun_s, under_way[-1].ended_s) == (0.5, 0.7)
+
+
+def test_after_a_wide_swing_more_of_the_next_must_be_done() -> None:
+    begun = [0, 0, 0.5, 1.0, 0.5, 0, 0.1, 0.2]
+    assert len(swings(_samples(begun), 0.3)) == 2
+    assert len(swings(_samples([*begun, 0.26]), 0.3)) == 3
 
 
 @pytest.mark.parametrize("fps", [10.0, 30.0])

@@ -17,10 +17,11 @@ SAMPLES = 80
 DENSE_S = 0.1 - 1e-6
 # A hand that has left its turning point by more than this share of a swing's least travel is under way.
 TURNING_SHARE = 0.3
-# A hand that has turned round is on its next swing from this share of the least travel on: what went before was a
-# swing of full length, and waiting for the whole of the next one would only be slower. At half, the jitter of a
-# palm that was put out and taken back passes for one.
+# A hand that has turned round is on its next swing from this share of the least travel on, and this share of the
+# swing before: that one had its full length, and waiting for the whole of the next would only be slower. With less,
+# the jitter of a palm that was put out and taken back passes for one.
 UNDER_WAY_SHARE = 0.6
+UNDER_WAY_OF_LAST = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,8 @@ def swings(samples: Sequence[Sample], min_travel: float) -> list[Swing]:
     if direction != 0:
         found.append(_swing(left, farthest, width, height))
         last = samples[-1]
-        if (farthest.x - last.x) * direction >= UNDER_WAY_SHARE * least:
+        begun = max(UNDER_WAY_SHARE * least, UNDER_WAY_OF_LAST * abs(farthest.x - left.x))
+        if (farthest.x - last.x) * direction >= begun:
             found.append(_swing(_last_near(samples, farthest, last, slack), last, width, height))
     return found
 

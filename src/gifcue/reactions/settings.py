@@ -85,7 +85,7 @@ class SwingSettings(BaseModel):
         default=3, ge=1, le=20, description="Swings in a row, each opposite to the one before."
     )
     min_travel: float = Field(
-        default=0.3, gt=0.0, le=5.0, description="Hand widths from turning point to turning point."
+        default=0.25, gt=0.0, le=5.0, description="Hand widths from turning point to turning point."
     )
     min_speed: float = Field(default=0.8, ge=0.0, le=20.0, description="Hand widths a second in a swing.")
     max_swing_s: float = Field(default=2.6, gt=0.0, le=10.0, description="Seconds of one swing.")
@@ -298,7 +298,7 @@ _PLAYFUL: dict[str, Any] = _merge(
             "ok_hand": {"start": 0.6, "stay": 0.4, "dwell_s": 0.3, "cooldown_s": 1.5, "max_speed": 2.0},
             "thumbs_up": {"start": 0.7, "stay": 0.45, "dwell_s": 0.3, "cooldown_s": 1.5, "max_speed": 2.0},
         },
-        "swings": {"min_swings": 2, "min_travel": 0.25},
+        "swings": {"min_swings": 2, "min_travel": 0.2},
         "min_votes": 2,
     },
 )

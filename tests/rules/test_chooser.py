@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gifcue.rules import Chooser, RuleBook
+from gifcue.rules import Chooser, RuleBook, Withheld
 
 GIFS = {name: {"url": f"/gifs/{name}.gif", "title": name} for name in ("a", "b", "c")}
 FREE = {"participant_cooldown_s": 0, "room_cooldown_s": 0}
@@ -125,6 +125,42 @@ def test_a_new_book_keeps_the_cooldowns() -> None:
     chooser.choose("wave", 0.9, "r", "p", 0.0)
     chooser.use(book({"label": "wave", "gifs": ["b"], "participant_cooldown_s": 20}))
     assert "15.0 s left" in chooser.choose("wave", 0.9, "r", "p", 5.0).reason
+
+
+def test_what_shows_no_gif_is_counted_by_reason() -> None:
+    rooms = {
+        "quiet": {"quiet": True},
+        "without": {"without": ["wave"]},
+    }
+    rule = {"label": "wave", "gifs": ["a"], "min_score": 0.5, "room_cooldown_s": 2}
+    made = book({**rule, "participant_cooldown_s": 10}, rooms=rooms)
+    chooser = Chooser(made)
+    assert chooser.withheld == dict.fromkeys(Withheld, 0)
+    expected: Counter[str] = Counter()
+    for room, participant, score, now_s, label, reason in [
+        ("r", "p", 0.9, 0.0, "wave", None),
+        ("quiet", "p", 0.9, 0.0, "wave", "quiet"),
+        ("without", "p", 0.9, 0.0, "wave", "without"),
+        ("r", "p", 0.9, 0.0, "dance", "no_rule"),
+        ("r", "p", 0.4, 0.0, "wave", "score"),
+        ("r", "q", 0.9, 1.0, "wave", "room_cooldown"),
+        ("r", "p", 0.9, 5.0, "wave", "participant_cooldown"),
+        ("r", "p", 0.9, 6.0, "wave", "participant_cooldown"),
+    ]:
+        choice = chooser.choose(label, score, room, participant, now_s)
+        assert choice.withheld == reason
+        assert (choice.gif is None) == (reason is not None)
+        expected.update([reason] if reason else [])
+    chooser.use(made.model_copy(update={"dry_run": True}))
+    assert chooser.choose("wave", 0.9, "r", "q", 20.0).withheld == "dry_run"
+    assert chooser.withheld == {**expected, "dry_run": 1}
+
+
+def test_of_several_rules_the_first_ones_reason_is_counted() -> None:
+    sure = {"id": "sure", "label": "wave", "gifs": ["a"], "min_score": 0.9, "priority": 1}
+    chooser = Chooser(book(sure, {"label": "wave", "gifs": ["b"], "room_cooldown_s": 5}))
+    assert chooser.choose("wave", 0.7, "r", "p", 0.0).withheld is None
+    assert chooser.choose("wave", 0.7, "r", "p", 1.0).withheld == "score"
 
 
 def test_memory_is_bounded() -> None:

@@ -54,6 +54,16 @@ min_scor = 1
 """
 
 
+DIGITS = "9" * 5000
+MANY_HEX_DIGITS = f"0x{'f' * 5000}"
+BOOK = """\
+version: 1
+gifs: {{a: {{url: /gifs/a.gif, title: t}}}}
+rules: [{{label: wave, gifs: [a]}}]
+{more}
+"""
+
+
 def write(folder: Path, text: str, name: str = "book.yaml") -> Path:
     path = folder / name
     path.write_text(text, encoding="utf-8")
@@ -122,6 +132,77 @@ def test_what_is_no_toml_is_said_so(tmp_path: Path, text: str, line: int) -> Non
     assert found[0].message.startswith("expected TOML")
 
 
+@pytest.mark.parametrize(
+    ("scalar", "expected"),
+    [
+        ("2024-13-45", "expected a date, got '2024-13-45': put text in quotes"),
+        ("2024-01-01T00:00:00+99:99", "expected a date"),
+        ("0x_", "expected a whole number, got '0x_'"),
+        ("0b_", "expected a whole number, got '0b_'"),
+        ("!!int abc", "expected a whole number, got 'abc'"),
+        ("!!float abc", "expected a number, got 'abc'"),
+        ("!!bool abc", "expected true or false, got 'abc'"),
+        ("!!timestamp abc", "expected a date, got 'abc'"),
+        ("!!binary a", "expected base64, got 'a'"),
+        ("!!python/name:os.system x", "expected no tag, got tag:yaml.org,2002:python/name:os.system"),
+        ("=", "expected a value, got '='"),
+        ('"\\ud800"', "expected characters, got half of one: '\\ud800'"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_an_odd_scalar_is_one_mistake_of_all(tmp_path: Path, scalar: str, expected: str) -> None:
+    gifs = f"gifs:\n  a:\n    url: /gifs/a.gif\n    title: {scalar}\n"
+    text = f"version: 1\n{gifs}rules: []\nrooms: {{r: {{quite: 1}}}}\n"
+    found = check_book(write(tmp_path, text))
+    assert [(each.line, each.where) for each in found] == [(5, "gifs.a.title"), (7, "rooms.r.quite")]
+    assert found[0].message.startswith(expected)
+    assert len(found[0].message) < 200
+
+
+@pytest.mark.parametrize("key", ["2024-13-45", "0x_", "!!bool abc", "? [2024-13-45]\n", '"\\ud800"', "<<"])
+def test_an_odd_key_is_a_mistake(tmp_path: Path, key: str) -> None:
+    found = check_book(write(tmp_path, BOOK.format(more=f"{key}: 1")))
+    assert {each.line for each in found} == {4}
+    assert str(found).encode()  # it can be printed
+
+
+@pytest.mark.parametrize(
+    "value", [DIGITS, MANY_HEX_DIGITS, f"[{MANY_HEX_DIGITS}]"], ids=["decimal", "hex", "hex in a list"]
+)
+@pytest.mark.parametrize("suffix", [".yaml", ".toml"])
+def test_a_number_of_thousands_of_digits_is_a_mistake(value: str, suffix: str) -> None:
+    text = f"version: 1\n\ndry_run: {value}\n"
+    if suffix == ".toml":
+        text = text.replace(": ", " = ")
+    book, found = parse_book(text.encode(), suffix)
+    assert book is None
+    assert 3 in [each.line for each in found]
+    assert all(len(each.message) < 200 for each in found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['version: 1\ntitle: "\\UFFFFFFFF"\n', f"# a book\n%YAML 1.{DIGITS}\n---\nversion: 1\n"],
+    ids=["escape", "directive"],
+)
+def test_absurd_digits_of_yaml_itself_are_a_mistake_of_their_line(tmp_path: Path, text: str) -> None:
+    (mistake,) = check_book(write(tmp_path, text))
+    assert mistake.line == 2
+    assert mistake.message.startswith("expected YAML")
+
+
+@pytest.mark.parametrize("character", ["\x01", "\x7f", "\ufffe"])
+def test_a_character_that_no_text_has_is_named_by_its_line(tmp_path: Path, character: str) -> None:
+    (mistake,) = check_book(write(tmp_path, BOOK.format(more=f"# a {character} in a comment")))
+    assert str(mistake) == f"line 4: expected text, got the character U+{ord(character):04X}"
+
+
+def test_an_id_is_named_every_time_that_it_comes_again(tmp_path: Path) -> None:
+    rule = "  - {label: wave, gifs: [a]}\n"
+    text = "version: 1\ngifs: {a: {url: /gifs/a.gif, title: t}}\nrules:\n" + 3 * rule
+    assert [each.line for each in check_book(write(tmp_path, text))] == [5, 6]
+
+
 def test_bytes_that_are_no_text_are_said_so(tmp_path: Path) -> None:
     path = tmp_path / "book.yaml"
     path.write_bytes(b"version: 1\ntitle: \xff\n")
@@ -159,6 +240,56 @@ def test_labels_that_never_react_are_mistakes_where_they_are_known() -> None:
     ]
     line = path.read_text(encoding="utf-8").splitlines()[found[0].line - 1]
     assert line.strip() == "- label: thumbs_up"
+
+
+def test_labels_are_looked_at_in_rooms_and_beside_other_mistakes(tmp_path: Path) -> None:
+    text = """\
+version: 1
+gifs: {a: {url: /gifs/a.gif, title: t}}
+rules:
+  - {label: wafe, gifs: [a]}
+  - {label: 7, gifs: [a, nope]}
+rooms:
+  x:
+    without: [smlie, wave]
+    rules: [{label: smile, gifs: [a]}, {id: more, label: dance, gifs: [a]}]
+  y: {without: smile}
+"""
+    found = check_book(write(tmp_path, text), ["smile", "wave"])
+    assert [(each.line, each.where) for each in found] == [
+        (4, "rules[0].label"),
+        (5, "rules[1].gifs[1]"),
+        (5, "rules[1].label"),
+        (8, "rooms.x.without[0]"),
+        (9, "rooms.x.rules[1].label"),
+        (10, "rooms.y.without"),
+    ]
+    assert found[0].message == "expected one of smile, wave; got 'wafe' (did you mean wave?)"
+    assert found[3].message == "expected one of smile, wave; got 'smlie' (did you mean smile?)"
+    assert found[4].message == "expected one of smile, wave; got 'dance'"
+
+
+def test_files_that_the_folder_lacks_are_mistakes_where_it_is_known(tmp_path: Path) -> None:
+    text = """\
+version: 1
+gifs:
+  a: {url: /gifs/a.gif, title: t}
+  b:
+    url: https://media.example.org/b.gif
+    title: t
+    video_url: /gifs/b.mp4
+rules: []
+"""
+    path = write(tmp_path, text)
+    assert check_book(path) == []
+    found = check_book(path, gifs=tmp_path)
+    assert [str(each) for each in found] == [
+        f"line 3: gifs.a.url: expected a file in {tmp_path}; got '/gifs/a.gif'",
+        f"line 7: gifs.b.video_url: expected a file in {tmp_path}; got '/gifs/b.mp4'",
+    ]
+    for name in ("a.gif", "b.mp4"):
+        (tmp_path / name).touch()
+    assert check_book(path, gifs=tmp_path) == []
 
 
 def test_yaml_and_toml_say_the_same(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gifcue.errors import ConfigError
-from gifcue.rules import BookWatcher
+from gifcue.rules import BookWatcher, watch
 
 BOOK = "version: 1\ngifs: {{a: {{url: /gifs/a.gif, title: {title}}}}}\nrules: [{{label: wave, gifs: [a]}}]\n"
 
@@ -65,6 +65,74 @@ def test_a_book_that_vanishes_leaves_the_old_one_in_force(path: Path) -> None:
     path.write_text(text)
     assert watcher.poll()
     assert watcher.problem is None
+
+
+@pytest.mark.parametrize(
+    "title", ["2024-13-45", "!!bool abc", "0x_", "9" * 5000], ids=lambda title: title[:10]
+)
+def test_an_odd_scalar_is_refused_and_the_next_good_book_taken(path: Path, title: str) -> None:
+    watcher = BookWatcher(path)
+    path.write_text(BOOK.format(title=title))
+    assert not watcher.poll()
+    assert watcher.problem is not None
+    assert watcher.problem.startswith("line 2: gifs.a.title: expected")
+    path.write_text(BOOK.format(title="two"))
+    assert watcher.poll()
+    assert watcher.book.gifs["a"].title == "two"
+
+
+def test_changes_are_counted_once_taken_or_refused(path: Path) -> None:
+    watcher = BookWatcher(path)
+    counted = [(watcher.statistics().taken, watcher.statistics().refused)]
+    # The second of two books with the same mistake is a change as well.
+    for text in ("version: 2\n", "version: 2 \n", None, BOOK.format(title="two"), BOOK.format(title="three")):
+        if text is None:
+            path.unlink()
+        else:
+            path.write_text(text)
+        for _ in range(3):
+            watcher.poll()
+        counted.append((watcher.statistics().taken, watcher.statistics().refused))
+    assert counted == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 3), (2, 3)]
+
+
+def test_a_defect_comes_once_a_change_and_the_change_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher = BookWatcher(path)
+    path.write_text(BOOK.format(title="two"))
+    with monkeypatch.context() as patched:
+        patched.setattr(watch, "parse_book", broken)
+        with pytest.raises(KeyError):
+            watcher.poll()
+        assert not watcher.poll()
+    assert watcher.problem == "gifcue failed on it: KeyError"
+    assert watcher.statistics().refused == 1
+    assert watcher.book.gifs["a"].title == "one"
+    path.write_text(BOOK.format(title="three"))
+    assert watcher.poll()
+    assert watcher.problem is None
+
+
+def broken(data: bytes, suffix: str) -> None:
+    raise KeyError(suffix)
+
+
+def test_what_shows_no_gif_is_in_the_figures(path: Path) -> None:
+    watcher = BookWatcher(path)
+    watcher.chooser.choose("dance", 0.9, "r", "p", 0.0)
+    assert watcher.statistics().withheld["no_rule"] == 1
+
+
+def test_what_the_book_in_force_names_and_is_not_there(path: Path, tmp_path: Path) -> None:
+    watcher = BookWatcher(path)
+    assert watcher.missing() == []
+    assert [each.where for each in watcher.missing(labels=["smile"])] == ["rules[0].label"]
+    assert [each.line for each in watcher.missing(gifs=tmp_path)] == [2]
+    path.write_text("version: 1\ngifs: {}\nrules: []\n")
+    assert watcher.missing(labels=["smile"]) != []  # not taken yet
+    assert watcher.poll()
+    assert watcher.missing(labels=["smile"], gifs=tmp_path) == []
 
 
 def test_the_default_book_is_not_watched() -> None:

@@ -71,17 +71,20 @@ def explain(
 @app.command()
 def check(
     book: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="YAML or TOML; the default book if not given.")
+        Path | None, typer.Argument(metavar="FILE", help="YAML or TOML; the settings' own if not given.")
     ] = None,
     config: Config = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a mistake and line.")] = False,
 ) -> None:
     """Name every mistake in a rule book, with its line. Exit code 1 where there is one."""
     from gifcue.config import load_settings
-    from gifcue.rules import check_book, default_book_path
+    from gifcue.rules import check_book, default_book_path, gifs_folder
 
-    path = book or default_book_path()
-    mistakes = check_book(path, load_settings(config).reactions.reaction_labels)
+    settings = load_settings(config)
+    path = book or settings.rules.book or default_book_path()
+    # Without an HTTP port somebody else serves /gifs/.
+    gifs = gifs_folder(settings.rules.gifs) if settings.server.http_listen else None
+    mistakes = check_book(path, settings.reactions.reaction_labels, gifs)
     for mistake in mistakes:
         if as_json:
             print_json({"line": mistake.line, "where": mistake.where, "message": mistake.message})

@@ -182,17 +182,25 @@ def broken_references(values: Any) -> Iterator[tuple[Path, str]]:
         return
     known = values.get("gifs")
     names = [str(name) for name in known] if isinstance(known, Mapping) else []
-    lists: list[tuple[Path, Any]] = [(("rules",), values.get("rules"))]
-    rooms = values.get("rooms")
-    if isinstance(rooms, Mapping):
-        lists += [
-            (("rooms", room_id, "rules"), room.get("rules"))
-            for room_id, room in rooms.items()
-            if isinstance(room, Mapping)
-        ]
-    for path, rules in lists:
+    for path, rules in rule_lists(values):
+        yield from _broken_rules(path, rules, names)
+
+
+def rule_lists(values: Any) -> Iterator[tuple[Path, list[Any]]]:
+    """The lists of rules in a book's plain values, its rooms' included, each with its place."""
+    tables: list[tuple[Path, Mapping[Any, Any]]] = [((), values)] if isinstance(values, Mapping) else []
+    for path, table in [*tables, *room_tables(values)]:
+        rules = table.get("rules")
         if isinstance(rules, list):
-            yield from _broken_rules(path, rules, names)
+            yield (*path, "rules"), rules
+
+
+def room_tables(values: Any) -> Iterator[tuple[Path, Mapping[Any, Any]]]:
+    """The tables of rooms in a book's plain values, each with its place."""
+    rooms = values.get("rooms") if isinstance(values, Mapping) else None
+    for room_id, room in rooms.items() if isinstance(rooms, Mapping) else ():
+        if isinstance(room, Mapping):
+            yield ("rooms", room_id), room
 
 
 def _broken_rules(path: Path, rules: list[Any], names: list[str]) -> Iterator[tuple[Path, str]]:
@@ -203,7 +211,7 @@ def _broken_rules(path: Path, rules: list[Any], names: list[str]) -> Iterator[tu
         name = rule.get("id") or rule.get("label")
         if isinstance(name, str):
             seen[name] += 1
-            if seen[name] == 2:
+            if seen[name] > 1:
                 yield (*path, place), f"expected an id of its own for every rule, got {name!r} again"
         gifs = rule.get("gifs")
         for index, entry in enumerate(gifs if isinstance(gifs, list) else []):

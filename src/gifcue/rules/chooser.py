@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 import random
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
@@ -16,6 +17,18 @@ REMEMBERED = 16_384
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
+
+
+class Withheld(enum.StrEnum):
+    """Why a reaction is shown no GIF; of several rules, what speaks against the first."""
+
+    QUIET = "quiet"
+    WITHOUT = "without"
+    NO_RULE = "no_rule"
+    SCORE = "score"
+    PARTICIPANT_COOLDOWN = "participant_cooldown"
+    ROOM_COOLDOWN = "room_cooldown"
+    DRY_RUN = "dry_run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +54,8 @@ class Considered:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the rules make of a reaction. `gif` is None where nothing is shown; `reason` says why either way.
+    """What the rules make of a reaction. `gif` is None where nothing is shown, and `withheld` where something is;
+    `reason` says why either way.
 
     `rule` is the rule taken, with its `priority`, also where a dry run shows nothing. Nothing in here names
     a room or a participant.
@@ -54,6 +68,7 @@ class Choice:
     rule: str | None = None
     priority: int = 0
     considered: tuple[Considered, ...] = ()
+    withheld: Withheld | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -94,6 +109,7 @@ class Chooser:
         self._participants: _Memory[tuple[str, str, str], float] = _Memory(remembered)
         self._rooms: _Memory[tuple[str, str], float] = _Memory(remembered)
         self._shown: _Memory[tuple[str, str], tuple[int, str]] = _Memory(remembered)
+        self._withheld: Counter[str] = Counter()
 
     @property
     def book(self) -> RuleBook:
@@ -103,6 +119,11 @@ class Chooser:
     def remembered(self) -> int:
         """Entries in memory, never more than three times the capacity."""
         return len(self._participants) + len(self._rooms) + len(self._shown)
+
+    @property
+    def withheld(self) -> dict[str, int]:
+        """How often no GIF was shown, by every reason that there is."""
+        return {reason.value: self._withheld[reason] for reason in Withheld}
 
     def use(self, book: RuleBook) -> None:
         """Goes on with another book. Cooldowns of rules whose id stays go on as well."""
@@ -118,26 +139,37 @@ class Chooser:
             participant_id: Who, unique within the room.
             now_s: Any clock that never goes backwards, in seconds.
         """
+        choice = self._choose(label, score, room_id, participant_id, now_s)
+        if choice.withheld is not None:
+            self._withheld[choice.withheld] += 1
+        return choice
+
+    def _choose(self, label: str, score: float, room_id: str, participant_id: str, now_s: float) -> Choice:
         if self._book.is_quiet(room_id):
-            return Choice(label, score, None, "quiet: nothing is shown")
+            return Choice(label, score, None, "quiet: nothing is shown", withheld=Withheld.QUIET)
         if self._book.is_without(room_id, label):
-            return Choice(label, score, None, f"this room goes without {label}")
+            return Choice(label, score, None, f"this room goes without {label}", withheld=Withheld.WITHOUT)
         rules = [self._book.with_defaults(rule) for rule in self._book.rules_for(room_id, label)]
         if not rules:
-            return Choice(label, score, None, f"no rule answers {label}")
+            return Choice(label, score, None, f"no rule answers {label}", withheld=Withheld.NO_RULE)
         considered: list[Considered] = []
+        withheld: Withheld | None = None
         taken: Rule | None = None
         for rule in rules:
             if taken is not None:
                 considered.append(Considered(rule.id, None, False, f"rule {taken.id} comes first"))
                 continue
             against = self._against(rule, score, room_id, participant_id, now_s)
-            considered.append(Considered(rule.id, None, against is None, against or "it answers"))
-            taken = rule if against is None else None
+            if against is None:
+                considered.append(Considered(rule.id, None, True, "it answers"))
+                taken = rule
+            else:
+                considered.append(Considered(rule.id, None, False, against[1]))
+                withheld = withheld or against[0]
         if taken is None:
             first = considered[0]
             reason = f"rule {first.rule}: {first.why}"
-            return Choice(label, score, None, reason, considered=tuple(considered))
+            return Choice(label, score, None, reason, considered=tuple(considered), withheld=withheld)
         name, gifs = self._draw(taken, room_id, label)
         considered += gifs
         self._participants.set((taken.id, room_id, participant_id), now_s)
@@ -154,27 +186,34 @@ class Chooser:
                 taken.id,
                 taken.priority,
                 tuple(considered),
+                Withheld.DRY_RUN,
             )
         return Choice(label, score, gif, reason, taken.id, taken.priority, tuple(considered))
 
     def _against(
         self, rule: Rule, score: float, room_id: str, participant_id: str, now_s: float
-    ) -> str | None:
-        """Why a rule, nothing of which is unset, does not answer; None where it does."""
+    ) -> tuple[Withheld, str] | None:
+        """Why a rule, nothing of which is unset, does not answer, also in words; None where it does."""
         if rule.min_score is not None and score < rule.min_score:
-            return f"score {score:.2f} is below {rule.min_score:.2f}"
+            return Withheld.SCORE, f"score {score:.2f} is below {rule.min_score:.2f}"
         waits = (
             (
+                Withheld.PARTICIPANT_COOLDOWN,
                 "participant",
                 rule.participant_cooldown_s,
                 self._participants.get((rule.id, room_id, participant_id)),
             ),
-            ("room", rule.room_cooldown_s, self._rooms.get((rule.id, room_id))),
+            (
+                Withheld.ROOM_COOLDOWN,
+                "room",
+                rule.room_cooldown_s,
+                self._rooms.get((rule.id, room_id)),
+            ),
         )
-        for who, cooldown_s, answered_s in waits:
+        for reason, who, cooldown_s, answered_s in waits:
             if answered_s is not None and cooldown_s is not None and now_s - answered_s < cooldown_s:
                 left_s = cooldown_s - (now_s - answered_s)
-                return f"cooldown of the {who}: {left_s:.1f} s left"
+                return reason, f"cooldown of the {who}: {left_s:.1f} s left"
         return None
 
     def _draw(self, rule: Rule, room_id: str, label: str) -> tuple[str, list[Considered]]:

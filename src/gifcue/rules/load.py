@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from importlib.resources import files
 from pathlib import Path as FilePath
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -23,11 +22,10 @@ from gifcue.rules.book import (
     broken_references,
     where,
 )
-from gifcue.rules.source import MAX_BYTES, Mistake, Source, read_toml, read_yaml
+from gifcue.rules.outside import missing_files, unknown_labels
+from gifcue.rules.source import MAX_BYTES, Mistake, Source, read_toml, read_yaml, shown
 
 SUFFIXES = (".yaml", ".yml", ".toml")
-# Longest text of a wrong value that a message repeats.
-MAX_SHOWN = 60
 
 
 def default_book_path() -> FilePath:
@@ -38,33 +36,45 @@ def default_book_path() -> FilePath:
 def load_book(path: FilePath | None = None, labels: Collection[str] | None = None) -> RuleBook:
     """Reads a book, YAML or TOML by its suffix; the default book without a path.
 
-    `labels`, where given, are all that may ever react: a rule for any other is a mistake.
+    `labels`, where given, are all that may ever react: any other in the book is a mistake.
 
     Raises:
         ConfigError: the file cannot be read, or there are mistakes in it; the message names each with its
         line.
     """
     path = path or default_book_path()
-    book, mistakes = parse_book(_read(path), path.suffix, labels)
+    return book_from(read_book(path), path, labels)
+
+
+def book_from(data: bytes, path: FilePath, labels: Collection[str] | None = None) -> RuleBook:
+    """A book from the bytes of a file, which `path` names in messages; `labels` and Raises are as in `load_book`."""
+    book, mistakes = parse_book(data, path.suffix, labels)
     if book is None:
         named = "\n".join(f"{path}:{each.line}: {_at(each)}{each.message}" for each in mistakes)
         raise ConfigError(named)
     return book
 
 
-def check_book(path: FilePath, labels: Collection[str] | None = None) -> list[Mistake]:
+def check_book(
+    path: FilePath, labels: Collection[str] | None = None, gifs: FilePath | None = None
+) -> list[Mistake]:
     """Every mistake in a book, in the order of their lines; none where it is right.
+
+    `labels` are as in `load_book`; `gifs`, where given, is the folder behind /gifs/: a file that it lacks is a
+    mistake.
 
     Raises:
         ConfigError: the file cannot be read.
     """
-    return parse_book(_read(path), path.suffix, labels)[1]
+    return parse_book(read_book(path), path.suffix, labels, gifs)[1]
 
 
 def parse_book(
-    data: bytes, suffix: str, labels: Collection[str] | None = None
+    data: bytes, suffix: str, labels: Collection[str] | None = None, gifs: FilePath | None = None
 ) -> tuple[RuleBook | None, list[Mistake]]:
     """A book from the bytes of a file, and its mistakes: there is a book exactly where there are none.
+
+    `labels` and `gifs` are as in `check_book`.
 
     Raises:
         ConfigError: the suffix is none of a book's.
@@ -93,14 +103,24 @@ def parse_book(
         # An error of the book as a whole is one of the references, which are listed already.
         found = [each for each in error.errors() if each["loc"] or each["type"] != "value_error"]
         mistakes += [_mistake(each, source) for each in found]
-    if book is not None and labels is not None:
-        mistakes += _unknown_labels(book, labels, source)
+    if labels is not None:
+        known = sorted(labels)
+        mistakes += [
+            _outside(path, source, f"one of {', '.join(known)}", label, known)
+            for path, label in unknown_labels(source.values, labels)
+        ]
+    if gifs is not None:
+        mistakes += [
+            _outside(path, source, f"a file in {gifs}", url)
+            for path, url in missing_files(source.values, gifs)
+        ]
     if mistakes:
         return None, sorted(set(mistakes), key=lambda each: (each.line, each.where, each.message))
     return book, []
 
 
-def _read(path: FilePath) -> bytes:
+def read_book(path: FilePath) -> bytes:
+    """The bytes of a file, no more than show that it is too large. Raises ConfigError where it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
@@ -121,9 +141,7 @@ def _mistake(error: ErrorDetails, source: Source) -> Mistake:
     elif kind == "extra_forbidden":
         line = source.line(path)
         known = _fields(path[:-1])
-        close = difflib.get_close_matches(str(path[-1]), known, n=1)
-        hint = f" (did you mean {close[0]}?)" if close else ""
-        message = f"expected one of {', '.join(known)}; got {path[-1]!r}{hint}"
+        message = f"expected one of {', '.join(known)}; got {path[-1]!r}{_hint(str(path[-1]), known)}"
     else:
         line = source.line(path)
         expected = error["msg"].replace("Input should be ", "").replace("Value error, ", "")
@@ -139,7 +157,7 @@ def _mistake(error: ErrorDetails, source: Source) -> Mistake:
             expected = "an http:// or https:// address, or a path such as /gifs/wave.gif"
         elif kind == "string_pattern_mismatch" and path[-1] == "media_type":
             expected = "a media type such as image/gif"
-        message = f"expected {expected[:1].lower()}{expected[1:]}, got {_shown(got)}"
+        message = f"expected {expected[:1].lower()}{expected[1:]}, got {shown(got)}"
     return Mistake(line, where(path), message)
 
 
@@ -160,22 +178,11 @@ def _fields(path: Path) -> list[str]:
     return list(model.model_fields)
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+def _outside(path: Path, source: Source, expected: str, got: str, known: Iterable[str] = ()) -> Mistake:
+    message = f"expected {expected}; got {shown(got)}{_hint(got, known)}"
+    return Mistake(source.line(path), where(path), message)
 
 
-def _unknown_labels(book: RuleBook, labels: Collection[str], source: Source) -> list[Mistake]:
-    known = ", ".join(sorted(labels))
-    places: list[tuple[Path, Rule]] = [(("rules", index), rule) for index, rule in enumerate(book.rules)]
-    for room_id, room in book.rooms.items():
-        places += [(("rooms", room_id, "rules", index), rule) for index, rule in enumerate(room.rules)]
-    return [
-        Mistake(
-            source.line((*path, "label")),
-            where((*path, "label")),
-            f"expected one of {known}; got {rule.label!r}",
-        )
-        for path, rule in places
-        if rule.label not in labels
-    ]
+def _hint(got: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(got, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""

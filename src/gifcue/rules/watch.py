@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -10,10 +12,22 @@ import structlog
 from gifcue.errors import ConfigError
 from gifcue.rules.book import RuleBook
 from gifcue.rules.chooser import Chooser
-from gifcue.rules.load import default_book_path, load_book, parse_book
+from gifcue.rules.load import book_from, default_book_path, parse_book, read_book
 from gifcue.rules.source import MAX_BYTES, Mistake
 
 log = structlog.get_logger(__name__)
+
+# Most lines with mistakes that one event of the log names.
+MAX_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class BookStatistics:
+    """Changes of the file that were taken and that were refused, and how often no GIF was shown, by reason."""
+
+    taken: int
+    refused: int
+    withheld: dict[str, int]
 
 
 class BookWatcher:
@@ -32,11 +46,13 @@ class BookWatcher:
 
     def __init__(self, path: Path | None = None, seed: int = 0) -> None:
         self._path = path
+        self._file = path or default_book_path()
         self._problem: str | None = None
-        file = path or default_book_path()
-        # Before the book is read: a change in between is then found by the first poll.
-        self._seen = _digest(file)
-        self._chooser = Chooser(load_book(file), seed)
+        self._taken = 0
+        self._refused = 0
+        self._in_force = read_book(self._file)
+        self._seen: bytes | None = hashlib.sha256(self._in_force).digest()
+        self._chooser = Chooser(book_from(self._in_force, self._file), seed)
 
     @property
     def book(self) -> RuleBook:
@@ -53,10 +69,22 @@ class BookWatcher:
         """Why the file as it is now is not in force; None where it is."""
         return self._problem
 
+    def missing(self, labels: Collection[str] | None = None, gifs: Path | None = None) -> list[Mistake]:
+        """What the book in force names that is not there, `labels` and `gifs` as in `check_book`.
+
+        Where gestures and files may still be added, it is no reason to refuse a book.
+        """
+        return parse_book(self._in_force, self._file.suffix, labels, gifs)[1]
+
+    def statistics(self) -> BookStatistics:
+        """The figures as they stand. A file that cannot be read is refused once, until it can be."""
+        return BookStatistics(self._taken, self._refused, self._chooser.withheld)
+
     def poll(self) -> bool:
         """Looks at the file; True where a new book is in force.
 
-        Reads it whole, since a clock's tick can hide a change.
+        Reads it whole, since a clock's tick can hide a change. What it raises is a defect of gifcue's; it comes once a
+        change, and that change is refused.
         """
         if self._path is None:
             return False
@@ -69,30 +97,33 @@ class BookWatcher:
             self._seen = seen
             book, mistakes = parse_book(data, self._path.suffix)
         except (OSError, ConfigError) as error:
-            self._refuse(getattr(error, "strerror", None) or str(error), [])
+            problem = getattr(error, "strerror", None) or str(error)
+            if problem != self._problem:
+                self._refuse(problem, [])
             self._seen = None
             return False
+        except Exception as error:
+            self._refuse(f"gifcue failed on it: {type(error).__name__}", [])
+            raise
         if book is None:
             self._refuse("\n".join(str(each) for each in mistakes), mistakes)
             return False
         self._problem = None
+        self._in_force = data
+        self._taken += 1
         self._chooser.use(book)
         return True
 
     def _refuse(self, problem: str, mistakes: list[Mistake]) -> None:
-        if problem == self._problem:
-            return
         self._problem = problem
-        # Lines only: what stands there may name a room.
+        self._refused += 1
         log.warning(
             "rule book not taken, the old one stays in force",
             mistakes=len(mistakes),
-            lines=sorted({each.line for each in mistakes})[:20],
+            lines=lines_of(mistakes),
         )
 
 
-def _digest(path: Path) -> bytes | None:
-    try:
-        return hashlib.sha256(path.read_bytes()).digest()
-    except OSError:
-        return None
+def lines_of(mistakes: Collection[Mistake]) -> list[int]:
+    """The first lines with mistakes, for the log: what stands there may name a room."""
+    return sorted({each.line for each in mistakes})[:MAX_LINES]

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import signal
 import time
-from importlib.resources import files
 from pathlib import Path
 
 import grpc
@@ -20,6 +19,8 @@ from gifcue.config import Settings
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.engine.engine import Engine
 from gifcue.errors import ConfigError
+from gifcue.rules.outside import gifs_folder
+from gifcue.rules.watch import lines_of
 from gifcue.server.build import build
 from gifcue.server.http import HttpEdge
 from gifcue.server.logs import configure_logs
@@ -55,6 +56,7 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._grpc: grpc.aio.Server | None = None
         self._http: web.AppRunner | None = None
+        self._gifs: Path | None = None  # the folder behind /gifs/, where it is served
         self._tasks: list[asyncio.Task[None]] = []
         self._is_draining = False
         self._has_served = False
@@ -105,8 +107,11 @@ class Server:
             raise
         self._has_served = True
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        self._tell_missing()
         self._tasks.append(asyncio.create_task(self._follow_health(), name="health"))
         self._tasks.append(asyncio.create_task(self._follow_book(), name="rule book"))
+        for task in self._tasks:
+            task.add_done_callback(_log_failure)
         log.info(
             "serving",
             version=__version__,
@@ -130,8 +135,8 @@ class Server:
         await self._built.dispatcher.stop(max(0.0, deadline_s - self._clock()))
         for task in self._tasks:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        # A task that failed has been logged by then, and must not keep the rest from stopping.
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._grpc is not None:
             # Streams have ended by now. What is left are stills, which take milliseconds, and watches of health, which
             # have heard and would never end by themselves.
@@ -143,7 +148,9 @@ class Server:
         log.info("stopped")
 
     def _metrics(self) -> bytes:
-        return metrics_text(self._engine, self._built.dispatcher, self._reactions.holding_dropped)
+        return metrics_text(
+            self._engine, self._built.dispatcher, self._built.book, self._reactions.holding_dropped
+        )
 
     async def _listen_grpc(self) -> None:
         settings = self._settings
@@ -189,11 +196,9 @@ class Server:
         address = self._settings.server.http_listen
         if not address:
             return
-        gifs = self._settings.rules.gifs or Path(str(files("gifcue.rules.default") / "gifs"))
-        if not gifs.is_dir():
-            raise ConfigError(f"rules.gifs: expected a folder, got {gifs}")
+        self._gifs = gifs_folder(self._settings.rules.gifs)
         host, _, port = address.rpartition(":")
-        application = HttpEdge(self._engine, lambda: self.state, gifs, self._metrics).application()
+        application = HttpEdge(self._engine, lambda: self.state, self._gifs, self._metrics).application()
         self._http = web.AppRunner(application, access_log=None)
         await self._http.setup()
         site = web.TCPSite(self._http, host.strip("[]"), int(port))
@@ -225,10 +230,37 @@ class Server:
                 await self._set_health(status)
 
     async def _follow_book(self) -> None:
+        said = ""
         while True:
             await asyncio.sleep(self._settings.rules.reload_interval_s)
-            if self._built.book.poll():
-                log.info("rule book reloaded")
+            try:
+                if self._built.book.poll():
+                    log.info("rule book reloaded")
+                    self._tell_missing()
+                said = ""
+            except Exception as error:
+                # The next book may be a good one. What comes at every look is said once.
+                if repr(error) != said:
+                    said = repr(error)
+                    log.exception("rule book could not be followed")
+
+    def _tell_missing(self) -> None:
+        """Warns of labels and GIFs that the book in force names and this server does not have."""
+        book = self._built.book
+        # Who configured no book did not choose the labels of the default one.
+        if self._settings.rules.book is not None:
+            unknown = book.missing(labels=self._engine.reaction_labels(self._settings.reactions))
+            if unknown:
+                log.warning("rule book names labels that never react here", lines=lines_of(unknown))
+        if self._gifs is not None:
+            missing = book.missing(gifs=self._gifs)
+            if missing:
+                log.warning("rule book names GIFs that are not in the folder", lines=lines_of(missing))
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a part of the server failed", part=task.get_name(), exc_info=error)
 
 
 def _read(path: Path, field: str) -> bytes:

@@ -1,4 +1,5 @@
-"""Prometheus metrics, read from the engine's and the couriers' statistics at every scrape: nothing is counted twice."""
+"""Prometheus metrics, read at every scrape from the statistics of the engine, the couriers and the rule book: nothing
+is counted twice."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ from gifcue.delivery.courier import CourierStatistics
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.engine.engine import Engine
 from gifcue.engine.latency import BUCKETS_MS
+from gifcue.rules.watch import BookWatcher
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -69,6 +71,19 @@ class EngineCollector(Collector):
         )
 
 
+class RulesCollector(Collector):
+    """Turns the rule book's statistics into metric families. No label ever names a person or a room."""
+
+    def __init__(self, book: BookWatcher) -> None:
+        self._book = book
+
+    def collect(self) -> Iterator[Metric]:
+        figures = self._book.statistics()
+        reloads = {"taken": figures.taken, "refused": figures.refused}
+        yield _by("gifcue_book_reloads", "Changes of the rule book's file.", "outcome", reloads)
+        yield _by("gifcue_gifs_withheld", "Reactions shown without a GIF.", "reason", figures.withheld)
+
+
 class DeliveryCollector(Collector):
     """Turns the couriers' statistics into metric families. No label ever names a person or a room."""
 
@@ -104,9 +119,10 @@ def _by(name: str, documentation: str, label: str, values: Mapping[str, int]) ->
     return family
 
 
-def metrics_text(engine: Engine, dispatcher: Dispatcher, holding_dropped: int) -> bytes:
+def metrics_text(engine: Engine, dispatcher: Dispatcher, book: BookWatcher, holding_dropped: int) -> bytes:
     """All metrics in Prometheus' text format, version 0.0.4; `holding_dropped` counts over all streams so far."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(EngineCollector(engine, holding_dropped))
+    registry.register(RulesCollector(book))
     registry.register(DeliveryCollector(dispatcher))
     return generate_latest(registry)

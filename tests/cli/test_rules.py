@@ -1,0 +1,93 @@
+"""`gifcue rules check` in the surroundings that the settings tell: book, labels, folder of GIFs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .conftest import Gifcue
+
+BOOK = """\
+version: 1
+gifs: {{a: {{url: /gifs/{file}, title: {title}}}}}
+rules: [{{label: wave, gifs: [a]}}]
+rooms: {{x: {{without: [{without}]}}}}
+"""
+
+
+def write(folder: Path, *, file: str = "wave_1.gif", title: str = "t", without: str = "smile") -> Path:
+    path = folder / "book.yaml"
+    path.write_text(BOOK.format(file=file, title=title, without=without), encoding="utf-8")
+    return path
+
+
+def config(folder: Path, text: str) -> Path:
+    path = folder / "gifcue.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def on_one_line(text: str) -> str:
+    return text.replace("\n", "")
+
+
+def test_the_book_of_the_settings_is_checked(gifcue: Gifcue, tmp_path: Path) -> None:
+    book = write(tmp_path, without="smlie")
+    settings = config(tmp_path, f'[rules]\nbook = "{book}"\n')
+    result = gifcue("rules", "check", "-c", settings)
+    assert result.exit_code == 1
+    assert f"{book}:4:" in on_one_line(result.stderr)
+    assert "smlie" in result.stderr
+    write(tmp_path)
+    result = gifcue("rules", "check", "-c", settings)
+    assert (result.exit_code, f"{book}: no mistakes" in on_one_line(result.stdout)) == (0, True)
+
+
+def test_a_named_book_comes_before_that_of_the_settings(gifcue: Gifcue, tmp_path: Path) -> None:
+    settings = config(tmp_path, '[rules]\nbook = "none.yaml"\n')
+    assert gifcue("rules", "check", write(tmp_path), "-c", settings).exit_code == 0
+    missing = gifcue("rules", "check", "-c", settings)
+    assert (missing.exit_code, "none.yaml" in missing.stderr) == (2, True)
+
+
+def test_a_room_cannot_go_without_a_label_that_is_none(gifcue: Gifcue, tmp_path: Path) -> None:
+    result = gifcue("rules", "check", write(tmp_path, without="smlie"))
+    assert result.exit_code == 1
+    assert "did you mean smile?" in on_one_line(result.stderr)
+
+
+def test_a_label_of_the_settings_is_known(gifcue: Gifcue, tmp_path: Path) -> None:
+    settings = config(tmp_path, '[reactions.labels.victory]\nkind = "hand"\n')
+    book = write(tmp_path, without="victory")
+    assert gifcue("rules", "check", book).exit_code == 1
+    assert gifcue("rules", "check", book, "-c", settings).exit_code == 0
+
+
+def test_a_gif_is_looked_for_in_the_folder_that_would_be_served(gifcue: Gifcue, tmp_path: Path) -> None:
+    book = write(tmp_path, file="mine.gif")
+    settings = config(tmp_path, f'[rules]\ngifs = "{tmp_path}"\n')
+    for arguments in ([book], [book, "-c", settings]):
+        result = gifcue("rules", "check", *arguments)
+        assert (result.exit_code, "/gifs/mine.gif" in on_one_line(result.stderr)) == (1, True)
+    (tmp_path / "mine.gif").touch()
+    assert gifcue("rules", "check", book, "-c", settings).exit_code == 0
+
+
+def test_without_http_somebody_else_serves_the_gifs(gifcue: Gifcue, tmp_path: Path) -> None:
+    settings = config(tmp_path, '[server]\nhttp_listen = ""\n')
+    assert gifcue("rules", "check", write(tmp_path, file="mine.gif"), "-c", settings).exit_code == 0
+
+
+def test_a_folder_of_gifs_that_is_none_is_a_mistake_of_the_settings(gifcue: Gifcue, tmp_path: Path) -> None:
+    settings = config(tmp_path, f'[rules]\ngifs = "{tmp_path / "none"}"\n')
+    result = gifcue("rules", "check", write(tmp_path), "-c", settings)
+    assert (result.exit_code, "rules.gifs: expected a folder" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("title", ["2024-13-45", "0x_", "!!bool abc", "9" * 5000], ids=lambda text: text[:10])
+def test_an_odd_scalar_is_a_mistake_and_no_traceback(gifcue: Gifcue, tmp_path: Path, title: str) -> None:
+    book = write(tmp_path, title=title)
+    result = gifcue("rules", "check", book)
+    assert (result.exit_code, result.exception.__class__) == (1, SystemExit)
+    assert f"{book}:2:" in on_one_line(result.stderr)

@@ -1,0 +1,174 @@
+"""The rule book of a server that runs: followed, whatever is saved, and counted."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from gifcue.client import ReactionClient
+from gifcue.config import Settings, load_settings
+from gifcue.rules import BookWatcher
+from gifcue.server.lifecycle import Server
+from gifcue.server.operator import ServingState
+from gifcue.testing.colour_detector import TARGET
+from gifcue.testing.deliveries import until
+
+BOOK = """\
+version: 1
+gifs: {{a: {{url: /gifs/wave_1.gif, title: {title}}}}}
+rules: [{{label: smile, gifs: [a]}}]
+"""
+STRANGE = """\
+version: 1
+gifs:
+  a: {url: /gifs/none.gif, title: t}
+rules: [{label: smile, gifs: [a]}]
+rooms:
+  secret-room: {without: [smlie]}
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "book.yaml"
+    path.write_text(BOOK.format(title="one"))
+    return path
+
+
+@pytest.fixture
+def following(settings: Settings, path: Path) -> Settings:
+    """The server looks at the book in every turn of the loop: nothing waits for a clock."""
+    configured = load_settings(None, {**settings.model_dump(), "rules": {"book": path}})
+    rules = configured.rules.model_copy(update={"reload_interval_s": 0.0})
+    return configured.model_copy(update={"rules": rules})
+
+
+@pytest.fixture
+async def server(following: Settings) -> AsyncIterator[Server]:
+    async with Server(following, detector_target=TARGET) as running:
+        yield running
+
+
+def save(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+def title(server: Server) -> str:
+    return server._built.book.book.gifs["a"].title
+
+
+def events(logs: list[Any], event: str) -> list[Any]:
+    return [each for each in logs if each["event"] == event]
+
+
+async def metrics(server: Server) -> str:
+    async with ReactionClient(f"127.0.0.1:{server.listen_port}") as client:
+        return await client.metrics()
+
+
+async def test_an_odd_scalar_is_refused_and_the_next_good_book_taken(server: Server, path: Path) -> None:
+    save(path, BOOK.format(title="2024-13-45"))
+    await until(lambda: server._built.book.statistics().refused == 1)
+    text = await metrics(server)
+    assert 'gifcue_book_reloads_total{outcome="refused"} 1.0' in text
+    assert 'gifcue_book_reloads_total{outcome="taken"} 0.0' in text
+    save(path, BOOK.format(title="two"))
+    await until(lambda: title(server) == "two")
+    assert 'gifcue_book_reloads_total{outcome="taken"} 1.0' in await metrics(server)
+
+
+async def test_withheld_gifs_are_counted_by_reason(server: Server) -> None:
+    for now_s in (0.0, 1.0, 2.0):
+        server._built.book.chooser.choose("smile", 0.9, "r", "p", now_s)
+    text = await metrics(server)
+    assert 'gifcue_gifs_withheld_total{reason="participant_cooldown"} 2.0' in text
+    assert 'gifcue_gifs_withheld_total{reason="quiet"} 0.0' in text
+
+
+def raising(polls: list[int], raises: Callable[[int], bool]) -> Callable[[BookWatcher], bool]:
+    """A look at the book that raises, as no look should; `raises` gets the number of the look."""
+    poll = BookWatcher.poll
+
+    def look(watcher: BookWatcher) -> bool:
+        polls.append(len(polls))
+        if raises(polls[-1]):
+            raise KeyError("secret-room")
+        return poll(watcher)
+
+    return look
+
+
+async def test_a_surprise_is_logged_once_and_the_book_followed_on(
+    following: Settings, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    polls: list[int] = []
+    monkeypatch.setattr(BookWatcher, "poll", raising(polls, lambda number: number < 5))
+    with capture_logs() as logs:
+        async with Server(following, detector_target=TARGET) as server:
+            await until(lambda: len(polls) >= 6)
+            save(path, BOOK.format(title="two"))
+            await until(lambda: title(server) == "two")
+    assert [each["log_level"] for each in events(logs, "rule book could not be followed")] == ["error"]
+    assert events(logs, "stopped")
+
+
+async def failing(self: Server) -> None:
+    raise KeyError("secret-room")
+
+
+@pytest.mark.parametrize("part", ["_follow_health", "_follow_book"])
+async def test_a_part_that_failed_keeps_nothing_from_stopping(
+    following: Settings, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    monkeypatch.setattr(Server, part, failing)
+    with capture_logs() as logs:
+        async with Server(following, detector_target=TARGET) as server:
+            await until(lambda: bool(events(logs, "a part of the server failed")))
+            assert server.state is ServingState.SERVING
+    assert len(events(logs, "a part of the server failed")) == 1
+    assert events(logs, "stopped")
+    assert not server.engine.is_ready
+    assert server._http is not None
+    assert server._http.addresses == []
+
+
+async def test_what_the_server_does_not_have_is_warned_of_at_the_start_and_on_reload(
+    following: Settings, path: Path
+) -> None:
+    save(path, STRANGE)
+    with capture_logs() as logs:
+        async with Server(following, detector_target=TARGET) as server:
+            save(path, STRANGE.replace("smlie", "smile"))
+            await until(lambda: server._built.book.statistics().taken == 1)
+            save(path, "\n" + STRANGE.replace("none.gif", "wave_1.gif"))
+            await until(lambda: server._built.book.statistics().taken == 2)
+    labels = events(logs, "rule book names labels that never react here")
+    files = events(logs, "rule book names GIFs that are not in the folder")
+    assert [(each["log_level"], each["lines"]) for each in labels] == [("warning", [6]), ("warning", [7])]
+    assert [(each["log_level"], each["lines"]) for each in files] == [("warning", [3])] * 2
+    assert "secret" not in repr(logs)
+    assert "smlie" not in repr(logs)
+
+
+async def test_nobody_is_warned_of_labels_in_the_default_book(settings: Settings) -> None:
+    reactions = {"labels": {"thinking": {"enabled": False}}}
+    configured = load_settings(None, {**settings.model_dump(exclude={"reactions"}), "reactions": reactions})
+    with capture_logs() as logs:
+        async with Server(configured, detector_target=TARGET) as server:
+            assert "thinking" in server._built.book.book.labels
+            assert "thinking" not in server.engine.reaction_labels(configured.reactions)
+    assert [each for each in logs if each["log_level"] == "warning"] == []
+
+
+async def test_without_http_no_gif_is_missing(following: Settings, path: Path) -> None:
+    save(path, STRANGE)
+    without = following.server.model_copy(update={"http_listen": ""})
+    with capture_logs() as logs:
+        async with Server(following.model_copy(update={"server": without}), detector_target=TARGET):
+            pass
+    assert events(logs, "rule book names GIFs that are not in the folder") == []
+    assert len(events(logs, "rule book names labels that never react here")) == 1

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from traceback import format_exception
 
 import pytest
 
 from gifcue.config import load_settings
 from gifcue.errors import ConfigError
+from gifcue.testing.deliveries import SECRET
 
 
 def write(path: Path, text: str) -> Path:
@@ -44,11 +46,51 @@ def test_the_command_line_goes_over_the_environment_and_that_over_the_file(
         ("[server]\nlistn = '0.0.0.0:1'\n", r"gifcue\.toml: server\.listn: Extra inputs are not permitted"),
         ("[media.filter]\nmetric = 'taste'\n", r"gifcue\.toml: media\.filter\.metric: .*got 'taste'"),
         ("[server\n", r"gifcue\.toml: expected TOML"),
+        (
+            "[reactions.labels.smile]\nstart = 0.62\n",
+            r"gifcue\.toml: reactions: preset careful: labels\.smile: expected stay to be at most start, 0\.62, got",
+        ),
+        (
+            "[reactions]\nmin_votes = 2\n",
+            r"gifcue\.toml: reactions: preset careful: expected min_analysed_votes",
+        ),
+        ("[reactions.labels.smile]\nstart = 0.5\n", r"gifcue\.toml: reactions\.labels\.smile: expected stay"),
     ],
 )
 def test_a_mistake_names_file_and_field(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         load_settings(write(tmp_path / "gifcue.toml", text))
+
+
+def test_the_environment_goes_over_the_file_before_either_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(
+        tmp_path / "gifcue.toml",
+        '[delivery.webhook]\nurl = "https://example.org/hook"\nsecret = "whsec_none"\n'
+        "[reactions.labels.smile]\nstay = 0.4\n",
+    )
+    monkeypatch.setenv("GIFCUE_DELIVERY__WEBHOOK__SECRET", SECRET)
+    monkeypatch.setenv("GIFCUE_REACTIONS__LABELS__SMILE__START", "0.5")
+    settings = load_settings(path)
+    assert settings.delivery.webhook is not None
+    assert settings.delivery.webhook.url == "https://example.org/hook"
+    assert settings.delivery.webhook.secret.get_secret_value() == SECRET
+    assert (settings.reactions.labels["smile"].start, settings.reactions.labels["smile"].stay) == (0.5, 0.4)
+
+
+@pytest.mark.parametrize(
+    "name", ["GIFCUE_DELIVERY__EYESON__ROOMS", "GIFCUE_DELIVERY", "GIFCUE_SERVER", "GIFCUE_REACTIONS__LABELS"]
+)
+def test_a_variable_with_malformed_json_is_named_and_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("GIFCUE_MEDIA__WORKERS", "2")
+    monkeypatch.setenv(name, f'{{"team": {{"access_key": "{SECRET}"')
+    with pytest.raises(ConfigError, match=f"^{name}: expected JSON") as caught:
+        load_settings()
+    assert SECRET not in "".join(format_exception(caught.value))
+    assert caught.value.__context__ is None, "it would hold the value"
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

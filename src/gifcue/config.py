@@ -11,17 +11,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from gifcue.delivery.settings import DeliverySettings
 from gifcue.detect.settings import PoolSettings
 from gifcue.engine.settings import LimitSettings
 from gifcue.errors import ConfigError
 from gifcue.media.settings import MediaSettings
-from gifcue.reactions.settings import PolicySettings, policy_preset
+from gifcue.reactions.settings import PRESETS, PolicySettings, policy_preset
 from gifcue.server.settings import LogSettings, RulesSettings, ServerSettings
 from gifcue.workers.settings import SupervisionSettings
+
+# Mistakes of a key that is none of ours, and of a value in the place of a table: nobody knows what they hold.
+_OUT_OF_PLACE = frozenset({"extra_forbidden", "model_type"})
 
 
 class Settings(BaseSettings):
@@ -54,30 +64,26 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        # `load_settings` merges the file and the command line itself, so that each keeps its place in the order.
+        # `load_settings` merges file, environment and command line itself, so that each keeps its place in the order.
         return (init_settings,)
 
-
-class _Environment(Settings):
-    """Reads the environment alone."""
-
+    @field_validator("reactions")
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (env_settings,)
+    def _goes_with_every_preset(cls, reactions: PolicySettings) -> PolicySettings:
+        """A stream may ask for any preset: a change that does not go with one is told now, not to that stream."""
+        for preset in PRESETS:
+            try:
+                reactions.with_preset(preset)
+            except ConfigError as error:
+                raise ValueError(f"{error}; streams may ask for any preset") from None
+        return reactions
 
 
 def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
     """Reads a TOML file, the environment over it, and `overrides` (nested tables) over both.
 
     Raises:
-        ConfigError: the file cannot be read, or a field is wrong; the message names file and field.
+        ConfigError: the file cannot be read, or a field is wrong; the message names file and field, or the variable.
     """
     values: dict[str, Any] = {}
     if path is not None:
@@ -87,21 +93,47 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None 
             raise ConfigError(f"{path}: expected a readable file: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: expected TOML: {error}") from None
+    # Checked once they are together: a variable may give what the file's table lacks.
+    values = _merge(_merge(values, _environment()), overrides or {})
     try:
-        environment = _Environment().model_dump(exclude_unset=True)
-        values = _merge(_merge(values, environment), overrides or {})
         return Settings(**values)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         where = f"{path}: " if path is not None else ""
-        raise ConfigError(f"{where}{field}: {first['msg']}{_got(first['loc'], first['input'])}") from None
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{where}{field}: {message}{_got(first)}") from None
 
 
-def _got(place: tuple[int | str, ...], value: Any) -> str:
-    """What came, unless it may be or hold a secret: sinks have keys, and a misspelt table holds what it holds."""
+def _environment() -> dict[str, Any]:
+    """What the environment gives, in tables as the file has them."""
+    source = EnvSettingsSource(Settings)
+    try:
+        return source()
+    except SettingsError:
+        # It names the table alone, and its cause holds the value, which may be a secret.
+        name = _unreadable(source)
+    raise ConfigError(f"{name}: expected JSON, got text that is none")
+
+
+def _unreadable(source: EnvSettingsSource) -> str:
+    """The first variable that cannot be read. Each is read by itself for that."""
+    given = source.env_vars
+    for name, value in given.items():
+        source.env_vars = {name: value}
+        try:
+            source()
+        except SettingsError:
+            return name.upper()
+    raise AssertionError("expected a variable that cannot be read by itself, found none")
+
+
+def _got(mistake: ErrorDetails) -> str:
+    """What came, unless it may be or hold a secret: sinks have keys, and who misplaces a key may do so anywhere."""
+    is_known = mistake["type"] not in _OUT_OF_PLACE and mistake["loc"][0] != "delivery"
+    value = mistake["input"]
     is_plain = isinstance(value, str | int | float | bool | None)
-    return f", got {value!r}" if is_plain and place[0] != "delivery" else ""
+    return f", got {value!r}" if is_known and is_plain else ""
 
 
 def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

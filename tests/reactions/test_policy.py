@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -153,6 +154,39 @@ def test_a_hand_over_the_face_never_fires() -> None:
         return [face(0.5, 0.4, 0.25), hand(0.5, 0.45, thumbs_up=0.97, ok_hand=0.1)]
 
     assert started(play(policy(), scene, times(4.0))) == []
+
+
+@pytest.mark.parametrize("label", ["thumbs_up", "ok_hand", "wave"])
+def test_a_hand_that_hides_the_face_never_fires(label: str) -> None:
+    def scene(at_s: float) -> list[Region]:
+        if at_s < 1.0:
+            return [face()]
+        sway = 0.03 * math.sin(2 * math.pi * 1.5 * at_s) if label == "wave" else 0.0
+        # The detector no longer sees the face behind it.
+        return [hand(0.5 + sway, 0.4, 0.12, **{label: 0.97})]
+
+    assert started(play(policy(), scene, times(8.0))) == []
+
+
+def test_a_hand_counts_again_beside_the_face_that_it_hid() -> None:
+    def scene(at_s: float) -> list[Region]:
+        if at_s < 1.0:
+            return [face()]
+        if at_s < 4.0:
+            return [hand(0.5, 0.4, 0.12, thumbs_up=0.97)]
+        return [face(), hand(0.15, 0.4, 0.12, thumbs_up=0.97)]
+
+    events = play(policy(), scene, times(6.0))
+    assert started(events) == ["thumbs_up"]
+    assert next(event.at_s for event in events if event.phase is Phase.STARTED) > 4.0
+
+
+def test_who_moved_away_from_a_hand_no_longer_hides_behind_it() -> None:
+    def scene(at_s: float) -> list[Region]:
+        seen = face() if at_s < 1.0 else face(0.85)
+        return [seen] if at_s < 1.0 else [seen, hand(0.5, 0.4, 0.12, thumbs_up=0.97)]
+
+    assert started(play(policy(), scene, times(4.0))) == ["thumbs_up"]
 
 
 def test_a_hand_beside_the_face_fires() -> None:
@@ -350,3 +384,12 @@ def test_presets_differ_in_how_long_a_hold_takes(preset: str) -> None:
     events = play(policy(PolicySettings(preset=preset)), shown("thumbs_up", 0.0, 5.0), times(3.0))
     first = next(event for event in events if event.phase is Phase.STARTED)
     assert first.at_s == pytest.approx({"careful": 0.8, "playful": 0.3}[preset])
+
+
+@pytest.mark.parametrize("preset", ["careful", "normal", "playful"])
+@pytest.mark.parametrize("fps", [1.0, 1.5, 2.0])
+def test_stills_that_come_slowly_fire_as_well(preset: str, fps: float) -> None:
+    settings = PolicySettings.model_validate({"preset": preset})
+    hands = play(policy(settings), lambda at_s: [hand(thumbs_up=0.97)], times(12.0, fps))
+    faces = play(policy(settings), lambda at_s: [face(smile=0.97)], times(12.0, fps))
+    assert (started(hands), started(faces)) == (["thumbs_up"], ["smile"])

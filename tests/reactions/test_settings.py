@@ -59,6 +59,33 @@ def test_an_unknown_preset_is_named() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (
+            {"labels": {"smile": {"start": 0.62}}},
+            r"^preset careful: labels\.smile: expected stay to be at most start, 0\.62, got 0\.65$",
+        ),
+        (
+            {"min_votes": 2},
+            r"^preset careful: expected min_analysed_votes to be at most min_votes, 2, got 3$",
+        ),
+    ],
+)
+def test_changes_that_do_not_go_with_another_preset_are_told(given: dict[str, object], words: str) -> None:
+    made = PolicySettings.model_validate(given)
+    with pytest.raises(ConfigError, match=words):
+        made.with_preset("careful")
+
+
+def test_what_a_stream_asks_for_goes_over_the_rest() -> None:
+    made = PolicySettings.model_validate({"preset": "careful", "subject": "centre"})
+    assert made.for_stream() == made
+    asked = made.for_stream(speaking_suppresses_hands=False, subject="largest")
+    assert (asked.speaking_suppresses_hands, asked.subject) == (False, "largest")
+    assert asked.labels == made.labels
+
+
+@pytest.mark.parametrize(
     "given",
     [
         {"labels": {"wave": {"stay": 0.9}}},

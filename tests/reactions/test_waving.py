@@ -8,6 +8,7 @@ import pytest
 from gifcue.detect.regions import Region
 from gifcue.reactions import Phase, PolicySettings
 from gifcue.reactions.motion import Sample, swings
+from gifcue.reactions.settings import SwingSettings
 from gifcue.testing.people import Scene, face, hand, phases, play, policy, started, times
 
 SIZE = 0.1  # width of the hand
@@ -184,8 +185,11 @@ def _samples(xs: list[float]) -> list[Sample]:
     return [Sample(number / 10, x * SIZE, 0.5, SIZE, SIZE) for number, x in enumerate(xs)]
 
 
+SWINGS = SwingSettings(min_travel=0.3)
+
+
 def test_swings_are_counted_from_turn_to_turn() -> None:
-    found = swings(_samples([0, 0, 0.5, 1.0, 1.0, 0.5, 0, 0.05, 0.6]), 0.3)
+    found = swings(_samples([0, 0, 0.5, 1.0, 1.0, 0.5, 0, 0.05, 0.6]), SWINGS)
     assert [(round(each.travel, 2), each.begun_s, each.ended_s) for each in found] == [
         (1.0, 0.1, 0.3),
         (1.0, 0.4, 0.6),
@@ -194,24 +198,24 @@ def test_swings_are_counted_from_turn_to_turn() -> None:
 
 
 def test_jitter_is_no_swing() -> None:
-    assert swings(_samples([0, 0.1, -0.1, 0.15, -0.1, 0.1]), 0.3) == []
-    assert swings(_samples([0.0]), 0.3) == []
-    assert swings([], 0.3) == []
+    assert swings(_samples([0, 0.1, -0.1, 0.15, -0.1, 0.1]), SWINGS) == []
+    assert swings(_samples([0.0]), SWINGS) == []
+    assert swings([], SWINGS) == []
 
 
 def test_the_last_swing_counts_once_the_hand_has_turned_round() -> None:
     # Two full swings, and a third of which a tenth of a hand, then a fifth, is done: of 0.3 at least.
     begun = [0, 0, 0.3, 0.6, 0.3, 0, 0.1]
-    assert len(swings(_samples(begun), 0.3)) == 2
-    under_way = swings(_samples([*begun, 0.2]), 0.3)
+    assert len(swings(_samples(begun), SWINGS)) == 2
+    under_way = swings(_samples([*begun, 0.2]), SWINGS)
     assert [round(each.travel, 2) for each in under_way] == [0.6, 0.6, 0.2]
     assert (under_way[-1].begun_s, under_way[-1].ended_s) == (0.5, 0.7)
 
 
 def test_after_a_wide_swing_more_of_the_next_must_be_done() -> None:
     begun = [0, 0, 0.5, 1.0, 0.5, 0, 0.1, 0.2]
-    assert len(swings(_samples(begun), 0.3)) == 2
-    assert len(swings(_samples([*begun, 0.26]), 0.3)) == 3
+    assert len(swings(_samples(begun), SWINGS)) == 2
+    assert len(swings(_samples([*begun, 0.26]), SWINGS)) == 3
 
 
 @pytest.mark.parametrize("fps", [10.0, 30.0])
@@ -226,3 +230,14 @@ def test_a_trembling_palm_that_was_put_out_and_taken_back_is_no_wave(fps: float,
         return [hand(x + jitter[0], 0.4 + jitter[1], SIZE, wave=0.9)]
 
     assert started(play(policy(), scene, times(3.0, fps))) == []
+
+
+def test_many_swings_may_be_asked_for() -> None:
+    settings = PolicySettings.model_validate({"swings": {"min_swings": 12}})
+
+    def scene(at_s: float) -> list[Region]:
+        return [hand(0.5 + 0.1 * math.sin(2 * math.pi * 0.5 * at_s), 0.4, SIZE, wave=0.9)]
+
+    events = play(policy(settings), scene, times(20.0, 30.0))
+    assert started(events) == ["wave"]
+    assert next(event.at_s for event in events if event.phase is Phase.STARTED) > 10.0

@@ -15,6 +15,7 @@ from gifcue.client import (
     FaultCode,
     KeyframeRequested,
     Participant,
+    Reaction,
     ReactionClient,
     ReactionStream,
 )
@@ -87,6 +88,11 @@ FRAME = pb.StreamReactionsRequest(frame={"participant_id": "alice", "payload": b
             "preset: expected one of",
         ),
         (
+            [pb.StreamReactionsRequest(config=pb.StreamConfig(subject=99))],  # type: ignore[arg-type]
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "subject: expected one of largest, centre, all, got 99",
+        ),
+        (
             [pb.StreamReactionsRequest(config=pb.StreamConfig(room_id="r" * 200))],
             grpc.StatusCode.INVALID_ARGUMENT,
             "room_id: expected at most 128 bytes, got 200",
@@ -97,7 +103,7 @@ FRAME = pb.StreamReactionsRequest(frame={"participant_id": "alice", "payload": b
             "participant: expected one of",
         ),
     ],
-    ids=["frame first", "second config", "empty first", "empty", "preset", "room", "empty update"],
+    ids=["frame first", "second config", "empty first", "empty", "preset", "subject", "room", "empty update"],
 )
 async def test_misuse_of_the_protocol_ends_the_stream_and_no_other(
     client: ReactionClient,
@@ -241,6 +247,58 @@ async def test_nothing_is_decoded_before_a_label_is_allowed(client: ReactionClie
         books = await settled(stream, "alice")
         assert books.dropped == {"not_allowed": 2}
         assert books.analysed >= 1
+
+
+async def told(stream: ReactionStream, participant: Participant) -> list[str]:
+    """The participant leaves and the stream ends; the reactions and faults that came since, in order."""
+    await participant.leave()
+    await stream.half_close()
+    return [
+        f"{event.label} {event.phase} {event.end_reason}".strip()
+        if isinstance(event, Reaction)
+        else event.code.value
+        async for event in stream.events()
+        if isinstance(event, Reaction | Fault)
+    ]
+
+
+async def test_a_misspelt_update_takes_back_at_once_what_it_does_not_name(
+    stream: ReactionStream, clip: EncodedClip
+) -> None:
+    alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["smile", "wave"])
+    await send_in_step(stream, alice, clip.packets[:10])
+    await alice.set_allowed(["wavee"])
+    await send_in_step(stream, alice, clip.packets[10:])
+    assert (await settled(stream, "alice")).dropped == {"not_allowed": 2}
+    assert await told(stream, alice) == ["smile started", "smile ended not_allowed", "invalid_label"]
+
+
+async def test_a_misspelt_update_leaves_what_it_names_and_adds_nothing(
+    stream: ReactionStream, clip: EncodedClip
+) -> None:
+    alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["wave", "smile"])
+    bob = await stream.join("bob", clip.codec, clip.extradata, allowed_labels=["wave"])
+    await alice.set_allowed(["smile", "wavee"])
+    await bob.set_allowed(["smile", "wavee"])
+    for participant in (alice, bob):
+        await send_in_step(stream, participant, clip.packets)
+    assert (await settled(stream, "bob")).dropped == {"not_allowed": len(clip.packets)}
+    assert await told(stream, alice) == [
+        "invalid_label",
+        "invalid_label",
+        "smile started",
+        "smile ended left",
+    ]
+
+
+async def test_a_second_join_that_is_refused_takes_back_what_it_does_not_name(
+    stream: ReactionStream, clip: EncodedClip
+) -> None:
+    alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["smile", "wave"])
+    await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["wave", "thumbs_upp"])
+    await send_in_step(stream, alice, clip.packets)
+    assert (await settled(stream, "alice")).dropped == {}
+    assert await told(stream, alice) == ["invalid_label"]
 
 
 async def test_many_streams_at_once_keep_to_themselves(client: ReactionClient, clip: EncodedClip) -> None:

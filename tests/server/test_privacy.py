@@ -164,8 +164,25 @@ def test_libraries_complain_without_their_words(
         {"delivery": {"webhook": {"url": "https://example.org", "secret": SECRET[:20]}}},
         {"delivery": {"webhook": {"url": f"https://user:{ACCESS_KEY}@example.org", "secret": SECRET}}},
         {"delivry": {"webhook": {"secret": SECRET}}},
+        {"webhook_secret": SECRET},
+        {"log": {"secret": SECRET}},
+        {"reactions": {"labels": {"smile": {"secret": SECRET}}}},
+        {"reactions": {"labels": {"secret": SECRET}}},
+        {"rules": SECRET},
     ],
-    ids=["not a key", "misspelt", "no table", "short", "credentials in the address", "misspelt table"],
+    ids=[
+        "not a key",
+        "misspelt",
+        "no table",
+        "short",
+        "credentials in the address",
+        "misspelt table",
+        "beside the tables",
+        "in another table",
+        "in a table of that table",
+        "in the place of a label",
+        "in the place of a table",
+    ],
 )
 def test_a_mistake_beside_a_secret_is_told_without_it(values: dict[str, object]) -> None:
     with pytest.raises(ConfigError) as caught:

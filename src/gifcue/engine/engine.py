@@ -29,7 +29,7 @@ from gifcue.media.messages import Dropped, Outcome, Picture, Skipped, Unit
 from gifcue.media.pool import DecodePool
 from gifcue.media.settings import MediaSettings
 from gifcue.reactions.events import Phase, PolicyEvent
-from gifcue.reactions.settings import PolicySettings
+from gifcue.reactions.settings import PolicySettings, SubjectPolicy
 from gifcue.rules.chooser import Choice, Chooser
 from gifcue.workers.supervised import WorkerStatistics
 
@@ -146,8 +146,12 @@ class Engine:
         send_holding: bool,
         send_decisions: bool,
         sink: Sink,
+        speaking_suppresses_hands: bool | None = None,
+        subject: SubjectPolicy | None = None,
     ) -> Session:
         """A stream begins; `send_*` tell which notices it wants besides the ones that everybody gets.
+
+        `speaking_suppresses_hands` and `subject` go over the policy's own; None leaves those.
 
         Raises:
             ConfigError: a name is too long, or no preset has this name.
@@ -157,6 +161,7 @@ class Engine:
             if size > self.limits.max_name_bytes:
                 raise ConfigError(f"{field}: expected at most {self.limits.max_name_bytes} bytes, got {size}")
         name, policy = self._policies(preset)
+        policy = policy.for_stream(speaking_suppresses_hands=speaking_suppresses_hands, subject=subject)
         settings = SessionSettings(room_id, name, policy, send_holding, send_decisions)
         session = Session(self, self.reaction_ids(), settings, sink, self._clock)
         self._sessions[session.session_id] = session

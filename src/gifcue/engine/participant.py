@@ -92,6 +92,11 @@ class Participant:
         self._heir: tuple[Ticket, float] | None = None
 
     @property
+    def allowed(self) -> frozenset[str]:
+        """The labels allowed."""
+        return self._allowed
+
+    @property
     def is_allowed(self) -> bool:
         """True when any label is allowed: without, nothing of this participant is decoded."""
         return bool(self._allowed)

@@ -80,6 +80,9 @@ class Session:
         """A participant's video starts; `codec` None stands for one that the wire does not know."""
         problem = self._join_problem(participant_id, codec, extradata, labels)
         if problem is not None or codec is None:
+            present = self._participants.get(participant_id)
+            if present is not None:
+                self._take_back(present, labels)
             kind, message = problem or (FaultKind.UNSUPPORTED_CODEC, "expected a codec")
             self._fault(participant_id[: self._limits.max_name_bytes], kind, message)
             return
@@ -93,12 +96,13 @@ class Session:
         self._engine.attach(self, participant, extradata)
 
     def allow(self, participant_id: str, labels: Sequence[str]) -> None:
-        """The labels allowed have changed."""
+        """The labels allowed have changed. Where one is unknown none is added, and a fault tells so."""
         participant = self._find(participant_id)
         if participant is None:
             return
         unknown = self._unknown_labels(labels)
         if unknown is not None:
+            self._take_back(participant, labels)
             self._fault(participant_id, FaultKind.INVALID_LABEL, unknown)
             return
         was_allowed = participant.is_allowed
@@ -226,6 +230,10 @@ class Session:
         self._ask_keyframe(participant, FaultReason.DECODE_WORKER_LOST.value)
 
     # Within
+
+    def _take_back(self, participant: Participant, labels: Sequence[str]) -> None:
+        """Ends what `labels` no longer name. Consent fails safe: it goes even where the message is refused."""
+        self._tell(participant, participant.allow(participant.allowed & frozenset(labels)))
 
     def _join_problem(
         self, participant_id: str, codec: Codec | None, extradata: bytes, labels: Sequence[str]

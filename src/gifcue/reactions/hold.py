@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 from gifcue.reactions.settings import LabelSettings, PolicySettings
 
-# A hold that has not fired by this many dwells, and at least this many seconds after its dwell, is dropped: a
-# face that always half smiles must not be in the making for ever.
-STALE_DWELLS = 2.0
-STALE_AFTER_DWELL_S = 1.0
+# Frames, in votes that it takes to fire, before a hold can be stale: few frames a second take long to have them.
+STALE_VOTES = 2
 
 
 @dataclass(slots=True)
@@ -59,10 +57,11 @@ class Hold:
         gone_s = at_s - self.shown_s
         return (self.misses >= policy.min_misses and gone_s >= label.release_s) or gone_s >= policy.max_gap_s
 
-    def is_stale(self, at_s: float, label: LabelSettings) -> bool:
-        """True where it should have fired long ago."""
-        limit_s = max(STALE_DWELLS * label.dwell_s, label.dwell_s + STALE_AFTER_DWELL_S)
-        return label.motion == "none" and at_s - self.begun_s > limit_s
+    def is_stale(self, at_s: float, label: LabelSettings, policy: PolicySettings) -> bool:
+        """True where it should have fired long ago: in time, and in the frames that it would have taken."""
+        limit_s = max(policy.stale_dwells * label.dwell_s, label.dwell_s + policy.stale_after_dwell_s)
+        frames = STALE_VOTES * policy.min_votes
+        return label.motion == "none" and at_s - self.begun_s > limit_s and self.frames > frames
 
     def has_votes(self, label: LabelSettings, policy: PolicySettings) -> bool:
         """True when this frame and enough of those before it speak for the pose."""

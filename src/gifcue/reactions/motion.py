@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import deque
 from collections.abc import Sequence
@@ -11,17 +12,8 @@ from gifcue.detect.regions import Region
 from gifcue.reactions.settings import SwingSettings
 from gifcue.reactions.tracks import Track
 
-# Samples kept for each hand, and the time that three of them span at least: together, eight seconds at ten frames a
-# second, and four at any rate.
-SAMPLES = 80
+# The time that three samples span at least.
 DENSE_S = 0.1 - 1e-6
-# A hand that has left its turning point by more than this share of a swing's least travel is under way.
-TURNING_SHARE = 0.3
-# A hand that has turned round is on its next swing from this share of the least travel on, and this share of the
-# swing before: that one had its full length, and waiting for the whole of the next would only be slower. With less,
-# the jitter of a palm that was put out and taken back passes for one.
-UNDER_WAY_SHARE = 0.6
-UNDER_WAY_OF_LAST = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +53,8 @@ class HandMotion:
 
     def __init__(self, settings: SwingSettings) -> None:
         self._settings = settings
-        self._samples: deque[Sample] = deque(maxlen=SAMPLES)
+        longest_s = settings.min_swings * (settings.max_swing_s + settings.max_rest_s)
+        self._samples: deque[Sample] = deque(maxlen=math.ceil(2 * longest_s / DENSE_S))
         self._drift = (0.0, 0.0)
         self._anchor: tuple[int, float, float] | None = None
         self._has_landmarks: bool | None = None
@@ -110,7 +103,7 @@ class HandMotion:
         settings = self._settings
         samples = [sample for sample in self._samples if sample.at_s >= since_s]
         row: list[Swing] = []
-        for swing in swings(samples, settings.min_travel):
+        for swing in swings(samples, settings):
             took_s = swing.ended_s - swing.begun_s
             is_one = took_s <= settings.max_swing_s and swing.travel >= settings.min_speed * took_s
             if not is_one or swing.climb > swing.travel:
@@ -133,17 +126,18 @@ class HandMotion:
         self._anchor = (face.number, x, y)
 
 
-def swings(samples: Sequence[Sample], min_travel: float) -> list[Swing]:
-    """Turns a way into swings of at least `min_travel` hand widths; the last one, still under way, may be shorter.
+def swings(samples: Sequence[Sample], settings: SwingSettings) -> list[Swing]:
+    """Turns a way into swings of at least `min_travel` hand widths. Smaller motion is jitter and turns nothing round.
 
-    Smaller motion is jitter and turns nothing round.
+    The last one, still under way, may be shorter: what went before had its full length, and waiting for the
+    whole of it would only be slower.
     """
     if len(samples) < 2:
         return []
     width = statistics.median(sample.width for sample in samples)
     height = statistics.median(sample.height for sample in samples)
-    least = min_travel * width
-    slack = TURNING_SHARE * least
+    least = settings.min_travel * width
+    slack = settings.turning_share * least
     found: list[Swing] = []
     # `left` is the last sample still at the turning point behind, `farthest` the farthest since.
     left = farthest = lowest = highest = samples[0]
@@ -168,7 +162,8 @@ def swings(samples: Sequence[Sample], min_travel: float) -> list[Swing]:
     if direction != 0:
         found.append(_swing(left, farthest, width, height))
         last = samples[-1]
-        begun = max(UNDER_WAY_SHARE * least, UNDER_WAY_OF_LAST * abs(farthest.x - left.x))
+        behind = abs(farthest.x - left.x)
+        begun = max(settings.under_way_share * least, settings.under_way_of_last * behind)
         if (farthest.x - last.x) * direction >= begun:
             found.append(_swing(_last_near(samples, farthest, last, slack), last, width, height))
     return found

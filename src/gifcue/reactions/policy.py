@@ -13,13 +13,9 @@ from gifcue.reactions.hold import Hold
 from gifcue.reactions.motion import HandMotion
 from gifcue.reactions.reaction import Candidate, LabelReaction, State
 from gifcue.reactions.settings import LabelSettings, PolicySettings
-from gifcue.reactions.subjects import SubjectChooser, face_cover, has_hand, nearest_face
+from gifcue.reactions.subjects import HiddenFaces, SubjectChooser, face_cover, has_hand, nearest_face
 from gifcue.reactions.tracks import Track, Tracker
 
-# Frames that must speak for a pose before anybody is told of a hold.
-TELLING_VOTES = 2
-# Seconds for which a palm that has just appeared may be about to wave.
-MAY_WAVE_S = 1.5
 # Seconds that may be missing from a dwell: frames' times are fractions that do not add up exactly.
 ROUNDING_S = 1e-6
 
@@ -41,7 +37,8 @@ class ReactionPolicy:
         }
         self._allowed = [label for label in self._labels if label in allowed]
         self._tracker = Tracker(settings.tracks)
-        self._subjects = SubjectChooser(settings.subject)
+        self._subjects = SubjectChooser(settings.subject, settings.subject_takeover)
+        self._hidden = HiddenFaces(settings.lie)
         self._motions: dict[int, HandMotion] = {}
         # When and where hands were of late, those too uncertain to be followed among them.
         self._hands: list[tuple[float, Box]] = []
@@ -158,6 +155,7 @@ class ReactionPolicy:
     def _decide(self, at_s: float, *, analysed: bool) -> list[PolicyEvent]:
         tracks = {track.number: track for track in self._tracker.tracks}
         subjects = self._subjects.choose(self._tracker.tracks)
+        self._hidden.update(self._tracker.tracks)
         self._holds = {key: hold for key, hold in self._holds.items() if key[0] in tracks}
         events: list[PolicyEvent] = []
         for label in self._allowed:
@@ -199,7 +197,9 @@ class ReactionPolicy:
                 return None
             hold = self._holds[key] = Hold(at_s, at_s)
         hold.count(probability, counts=counts, analysed=analysed, at_s=at_s, label=settings)
-        if hold.is_over(at_s, settings, self._settings) or (not is_active and hold.is_stale(at_s, settings)):
+        if hold.is_over(at_s, settings, self._settings) or (
+            not is_active and hold.is_stale(at_s, settings, self._settings)
+        ):
             del self._holds[key]
             return None
         return hold
@@ -219,11 +219,13 @@ class ReactionPolicy:
             and track.speed(self._settings.tracks.speed_over_s) > settings.max_speed
         ):
             return False
-        others = self._tracker.tracks
         if track.kind == "face":
-            return not settings.hand_at_face or has_hand(track, (box for _, box in self._hands))
-        faces = [each for each in others if each.kind == "face"]
-        return settings.max_face_cover >= 1.0 or face_cover(track, faces) <= settings.max_face_cover
+            return not settings.hand_at_face or has_hand(
+                track, (box for _, box in self._hands), self._settings.lie
+            )
+        return (
+            settings.max_face_cover >= 1.0 or face_cover(track, self._hidden.faces) <= settings.max_face_cover
+        )
 
     def _candidate(self, settings: LabelSettings, track: Track, hold: Hold, at_s: float) -> Candidate | None:
         """What the hold amounts to; None where the motion that belongs to it is missing."""
@@ -243,7 +245,7 @@ class ReactionPolicy:
             hold.score,
             progress,
             is_ripe=progress >= 1.0 and hold.has_votes(settings, self._settings),
-            is_telling=hold.is_vote and hold.votes >= TELLING_VOTES,
+            is_telling=hold.is_vote and hold.votes >= self._settings.telling_votes,
         )
 
     def _needs_next_frame(self, label: str) -> bool:
@@ -254,7 +256,8 @@ class ReactionPolicy:
             return bool(holds)
         # An open palm that keeps still is no hold: frames in which it starts to move are not similar anyway.
         return any(
-            self._at_s - hold.begun_s < MAY_WAVE_S or self._is_waving(number, hold, self._at_s)
+            self._at_s - hold.begun_s < self._settings.swings.expect_s
+            or self._is_waving(number, hold, self._at_s)
             for number, hold in holds
         )
 
@@ -281,6 +284,7 @@ class ReactionPolicy:
     def _forget(self) -> None:
         self._tracker.reset()
         self._subjects.reset()
+        self._hidden.reset()
         self._motions.clear()
         self._hands.clear()
         self._holds.clear()

@@ -6,9 +6,16 @@ The reasons: docs/decisions/0030-reaction-policy.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 
 from gifcue.errors import ConfigError
 
@@ -16,6 +23,7 @@ PresetName = Literal["careful", "normal", "playful"]
 SubjectPolicy = Literal["largest", "centre", "all"]
 
 PRESETS: tuple[PresetName, ...] = ("careful", "normal", "playful")
+SUBJECTS: tuple[SubjectPolicy, ...] = get_args(SubjectPolicy)
 
 
 class LabelSettings(BaseModel):
@@ -92,6 +100,56 @@ class SwingSettings(BaseModel):
     max_rest_s: float = Field(
         default=0.8, gt=0.0, le=5.0, description="Seconds of stillness that end the motion."
     )
+    turning_share: float = Field(
+        default=0.3,
+        ge=0.0,
+        le=1.0,
+        description="Share of the least travel from which a hand has left its turning point.",
+    )
+    under_way_share: float = Field(
+        default=0.6,
+        ge=0.0,
+        le=1.0,
+        description="Share of the least travel from which the last swing, still under way, counts.",
+    )
+    under_way_of_last: float = Field(
+        default=0.25, ge=0.0, le=1.0, description="And share of the way of the swing before."
+    )
+    expect_s: float = Field(
+        default=1.5,
+        ge=0.0,
+        le=10.0,
+        description="Seconds for which a palm that has just appeared is watched in every frame.",
+    )
+
+
+class LieSettings(BaseModel):
+    """How hands lie to faces. Chin and cheeks are part of a face's box, and of what is below and beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    chin_top: float = Field(
+        default=0.45,
+        ge=0.0,
+        le=1.0,
+        description="Where chin and cheeks begin, in face heights from its upper edge.",
+    )
+    chin_bottom: float = Field(default=1.35, gt=0.0, le=3.0, description="Where they end, in the same.")
+    chin_side: float = Field(
+        default=0.25, ge=0.0, le=2.0, description="How far they go beyond the face, in face widths."
+    )
+    at_chin_share: float = Field(
+        default=0.3,
+        gt=0.0,
+        le=1.0,
+        description="Share of a hand's box in there from which it is at chin or cheek.",
+    )
+    hiding_share: float = Field(
+        default=0.25,
+        gt=0.0,
+        le=1.0,
+        description="Share of a hand's box over a face that is no longer found from which it may be what hides it.",
+    )
 
 
 class TrackSettings(BaseModel):
@@ -122,7 +180,7 @@ class TrackSettings(BaseModel):
     )
     lost_after_s: float = Field(default=0.7, gt=0.0, description="Seconds unseen after which a track ends.")
     speed_over_s: float = Field(
-        default=0.15, gt=0.0, description="Seconds that speed is measured over, at least."
+        default=0.15, gt=0.0, le=0.5, description="Seconds that speed is measured over, at least."
     )
 
 
@@ -146,8 +204,16 @@ class PolicySettings(BaseModel):
     tracks: TrackSettings = Field(
         default_factory=TrackSettings, description="How faces and hands are followed."
     )
+    lie: LieSettings = Field(default_factory=LieSettings, description="How hands lie to faces.")
     subject: SubjectPolicy = Field(
         default="all", description="Whose reactions count where several people share a camera."
+    )
+    subject_takeover: float = Field(
+        default=1.3,
+        ge=1.0,
+        le=10.0,
+        description="How many times larger, or nearer to the centre, another face must be to become the subject: two "
+        "of one size would take turns from frame to frame.",
     )
     speaking_suppresses_hands: bool = Field(
         default=False, description="True: no hand gesture begins while the participant speaks."
@@ -161,6 +227,18 @@ class PolicySettings(BaseModel):
     )
     min_misses: int = Field(
         default=2, ge=1, le=100, description="Analysed frames in a row without the pose that end it."
+    )
+    telling_votes: int = Field(
+        default=2, ge=1, le=100, description="Frames that must speak for a pose before HOLDING is told."
+    )
+    stale_dwells: float = Field(
+        default=2.0,
+        ge=1.0,
+        description="A hold that has not fired by so many dwells is dropped: a face that always half smiles must not "
+        "be in the making for ever.",
+    )
+    stale_after_dwell_s: float = Field(
+        default=1.0, ge=0.0, description="And so many seconds after its dwell, at least."
     )
     max_gap_s: float = Field(
         default=2.0, gt=0.0, description="Seconds without a frame after which nothing is believed."
@@ -197,9 +275,26 @@ class PolicySettings(BaseModel):
         return tuple(label for label, settings in self.labels.items() if settings.enabled)
 
     def with_preset(self, preset: str) -> PolicySettings:
-        """The same changes over another preset. Raises ConfigError where there is no such preset."""
+        """The same changes over another preset.
+
+        Raises:
+            ConfigError: there is no such preset, or the changes do not go with its values; the message names both.
+        """
         policy_preset(preset)
-        return PolicySettings.model_validate({**self.model_dump(exclude_unset=True), "preset": preset})
+        try:
+            return PolicySettings.model_validate({**self.model_dump(exclude_unset=True), "preset": preset})
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = [f"preset {preset}", ".".join(str(part) for part in first["loc"])]
+            message = first["msg"].removeprefix("Value error, ")
+            raise ConfigError(": ".join([*filter(None, where), message])) from None
+
+    def for_stream(
+        self, *, speaking_suppresses_hands: bool | None = None, subject: SubjectPolicy | None = None
+    ) -> PolicySettings:
+        """The same with what a stream asks for itself; None leaves what is set here."""
+        asked = {"speaking_suppresses_hands": speaking_suppresses_hands, "subject": subject}
+        return self.model_copy(update={field: value for field, value in asked.items() if value is not None})
 
 
 def policy_preset(name: str) -> PolicySettings:

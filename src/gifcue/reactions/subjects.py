@@ -5,25 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gifcue.detect.regions import Box
-from gifcue.reactions.settings import SubjectPolicy
+from gifcue.reactions.settings import LieSettings, SubjectPolicy
 from gifcue.reactions.tracks import Track
-
-# Another face takes over only when it is larger, or nearer to the centre, by this factor: two people of one
-# size would otherwise take turns from frame to frame.
-TAKEOVER = 1.3
-# Chin and cheeks: from here down, in face heights from its upper edge, to here below it, and this far to
-# both sides in face widths.
-CHIN_TOP, CHIN_BOTTOM, CHIN_SIDE = 0.45, 1.35, 0.25
-# Share of a hand's box in that part of the face from which it is at chin or cheek. Of the labelled
-# photographs, it holds for 98 % of the faces that think and for 11 % of the neutral ones.
-AT_FACE_SHARE = 0.3
 
 
 class SubjectChooser:
     """Chooses the tracks that count, by the room's policy."""
 
-    def __init__(self, policy: SubjectPolicy) -> None:
+    def __init__(self, policy: SubjectPolicy, takeover: float) -> None:
         self._policy = policy
+        self._takeover = takeover
         self._subject: int | None = None
 
     def choose(self, tracks: Sequence[Track]) -> set[int]:
@@ -37,7 +28,7 @@ class SubjectChooser:
             return {track.number for track in tracks}
         best = max(faces, key=lambda face: (self._rank(face), -face.number))
         current = next((face for face in faces if face.number == self._subject), None)
-        if current is None or self._rank(best) > TAKEOVER * self._rank(current):
+        if current is None or self._rank(best) > self._takeover * self._rank(current):
             current = best
         self._subject = current.number
         chosen = {current.number}
@@ -55,6 +46,46 @@ class SubjectChooser:
             return face.box.area
         y, x = face.box.center
         return 1.0 / (0.05 + abs(x - 0.5) + abs(y - 0.5))
+
+
+class HiddenFaces:
+    """Faces that a hand came to lie over: the detector loses them, and the hand is at a face all the same.
+
+    One is remembered where it was last seen, for as long as a hand lies over it, or until a new face shows
+    up: it may be the same person's.
+    """
+
+    def __init__(self, settings: LieSettings) -> None:
+        self._settings = settings
+        # Each with the newest face's number when it was last seen.
+        self._known: dict[int, tuple[Track, int]] = {}
+
+    @property
+    def faces(self) -> Sequence[Track]:
+        """The faces in sight and the hidden ones."""
+        return [face for face, _ in self._known.values()]
+
+    def update(self, tracks: Sequence[Track]) -> None:
+        """Takes the tracks that live after a frame."""
+        faces = {track.number: track for track in tracks if track.kind == "face"}
+        hands = [track for track in tracks if track.kind == "hand"]
+        newest = max(faces, default=0)
+        known = {
+            number: (face, then)
+            for number, (face, then) in self._known.items()
+            if number in faces or (newest <= then and any(self._hides(hand, face) for hand in hands))
+        }
+        for number, face in faces.items():
+            if face.is_seen or number not in known:
+                known[number] = face, newest
+        self._known = known
+
+    def _hides(self, hand: Track, face: Track) -> bool:
+        return _share(hand.box, face.box) >= self._settings.hiding_share
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self._known = {}
 
 
 def nearest_face(hand: Track, faces: Iterable[Track]) -> Track | None:
@@ -76,16 +107,16 @@ def face_cover(hand: Track, faces: Iterable[Track]) -> float:
     return max((_share(hand.box, face.box) for face in faces), default=0.0)
 
 
-def has_hand(face: Track, hands: Iterable[Box]) -> bool:
+def has_hand(face: Track, hands: Iterable[Box], settings: LieSettings) -> bool:
     """True where a hand's box is at the face's chin or cheek, or seems so: a hand in front of it does too."""
     box = face.box
     chin = Box(
-        box.ymin + CHIN_TOP * box.height,
-        box.xmin - CHIN_SIDE * box.width,
-        box.ymin + CHIN_BOTTOM * box.height,
-        box.xmax + CHIN_SIDE * box.width,
+        box.ymin + settings.chin_top * box.height,
+        box.xmin - settings.chin_side * box.width,
+        box.ymin + settings.chin_bottom * box.height,
+        box.xmax + settings.chin_side * box.width,
     )
-    return any(_share(hand, chin) >= AT_FACE_SHARE for hand in hands)
+    return any(_share(hand, chin) >= settings.at_chin_share for hand in hands)
 
 
 def _share(box: Box, within: Box) -> float:

@@ -19,6 +19,7 @@ from gifcue.client import (
     Ready,
     SlowDown,
     StreamOptions,
+    SubjectPolicy,
 )
 from gifcue.client.exceptions import (
     InvalidRequest,
@@ -45,6 +46,21 @@ async def test_the_config_goes_first_and_once(server: FakeServer, client: Reacti
     assert kinds == ["config", "participant", "frame"]
     config = server.service.streams[0].requests[0].config
     assert (config.room_id, config.client_name, config.send_holding) == ("weekly", "test/1", True)
+    assert not config.HasField("speaking_suppresses_hands")
+    assert config.subject == reaction_service_pb2.SUBJECT_POLICY_UNSPECIFIED
+
+
+@pytest.mark.parametrize("suppresses", [True, False])
+@pytest.mark.parametrize("subject", list(SubjectPolicy))
+async def test_what_a_room_asks_for_is_in_the_config(
+    server: FakeServer, client: ReactionClient, suppresses: bool, subject: SubjectPolicy
+) -> None:
+    async with client.open(StreamOptions(speaking_suppresses_hands=suppresses, subject=subject)):
+        pass
+    config = server.service.streams[0].requests[0].config
+    assert config.HasField("speaking_suppresses_hands")
+    assert config.speaking_suppresses_hands is suppresses
+    assert reaction_service_pb2.SubjectPolicy.Name(config.subject) == f"SUBJECT_POLICY_{subject.name}"
 
 
 @pytest.mark.parametrize("codec", list(Codec))

@@ -38,7 +38,7 @@ from gifcue.client.events import (
     Statistics,
     WorkerState,
 )
-from gifcue.client.options import ConnectionOptions, StreamOptions, TlsOptions
+from gifcue.client.options import ConnectionOptions, StreamOptions, SubjectPolicy, TlsOptions
 from gifcue.client.participant import Participant
 from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.rejoining import ReconnectingParticipant
@@ -76,6 +76,7 @@ __all__ = [
     "SlowDown",
     "Statistics",
     "StreamOptions",
+    "SubjectPolicy",
     "TlsOptions",
     "WorkerState",
 ]

@@ -26,8 +26,25 @@ from gifcue.client.events import (
     Statistics,
     WorkerState,
 )
+from gifcue.client.options import StreamOptions
 from gifcue.media.codecs import Codec
 from gifcue.v1 import media_pb2, operator_service_pb2, reaction_service_pb2
+
+
+def config_of(options: StreamOptions) -> reaction_service_pb2.StreamReactionsRequest:
+    """The request that opens a stream."""
+    subject = "UNSPECIFIED" if options.subject is None else options.subject.name
+    return reaction_service_pb2.StreamReactionsRequest(
+        config=reaction_service_pb2.StreamConfig(
+            room_id=options.room_id,
+            client_name=options.client_name,
+            preset=options.preset,
+            send_holding=options.send_holding,
+            send_decisions=options.send_decisions,
+            speaking_suppresses_hands=options.speaking_suppresses_hands,
+            subject=reaction_service_pb2.SubjectPolicy.Value(f"SUBJECT_POLICY_{subject}"),
+        )
+    )
 
 
 def join_of(

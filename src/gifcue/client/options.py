@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,15 +11,34 @@ import grpc
 from gifcue.client.exceptions import ClientError
 
 
+class SubjectPolicy(enum.StrEnum):
+    """Whose reactions count where several people share a camera."""
+
+    LARGEST = "largest"
+    CENTRE = "centre"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True)
 class StreamOptions:
-    """What holds for a whole stream; `gifcue.v1.StreamConfig` explains each field."""
+    """What holds for a whole stream; `gifcue.v1.StreamConfig` explains each field.
+
+    An empty `preset` takes the server's own; `speaking_suppresses_hands` and `subject` go over what the server
+    has for the preset, and None leaves it. So a room in which people talk with their hands, three of them on
+    one camera, is
+
+        StreamOptions(room_id="weekly", speaking_suppresses_hands=True, subject=SubjectPolicy.LARGEST)
+
+    The first takes `Participant.set_speaking`. Servers that do not know the two yet ignore them.
+    """
 
     room_id: str = ""
     client_name: str = "gifcue-client"
     preset: str = ""
     send_holding: bool = False
     send_decisions: bool = False
+    speaking_suppresses_hands: bool | None = None
+    subject: SubjectPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,11 @@ class Participant:
         await self._update(speaking=reaction_service_pb2.SpeakingHint(speaking=speaking))
 
     async def set_allowed(self, labels: Iterable[str]) -> None:
-        """The labels that the participant agrees to, in place of those of the join."""
+        """The labels that the participant agrees to, in place of those of the join.
+
+        Where one is no label of the server's, none is added and a `Fault` tells so; what is not named is taken
+        back all the same.
+        """
         await self._update(allowed=reaction_service_pb2.AllowedLabels(labels=list(labels)))
 
     async def leave(self) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Self
 import grpc
 import grpc.aio
 
-from gifcue.client.convert import event_of, join_of
+from gifcue.client.convert import config_of, event_of, join_of
 from gifcue.client.ending import Ending
 from gifcue.client.events import Event, KeyframeRequested, Ready, Statistics
 from gifcue.client.exceptions import (
@@ -68,14 +68,7 @@ class ReactionStream:
         if self._call is not None:
             raise StreamClosed("expected a stream to be entered once, got a second time: open another one")
         self._call = self._stub.StreamReactions(metadata=self._connection.metadata or None)
-        config = reaction_service_pb2.StreamConfig(
-            room_id=self._options.room_id,
-            client_name=self._options.client_name,
-            preset=self._options.preset,
-            send_holding=self._options.send_holding,
-            send_decisions=self._options.send_decisions,
-        )
-        self._outbox.append(StreamReactionsRequest(config=config), 0)
+        self._outbox.append(config_of(self._options), 0)
         self._reader = asyncio.create_task(self._read(), name="gifcue-reader")
         self._writer = asyncio.create_task(self._write(), name="gifcue-writer")
         first = asyncio.create_task(self._first.wait())

@@ -16,8 +16,10 @@ from gifcue.engine.notices import (
     SlowDownNotice,
 )
 from gifcue.engine.participant import EncodedFrame, ParticipantStatistics
+from gifcue.errors import ConfigError
 from gifcue.media.codecs import Codec
 from gifcue.reactions.events import Phase
+from gifcue.reactions.settings import SUBJECTS, SubjectPolicy
 from gifcue.rules.chooser import Choice
 from gifcue.server.outbox import Outgoing, StatisticsAnswer
 from gifcue.v1 import media_pb2, reaction_service_pb2
@@ -37,6 +39,20 @@ def codec_of(value: int) -> Codec | None:
     except ValueError:
         return None
     return Codec.__members__.get(name.removeprefix("CODEC_"))
+
+
+def subject_of(value: int) -> SubjectPolicy | None:
+    """Whose reactions count; None where the stream leaves it to the server.
+
+    Raises:
+        ConfigError: the wire knows no such number.
+    """
+    if value == reaction_service_pb2.SUBJECT_POLICY_UNSPECIFIED:
+        return None
+    for subject in SUBJECTS:
+        if value == reaction_service_pb2.SubjectPolicy.Value(f"SUBJECT_POLICY_{subject.upper()}"):
+            return subject
+    raise ConfigError(f"subject: expected one of {', '.join(SUBJECTS)}, got {value}")
 
 
 def frame_of(message: media_pb2.Frame) -> EncodedFrame:

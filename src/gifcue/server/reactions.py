@@ -231,6 +231,7 @@ class _Stream:
         return None
 
     def _open(self, config: reaction_service_pb2.StreamConfig) -> Ending | None:
+        has_speaking = config.HasField("speaking_suppresses_hands")
         try:
             self._session = self._engine.open_session(
                 room_id=config.room_id,
@@ -239,6 +240,8 @@ class _Stream:
                 send_holding=config.send_holding,
                 send_decisions=config.send_decisions,
                 sink=self._outbox,
+                speaking_suppresses_hands=config.speaking_suppresses_hands if has_speaking else None,
+                subject=convert.subject_of(config.subject),
             )
         except ConfigError as error:
             return Ending(grpc.StatusCode.INVALID_ARGUMENT, str(error))

@@ -2,6 +2,7 @@
 
 red    a face that smiles
 green  a hand with its thumb up
+yellow a large face at the edge that does not smile, and a small one in the middle that does
 blue   none: it raises
 other  nothing
 
@@ -28,6 +29,7 @@ TARGET = "gifcue.testing.colour_detector:main"
 RED = (200, 40, 40)
 GREEN = (40, 200, 40)
 BLUE = (40, 40, 200)
+YELLOW = (200, 200, 40)
 GREY = (120, 120, 120)
 
 # By how much the mean of a channel, 0..255, must lie over those of the others.
@@ -54,6 +56,11 @@ class ColourDetector:
     @staticmethod
     def _look(frame: Frame) -> list[Region]:
         means = frame.reshape(-1, 3).mean(axis=0)
+        if means[:2].min() - means[2] >= _DOMINATES:
+            return [
+                Region("face", Box(0.2, 0.05, 0.8, 0.35), 0.98, {"smile": 0.02, "neutral": 0.96}),
+                Region("face", Box(0.4, 0.45, 0.6, 0.55), 0.98, {"smile": 0.95, "neutral": 0.03}),
+            ]
         strongest = int(means.argmax())
         if means[strongest] - np.delete(means, strongest).max() < _DOMINATES:
             return []

@@ -20,6 +20,36 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _SubjectPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SubjectPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SubjectPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUBJECT_POLICY_UNSPECIFIED: _SubjectPolicy.ValueType  # 0
+    """Not set."""
+    SUBJECT_POLICY_LARGEST: _SubjectPolicy.ValueType  # 1
+    """The largest face's."""
+    SUBJECT_POLICY_CENTRE: _SubjectPolicy.ValueType  # 2
+    """Those of the face nearest to the centre of the picture."""
+    SUBJECT_POLICY_ALL: _SubjectPolicy.ValueType  # 3
+    """Everybody's."""
+
+class SubjectPolicy(_SubjectPolicy, metaclass=_SubjectPolicyEnumTypeWrapper):
+    """Whose reactions count where several people share a camera. A hand goes with the face nearest to it; with no face in
+    sight, every hand counts.
+    """
+
+SUBJECT_POLICY_UNSPECIFIED: SubjectPolicy.ValueType  # 0
+"""Not set."""
+SUBJECT_POLICY_LARGEST: SubjectPolicy.ValueType  # 1
+"""The largest face's."""
+SUBJECT_POLICY_CENTRE: SubjectPolicy.ValueType  # 2
+"""Those of the face nearest to the centre of the picture."""
+SUBJECT_POLICY_ALL: SubjectPolicy.ValueType  # 3
+"""Everybody's."""
+Global___SubjectPolicy: _TypeAlias = SubjectPolicy  # noqa: Y015
+
 class _Phase:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -211,6 +241,8 @@ class StreamConfig(_message.Message):
     PRESET_FIELD_NUMBER: _builtins.int
     SEND_HOLDING_FIELD_NUMBER: _builtins.int
     SEND_DECISIONS_FIELD_NUMBER: _builtins.int
+    SPEAKING_SUPPRESSES_HANDS_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room: cooldowns and overrides of the rule book that name a room go by it. 0..128 bytes; empty is a room of
     its own. Never logged.
@@ -225,6 +257,14 @@ class StreamConfig(_message.Message):
     """True to be told of every frame that was decided upon (`decision`), to measure latency from outside. Costs a message
     a frame analysed.
     """
+    speaking_suppresses_hands: _builtins.bool
+    """True: no hand gesture of a participant begins while it speaks (`SpeakingHint`), and one in the making breaks off.
+    False: speaking changes nothing. Unset takes what the server has for the preset.
+    """
+    subject: Global___SubjectPolicy.ValueType
+    """Whose reactions count where several people share a camera. SUBJECT_POLICY_UNSPECIFIED takes what the server has for
+    the preset; a number that is none of these ends the stream with INVALID_ARGUMENT.
+    """
     def __init__(
         self,
         *,
@@ -233,12 +273,16 @@ class StreamConfig(_message.Message):
         preset: _builtins.str = ...,
         send_holding: _builtins.bool = ...,
         send_decisions: _builtins.bool = ...,
+        speaking_suppresses_hands: _builtins.bool | None = ...,
+        subject: Global___SubjectPolicy.ValueType = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_speaking_suppresses_hands", b"_speaking_suppresses_hands", "speaking_suppresses_hands", b"speaking_suppresses_hands"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["client_name", b"client_name", "preset", b"preset", "room_id", b"room_id", "send_decisions", b"send_decisions", "send_holding", b"send_holding"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_speaking_suppresses_hands", b"_speaking_suppresses_hands", "client_name", b"client_name", "preset", b"preset", "room_id", b"room_id", "send_decisions", b"send_decisions", "send_holding", b"send_holding", "speaking_suppresses_hands", b"speaking_suppresses_hands", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__speaking_suppresses_hands: _TypeAlias = _typing.Literal["speaking_suppresses_hands"]  # noqa: Y015
+    _WhichOneofArgType__speaking_suppresses_hands: _TypeAlias = _typing.Literal["_speaking_suppresses_hands", b"_speaking_suppresses_hands"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__speaking_suppresses_hands) -> _WhichOneofReturnType__speaking_suppresses_hands | None: ...
 
 Global___StreamConfig: _TypeAlias = StreamConfig  # noqa: Y015
 
@@ -257,7 +301,9 @@ class ParticipantUpdate(_message.Message):
     """Any name that is unique on this stream, 1..128 bytes. Never logged."""
     @_builtins.property
     def join(self) -> Global___Join:
-        """The participant's video starts. A second join under the same name replaces the first."""
+        """The participant's video starts. A second join under the same name replaces the first. One that is refused does
+        not, but labels that it does not name are no longer allowed.
+        """
 
     @_builtins.property
     def speaking(self) -> Global___SpeakingHint:
@@ -265,7 +311,9 @@ class ParticipantUpdate(_message.Message):
 
     @_builtins.property
     def allowed(self) -> Global___AllowedLabels:
-        """The labels allowed have changed; a reaction under way of a label that is no longer allowed ends."""
+        """The labels allowed have changed; a reaction under way of a label that is no longer allowed ends, even where the
+        update is faulty.
+        """
 
     @_builtins.property
     def leave(self) -> Global___Leave:
@@ -355,7 +403,9 @@ class AllowedLabels(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Takes the place of `Join.allowed_labels`."""
+        """Takes the place of `Join.allowed_labels`. Where one is none of `StreamReady.reaction_labels`, nothing is added and
+        FAULT_CODE_INVALID_LABEL follows; what is not named here is taken back all the same.
+        """
 
     def __init__(
         self,

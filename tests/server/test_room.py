@@ -1,0 +1,83 @@
+"""What a stream says of its room: whose reactions count on one camera, and whether speaking holds hands back."""
+
+from __future__ import annotations
+
+import pytest
+
+from gifcue.client import Codec, Phase, Reaction, ReactionClient, StreamOptions, SubjectPolicy
+from gifcue.config import Settings, load_settings
+from gifcue.testing.clips import EncodedClip, encode
+from gifcue.testing.colour_detector import GREEN, YELLOW, colour_frames
+from gifcue.testing.sending import send_in_step
+
+
+@pytest.fixture
+def own() -> dict[str, object]:
+    """What the server itself has for reactions; tests that want another give it."""
+    return {}
+
+
+@pytest.fixture
+def settings(settings: Settings, own: dict[str, object]) -> Settings:
+    return settings.model_copy(update={"reactions": load_settings(None, {"reactions": own}).reactions})
+
+
+@pytest.fixture(scope="module")
+def two_people() -> EncodedClip:
+    """A large face at the edge, and a small one in the middle that smiles."""
+    return encode(colour_frames(YELLOW, 15), Codec.H264, 5.0)
+
+
+@pytest.fixture(scope="module")
+def thumbs() -> EncodedClip:
+    return encode(colour_frames(GREEN, 15), Codec.H264, 5.0)
+
+
+async def started(client: ReactionClient, options: StreamOptions, clip: EncodedClip) -> list[str]:
+    """What a participant who speaks all the while starts."""
+    async with client.open(options) as stream:
+        labels = stream.ready.reaction_labels
+        alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=labels)
+        await alice.set_speaking(True)
+        await send_in_step(stream, alice, clip.packets)
+        await stream.half_close()
+        return [
+            event.label
+            async for event in stream.events()
+            if isinstance(event, Reaction) and event.phase is Phase.STARTED
+        ]
+
+
+@pytest.mark.parametrize(
+    ("own", "subject", "expected"),
+    [
+        ({}, None, ["smile"]),
+        ({}, SubjectPolicy.LARGEST, []),
+        ({}, SubjectPolicy.CENTRE, ["smile"]),
+        ({}, SubjectPolicy.ALL, ["smile"]),
+        ({"subject": "largest"}, None, []),
+        ({"subject": "largest"}, SubjectPolicy.ALL, ["smile"]),
+    ],
+)
+async def test_a_stream_chooses_whose_reactions_count(
+    client: ReactionClient, two_people: EncodedClip, subject: SubjectPolicy | None, expected: list[str]
+) -> None:
+    assert await started(client, StreamOptions(subject=subject), two_people) == expected
+
+
+@pytest.mark.parametrize(
+    ("own", "preset", "suppresses", "expected"),
+    [
+        ({}, "", None, ["thumbs_up"]),
+        ({}, "", True, []),
+        ({}, "careful", None, []),
+        ({}, "careful", False, ["thumbs_up"]),
+        ({"speaking_suppresses_hands": True}, "playful", None, []),
+        ({"speaking_suppresses_hands": True}, "playful", False, ["thumbs_up"]),
+    ],
+)
+async def test_a_stream_chooses_whether_speaking_holds_hands_back(
+    client: ReactionClient, thumbs: EncodedClip, preset: str, suppresses: bool | None, expected: list[str]
+) -> None:
+    options = StreamOptions(preset=preset, speaking_suppresses_hands=suppresses)
+    assert await started(client, options, thumbs) == expected

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import structlog
@@ -13,6 +15,7 @@ import structlog
 from gifcue.cli import evaluate_clips
 from gifcue.testing.clips import write
 from gifcue.testing.colour_detector import GREEN, GREY, RED, TARGET, colour_frames
+from gifcue.testing.deliveries import SECRET
 from gifcue.testing.fake_server import FakeServer
 
 from .conftest import Gifcue
@@ -86,6 +89,30 @@ def test_the_text_and_one_clip_alone(gifcue: Gifcue, folder: Path) -> None:
     assert "missed: quiet.mp4 wave 0.0-1.0 s: not held at all" in result.stdout
     assert "mixed" not in result.stdout
     assert "filter off" not in result.stdout
+
+
+@pytest.mark.usefixtures("colours")
+def test_nothing_is_delivered_whatever_the_configuration_says(
+    gifcue: Gifcue, folder: Path, tmp_path: Path
+) -> None:
+    posts: list[str] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posts.append(self.path)
+            self.send_response(204)
+            self.end_headers()
+
+    config = tmp_path / "gifcue.toml"
+    with HTTPServer(("127.0.0.1", 0), Receiver) as receiver:
+        Thread(target=receiver.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{receiver.server_port}/hook"
+        config.write_text(f'[delivery.webhook]\nurl = "{url}"\nsecret = "{SECRET}"\n', encoding="utf-8")
+        result = gifcue("evaluate", "clips", folder, "--config", config, "--json", "--no-compare-filter")
+        receiver.shutdown()
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["labels"]["smile"]["found"] == 1
+    assert posts == []
 
 
 def test_a_server_that_runs_is_asked_once(gifcue: Gifcue, folder: Path, server: FakeServer) -> None:

@@ -119,6 +119,8 @@ def _settings(
             "server": {"listen": "127.0.0.1:0", "http_listen": "", "tls_certificate": None, "tls_key": None},
             "log": {"level": "warning"},
             "detect": detect,
+            # Nobody who looks at clips means a real meeting to get GIFs.
+            "delivery": {"webhook": None, "eyeson": None},
             **changes,
         },
     )

@@ -16,6 +16,8 @@ from gifcue.delivery.settings import EyesonSettings
 from gifcue.delivery.sink import Answer, Cue, DeadReason, Verdict
 
 _DEAD = {409: DeadReason.CONFLICT, 410: DeadReason.MEETING_OVER, 423: DeadReason.LOCKED}
+# What went wrong may have gone wrong after the video was started: nobody promised otherwise.
+_MAY_HAVE_ACTED = 500
 _VIDEO_TYPES = ("video/mp4", "video/webm")
 
 
@@ -46,7 +48,7 @@ class EyesonSink:
         url = self._api / "rooms" / room.access_key.get_secret_value() / "playbacks"
         body = json.dumps(values, ensure_ascii=False).encode()
         status = await self._poster.post(url, body, {"Content-Type": "application/json"}, begun)
-        if status is None:
+        if status is None or status.code == _MAY_HAVE_ACTED:
             return Answer(Verdict.LOST)
         dead = _DEAD.get(status.code, DeadReason.REFUSED)
         return status.general() or Answer(Verdict.DEAD, dead)

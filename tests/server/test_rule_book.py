@@ -15,7 +15,7 @@ from gifcue.rules import BookWatcher
 from gifcue.server.lifecycle import Server
 from gifcue.server.operator import ServingState
 from gifcue.testing.colour_detector import TARGET
-from gifcue.testing.deliveries import until
+from gifcue.testing.deliveries import delivery_table, until
 
 BOOK = """\
 version: 1
@@ -162,6 +162,19 @@ async def test_nobody_is_warned_of_labels_in_the_default_book(settings: Settings
             assert "thinking" in server._built.book.book.labels
             assert "thinking" not in server.engine.reaction_labels(configured.reactions)
     assert [each for each in logs if each["log_level"] == "warning"] == []
+
+
+@pytest.mark.parametrize("sink", ["eyeson", "webhook"])
+async def test_who_configured_eyeson_is_warned_of_gifs_without_video(settings: Settings, sink: str) -> None:
+    table = {"delivery": delivery_table(sink, "http://127.0.0.1:1")}
+    with capture_logs() as logs:
+        async with Server(load_settings(None, {**settings.model_dump(), **table}), detector_target=TARGET):
+            pass
+    told = events(
+        logs, "rule book has GIFs without a video that eyeson can fetch, which it will not be given"
+    )
+    # The default book has no videos.
+    assert [(each["gifs"], each["of"]) for each in told] == ([(10, 10)] if sink == "eyeson" else [])
 
 
 async def test_without_http_no_gif_is_missing(following: Settings, path: Path) -> None:

@@ -50,6 +50,7 @@ def test_videos_that_nobody_described_are_named(tmp_path: Path) -> None:
         ({"a.mp4": {"expect": [{"label": "smile", "start_s": 2}]}}, "clips.a.mp4.expect.0.end_s"),
         ({"a.mp4": {"seconds": 0}}, "clips.a.mp4.seconds"),
         ({"a.mp4": {"allow": [{"label": "smile", "start_s": 2}]}}, "clips.a.mp4.allow.0"),
+        ({"a.mp4": {"expects": []}}, "expected 'expect' by its name, got 'expects'"),
         ({"b.mp4": {}}, "expected b.mp4 beside it"),
         ({"../a.mp4": {}}, "expected the name of a file beside it"),
         ({}, "at least one clip"),

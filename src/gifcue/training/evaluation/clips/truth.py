@@ -10,9 +10,11 @@ within a span. Every other reaction that starts is false. `seconds` is optional,
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -42,6 +44,16 @@ class _Entry(BaseModel):
     seconds: float | None = Field(default=None, gt=0.0)
     expect: tuple[Expected, ...] = ()
     allow: tuple[str | Expected, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelt(cls, values: Any) -> Any:
+        # A misspelt key would make what is meant a false reaction.
+        for key in values if isinstance(values, dict) else ():
+            close = difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.8)
+            if close and key not in cls.model_fields:
+                raise ValueError(f"expected {close[0]!r} by its name, got {key!r}")
+        return values
 
 
 class _File(BaseModel):

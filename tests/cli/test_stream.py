@@ -11,6 +11,7 @@ from gifcue.media.codecs import Codec
 from gifcue.testing.astronaut import photo_frames
 from gifcue.testing.clips import write
 from gifcue.testing.fake_server import FakeServer
+from gifcue.v1.reaction_service_pb2 import SUBJECT_POLICY_LARGEST
 
 from .conftest import Gifcue
 
@@ -40,7 +41,19 @@ def test_json_gives_the_events_and_a_summary(gifcue: Gifcue, server: FakeServer,
 
 
 def test_people_read_the_ring_the_gif_and_the_books(gifcue: Gifcue, server: FakeServer, clip: Path) -> None:
-    result = gifcue("stream", clip, "-s", server.target, "--fast", "--room", "weekly", "--preset", "careful")
+    result = gifcue(
+        "stream",
+        clip,
+        "-s",
+        server.target,
+        "--fast",
+        "--room",
+        "weekly",
+        "--preset",
+        "careful",
+        "--subject",
+        "largest",
+    )
     assert result.exit_code == 0, result.output
     assert "◑ smile HOLDING" in result.stdout
     assert "● smile STARTED score 0.97  “A smile” /gifs/smile-1.gif" in result.stdout
@@ -49,6 +62,7 @@ def test_people_read_the_ring_the_gif_and_the_books(gifcue: Gifcue, server: Fake
     assert "reactions: smile × 1" in result.stdout
     config = server.service.streams[0].requests[0].config
     assert (config.room_id, config.preset, config.send_holding) == ("weekly", "careful", True)
+    assert config.subject == SUBJECT_POLICY_LARGEST
 
 
 def test_many_participants_share_a_stream(gifcue: Gifcue, server: FakeServer, clip: Path) -> None:

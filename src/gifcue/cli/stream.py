@@ -18,7 +18,7 @@ from gifcue.cli.connection import DEFAULT_SERVER, client_of
 from gifcue.cli.console import out, print_json
 from gifcue.cli.printing import EventPrinter, print_summary
 from gifcue.cli.streaming import Plan, Summary, jobs_of, stream_all
-from gifcue.client import Event, ReactionClient, StreamOptions
+from gifcue.client import Event, ReactionClient, StreamOptions, SubjectPolicy
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
@@ -44,6 +44,12 @@ def stream(
     preset: Annotated[
         str, typer.Option(help="careful, normal or playful; the server's own if not given.")
     ] = "",
+    subject: Annotated[
+        SubjectPolicy | None,
+        typer.Option(
+            help="Whose reactions count where people share a camera; the server's own if not given."
+        ),
+    ] = None,
     holding: Annotated[bool, typer.Option(help="Show reactions in the making.")] = True,
     fast: Annotated[
         bool, typer.Option("--fast", help="As fast as the server judges, in place of as recorded.")
@@ -66,7 +72,11 @@ def stream(
     plan = Plan(
         jobs=jobs_of(sources, participants),
         stream=StreamOptions(
-            room_id=room, client_name=f"gifcue-cli/{__version__}", preset=preset, send_holding=holding
+            room_id=room,
+            client_name=f"gifcue-cli/{__version__}",
+            preset=preset,
+            send_holding=holding,
+            subject=subject,
         ),
         labels=[label for label in (each.strip() for each in labels.split(",")) if label],
         fast=fast,

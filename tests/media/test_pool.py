@@ -215,6 +215,22 @@ async def test_holds_and_pictures_not_analysed_reach_the_filter(make, still) -> 
     assert isinstance(await send(), Picture)
 
 
+async def test_who_starts_over_needs_a_keyframe_and_nobody_else_does(make, clip) -> None:
+    kit = make(ALL)
+    await kit.pool.start()
+    shown = clip(Codec.H264, keyframe_interval=2)
+    for key in (1, 2):
+        kit.pool.open(key, Codec.H264, b"")
+        assert isinstance(await kit.outcome(kit.submit(key, shown, 0)), Picture)
+    kit.pool.start_over(1)
+    lost = await kit.outcome(kit.submit(1, shown, 1))
+    assert isinstance(lost, Dropped)
+    assert lost.reason is FaultReason.AWAITING_KEYFRAME
+    assert isinstance(await kit.outcome(kit.submit(1, shown, 2)), Picture)
+    assert isinstance(await kit.outcome(kit.submit(2, shown, 1)), Picture)
+    kit.pool.start_over(3)  # long gone
+
+
 async def test_damage_of_one_hurts_nobody_else(make, clip) -> None:
     kit = make(ALL)
     await kit.pool.start()

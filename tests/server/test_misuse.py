@@ -249,6 +249,23 @@ async def test_nothing_is_decoded_before_a_label_is_allowed(client: ReactionClie
         assert books.analysed >= 1
 
 
+async def test_what_was_decoded_is_forgotten_with_the_last_label(
+    stream: ReactionStream, clip: EncodedClip
+) -> None:
+    alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=SMILE)
+    await send_in_step(stream, alice, clip.packets[:3])
+    await alice.set_allowed([])
+    await alice.set_allowed(SMILE)
+    await send_in_step(stream, alice, clip.packets[3:5])
+    async for event in stream.events():
+        if isinstance(event, KeyframeRequested):
+            assert (event.participant_id, event.reason) == ("alice", "allowed")
+            break
+    assert (await settled(stream, "alice")).dropped == {"awaiting_keyframe": 2}
+    await send_in_step(stream, alice, clip.packets[:2])
+    assert (await settled(stream, "alice")).dropped == {"awaiting_keyframe": 2}
+
+
 async def told(stream: ReactionStream, participant: Participant) -> list[str]:
     """The participant leaves and the stream ends; the reactions and faults that came since, in order."""
     await participant.leave()

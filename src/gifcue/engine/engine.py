@@ -191,6 +191,10 @@ class Engine:
         self._routes[participant.key] = (session, participant)
         self._decode.open(participant.key, participant.codec, extradata)
 
+    def start_over(self, participant: Participant) -> None:
+        """No label is allowed any more: the pictures that its decoder keeps go, too."""
+        self._decode.start_over(participant.key)
+
     def detach(self, participant: Participant) -> None:
         """A participant left: no more frames of it come, those in flight are finished."""
         self._decode.close(participant.key)

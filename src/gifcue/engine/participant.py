@@ -104,6 +104,9 @@ class Participant:
     def allow(self, labels: frozenset[str]) -> list[PolicyEvent]:
         """Changes the labels allowed; reactions of those that no longer are end."""
         self._allowed = labels
+        if not labels:
+            # What its decoder had is gone by the next frame.
+            self.gate.close()
         return self.policy.set_allowed(labels, self.media_time_s)
 
     def admit(self, frame: EncodedFrame, buffered_bytes: int) -> Ticket | Refusal:

@@ -106,7 +106,7 @@ class Session:
             self._fault(participant_id, FaultKind.INVALID_LABEL, unknown)
             return
         was_allowed = participant.is_allowed
-        self._tell(participant, participant.allow(frozenset(labels)))
+        self._allow(participant, frozenset(labels))
         if participant.is_allowed and not was_allowed:
             self._ask_keyframe(participant, "allowed")
 
@@ -233,7 +233,13 @@ class Session:
 
     def _take_back(self, participant: Participant, labels: Sequence[str]) -> None:
         """Ends what `labels` no longer name. Consent fails safe: it goes even where the message is refused."""
-        self._tell(participant, participant.allow(participant.allowed & frozenset(labels)))
+        self._allow(participant, participant.allowed & frozenset(labels))
+
+    def _allow(self, participant: Participant, labels: frozenset[str]) -> None:
+        was_allowed = participant.is_allowed
+        self._tell(participant, participant.allow(labels))
+        if was_allowed and not participant.is_allowed:
+            self._engine.start_over(participant)
 
     def _join_problem(
         self, participant_id: str, codec: Codec | None, extradata: bytes, labels: Sequence[str]

@@ -40,6 +40,12 @@ class Close(NamedTuple):
     key: int
 
 
+class StartOver(NamedTuple):
+    """What was decoded of a participant is forgotten; it goes on at the next keyframe."""
+
+    key: int
+
+
 class Unit(NamedTuple):
     """One access unit. `token` is unique per participant; `keyframe` is the sender's word, a hint."""
 
@@ -88,7 +94,7 @@ class StillRequest(NamedTuple):
     data: bytes
 
 
-ToWorker: TypeAlias = Open | Close | Submit | Hold | Grant | Forget | Pace | StillRequest
+ToWorker: TypeAlias = Open | Close | StartOver | Submit | Hold | Grant | Forget | Pace | StillRequest
 
 
 # Worker to front

@@ -32,6 +32,7 @@ from gifcue.media.messages import (
     Pace,
     Picture,
     Skipped,
+    StartOver,
     StillDone,
     StillFailed,
     StillRequest,
@@ -198,6 +199,14 @@ class DecodePool:
             participant.seat.keys.discard(key)
             self._send(participant.seat, Close(key))
         self._retire(participant)
+
+    def start_over(self, key: int) -> None:
+        """What is decoded of a participant by then is forgotten, pictures that others build on included; its next unit
+        must be a keyframe.
+        """
+        participant = self._participants.get(key)
+        if participant is not None and participant.seat is not None and not participant.closed:
+            self._send(participant.seat, StartOver(key))
 
     def submit(self, key: int, unit: Unit) -> None:
         """Sends a unit on its way. Raises KeyError for a participant that is not open."""

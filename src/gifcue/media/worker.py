@@ -33,6 +33,7 @@ from gifcue.media.messages import (
     Pace,
     Picture,
     Skipped,
+    StartOver,
     StillDone,
     StillFailed,
     StillRequest,
@@ -70,7 +71,7 @@ class Participant:
         self.waiting_s = 0.0
 
     def start_over(self) -> None:
-        """A decoder that failed in a way nobody foresaw is not used again."""
+        """Another decoder, which knows nothing of what was decoded."""
         self.decoder = Decoder(self._codec, self._extradata, self._settings.max_pixels)
         self.filter.forget()
 
@@ -129,6 +130,9 @@ class DecodeWorker:
                 participant.filter.pace(self._fps)
             case Close(key):
                 self._participants.pop(key, None)
+            case StartOver(key):
+                if key in self._participants:
+                    self._participants[key].start_over()
             case StillRequest():
                 return self._still(message)
             case _:
@@ -147,7 +151,7 @@ class DecodeWorker:
             awaiting = participant.decoder.is_awaiting_keyframe
             return Dropped(key, unit.token, error.reason, str(error), awaiting)
         except Exception as error:
-            # Not foreseen, and still one participant's: the others go on.
+            # Not foreseen, and still one participant's: the others go on, and this one not with that decoder.
             participant.start_over()
             message = f"the decoder failed: {type(error).__name__}: {error}"
             awaiting = participant.decoder.is_awaiting_keyframe

@@ -46,14 +46,6 @@ def test_the_command_line_goes_over_the_environment_and_that_over_the_file(
         ("[server]\nlistn = '0.0.0.0:1'\n", r"gifcue\.toml: server\.listn: Extra inputs are not permitted"),
         ("[media.filter]\nmetric = 'taste'\n", r"gifcue\.toml: media\.filter\.metric: .*got 'taste'"),
         ("[server\n", r"gifcue\.toml: expected TOML"),
-        (
-            "[reactions.labels.smile]\nstart = 0.62\n",
-            r"gifcue\.toml: reactions: preset careful: labels\.smile: expected stay to be at most start, 0\.62, got",
-        ),
-        (
-            "[reactions]\nmin_votes = 2\n",
-            r"gifcue\.toml: reactions: preset careful: expected min_analysed_votes",
-        ),
         ("[reactions.labels.smile]\nstart = 0.5\n", r"gifcue\.toml: reactions\.labels\.smile: expected stay"),
     ],
 )

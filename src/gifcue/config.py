@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -26,12 +26,12 @@ from gifcue.detect.settings import PoolSettings
 from gifcue.engine.settings import LimitSettings
 from gifcue.errors import ConfigError
 from gifcue.media.settings import MediaSettings
-from gifcue.reactions.settings import PRESETS, PolicySettings, policy_preset
+from gifcue.reactions.settings import PolicySettings, policy_preset
 from gifcue.server.settings import LogSettings, RulesSettings, ServerSettings
 from gifcue.workers.settings import SupervisionSettings
 
 # Mistakes of a key that is none of ours, and of a value in the place of a table: nobody knows what they hold.
-_OUT_OF_PLACE = frozenset({"extra_forbidden", "model_type"})
+_OUT_OF_PLACE = frozenset({"extra_forbidden", "model_type", "dict_type"})
 
 
 class Settings(BaseSettings):
@@ -66,17 +66,6 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         # `load_settings` merges file, environment and command line itself, so that each keeps its place in the order.
         return (init_settings,)
-
-    @field_validator("reactions")
-    @classmethod
-    def _goes_with_every_preset(cls, reactions: PolicySettings) -> PolicySettings:
-        """A stream may ask for any preset: a change that does not go with one is told now, not to that stream."""
-        for preset in PRESETS:
-            try:
-                reactions.with_preset(preset)
-            except ConfigError as error:
-                raise ValueError(f"{error}; streams may ask for any preset") from None
-        return reactions
 
 
 def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:

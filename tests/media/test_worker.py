@@ -19,6 +19,7 @@ from gifcue.media.messages import (
     Pace,
     Picture,
     Skipped,
+    StartOver,
     StillDone,
     StillFailed,
     StillRequest,
@@ -125,6 +126,18 @@ def test_holds_and_forgets_reach_the_filter(arena: Arena) -> None:
     assert isinstance(worker.handle(Submit(1, unit(still, 4))), Picture)
     worker.handle(Close(1))
     assert worker.handle(Forget(1)) is None
+
+
+def test_who_starts_over_is_compared_with_nothing(arena: Arena) -> None:
+    still = encode(photo_frames(0.6, 10, motion="still"), Codec.VP8, 10.0, keyframe_interval=2)
+    worker = DecodeWorker(MediaSettings(), arena)
+    worker.control(Grant((0, 1, 2, 3)))
+    worker.handle(Open(1, Codec.VP8, b""))
+    assert isinstance(worker.handle(Submit(1, unit(still, 0))), Picture)
+    assert isinstance(worker.handle(Submit(1, unit(still, 1))), Skipped)
+    assert worker.handle(StartOver(1)) is None
+    assert isinstance(worker.handle(Submit(1, unit(still, 2))), Picture)
+    assert worker.handle(StartOver(2)) is None
 
 
 def test_a_unit_that_shows_nothing_yet_is_skipped(arena: Arena, clip) -> None:

@@ -181,12 +181,16 @@ def test_a_hand_counts_again_beside_the_face_that_it_hid() -> None:
     assert next(event.at_s for event in events if event.phase is Phase.STARTED) > 4.0
 
 
-def test_who_moved_away_from_a_hand_no_longer_hides_behind_it() -> None:
+@pytest.mark.parametrize("missed_s", [0.5, 0.9])
+def test_a_hand_that_is_not_found_for_a_while_still_hides_the_face(missed_s: float) -> None:
     def scene(at_s: float) -> list[Region]:
-        seen = face() if at_s < 1.0 else face(0.85)
-        return [seen] if at_s < 1.0 else [seen, hand(0.5, 0.4, 0.12, thumbs_up=0.97)]
+        if at_s < 1.0:
+            return [face()]
+        # Somebody looks in from the side, and is told from who hides.
+        guest = [face(0.9, 0.3, 0.1)] if 2.0 <= at_s < 2.5 else []
+        return guest if 3.0 <= at_s < 3.0 + missed_s else [*guest, hand(0.5, 0.4, 0.12, thumbs_up=0.97)]
 
-    assert started(play(policy(), scene, times(4.0))) == ["thumbs_up"]
+    assert started(play(policy(), scene, times(8.0))) == []
 
 
 def test_a_hand_beside_the_face_fires() -> None:
@@ -393,3 +397,82 @@ def test_stills_that_come_slowly_fire_as_well(preset: str, fps: float) -> None:
     hands = play(policy(settings), lambda at_s: [hand(thumbs_up=0.97)], times(12.0, fps))
     faces = play(policy(settings), lambda at_s: [face(smile=0.97)], times(12.0, fps))
     assert (started(hands), started(faces)) == (["thumbs_up"], ["smile"])
+
+
+def test_what_is_almost_held_asks_for_frames_for_a_while() -> None:
+    smiling = policy()
+    asked = []
+    for at_s in times(5.0):
+        smiling.observe([face(smile=0.75 if at_s >= 1.0 else 0.1)], at_s)
+        asked.append(smiling.holding)
+    # From the first frame over `stay` on, for 1.5 s; a face that always half smiles asks for no more.
+    assert asked == [1.0 - 1e-9 <= at_s <= 2.5 + 1e-9 for at_s in times(5.0)]
+    smiling.observe([face(smile=0.1)], 5.0)
+    smiling.observe([face(smile=0.75)], 5.1)
+    assert smiling.holding
+
+
+def test_nobody_almost_holds_what_has_fired() -> None:
+    smiling = policy()
+    play(smiling, lambda at_s: [face(smile=0.97), face(0.85, smile=0.1)], times(2.0))
+    smiling.observe([face(smile=0.97), face(0.85, smile=0.75)], 2.0)
+    assert not smiling.holding
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, ["thinking"]),
+        ({"at_chin_share": 1.0}, []),
+        ({"chin_top": 1.0}, []),
+        ({"chin_bottom": 0.6}, []),
+    ],
+)
+def test_where_the_chin_is_can_be_set(change: dict[str, float], expected: list[str]) -> None:
+    settings = PolicySettings.model_validate({"lie": change})
+    scene = [face(thinking=0.97), hand(0.36, 0.5, 0.08)]
+    assert started(play(policy(settings), lambda at_s: scene, times(4.0))) == expected
+
+
+def test_how_much_of_a_hand_hides_a_face_and_for_how_long_can_be_set() -> None:
+    def scene(at_s: float) -> list[Region]:
+        if at_s < 1.0:
+            return [face()]
+        return [] if 3.0 <= at_s < 4.0 else [hand(0.5, 0.4, 0.12, thumbs_up=0.97)]
+
+    def fires(**lie: float) -> bool:
+        settings = PolicySettings.model_validate({"lie": lie})
+        return bool(started(play(policy(settings), scene, times(6.0))))
+
+    assert not fires(hidden_s=2.0)
+    assert fires(hidden_s=0.2)
+    assert fires(hidden_s=0.2, hiding_share=1.0)
+
+
+@pytest.mark.parametrize(("votes", "expected_s"), [(1, 0.0), (5, 0.4)])
+def test_when_a_hold_is_told_can_be_set(votes: int, expected_s: float) -> None:
+    settings = PolicySettings.model_validate({"telling_votes": votes})
+    events = play(policy(settings), lambda at_s: [face(smile=0.97)], times(0.7))
+    assert events[0].at_s == pytest.approx(expected_s)
+
+
+@pytest.mark.parametrize(("dwells", "after_s", "ends_s"), [(2.0, 1.0, 1.8), (4.0, 1.0, 3.2), (2.0, 3.0, 3.8)])
+def test_when_a_hold_is_stale_can_be_set(dwells: float, after_s: float, ends_s: float) -> None:
+    settings = PolicySettings.model_validate({"stale_dwells": dwells, "stale_after_dwell_s": after_s})
+    # Every other frame speaks for a smile: too few to fire.
+    scene = lambda at_s: [face(smile=0.97 if round(at_s * 10) % 2 == 0 else 0.7)]  # noqa: E731
+    events = play(policy(settings), scene, times(ends_s + 0.5))
+    cancelled = [event.at_s for event in events if event.phase is Phase.CANCELLED]
+    assert cancelled[0] == pytest.approx(ends_s, abs=0.11)
+
+
+def test_what_takes_over_as_the_subject_can_be_set() -> None:
+    def fires(takeover: float) -> list[str]:
+        settings = PolicySettings.model_validate({"subject": "largest", "subject_takeover": takeover})
+        scene = lambda at_s: (  # noqa: E731
+            [face(0.3, size=0.2)] if at_s < 1.0 else [face(0.3, size=0.2), face(0.75, size=0.24, smile=0.97)]
+        )
+        return started(play(policy(settings), scene, times(3.0)))
+
+    assert fires(1.1) == ["smile"]
+    assert fires(2.0) == []

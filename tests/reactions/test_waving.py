@@ -241,3 +241,26 @@ def test_many_swings_may_be_asked_for() -> None:
     events = play(policy(settings), scene, times(20.0, 30.0))
     assert started(events) == ["wave"]
     assert next(event.at_s for event in events if event.phase is Phase.STARTED) > 10.0
+
+
+def test_how_long_a_palm_is_expected_to_move_can_be_set() -> None:
+    for expect_s in (0.5, 2.0):
+        waiting = policy(PolicySettings.model_validate({"swings": {"expect_s": expect_s}}))
+        asked = []
+        for at_s in times(3.0):
+            waiting.observe([hand(0.3, 0.4, SIZE, wave=0.9)], at_s)
+            asked.append(waiting.holding)
+        assert sum(asked) == pytest.approx(expect_s * 10, abs=1)
+
+
+def test_when_a_hand_has_left_its_turning_point_can_be_set() -> None:
+    rest = [0, 0, 0.3, 0.6, 0.55, 0.5, 0.45, 0.3, 0]
+    (_, slow), (_, soon) = (
+        swings(_samples(rest), SwingSettings(min_travel=0.3, turning_share=share)) for share in (0.0, 1.0)
+    )
+    assert slow.begun_s < soon.begun_s
+
+
+def test_a_chin_begins_before_it_ends() -> None:
+    with pytest.raises(ValueError, match="chin_bottom to be over chin_top"):
+        PolicySettings.model_validate({"lie": {"chin_top": 0.9, "chin_bottom": 0.5}})

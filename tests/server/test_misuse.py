@@ -19,6 +19,7 @@ from gifcue.client import (
     ReactionClient,
     ReactionStream,
 )
+from gifcue.server.lifecycle import Server
 from gifcue.testing.clips import EncodedClip, encode
 from gifcue.testing.colour_detector import GREY, RED, colour_frames
 from gifcue.testing.sending import send_all, send_in_step, settled, unaccounted
@@ -250,8 +251,11 @@ async def test_nothing_is_decoded_before_a_label_is_allowed(client: ReactionClie
 
 
 async def test_what_was_decoded_is_forgotten_with_the_last_label(
-    stream: ReactionStream, clip: EncodedClip
+    server: Server, stream: ReactionStream, clip: EncodedClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    started_over: list[int] = []
+    decode, own = server.engine._decode, server.engine._decode.start_over
+    monkeypatch.setattr(decode, "start_over", lambda key: (started_over.append(key), own(key)))
     alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=SMILE)
     await send_in_step(stream, alice, clip.packets[:3])
     await alice.set_allowed([])
@@ -262,6 +266,7 @@ async def test_what_was_decoded_is_forgotten_with_the_last_label(
             assert (event.participant_id, event.reason) == ("alice", "allowed")
             break
     assert (await settled(stream, "alice")).dropped == {"awaiting_keyframe": 2}
+    assert len(started_over) == 1
     await send_in_step(stream, alice, clip.packets[:2])
     assert (await settled(stream, "alice")).dropped == {"awaiting_keyframe": 2}
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from gifcue.client import Codec, Phase, Reaction, ReactionClient, StreamOptions, SubjectPolicy
+from gifcue.client.exceptions import InvalidRequest
 from gifcue.config import Settings, load_settings
+from gifcue.server.lifecycle import Server
 from gifcue.testing.clips import EncodedClip, encode
-from gifcue.testing.colour_detector import GREEN, YELLOW, colour_frames
+from gifcue.testing.colour_detector import GREEN, TARGET, YELLOW, colour_frames
 from gifcue.testing.sending import send_in_step
 
 
@@ -81,3 +84,19 @@ async def test_a_stream_chooses_whether_speaking_holds_hands_back(
 ) -> None:
     options = StreamOptions(preset=preset, speaking_suppresses_hands=suppresses)
     assert await started(client, options, thumbs) == expected
+
+
+@pytest.mark.parametrize("own", [{"labels": {"smile": {"start": 0.62}}}])
+async def test_a_preset_that_does_not_go_with_the_servers_changes_is_refused(
+    settings: Settings, two_people: EncodedClip
+) -> None:
+    with capture_logs() as logs:
+        async with (
+            Server(settings, detector_target=TARGET) as server,
+            ReactionClient(f"127.0.0.1:{server.listen_port}") as client,
+        ):
+            assert await started(client, StreamOptions(), two_people) == ["smile"]
+            with pytest.raises(InvalidRequest, match=r"preset careful: labels\.smile: expected stay"):
+                await started(client, StreamOptions(preset="careful"), two_people)
+    warned = [each for each in logs if each["event"] == "no stream can ask for this preset"]
+    assert [each["preset"] for each in warned] == ["careful"]

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from gifcue.client import ReactionClient
 from gifcue.config import Settings, load_settings
 from gifcue.rules import BookWatcher
+from gifcue.rules.watch import NewBook
 from gifcue.server.lifecycle import Server
 from gifcue.server.operator import ServingState
 from gifcue.testing.colour_detector import TARGET
@@ -89,15 +90,15 @@ async def test_withheld_gifs_are_counted_by_reason(server: Server) -> None:
     assert 'gifcue_gifs_withheld_total{reason="quiet"} 0.0' in text
 
 
-def raising(polls: list[int], raises: Callable[[int], bool]) -> Callable[[BookWatcher], bool]:
+def raising(looks: list[int], raises: Callable[[int], bool]) -> Callable[[BookWatcher], NewBook | None]:
     """A look at the book that raises, as no look should; `raises` gets the number of the look."""
-    poll = BookWatcher.poll
+    own = BookWatcher.look
 
-    def look(watcher: BookWatcher) -> bool:
-        polls.append(len(polls))
-        if raises(polls[-1]):
+    def look(watcher: BookWatcher) -> NewBook | None:
+        looks.append(len(looks))
+        if raises(looks[-1]):
             raise KeyError("secret-room")
-        return poll(watcher)
+        return own(watcher)
 
     return look
 
@@ -105,11 +106,11 @@ def raising(polls: list[int], raises: Callable[[int], bool]) -> Callable[[BookWa
 async def test_a_surprise_is_logged_once_and_the_book_followed_on(
     following: Settings, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    polls: list[int] = []
-    monkeypatch.setattr(BookWatcher, "poll", raising(polls, lambda number: number < 5))
+    looks: list[int] = []
+    monkeypatch.setattr(BookWatcher, "look", raising(looks, lambda number: number < 5))
     with capture_logs() as logs:
         async with Server(following, detector_target=TARGET) as server:
-            await until(lambda: len(polls) >= 6)
+            await until(lambda: len(looks) >= 6)
             save(path, BOOK.format(title="two"))
             await until(lambda: title(server) == "two")
     assert [each["log_level"] for each in events(logs, "rule book could not be followed")] == ["error"]
@@ -143,9 +144,10 @@ async def test_what_the_server_does_not_have_is_warned_of_at_the_start_and_on_re
     with capture_logs() as logs:
         async with Server(following, detector_target=TARGET) as server:
             save(path, STRANGE.replace("smlie", "smile"))
-            await until(lambda: server._built.book.statistics().taken == 1)
+            await until(lambda: len(events(logs, "rule book names GIFs that are not in the folder")) == 2)
             save(path, "\n" + STRANGE.replace("none.gif", "wave_1.gif"))
-            await until(lambda: server._built.book.statistics().taken == 2)
+            await until(lambda: len(events(logs, "rule book names labels that never react here")) == 2)
+            assert server._built.book.statistics().taken == 2
     labels = events(logs, "rule book names labels that never react here")
     files = events(logs, "rule book names GIFs that are not in the folder")
     assert [(each["log_level"], each["lines"]) for each in labels] == [("warning", [6]), ("warning", [7])]

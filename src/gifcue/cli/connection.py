@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 Server = Annotated[
     str,
-    typer.Option("--server", "-s", metavar="HOST:PORT", envvar="GIFCUE_SERVER", help="The gifcue server."),
+    typer.Option("--server", "-s", metavar="HOST:PORT", envvar="GIFCUE_TARGET", help="The gifcue server."),
 ]
 Tls = Annotated[bool, typer.Option("--tls", help="Encrypt, trusting the system's certificate authorities.")]
 Ca = Annotated[

@@ -82,8 +82,9 @@ def check(
 
     settings = load_settings(config)
     path = book or settings.rules.book or default_book_path()
-    # Without an HTTP port somebody else serves /gifs/.
-    gifs = gifs_folder(settings.rules.gifs) if settings.server.http_listen else None
+    # Without a configuration nobody knows which folder is behind /gifs/, without an HTTP port somebody else serves it.
+    is_served = config is not None and settings.server.http_listen
+    gifs = gifs_folder(settings.rules.gifs) if is_served else None
     mistakes = check_book(path, settings.reactions.reaction_labels, gifs)
     for mistake in mistakes:
         if as_json:

@@ -43,6 +43,8 @@ class ReactionPolicy:
         # When and where hands were of late, those too uncertain to be followed among them.
         self._hands: list[tuple[float, Box]] = []
         self._holds: dict[tuple[int, str], Hold] = {}
+        # Since when a pose that nobody holds has been shown almost well enough.
+        self._nearly: dict[tuple[int, str], float] = {}
         self._is_speaking = False
         self._at_s: float | None = None
 
@@ -50,8 +52,8 @@ class ReactionPolicy:
     def holding(self) -> bool:
         """True while the next frame is needed, similar to the last one or not.
 
-        That is while something is held that has not fired, and while a reaction under way was not seen in
-        the last frame. One that is seen goes on without: `inherit` keeps it.
+        That is while something is held that has not fired, for a while where it almost is, and while a reaction
+        under way was not seen in the last frame. One that is seen goes on without: `inherit` keeps it.
         """
         return any(self._needs_next_frame(label) for label in self._allowed)
 
@@ -155,8 +157,9 @@ class ReactionPolicy:
     def _decide(self, at_s: float, *, analysed: bool) -> list[PolicyEvent]:
         tracks = {track.number: track for track in self._tracker.tracks}
         subjects = self._subjects.choose(self._tracker.tracks)
-        self._hidden.update(self._tracker.tracks)
+        self._hidden.update(self._tracker.tracks, at_s)
         self._holds = {key: hold for key, hold in self._holds.items() if key[0] in tracks}
+        self._nearly = {key: since_s for key, since_s in self._nearly.items() if key[0] in tracks}
         events: list[PolicyEvent] = []
         for label in self._allowed:
             events += self._decide_label(label, tracks, subjects, at_s, analysed=analysed)
@@ -194,7 +197,12 @@ class ReactionPolicy:
         hold = self._holds.get(key)
         if hold is None:
             if not counts or probability < settings.start:
+                if counts and not is_active:
+                    self._nearly.setdefault(key, at_s)
+                else:
+                    self._nearly.pop(key, None)
                 return None
+            self._nearly.pop(key, None)
             hold = self._holds[key] = Hold(at_s, at_s)
         hold.count(probability, counts=counts, analysed=analysed, at_s=at_s, label=settings)
         if hold.is_over(at_s, settings, self._settings) or (
@@ -250,6 +258,8 @@ class ReactionPolicy:
 
     def _needs_next_frame(self, label: str) -> bool:
         holds = [(key[0], hold) for key, hold in self._holds.items() if key[1] == label]
+        if self._is_nearly_held(label):
+            return True
         if self._reactions[label].state is State.ACTIVE:
             return all(hold.misses > 0 for _, hold in holds)
         if self._labels[label].motion == "none" or self._at_s is None:
@@ -259,6 +269,14 @@ class ReactionPolicy:
             self._at_s - hold.begun_s < self._settings.swings.expect_s
             or self._is_waving(number, hold, self._at_s)
             for number, hold in holds
+        )
+
+    def _is_nearly_held(self, label: str) -> bool:
+        # The next look may see what the last one did not; skipped frames would only repeat that one.
+        return self._at_s is not None and any(
+            self._at_s - since_s <= self._settings.nearly_s
+            for key, since_s in self._nearly.items()
+            if key[1] == label
         )
 
     def _is_waving(self, number: int, hold: Hold, at_s: float) -> bool:
@@ -280,6 +298,7 @@ class ReactionPolicy:
 
     def _drop_holds(self, label: str) -> None:
         self._holds = {key: hold for key, hold in self._holds.items() if key[1] != label}
+        self._nearly = {key: since_s for key, since_s in self._nearly.items() if key[1] != label}
 
     def _forget(self) -> None:
         self._tracker.reset()
@@ -288,3 +307,4 @@ class ReactionPolicy:
         self._motions.clear()
         self._hands.clear()
         self._holds.clear()
+        self._nearly.clear()

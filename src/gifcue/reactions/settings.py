@@ -108,7 +108,7 @@ class SwingSettings(BaseModel):
     )
     under_way_share: float = Field(
         default=0.6,
-        ge=0.0,
+        gt=0.0,
         le=1.0,
         description="Share of the least travel from which the last swing, still under way, counts.",
     )
@@ -150,6 +150,20 @@ class LieSettings(BaseModel):
         le=1.0,
         description="Share of a hand's box over a face that is no longer found from which it may be what hides it.",
     )
+    hidden_s: float = Field(
+        default=1.0,
+        ge=0.0,
+        le=60.0,
+        description="Seconds for which a face that is no longer found counts as hidden with no hand found over it.",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.chin_bottom <= self.chin_top:
+            raise ValueError(
+                f"expected chin_bottom to be over chin_top, {self.chin_top}, got {self.chin_bottom}"
+            )
+        return self
 
 
 class TrackSettings(BaseModel):
@@ -230,6 +244,12 @@ class PolicySettings(BaseModel):
     )
     telling_votes: int = Field(
         default=2, ge=1, le=100, description="Frames that must speak for a pose before HOLDING is told."
+    )
+    nearly_s: float = Field(
+        default=1.5,
+        ge=0.0,
+        le=60.0,
+        description="Seconds for which no frame is skipped while a pose is shown between `stay` and `start`.",
     )
     stale_dwells: float = Field(
         default=2.0,

@@ -51,37 +51,33 @@ class SubjectChooser:
 class HiddenFaces:
     """Faces that a hand came to lie over: the detector loses them, and the hand is at a face all the same.
 
-    One is remembered where it was last seen, for as long as a hand lies over it, or until a new face shows
-    up: it may be the same person's.
+    One is remembered where it was last seen for as long as a hand lies over it, and a little longer, or until a
+    face is found there again.
     """
 
     def __init__(self, settings: LieSettings) -> None:
         self._settings = settings
-        # Each with the newest face's number when it was last seen.
-        self._known: dict[int, tuple[Track, int]] = {}
+        # Each with when it was last seen or had a hand over it.
+        self._known: dict[int, tuple[Track, float]] = {}
 
     @property
     def faces(self) -> Sequence[Track]:
         """The faces in sight and the hidden ones."""
         return [face for face, _ in self._known.values()]
 
-    def update(self, tracks: Sequence[Track]) -> None:
+    def update(self, tracks: Sequence[Track], at_s: float) -> None:
         """Takes the tracks that live after a frame."""
         faces = {track.number: track for track in tracks if track.kind == "face"}
         hands = [track for track in tracks if track.kind == "hand"]
-        newest = max(faces, default=0)
-        known = {
-            number: (face, then)
-            for number, (face, then) in self._known.items()
-            if number in faces or (newest <= then and any(self._hides(hand, face) for hand in hands))
-        }
-        for number, face in faces.items():
-            if face.is_seen or number not in known:
-                known[number] = face, newest
+        known = {number: (face, at_s) for number, face in faces.items()}
+        for number, (face, last_s) in self._known.items():
+            if number in faces or any(face.box.iou(other.box) > 0.0 for other in faces.values()):
+                continue
+            if any(_share(hand.box, face.box) >= self._settings.hiding_share for hand in hands):
+                last_s = at_s
+            if at_s - last_s <= self._settings.hidden_s:
+                known[number] = face, last_s
         self._known = known
-
-    def _hides(self, hand: Track, face: Track) -> bool:
-        return _share(hand.box, face.box) >= self._settings.hiding_share
 
     def reset(self) -> None:
         """Forgets everything."""

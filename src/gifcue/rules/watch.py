@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
@@ -28,6 +29,13 @@ class BookStatistics:
     taken: int
     refused: int
     withheld: dict[str, int]
+
+
+class NewBook(NamedTuple):
+    """A book without mistakes, and the bytes that it was read from."""
+
+    book: RuleBook
+    data: bytes
 
 
 class BookWatcher:
@@ -81,19 +89,23 @@ class BookWatcher:
         return BookStatistics(self._taken, self._refused, self._chooser.withheld)
 
     def poll(self) -> bool:
-        """Looks at the file; True where a new book is in force.
+        """Looks at the file; True where a new book is in force. Raises what `look` does."""
+        return self.take(self.look())
 
-        Reads it whole, since a clock's tick can hide a change. What it raises is a defect of gifcue's; it comes once a
-        change, and that change is refused.
+    def look(self) -> NewBook | None:
+        """Reads the file whole, since a clock's tick can hide a change; None where there is no new book.
+
+        May run in a thread of its own, one at a time: a large book takes long to parse. What it raises is a defect of
+        gifcue's; it comes once a change, and that change is refused.
         """
         if self._path is None:
-            return False
+            return None
         try:
             with self._path.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
             seen = hashlib.sha256(data).digest()
             if seen == self._seen:
-                return False
+                return None
             self._seen = seen
             book, mistakes = parse_book(data, self._path.suffix)
         except (OSError, ConfigError) as error:
@@ -101,17 +113,23 @@ class BookWatcher:
             if problem != self._problem:
                 self._refuse(problem, [])
             self._seen = None
-            return False
+            return None
         except Exception as error:
             self._refuse(f"gifcue failed on it: {type(error).__name__}", [])
             raise
         if book is None:
             self._refuse("\n".join(str(each) for each in mistakes), mistakes)
+            return None
+        return NewBook(book, data)
+
+    def take(self, found: NewBook | None) -> bool:
+        """Puts what `look` found in force; False where that is nothing."""
+        if found is None:
             return False
         self._problem = None
-        self._in_force = data
+        self._in_force = found.data
         self._taken += 1
-        self._chooser.use(book)
+        self._chooser.use(found.book)
         return True
 
     def _refuse(self, problem: str, mistakes: list[Mistake]) -> None:

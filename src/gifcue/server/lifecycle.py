@@ -19,6 +19,7 @@ from gifcue.config import Settings
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.engine.engine import Engine
 from gifcue.errors import ConfigError
+from gifcue.reactions.settings import PRESETS
 from gifcue.rules.outside import gifs_folder
 from gifcue.rules.watch import lines_of
 from gifcue.server.build import build, without_video
@@ -107,6 +108,7 @@ class Server:
             raise
         self._has_served = True
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        self._tell_presets()
         self._tell_missing()
         self._tasks.append(asyncio.create_task(self._follow_health(), name="health"))
         self._tasks.append(asyncio.create_task(self._follow_book(), name="rule book"))
@@ -234,15 +236,23 @@ class Server:
         while True:
             await asyncio.sleep(self._settings.rules.reload_interval_s)
             try:
-                if self._built.book.poll():
+                # In a thread: parsing a large book takes longer than streams may wait.
+                if self._built.book.take(await asyncio.to_thread(self._built.book.look)):
                     log.info("rule book reloaded")
-                    self._tell_missing()
+                    await asyncio.to_thread(self._tell_missing)
                 said = ""
             except Exception as error:
                 # The next book may be a good one. What comes at every look is said once.
                 if repr(error) != said:
                     said = repr(error)
                     log.exception("rule book could not be followed")
+
+    def _tell_presets(self) -> None:
+        for preset in PRESETS:
+            try:
+                self._settings.reactions.with_preset(preset)
+            except ConfigError as error:
+                log.warning("no stream can ask for this preset", preset=preset, problem=str(error))
 
     def _tell_missing(self) -> None:
         """Warns of labels and GIFs that the book in force names and this server does not have."""

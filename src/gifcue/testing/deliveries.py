@@ -8,6 +8,8 @@ from typing import Any
 
 from gifcue.delivery import CourierStatistics, Cue, Dispatcher
 
+# Far more than anything takes that works.
+HANGS_S = 60.0
 ROOM = "room-with-a-name"
 ACCESS_KEY = "very-secret-key"
 # From the Standard Webhooks specification's examples.
@@ -53,9 +55,13 @@ def books(dispatcher: Dispatcher) -> CourierStatistics:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Gives the loop turns until the condition holds: what comes over the network has no event here."""
-    while not condition():  # noqa: ASYNC110
-        await asyncio.sleep(0)
+    """Gives the loop turns until the condition holds: what comes over the network has no event here.
+
+    Raises TimeoutError where it never does.
+    """
+    async with asyncio.timeout(HANGS_S):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0)
 
 
 async def delivered_or_dead(dispatcher: Dispatcher) -> CourierStatistics:

@@ -412,6 +412,12 @@ def test_what_is_almost_held_asks_for_frames_for_a_while() -> None:
     assert smiling.holding
 
 
+def test_a_hand_that_is_hardly_seen_is_looked_for_again() -> None:
+    thinking = policy()
+    thinking.observe([face(thinking=0.97), hand(0.5, 0.55, 0.08, score=0.01)], 0.0)
+    assert thinking.holding
+
+
 def test_nobody_almost_holds_what_has_fired() -> None:
     smiling = policy()
     play(smiling, lambda at_s: [face(smile=0.97), face(0.85, smile=0.1)], times(2.0))

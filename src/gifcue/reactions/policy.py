@@ -197,7 +197,8 @@ class ReactionPolicy:
         hold = self._holds.get(key)
         if hold is None:
             if not counts or probability < settings.start:
-                if counts and not is_active:
+                # Whatever speaks against it: the next look may find the hand at the chin that this one did not.
+                if probability >= settings.stay and not is_active:
                     self._nearly.setdefault(key, at_s)
                 else:
                     self._nearly.pop(key, None)

@@ -249,7 +249,7 @@ class PolicySettings(BaseModel):
         default=1.5,
         ge=0.0,
         le=60.0,
-        description="Seconds for which no frame is skipped while a pose is shown from `stay` up that does not begin a hold.",
+        description="Seconds for which no frame is skipped while a pose is shown from `stay` up and none is held.",
     )
     stale_dwells: float = Field(
         default=2.0,

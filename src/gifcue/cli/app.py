@@ -36,6 +36,7 @@ COMMANDS: dict[str, Entry] = {
     "stream": Entry("gifcue.cli.stream", "Stream files, URLs or cameras and print the reactions."),
     "annotate": Entry("gifcue.cli.annotate", "Say what is to be seen on still pictures."),
     "labels": Entry("gifcue.cli.labels", "List what the model can detect and which of it are reactions."),
+    "settings": Entry("gifcue.cli.settings", "List every setting, its value in force and what it does."),
     "filter": Entry("gifcue.cli.filter", "Tell how many frames of a clip the similar-frame filter skips."),
     "rules": Entry("gifcue.cli.rules", "Check a rule book, and explain what it would choose."),
     "status": Entry("gifcue.cli.status", "Tell what a running server does."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import deque
 from collections.abc import Sequence
@@ -53,8 +52,9 @@ class HandMotion:
 
     def __init__(self, settings: SwingSettings) -> None:
         self._settings = settings
-        longest_s = settings.min_swings * (settings.max_swing_s + settings.max_rest_s)
-        self._samples: deque[Sample] = deque(maxlen=math.ceil(2 * longest_s / DENSE_S))
+        # No row of as many swings as it takes is longer.
+        self._longest_s = settings.min_swings * (settings.max_swing_s + settings.max_rest_s)
+        self._samples: deque[Sample] = deque()
         self._drift = (0.0, 0.0)
         self._anchor: tuple[int, float, float] | None = None
         self._has_landmarks: bool | None = None
@@ -97,6 +97,8 @@ class HandMotion:
         if len(self._samples) >= 2 and sample.at_s - self._samples[-2].at_s < DENSE_S:
             self._samples.pop()
         self._samples.append(sample)
+        while sample.at_s - self._samples[0].at_s > self._longest_s:
+            self._samples.popleft()
         self._answer = None
 
     def _waving(self, since_s: float, now_s: float) -> Waving | None:
@@ -144,8 +146,10 @@ def swings(samples: Sequence[Sample], settings: SwingSettings) -> list[Swing]:
     direction = 0
     for sample in samples[1:]:
         if direction == 0:
-            lowest = min(lowest, sample, key=lambda each: each.x)
-            highest = max(highest, sample, key=lambda each: each.x)
+            if sample.x < lowest.x:
+                lowest = sample
+            if sample.x > highest.x:
+                highest = sample
             if sample.x - lowest.x >= least:
                 direction, left, farthest = 1, _last_near(samples, lowest, sample, slack), sample
             elif highest.x - sample.x >= least:

@@ -28,6 +28,7 @@ from gifcue.errors import ConfigError
 from gifcue.media.settings import MediaSettings
 from gifcue.reactions.settings import PolicySettings, policy_preset
 from gifcue.server.settings import LogSettings, RulesSettings, ServerSettings
+from gifcue.tables import merge
 from gifcue.workers.settings import SupervisionSettings
 
 # Mistakes of a key that is none of ours, and of a value in the place of a table: nobody knows what they hold.
@@ -83,7 +84,7 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None 
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: expected TOML: {error}") from None
     # Checked once they are together: a variable may give what the file's table lacks.
-    values = _merge(_merge(values, _environment()), overrides or {})
+    values = merge(merge(values, _environment()), overrides or {})
     try:
         return Settings(**values)
     except ValidationError as error:
@@ -123,13 +124,3 @@ def _got(mistake: ErrorDetails) -> str:
     value = mistake["input"]
     is_plain = isinstance(value, str | int | float | bool | None)
     return f", got {value!r}" if is_known and is_plain else ""
-
-
-def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(under)
-    for key, value in over.items():
-        below = merged.get(key)
-        merged[key] = (
-            _merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
-        )
-    return merged

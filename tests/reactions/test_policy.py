@@ -435,7 +435,7 @@ def test_nobody_almost_holds_what_has_fired() -> None:
     ],
 )
 def test_where_the_chin_is_can_be_set(change: dict[str, float], expected: list[str]) -> None:
-    settings = PolicySettings.model_validate({"lie": change})
+    settings = PolicySettings.model_validate({"placement": change})
     scene = [face(thinking=0.97), hand(0.36, 0.5, 0.08)]
     assert started(play(policy(settings), lambda at_s: scene, times(4.0))) == expected
 
@@ -446,8 +446,8 @@ def test_how_much_of_a_hand_hides_a_face_and_for_how_long_can_be_set() -> None:
             return [face()]
         return [] if 3.0 <= at_s < 4.0 else [hand(0.5, 0.4, 0.12, thumbs_up=0.97)]
 
-    def fires(**lie: float) -> bool:
-        settings = PolicySettings.model_validate({"lie": lie})
+    def fires(**placement: float) -> bool:
+        settings = PolicySettings.model_validate({"placement": placement})
         return bool(started(play(policy(settings), scene, times(6.0))))
 
     assert not fires(hidden_s=2.0)

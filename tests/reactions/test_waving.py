@@ -263,4 +263,4 @@ def test_when_a_hand_has_left_its_turning_point_can_be_set() -> None:
 
 def test_a_chin_begins_before_it_ends() -> None:
     with pytest.raises(ValueError, match="chin_bottom to be over chin_top"):
-        PolicySettings.model_validate({"lie": {"chin_top": 0.9, "chin_bottom": 0.5}})
+        PolicySettings.model_validate({"placement": {"chin_top": 0.9, "chin_bottom": 0.5}})

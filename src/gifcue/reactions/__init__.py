@@ -2,7 +2,8 @@
 
 from gifcue.reactions.events import EndReason, Phase, PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
-from gifcue.reactions.settings import PRESETS, LabelSettings, PolicySettings, policy_preset
+from gifcue.reactions.presets import PRESETS
+from gifcue.reactions.settings import LabelSettings, PolicySettings, policy_preset
 
 __all__ = [
     "PRESETS",

@@ -38,7 +38,7 @@ class ReactionPolicy:
         self._allowed = [label for label in self._labels if label in allowed]
         self._tracker = Tracker(settings.tracks)
         self._subjects = SubjectChooser(settings.subject, settings.subject_takeover)
-        self._hidden = HiddenFaces(settings.lie)
+        self._hidden = HiddenFaces(settings.placement)
         self._motions: dict[int, HandMotion] = {}
         # When and where hands were of late, those too uncertain to be followed among them.
         self._hands: list[tuple[float, Box]] = []
@@ -230,7 +230,7 @@ class ReactionPolicy:
             return False
         if track.kind == "face":
             return not settings.hand_at_face or has_hand(
-                track, (box for _, box in self._hands), self._settings.lie
+                track, (box for _, box in self._hands), self._settings.placement
             )
         return (
             settings.max_face_cover >= 1.0 or face_cover(track, self._hidden.faces) <= settings.max_face_cover

@@ -18,11 +18,11 @@ from pydantic import (
 )
 
 from gifcue.errors import ConfigError
+from gifcue.reactions.presets import PRESET_VALUES, PRESETS, PresetName
+from gifcue.tables import merge
 
-PresetName = Literal["careful", "normal", "playful"]
 SubjectPolicy = Literal["largest", "centre", "all"]
 
-PRESETS: tuple[PresetName, ...] = ("careful", "normal", "playful")
 SUBJECTS: tuple[SubjectPolicy, ...] = get_args(SubjectPolicy)
 
 
@@ -123,7 +123,7 @@ class SwingSettings(BaseModel):
     )
 
 
-class LieSettings(BaseModel):
+class PlacementSettings(BaseModel):
     """How hands lie to faces. Chin and cheeks are part of a face's box, and of what is below and beside it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -218,7 +218,9 @@ class PolicySettings(BaseModel):
     tracks: TrackSettings = Field(
         default_factory=TrackSettings, description="How faces and hands are followed."
     )
-    lie: LieSettings = Field(default_factory=LieSettings, description="How hands lie to faces.")
+    placement: PlacementSettings = Field(
+        default_factory=PlacementSettings, description="How hands lie to faces."
+    )
     subject: SubjectPolicy = Field(
         default="all", description="Whose reactions count where several people share a camera."
     )
@@ -275,8 +277,8 @@ class PolicySettings(BaseModel):
         if not isinstance(given, Mapping):
             return build(given)
         name = given.get("preset", "normal")
-        base = _PRESET_VALUES.get(name) if isinstance(name, str) else None
-        built = build(given if base is None else _merge(base, given))
+        base = PRESET_VALUES.get(name) if isinstance(name, str) else None
+        built = build(given if base is None else merge(base, _plain(given)))
         _keep_set(built, given)
         return built
 
@@ -319,19 +321,16 @@ class PolicySettings(BaseModel):
 
 def policy_preset(name: str) -> PolicySettings:
     """A preset as it is. Raises ConfigError where there is none of that name."""
-    if name not in _PRESET_VALUES:
+    if name not in PRESET_VALUES:
         raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, got {name!r}")
     return PolicySettings.model_validate({"preset": name})
 
 
-def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in over.items():
-        known = merged.get(key)
-        plain = value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
-        both = isinstance(known, Mapping) and isinstance(plain, Mapping)
-        merged[key] = _merge(known, plain) if both and isinstance(known, Mapping) else plain
-    return merged
+def _plain(value: Any) -> Any:
+    """Without models in it: of those, what was given."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(exclude_unset=True)
+    return {key: _plain(each) for key, each in value.items()} if isinstance(value, Mapping) else value
 
 
 def _keep_set(built: PolicySettings, given: Mapping[str, Any]) -> None:
@@ -345,76 +344,3 @@ def _keep_set(built: PolicySettings, given: Mapping[str, Any]) -> None:
         )
     if isinstance(given.get("swings"), Mapping):
         built.swings.model_fields_set.intersection_update(given["swings"])
-
-
-_NORMAL: dict[str, Any] = {
-    "labels": {
-        # Expressions come slowly and last; a speaking mouth smiles for a moment, so they are held longer.
-        "smile": {
-            "kind": "face",
-            "start": 0.85,
-            "stay": 0.6,
-            "dwell_s": 0.8,
-            "release_s": 0.6,
-            "cooldown_s": 3.0,
-            "max_speed": None,
-        },
-        # Half hidden faces look less certain than they are, and a hand must be at them besides.
-        "thinking": {
-            "kind": "face",
-            "start": 0.85,
-            "stay": 0.75,
-            "dwell_s": 1.2,
-            "release_s": 0.8,
-            "cooldown_s": 8.0,
-            "max_speed": None,
-            "hand_at_face": True,
-        },
-        # A waving hand is blurred in every other frame: it stays on less, is gone only after longer, and its motion
-        # speaks for it as well.
-        "wave": {
-            "kind": "hand",
-            "start": 0.6,
-            "stay": 0.3,
-            "release_s": 0.6,
-            "min_vote_share": 0.35,
-            "motion": "side_to_side",
-            "max_speed": None,
-        },
-        # One hand that is held can look like another for some frames; it is not taken down and put up again so fast.
-        "ok_hand": {"kind": "hand", "release_s": 0.5},
-        "thumbs_up": {"kind": "hand", "start": 0.93, "stay": 0.5, "release_s": 0.5},
-    },
-}
-_CAREFUL: dict[str, Any] = _merge(
-    _NORMAL,
-    {
-        "labels": {
-            "smile": {"start": 0.9, "stay": 0.65, "dwell_s": 1.2, "cooldown_s": 10.0},
-            "thinking": {"start": 0.9, "stay": 0.8, "dwell_s": 2.0, "cooldown_s": 15.0},
-            "wave": {"start": 0.7, "stay": 0.4, "dwell_s": 0.8, "cooldown_s": 10.0, "min_vote_share": 0.5},
-            "ok_hand": {"start": 0.85, "stay": 0.5, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
-            "thumbs_up": {"start": 0.95, "stay": 0.6, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
-        },
-        "swings": {"min_swings": 4, "min_travel": 0.4},
-        "speaking_suppresses_hands": True,
-        "min_votes": 4,
-        "min_analysed_votes": 3,
-        "min_vote_share": 0.75,
-    },
-)
-_PLAYFUL: dict[str, Any] = _merge(
-    _NORMAL,
-    {
-        "labels": {
-            "smile": {"start": 0.7, "stay": 0.45, "dwell_s": 0.5, "cooldown_s": 1.5},
-            "thinking": {"start": 0.7, "stay": 0.5, "dwell_s": 0.8, "cooldown_s": 3.0},
-            "wave": {"start": 0.5, "dwell_s": 0.3, "cooldown_s": 1.5},
-            "ok_hand": {"start": 0.6, "stay": 0.4, "dwell_s": 0.3, "cooldown_s": 1.5, "max_speed": 2.0},
-            "thumbs_up": {"start": 0.7, "stay": 0.45, "dwell_s": 0.3, "cooldown_s": 1.5, "max_speed": 2.0},
-        },
-        "swings": {"min_swings": 2, "min_travel": 0.2},
-        "min_votes": 2,
-    },
-)
-_PRESET_VALUES: dict[str, dict[str, Any]] = {"careful": _CAREFUL, "normal": _NORMAL, "playful": _PLAYFUL}

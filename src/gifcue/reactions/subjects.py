@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gifcue.detect.regions import Box
-from gifcue.reactions.settings import LieSettings, SubjectPolicy
+from gifcue.reactions.settings import PlacementSettings, SubjectPolicy
 from gifcue.reactions.tracks import Track
 
 
@@ -55,7 +55,7 @@ class HiddenFaces:
     face is found there again.
     """
 
-    def __init__(self, settings: LieSettings) -> None:
+    def __init__(self, settings: PlacementSettings) -> None:
         self._settings = settings
         # Each with when it was last seen or had a hand over it.
         self._known: dict[int, tuple[Track, float]] = {}
@@ -103,7 +103,7 @@ def face_cover(hand: Track, faces: Iterable[Track]) -> float:
     return max((_share(hand.box, face.box) for face in faces), default=0.0)
 
 
-def has_hand(face: Track, hands: Iterable[Box], settings: LieSettings) -> bool:
+def has_hand(face: Track, hands: Iterable[Box], settings: PlacementSettings) -> bool:
     """True where a hand's box is at the face's chin or cheek, or seems so: a hand in front of it does too."""
     box = face.box
     chin = Box(

@@ -19,7 +19,7 @@ from gifcue.config import Settings
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.engine.engine import Engine
 from gifcue.errors import ConfigError
-from gifcue.reactions.settings import PRESETS
+from gifcue.reactions.presets import PRESETS
 from gifcue.rules.outside import gifs_folder
 from gifcue.rules.watch import lines_of
 from gifcue.server.build import build, without_video

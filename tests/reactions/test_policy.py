@@ -482,3 +482,10 @@ def test_what_takes_over_as_the_subject_can_be_set() -> None:
 
     assert fires(1.1) == ["smile"]
     assert fires(2.0) == []
+
+
+def test_a_still_a_second_may_miss_now_and_then() -> None:
+    # Every other still is less sure: three votes of five, over four seconds.
+    scene = lambda at_s: [hand(thumbs_up=0.97 if round(at_s) % 2 == 0 else 0.6)]  # noqa: E731
+    events = play(policy(), scene, times(5.0, 1.0))
+    assert [event.at_s for event in events if event.phase is Phase.STARTED] == [4.0]

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from gifcue.delivery.courier import Courier, CourierStatistics
-from gifcue.delivery.eyeson import EyesonSink
+from gifcue.delivery.eyeson import EyesonSink, is_fetched, video_of
 from gifcue.delivery.settings import CourierSettings, DeliverySettings
-from gifcue.delivery.sink import Cue, DeadReason, Sink
+from gifcue.delivery.sink import Cue, Sink
 from gifcue.delivery.webhook import WebhookSink
 
 
@@ -33,7 +33,7 @@ class Dispatcher:
             sinks.append((WebhookSink(settings.webhook, wall_clock), settings.webhook.courier))
         if settings.eyeson is not None:
             sinks.append((EyesonSink(settings.eyeson), settings.eyeson.courier))
-        self._sinks = [sink for sink, _ in sinks]
+        self._plays = settings.eyeson is not None
         self._couriers = [
             Courier(sink, courier, clock=clock, sleep=sleep, uniform=uniform) for sink, courier in sinks
         ]
@@ -42,15 +42,15 @@ class Dispatcher:
         """Never waits and never raises."""
         if not self._couriers:
             return
-        absolute = self._absolute_cue(cue)
+        video_url = None if cue.video_url is None else self._absolute(cue.video_url)
+        absolute = replace(cue, url=self._absolute(cue.url), video_url=video_url)
         for courier in self._couriers:
             courier.hand(absolute)
 
-    def objections(self, cue: Cue) -> dict[str, DeadReason]:
-        """The sinks that would not take this cue, by name, and why. Hands nothing over."""
-        absolute = self._absolute_cue(cue)
-        found = {sink.name: sink.objection(absolute) for sink in self._sinks}
-        return {name: reason for name, reason in found.items() if reason is not None}
+    def has_video(self, url: str, media_type: str, video_url: str | None) -> bool:
+        """False where eyeson is to play GIFs and cannot play this one."""
+        video = video_of(url, media_type, video_url)
+        return not self._plays or (video is not None and is_fetched(self._absolute(video)))
 
     async def stop(self, timeout_s: float) -> None:
         """Waits for what is open, at most `timeout_s`, and counts the rest as dead."""
@@ -59,10 +59,6 @@ class Dispatcher:
     def statistics(self) -> tuple[CourierStatistics, ...]:
         """One entry a sink."""
         return tuple(courier.statistics() for courier in self._couriers)
-
-    def _absolute_cue(self, cue: Cue) -> Cue:
-        video_url = None if cue.video_url is None else self._absolute(cue.video_url)
-        return replace(cue, url=self._absolute(cue.url), video_url=video_url)
 
     def _absolute(self, url: str) -> str:
         return self._public_url + url if url.startswith("/") else url

@@ -34,15 +34,13 @@ class EyesonSink:
     def objection(self, cue: Cue) -> DeadReason | None:
         if cue.room_id not in self._rooms:
             return DeadReason.NO_ROOM
-        video = _video(cue)
-        # eyeson fetches it from outside: a path on this server's port is no use to it.
-        if video is None or not video.startswith(("http://", "https://")):
-            return DeadReason.NO_VIDEO
-        return None
+        video = video_of(cue.url, cue.media_type, cue.video_url)
+        return None if video is not None and is_fetched(video) else DeadReason.NO_VIDEO
 
     async def send(self, cue: Cue, begun: Callable[[], None]) -> Answer:
         room = self._rooms[cue.room_id]
-        values = {"url": _video(cue), "play_id": cue.reaction_id, "name": cue.title, "audio": room.audio}
+        video = video_of(cue.url, cue.media_type, cue.video_url)
+        values = {"url": video, "play_id": cue.reaction_id, "name": cue.title, "audio": room.audio}
         if room.replace_participant:
             values["replacement_id"] = cue.participant_id
         url = self._api / "rooms" / room.access_key.get_secret_value() / "playbacks"
@@ -57,5 +55,11 @@ class EyesonSink:
         await self._poster.close()
 
 
-def _video(cue: Cue) -> str | None:
-    return cue.video_url or (cue.url if cue.media_type in _VIDEO_TYPES else None)
+def video_of(url: str, media_type: str, video_url: str | None) -> str | None:
+    """Where the video of a GIF is; None where it has none."""
+    return video_url or (url if media_type in _VIDEO_TYPES else None)
+
+
+def is_fetched(video: str) -> bool:
+    """False for a path on this server's port: eyeson fetches videos from outside."""
+    return video.startswith(("http://", "https://"))

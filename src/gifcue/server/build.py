@@ -8,16 +8,12 @@ from dataclasses import dataclass
 
 from gifcue.config import Settings
 from gifcue.delivery.dispatcher import Dispatcher
-from gifcue.delivery.eyeson import EyesonSink
-from gifcue.delivery.settings import DeliverySettings
-from gifcue.delivery.sink import Cue, DeadReason
+from gifcue.delivery.sink import Cue
 from gifcue.detect.pool import DetectorPool
 from gifcue.engine.engine import Engine
 from gifcue.engine.notices import ReactionNotice
 from gifcue.media.pool import DecodePool
 from gifcue.reactions.settings import PolicySettings
-from gifcue.rules.book import Gif, RuleBook
-from gifcue.rules.chooser import ChosenGif
 from gifcue.rules.watch import BookWatcher
 from gifcue.workers.arena import Arena
 
@@ -73,38 +69,13 @@ def cue_of(room_id: str, notice: ReactionNotice) -> Cue:
     """What is handed on of a reaction that started with a GIF."""
     gif = None if notice.choice is None else notice.choice.gif
     assert gif is not None  # the engine has seen to it
-    event = notice.event
-    return _cue(room_id, gif.id, gif, event.reaction_id, notice.participant_id, event.label, event.score)
-
-
-def without_video(settings: DeliverySettings, dispatcher: Dispatcher, book: RuleBook) -> list[str]:
-    """The GIFs of a book that eyeson cannot play, where it is to play any."""
-    if settings.eyeson is None or not settings.eyeson.rooms:
-        return []
-    room_id = next(iter(settings.eyeson.rooms))
-    return [
-        name
-        for name, gif in book.gifs.items()
-        if dispatcher.objections(_cue(room_id, name, gif)).get(EyesonSink.name) is DeadReason.NO_VIDEO
-    ]
-
-
-def _cue(
-    room_id: str,
-    gif_id: str,
-    gif: Gif | ChosenGif,
-    reaction_id: str = "",
-    participant_id: str = "",
-    label: str = "",
-    score: float = 0.0,
-) -> Cue:
     return Cue(
-        reaction_id=reaction_id,
+        reaction_id=notice.event.reaction_id,
         room_id=room_id,
-        participant_id=participant_id,
-        label=label,
-        score=score,
-        gif_id=gif_id,
+        participant_id=notice.participant_id,
+        label=notice.event.label,
+        score=notice.event.score,
+        gif_id=gif.id,
         url=gif.url,
         title=gif.title,
         media_type=gif.media_type,

@@ -22,7 +22,7 @@ from gifcue.errors import ConfigError
 from gifcue.reactions.presets import PRESETS
 from gifcue.rules.outside import gifs_folder
 from gifcue.rules.watch import lines_of
-from gifcue.server.build import build, without_video
+from gifcue.server.build import build
 from gifcue.server.http import HttpEdge
 from gifcue.server.logs import configure_logs
 from gifcue.server.metrics import metrics_text
@@ -266,12 +266,15 @@ class Server:
             missing = book.missing(gifs=self._gifs)
             if missing:
                 log.warning("rule book names GIFs that are not in the folder", lines=lines_of(missing))
-        silent = without_video(self._settings.delivery, self._built.dispatcher, book.book)
+        gifs = book.book.gifs.values()
+        silent = sum(
+            not self._built.dispatcher.has_video(gif.url, gif.media_type, gif.video_url) for gif in gifs
+        )
         if silent:
             log.warning(
                 "rule book has GIFs without a video that eyeson can fetch, which it will not be given",
-                gifs=len(silent),
-                of=len(book.book.gifs),
+                gifs=silent,
+                of=len(gifs),
             )
 
 

@@ -25,8 +25,8 @@ test: $(STAMP) ## Lint, check types, imports and generated code, and run the tes
 	$(BIN)/pytest
 
 lint: $(STAMP) ## Check style, types and import rules
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks tools
+	$(BIN)/ruff format --check src tests benchmarks tools
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
@@ -49,7 +49,7 @@ bench-detector: $(STAMP) ## Compare: one frame on one core, gifcue's detector be
 	$(BIN)/python -m benchmarks.detector
 
 gifs: $(STAMP) ## Draw the default GIF pack anew
-	$(BIN)/python -m gifcue.gifpack.draw
+	$(BIN)/python -m tools.gifpack.draw
 
 clean: ## Remove what commands made
 	rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

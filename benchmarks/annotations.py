@@ -31,10 +31,10 @@ from benchmarks.measure import measure as measure_load
 from benchmarks.processes import end_in_order
 from benchmarks.server_process import ServerProcess, spent
 from gifcue.client import ReactionClient
-from gifcue.config import load_settings
 from gifcue.detect.detector import open_detector
 from gifcue.media.stills import scaled_still
-from gifcue.testing.astronaut import photo_frames
+from gifcue.sample_video.photo import photo_frames
+from gifcue.server.config import load_settings
 
 # What the original service did, in annotations a second, on an Nvidia V100.
 ORIGINAL_S = 8.0

@@ -19,12 +19,12 @@ import numpy as np
 
 from benchmarks.footage import Footage
 from benchmarks.processes import Child
-from gifcue.config import load_settings
 from gifcue.detect.detector import Detector, open_detector
 from gifcue.media.decoder import Decoder
 from gifcue.media.filter import NOT_COMPARED, FrameFilter
 from gifcue.media.picture import Converter
 from gifcue.media.settings import MediaSettings
+from gifcue.server.config import load_settings
 
 STAGES = ("decode", "filter", "resize", "infer")
 # Participants whose frames one loop takes in turn: what a decoder keeps must not all lie in the cache.

@@ -49,7 +49,7 @@ class Spent:
 
 def public_frames(count: int) -> Frames:
     """`count` frames of 640x360: the astronaut photograph under a moving camera, as `make bench` shows it."""
-    from gifcue.testing.astronaut import photo_frames
+    from gifcue.sample_video.photo import photo_frames
 
     return list(photo_frames(count / 30.0, 30.0, motion="always"))
 

@@ -30,10 +30,10 @@ def gifcue_look() -> Look:
     import cv2
 
     from gifcue.detect import open_detector
-    from gifcue.detect.settings import PoolSettings
+    from gifcue.detect.settings import DetectSettings
 
     cv2.setNumThreads(1)
-    detector = open_detector(PoolSettings(threads=1).detector())
+    detector = open_detector(DetectSettings(threads=1).detector())
     detector.warm()
     thresholds = detector.info.thresholds
 

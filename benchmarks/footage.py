@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gifcue.media.codecs import Codec
-from gifcue.testing.astronaut import MOVING_S, STILL_S, photo_frames
-from gifcue.testing.clips import EncodedClip, encode, read
+from gifcue.sample_video.clips import EncodedClip, encode, read
+from gifcue.sample_video.photo import MOVING_S, STILL_S, photo_frames
 
 # A whole number of turns of stillness and motion: the end joins the beginning.
 PERIOD_S = STILL_S + MOVING_S

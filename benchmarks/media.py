@@ -22,8 +22,8 @@ from gifcue.media.decoder import Decoder
 from gifcue.media.picture import Converter
 from gifcue.media.settings import FilterSettings, MediaSettings, Metric
 from gifcue.media.similarity import Comparer
-from gifcue.testing.astronaut import photo_frames
-from gifcue.testing.clips import encode
+from gifcue.sample_video.clips import encode
+from gifcue.sample_video.photo import photo_frames
 
 SIZES = ((640, 360), (1280, 720))
 ROUNDS = 7

@@ -29,10 +29,10 @@ from benchmarks.measure import Load, measure
 from benchmarks.processes import end_in_order
 from benchmarks.server_process import ServerProcess
 from benchmarks.stages import bare_costs, table
-from gifcue.config import load_settings
 from gifcue.detect.detector import Backend, open_detector
 from gifcue.media.codecs import Codec
-from gifcue.testing.astronaut import photo_frames
+from gifcue.sample_video.photo import photo_frames
+from gifcue.server.config import load_settings
 
 Row = dict[str, Any]
 

@@ -67,7 +67,7 @@ class Tally:
     dropped: dict[str, int] = field(default_factory=dict)
 
     def add(self, books: Any) -> None:
-        """Adds a `FrameBooks` of the wire, or a tally."""
+        """Adds a `FrameCounts` of the wire, or a tally."""
         self.received += books.received
         self.analysed += books.analysed
         self.in_flight += books.in_flight

@@ -16,7 +16,6 @@ from typing import Any
 
 from benchmarks.bare import Bare
 from benchmarks.footage import Footage
-from gifcue.config import Settings, load_settings
 from gifcue.detect.detector import open_detector
 from gifcue.detect.pool import DetectResult, ResultKind
 from gifcue.detect.regions import Region
@@ -24,13 +23,14 @@ from gifcue.detect.scheduler import Scheduler, WaitingFrame
 from gifcue.detect.worker import Batch, Judged, SlotPicture
 from gifcue.engine.notices import DecisionNotice, Notice
 from gifcue.engine.session import Session
-from gifcue.errors import SkipReason
 from gifcue.media.codecs import Codec
 from gifcue.media.messages import Picture, Skipped, Submit, Unit
+from gifcue.protocol.reasons import SkipReason
 from gifcue.reactions.policy import ReactionPolicy
+from gifcue.sample_video.photo import photo_frames
 from gifcue.server import convert
 from gifcue.server.build import build
-from gifcue.testing.astronaut import photo_frames
+from gifcue.server.config import Settings, load_settings
 from gifcue.v1 import media_pb2, reaction_service_pb2
 from gifcue.workers.framing import Kind, encode
 

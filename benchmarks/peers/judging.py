@@ -64,11 +64,11 @@ def _litert(model_dir: Path, threads: int) -> Judge:
 
     from gifcue.detect import Detector, flatten, open_detector
     from gifcue.detect.labels import read_label_map
-    from gifcue.detect.settings import PoolSettings
+    from gifcue.detect.settings import DetectSettings
 
     cv2.setNumThreads(1)
     labels = read_label_map(model_dir / "label_map.pbtxt")
-    config = PoolSettings(model_dir=model_dir, threads=1).detector()
+    config = DetectSettings(model_dir=model_dir, threads=1).detector()
     # A detector works for one thread at a time.
     free: queue.SimpleQueue[Detector] = queue.SimpleQueue()
     for _ in range(threads):

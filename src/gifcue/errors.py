@@ -2,7 +2,7 @@
 
     GifcueError
     ├── ConfigError            a setting, a file of settings or an argument is wrong
-    ├── MediaError             encoded bytes that cannot be judged; carries a FaultReason
+    ├── MediaError             encoded bytes that cannot be judged; carries a DropReason
     ├── WorkerError            a worker process failed
     │   ├── WorkerLost         it died or was stuck; what it held is gone, a retry helps
     │   └── WorkerStartError   it never became ready
@@ -15,8 +15,9 @@ core knows the name and never gRPC itself. `retryable` says whether the same cal
 
 from __future__ import annotations
 
-import enum
 from typing import ClassVar
+
+from gifcue.protocol.reasons import DropReason
 
 
 class GifcueError(Exception):
@@ -32,42 +33,12 @@ class ConfigError(GifcueError):
     status = "INVALID_ARGUMENT"
 
 
-class FaultReason(enum.StrEnum):
-    """Why frames are lost to analysis: the keys of the books' `dropped`."""
-
-    UNKNOWN_PARTICIPANT = "unknown_participant"
-    NOT_ALLOWED = "not_allowed"
-    EMPTY_PAYLOAD = "empty_payload"
-    FRAME_TOO_LARGE = "frame_too_large"
-    RATE_LIMIT = "rate_limit"
-    SEQUENCE_GAP = "sequence_gap"
-    AWAITING_KEYFRAME = "awaiting_keyframe"
-    INVALID_DATA = "invalid_data"
-    RESOLUTION_TOO_LARGE = "resolution_too_large"
-    OVERLOAD = "overload"
-    NO_SLOT = "no_slot"
-    SUPERSEDED = "superseded"
-    DECODE_WORKER_LOST = "decode_worker_lost"
-    DETECT_WORKER_LOST = "detect_worker_lost"
-    DETECT_FAILED = "detect_failed"
-    LEFT = "left"
-    DRAINING = "draining"
-
-
-class SkipReason(enum.StrEnum):
-    """Why a decoded frame needs no analysis: the keys of the books' `skipped`."""
-
-    SIMILAR = "similar"
-    PACED = "paced"
-    NO_PICTURE = "no_picture"
-
-
 class MediaError(GifcueError):
     """Encoded bytes that cannot be judged."""
 
     status = "INVALID_ARGUMENT"
 
-    def __init__(self, reason: FaultReason, message: str) -> None:
+    def __init__(self, reason: DropReason, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 

@@ -10,9 +10,9 @@ import pytest
 from benchmarks.peers.client import MOST_WAITING, Client, Footage, Plan, Seen, open_decoder
 from benchmarks.seats import Seat
 from gifcue.media.codecs import Codec
-from gifcue.testing.astronaut import photo_frames
-from gifcue.testing.clips import encode
-from gifcue.testing.manual_time import ManualTime
+from gifcue.sample_video.clips import encode
+from gifcue.sample_video.photo import photo_frames
+from tests.support.manual_time import ManualTime
 
 
 class NumberedPictures:

@@ -11,12 +11,12 @@ from benchmarks.footage import Footage, own_footage
 from benchmarks.seats import Seat
 from benchmarks.sender import Plan, Seen, Sender, Tally, _Participant
 from benchmarks.wire import CallEnded
-from gifcue.config import load_settings
 from gifcue.media.codecs import Codec
+from gifcue.sample_video.clips import EncodedClip, EncodedPacket
+from gifcue.server.config import load_settings
 from gifcue.server.lifecycle import Server
-from gifcue.testing.clips import EncodedClip, EncodedPacket
-from gifcue.testing.colour_detector import TARGET
 from gifcue.v1 import media_pb2
+from tests.support.colour_detector import TARGET
 
 
 def packets(count: int, keyframe_every: int) -> list[EncodedPacket]:

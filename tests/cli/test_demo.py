@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gifcue.cli import demo, streaming
-from gifcue.client.pacing import Unpaced
+from gifcue.ingest.pacing import Unpaced
 from gifcue.testing.fake_server import FakeServer
 
 from .conftest import Gifcue

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gifcue.testing.deliveries import SECRET
+from tests.support.deliveries import SECRET
 
 from .conftest import Gifcue
 

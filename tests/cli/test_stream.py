@@ -8,8 +8,8 @@ import pytest
 from gifcue.cli.printing import ring
 from gifcue.cli.streaming import jobs_of
 from gifcue.media.codecs import Codec
-from gifcue.testing.astronaut import photo_frames
-from gifcue.testing.clips import write
+from gifcue.sample_video.clips import write
+from gifcue.sample_video.photo import photo_frames
 from gifcue.testing.fake_server import FakeServer
 from gifcue.v1.reaction_service_pb2 import SUBJECT_POLICY_LARGEST
 

@@ -196,7 +196,7 @@ async def test_statistics_count_all_that_was_sent_before(client: ReactionClient)
         statistics = await stream.statistics()
         assert statistics.participant("alice").books.received == 5
         assert statistics.total.received == 6
-        assert statistics.total.balanced
+        assert statistics.total.is_consistent
         with pytest.raises(KeyError, match="'alice', 'bob', got 'carol'"):
             statistics.participant("carol")
 

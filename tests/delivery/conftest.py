@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from gifcue.delivery import DeliverySettings, Dispatcher
-from gifcue.testing.deliveries import delivery_table
-from gifcue.testing.fake_meeting_api import FakeMeetingApi
-from gifcue.testing.manual_time import ManualTime
+from tests.support.deliveries import delivery_table
+from tests.support.fake_meeting_api import FakeMeetingApi
+from tests.support.manual_time import ManualTime
 
 
 @pytest.fixture

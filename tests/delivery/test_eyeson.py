@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from gifcue.delivery import Dispatcher
-from gifcue.testing.deliveries import ACCESS_KEY, cue, delivered_or_dead
-from gifcue.testing.fake_meeting_api import FakeMeetingApi
+from tests.support.deliveries import ACCESS_KEY, cue, delivered_or_dead
+from tests.support.fake_meeting_api import FakeMeetingApi
 
 Make = Callable[..., Dispatcher]
 

@@ -8,8 +8,8 @@ from pydantic import SecretStr
 from gifcue.delivery import Dispatcher
 from gifcue.delivery.settings import secret_bytes
 from gifcue.delivery.webhook import sign
-from gifcue.testing.deliveries import ROOM, SECRET, cue, delivered_or_dead
-from gifcue.testing.fake_meeting_api import FakeMeetingApi
+from tests.support.deliveries import ROOM, SECRET, cue, delivered_or_dead
+from tests.support.fake_meeting_api import FakeMeetingApi
 
 Make = Callable[..., Dispatcher]
 

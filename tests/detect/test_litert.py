@@ -63,7 +63,7 @@ def test_tensorflow_is_never_imported() -> None:
     code = (
         "import sys; from pathlib import Path; from gifcue.detect import DetectorConfig, open_detector\n"
         f"open_detector(DetectorConfig(Path({str(MODELS)!r}))).warm()\n"
-        "assert not {'tensorflow', 'keras', 'gifcue.training'} & set(sys.modules)"
+        "assert not {'tensorflow', 'keras', 'gifcue_lab.training'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

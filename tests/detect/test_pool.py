@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from gifcue.detect.pool import DetectorPool, DetectResult, ResultKind
-from gifcue.detect.settings import PoolSettings
+from gifcue.detect.settings import DetectSettings
 from gifcue.detect.worker import InlinePicture
 from gifcue.errors import GifcueError, Unavailable, WorkerLost, WorkerStartError
-from gifcue.testing.fake_detector import DIE, HOLD, INFO, RAISE
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import WorkerState
+from tests.support.fake_detector import DIE, HOLD, INFO, RAISE
 
 WIDTH, HEIGHT = 4, 2
 SLOTS = 64
@@ -39,13 +39,13 @@ async def turn() -> None:
 class Kit:
     """A pool, its arena, and what became of each frame."""
 
-    def __init__(self, arena: Arena, settings: PoolSettings, supervision: SupervisionSettings) -> None:
+    def __init__(self, arena: Arena, settings: DetectSettings, supervision: SupervisionSettings) -> None:
         self.arena = arena
         self.offered: list[int] = []
         self.results: list[DetectResult] = []
         self.changed = asyncio.Event()
         self.pool = DetectorPool(
-            settings, arena, supervision, self._on_result, target="gifcue.testing.fake_detector:main"
+            settings, arena, supervision, self._on_result, target="tests.support.fake_detector:main"
         )
 
     def _on_result(self, result: DetectResult) -> None:
@@ -93,7 +93,7 @@ def arena() -> Iterator[Arena]:
 
 @pytest.fixture
 async def kit(arena: Arena) -> AsyncIterator[Kit]:
-    kit = Kit(arena, PoolSettings(max_batch=4, max_stills=2), SUPERVISION)
+    kit = Kit(arena, DetectSettings(max_batch=4, max_stills=2), SUPERVISION)
     await kit.pool.start()
     yield kit
     await kit.pool.stop()
@@ -215,7 +215,7 @@ async def test_a_worker_that_dies_of_a_picture_is_replaced(kit: Kit) -> None:
 
 async def test_a_stuck_worker_is_replaced(arena: Arena) -> None:
     impatient = SUPERVISION.model_copy(update={"stuck_after_s": 0.2})
-    kit = Kit(arena, PoolSettings(max_batch=1), impatient)
+    kit = Kit(arena, DetectSettings(max_batch=1), impatient)
     await kit.pool.start()
     try:
         kit.offer(key=1, token=0, value=HOLD)
@@ -228,7 +228,7 @@ async def test_a_stuck_worker_is_replaced(arena: Arena) -> None:
 
 
 async def test_several_workers_share_what_waits(arena: Arena) -> None:
-    kit = Kit(arena, PoolSettings(workers=2, max_batch=8), SUPERVISION)
+    kit = Kit(arena, DetectSettings(workers=2, max_batch=8), SUPERVISION)
     await kit.pool.start()
     try:
         workers = kit.pool.statistics
@@ -243,7 +243,7 @@ async def test_several_workers_share_what_waits(arena: Arena) -> None:
 
 async def test_a_free_worker_waits_for_a_batch_to_fill_if_told_to(arena: Arena) -> None:
     now_s = 0.0
-    kit = Kit(arena, PoolSettings(max_batch=2, max_wait_ms=100.0), SUPERVISION)
+    kit = Kit(arena, DetectSettings(max_batch=2, max_wait_ms=100.0), SUPERVISION)
     await kit.pool.start()
     try:
         kit.pool._clock = lambda: now_s
@@ -263,7 +263,7 @@ async def test_a_free_worker_waits_for_a_batch_to_fill_if_told_to(arena: Arena) 
 
 
 async def test_a_model_that_is_missing_fails_at_once(arena: Arena) -> None:
-    kit = Kit(arena, PoolSettings(model_dir=Path("missing"), workers=2), SUPERVISION)
+    kit = Kit(arena, DetectSettings(model_dir=Path("missing"), workers=2), SUPERVISION)
     with pytest.raises(WorkerStartError, match="ModelError: missing: expected a model, got none"):
         await kit.pool.start()
     assert kit.pool.failed
@@ -275,7 +275,7 @@ async def test_a_model_that_is_missing_fails_at_once(arena: Arena) -> None:
 
 
 async def test_workers_that_fail_for_good_end_what_waits(arena: Arena) -> None:
-    kit = Kit(arena, PoolSettings(max_batch=1), SUPERVISION.model_copy(update={"max_restarts": 0}))
+    kit = Kit(arena, DetectSettings(max_batch=1), SUPERVISION.model_copy(update={"max_restarts": 0}))
     await kit.pool.start()
     kit.offer(key=1, token=0, value=DIE)
     kit.offer(key=2, token=1, value=1)
@@ -286,7 +286,7 @@ async def test_workers_that_fail_for_good_end_what_waits(arena: Arena) -> None:
 
 
 async def test_stop_finishes_what_is_held_and_ends_what_waits(arena: Arena) -> None:
-    kit = Kit(arena, PoolSettings(max_batch=1), SUPERVISION)
+    kit = Kit(arena, DetectSettings(max_batch=1), SUPERVISION)
     await kit.pool.start()
     kit.offer(key=1, token=0, value=HOLD)
     await kit.until_held(1)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from gifcue.detect.regions import Box, Detection, Region, flatten, group
+from gifcue.detect.regions import Detection, Region, flatten, group
+from gifcue.protocol.geometry import Box
 
 LEFT = Box(0.1, 0.1, 0.5, 0.4)
 RIGHT = Box(0.2, 0.6, 0.6, 0.9)

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from gifcue.detect.settings import PoolSettings
+from gifcue.detect.settings import DetectSettings
 
 
 def test_a_worker_opens_what_the_settings_say() -> None:
-    config = PoolSettings(
+    config = DetectSettings(
         model_dir=Path("m"), backend="savedmodel", threads=3, max_faces=1, max_hands=2
     ).detector()
     assert (config.model_dir, config.backend, config.threads) == (Path("m"), "savedmodel", 3)
@@ -17,19 +17,19 @@ def test_a_worker_opens_what_the_settings_say() -> None:
 
 
 def test_batches_are_as_large_as_the_backend_gains_from() -> None:
-    assert PoolSettings(backend="litert").batch_limit == 1
-    assert PoolSettings(backend="savedmodel").batch_limit == 8
-    assert PoolSettings(backend="litert", max_batch=4).batch_limit == 4
+    assert DetectSettings(backend="litert").batch_limit == 1
+    assert DetectSettings(backend="savedmodel").batch_limit == 8
+    assert DetectSettings(backend="litert", max_batch=4).batch_limit == 4
 
 
 def test_only_the_fixed_sizes_are_taken() -> None:
     with pytest.raises(ValidationError, match="max_batch"):
-        PoolSettings.model_validate({"max_batch": 3})
+        DetectSettings.model_validate({"max_batch": 3})
 
 
 def test_each_worker_gets_its_device_and_its_share_of_the_cores() -> None:
-    settings = PoolSettings(workers=3, threads=2, cuda_devices=("0", "1"))
+    settings = DetectSettings(workers=3, threads=2, cuda_devices=("0", "1"))
     environments = [settings.environment(index) for index in range(3)]
     assert [environment["CUDA_VISIBLE_DEVICES"] for environment in environments] == ["0", "1", "0"]
     assert {environment["OMP_NUM_THREADS"] for environment in environments} == {"2"}
-    assert "CUDA_VISIBLE_DEVICES" not in PoolSettings().environment(0)
+    assert "CUDA_VISIBLE_DEVICES" not in DetectSettings().environment(0)

@@ -10,8 +10,8 @@ import pytest
 from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
 from gifcue.detect.regions import Region
 from gifcue.detect.worker import Batch, InlinePicture, SlotPicture, _log_once, judge, view
-from gifcue.testing.fake_detector import INFO, RAISE, FakeDetector
 from gifcue.workers.arena import Arena
+from tests.support.fake_detector import INFO, RAISE, FakeDetector
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gifcue.engine.gate import KeyframeGate, RateGate, Verdict
-from gifcue.errors import FaultReason
+from gifcue.protocol.reasons import DropReason
 
 
 def test_a_stream_joined_in_the_middle_waits_for_a_keyframe() -> None:
     gate = KeyframeGate(intra_only=False)
-    assert gate.judge(7, keyframe=False) == Verdict(drop=FaultReason.AWAITING_KEYFRAME)
+    assert gate.judge(7, keyframe=False) == Verdict(drop=DropReason.AWAITING_KEYFRAME)
     assert gate.judge(8, keyframe=True) == Verdict()
     assert gate.judge(9, keyframe=False) == Verdict()
 
@@ -19,8 +19,8 @@ def test_a_stream_joined_in_the_middle_waits_for_a_keyframe() -> None:
 def test_a_gap_closes_the_gate_until_a_keyframe() -> None:
     gate = KeyframeGate(intra_only=False)
     gate.judge(1, keyframe=True)
-    assert gate.judge(3, keyframe=False) == Verdict(drop=FaultReason.SEQUENCE_GAP, gap=True)
-    assert gate.judge(4, keyframe=False) == Verdict(drop=FaultReason.AWAITING_KEYFRAME)
+    assert gate.judge(3, keyframe=False) == Verdict(drop=DropReason.SEQUENCE_GAP, gap=True)
+    assert gate.judge(4, keyframe=False) == Verdict(drop=DropReason.AWAITING_KEYFRAME)
     assert gate.judge(5, keyframe=True) == Verdict()
 
 
@@ -34,7 +34,7 @@ def test_a_duplicate_is_dropped_and_costs_nothing_else() -> None:
     gate = KeyframeGate(intra_only=False)
     gate.judge(1, keyframe=True)
     gate.judge(2, keyframe=False)
-    assert gate.judge(2, keyframe=False) == Verdict(drop=FaultReason.SEQUENCE_GAP, gap=True)
+    assert gate.judge(2, keyframe=False) == Verdict(drop=DropReason.SEQUENCE_GAP, gap=True)
     assert gate.judge(3, keyframe=False) == Verdict()
 
 

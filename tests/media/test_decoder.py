@@ -9,13 +9,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from gifcue.errors import FaultReason, MediaError
+from gifcue.errors import MediaError
 from gifcue.media.codecs import Codec
 from gifcue.media.decoder import Decoder
 from gifcue.media.picture import Converter
-from gifcue.testing.astronaut import photo_frames
-from gifcue.testing.clips import EncodedClip, encode
-from gifcue.testing.damage import announcing, flipped, truncated
+from gifcue.protocol.reasons import DropReason
+from gifcue.sample_video.clips import EncodedClip, encode
+from gifcue.sample_video.photo import photo_frames
+from tests.support.damage import announcing, flipped, truncated
 
 MAX_PIXELS = 1920 * 1080
 INTER = [Codec.H264, Codec.H265, Codec.VP8, Codec.VP9, Codec.AV1]
@@ -44,7 +45,7 @@ def fault(into: Decoder, payload: bytes) -> MediaError:
     return caught.value
 
 
-def reason_of(into: Decoder, payload: bytes) -> FaultReason | None:
+def reason_of(into: Decoder, payload: bytes) -> DropReason | None:
     try:
         into.decode(payload, 0.0)
     except MediaError as error:
@@ -93,7 +94,7 @@ def test_an_empty_payload_is_refused_and_does_no_harm(clip) -> None:
     stream = clip(Codec.H264)
     into = decoder(stream)
     into.decode(stream.packets[0].payload, 0.0)
-    assert fault(into, b"").reason is FaultReason.EMPTY_PAYLOAD
+    assert fault(into, b"").reason is DropReason.EMPTY_PAYLOAD
     assert not into.is_awaiting_keyframe
     assert into.decode(stream.packets[1].payload, 0.1) is not None
 
@@ -103,7 +104,7 @@ def test_joining_in_mid_stream_waits_for_a_keyframe(codec: Codec, clip, frames) 
     stream = clip(codec)
     into = decoder(stream)
     for packet in stream.packets[5:12]:
-        assert fault(into, packet.payload).reason is FaultReason.AWAITING_KEYFRAME
+        assert fault(into, packet.payload).reason is DropReason.AWAITING_KEYFRAME
         assert into.is_awaiting_keyframe
     decoded = into.decode(stream.packets[12].payload, 0.8)
     assert decoded is not None
@@ -116,10 +117,10 @@ def test_random_bytes_are_refused_and_the_next_keyframe_heals(codec: Codec, clip
     into = decoder(stream)
     into.decode(stream.packets[0].payload, 0.0)
     error = fault(into, random.Random(8).randbytes(2000))
-    assert error.reason is FaultReason.INVALID_DATA
+    assert error.reason is DropReason.INVALID_DATA
     assert str(codec) in str(error)
     if not codec.is_intra_only:
-        assert fault(into, stream.packets[2].payload).reason is FaultReason.AWAITING_KEYFRAME
+        assert fault(into, stream.packets[2].payload).reason is DropReason.AWAITING_KEYFRAME
     decoded = into.decode(stream.packets[12].payload, 0.8)
     assert decoded is not None
     assert cv2.PSNR(Converter(640, 360).array(decoded.frame), frames[12]) > LEAST_PSNR_DB
@@ -132,7 +133,7 @@ def test_a_truncated_unit_is_invalid(codec: Codec, clip) -> None:
     for share in (0.2, 0.5, 0.9):
         into = decoder(stream)
         into.decode(stream.packets[0].payload, 0.0)
-        assert fault(into, truncated(stream.packets[1].payload, share)).reason is FaultReason.INVALID_DATA
+        assert fault(into, truncated(stream.packets[1].payload, share)).reason is DropReason.INVALID_DATA
         assert into.is_awaiting_keyframe is not codec.is_intra_only
 
 
@@ -141,7 +142,7 @@ def test_a_truncated_length_prefixed_unit_is_invalid(codec: Codec, clip) -> None
     stream = clip(codec, form="mp4")
     into = decoder(stream)
     into.decode(stream.packets[0].payload, 0.0)
-    assert fault(into, truncated(stream.packets[1].payload, 0.5)).reason is FaultReason.INVALID_DATA
+    assert fault(into, truncated(stream.packets[1].payload, 0.5)).reason is DropReason.INVALID_DATA
 
 
 def test_flipped_bits_are_noticed_where_the_codec_lets_them(clip) -> None:
@@ -151,7 +152,7 @@ def test_flipped_bits_are_noticed_where_the_codec_lets_them(clip) -> None:
         into = decoder(stream)
         into.decode(stream.packets[0].payload, 0.0)
         reason = reason_of(into, flipped(stream.packets[1].payload, random.Random(seed)))
-        assert reason in (None, FaultReason.INVALID_DATA)
+        assert reason in (None, DropReason.INVALID_DATA)
         assert into.is_awaiting_keyframe is (reason is not None)
         noticed += reason is not None
     assert noticed >= 8
@@ -163,7 +164,7 @@ def test_bytes_of_another_codec_are_refused(codec: Codec, clip) -> None:
         if other is codec:
             continue
         reason = fault(decoder(clip(codec)), clip(other).packets[0].payload).reason
-        assert reason in (FaultReason.INVALID_DATA, FaultReason.AWAITING_KEYFRAME)
+        assert reason in (DropReason.INVALID_DATA, DropReason.AWAITING_KEYFRAME)
 
 
 @pytest.mark.parametrize("codec", [*INTER, Codec.MJPEG])
@@ -182,9 +183,9 @@ def test_a_picture_over_the_limit_is_told_from_damage(codec: Codec, clip) -> Non
     stream = clip(codec)
     into = decoder(stream, max_pixels=640 * 360 - 1)
     error = fault(into, stream.packets[0].payload)
-    assert error.reason is FaultReason.RESOLUTION_TOO_LARGE
+    assert error.reason is DropReason.RESOLUTION_TOO_LARGE
     assert "got 640x360" in str(error)
-    assert fault(into, stream.packets[0].payload).reason is FaultReason.RESOLUTION_TOO_LARGE
+    assert fault(into, stream.packets[0].payload).reason is DropReason.RESOLUTION_TOO_LARGE
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the process's memory from /proc")
@@ -194,7 +195,7 @@ def test_a_resolution_bomb_takes_no_memory(codec: Codec, clip) -> None:
     into = decoder(clip(codec))
     before = resident_bytes()
     error = fault(into, bomb)
-    assert error.reason is FaultReason.RESOLUTION_TOO_LARGE
+    assert error.reason is DropReason.RESOLUTION_TOO_LARGE
     assert "16368x16368" in str(error)
     assert resident_bytes() - before < 64 * 1024 * 1024
     assert into.decode(clip(codec).packets[0].payload, 0.0) is not None
@@ -208,7 +209,7 @@ def resident_bytes() -> int:
 def test_extradata_that_is_none_costs_the_unit_and_not_the_worker(clip) -> None:
     broken = Decoder(Codec.H264, b"\x01\x42\xc0\x16\xff\xff\xff\xff\xff", MAX_PIXELS)
     error = fault(broken, clip(Codec.H264, form="mp4").packets[0].payload)
-    assert error.reason is FaultReason.INVALID_DATA
+    assert error.reason is DropReason.INVALID_DATA
     assert "extradata" in str(error)
 
 
@@ -232,9 +233,9 @@ def test_ten_bits_and_full_colour_decode(frames) -> None:
 
 ANY_DAMAGE = (
     None,
-    FaultReason.INVALID_DATA,
-    FaultReason.AWAITING_KEYFRAME,
-    FaultReason.RESOLUTION_TOO_LARGE,
+    DropReason.INVALID_DATA,
+    DropReason.AWAITING_KEYFRAME,
+    DropReason.RESOLUTION_TOO_LARGE,
 )
 FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

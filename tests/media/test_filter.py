@@ -5,9 +5,9 @@ import cv2
 import numpy as np
 import pytest
 
-from gifcue.errors import SkipReason
 from gifcue.media.filter import NOT_COMPARED, FrameFilter, Pacer
 from gifcue.media.settings import FilterSettings, Metric
+from gifcue.protocol.reasons import SkipReason
 
 UNPACED = 1000.0
 

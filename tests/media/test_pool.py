@@ -12,13 +12,14 @@ import cv2
 import numpy as np
 import pytest
 
-from gifcue.errors import FaultReason, MediaError, SkipReason, Unavailable, WorkerLost
+from gifcue.errors import MediaError, Unavailable, WorkerLost
 from gifcue.media.codecs import Codec
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped, Unit
 from gifcue.media.pool import DecodePool
 from gifcue.media.settings import FilterSettings, MediaSettings
-from gifcue.testing.astronaut import photo_frames
-from gifcue.testing.clips import EncodedClip, encode
+from gifcue.protocol.reasons import DropReason, SkipReason
+from gifcue.sample_video.clips import EncodedClip, encode
+from gifcue.sample_video.photo import photo_frames
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import WorkerState
@@ -181,7 +182,7 @@ async def test_slots_that_are_out_are_not_written(make, clip) -> None:
     assert first.slot != second.slot
     third = await kit.outcome(kit.submit(1, stream, 2))
     assert isinstance(third, Dropped)
-    assert third.reason is FaultReason.NO_SLOT
+    assert third.reason is DropReason.NO_SLOT
     assert kit.pool.statistics().slots_out == 2
     kit.pool.release(first.slot, analysed=True)
     fourth = await kit.outcome(kit.submit(1, stream, 3))
@@ -225,7 +226,7 @@ async def test_who_starts_over_needs_a_keyframe_and_nobody_else_does(make, clip)
     kit.pool.start_over(1)
     lost = await kit.outcome(kit.submit(1, shown, 1))
     assert isinstance(lost, Dropped)
-    assert lost.reason is FaultReason.AWAITING_KEYFRAME
+    assert lost.reason is DropReason.AWAITING_KEYFRAME
     assert isinstance(await kit.outcome(kit.submit(1, shown, 2)), Picture)
     assert isinstance(await kit.outcome(kit.submit(2, shown, 1)), Picture)
     kit.pool.start_over(3)  # long gone
@@ -240,7 +241,7 @@ async def test_damage_of_one_hurts_nobody_else(make, clip) -> None:
     kit.pool.submit(1, Unit(1000, 0.1, True, os.urandom(3000)))
     bad = await kit.outcome(1000)
     assert isinstance(bad, Dropped)
-    assert (bad.reason, bad.needs_keyframe) == (FaultReason.INVALID_DATA, True)
+    assert (bad.reason, bad.needs_keyframe) == (DropReason.INVALID_DATA, True)
     assert isinstance(await kit.outcome(kit.submit(2, clip(Codec.H264), 1)), Picture)
 
 
@@ -268,7 +269,7 @@ async def test_a_lost_worker_is_replaced_in_mid_stream(make, clip) -> None:
     for key in (1, 2):
         assert kit.tokens(key) == sorted(kit.tokens(key))
     reasons = {outcome.reason for outcome in kit.outcomes if isinstance(outcome, Dropped)}
-    assert {FaultReason.DECODE_WORKER_LOST, FaultReason.AWAITING_KEYFRAME} <= reasons
+    assert {DropReason.DECODE_WORKER_LOST, DropReason.AWAITING_KEYFRAME} <= reasons
     assert all(isinstance(outcome, Picture | Dropped) for outcome in kit.outcomes[-6:])
     assert isinstance(await kit.outcome(tokens[-1]), Picture)
     statistics = kit.pool.statistics()
@@ -308,7 +309,7 @@ async def test_a_successor_does_not_write_into_slots_that_are_out(make, clip) ->
     assert after.slot != before.slot
     no_room = await kit.outcome(kit.submit(1, stream, 13))
     assert isinstance(no_room, Dropped)
-    assert no_room.reason is FaultReason.NO_SLOT
+    assert no_room.reason is DropReason.NO_SLOT
     kit.pool.release(before.slot, analysed=True)
     assert isinstance(await kit.outcome(kit.submit(1, stream, 14)), Picture)
 
@@ -337,7 +338,7 @@ async def test_stills(make, clip) -> None:
     assert kit.pool.statistics().slots_out == 0
     with pytest.raises(MediaError, match="expected a JPEG or PNG, got text") as caught:
         await kit.pool.still(b"once upon a time")
-    assert caught.value.reason is FaultReason.INVALID_DATA
+    assert caught.value.reason is DropReason.INVALID_DATA
     assert kit.pool.statistics().stills == 0
 
 
@@ -378,7 +379,7 @@ async def test_stopping_answers_everything(make, clip) -> None:
     late = kit.submit(1, clip(Codec.H264), 12)
     dropped = await kit.outcome(late)
     assert isinstance(dropped, Dropped)
-    assert dropped.reason is FaultReason.DECODE_WORKER_LOST
+    assert dropped.reason is DropReason.DECODE_WORKER_LOST
 
 
 async def test_units_before_the_start_are_lost_and_not_forgotten(make, clip) -> None:
@@ -388,7 +389,7 @@ async def test_units_before_the_start_are_lost_and_not_forgotten(make, clip) -> 
     assert kit.outcomes == []
     dropped = await kit.outcome(token)
     assert isinstance(dropped, Dropped)
-    assert dropped.reason is FaultReason.DECODE_WORKER_LOST
+    assert dropped.reason is DropReason.DECODE_WORKER_LOST
     await kit.pool.start()
     assert isinstance(await kit.outcome(kit.submit(1, clip(Codec.H264), 0)), Picture)
 
@@ -409,7 +410,7 @@ async def test_a_worker_that_failed_for_good_leaves_its_participants_to_the_othe
         dropped = await kit.outcome(kit.submit(1, stream, 1))
     dropped = await kit.outcome(kit.submit(1, stream, 2))
     assert isinstance(dropped, Dropped)
-    assert dropped.reason is FaultReason.DECODE_WORKER_LOST
+    assert dropped.reason is DropReason.DECODE_WORKER_LOST
     kit.pool.open(2, Codec.H264, b"")
     assert isinstance(await kit.outcome(kit.submit(2, stream, 0)), Dropped)
 

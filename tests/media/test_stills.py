@@ -6,10 +6,11 @@ import cv2
 import numpy as np
 import pytest
 
-from gifcue.errors import FaultReason, MediaError
+from gifcue.errors import MediaError
 from gifcue.media.codecs import Codec
 from gifcue.media.stills import decode_still, exif_orientation, scaled_still
-from gifcue.testing.damage import announcing, truncated
+from gifcue.protocol.reasons import DropReason
+from tests.support.damage import announcing, truncated
 
 MAX_PIXELS = 1920 * 1080
 
@@ -100,13 +101,13 @@ def test_scaled_stills_tell_their_size_before(photo: np.ndarray) -> None:
 def test_what_is_neither_is_named(data: bytes, what: str) -> None:
     with pytest.raises(MediaError, match=f"expected a JPEG or PNG, got {what}") as caught:
         decode_still(data, MAX_PIXELS)
-    assert caught.value.reason is FaultReason.INVALID_DATA
+    assert caught.value.reason is DropReason.INVALID_DATA
 
 
 def test_nothing_at_all() -> None:
     with pytest.raises(MediaError, match="0 bytes") as caught:
         decode_still(b"", MAX_PIXELS)
-    assert caught.value.reason is FaultReason.EMPTY_PAYLOAD
+    assert caught.value.reason is DropReason.EMPTY_PAYLOAD
 
 
 @pytest.mark.parametrize("make", [jpeg, png])
@@ -114,11 +115,11 @@ def test_a_still_cut_short_is_invalid(make, photo: np.ndarray) -> None:
     for share in (0.1, 0.5, 0.9):
         with pytest.raises(MediaError) as caught:
             decode_still(truncated(make(photo), share), MAX_PIXELS)
-        assert caught.value.reason is FaultReason.INVALID_DATA
+        assert caught.value.reason is DropReason.INVALID_DATA
 
 
 @pytest.mark.parametrize(("make", "codec"), [(jpeg, Codec.JPEG), (png, Codec.PNG)])
 def test_a_resolution_bomb_is_refused(make, codec: Codec, photo: np.ndarray) -> None:
     with pytest.raises(MediaError, match="16384x16384") as caught:
         decode_still(announcing(codec, make(photo), 16384, 16384), MAX_PIXELS)
-    assert caught.value.reason is FaultReason.RESOLUTION_TOO_LARGE
+    assert caught.value.reason is DropReason.RESOLUTION_TOO_LARGE

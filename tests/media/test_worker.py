@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 
-from gifcue.errors import FaultReason, SkipReason
 from gifcue.media.codecs import Codec
 from gifcue.media.messages import (
     Close,
@@ -28,8 +27,9 @@ from gifcue.media.messages import (
 )
 from gifcue.media.settings import FilterSettings, MediaSettings
 from gifcue.media.worker import DecodeWorker
-from gifcue.testing.astronaut import photo_frames
-from gifcue.testing.clips import encode
+from gifcue.protocol.reasons import DropReason, SkipReason
+from gifcue.sample_video.clips import encode
+from gifcue.sample_video.photo import photo_frames
 from gifcue.workers.arena import Arena
 
 ALL = MediaSettings(filter=FilterSettings(enabled=False), max_analysis_fps=240.0, late_ms=1.0)
@@ -62,7 +62,7 @@ def test_without_a_slot_the_unit_is_dropped_and_the_next_one_is_tried(arena: Are
     worker.handle(Open(1, Codec.H264, b""))
     outcome = worker.handle(Submit(1, unit(clip(Codec.H264), 0)))
     assert isinstance(outcome, Dropped)
-    assert (outcome.reason, outcome.needs_keyframe) == (FaultReason.NO_SLOT, False)
+    assert (outcome.reason, outcome.needs_keyframe) == (DropReason.NO_SLOT, False)
     worker.control(Grant((0,)))
     assert isinstance(worker.handle(Submit(1, unit(clip(Codec.H264), 1))), Picture)
 
@@ -75,10 +75,10 @@ def test_one_participants_damage_is_its_own(arena: Arena, clip) -> None:
         assert isinstance(worker.handle(Submit(key, unit(clip(Codec.H264), 0))), Picture)
     bad = worker.handle(Submit(1, Unit(1, 0.1, False, b"\0\0\0\1\x41 no such slice")))
     assert isinstance(bad, Dropped)
-    assert (bad.reason, bad.needs_keyframe) == (FaultReason.INVALID_DATA, True)
+    assert (bad.reason, bad.needs_keyframe) == (DropReason.INVALID_DATA, True)
     after = worker.handle(Submit(1, unit(clip(Codec.H264), 2)))
     assert isinstance(after, Dropped)
-    assert (after.reason, after.needs_keyframe) == (FaultReason.AWAITING_KEYFRAME, True)
+    assert (after.reason, after.needs_keyframe) == (DropReason.AWAITING_KEYFRAME, True)
     assert isinstance(worker.handle(Submit(2, unit(clip(Codec.H264), 1))), Picture)
 
 
@@ -94,7 +94,7 @@ def test_an_error_nobody_foresaw_costs_the_participants_decoder(arena: Arena, cl
         patch.setattr("gifcue.media.decoder.Decoder.decode", fail)
         outcome = worker.handle(Submit(1, unit(clip(Codec.H264), 0)))
     assert isinstance(outcome, Dropped)
-    assert outcome.reason is FaultReason.INVALID_DATA
+    assert outcome.reason is DropReason.INVALID_DATA
     assert "RuntimeError: out of the blue" in outcome.message
     assert outcome.needs_keyframe
     assert isinstance(worker.handle(Submit(1, unit(clip(Codec.H264), 0))), Picture)
@@ -104,7 +104,7 @@ def test_an_unknown_participant_is_told(arena: Arena, clip) -> None:
     worker = DecodeWorker(ALL, arena)
     outcome = worker.handle(Submit(9, unit(clip(Codec.H264), 0)))
     assert isinstance(outcome, Dropped)
-    assert outcome.reason is FaultReason.UNKNOWN_PARTICIPANT
+    assert outcome.reason is DropReason.UNKNOWN_PARTICIPANT
 
 
 def test_holds_and_forgets_reach_the_filter(arena: Arena) -> None:
@@ -165,7 +165,7 @@ def test_stills(arena: Arena, clip) -> None:
     )
     assert len(done.rgb) == 320 * 180 * 3
     failed = worker.handle(StillRequest(6, b"text"))
-    assert failed == StillFailed(6, FaultReason.INVALID_DATA, "expected a JPEG or PNG, got text")
+    assert failed == StillFailed(6, DropReason.INVALID_DATA, "expected a JPEG or PNG, got text")
 
 
 def test_a_picture_that_is_not_late_yet_is_not_replaced(arena: Arena, clip) -> None:

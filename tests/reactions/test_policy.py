@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from gifcue.detect.regions import Region
-from gifcue.reactions import Phase, PolicySettings
-from gifcue.testing.people import Scene, face, hand, phases, play, policy, started, times
+from gifcue.reactions import Phase, ReactionSettings
+from tests.support.people import Scene, face, hand, phases, play, policy, started, times
 
 HAND_LABELS = ("ok_hand", "thumbs_up")
 
@@ -62,7 +62,7 @@ def test_a_flicker_of_one_frame_never_fires(fps: float, preset: str) -> None:
     def scene(at_s: float) -> list[Region]:
         return [hand(thumbs_up=0.99 if round(at_s * fps) % 7 == 3 else 0.02)]
 
-    assert phases(play(policy(PolicySettings(preset=preset)), scene, times(20.0, fps))) == []
+    assert phases(play(policy(ReactionSettings(preset=preset)), scene, times(20.0, fps))) == []
 
 
 def test_a_flicker_of_one_frame_whose_likes_are_skipped_never_fires() -> None:
@@ -255,7 +255,7 @@ def test_a_hold_of_a_label_no_longer_allowed_is_cancelled() -> None:
 
 
 def test_speaking_holds_back_hands_where_the_settings_say_so() -> None:
-    settings = PolicySettings(speaking_suppresses_hands=True)
+    settings = ReactionSettings(speaking_suppresses_hands=True)
     made = policy(settings)
     play(made, shown("thumbs_up", 0.0, 9.0), times(0.4))
     events = made.set_speaking(True, 0.4)
@@ -267,7 +267,7 @@ def test_speaking_holds_back_hands_where_the_settings_say_so() -> None:
 
 
 def test_speaking_does_not_end_what_has_started_nor_matter_by_default() -> None:
-    settings = PolicySettings(speaking_suppresses_hands=True)
+    settings = ReactionSettings(speaking_suppresses_hands=True)
     made = policy(settings)
     play(made, shown("thumbs_up", 0.0, 9.0), times(1.0))
     assert made.set_speaking(True, 1.0) == []
@@ -314,14 +314,14 @@ def test_a_result_that_comes_late_changes_nothing() -> None:
 
 
 def test_a_users_own_gesture_is_an_entry_in_the_settings() -> None:
-    settings = PolicySettings.model_validate({"labels": {"victory": {"kind": "hand", "dwell_s": 0.3}}})
+    settings = ReactionSettings.model_validate({"labels": {"victory": {"kind": "hand", "dwell_s": 0.3}}})
     assert "victory" in settings.reaction_labels
     events = play(policy(settings), lambda at_s: [hand(victory=0.9)], times(1.0))
     assert next(event.at_s for event in events if event.phase is Phase.STARTED) == pytest.approx(0.3)
 
 
 def test_a_label_taken_out_never_fires() -> None:
-    settings = PolicySettings.model_validate({"labels": {"smile": {"enabled": False}}})
+    settings = ReactionSettings.model_validate({"labels": {"smile": {"enabled": False}}})
     assert "smile" not in settings.reaction_labels
     assert play(policy(settings, allowed=["smile"]), lambda at_s: [face(smile=0.99)], times(3.0)) == []
 
@@ -331,7 +331,7 @@ def test_largest_takes_the_largest_face_and_its_hands() -> None:
         near, far = face(0.3, 0.4, 0.25), face(0.8, 0.4, 0.1, smile=0.95)
         return [near, far, hand(0.85, 0.6, 0.05, thumbs_up=0.97), hand(0.1, 0.6, ok_hand=0.9)]
 
-    assert started(play(policy(PolicySettings(subject="largest")), scene, times(2.0))) == ["ok_hand"]
+    assert started(play(policy(ReactionSettings(subject="largest")), scene, times(2.0))) == ["ok_hand"]
     assert sorted(started(play(policy(), scene, times(2.0)))) == ["ok_hand", "smile", "thumbs_up"]
 
 
@@ -339,7 +339,7 @@ def test_centre_takes_the_face_in_the_middle() -> None:
     def scene(at_s: float) -> list[Region]:
         return [face(0.2, 0.4, 0.3, smile=0.95), face(0.55, 0.5, 0.1), hand(0.65, 0.6, 0.05, thumbs_up=0.97)]
 
-    assert started(play(policy(PolicySettings(subject="centre")), scene, times(2.0))) == ["thumbs_up"]
+    assert started(play(policy(ReactionSettings(subject="centre")), scene, times(2.0))) == ["thumbs_up"]
 
 
 def test_two_faces_of_a_size_do_not_take_turns() -> None:
@@ -347,7 +347,7 @@ def test_two_faces_of_a_size_do_not_take_turns() -> None:
         wobble = 0.01 if round(at_s * 10) % 2 else -0.01
         return [face(0.25, 0.4, 0.2 + wobble, smile=0.95), face(0.75, 0.4, 0.2 - wobble)]
 
-    events = play(policy(PolicySettings(subject="largest")), scene, times(5.0))
+    events = play(policy(ReactionSettings(subject="largest")), scene, times(5.0))
     assert phases(events) in ([], ["holding", "started"])
 
 
@@ -385,7 +385,7 @@ def test_what_is_gone_ends_though_frames_are_skipped() -> None:
 
 @pytest.mark.parametrize("preset", ["careful", "playful"])
 def test_presets_differ_in_how_long_a_hold_takes(preset: str) -> None:
-    events = play(policy(PolicySettings(preset=preset)), shown("thumbs_up", 0.0, 5.0), times(3.0))
+    events = play(policy(ReactionSettings(preset=preset)), shown("thumbs_up", 0.0, 5.0), times(3.0))
     first = next(event for event in events if event.phase is Phase.STARTED)
     assert first.at_s == pytest.approx({"careful": 0.8, "playful": 0.3}[preset])
 
@@ -393,7 +393,7 @@ def test_presets_differ_in_how_long_a_hold_takes(preset: str) -> None:
 @pytest.mark.parametrize("preset", ["careful", "normal", "playful"])
 @pytest.mark.parametrize("fps", [1.0, 1.5, 2.0])
 def test_stills_that_come_slowly_fire_as_well(preset: str, fps: float) -> None:
-    settings = PolicySettings.model_validate({"preset": preset})
+    settings = ReactionSettings.model_validate({"preset": preset})
     hands = play(policy(settings), lambda at_s: [hand(thumbs_up=0.97)], times(12.0, fps))
     faces = play(policy(settings), lambda at_s: [face(smile=0.97)], times(12.0, fps))
     assert (started(hands), started(faces)) == (["thumbs_up"], ["smile"])
@@ -435,7 +435,7 @@ def test_nobody_almost_holds_what_has_fired() -> None:
     ],
 )
 def test_where_the_chin_is_can_be_set(change: dict[str, float], expected: list[str]) -> None:
-    settings = PolicySettings.model_validate({"placement": change})
+    settings = ReactionSettings.model_validate({"placement": change})
     scene = [face(thinking=0.97), hand(0.36, 0.5, 0.08)]
     assert started(play(policy(settings), lambda at_s: scene, times(4.0))) == expected
 
@@ -447,7 +447,7 @@ def test_how_much_of_a_hand_hides_a_face_and_for_how_long_can_be_set() -> None:
         return [] if 3.0 <= at_s < 4.0 else [hand(0.5, 0.4, 0.12, thumbs_up=0.97)]
 
     def fires(**placement: float) -> bool:
-        settings = PolicySettings.model_validate({"placement": placement})
+        settings = ReactionSettings.model_validate({"placement": placement})
         return bool(started(play(policy(settings), scene, times(6.0))))
 
     assert not fires(hidden_s=2.0)
@@ -457,14 +457,14 @@ def test_how_much_of_a_hand_hides_a_face_and_for_how_long_can_be_set() -> None:
 
 @pytest.mark.parametrize(("votes", "expected_s"), [(1, 0.0), (5, 0.4)])
 def test_when_a_hold_is_told_can_be_set(votes: int, expected_s: float) -> None:
-    settings = PolicySettings.model_validate({"telling_votes": votes})
+    settings = ReactionSettings.model_validate({"telling_votes": votes})
     events = play(policy(settings), lambda at_s: [face(smile=0.97)], times(0.7))
     assert events[0].at_s == pytest.approx(expected_s)
 
 
 @pytest.mark.parametrize(("dwells", "after_s", "ends_s"), [(2.0, 1.0, 1.8), (4.0, 1.0, 3.2), (2.0, 3.0, 3.8)])
 def test_when_a_hold_is_stale_can_be_set(dwells: float, after_s: float, ends_s: float) -> None:
-    settings = PolicySettings.model_validate({"stale_dwells": dwells, "stale_after_dwell_s": after_s})
+    settings = ReactionSettings.model_validate({"stale_dwells": dwells, "stale_after_dwell_s": after_s})
     # Every other frame speaks for a smile: too few to fire.
     scene = lambda at_s: [face(smile=0.97 if round(at_s * 10) % 2 == 0 else 0.7)]  # noqa: E731
     events = play(policy(settings), scene, times(ends_s + 0.5))
@@ -474,7 +474,7 @@ def test_when_a_hold_is_stale_can_be_set(dwells: float, after_s: float, ends_s: 
 
 def test_what_takes_over_as_the_subject_can_be_set() -> None:
     def fires(takeover: float) -> list[str]:
-        settings = PolicySettings.model_validate({"subject": "largest", "subject_takeover": takeover})
+        settings = ReactionSettings.model_validate({"subject": "largest", "subject_takeover": takeover})
         scene = lambda at_s: (  # noqa: E731
             [face(0.3, size=0.2)] if at_s < 1.0 else [face(0.3, size=0.2), face(0.75, size=0.24, smile=0.97)]
         )

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gifcue.detect.regions import Region
-from gifcue.reactions import Phase, PolicyEvent, PolicySettings, policy_preset
-from gifcue.testing.people import face, hand, policy
+from gifcue.reactions import Phase, PolicyEvent, ReactionSettings, policy_preset
+from tests.support.people import face, hand, policy
 
 LABELS = policy_preset("normal").reaction_labels
 share = st.floats(0.0, 1.0)
@@ -40,7 +40,7 @@ def test_events_are_balanced_and_only_of_labels_allowed(
     preset: str,
     subject: str,
 ) -> None:
-    made = policy(PolicySettings.model_validate({"preset": preset, "subject": subject}), allowed)
+    made = policy(ReactionSettings.model_validate({"preset": preset, "subject": subject}), allowed)
     events: list[PolicyEvent] = []
     at_s = 10.0
     for elapsed_s, shown, change in steps:

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from gifcue.errors import ConfigError
-from gifcue.reactions import PRESETS, PolicySettings, policy_preset
+from gifcue.reactions import PRESETS, ReactionSettings, policy_preset
 
 
 def test_presets_have_the_same_labels_and_grow_more_careful() -> None:
@@ -19,7 +19,7 @@ def test_presets_have_the_same_labels_and_grow_more_careful() -> None:
 
 def test_what_is_given_is_laid_over_the_preset() -> None:
     given = {"preset": "careful", "labels": {"smile": {"dwell_s": 2.0}, "victory": {"kind": "hand"}}}
-    made = PolicySettings.model_validate(given)
+    made = ReactionSettings.model_validate(given)
     careful = policy_preset("careful")
     assert made.labels["smile"].dwell_s == 2.0
     assert made.labels["smile"].start == careful.labels["smile"].start
@@ -30,7 +30,7 @@ def test_what_is_given_is_laid_over_the_preset() -> None:
 
 def test_changes_go_along_to_another_preset() -> None:
     given = {"preset": "careful", "labels": {"smile": {"dwell_s": 2.0}}, "swings": {"max_rest_s": 1.5}}
-    made = PolicySettings.model_validate(given).with_preset("playful")
+    made = ReactionSettings.model_validate(given).with_preset("playful")
     playful = policy_preset("playful")
     assert made.preset == "playful"
     assert made.labels["smile"] == playful.labels["smile"].model_copy(update={"dwell_s": 2.0})
@@ -41,9 +41,9 @@ def test_changes_go_along_to_another_preset() -> None:
 
 def test_what_was_given_and_no_more_is_dumped_as_set() -> None:
     given = {"preset": "playful", "labels": {"smile": {"dwell_s": 2.0}}}
-    made = PolicySettings.model_validate(given)
-    assert PolicySettings.model_validate(made.model_dump(exclude_unset=True)) == made
-    assert PolicySettings.model_validate(made.model_dump()) == made
+    made = ReactionSettings.model_validate(given)
+    assert ReactionSettings.model_validate(made.model_dump(exclude_unset=True)) == made
+    assert ReactionSettings.model_validate(made.model_dump()) == made
     dumped = made.model_dump(exclude_unset=True)
     assert {label: each for label, each in dumped["labels"].items() if each} == {"smile": {"dwell_s": 2.0}}
     assert set(dumped) == {"preset", "labels"}
@@ -53,9 +53,9 @@ def test_an_unknown_preset_is_named() -> None:
     with pytest.raises(ConfigError, match="expected one of careful, normal, playful, got 'wild'"):
         policy_preset("wild")
     with pytest.raises(ConfigError, match="wild"):
-        PolicySettings().with_preset("wild")
+        ReactionSettings().with_preset("wild")
     with pytest.raises(ValidationError, match="preset"):
-        PolicySettings.model_validate({"preset": "wild"})
+        ReactionSettings.model_validate({"preset": "wild"})
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,13 @@ def test_an_unknown_preset_is_named() -> None:
     ],
 )
 def test_changes_that_do_not_go_with_another_preset_are_told(given: dict[str, object], words: str) -> None:
-    made = PolicySettings.model_validate(given)
+    made = ReactionSettings.model_validate(given)
     with pytest.raises(ConfigError, match=words):
         made.with_preset("careful")
 
 
 def test_what_a_stream_asks_for_goes_over_the_rest() -> None:
-    made = PolicySettings.model_validate({"preset": "careful", "subject": "centre"})
+    made = ReactionSettings.model_validate({"preset": "careful", "subject": "centre"})
     assert made.for_stream() == made
     asked = made.for_stream(speaking_suppresses_hands=False, subject="largest")
     assert (asked.speaking_suppresses_hands, asked.subject) == (False, "largest")
@@ -101,4 +101,4 @@ def test_what_a_stream_asks_for_goes_over_the_rest() -> None:
 )
 def test_what_cannot_be_is_refused(given: object) -> None:
     with pytest.raises(ValidationError):
-        PolicySettings.model_validate(given)
+        ReactionSettings.model_validate(given)

@@ -5,7 +5,7 @@ import pytest
 from gifcue.detect.regions import Region
 from gifcue.reactions.settings import TrackSettings
 from gifcue.reactions.tracks import Tracker
-from gifcue.testing.people import face, hand
+from tests.support.people import face, hand
 
 
 def numbers(tracker: Tracker) -> list[int]:

@@ -6,10 +6,10 @@ import random
 import pytest
 
 from gifcue.detect.regions import Region
-from gifcue.reactions import Phase, PolicySettings
+from gifcue.reactions import Phase, ReactionSettings
 from gifcue.reactions.motion import Sample, swings
 from gifcue.reactions.settings import SwingSettings
-from gifcue.testing.people import Scene, face, hand, phases, play, policy, started, times
+from tests.support.people import Scene, face, hand, phases, play, policy, started, times
 
 SIZE = 0.1  # width of the hand
 
@@ -67,7 +67,7 @@ def test_a_wave_is_found_at_irregular_times() -> None:
 @pytest.mark.parametrize("fps", [3.0, 10.0, 30.0])
 @pytest.mark.parametrize("landmarks", [False, True])
 def test_an_open_palm_held_still_is_never_a_wave(preset: str, fps: float, landmarks: bool) -> None:
-    made = policy(PolicySettings(preset=preset))
+    made = policy(ReactionSettings(preset=preset))
     events = play(made, waving(1.0, 0.0, noise=0.03, landmarks=landmarks), times(10.0, fps))
     assert events == []
     assert not made.holding, "a still palm keeps no filter from skipping"
@@ -141,7 +141,7 @@ def test_a_palm_that_is_a_blur_at_its_fastest_is_a_wave_by_its_motion(
         phase = math.sin(math.tau * 0.9 * at_s)
         return [hand(0.5 + 0.15 * phase, wave=0.85 if abs(phase) > 0.8 else 0.35)]
 
-    settings = PolicySettings.model_validate({"labels": {"wave": {"min_vote_share": share}}})
+    settings = ReactionSettings.model_validate({"labels": {"wave": {"min_vote_share": share}}})
     assert started(play(policy(settings), scene, times(6.0))) == expected
 
 
@@ -233,7 +233,7 @@ def test_a_trembling_palm_that_was_put_out_and_taken_back_is_no_wave(fps: float,
 
 
 def test_many_swings_may_be_asked_for() -> None:
-    settings = PolicySettings.model_validate({"swings": {"min_swings": 12}})
+    settings = ReactionSettings.model_validate({"swings": {"min_swings": 12}})
 
     def scene(at_s: float) -> list[Region]:
         return [hand(0.5 + 0.1 * math.sin(2 * math.pi * 0.5 * at_s), 0.4, SIZE, wave=0.9)]
@@ -245,7 +245,7 @@ def test_many_swings_may_be_asked_for() -> None:
 
 def test_how_long_a_palm_is_expected_to_move_can_be_set() -> None:
     for expect_s in (0.5, 2.0):
-        waiting = policy(PolicySettings.model_validate({"swings": {"expect_s": expect_s}}))
+        waiting = policy(ReactionSettings.model_validate({"swings": {"expect_s": expect_s}}))
         asked = []
         for at_s in times(3.0):
             waiting.observe([hand(0.3, 0.4, SIZE, wave=0.9)], at_s)
@@ -263,4 +263,4 @@ def test_when_a_hand_has_left_its_turning_point_can_be_set() -> None:
 
 def test_a_chin_begins_before_it_ends() -> None:
     with pytest.raises(ValueError, match="chin_bottom to be over chin_top"):
-        PolicySettings.model_validate({"placement": {"chin_top": 0.9, "chin_bottom": 0.5}})
+        ReactionSettings.model_validate({"placement": {"chin_top": 0.9, "chin_bottom": 0.5}})

@@ -6,11 +6,11 @@ import grpc
 import pytest
 
 from gifcue.client import ReactionClient
-from gifcue.config import Settings, load_settings
 from gifcue.media.settings import MediaSettings
+from gifcue.server.config import Settings, load_settings
 from gifcue.server.lifecycle import Server
-from gifcue.testing.colour_detector import TARGET
 from gifcue.v1 import reaction_service_pb2_grpc
+from tests.support.colour_detector import TARGET
 
 
 @pytest.fixture

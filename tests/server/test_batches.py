@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gifcue.media.codecs import Codec
-from gifcue.testing.clips import EncodedClip, encode
-from gifcue.testing.colour_detector import RED, colour_frames
+from gifcue.sample_video.clips import EncodedClip, encode
 from gifcue.v1 import media_pb2, reaction_service_pb2_grpc
 from gifcue.v1 import reaction_service_pb2 as pb
+from tests.support.colour_detector import RED, colour_frames
 
 NAMES = ("alice", "bob")
 

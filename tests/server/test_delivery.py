@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from gifcue.client import Codec, Phase, Reaction, ReactionClient, StreamOptions
-from gifcue.config import Settings, load_settings
-from gifcue.delivery import CourierStatistics
+from gifcue.delivery import DeliveryStatistics
+from gifcue.sample_video.clips import EncodedClip, EncodedPacket, encode
+from gifcue.server.config import Settings, load_settings
 from gifcue.server.lifecycle import Server
-from gifcue.testing.clips import EncodedClip, EncodedPacket, encode
-from gifcue.testing.colour_detector import GREY, RED, TARGET, colour_frames
-from gifcue.testing.deliveries import ROOM, books, delivered_or_dead, delivery_table, until
-from gifcue.testing.fake_meeting_api import FakeMeetingApi
-from gifcue.testing.sending import packets_from, send_in_step, unaccounted
+from tests.support.colour_detector import GREY, RED, TARGET, colour_frames
+from tests.support.deliveries import ROOM, books, delivered_or_dead, delivery_table, until
+from tests.support.fake_meeting_api import FakeMeetingApi
+from tests.support.sending import packets_from, send_in_step, unaccounted
 
 # No cooldowns: every smile is to be handed on.
 BOOK = """
@@ -122,5 +122,5 @@ def packets(clip: EncodedClip, number: int) -> list[EncodedPacket]:
     return packets_from(clip, number * SECONDS_APART)
 
 
-def books_of(server: Server) -> Callable[[], CourierStatistics]:
+def books_of(server: Server) -> Callable[[], DeliveryStatistics]:
     return lambda: books(server.dispatcher)

@@ -19,11 +19,11 @@ from gifcue.client import (
     ReactionClient,
     ReactionStream,
 )
+from gifcue.sample_video.clips import EncodedClip, encode
 from gifcue.server.lifecycle import Server
-from gifcue.testing.clips import EncodedClip, encode
-from gifcue.testing.colour_detector import GREY, RED, colour_frames
-from gifcue.testing.sending import send_all, send_in_step, settled, unaccounted
 from gifcue.v1 import reaction_service_pb2 as pb
+from tests.support.colour_detector import GREY, RED, colour_frames
+from tests.support.sending import send_all, send_in_step, settled, unaccounted
 
 SMILE = ["smile"]
 

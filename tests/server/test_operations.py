@@ -12,10 +12,10 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from gifcue.client import ReactionClient
 from gifcue.client.exceptions import InvalidRequest
-from gifcue.config import Settings
 from gifcue.errors import ConfigError
+from gifcue.server.config import Settings
 from gifcue.server.lifecycle import REACTION_SERVICE, Server
-from gifcue.testing.colour_detector import GREEN, TARGET, colour_frames
+from tests.support.colour_detector import GREEN, TARGET, colour_frames
 
 
 def still(extension: str) -> bytes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from gifcue.detect.regions import Box
 from gifcue.engine.notices import KeyframeNotice, ReactionNotice
-from gifcue.reactions.events import Phase, PolicyEvent
+from gifcue.protocol.geometry import Box
+from gifcue.protocol.phases import Phase
+from gifcue.reactions.events import PolicyEvent
 from gifcue.server.outbox import Outbox
 
 

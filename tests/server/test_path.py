@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from gifcue.client import Codec, Phase, Reaction, ReactionClient, ReactionStream, StreamOptions
+from gifcue.sample_video.clips import EncodedClip, encode
 from gifcue.server.lifecycle import Server
-from gifcue.testing.clips import EncodedClip, encode
-from gifcue.testing.colour_detector import BLUE, GREEN, GREY, RED, colour_frames
-from gifcue.testing.sending import packets_from, send_all, send_in_step, settled, unaccounted
+from tests.support.colour_detector import BLUE, GREEN, GREY, RED, colour_frames
+from tests.support.sending import packets_from, send_all, send_in_step, settled, unaccounted
 
 FPS = 5.0
 
@@ -100,7 +100,7 @@ async def test_a_worker_killed_in_mid_stream_costs_frames_and_not_the_stream(
     await kill(server, kind)
     first = await settled(stream, "alice")
     assert first.received == len(smiling.packets)
-    assert first.balanced
+    assert first.is_consistent
 
     # The video goes on from a keyframe, and so do the reactions.
     await restarted(server, kind)
@@ -116,7 +116,7 @@ async def test_a_worker_killed_in_mid_stream_costs_frames_and_not_the_stream(
     assert books.received == books.analysed + sum(books.skipped.values()) + sum(books.dropped.values())
     assert books.analysed > first.analysed
     everything = server.engine.statistics().books
-    assert everything.balance == 0
+    assert everything.is_consistent
     assert everything.in_flight == 0
 
 
@@ -163,7 +163,7 @@ async def test_a_drain_ends_what_runs_and_closes_with_ok(
         phases = [event.phase async for event in stream.events() if isinstance(event, Reaction)]
         await stopping
     assert phases == [Phase.STARTED, Phase.ENDED]
-    assert server.engine.statistics().books.balance == 0
+    assert server.engine.statistics().books.is_consistent
 
 
 async def test_left_participants_stay_in_the_books(
@@ -177,4 +177,4 @@ async def test_left_participants_stay_in_the_books(
     await until(lambda: server.engine.statistics().sessions == 0)
     books = server.engine.statistics().books
     assert books.received == len(smiling.packets)
-    assert books.balance == 0
+    assert books.is_consistent

@@ -14,17 +14,17 @@ import structlog
 
 from gifcue.client import Codec, ReactionClient, StreamOptions
 from gifcue.client.exceptions import ServerFailed
-from gifcue.config import Settings, load_settings
 from gifcue.engine.session import Session
 from gifcue.errors import ConfigError
+from gifcue.sample_video.clips import EncodedClip, encode
+from gifcue.server.config import Settings, load_settings
 from gifcue.server.lifecycle import Server
 from gifcue.server.logs import configure_logs
 from gifcue.server.settings import LogSettings
-from gifcue.testing.clips import EncodedClip, encode
-from gifcue.testing.colour_detector import BLUE, RED, TARGET, colour_frames
-from gifcue.testing.deliveries import ACCESS_KEY, ROOM, SECRET, delivery_table
-from gifcue.testing.fake_meeting_api import FakeMeetingApi
-from gifcue.testing.sending import packets_from, send_all, send_in_step, settled
+from tests.support.colour_detector import BLUE, RED, TARGET, colour_frames
+from tests.support.deliveries import ACCESS_KEY, ROOM, SECRET, delivery_table
+from tests.support.fake_meeting_api import FakeMeetingApi
+from tests.support.sending import packets_from, send_all, send_in_step, settled
 
 NAME = "Ada-Lovelace-the-participant"
 STRANGER = "Nobody-who-joined"

@@ -7,11 +7,11 @@ from structlog.testing import capture_logs
 
 from gifcue.client import Codec, Phase, Reaction, ReactionClient, StreamOptions, SubjectPolicy
 from gifcue.client.exceptions import InvalidRequest
-from gifcue.config import Settings, load_settings
+from gifcue.sample_video.clips import EncodedClip, encode
+from gifcue.server.config import Settings, load_settings
 from gifcue.server.lifecycle import Server
-from gifcue.testing.clips import EncodedClip, encode
-from gifcue.testing.colour_detector import GREEN, TARGET, YELLOW, colour_frames
-from gifcue.testing.sending import send_in_step
+from tests.support.colour_detector import GREEN, TARGET, YELLOW, colour_frames
+from tests.support.sending import send_in_step
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ import pytest
 from structlog.testing import capture_logs
 
 from gifcue.client import ReactionClient
-from gifcue.config import Settings, load_settings
 from gifcue.rules import BookWatcher
 from gifcue.rules.watch import NewBook
+from gifcue.server.config import Settings, load_settings
 from gifcue.server.lifecycle import Server
 from gifcue.server.operator import ServingState
-from gifcue.testing.colour_detector import TARGET
-from gifcue.testing.deliveries import delivery_table, until
+from tests.support.colour_detector import TARGET
+from tests.support.deliveries import delivery_table, until
 
 BOOK = """\
 version: 1

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from gifcue.client import Codec, Phase, Reaction, ReactionClient
-from gifcue.config import Settings
+from gifcue.sample_video.clips import EncodedClip, encode, read, reencode
+from gifcue.sample_video.photo import photo_frames
+from gifcue.server.config import Settings
 from gifcue.server.lifecycle import Server
-from gifcue.testing.astronaut import photo_frames
-from gifcue.testing.clips import EncodedClip, encode, read, reencode
-from gifcue.testing.sending import send_in_step
+from tests.support.sending import send_in_step
 
 SHARED = Path(os.environ.get("GIFCUE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 CLIPS = SHARED / "clips" / "dev"

@@ -19,7 +19,7 @@ from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker, WorkerState
 
-TARGETS = "gifcue.testing.worker_targets"
+TARGETS = "tests.support.worker_targets"
 # Patient, so that a slow machine fails no test; tests of impatience say so.
 PATIENT = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
 
@@ -361,7 +361,7 @@ import asyncio, sys
 from gifcue.workers.supervised import SupervisedWorker
 
 async def main():
-    worker = SupervisedWorker("test-0", "gifcue.testing.worker_targets:echo", None, on_message=print)
+    worker = SupervisedWorker("test-0", "tests.support.worker_targets:echo", None, on_message=print)
     worker.start()
     await worker.wait_ready()
     if sys.argv[1] == "busy":

@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Sequence
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -41,29 +41,27 @@ COMMANDS: dict[str, Entry] = {
     "rules": Entry("gifcue.cli.rules", "Check a rule book, and explain what it would choose."),
     "status": Entry("gifcue.cli.status", "Tell what a running server does."),
     "demo": Entry("gifcue.cli.demo", "Start a server, stream a clip, print the reactions, stop."),
-    "dataset": Entry("gifcue.cli.dataset", "Build, check, split and convert labelled pictures."),
-    "train": Entry("gifcue.cli.train", "Train one of the detector's networks, or resume a run."),
-    "export": Entry("gifcue.cli.export", "Make what is served of a model's weights."),
     "gesture": Entry("gifcue.cli.gesture", "Teach a gesture of your own from a few dozen samples."),
-    "evaluate": Entry(
-        "gifcue.cli.evaluate",
-        "Measure a detector on pictures, and reactions on clips, of people it never saw.",
-    ),
 }
 
 
 class LazyGroup(TyperGroup):
-    """A group whose commands live in modules that nobody imports before they are asked for."""
+    """A group whose commands live in modules that are imported when a command is asked for.
+
+    A subclass gives the table of `commands`.
+    """
+
+    commands_table: ClassVar[Mapping[str, Entry]] = {}
 
     _only_listing = False
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names, in the order of the table."""
-        return list(COMMANDS)
+        return list(self.commands_table)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """The command, or a stand-in that has its help alone while the list of commands is printed."""
-        entry = COMMANDS.get(cmd_name)
+        entry = self.commands_table.get(cmd_name)
         if entry is None:
             return None
         if self._only_listing:
@@ -128,8 +126,12 @@ def _run(command: Any) -> int:
         return int(getattr(error, "exit_code", USAGE))
 
 
+class _Commands(LazyGroup):
+    commands_table = COMMANDS
+
+
 app = typer.Typer(
-    cls=LazyGroup,
+    cls=_Commands,
     name="gifcue",
     help="Listens to the video of a meeting and cues GIFs.",
     add_completion=False,

@@ -11,7 +11,7 @@ from gifcue.client import (
     Draining,
     Event,
     Fault,
-    FrameBooks,
+    FrameCounts,
     FrameDecided,
     KeyframeRequested,
     ParticipantStatistics,
@@ -45,9 +45,9 @@ def event_json(event: Event) -> dict[str, Any]:
     return fields
 
 
-def books_json(books: FrameBooks) -> dict[str, Any]:
+def books_json(books: FrameCounts) -> dict[str, Any]:
     """The books and whether they balance."""
-    return {**asdict(books), "balanced": books.balanced}
+    return {**asdict(books), "balanced": books.is_consistent}
 
 
 def participant_json(each: ParticipantStatistics) -> dict[str, Any]:

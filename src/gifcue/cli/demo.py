@@ -88,7 +88,7 @@ async def _demo(folder: Path, seconds: float, keep: Path | None) -> None:
     out.print("   the server has stopped with exit code 0")
     if not summary.started[EXPECTED]:
         raise GifcueError(f"expected at least one {EXPECTED} STARTED, got none")
-    if summary.statistics is None or not summary.statistics.total.balanced:
+    if summary.statistics is None or not summary.statistics.total.is_consistent:
         raise GifcueError("expected books that balance, got others")
     out.print(f"\n[bold green]done:[/] {EXPECTED} was found")
 
@@ -103,8 +103,8 @@ def _absolute(event: Event, http_port: int) -> Event:
 def make_clip(folder: Path, seconds: float, name: str) -> Path:
     """Writes the clip. GifcueError where scikit-image is missing."""
     from gifcue.media.codecs import Codec
-    from gifcue.testing.astronaut import photo_frames
-    from gifcue.testing.clips import write
+    from gifcue.sample_video.clips import write
+    from gifcue.sample_video.photo import photo_frames
 
     try:
         return write(photo_frames(seconds, CLIP_FPS), folder / name, Codec.H264, CLIP_FPS)

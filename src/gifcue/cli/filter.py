@@ -33,8 +33,8 @@ def filter_clip(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Tell how many frames of a clip the similar-frame filter skips, and what that costs."""
-    from gifcue.config import load_settings
-    from gifcue.media.filter_report import report
+    from gifcue.cli.filter_report import report
+    from gifcue.server.config import load_settings
 
     chosen = {"metric": metric, "threshold": threshold}
     changes = {name: value for name, value in chosen.items() if value is not None}

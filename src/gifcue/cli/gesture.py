@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from gifcue.training.gesture.capture import Captured
+    from gifcue.gestures.capture import Captured
 
 app = typer.Typer(help="Teach gifcue a gesture of your own.", no_args_is_help=True)
 
@@ -49,7 +49,7 @@ def capture(
     backend: Backend = "litert",
 ) -> None:
     """Keep the landmarks of hands as samples of a gesture. No picture is kept."""
-    from gifcue.training.gesture.samples import check_label, read_samples, write_samples
+    from gifcue.gestures.samples import check_label, read_samples, write_samples
 
     check_label(label)
     folder = gestures_dir / "samples"
@@ -71,9 +71,9 @@ def train(
     ] = 0.003,
 ) -> None:
     """Make a light head of the samples, tell what it is worth, and put it where it is served."""
-    from gifcue.training.gesture.fit import train_gesture
-    from gifcue.training.gesture.negatives import read_negatives
-    from gifcue.training.gesture.samples import labels_in, read_samples
+    from gifcue.gestures.fit import train_gesture
+    from gifcue.gestures.negatives import read_negatives
+    from gifcue.gestures.samples import labels_in, read_samples
 
     folder = gestures_dir / "samples"
     strangers = read_negatives()
@@ -112,8 +112,8 @@ def judge_gesture(
     backend: Backend = "litert",
 ) -> None:
     """Precision and recall on hands that were not taught: those in SOURCES make the gesture, those against do not."""
-    from gifcue.detect.heads import read_head
-    from gifcue.training.gesture.figures import judge
+    from gifcue.detect.gesture_classifier import read_head
+    from gifcue.gestures.evaluation import judge
 
     head = read_head(gestures_dir / f"{label}.json")
     shows = [s for c in _capture(sources, limit, fps, every_hand, model_dir, backend) for s in c.samples]
@@ -135,9 +135,9 @@ def judge_gesture(
 def _capture(
     sources: list[str], limit: int, fps: float, every_hand: bool, model_dir: Path, backend: str
 ) -> list[Captured]:
-    from gifcue.cli.evaluate import detector_for
-    from gifcue.training.dataset.progress import rich_track
-    from gifcue.training.gesture.capture import capture as run
+    from gifcue.gestures.capture import capture as run
+    from gifcue_lab.cli.evaluate import detector_for
+    from gifcue_lab.datasets.progress import rich_track
 
     detector = detector_for(model_dir, backend)
     try:

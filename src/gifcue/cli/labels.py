@@ -23,8 +23,8 @@ def labels(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a label and line.")] = False,
 ) -> None:
     """List what the model can detect and which of it are reactions."""
-    from gifcue.config import load_settings
     from gifcue.detect.labels import read_label_map
+    from gifcue.server.config import load_settings
 
     settings = load_settings(config, {"detect": {"model_dir": model}} if model is not None else {})
     known = read_label_map(settings.detect.model_dir / "label_map.pbtxt")

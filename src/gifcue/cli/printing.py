@@ -13,7 +13,7 @@ from gifcue.client import (
     Draining,
     Event,
     Fault,
-    FrameBooks,
+    FrameCounts,
     KeyframeRequested,
     Phase,
     Reaction,
@@ -98,7 +98,9 @@ def print_summary(console: Console, summary: Summary) -> None:
     else:
         console.print(books_table(summary))
         total = summary.statistics.total
-        verdict = "[green]the books balance[/]" if total.balanced else "[bold red]the books do not balance[/]"
+        verdict = (
+            "[green]the books balance[/]" if total.is_consistent else "[bold red]the books do not balance[/]"
+        )
         console.print(f"{verdict}: {books_sum(total)}")
     if summary.not_sent:
         console.print(
@@ -129,7 +131,7 @@ def books_table(summary: Summary) -> Table:
     return table
 
 
-def books_sum(books: FrameBooks) -> str:
+def books_sum(books: FrameCounts) -> str:
     """The books as the sum that they are, by reason."""
     parts = [f"{books.analysed} analysed"]
     parts += [f"{count} skipped {reason}" for reason, count in sorted(books.skipped.items()) if count]

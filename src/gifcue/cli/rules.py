@@ -41,8 +41,8 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a reaction and line.")] = False,
 ) -> None:
     """Tell which GIF a reaction would get, and why."""
-    from gifcue.config import load_settings
     from gifcue.rules import Chooser, load_book
+    from gifcue.server.config import load_settings
 
     settings = load_settings(config)
     chooser = Chooser(
@@ -77,8 +77,8 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a mistake and line.")] = False,
 ) -> None:
     """Name every mistake in a rule book, with its line. Exit code 1 where there is one."""
-    from gifcue.config import load_settings
     from gifcue.rules import check_book, default_book_path, gifs_folder
+    from gifcue.server.config import load_settings
 
     settings = load_settings(config)
     path = book or settings.rules.book or default_book_path()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from gifcue.detect.settings import PoolSettings
+    from gifcue.detect.settings import DetectSettings
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
@@ -36,7 +36,7 @@ def serve(
 
     What is given here goes over the environment (GIFCUE_SERVER__LISTEN=…), and that over the file.
     """
-    from gifcue.config import load_settings
+    from gifcue.server.config import load_settings
 
     overrides: dict[str, dict[str, Any]] = {}
     for table, field, value in (
@@ -58,7 +58,7 @@ def serve(
     raise typer.Exit(run(settings))
 
 
-def check_model(detect: PoolSettings) -> None:
+def check_model(detect: DetectSettings) -> None:
     """A model that is not there is the user's mistake: told in a line, not by a worker that fails to start."""
     from gifcue.detect.metadata import read_metadata
     from gifcue.errors import ModelError

@@ -39,7 +39,7 @@ def settings(
     `reactions.labels.smile.start` is `start` in the table `[reactions.labels.smile]` of the file, and
     `GIFCUE_REACTIONS__LABELS__SMILE__START` in the environment. Secrets are not shown.
     """
-    from gifcue.config import load_settings
+    from gifcue.server.config import load_settings
 
     found = [
         each

@@ -74,7 +74,7 @@ def _page(target: str, now: ServerStatus) -> RenderableType:
         )
     head.add_row("up", _span(now.uptime_s))
     head.add_row("streams", f"{now.streams}, {now.participants} participants")
-    balance = "" if now.books.balanced else "  [bold red]do not balance[/]"
+    balance = "" if now.books.is_consistent else "  [bold red]do not balance[/]"
     head.add_row("books", escape(books_sum(now.books)) + balance)
     head.add_row(
         "latency", f"{now.latency_p50_ms:.1f} ms median, {now.latency_p95_ms:.1f} ms 95th percentile"

@@ -21,10 +21,10 @@ from gifcue.client import (
     StreamOptions,
 )
 from gifcue.client.exceptions import ClientError
-from gifcue.client.pacing import POLL_S, ClosedLoop, Pacer, RealTime, Unpaced
-from gifcue.client.reading import reading
-from gifcue.client.source import is_live
 from gifcue.errors import ConfigError
+from gifcue.ingest.pacing import POLL_S, ClosedLoop, Pacer, RealTime, Unpaced
+from gifcue.ingest.reader import reading
+from gifcue.ingest.source import is_live
 
 # Seconds that the end of a source waits for its last frames to be judged.
 DRAIN_S = 10.0

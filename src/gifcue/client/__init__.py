@@ -7,14 +7,20 @@
             async for event in stream.events():
                 ...
 
-`client.reconnecting(…)` opens a stream that outlives its connections. `gifcue.client.source` reads a file,
-URL or camera as encoded packets, and `gifcue.client.pacing` sends them in time; both need PyAV and are
+`client.reconnecting(…)` opens a stream that outlives its connections. `gifcue.ingest.source` reads a file,
+URL or camera as encoded packets, and `gifcue.ingest.pacing` sends them in time; both need PyAV and are
 imported by name.
 """
 
 from gifcue.client.backoff import Backoff
 from gifcue.client.client import ReactionClient
-from gifcue.client.events import (
+from gifcue.client.options import ConnectionOptions, StreamOptions, SubjectPolicy, TlsOptions
+from gifcue.client.participant import Participant
+from gifcue.client.reconnecting import ReconnectingStream
+from gifcue.client.rejoining import ReconnectingParticipant
+from gifcue.client.stream import ReactionStream
+from gifcue.media.codecs import Codec
+from gifcue.protocol.events import (
     AnnotatedImage,
     Annotation,
     Box,
@@ -23,7 +29,7 @@ from gifcue.client.events import (
     Event,
     Fault,
     FaultCode,
-    FrameBooks,
+    FrameCounts,
     FrameDecided,
     Gif,
     KeyframeRequested,
@@ -38,12 +44,6 @@ from gifcue.client.events import (
     Statistics,
     WorkerState,
 )
-from gifcue.client.options import ConnectionOptions, StreamOptions, SubjectPolicy, TlsOptions
-from gifcue.client.participant import Participant
-from gifcue.client.reconnecting import ReconnectingStream
-from gifcue.client.rejoining import ReconnectingParticipant
-from gifcue.client.stream import ReactionStream
-from gifcue.media.codecs import Codec
 
 __all__ = [
     "AnnotatedImage",
@@ -57,7 +57,7 @@ __all__ = [
     "Event",
     "Fault",
     "FaultCode",
-    "FrameBooks",
+    "FrameCounts",
     "FrameDecided",
     "Gif",
     "KeyframeRequested",

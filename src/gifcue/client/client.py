@@ -11,12 +11,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gifcue.client.backoff import Backoff
 from gifcue.client.convert import annotated_of, status_of
-from gifcue.client.events import AnnotatedImage, ServerStatus
 from gifcue.client.exceptions import ClientError, error_of
 from gifcue.client.options import ConnectionOptions, StreamOptions
 from gifcue.client.participant import KeyframeCallback
 from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.stream import ReactionStream
+from gifcue.protocol.events import AnnotatedImage, ServerStatus
 from gifcue.v1 import (
     operator_service_pb2,
     operator_service_pb2_grpc,

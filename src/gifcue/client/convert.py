@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gifcue.client.events import (
+from gifcue.client.options import StreamOptions
+from gifcue.media.codecs import Codec
+from gifcue.protocol.events import (
     AnnotatedImage,
     Annotation,
     Box,
     Draining,
     Fault,
     FaultCode,
-    FrameBooks,
+    FrameCounts,
     FrameDecided,
     Gif,
     KeyframeRequested,
@@ -26,8 +28,6 @@ from gifcue.client.events import (
     Statistics,
     WorkerState,
 )
-from gifcue.client.options import StreamOptions
-from gifcue.media.codecs import Codec
 from gifcue.v1 import media_pb2, operator_service_pb2, reaction_service_pb2
 
 
@@ -187,8 +187,8 @@ def _fault(fault: reaction_service_pb2.ParticipantFault) -> Fault:
     )
 
 
-def _books(books: reaction_service_pb2.FrameBooks) -> FrameBooks:
-    return FrameBooks(
+def _books(books: reaction_service_pb2.FrameBooks) -> FrameCounts:
+    return FrameCounts(
         received=books.received,
         analysed=books.analysed,
         skipped=dict(books.skipped),

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 
-from gifcue.client.events import Event, FrameDecided, Phase, Reaction
+from gifcue.protocol.events import Event, FrameDecided, Phase, Reaction
 
 # A caller that reads slowly or not at all loses HOLDING and decisions on frames beyond this backlog, and
 # nothing else: they are only worth having while they are fresh, while a STARTED without its ENDED would leave

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from gifcue.client.events import KeyframeRequested
 from gifcue.media.codecs import Codec
+from gifcue.protocol.events import KeyframeRequested
 from gifcue.v1 import media_pb2, reaction_service_pb2
 
 if TYPE_CHECKING:

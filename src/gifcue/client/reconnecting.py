@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import Self
 
 from gifcue.client.backoff import Backoff
-from gifcue.client.events import Disconnected, Draining, Event, KeyframeRequested, Ready, Statistics
 from gifcue.client.exceptions import (
     ClientError,
     ServerError,
@@ -25,6 +24,7 @@ from gifcue.client.participant import KeyframeCallback
 from gifcue.client.rejoining import ReconnectingParticipant
 from gifcue.client.stream import ReactionStream
 from gifcue.media.codecs import Codec
+from gifcue.protocol.events import Disconnected, Draining, Event, KeyframeRequested, Ready, Statistics
 
 
 class ReconnectingStream:

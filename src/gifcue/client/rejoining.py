@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 
-from gifcue.client.events import KeyframeRequested
 from gifcue.client.exceptions import ClientError
 from gifcue.client.participant import RTP_CLOCK_HZ, KeyframeCallback, Participant
 from gifcue.client.stream import ReactionStream
 from gifcue.media.codecs import Codec
+from gifcue.protocol.events import KeyframeRequested
 
 # The reason of a keyframe request that this side makes, not the server.
 RECONNECTED = "reconnected"

@@ -18,7 +18,6 @@ import grpc.aio
 
 from gifcue.client.convert import config_of, event_of, join_of
 from gifcue.client.ending import Ending
-from gifcue.client.events import Event, KeyframeRequested, Ready, Statistics
 from gifcue.client.exceptions import (
     ClientError,
     ServerTimeout,
@@ -30,6 +29,7 @@ from gifcue.client.options import ConnectionOptions, StreamOptions
 from gifcue.client.outbox import Outbox
 from gifcue.client.participant import KeyframeCallback, Participant
 from gifcue.media.codecs import Codec
+from gifcue.protocol.events import Event, KeyframeRequested, Ready, Statistics
 from gifcue.v1 import reaction_service_pb2
 from gifcue.v1.reaction_service_pb2 import StreamReactionsRequest
 

@@ -8,8 +8,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from gifcue.delivery.courier import Courier, CourierStatistics
 from gifcue.delivery.eyeson import EyesonSink, is_fetched, video_of
+from gifcue.delivery.queue import DeliveryQueue, DeliveryStatistics
 from gifcue.delivery.settings import CourierSettings, DeliverySettings
 from gifcue.delivery.sink import Cue, Sink
 from gifcue.delivery.webhook import WebhookSink
@@ -35,7 +35,7 @@ class Dispatcher:
             sinks.append((EyesonSink(settings.eyeson), settings.eyeson.courier))
         self._plays = settings.eyeson is not None
         self._couriers = [
-            Courier(sink, courier, clock=clock, sleep=sleep, uniform=uniform) for sink, courier in sinks
+            DeliveryQueue(sink, courier, clock=clock, sleep=sleep, uniform=uniform) for sink, courier in sinks
         ]
 
     def hand(self, cue: Cue) -> None:
@@ -56,7 +56,7 @@ class Dispatcher:
         """Waits for what is open, at most `timeout_s`, and counts the rest as dead."""
         await asyncio.gather(*(courier.stop(timeout_s) for courier in self._couriers))
 
-    def statistics(self) -> tuple[CourierStatistics, ...]:
+    def statistics(self) -> tuple[DeliveryStatistics, ...]:
         """One entry a sink."""
         return tuple(courier.statistics() for courier in self._couriers)
 

@@ -6,7 +6,8 @@ Importing this package loads numpy and nothing heavier; a backend is imported wh
 from __future__ import annotations
 
 from gifcue.detect.detector import Detector, DetectorConfig, ModelInfo, open_detector
-from gifcue.detect.regions import Box, Detection, Region, flatten, group
+from gifcue.detect.regions import Detection, Region, flatten, group
+from gifcue.protocol.geometry import Box
 
 __all__ = [
     "Box",

@@ -28,7 +28,7 @@ class DetectorConfig:
     `threads` are the interpreter's, and 1 by choice: workers scale by processes, and two interpreters that
     share cores by threads are slower than two that do not. `max_faces` and `max_hands` bound the crops of
     one frame, best first, so that a poster of faces cannot stall a batch. `heads` are files of light heads
-    (`gifcue.detect.heads`): gestures that a user taught, beside the model's own. `score_floor` is the score in
+    (`gifcue.detect.gesture_classifier`): gestures that a user taught. `score_floor` is the score in
     finding below which nothing gets a close look, the model's own where unset: a close look costs a third of
     finding, and what scores low there hardly ever passes a threshold after it. `precision` is that of LiteRT's
     convolutions: `int8` takes the quantised networks that lie beside the float ones, where there are any.

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.detect import glue
+from gifcue.detect import processing
 from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
-from gifcue.detect.heads import read_head, taught, with_heads
+from gifcue.detect.gesture_classifier import read_head, taught, with_heads
 from gifcue.detect.metadata import Metadata, read_metadata
 from gifcue.detect.regions import KINDS, Box, Kind, Region
 from gifcue.errors import ConfigError, ModelError
@@ -108,31 +108,31 @@ class LiteRtDetector:
         """
         height, width = frame.shape[:2]
         info = self._metadata.info
-        fit = glue.Letterbox.fit(width, height, info.input_width, info.input_height)
-        scene = glue.letterbox(frame, fit, info.input_width, info.input_height)
+        fit = processing.Letterbox.fit(width, height, info.input_width, info.input_height)
+        scene = processing.letterbox(frame, fit, info.input_width, info.input_height)
         maps = self._networks["detector"](scene)
         if "heat" in maps:
-            maps = glue.activate(maps["heat"], maps["reach"], self._score_floor)
+            maps = processing.activate(maps["heat"], maps["reach"], self._score_floor)
         seen: list[Seen] = []
         for channel, kind in enumerate(KINDS):
             limit = self._config.max_faces if kind == "face" else self._config.max_hands
-            scores, boxes = glue.peaks(
+            scores, boxes = processing.peaks(
                 maps["scores"][..., channel],
                 maps["sides"][..., channel * 4 : channel * 4 + 4],
                 self._score_floor,
                 4 * limit,
             )
             stage = self._metadata.stages[kind]
-            for number in glue.suppress(boxes, self._metadata.nms_iou, limit):
+            for number in processing.suppress(boxes, self._metadata.nms_iou, limit):
                 box = fit.to_frame(boxes[number : number + 1])[0]
-                outputs = self._networks[kind](glue.crop(frame, box, stage.margin, stage.size))
-                points = glue.from_crop(outputs["landmarks"], box, stage.margin, 1, 1)
-                placed = glue.refine(box, points, stage.refinement.weight, stage.refinement.scale)
+                outputs = self._networks[kind](processing.crop(frame, box, stage.margin, stage.size))
+                points = processing.from_crop(outputs["landmarks"], box, stage.margin, 1, 1)
+                placed = processing.refine(box, points, stage.refinement.weight, stage.refinement.scale)
                 seen.append(Seen(kind, box, placed, float(scores[number]), outputs))
         return seen
 
     def _regions(self, frame: Frame) -> list[Region]:
-        frame = glue.shrink(frame, self._metadata.longest_px)
+        frame = processing.shrink(frame, self._metadata.longest_px)
         height, width = frame.shape[:2]
         regions: list[Region] = []
         everything = self.look(frame)
@@ -148,18 +148,18 @@ class LiteRtDetector:
                 continue
             # Two boxes that the detector kept apart may be one hand once its landmarks are known.
             placed = np.stack([seen.placed for _, seen in scored])
-            for number in glue.suppress(placed, self._metadata.nms_iou, len(scored)):
+            for number in processing.suppress(placed, self._metadata.nms_iou, len(scored)):
                 regions.append(self._region(*scored[number], width, height))
         return sorted(regions, key=lambda region: -region.score)
 
     def _region(self, score: float, seen: Seen, width: int, height: int) -> Region:
         stage, outputs = self._metadata.stages[seen.kind], seen.outputs
         chances = stage.calibration.probabilities(outputs["by_shape"][None], outputs["by_sight"][None])[0]
-        landmarks = glue.from_crop(outputs["landmarks"], seen.box, stage.margin, width, height)
+        landmarks = processing.from_crop(outputs["landmarks"], seen.box, stage.margin, width, height)
         shown = {label: float(chance) for label, chance in zip(stage.labels, chances[1:], strict=True)}
         if seen.kind == "hand":
             shown.update(taught(self._heads, landmarks, width / height))
-        clarity = glue.clarity(seen.placed, stage.smallest_px)
+        clarity = processing.clarity(seen.placed, stage.smallest_px)
         shown = {label: chance * clarity for label, chance in shown.items()}
         return Region(seen.kind, to_box(seen.placed, width, height), score, shown, landmarks)
 

@@ -72,7 +72,7 @@ class Refinement:
 class CropStage:
     """The close look at one kind of region: crops of `size` pixels, `margin` times the box.
 
-    What a region smaller than `smallest_px` (longer side, frame pixels) shows is not told (`glue.clarity`).
+    What a region smaller than `smallest_px` (longer side, frame pixels) shows is not told (`processing.clarity`).
     """
 
     size: int

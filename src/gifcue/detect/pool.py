@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from gifcue.detect.detector import ModelInfo
 from gifcue.detect.regions import Region
 from gifcue.detect.scheduler import Scheduler, SchedulerStatistics, WaitingFrame
-from gifcue.detect.settings import PoolSettings
+from gifcue.detect.settings import DetectSettings
 from gifcue.detect.worker import Batch, InlinePicture, Judged, SlotPicture, WorkerInit
 from gifcue.errors import GifcueError, Unavailable, WorkerLost, WorkerStartError
 from gifcue.workers.arena import Arena
@@ -95,7 +95,7 @@ class DetectorPool:
 
     def __init__(
         self,
-        settings: PoolSettings,
+        settings: DetectSettings,
         arena: Arena,
         supervision: SupervisionSettings,
         on_result: Callable[[DetectResult], None],

@@ -14,6 +14,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from gifcue.protocol.geometry import Box
+
 Kind = Literal["face", "hand"]
 Landmarks = npt.NDArray[np.float32]
 
@@ -22,42 +24,6 @@ KINDS: tuple[Kind, Kind] = ("face", "hand")
 DEFAULT_THRESHOLD = 0.5
 # An attribute's box belongs to the region that it overlaps most, if it overlaps one at least this much.
 MIN_GROUP_IOU = 0.4
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle in shares of the frame, 0..1, y downwards."""
-
-    ymin: float
-    xmin: float
-    ymax: float
-    xmax: float
-
-    @property
-    def height(self) -> float:
-        return max(0.0, self.ymax - self.ymin)
-
-    @property
-    def width(self) -> float:
-        return max(0.0, self.xmax - self.xmin)
-
-    @property
-    def area(self) -> float:
-        return self.height * self.width
-
-    @property
-    def center(self) -> tuple[float, float]:
-        """(y, x)."""
-        return (self.ymin + self.ymax) / 2, (self.xmin + self.xmax) / 2
-
-    def iou(self, other: Box) -> float:
-        """Intersection over union, 0..1; 0 where either is empty."""
-        height = min(self.ymax, other.ymax) - max(self.ymin, other.ymin)
-        width = min(self.xmax, other.xmax) - max(self.xmin, other.xmin)
-        if height <= 0.0 or width <= 0.0:
-            return 0.0
-        shared = height * width
-        return shared / (self.area + other.area - shared)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

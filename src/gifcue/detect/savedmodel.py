@@ -16,10 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
-from gifcue.detect.glue import clarity, shrink
-from gifcue.detect.heads import read_head, taught, with_heads
+from gifcue.detect.gesture_classifier import read_head, taught, with_heads
 from gifcue.detect.labels import read_label_map
 from gifcue.detect.metadata import LABEL_MAP, METADATA, read_metadata
+from gifcue.detect.processing import clarity, shrink
 from gifcue.detect.regions import DEFAULT_THRESHOLD, KINDS, Box, Detection, Kind, Region, group
 from gifcue.errors import ConfigError, ModelError
 

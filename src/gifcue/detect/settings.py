@@ -19,7 +19,7 @@ def default_model_dir() -> Path:
     return beside if (beside / "label_map.pbtxt").is_file() else Path("models")
 
 
-class PoolSettings(BaseModel):
+class DetectSettings(BaseModel):
     """The detector workers and their batches."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -17,26 +17,29 @@ from gifcue.detect.detector import ModelInfo
 from gifcue.detect.pool import DetectorPool, DetectResult, ResultKind
 from gifcue.detect.regions import Region
 from gifcue.detect.worker import InlinePicture, SlotPicture
+from gifcue.engine.accounting import Ticket
 from gifcue.engine.latency import LatencyRecorder, LatencyStatistics
-from gifcue.engine.ledger import Books, Ticket
 from gifcue.engine.notices import ReactionNotice, Sink
 from gifcue.engine.pace import AnalysisPace
 from gifcue.engine.participant import EncodedFrame, Participant
 from gifcue.engine.session import Session, SessionSettings
 from gifcue.engine.settings import LimitSettings
-from gifcue.errors import ConfigError, FaultReason, MediaError, Unavailable
+from gifcue.errors import ConfigError, MediaError, Unavailable
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped, Unit
 from gifcue.media.pool import DecodePool
 from gifcue.media.settings import MediaSettings
-from gifcue.reactions.events import Phase, PolicyEvent
-from gifcue.reactions.settings import PolicySettings, SubjectPolicy
+from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.phases import Phase
+from gifcue.protocol.reasons import DropReason
+from gifcue.reactions.events import PolicyEvent
+from gifcue.reactions.settings import ReactionSettings, SubjectPolicy
 from gifcue.rules.chooser import Choice, Chooser
 from gifcue.workers.supervised import WorkerStatistics
 
 _LOSSES = {
-    ResultKind.SUPERSEDED: FaultReason.SUPERSEDED,
-    ResultKind.FAILED: FaultReason.DETECT_FAILED,
-    ResultKind.WORKER_LOST: FaultReason.DETECT_WORKER_LOST,
+    ResultKind.SUPERSEDED: DropReason.SUPERSEDED,
+    ResultKind.FAILED: DropReason.DETECT_FAILED,
+    ResultKind.WORKER_LOST: DropReason.DETECT_WORKER_LOST,
 }
 
 
@@ -46,7 +49,7 @@ class EngineStatistics:
 
     sessions: int
     participants: int
-    books: Books
+    books: FrameCounts
     reactions: dict[str, int]
     latency: LatencyStatistics
     analysis_fps: float
@@ -69,7 +72,7 @@ class Engine:
     def __init__(
         self,
         limits: LimitSettings,
-        policies: Callable[[str], tuple[str, PolicySettings]],
+        policies: Callable[[str], tuple[str, ReactionSettings]],
         chooser: Callable[[], Chooser],
         clock: Callable[[], float],
         ids: Callable[[], str],
@@ -92,7 +95,7 @@ class Engine:
         self._sessions: dict[str, Session] = {}
         self._closing: dict[str, Session] = {}
         self._routes: dict[int, tuple[Session, Participant]] = {}
-        self._closed_books = Books()
+        self._closed_books = FrameCounts()
         self._reactions: Counter[str] = Counter()
         self._latency = LatencyRecorder()
         self._decode: DecodePool
@@ -182,7 +185,7 @@ class Engine:
     def participant_count(self) -> int:
         return sum(session.participant_count for session in self._sessions.values())
 
-    def reaction_labels(self, policy: PolicySettings) -> tuple[str, ...]:
+    def reaction_labels(self, policy: ReactionSettings) -> tuple[str, ...]:
         """The labels that can become reactions: the policy knows how, and the model sees them."""
         return tuple(label for label in self.model.labels if label in policy.reaction_labels)
 
@@ -246,7 +249,7 @@ class Engine:
         size = len(image)
         if not 0 < size <= self.limits.max_frame_bytes:
             message = f"expected a picture of 1 to {self.limits.max_frame_bytes} bytes, got {size}"
-            raise MediaError(FaultReason.FRAME_TOO_LARGE if size else FaultReason.EMPTY_PAYLOAD, message)
+            raise MediaError(DropReason.FRAME_TOO_LARGE if size else DropReason.EMPTY_PAYLOAD, message)
         still = await self._decode.still(image)
         try:
             regions = await self._detect.annotate(
@@ -306,7 +309,7 @@ class Engine:
                 self._decode.pace(self._pace.fps)
         else:
             reason = _LOSSES[result.kind]
-            if reason is FaultReason.SUPERSEDED and self._pace.superseded(self._clock()):
+            if reason is DropReason.SUPERSEDED and self._pace.superseded(self._clock()):
                 self._decode.pace(self._pace.fps)
             session.dropped(participant, result.token, reason, result.message, needs_keyframe=False)
         self._settle(session)
@@ -319,7 +322,7 @@ class Engine:
         return EngineStatistics(
             sessions=len(self._sessions),
             participants=self.participant_count,
-            books=Books.total([self._closed_books, *(session.books() for session in sessions)]),
+            books=FrameCounts.total([self._closed_books, *(session.books() for session in sessions)]),
             reactions=dict(self._reactions),
             latency=self._latency.statistics(),
             analysis_fps=self._pace.fps,
@@ -329,4 +332,4 @@ class Engine:
     def _settle(self, session: Session) -> None:
         if session.session_id in self._closing and session.is_idle:
             del self._closing[session.session_id]
-            self._closed_books = Books.total([self._closed_books, session.books()])
+            self._closed_books = FrameCounts.total([self._closed_books, session.books()])

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gifcue.errors import FaultReason
+from gifcue.protocol.reasons import DropReason
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """`drop` is why the frame may not pass, None where it may; `gap` tells that the sequence broke here."""
 
-    drop: FaultReason | None = None
+    drop: DropReason | None = None
     gap: bool = False
 
 
@@ -47,16 +47,16 @@ class KeyframeGate:
         is_late = self._expected is not None and sequence < self._expected
         if is_late and not stands_alone:
             # A duplicate, or one overtaken on the way. What came after it has been decoded without it already.
-            return Verdict(drop=FaultReason.SEQUENCE_GAP, gap=True)
+            return Verdict(drop=DropReason.SEQUENCE_GAP, gap=True)
         self._expected = sequence + 1
         if stands_alone:
             self._waiting = False
             return Verdict(gap=gap)
         if gap:
             self._waiting = True
-            return Verdict(drop=FaultReason.SEQUENCE_GAP, gap=True)
+            return Verdict(drop=DropReason.SEQUENCE_GAP, gap=True)
         if self._waiting:
-            return Verdict(drop=FaultReason.AWAITING_KEYFRAME)
+            return Verdict(drop=DropReason.AWAITING_KEYFRAME)
         return Verdict()
 
 

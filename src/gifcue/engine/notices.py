@@ -2,45 +2,12 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from typing import Protocol
 
-from gifcue.errors import FaultReason
+from gifcue.protocol.reasons import FaultCode
 from gifcue.reactions.events import PolicyEvent
 from gifcue.rules.chooser import Choice
-
-
-class FaultKind(enum.StrEnum):
-    """What can be wrong with one participant or one frame. The wire's FaultCode has the same names."""
-
-    UNKNOWN_PARTICIPANT = "unknown_participant"
-    UNSUPPORTED_CODEC = "unsupported_codec"
-    INVALID_EXTRADATA = "invalid_extradata"
-    INVALID_LABEL = "invalid_label"
-    TOO_MANY_PARTICIPANTS = "too_many_participants"
-    INVALID_ARGUMENT = "invalid_argument"
-    EMPTY_PAYLOAD = "empty_payload"
-    FRAME_TOO_LARGE = "frame_too_large"
-    INVALID_DATA = "invalid_data"
-    RESOLUTION_TOO_LARGE = "resolution_too_large"
-    SEQUENCE_GAP = "sequence_gap"
-    WORKER_LOST = "worker_lost"
-    OVERLOAD = "overload"
-
-
-# The losses that the media server should hear of. The others are either asked of it otherwise (rate_limit: SlowDown),
-# follow from one of these (awaiting_keyframe), or are the server's own choice (superseded, not_allowed ...).
-FAULTS_BY_REASON = {
-    FaultReason.UNKNOWN_PARTICIPANT: FaultKind.UNKNOWN_PARTICIPANT,
-    FaultReason.EMPTY_PAYLOAD: FaultKind.EMPTY_PAYLOAD,
-    FaultReason.FRAME_TOO_LARGE: FaultKind.FRAME_TOO_LARGE,
-    FaultReason.INVALID_DATA: FaultKind.INVALID_DATA,
-    FaultReason.RESOLUTION_TOO_LARGE: FaultKind.RESOLUTION_TOO_LARGE,
-    FaultReason.SEQUENCE_GAP: FaultKind.SEQUENCE_GAP,
-    FaultReason.DECODE_WORKER_LOST: FaultKind.WORKER_LOST,
-    FaultReason.OVERLOAD: FaultKind.OVERLOAD,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +64,7 @@ class FaultNotice:
     """Something is wrong; stands for `count` such faults."""
 
     participant_id: str
-    kind: FaultKind
+    kind: FaultCode
     message: str
     sequence: int
     count: int
@@ -120,10 +87,10 @@ class FaultReporter:
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
-        self._last: dict[tuple[str, FaultKind], tuple[float, int]] = {}
+        self._last: dict[tuple[str, FaultCode], tuple[float, int]] = {}
 
     def report(
-        self, participant_id: str, kind: FaultKind, message: str, *, sequence: int, now_s: float
+        self, participant_id: str, kind: FaultCode, message: str, *, sequence: int, now_s: float
     ) -> FaultNotice | None:
         """A notice to send, or None when one was sent less than an interval ago."""
         key = (participant_id, kind)

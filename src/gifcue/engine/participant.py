@@ -6,13 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gifcue.detect.regions import Region
+from gifcue.engine.accounting import FrameAccounting, Ticket
 from gifcue.engine.gate import KeyframeGate, RateGate
 from gifcue.engine.latency import LatencyRecorder, LatencyStatistics
-from gifcue.engine.ledger import Books, Ledger, Ticket
 from gifcue.engine.settings import LimitSettings
-from gifcue.errors import FaultReason, SkipReason
 from gifcue.media.codecs import Codec, is_keyframe
-from gifcue.reactions.events import Phase, PolicyEvent
+from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.phases import Phase
+from gifcue.protocol.reasons import DropReason, SkipReason
+from gifcue.reactions.events import PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
 
 DEFAULT_CLOCK_HZ = 90_000  # RTP's clock of video
@@ -34,7 +36,7 @@ class EncodedFrame:
 class Refusal:
     """A frame that goes no further, and why in words."""
 
-    reason: FaultReason
+    reason: DropReason
     message: str
 
 
@@ -51,7 +53,7 @@ class ParticipantStatistics:
     """A participant's figures."""
 
     participant_id: str
-    books: Books
+    books: FrameCounts
     reactions: int
     latency: LatencyStatistics
 
@@ -72,7 +74,7 @@ class Participant:
         self.key = key
         self.participant_id = participant_id
         self.codec = codec
-        self.ledger = Ledger()
+        self.ledger = FrameAccounting()
         self.gate = KeyframeGate(intra_only=codec.is_intra_only)
         self.policy = policy
         self._allowed = allowed
@@ -133,21 +135,21 @@ class Participant:
         verdict = self.gate.judge(frame.sequence, keyframe=keyframe)
         refusal: Refusal | None = None
         if not self.is_allowed:
-            refusal = Refusal(FaultReason.NOT_ALLOWED, "no label is allowed for this participant")
+            refusal = Refusal(DropReason.NOT_ALLOWED, "no label is allowed for this participant")
         elif size == 0:
-            refusal = Refusal(FaultReason.EMPTY_PAYLOAD, "expected an encoded access unit, got 0 bytes")
+            refusal = Refusal(DropReason.EMPTY_PAYLOAD, "expected an encoded access unit, got 0 bytes")
         elif size > self._limits.max_frame_bytes:
             refusal = Refusal(
-                FaultReason.FRAME_TOO_LARGE,
+                DropReason.FRAME_TOO_LARGE,
                 f"expected at most {self._limits.max_frame_bytes} bytes a frame, got {size}",
             )
         elif not self._rate.admits(frame.pts / (frame.clock_hz or DEFAULT_CLOCK_HZ)):
             refusal = Refusal(
-                FaultReason.RATE_LIMIT, f"expected at most {self._limits.max_fps} frames a second"
+                DropReason.RATE_LIMIT, f"expected at most {self._limits.max_fps} frames a second"
             )
         elif verdict.drop is None and buffered_bytes + size > self._limits.max_buffered_bytes:
             refusal = Refusal(
-                FaultReason.OVERLOAD,
+                DropReason.OVERLOAD,
                 f"expected at most {self._limits.max_buffered_bytes} bytes waiting for the decoder, "
                 f"got {buffered_bytes + size}",
             )
@@ -155,13 +157,13 @@ class Participant:
             # The decoder never sees this frame, so it must not see the ones that build on it.
             self.gate.close()
             return refusal
-        if verdict.drop is FaultReason.SEQUENCE_GAP:
+        if verdict.drop is DropReason.SEQUENCE_GAP:
             return Refusal(verdict.drop, f"sequence number {frame.sequence} does not follow the one before")
         if verdict.drop is not None and frame.keyframe:
             message = (
                 f"expected a keyframe of {self.codec.name} as its flag says, got bytes that begin like none"
             )
-            return Refusal(FaultReason.INVALID_DATA, message)
+            return Refusal(DropReason.INVALID_DATA, message)
         if verdict.drop is not None:
             return Refusal(verdict.drop, "waiting for a keyframe")
         return None
@@ -203,7 +205,7 @@ class Participant:
             decided.append(self._decided(heir[0], self.policy.inherit(heir[1]), heir[1]))
         return decided
 
-    def dropped(self, token: int, reason: FaultReason) -> Ticket:
+    def dropped(self, token: int, reason: DropReason) -> Ticket:
         """A frame was lost to analysis."""
         self._pending.pop(token, None)
         # What was skipped as similar to a lost picture has nothing to inherit.

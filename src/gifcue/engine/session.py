@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gifcue.detect.regions import Region
-from gifcue.engine.ledger import Books, Ledger, Ticket
+from gifcue.engine.accounting import FrameAccounting, Ticket
 from gifcue.engine.notices import (
-    FAULTS_BY_REASON,
     DecisionNotice,
     DrainNotice,
-    FaultKind,
     FaultReporter,
     KeyframeNotice,
     ReactionNotice,
@@ -22,11 +20,13 @@ from gifcue.engine.notices import (
     SlowDownNotice,
 )
 from gifcue.engine.participant import Decided, EncodedFrame, Participant, ParticipantStatistics, Refusal
-from gifcue.errors import FaultReason, SkipReason
 from gifcue.media.codecs import Codec, extradata_fault
-from gifcue.reactions.events import Phase, PolicyEvent
+from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.phases import Phase
+from gifcue.protocol.reasons import FAULT_CODES, DropReason, FaultCode, SkipReason
+from gifcue.reactions.events import PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
-from gifcue.reactions.settings import PolicySettings
+from gifcue.reactions.settings import ReactionSettings
 
 if TYPE_CHECKING:
     from gifcue.engine.engine import Engine
@@ -41,7 +41,7 @@ class SessionSettings:
 
     room_id: str
     preset: str
-    policy: PolicySettings
+    policy: ReactionSettings
     send_holding: bool
     send_decisions: bool = False
 
@@ -67,8 +67,8 @@ class Session:
         # Those that left or were replaced while frames of theirs were in flight, by key, until the last one ends.
         self._leaving: dict[int, Participant] = {}
         self._left: deque[ParticipantStatistics] = deque()
-        self._forgotten: list[Books] = []
-        self._strays = Ledger()
+        self._forgotten: list[FrameCounts] = []
+        self._strays = FrameAccounting()
         self._faults = FaultReporter(self._limits.fault_interval_s)
         self._slow_down_s: dict[str, float] = {}
         self._is_draining = False
@@ -83,7 +83,7 @@ class Session:
             present = self._participants.get(participant_id)
             if present is not None:
                 self._take_back(present, labels)
-            kind, message = problem or (FaultKind.UNSUPPORTED_CODEC, "expected a codec")
+            kind, message = problem or (FaultCode.UNSUPPORTED_CODEC, "expected a codec")
             self._fault(participant_id[: self._limits.max_name_bytes], kind, message)
             return
         if participant_id in self._participants:
@@ -103,7 +103,7 @@ class Session:
         unknown = self._unknown_labels(labels)
         if unknown is not None:
             self._take_back(participant, labels)
-            self._fault(participant_id, FaultKind.INVALID_LABEL, unknown)
+            self._fault(participant_id, FaultCode.INVALID_LABEL, unknown)
             return
         was_allowed = participant.is_allowed
         self._allow(participant, frozenset(labels))
@@ -131,12 +131,12 @@ class Session:
         """One access unit."""
         participant = self._participants.get(frame.participant_id)
         if participant is None:
-            self._strays.refuse(FaultReason.UNKNOWN_PARTICIPANT)
+            self._strays.refuse(DropReason.UNKNOWN_PARTICIPANT)
             message = "expected a participant that joined this stream, got a frame of another"
-            self._fault(frame.participant_id, FaultKind.UNKNOWN_PARTICIPANT, message, frame.sequence)
+            self._fault(frame.participant_id, FaultCode.UNKNOWN_PARTICIPANT, message, frame.sequence)
             return
         if self._is_draining:
-            participant.ledger.refuse(FaultReason.DRAINING)
+            participant.ledger.refuse(DropReason.DRAINING)
             return
         admitted = participant.admit(frame, self._engine.buffered_bytes(participant))
         if isinstance(admitted, Refusal):
@@ -149,9 +149,9 @@ class Session:
         present = [*self._participants.values(), *self._leaving.values()]
         return [*self._left, *(participant.statistics() for participant in present)]
 
-    def books(self) -> Books:
+    def books(self) -> FrameCounts:
         """The whole stream's, frames that named nobody included."""
-        return Books.total(
+        return FrameCounts.total(
             [*self._forgotten, self._strays.statistics(), *(each.books for each in self.statistics())]
         )
 
@@ -212,11 +212,11 @@ class Session:
         self._ended(participant)
 
     def dropped(
-        self, participant: Participant, token: int, reason: FaultReason, message: str, *, needs_keyframe: bool
+        self, participant: Participant, token: int, reason: DropReason, message: str, *, needs_keyframe: bool
     ) -> None:
         ticket = participant.dropped(token, reason)
         if participant.key not in self._leaving:
-            kind = FAULTS_BY_REASON.get(reason)
+            kind = FAULT_CODES.get(reason)
             if kind is not None:
                 self._fault(participant.participant_id, kind, message, ticket.sequence)
             if needs_keyframe:
@@ -227,7 +227,7 @@ class Session:
     def decoder_lost(self, participant: Participant) -> None:
         """The worker that held this participant's decoder is gone: a new one needs a keyframe to start."""
         participant.gate.close()
-        self._ask_keyframe(participant, FaultReason.DECODE_WORKER_LOST.value)
+        self._ask_keyframe(participant, DropReason.DECODE_WORKER_LOST.value)
 
     # Within
 
@@ -243,34 +243,34 @@ class Session:
 
     def _join_problem(
         self, participant_id: str, codec: Codec | None, extradata: bytes, labels: Sequence[str]
-    ) -> tuple[FaultKind, str] | None:
+    ) -> tuple[FaultCode, str] | None:
         limits = self._limits
         size = len(participant_id.encode())
         if not 0 < size <= limits.max_name_bytes:
             message = f"expected a participant's name of 1 to {limits.max_name_bytes} bytes, got {size}"
-            return FaultKind.INVALID_ARGUMENT, message
+            return FaultCode.INVALID_ARGUMENT, message
         if codec is None:
             names = ", ".join(each.name for each in Codec)
-            return FaultKind.UNSUPPORTED_CODEC, f"expected one of {names}, got a codec that is none of them"
+            return FaultCode.UNSUPPORTED_CODEC, f"expected one of {names}, got a codec that is none of them"
         if len(extradata) > limits.max_extradata_bytes:
             message = (
                 f"expected at most {limits.max_extradata_bytes} bytes of extradata, got {len(extradata)}"
             )
-            return FaultKind.INVALID_EXTRADATA, message
+            return FaultCode.INVALID_EXTRADATA, message
         wrong = extradata_fault(codec, extradata)
         if wrong is not None:
-            return FaultKind.INVALID_EXTRADATA, wrong
+            return FaultCode.INVALID_EXTRADATA, wrong
         unknown = self._unknown_labels(labels)
         if unknown is not None:
-            return FaultKind.INVALID_LABEL, unknown
+            return FaultCode.INVALID_LABEL, unknown
         if participant_id in self._participants:
             return None
         if len(self._participants) >= limits.max_participants_per_stream:
             message = f"expected at most {limits.max_participants_per_stream} participants on a stream"
-            return FaultKind.TOO_MANY_PARTICIPANTS, message
+            return FaultCode.TOO_MANY_PARTICIPANTS, message
         if self._engine.participant_count >= limits.max_participants:
             message = f"expected at most {limits.max_participants} participants on this server"
-            return FaultKind.TOO_MANY_PARTICIPANTS, message
+            return FaultCode.TOO_MANY_PARTICIPANTS, message
         return None
 
     def _unknown_labels(self, labels: Sequence[str]) -> str | None:
@@ -282,18 +282,18 @@ class Session:
         participant = self._participants.get(participant_id)
         if participant is None:
             message = "expected a participant that joined this stream, got an update of another"
-            self._fault(participant_id, FaultKind.UNKNOWN_PARTICIPANT, message)
+            self._fault(participant_id, FaultCode.UNKNOWN_PARTICIPANT, message)
         return participant
 
     def _refused(self, participant: Participant, frame: EncodedFrame, refusal: Refusal) -> None:
-        kind = FAULTS_BY_REASON.get(refusal.reason)
+        kind = FAULT_CODES.get(refusal.reason)
         if kind is not None:
             self._fault(participant.participant_id, kind, refusal.message, frame.sequence)
-        if refusal.reason in (FaultReason.RATE_LIMIT, FaultReason.OVERLOAD):
+        if refusal.reason in (DropReason.RATE_LIMIT, DropReason.OVERLOAD):
             self._slow_down(participant, refusal.reason)
         self._ask_keyframe(participant, refusal.reason.value)
 
-    def _slow_down(self, participant: Participant, reason: FaultReason) -> None:
+    def _slow_down(self, participant: Participant, reason: DropReason) -> None:
         now_s = self._clock()
         last_s = self._slow_down_s.get(participant.participant_id, -float("inf"))
         if now_s - last_s >= self._limits.keyframe_request_interval_s:
@@ -304,7 +304,7 @@ class Session:
         if participant.wants_keyframe_now():
             self._sink.put(KeyframeNotice(participant.participant_id, reason))
 
-    def _fault(self, participant_id: str, kind: FaultKind, message: str, sequence: int = 0) -> None:
+    def _fault(self, participant_id: str, kind: FaultCode, message: str, sequence: int = 0) -> None:
         notice = self._faults.report(participant_id, kind, message, sequence=sequence, now_s=self._clock())
         if notice is not None:
             self._sink.put(notice)
@@ -362,4 +362,4 @@ class Session:
         self._left.append(participant.statistics())
         self._slow_down_s.pop(participant.participant_id, None)
         while len(self._left) > self._limits.left_participants_kept:
-            self._forgotten = [Books.total([*self._forgotten, self._left.popleft().books])]
+            self._forgotten = [FrameCounts.total([*self._forgotten, self._left.popleft().books])]

@@ -17,8 +17,9 @@ import av
 import av.error
 import av.logging
 
-from gifcue.errors import FaultReason, MediaError
+from gifcue.errors import MediaError
 from gifcue.media.codecs import Codec, brings_parameter_sets, is_keyframe
+from gifcue.protocol.reasons import DropReason
 
 # Units whose time is remembered: more than any codec holds pictures back (16), and than are lost inside a
 # decoder.
@@ -83,11 +84,11 @@ class Decoder:
         """
         if not payload:
             # A packet without bytes would put FFmpeg's decoder in drain, for ever.
-            raise MediaError(FaultReason.EMPTY_PAYLOAD, "expected an encoded access unit, got 0 bytes")
+            raise MediaError(DropReason.EMPTY_PAYLOAD, "expected an encoded access unit, got 0 bytes")
         if self._awaiting:
             if not is_keyframe(self.codec, payload):
                 message = "expected a keyframe, got a unit that builds on others"
-                raise MediaError(FaultReason.AWAITING_KEYFRAME, message)
+                raise MediaError(DropReason.AWAITING_KEYFRAME, message)
             if brings_parameter_sets(self.codec, payload):
                 # Damaged ones may have taught FFmpeg to hold pictures back, which it never unlearns.
                 self._context = None
@@ -98,14 +99,14 @@ class Decoder:
         if not frames and self.codec is Codec.AV1:
             # A temporal unit always shows a picture; dav1d passes over what it does not know without a word.
             message = "expected an av1 temporal unit, got bytes that show no picture"
-            raise self._fault(FaultReason.INVALID_DATA, message)
+            raise self._fault(DropReason.INVALID_DATA, message)
         self._awaiting = False
         if not frames:
             return None
         frame = frames[-1]
         if frame.is_corrupt:
             message = f"expected sound {self.codec} data, got a damaged picture"
-            raise self._fault(FaultReason.INVALID_DATA, message)
+            raise self._fault(DropReason.INVALID_DATA, message)
         if frame.width * frame.height > self._max_pixels:
             raise self._too_large(frame.width, frame.height)
         return DecodedFrame(frame, self._times.get(frame.pts, pts_s))
@@ -148,13 +149,13 @@ class Decoder:
             return self._too_large(int(sizes[1]), int(sizes[2]))
         what = _what_it_is(self._extradata if self._context is None else b"")
         detail = text or getattr(error, "strerror", None) or str(error)
-        return self._fault(FaultReason.INVALID_DATA, f"expected {self.codec} data{what}, got: {detail[:200]}")
+        return self._fault(DropReason.INVALID_DATA, f"expected {self.codec} data{what}, got: {detail[:200]}")
 
     def _too_large(self, width: int, height: int) -> MediaError:
         message = f"expected at most {self._max_pixels} pixels, got {width}x{height}"
-        return self._fault(FaultReason.RESOLUTION_TOO_LARGE, message)
+        return self._fault(DropReason.RESOLUTION_TOO_LARGE, message)
 
-    def _fault(self, reason: FaultReason, message: str) -> MediaError:
+    def _fault(self, reason: DropReason, message: str) -> MediaError:
         if self.codec.is_intra_only:
             self._context = None
         else:

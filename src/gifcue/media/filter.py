@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from gifcue.errors import SkipReason
 from gifcue.media.settings import FilterSettings
 from gifcue.media.similarity import Comparer, Signature
+from gifcue.protocol.reasons import SkipReason
 
 # A clock that falls back by more than this was set anew; B-frames and jitter go back by less.
 CLOCK_RESET_S = 1.0

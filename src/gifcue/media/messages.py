@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from gifcue.errors import FaultReason, SkipReason
 from gifcue.media.codecs import Codec
 from gifcue.media.settings import MediaSettings
+from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.workers.arena import ArenaShape
 
 ARENA_FD = "arena"
@@ -130,7 +130,7 @@ class Dropped(NamedTuple):
 
     key: int
     token: int
-    reason: FaultReason
+    reason: DropReason
     message: str
     needs_keyframe: bool
 
@@ -156,5 +156,5 @@ class StillFailed(NamedTuple):
     """Bytes that are no still, or none that may be decoded."""
 
     number: int
-    reason: FaultReason
+    reason: DropReason
     message: str

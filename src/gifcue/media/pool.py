@@ -3,7 +3,7 @@ out.
 
     submit ─► least loaded worker's queue ─► on_outcome            exactly once a unit, in order a participant
 
-Books are kept here so that nothing is lost with a worker: what it was sent and did not answer ends as
+FrameCounts are kept here so that nothing is lost with a worker: what it was sent and did not answer ends as
 Dropped(DECODE_WORKER_LOST), its participants get a decoder elsewhere, and slots that a detector still reads
 are not granted to its successor before they come back. Everything runs on the event loop's thread; no pixel
 is touched.
@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gifcue.errors import FaultReason, MediaError, Unavailable, WorkerLost
+from gifcue.errors import MediaError, Unavailable, WorkerLost
 from gifcue.media.codecs import Codec
 from gifcue.media.messages import (
     ARENA_FD,
@@ -42,6 +42,7 @@ from gifcue.media.messages import (
     WorkerInit,
 )
 from gifcue.media.settings import MediaSettings
+from gifcue.protocol.reasons import DropReason
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker, WorkerState, WorkerStatistics
@@ -383,7 +384,7 @@ class DecodePool:
             # No keyframe is asked for yet: `on_worker_lost` does once there is a decoder for it.
             message = f"the decode worker was lost: {reason}"
             self._finish(
-                Dropped(participant.key, token, FaultReason.DECODE_WORKER_LOST, message, needs_keyframe=False)
+                Dropped(participant.key, token, DropReason.DECODE_WORKER_LOST, message, needs_keyframe=False)
             )
 
     def _finish(self, outcome: Outcome) -> None:

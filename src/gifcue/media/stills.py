@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gifcue.errors import FaultReason, MediaError
+from gifcue.errors import MediaError
 from gifcue.media.codecs import JPEG_START, PNG_START, Codec
 from gifcue.media.decoder import Decoder
 from gifcue.media.picture import Converter
+from gifcue.protocol.reasons import DropReason
 
 _EXIF_ORIENTATION = 0x0112
 _JPEG_APP1 = 0xE1
@@ -50,7 +51,7 @@ def scaled_still(data: bytes, max_pixels: int, long_side: int, short_side: int) 
     codec = still_codec(data)
     decoded = Decoder(codec, b"", max_pixels).decode(data, 0.0)
     if decoded is None:
-        raise MediaError(FaultReason.INVALID_DATA, f"expected a {codec} with a picture, got one without")
+        raise MediaError(DropReason.INVALID_DATA, f"expected a {codec} with a picture, got one without")
     frame: Any = decoded.frame
     orientation = exif_orientation(data) if codec is Codec.JPEG else 1
     rgb = _upright(Converter(long_side, short_side).array(frame), orientation)
@@ -63,12 +64,12 @@ def scaled_still(data: bytes, max_pixels: int, long_side: int, short_side: int) 
 def still_codec(data: bytes) -> Codec:
     """JPEG or PNG, by the first bytes. Raises MediaError saying what came where it is neither."""
     if not data:
-        raise MediaError(FaultReason.EMPTY_PAYLOAD, "expected a JPEG or PNG, got 0 bytes")
+        raise MediaError(DropReason.EMPTY_PAYLOAD, "expected a JPEG or PNG, got 0 bytes")
     if data.startswith(JPEG_START):
         return Codec.JPEG
     if data.startswith(PNG_START):
         return Codec.PNG
-    raise MediaError(FaultReason.INVALID_DATA, f"expected a JPEG or PNG, got {_describe(data)}")
+    raise MediaError(DropReason.INVALID_DATA, f"expected a JPEG or PNG, got {_describe(data)}")
 
 
 def exif_orientation(jpeg: bytes) -> int:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
-from gifcue.errors import FaultReason, MediaError, SkipReason
+from gifcue.errors import MediaError
 from gifcue.media.codecs import Codec
 from gifcue.media.decoder import Decoder
 from gifcue.media.filter import FrameFilter
@@ -46,6 +46,7 @@ from gifcue.media.picture import Converter
 from gifcue.media.settings import MediaSettings
 from gifcue.media.similarity import Comparer
 from gifcue.media.stills import scaled_still
+from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.workers.arena import Arena
 from gifcue.workers.channel import BlockingChannel, ChannelClosed
 from gifcue.workers.memory import return_unused
@@ -144,7 +145,7 @@ class DecodeWorker:
         participant = self._participants.get(key)
         if participant is None:
             message = "expected a participant that was opened, got one that was not"
-            return Dropped(key, unit.token, FaultReason.UNKNOWN_PARTICIPANT, message, False)
+            return Dropped(key, unit.token, DropReason.UNKNOWN_PARTICIPANT, message, False)
         try:
             return self._judge(key, participant, unit)
         except MediaError as error:
@@ -155,7 +156,7 @@ class DecodeWorker:
             participant.start_over()
             message = f"the decoder failed: {type(error).__name__}: {error}"
             awaiting = participant.decoder.is_awaiting_keyframe
-            return Dropped(key, unit.token, FaultReason.INVALID_DATA, message, awaiting)
+            return Dropped(key, unit.token, DropReason.INVALID_DATA, message, awaiting)
 
     def _judge(self, key: int, participant: Participant, unit: Unit) -> Outcome:
         decoded = participant.decoder.decode(unit.payload, unit.pts_s)
@@ -171,7 +172,7 @@ class DecodeWorker:
         if not self._free:
             # The filter keeps its reference, so that the next picture is tried.
             message = f"all {self._arena.shape.slots_per_range} slots wait for a detector"
-            return Dropped(key, unit.token, FaultReason.NO_SLOT, message, False)
+            return Dropped(key, unit.token, DropReason.NO_SLOT, message, False)
         slot = self._free[0]
         with self._arena.slot(slot) as target:
             width, height = self._converter.convert(frame, target)

@@ -1,9 +1,10 @@
 """Detections over time ► reactions somebody meant."""
 
-from gifcue.reactions.events import EndReason, Phase, PolicyEvent
+from gifcue.protocol.phases import Phase
+from gifcue.reactions.events import EndReason, PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.reactions.presets import PRESETS
-from gifcue.reactions.settings import LabelSettings, PolicySettings, policy_preset
+from gifcue.reactions.settings import LabelSettings, ReactionSettings, policy_preset
 
 __all__ = [
     "PRESETS",
@@ -11,7 +12,7 @@ __all__ = [
     "LabelSettings",
     "Phase",
     "PolicyEvent",
-    "PolicySettings",
     "ReactionPolicy",
+    "ReactionSettings",
     "policy_preset",
 ]

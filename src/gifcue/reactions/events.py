@@ -13,16 +13,8 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from gifcue.detect.regions import Box
-
-
-class Phase(enum.StrEnum):
-    """How far a reaction has come. The wire's Phase has the same names."""
-
-    HOLDING = "holding"
-    STARTED = "started"
-    ENDED = "ended"
-    CANCELLED = "cancelled"
+from gifcue.protocol.geometry import Box
+from gifcue.protocol.phases import Phase
 
 
 class EndReason(enum.StrEnum):

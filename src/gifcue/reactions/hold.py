@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gifcue.reactions.settings import LabelSettings, PolicySettings
+from gifcue.reactions.settings import LabelSettings, ReactionSettings
 
 # Frames, in votes that it takes to fire, before a hold can be stale: few frames a second take long to have them.
 STALE_VOTES = 2
@@ -52,18 +52,18 @@ class Hold:
         elif analysed:
             self.misses += 1
 
-    def is_over(self, at_s: float, label: LabelSettings, policy: PolicySettings) -> bool:
+    def is_over(self, at_s: float, label: LabelSettings, policy: ReactionSettings) -> bool:
         """True once the pose is gone: missed often and long enough, or not seen for the longest gap."""
         gone_s = at_s - self.shown_s
         return (self.misses >= policy.min_misses and gone_s >= label.release_s) or gone_s >= policy.max_gap_s
 
-    def is_stale(self, at_s: float, label: LabelSettings, policy: PolicySettings) -> bool:
+    def is_stale(self, at_s: float, label: LabelSettings, policy: ReactionSettings) -> bool:
         """True where it should have fired long ago: in time, and in the frames that it would have taken."""
         limit_s = max(policy.stale_dwells * label.dwell_s, label.dwell_s + policy.stale_after_dwell_s)
         frames = STALE_VOTES * policy.min_votes
         return label.motion == "none" and at_s - self.begun_s > limit_s and self.frames > frames
 
-    def has_votes(self, label: LabelSettings, policy: PolicySettings) -> bool:
+    def has_votes(self, label: LabelSettings, policy: ReactionSettings) -> bool:
         """True when this frame and enough of those before it speak for the pose."""
         share = policy.min_vote_share if label.min_vote_share is None else label.min_vote_share
         return (

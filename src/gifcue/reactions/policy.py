@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from gifcue.detect.regions import Box, Region
+from gifcue.detect.regions import Region
+from gifcue.protocol.geometry import Box
 from gifcue.reactions.events import EndReason, PolicyEvent
 from gifcue.reactions.hold import Hold
 from gifcue.reactions.motion import HandMotion
 from gifcue.reactions.reaction import Candidate, LabelReaction, State
-from gifcue.reactions.settings import LabelSettings, PolicySettings
+from gifcue.reactions.settings import LabelSettings, ReactionSettings
 from gifcue.reactions.subjects import HiddenFaces, SubjectChooser, face_cover, has_hand, nearest_face
 from gifcue.reactions.tracks import Track, Tracker
 
@@ -29,7 +30,7 @@ class ReactionPolicy:
         ids: Gives every reaction its id.
     """
 
-    def __init__(self, settings: PolicySettings, allowed: frozenset[str], ids: Callable[[], str]) -> None:
+    def __init__(self, settings: ReactionSettings, allowed: frozenset[str], ids: Callable[[], str]) -> None:
         self._settings = settings
         self._labels = {label: each for label, each in settings.labels.items() if each.enabled}
         self._reactions = {

@@ -6,8 +6,9 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gifcue.detect.regions import Box
-from gifcue.reactions.events import EndReason, Phase, PolicyEvent
+from gifcue.protocol.geometry import Box
+from gifcue.protocol.phases import Phase
+from gifcue.reactions.events import EndReason, PolicyEvent
 
 # HOLDING never says that it is done: that is what STARTED says.
 MOST_PROGRESS = 0.99

@@ -198,7 +198,7 @@ class TrackSettings(BaseModel):
     )
 
 
-class PolicySettings(BaseModel):
+class ReactionSettings(BaseModel):
     """The policy of one participant.
 
     What is given is laid over the preset's own values, label by label and field by field. So `careful` with a
@@ -296,7 +296,7 @@ class PolicySettings(BaseModel):
         """The labels that may be allowed, in order."""
         return tuple(label for label, settings in self.labels.items() if settings.enabled)
 
-    def with_preset(self, preset: str) -> PolicySettings:
+    def with_preset(self, preset: str) -> ReactionSettings:
         """The same changes over another preset.
 
         Raises:
@@ -304,7 +304,7 @@ class PolicySettings(BaseModel):
         """
         policy_preset(preset)
         try:
-            return PolicySettings.model_validate({**self.model_dump(exclude_unset=True), "preset": preset})
+            return ReactionSettings.model_validate({**self.model_dump(exclude_unset=True), "preset": preset})
         except ValidationError as error:
             first = error.errors()[0]
             where = [f"preset {preset}", ".".join(str(part) for part in first["loc"])]
@@ -313,17 +313,17 @@ class PolicySettings(BaseModel):
 
     def for_stream(
         self, *, speaking_suppresses_hands: bool | None = None, subject: SubjectPolicy | None = None
-    ) -> PolicySettings:
+    ) -> ReactionSettings:
         """The same with what a stream asks for itself; None leaves what is set here."""
         asked = {"speaking_suppresses_hands": speaking_suppresses_hands, "subject": subject}
         return self.model_copy(update={field: value for field, value in asked.items() if value is not None})
 
 
-def policy_preset(name: str) -> PolicySettings:
+def policy_preset(name: str) -> ReactionSettings:
     """A preset as it is. Raises ConfigError where there is none of that name."""
     if name not in PRESET_VALUES:
         raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, got {name!r}")
-    return PolicySettings.model_validate({"preset": name})
+    return ReactionSettings.model_validate({"preset": name})
 
 
 def _plain(value: Any) -> Any:
@@ -333,7 +333,7 @@ def _plain(value: Any) -> Any:
     return {key: _plain(each) for key, each in value.items()} if isinstance(value, Mapping) else value
 
 
-def _keep_set(built: PolicySettings, given: Mapping[str, Any]) -> None:
+def _keep_set(built: ReactionSettings, given: Mapping[str, Any]) -> None:
     """Takes the preset's own values out of what counts as set."""
     built.model_fields_set.intersection_update(given)
     labels = given.get("labels", {})

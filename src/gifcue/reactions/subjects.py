@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from gifcue.detect.regions import Box
+from gifcue.protocol.geometry import Box
 from gifcue.reactions.settings import PlacementSettings, SubjectPolicy
 from gifcue.reactions.tracks import Track
 

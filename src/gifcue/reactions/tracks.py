@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from gifcue.detect.regions import Box, Kind, Region
+from gifcue.detect.regions import Kind, Region
+from gifcue.protocol.geometry import Box
 from gifcue.reactions.settings import TrackSettings
 
 # Frames of a track's past that are kept: at 10 analyses a second, far more than speed is ever measured over.

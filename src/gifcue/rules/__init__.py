@@ -3,7 +3,7 @@
 from gifcue.rules.book import Defaults, Gif, Room, Rule, RuleBook, WeightedGif
 from gifcue.rules.chooser import Choice, Chooser, ChosenGif, Considered, Withheld
 from gifcue.rules.load import check_book, default_book_path, load_book
-from gifcue.rules.outside import gifs_folder
+from gifcue.rules.references import gifs_folder
 from gifcue.rules.source import Mistake
 from gifcue.rules.watch import BookStatistics, BookWatcher
 

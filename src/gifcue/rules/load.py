@@ -22,7 +22,7 @@ from gifcue.rules.book import (
     broken_references,
     where,
 )
-from gifcue.rules.outside import missing_files, unknown_labels
+from gifcue.rules.references import missing_files, unknown_labels
 from gifcue.rules.source import MAX_BYTES, Mistake, Source, read_toml, read_yaml, shown
 
 SUFFIXES = (".yaml", ".yml", ".toml")

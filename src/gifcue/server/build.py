@@ -6,15 +6,15 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gifcue.config import Settings
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.delivery.sink import Cue
 from gifcue.detect.pool import DetectorPool
 from gifcue.engine.engine import Engine
 from gifcue.engine.notices import ReactionNotice
 from gifcue.media.pool import DecodePool
-from gifcue.reactions.settings import PolicySettings
+from gifcue.reactions.settings import ReactionSettings
 from gifcue.rules.watch import BookWatcher
+from gifcue.server.config import Settings
 from gifcue.workers.arena import Arena
 
 # Bits of a random name: enough that no two reactions of a server's life share one.
@@ -83,6 +83,6 @@ def cue_of(room_id: str, notice: ReactionNotice) -> Cue:
     )
 
 
-def _policy(own: PolicySettings, preset: str) -> tuple[str, PolicySettings]:
+def _policy(own: ReactionSettings, preset: str) -> tuple[str, ReactionSettings]:
     settings = own.with_preset(preset) if preset else own
     return settings.preset, settings

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gifcue.detect.detector import ModelInfo
-from gifcue.detect.regions import Box
-from gifcue.engine.ledger import Books
 from gifcue.engine.notices import (
     DecisionNotice,
     DrainNotice,
@@ -18,7 +16,9 @@ from gifcue.engine.notices import (
 from gifcue.engine.participant import EncodedFrame, ParticipantStatistics
 from gifcue.errors import ConfigError
 from gifcue.media.codecs import Codec
-from gifcue.reactions.events import Phase
+from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.geometry import Box
+from gifcue.protocol.phases import Phase
 from gifcue.reactions.settings import SUBJECTS, SubjectPolicy
 from gifcue.rules.chooser import Choice
 from gifcue.server.outbox import Outgoing, StatisticsAnswer
@@ -74,7 +74,7 @@ def box_message(box: Box) -> media_pb2.BoundingBox:
     return media_pb2.BoundingBox(ymin=box.ymin, xmin=box.xmin, ymax=box.ymax, xmax=box.xmax)
 
 
-def books_message(books: Books) -> reaction_service_pb2.FrameBooks:
+def books_message(books: FrameCounts) -> reaction_service_pb2.FrameBooks:
     return reaction_service_pb2.FrameBooks(
         received=books.received,
         analysed=books.analysed,

@@ -15,14 +15,14 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from gifcue import __version__
-from gifcue.config import Settings
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.engine.engine import Engine
 from gifcue.errors import ConfigError
 from gifcue.reactions.presets import PRESETS
-from gifcue.rules.outside import gifs_folder
+from gifcue.rules.references import gifs_folder
 from gifcue.rules.watch import lines_of
 from gifcue.server.build import build
+from gifcue.server.config import Settings
 from gifcue.server.http import HttpEdge
 from gifcue.server.logs import configure_logs
 from gifcue.server.metrics import metrics_text

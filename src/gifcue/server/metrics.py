@@ -14,8 +14,8 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from gifcue.delivery.courier import CourierStatistics
 from gifcue.delivery.dispatcher import Dispatcher
+from gifcue.delivery.queue import DeliveryStatistics
 from gifcue.engine.engine import Engine
 from gifcue.engine.latency import BUCKETS_MS
 from gifcue.rules.watch import BookWatcher
@@ -96,7 +96,7 @@ class DeliveryCollector(Collector):
             yield from _deliveries(sinks)
 
 
-def _deliveries(sinks: Sequence[CourierStatistics]) -> Iterator[Metric]:
+def _deliveries(sinks: Sequence[DeliveryStatistics]) -> Iterator[Metric]:
     handed = CounterMetricFamily("gifcue_delivery_handed", "Reactions handed to the sink.", labels=["sink"])
     delivered = CounterMetricFamily("gifcue_delivery_delivered", "Reactions that it took.", labels=["sink"])
     dead = CounterMetricFamily("gifcue_delivery_dead", "Reactions given up.", labels=["sink", "reason"])

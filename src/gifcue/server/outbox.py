@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from gifcue.engine.notices import Notice, ReactionNotice
 from gifcue.engine.participant import ParticipantStatistics
-from gifcue.reactions.events import Phase
+from gifcue.protocol.phases import Phase
 from gifcue.v1 import reaction_service_pb2
 
 

@@ -26,8 +26,8 @@ from typing import Any
 from gifcue.errors import WorkerLost, WorkerStartError
 from gifcue.workers.channel import AsyncChannel
 from gifcue.workers.framing import Kind
-from gifcue.workers.patience import RestartBudget, Verdict, Watchdog
 from gifcue.workers.process import Process
+from gifcue.workers.restart_policy import RestartBudget, Verdict, Watchdog
 from gifcue.workers.settings import SupervisionSettings
 
 Clock = Callable[[], float]

@@ -1,0 +1,53 @@
+"""A source read from an asyncio program: demuxing blocks, so it has a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from gifcue.ingest.source import EncodedPacket, MediaSource, open_source
+
+# Packets fetched at once from a file: a hop to the thread and back costs more than demuxing a packet.
+FILE_BATCH = 16
+
+T = TypeVar("T")
+
+
+class Reading:
+    """An open source and its packets. `source` tells of the codec and the size."""
+
+    def __init__(self, source: MediaSource, executor: ThreadPoolExecutor) -> None:
+        self.source = source
+        self._executor = executor
+        self._iterator: Iterator[EncodedPacket] = iter(source)
+
+    async def packets(self) -> AsyncIterator[EncodedPacket]:
+        """Every packet, in decoding order; a live source's as it comes. SourceError as of `MediaSource`."""
+        size = 1 if self.source.live else FILE_BATCH
+        while batch := await _in(self._executor, lambda: list(itertools.islice(self._iterator, size))):
+            for packet in batch:
+                yield packet
+
+
+@asynccontextmanager
+async def reading(where: str, loop: bool = False) -> AsyncIterator[Reading]:
+    """Opens a source as `open_source` does, and closes it."""
+    executor = ThreadPoolExecutor(1, thread_name_prefix="gifcue-source")
+    try:
+        source = await _in(executor, lambda: open_source(where, loop))
+        try:
+            yield Reading(source, executor)
+        finally:
+            # In the same thread, hence after a read that a cancelled caller left behind: never under its
+            # feet.
+            executor.submit(source.close)
+    finally:
+        executor.shutdown(wait=False)
+
+
+async def _in(executor: ThreadPoolExecutor, call: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(executor, call)

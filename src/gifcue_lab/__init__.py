@@ -1,0 +1,1 @@
+"""The laboratory: datasets, synthesis, training, evaluation and export. `gifcue` never imports it."""

@@ -1,0 +1,229 @@
+"""`gifcue dataset`: from recordings and other people's labels to pictures that training can trust."""
+
+from __future__ import annotations
+
+import json
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(
+    help="Build, check, split and convert labelled pictures.", add_completion=False, no_args_is_help=True
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+
+
+class Read(StrEnum):
+    """Forms that can be read."""
+
+    VOC = "voc"
+    TFRECORD = "tfrecord"
+    CVAT = "cvat"
+
+
+class Write(StrEnum):
+    """Forms that can be written."""
+
+    VOC = "voc"
+    TFRECORD = "tfrecord"
+    COCO = "coco"
+
+
+@app.command()
+def explode(
+    recording: Annotated[Path, typer.Argument(help="A video file.")],
+    out: Annotated[Path, typer.Argument(help="The directory for the frames; made where it is missing.")],
+    fps: Annotated[float, typer.Option(help="Frames a second that are looked at.", min=0.01, max=60)] = 5.0,
+    similarity: Annotated[
+        float | None,
+        typer.Option(help="Leave a frame out that is this similar to the last one kept, 0..1."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="At most so many frames.", min=1)] = None,
+) -> None:
+    """Write the frames of a recording as JPEG, similar ones left out."""
+    from gifcue_lab.datasets.explode import explode as run
+    from gifcue_lab.datasets.progress import rich_track
+
+    done = run(recording, out, fps=fps, similarity=similarity, limit=limit, track=rich_track)
+    typer.echo(f"{done.kept} frames written to {out}, {done.similar} similar ones left out")
+
+
+@app.command()
+def convert(
+    source: Annotated[
+        Path, typer.Argument(help="voc: a directory; tfrecord: a file or a directory; cvat: the XML.")
+    ],
+    out: Annotated[Path, typer.Argument(help="voc: a directory; otherwise the file.")],
+    read: Annotated[Read, typer.Option("--from", help="The form that is there.")] = Read.VOC,
+    write: Annotated[Write, typer.Option("--to", help="The form that is wanted.")] = Write.TFRECORD,
+    pictures: Annotated[
+        Path | None, typer.Option(help="cvat: where its pictures are, if not beside the XML.")
+    ] = None,
+    labels: Annotated[
+        str | None, typer.Option(help="Labels in the order of their numbers, with commas between.")
+    ] = None,
+) -> None:
+    """Convert labels: LabelImg, TFRecord or CVAT in; LabelImg, TFRecord or COCO out."""
+    # TensorFlow greets with a page on stderr; this is read when it is imported.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from gifcue_lab.datasets.convert import convert as run
+    from gifcue_lab.datasets.progress import rich_track
+
+    order = tuple(label.strip() for label in labels.split(",")) if labels else ()
+    done = run(
+        source, out, read=read.value, write=write.value, pictures=pictures, labels=order, track=rich_track
+    )
+    names = ", ".join(done.labels)
+    typer.echo(f"{done.pictures} pictures with {done.objects} boxes written to {out}; labels {names}")
+
+
+@app.command()
+def split(
+    source: Annotated[Path, typer.Argument(help="A directory of labelled pictures.")],
+    out: Annotated[Path, typer.Argument(help="The directory for the sides and split.json.")],
+    sides: Annotated[str, typer.Option(help="Sides and their shares.")] = "train=0.85,dev=0.15",
+    seed: Annotated[int, typer.Option(help="The same seed deals alike.")] = 1,
+    group_regex: Annotated[
+        str | None, typer.Option(help="The group is its first capture in folder/file.")
+    ] = None,
+    group_csv: Annotated[Path | None, typer.Option(help="Lines of folder/file,group.")] = None,
+    copy: Annotated[bool, typer.Option(help="Copy pictures and XML; without it only split.json.")] = True,
+) -> None:
+    """Deal pictures out to sides by their source, so that no person is on two of them."""
+    from gifcue_lab.datasets.pictures import read_folder
+    from gifcue_lab.datasets.progress import rich_track
+    from gifcue_lab.datasets.split import copy_sides, groups_by_csv, groups_by_regex, split_by_group
+
+    if group_regex and group_csv:
+        raise typer.BadParameter("expected one of --group-regex and --group-csv, got both")
+    grouping: dict[str, Any] = {}
+    if group_regex:
+        grouping["group_of"] = groups_by_regex(group_regex)
+    if group_csv:
+        grouping["group_of"] = groups_by_csv(group_csv)
+    pictures = list(read_folder(source, rich_track))
+    dealt = split_by_group(pictures, _shares(sides), seed=seed, track=rich_track, **grouping)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "split.json").write_text(json.dumps(dealt.to_json(), indent=1), encoding="utf-8")
+    if copy:
+        copy_sides(dealt, out, track=rich_track)
+    for side, members in dealt.sides.items():
+        groups = sum(where == side for where in dealt.groups.values())
+        typer.echo(f"{side}: {len(members)} pictures of {groups} groups")
+
+
+@app.command()
+def stats(
+    source: Annotated[Path, typer.Argument(help="A directory of labelled pictures.")],
+    chart: Annotated[Path | None, typer.Option(help="Write a bar chart of the labels to this PNG.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Count pictures, groups and labels; by side, where the directories hold directories (train, dev, …)."""
+    from gifcue_lab.datasets.progress import rich_track
+    from gifcue_lab.datasets.stats import count_labels, draw_labels, read_sides
+
+    counts = count_labels(read_sides(source, rich_track))
+    if chart is not None:
+        draw_labels(counts, chart)
+    if as_json:
+        typer.echo(json.dumps(counts, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("", *(side or "all" for side in counts["sides"]))
+    for name in ("pictures", "groups", "objects", "empty_pictures"):
+        table.add_row(name.replace("_", " "), *(f"{side[name]:,}" for side in counts["sides"].values()))
+    for label in counts["labels"]:
+        boxes = [side["labels"][label] for side in counts["sides"].values()]
+        table.add_row(label, *(f"{b['boxes']:,} (of {b['groups']} groups)" for b in boxes))
+    Console().print(table)
+
+
+@app.command()
+def check(
+    source: Annotated[Path, typer.Argument(help="A directory of labelled pictures.")],
+    labels: Annotated[
+        str | None,
+        typer.Option(help="The labels that may occur, with commas between; gifcue's by default."),
+    ] = None,
+    near_bits: Annotated[
+        int, typer.Option(help="How many of 256 bits may differ between near duplicates.", min=0, max=64)
+    ] = 6,
+    near_within: Annotated[
+        bool,
+        typer.Option("--near-within", help="Name near duplicates within a side too, not only between sides."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Name everything that is wrong, by file. Exits with 1 when something is."""
+    from gifcue_lab.datasets.check import check as run
+    from gifcue_lab.datasets.progress import rich_track
+    from gifcue_lab.datasets.regions import LABELS
+
+    known = tuple(label.strip() for label in labels.split(",")) if labels else LABELS
+    findings = run(source, labels=known, near_bits=near_bits, near_within=near_within, track=rich_track)
+    if as_json:
+        typer.echo(
+            json.dumps([{"file": f.file, "problem": f.problem, "message": f.message} for f in findings])
+        )
+    else:
+        for finding in findings:
+            typer.echo(str(finding))
+        typer.echo(f"{len(findings)} findings" if findings else "nothing wrong", err=True)
+    if findings:
+        raise typer.Exit(1)
+
+
+@app.command()
+def autolabel(
+    source: Annotated[Path, typer.Argument(help="A directory of pictures.")],
+    model_dir: Annotated[Path, typer.Option("--model", help="The model's directory.")] = Path("models"),
+    backend: Annotated[str, typer.Option(help="litert or savedmodel.")] = "litert",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite XML that is there.")] = False,
+) -> None:
+    """Propose boxes as LabelImg XML beside the pictures, to be corrected by hand. Keeps XML that is there."""
+    from gifcue_lab.cli.evaluate import detector_for
+    from gifcue_lab.datasets.autolabel import autolabel as run
+    from gifcue_lab.datasets.pictures import find_pictures
+    from gifcue_lab.datasets.progress import rich_track
+
+    detector = detector_for(model_dir, backend)
+    try:
+        done = run(detector, find_pictures(source), force=force, track=rich_track)
+    finally:
+        detector.close()
+    typer.echo(
+        f"{done.written} files with {done.regions} faces and hands written, {done.kept} kept as they were"
+    )
+
+
+@app.command()
+def compose(
+    data: Annotated[Path, typer.Argument(help="The directory of the splits, with their landmarks.npz.")],
+    out: Annotated[Path, typer.Argument(help="An empty directory for videos, events.json and script.json.")],
+    split: Annotated[str, typer.Option(help="Whose photographs: train to tune on, dev to judge by.")] = "dev",
+    minutes: Annotated[float, typer.Option(help="Minutes of video in all.", min=0.2, max=600)] = 20.0,
+    seed: Annotated[int, typer.Option(help="The same seed deals the same sequences.", min=0)] = 1,
+) -> None:
+    """Make long sequences of photographs, with what is expected of them, for `gifcue evaluate clips`."""
+    from gifcue_lab.datasets.progress import rich_track
+    from gifcue_lab.synthesis.run import compose as run
+
+    done = run(data, out, split=split, minutes=minutes, seed=seed, track=rich_track)
+    expected = ", ".join(f"{count} {label}" for label, count in sorted(done.expected.items())) or "none"
+    typer.echo(f"{len(done.sequences)} sequences, {done.seconds / 60:.1f} minutes, written to {out}")
+    typer.echo(f"{sum(done.expected.values())} reactions expected: {expected}")
+    typer.echo("They show the persons of the photographs: keep them as private, and never commit them.")
+
+
+def _shares(text: str) -> dict[str, float]:
+    try:
+        pairs = [part.split("=") for part in text.split(",")]
+        return {name.strip(): float(share) for name, share in pairs}
+    except ValueError:
+        raise typer.BadParameter(f"expected sides like train=0.85,dev=0.15, got {text!r}") from None

@@ -1,0 +1,199 @@
+"""Sides of a dataset that share no person."""
+
+from __future__ import annotations
+
+import csv
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from gifcue_lab.datasets.annotation import DatasetError
+from gifcue_lab.datasets.pictures import LabelledPicture, content_hash
+from gifcue_lab.datasets.progress import Track, quiet
+from gifcue_lab.datasets.voc import write_voc
+
+# Counted beside the labels, so that a side also gets its share of pictures.
+_PICTURES = "\0pictures"
+# How many random orders are tried; twice as many change the result by less than a percent.
+_ORDERS = 200
+
+Table = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """`sides` maps a side's name to its pictures; `groups` a group's name to its side."""
+
+    seed: int
+    sides: Mapping[str, tuple[LabelledPicture, ...]]
+    groups: Mapping[str, str]
+
+    def to_json(self) -> dict[str, object]:
+        """`{"seed", "sides": {side: {"pictures", "groups": [...]}}}`."""
+        sides = {
+            side: {
+                "pictures": len(pictures),
+                "groups": sorted(group for group, where in self.groups.items() if where == side),
+            }
+            for side, pictures in self.sides.items()
+        }
+        return {"seed": self.seed, "sides": sides}
+
+
+def groups_by_regex(pattern: str) -> Callable[[LabelledPicture], str]:
+    """A group is what the first capture finds in `folder/filename`; finding nothing is a `DatasetError`."""
+    try:
+        expression = re.compile(pattern)
+    except re.error as error:
+        raise DatasetError(f"expected a regular expression for groups, got {pattern!r}: {error}") from error
+    if expression.groups < 1:
+        raise DatasetError(
+            f"expected a capture (in parentheses) in the expression for groups, got {pattern!r}"
+        )
+
+    def group(picture: LabelledPicture) -> str:
+        found = expression.search(picture.name)
+        if found is None or not found.group(1):
+            raise DatasetError(f"{picture.name}: expected {pattern!r} to find a group, it found none")
+        return found.group(1)
+
+    return group
+
+
+def groups_by_csv(path: Path) -> Callable[[LabelledPicture], str]:
+    """A group is what a CSV file of two columns, `file,group`, says for `folder/filename`.
+
+    Raises `DatasetError` when the file cannot be read, or has no line for a picture.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{path}: expected a CSV file of file,group, got {error}") from error
+    wrong = next((row for row in rows if len(row) != 2), None)
+    if wrong is not None:
+        raise DatasetError(f"{path}: expected two columns, file,group, got {wrong}")
+    known = {file.strip(): group.strip() for file, group in rows}
+
+    def group(picture: LabelledPicture) -> str:
+        if picture.name not in known:
+            raise DatasetError(f"{picture.name}: expected a line in {path}, got none")
+        return known[picture.name]
+
+    return group
+
+
+def split_by_group(
+    pictures: Sequence[LabelledPicture],
+    shares: Mapping[str, float],
+    *,
+    seed: int,
+    group_of: Callable[[LabelledPicture], str] = lambda picture: picture.group,
+    track: Track = quiet,
+) -> Split:
+    """Deal whole groups out to sides, so that each side gets its share of the pictures and of every label.
+
+    The same pictures, shares and seed give the same split, whatever the order. Groups that hold the same
+    picture (by content) are one source and stay together. Raises `DatasetError` for shares that are no
+    positive numbers, and for fewer groups than sides.
+    """
+    if len(shares) < 2 or any(not share > 0 for share in shares.values()):
+        raise DatasetError(f"expected two or more sides with shares over 0, got {dict(shares)}")
+    members: dict[str, list[LabelledPicture]] = defaultdict(list)
+    for picture in sorted(pictures, key=lambda picture: picture.name):
+        members[group_of(picture)].append(picture)
+    sources = _same_source(members, track)
+    if len(sources) < len(shares):
+        raise DatasetError(f"expected at least {len(shares)} groups for {list(shares)}, got {len(sources)}")
+    side_of = _deal(sources, members, shares, random.Random(seed))
+    sides = {
+        side: tuple(
+            picture for group in sorted(members) if side_of[group] == side for picture in members[group]
+        )
+        for side in shares
+    }
+    return Split(seed, sides, side_of)
+
+
+def copy_sides(split: Split, out: Path, track: Track = quiet) -> None:
+    """Copy pictures and their XML to `out/side/folder/`. Raises `DatasetError` where one is there already."""
+    for side, pictures in split.sides.items():
+        for picture in track(pictures, f"copying {side}"):
+            target = out / side / picture.name
+            if target.exists() or target.with_suffix(".xml").exists():
+                raise DatasetError(f"{target}: expected a place without such a file, got one already there")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(picture.encoded())
+            write_voc(target.with_suffix(".xml"), picture.annotation)
+
+
+def _same_source(members: Mapping[str, Sequence[LabelledPicture]], track: Track) -> list[tuple[str, ...]]:
+    """The groups, joined where they share a picture."""
+    parent = {group: group for group in members}
+
+    def root(group: str) -> str:
+        while parent[group] != group:
+            group = parent[group]
+        return group
+
+    first: dict[str, str] = {}
+    for group in track(sorted(members), "hashing pictures"):
+        for picture in members[group]:
+            earlier = first.setdefault(content_hash(picture.encoded()), group)
+            parent[root(group)] = root(earlier)
+    joined: dict[str, list[str]] = defaultdict(list)
+    for group in sorted(members):
+        joined[root(group)].append(group)
+    return [tuple(groups) for groups in joined.values()]
+
+
+def _deal(
+    sources: Sequence[tuple[str, ...]],
+    members: Mapping[str, Sequence[LabelledPicture]],
+    shares: Mapping[str, float],
+    rng: random.Random,
+) -> dict[str, str]:
+    """Deal in many random orders and keep the best: a label that few show decides which orders are good."""
+    counts = [Counter[str]() for _ in sources]
+    for count, groups in zip(counts, sources, strict=True):
+        for picture in (p for group in groups for p in members[group]):
+            count[_PICTURES] += 1
+            count.update(o.label for o in picture.annotation.objects)
+    total = sum(counts, Counter[str]())
+    parts = np.array([[count[key] / total[key] for key in sorted(total)] for count in counts])
+    wanted = np.array([share / sum(shares.values()) for share in shares.values()])
+    best, least = np.zeros(len(parts), np.intp), np.inf
+    for _ in range(_ORDERS):
+        side_of, cost = _deal_once(parts, wanted, rng.sample(range(len(parts)), len(parts)))
+        if cost < least:
+            best, least = side_of, cost
+    names = list(shares)
+    return {group: names[side] for groups, side in zip(sources, best, strict=True) for group in groups}
+
+
+def _deal_once(parts: Table, wanted: Table, order: Sequence[int]) -> tuple[npt.NDArray[np.intp], float]:
+    """Each source to the side that it brings nearest to its share; the sides, and the squared error left.
+
+    `parts` [sources, labels] is the part of all boxes of a label that a source has, `wanted` [sides] the
+    shares.
+    """
+    side_of = np.zeros(len(parts), np.intp)
+    missing = np.repeat(wanted[:, None], parts.shape[1], axis=1)
+    empty = set(range(len(wanted)))
+    for place, source in enumerate(order):
+        gain = (missing**2 - (missing - parts[source]) ** 2).sum(axis=1)
+        if len(order) - place <= len(empty):
+            # The last sources go to sides that have none yet: a side without anybody would be of no use.
+            gain[[side for side in range(len(wanted)) if side not in empty]] = -np.inf
+        side = int(np.argmax(gain))
+        side_of[source] = side
+        missing[side] -= parts[source]
+        empty.discard(side)
+    # Relative to the share, so that the small side counts as much as the large one.
+    return side_of, float(((missing / wanted[:, None]) ** 2).sum())

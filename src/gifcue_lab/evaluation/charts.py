@@ -1,0 +1,106 @@
+"""The report as pictures: precision over recall, confusion matrices, F1 by group."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gifcue.detect.regions import DEFAULT_THRESHOLD
+from gifcue_lab.datasets.regions import LABELS
+from gifcue_lab.evaluation.matches import gather
+from gifcue_lab.evaluation.metrics import Evaluation
+
+DPI = 120
+# Groups with fewer positives of a label say nothing by themselves.
+_MIN_POSITIVES = 5
+
+
+def pyplot() -> Any:
+    """Matplotlib, drawing into files."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    return plt
+
+
+def draw_curves(evaluation: Evaluation, path: Path) -> None:
+    """A small chart for each label: its precision-recall curve, and a dot where it is served."""
+    plt = pyplot()
+    figure, grid = plt.subplots(2, 4, figsize=(13, 6.6), sharex=True, sharey=True, layout="constrained")
+    for label, axes in zip(LABELS, grid.flat, strict=True):
+        judged, figures = gather(evaluation.judged, label), evaluation.report["labels"][label]
+        curve = judged.curve()
+        axes.plot(curve.recall, curve.precision, color="tab:blue", linewidth=1.6)
+        threshold = evaluation.thresholds.get(label, DEFAULT_THRESHOLD)
+        if figures["precision"] is not None and figures["recall"] is not None:
+            axes.plot(figures["recall"], figures["precision"], "o", color="tab:red", markersize=6)
+        said = [
+            f"AP50 {_figure(figures['ap50'])}",
+            f"F1 {_figure(figures['f1'])} at {threshold:.2f}",
+            f"{judged.positives} positives",
+        ]
+        axes.text(0.04, 0.05, "\n".join(said), transform=axes.transAxes, fontsize=9, va="bottom")
+        axes.set_title(label, fontsize=11)
+        axes.set_xlim(0, 1.02)
+        axes.set_ylim(0, 1.02)
+        axes.grid(alpha=0.3)
+    figure.supxlabel("recall")
+    figure.supylabel("precision")
+    figure.savefig(path, dpi=DPI)
+    plt.close(figure)
+
+
+def draw_confusion(evaluation: Evaluation, path: Path) -> None:
+    """What is there (rows) against what is said (columns), by kind; shaded by the share of the row."""
+    plt = pyplot()
+    matrices = evaluation.report["confusion"]
+    figure, axes_of = plt.subplots(1, len(matrices), figsize=(6.4 * len(matrices), 5.2), layout="constrained")
+    for (kind, matrix), axes in zip(matrices.items(), np.atleast_1d(axes_of), strict=True):
+        counts = np.array(matrix["counts"], np.float64)
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+        for (row, column), share in np.ndenumerate(shares):
+            colour = "white" if share > 0.55 else "black"
+            axes.text(column, row, f"{int(counts[row, column])}", ha="center", va="center", color=colour)
+        axes.set_xticks(range(counts.shape[1]), matrix["said"], rotation=20)
+        axes.set_yticks(range(counts.shape[0]), matrix["truth"])
+        axes.set_title(f"{kind}s")
+        axes.set_xlabel("said")
+        axes.set_ylabel("there")
+    figure.savefig(path, dpi=DPI)
+    plt.close(figure)
+
+
+def draw_groups(evaluation: Evaluation, path: Path) -> None:
+    """F1 of every label for every group that shows it often enough: what people differ in, averages hide."""
+    plt = pyplot()
+    by_group = evaluation.report["by_group"]
+    table = np.full((len(by_group), len(LABELS)), np.nan)
+    for row, group in enumerate(by_group.values()):
+        for column, label in enumerate(LABELS):
+            figures = group["labels"][label]
+            if figures["positives"] >= _MIN_POSITIVES:
+                table[row, column] = figures["f1"]
+    height = 0.26 * len(by_group) + 1.4
+    figure, axes = plt.subplots(figsize=(8.5, height), layout="constrained")
+    colours = plt.get_cmap("RdYlGn").with_extremes(bad="whitesmoke")
+    image = axes.imshow(np.ma.masked_invalid(table), cmap=colours, vmin=0.5, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(table):
+        if not np.isnan(value):
+            colour = "white" if value > 0.94 or value < 0.55 else "black"
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
+    axes.set_xticks(range(len(LABELS)), LABELS)
+    axes.xaxis.tick_top()
+    names = [f"{name or '(root)'} ({group['pictures']})" for name, group in by_group.items()]
+    axes.set_yticks(range(len(by_group)), names, fontsize=8)
+    figure.colorbar(image, label=f"F1 where a group has {_MIN_POSITIVES} or more", shrink=0.6, extend="min")
+    figure.savefig(path, dpi=DPI)
+    plt.close(figure)
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

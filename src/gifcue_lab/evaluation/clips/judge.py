@@ -1,0 +1,141 @@
+"""Compares what started with what was meant."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gifcue.protocol.phases import Phase
+from gifcue.reactions.events import PolicyEvent
+from gifcue_lab.evaluation.clips.run import ClipRun
+from gifcue_lab.evaluation.clips.truth import Clip, Expected
+
+# A reaction may start this long after its span: who lets go at the end of the dwell is still answered.
+LATE_S = 1.0
+# Times are fractions of clocks, and spans are decimal: what is equal on paper must not miss by a rounding.
+ROUNDING_S = 1e-6
+
+
+class Miss(enum.StrEnum):
+    """What was there instead of a reaction."""
+
+    NOTHING = "nothing"  # not even held
+    HELD = "held"  # held, and not long or surely enough
+    EARLY = "early"  # it had started before the span and was still under way
+    TAKEN = "taken"  # one reaction for two spans
+
+
+class Wrong(enum.StrEnum):
+    """Why a reaction is false."""
+
+    UNASKED = "unasked"  # nobody meant it
+    AGAIN = "again"  # meant, but told once already
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One expectation. `held` is the most progress, 0..1, that was told within its span; `miss` None: found."""
+
+    expected: Expected
+    started: PolicyEvent | None
+    held: float
+    miss: Miss | None
+
+    @property
+    def onset_to_started_s(self) -> float | None:
+        """Seconds from the onset to STARTED, None where it was missed."""
+        return None if self.started is None else self.started.at_s - self.expected.start_s
+
+
+@dataclass(frozen=True, slots=True)
+class FalseReaction:
+    """A reaction that nobody asked for."""
+
+    event: PolicyEvent
+    why: Wrong
+
+
+@dataclass(frozen=True, slots=True)
+class ClipJudged:
+    """A clip, judged: every reaction that started is in exactly one of the three."""
+
+    clip: Clip
+    run: ClipRun
+    expectations: tuple[Judged, ...]
+    false: tuple[FalseReaction, ...]
+    allowed: tuple[PolicyEvent, ...]
+
+    @property
+    def found(self) -> frozenset[Expected]:
+        """The expectations that were met."""
+        return frozenset(each.expected for each in self.expectations if each.started is not None)
+
+
+def judge_clip(clip: Clip, run: ClipRun) -> ClipJudged:
+    """One reaction answers one expectation: STARTED from its start to `LATE_S` after its end, of its label.
+
+    What answers none is allowed by the clip, or false. Where spans overlap, as many as possible are answered.
+    """
+    answers = _answers(clip.expect, run.started)
+    answering = {id(event) for event in answers.values()}
+    false: list[FalseReaction] = []
+    allowed: list[PolicyEvent] = []
+    for event in run.started:
+        if id(event) in answering:
+            continue
+        if _is_allowed(clip, event):
+            allowed.append(event)
+        else:
+            again = any(_answered_by(expected, event) for expected in clip.expect)
+            false.append(FalseReaction(event, Wrong.AGAIN if again else Wrong.UNASKED))
+    judged = tuple(_judged(expected, answers.get(index), run) for index, expected in enumerate(clip.expect))
+    return ClipJudged(clip, run, judged, tuple(false), tuple(allowed))
+
+
+def _answers(expect: Sequence[Expected], started: Sequence[PolicyEvent]) -> dict[int, PolicyEvent]:
+    """By the expectation's place, what answers it: each event takes the one that closes first."""
+    answers: dict[int, PolicyEvent] = {}
+    for event in sorted(started, key=lambda each: each.at_s):
+        open_ones = [
+            index
+            for index, expected in enumerate(expect)
+            if index not in answers and _answered_by(expected, event)
+        ]
+        if open_ones:
+            answers[min(open_ones, key=lambda index: expect[index].end_s)] = event
+    return answers
+
+
+def _answered_by(expected: Expected, event: PolicyEvent) -> bool:
+    from_s, to_s = expected.start_s - ROUNDING_S, expected.end_s + LATE_S + ROUNDING_S
+    return event.label == expected.label and from_s <= event.at_s <= to_s
+
+
+def _is_allowed(clip: Clip, event: PolicyEvent) -> bool:
+    """No grace here, unlike `LATE_S`: whoever allows a span says how long."""
+    return event.label in clip.allow or any(
+        span.label == event.label and span.start_s - ROUNDING_S <= event.at_s <= span.end_s + ROUNDING_S
+        for span in clip.allow_spans
+    )
+
+
+def _judged(expected: Expected, answer: PolicyEvent | None, run: ClipRun) -> Judged:
+    within = [event for event in run.events if _answered_by(expected, event)]
+    held = max((event.progress for event in within if event.phase is Phase.HOLDING), default=0.0)
+    if answer is not None:
+        return Judged(expected, answer, 1.0, None)
+    if any(event.phase is Phase.STARTED for event in within):
+        miss = Miss.TAKEN
+    elif _was_under_way(expected, run):
+        miss = Miss.EARLY
+    else:
+        miss = Miss.HELD if held > 0.0 else Miss.NOTHING
+    return Judged(expected, None, held, miss)
+
+
+def _was_under_way(expected: Expected, run: ClipRun) -> bool:
+    return any(
+        event.label == expected.label and event.at_s < expected.start_s <= run.end_of(event.reaction_id)
+        for event in run.started
+    )

@@ -1,0 +1,195 @@
+"""The report on a folder of clips.
+
+The JSON form, stable within `gifcue-clips/1` (keys may be added, none change):
+
+    format, about {...}                what the caller says of the server: model, preset, versions
+    clips, seconds, participant_hours
+    total   {expected, found, missed, misses {miss: n}, recall, false, false_per_hour, allowed,
+             onset_to_started {n, median_s, p95_s}, dwell_s}
+    labels  {label: the same}
+    frames  {received, analysed, skipped {reason: n}, dropped {reason: n}, share_similar,
+             share_similar_of_due, share_not_analysed}
+    by_clip {name: {seconds, expected, found, missed, false, allowed, frames, faults {code: n},
+             expectations [{label, start_s, end_s, started_s, onset_to_started_s, held, miss}],
+             false_reactions [{label, at_s, score, why}], allowed_reactions [{label, at_s, score}]}}
+    filter_off {total, labels, frames, by_clip} or null
+    skipping   {lost [{clip, label, start_s, end_s}], gained [the same], false_with, false_without} or null
+    warnings [text]
+
+Rates are 0..1, and null where there is nothing to count, as are times. `share_similar` is of all frames
+received, `share_similar_of_due` of those that pacing left to the filter. `held` is the most progress told
+within the span, 0..1. `miss` is null where it was found, else nothing, held, early or taken. `why` is unasked
+or again. `lost` are expectations met with the filter off and missed with it on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.reasons import SkipReason
+from gifcue.reactions.events import PolicyEvent
+from gifcue_lab.evaluation.clips.judge import ClipJudged, Miss
+
+FORMAT = "gifcue-clips/1"
+SECONDS_PER_HOUR = 3600.0
+_DIGITS = 4
+
+
+def report(
+    judged: Sequence[ClipJudged],
+    *,
+    filter_off: Sequence[ClipJudged] | None = None,
+    dwell_s: Mapping[str, float] | None = None,
+    about: Mapping[str, Any] | None = None,
+    warnings: Iterable[str] = (),
+) -> dict[str, Any]:
+    """The figures. `filter_off` are the same clips, every frame analysed; `dwell_s` the policy's, by label."""
+    seconds = sum(each.run.seconds for each in judged)
+    return {
+        "format": FORMAT,
+        "about": dict(about or {}),
+        "clips": len(judged),
+        "seconds": round(seconds, 2),
+        "participant_hours": round(seconds / SECONDS_PER_HOUR, _DIGITS),
+        **_side(judged, dwell_s or {}),
+        "filter_off": None if filter_off is None else _side(filter_off, dwell_s or {}),
+        "skipping": None if filter_off is None else _skipping(judged, filter_off),
+        "warnings": [
+            *warnings,
+            *_warnings(judged, ""),
+            *_warnings(filter_off or (), "with the filter off, "),
+        ],
+    }
+
+
+def _side(judged: Sequence[ClipJudged], dwell_s: Mapping[str, float]) -> dict[str, Any]:
+    labels = sorted(
+        {each.expected.label for clip in judged for each in clip.expectations}
+        | {event.label for clip in judged for event in clip.run.started}
+    )
+    return {
+        "total": _figures(judged, None, None),
+        "labels": {label: _figures(judged, label, dwell_s.get(label)) for label in labels},
+        "frames": frames(FrameCounts.total(each.run.books for each in judged)),
+        "by_clip": {each.clip.name: _clip(each) for each in judged},
+    }
+
+
+def _figures(judged: Sequence[ClipJudged], label: str | None, dwell_s: float | None) -> dict[str, Any]:
+    """Of one label, or of all."""
+    wanted = [
+        one for each in judged for one in each.expectations if label is None or one.expected.label == label
+    ]
+    waits = [one.onset_to_started_s for one in wanted if one.onset_to_started_s is not None]
+    false = sum(label is None or one.event.label == label for each in judged for one in each.false)
+    allowed = sum(label is None or event.label == label for each in judged for event in each.allowed)
+    hours = sum(each.run.seconds for each in judged) / SECONDS_PER_HOUR
+    return {
+        "expected": len(wanted),
+        "found": len(waits),
+        "missed": len(wanted) - len(waits),
+        "misses": {miss.value: sum(one.miss is miss for one in wanted) for miss in Miss},
+        "recall": _rounded(len(waits) / len(wanted) if wanted else None),
+        "false": false,
+        "false_per_hour": _rounded(false / hours if hours else None),
+        "allowed": allowed,
+        "onset_to_started": _waits(waits),
+        "dwell_s": dwell_s,
+    }
+
+
+def _waits(waits_s: Sequence[float]) -> dict[str, Any]:
+    if not waits_s:
+        return {"n": 0, "median_s": None, "p95_s": None}
+    median, p95 = np.percentile(waits_s, (50, 95))
+    return {"n": len(waits_s), "median_s": _rounded(median), "p95_s": _rounded(p95)}
+
+
+def frames(books: FrameCounts) -> dict[str, Any]:
+    """What became of the frames."""
+    similar = books.skipped.get(SkipReason.SIMILAR, 0)
+    received, due = books.received, similar + books.analysed
+    return {
+        "received": received,
+        "analysed": books.analysed,
+        "skipped": dict(sorted(books.skipped.items())),
+        "dropped": dict(sorted(books.dropped.items())),
+        "share_similar": _rounded(similar / received if received else None),
+        "share_similar_of_due": _rounded(similar / due if due else None),
+        "share_not_analysed": _rounded(1 - books.analysed / received if received else None),
+    }
+
+
+def _clip(judged: ClipJudged) -> dict[str, Any]:
+    return {
+        "seconds": round(judged.run.seconds, 2),
+        "expected": len(judged.expectations),
+        "found": len(judged.found),
+        "missed": sum(each.miss is not None for each in judged.expectations),
+        "false": len(judged.false),
+        "allowed": len(judged.allowed),
+        "frames": frames(judged.run.books),
+        "faults": dict(sorted(judged.run.faults.items())),
+        "expectations": [
+            {
+                **each.expected.model_dump(),
+                "started_s": None if each.started is None else _rounded(each.started.at_s),
+                "onset_to_started_s": _rounded(each.onset_to_started_s),
+                "held": _rounded(each.held),
+                "miss": each.miss,
+            }
+            for each in judged.expectations
+        ],
+        "false_reactions": [{**_event(each.event), "why": each.why} for each in judged.false],
+        "allowed_reactions": [_event(event) for event in judged.allowed],
+    }
+
+
+def _event(event: PolicyEvent) -> dict[str, Any]:
+    return {"label": event.label, "at_s": _rounded(event.at_s), "score": _rounded(event.score)}
+
+
+def _skipping(with_filter: Sequence[ClipJudged], without: Sequence[ClipJudged]) -> dict[str, Any]:
+    lost: list[dict[str, Any]] = []
+    gained: list[dict[str, Any]] = []
+    beside = {each.clip.name: each for each in without}
+    for each in with_filter:
+        other = beside[each.clip.name]
+        # By their place: two expectations of a clip may be alike.
+        for on, off in zip(each.expectations, other.expectations, strict=True):
+            if (on.started is None) != (off.started is None):
+                entry = {"clip": each.clip.name, **on.expected.model_dump()}
+                (lost if on.started is None else gained).append(entry)
+    return {
+        "lost": lost,
+        "gained": gained,
+        "false_with": sum(len(each.false) for each in with_filter),
+        "false_without": sum(len(each.false) for each in without),
+    }
+
+
+def _warnings(judged: Sequence[ClipJudged], when: str) -> list[str]:
+    """What makes the figures worth less: frames lost on the way, faults, books that do not balance."""
+    told = []
+    for each in judged:
+        books = each.run.books
+        if books.dropped:
+            lost = ", ".join(f"{count} {reason}" for reason, count in sorted(books.dropped.items()))
+            told.append(f"{each.clip.name}: {when}expected every frame to be looked at, got dropped: {lost}")
+        if each.run.faults:
+            faults = ", ".join(f"{count} {code}" for code, count in sorted(each.run.faults.items()))
+            told.append(f"{each.clip.name}: {when}expected no faults, got {faults}")
+        if books.in_flight or not books.is_consistent:
+            told.append(
+                f"{each.clip.name}: {when}expected books that balance with nothing in flight, got "
+                f"{books.in_flight} in flight, {books.received - books.accounted} unaccounted for"
+            )
+    return told
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), _DIGITS)

@@ -1,0 +1,175 @@
+"""Streams labelled clips through a real server, each as a participant: the work of `evaluate clips`.
+
+Frames are sent in step with the server's judging, so that what is found does not depend on the machine's speed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gifcue import __version__
+from gifcue.cli.streaming import Job, Plan, Summary, all_or_none, stream_all
+from gifcue.client import (
+    Disconnected,
+    Event,
+    Fault,
+    FrameDecided,
+    Reaction,
+    ReactionClient,
+    Ready,
+    StreamOptions,
+)
+from gifcue.errors import Unavailable
+from gifcue.ingest.reader import reading
+from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.geometry import Box
+from gifcue.protocol.phases import Phase
+from gifcue.reactions.events import PolicyEvent
+from gifcue.server.config import Settings
+from gifcue.server.lifecycle import Server
+from gifcue_lab.evaluation.clips.run import ClipRun
+from gifcue_lab.evaluation.clips.truth import Clip
+
+# The only participant of a clip's stream. Its room is its own, so that the rules' cooldowns stay apart.
+PARTICIPANT = "clip"
+
+
+@dataclass(slots=True)
+class Evaluated:
+    """What a server made of the clips, in their order, and what it said of itself."""
+
+    runs: list[ClipRun]
+    ready: Ready
+
+
+@dataclass(slots=True)
+class _Heard:
+    """Everything of one clip that came back."""
+
+    start_s: float
+    ready: Ready | None = None
+    events: list[PolicyEvent] = field(default_factory=list)
+    analysed_s: list[float] = field(default_factory=list)
+    faults: Counter[str] = field(default_factory=Counter)
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Ready():
+                self.ready = event
+            case Reaction():
+                self.events.append(_policy_event(event, self.start_s))
+            case FrameDecided():
+                self.analysed_s.append(round(event.pts / event.clock_hz - self.start_s, 6))
+            case Fault():
+                self.faults[event.code.value] += event.count
+            case Disconnected():
+                # A clip that goes on in another connection began anew there: its figures would be wrong.
+                raise Unavailable(f"expected one connection for a whole clip, it broke: {event.reason}")
+
+
+async def run_in_process(
+    settings: Settings,
+    clips: Sequence[Clip],
+    *,
+    at_once: int,
+    on_progress: Callable[[float], None],
+    preset: str = "",
+    detector_target: str | None = None,
+) -> Evaluated:
+    """Starts a server of those settings for the clips alone. `detector_target` is as in `Server`."""
+    settings = settings.model_copy(update={"media": settings.media.unhurried()})
+    async with (
+        Server(settings, detector_target=detector_target) as server,
+        ReactionClient(f"127.0.0.1:{server.listen_port}") as client,
+    ):
+        return await run_clips(client, clips, at_once=at_once, on_progress=on_progress, preset=preset)
+
+
+async def run_clips(
+    client: ReactionClient,
+    clips: Sequence[Clip],
+    *,
+    at_once: int,
+    on_progress: Callable[[float], None],
+    preset: str = "",
+) -> Evaluated:
+    """Streams every clip, `at_once` of them side by side; `on_progress` is told seconds streamed since last.
+
+    Raises what ends a stream or a source, Unavailable where a connection breaks.
+    """
+    places = asyncio.Semaphore(at_once)
+    done: dict[str, tuple[ClipRun, Ready]] = {}
+
+    async def one(clip: Clip, room_id: str) -> None:
+        async with places:
+            done[clip.name] = await _run_clip(client, clip, room_id, preset, on_progress)
+
+    await all_or_none([one(clip, f"evaluate-{number}") for number, clip in enumerate(clips)])
+    return Evaluated([done[clip.name][0] for clip in clips], done[clips[0].name][1])
+
+
+async def _run_clip(
+    client: ReactionClient, clip: Clip, room_id: str, preset: str, on_progress: Callable[[float], None]
+) -> tuple[ClipRun, Ready]:
+    start_s, length_s = await _times(clip.path)
+    heard, at_s = _Heard(start_s), 0.0
+
+    def progress(_: str, sent_s: float, __: float | None) -> None:
+        nonlocal at_s
+        on_progress(sent_s - at_s)
+        at_s = sent_s
+
+    options = StreamOptions(
+        room_id=room_id,
+        client_name=f"gifcue-evaluate/{__version__}",
+        preset=preset,
+        send_holding=True,
+        send_decisions=True,
+    )
+    plan = Plan(jobs=[Job(PARTICIPANT, str(clip.path))], stream=options, fast=True)
+    summary = await stream_all(client, plan, heard, progress, asyncio.Event())
+    if heard.ready is None:
+        raise Unavailable(f"{clip.name}: expected the server's ready, got none")
+    seconds = length_s or clip.seconds or at_s
+    run = ClipRun(
+        clip.name,
+        seconds,
+        tuple(heard.events),
+        _books(clip, summary),
+        tuple(heard.analysed_s),
+        heard.faults,
+    )
+    return run, heard.ready
+
+
+async def _times(path: Path) -> tuple[float, float | None]:
+    """A recording's first pts in seconds, which is where its clock begins, and its length if it tells."""
+    async with reading(str(path)) as read:
+        async for packet in read.packets():
+            return packet.pts / packet.clock_hz, read.source.duration_s
+    raise Unavailable(f"{path}: expected video, got no packet")
+
+
+def _books(clip: Clip, summary: Summary) -> FrameCounts:
+    if summary.statistics is None:
+        raise Unavailable(f"{clip.name}: expected the server's books at the end, got none")
+    told: FrameCounts = summary.statistics.participant(PARTICIPANT).books
+    return FrameCounts(told.received, told.analysed, dict(told.skipped), dict(told.dropped), told.in_flight)
+
+
+def _policy_event(event: Reaction, start_s: float) -> PolicyEvent:
+    box = Box(event.box.ymin, event.box.xmin, event.box.ymax, event.box.xmax)
+    return PolicyEvent(
+        Phase(event.phase.value),
+        event.reaction_id,
+        event.label,
+        event.progress,
+        event.score,
+        box,
+        round(event.at_s - start_s, 6),
+        event.end_reason,
+    )

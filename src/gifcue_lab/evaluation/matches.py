@@ -1,0 +1,193 @@
+"""Every picture's detections judged: what hit, what was missed, what was taken for something else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gifcue.detect.regions import DEFAULT_THRESHOLD, Box, Detection
+from gifcue_lab.datasets.regions import ATTRIBUTES, LABELS
+from gifcue_lab.evaluation.matching import MASKED, MATCH_IOU, MISS, Judged, iou_matrix, match
+from gifcue_lab.evaluation.predictions import Prediction
+from gifcue_lab.evaluation.truth import TruthPicture, TruthRegion, box_array
+
+KIND_OF: Mapping[str, str] = {label: kind for kind, labels in ATTRIBUTES.items() for label in labels}
+# Beside the attributes themselves, in confusion matrices.
+NONE = "none"
+NOT_FOUND = "not found"
+NOTHING_THERE = "nothing there"
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One wrong answer.
+
+    `score` is the detection's or, for a miss, what the label got there below its threshold (0: nothing).
+    `truth` says what is there, `said` what the detector says. `severity` orders: 1 is worst.
+    """
+
+    picture: TruthPicture
+    label: str
+    truth: str
+    said: str
+    box: Box
+    score: float
+    severity: float
+
+
+@dataclass(frozen=True, slots=True)
+class PictureJudged:
+    """One picture, judged.
+
+    By label: the scores that count, whether each is right, how many positives there are, how many
+    detections were masked. `confusion` has (kind, truth, said) of every region that is known; `false_hands`
+    the gestures said of hands that make none, one a hand at most; `quiet_hands` how many such hands there
+    are.
+    """
+
+    picture: TruthPicture
+    scores: Mapping[str, tuple[float, ...]]
+    right: Mapping[str, tuple[bool, ...]]
+    positives: Mapping[str, int]
+    masked: Mapping[str, int]
+    confusion: tuple[tuple[str, str, str], ...]
+    quiet_hands: int
+    false_hands: tuple[str, ...]
+    gestures: tuple[str, ...]
+    mistakes: tuple[Mistake, ...]
+
+    @property
+    def hands_make_no_gesture(self) -> bool:
+        """Whether there are hands, and all of them are known to make no gesture."""
+        hands = [r for r in self.picture.regions if r.kind == "hand"]
+        return bool(hands) and all(r.attribute_known and r.attribute is None for r in hands)
+
+    @property
+    def has_hands(self) -> bool:
+        return any(r.kind == "hand" for r in self.picture.regions)
+
+
+def judge_picture(
+    picture: TruthPicture, prediction: Prediction, thresholds: Mapping[str, float]
+) -> PictureJudged:
+    """Match one picture's detections, label by label, and name its mistakes at the served thresholds."""
+    by_label = {label: [d for d in prediction.detections if d.label == label] for label in LABELS}
+    scores, right, positives, masked = {}, {}, {}, {}
+    mistakes: list[Mistake] = []
+    for label, found in by_label.items():
+        wanted, hidden, others = _sides(picture.regions, label)
+        hit = match(
+            np.array([d.score for d in found], np.float64),
+            box_array([d.box for d in found]),
+            box_array([r.box for r in wanted]),
+            box_array([r.box for r in hidden]),
+        )
+        counting = [i for i in range(len(found)) if hit[i] != MASKED]
+        scores[label] = tuple(found[i].score for i in counting)
+        right[label] = tuple(bool(hit[i] >= 0) for i in counting)
+        threshold = thresholds.get(label, DEFAULT_THRESHOLD)
+        positives[label] = len(wanted)
+        masked[label] = sum(d.score >= threshold for d, i in zip(found, hit, strict=True) if i == MASKED)
+        for index in counting:
+            if hit[index] == MISS and found[index].score >= threshold:
+                mistakes.append(_false(picture, found[index], others, wanted))
+        said = {int(hit[i]): found[i].score for i in counting if hit[i] >= 0}
+        mistakes.extend(
+            Mistake(picture, label, label, "missed", region.box, score, 1.0 - score)
+            for place, region in enumerate(wanted)
+            if (score := said.get(place, 0.0)) < threshold
+        )
+    confusion, false_hands = _confusion(picture, by_label, thresholds)
+    quiet_hands = sum(r.kind == "hand" and r.attribute_known and r.attribute is None for r in picture.regions)
+    gestures = tuple(d.label for label in ATTRIBUTES["hand"] for d in _over(by_label[label], thresholds))
+    return PictureJudged(
+        picture,
+        scores,
+        right,
+        positives,
+        masked,
+        confusion,
+        quiet_hands,
+        false_hands,
+        gestures,
+        tuple(mistakes),
+    )
+
+
+def gather(judged: Sequence[PictureJudged], label: str) -> Judged:
+    """One label over a set of pictures."""
+    scores = [score for one in judged for score in one.scores[label]]
+    right = [flag for one in judged for flag in one.right[label]]
+    positives = sum(one.positives[label] for one in judged)
+    return Judged(np.array(scores, np.float64), np.array(right, np.bool_), positives)
+
+
+def _sides(
+    regions: Sequence[TruthRegion], label: str
+) -> tuple[list[TruthRegion], list[TruthRegion], list[TruthRegion]]:
+    """Regions that have the label, that may have it, and that have not."""
+    kind = KIND_OF.get(label)
+    if kind is None:
+        return [r for r in regions if r.kind == label], [], [r for r in regions if r.kind != label]
+    own = [r for r in regions if r.kind == kind]
+    return (
+        [r for r in own if r.attribute_known and r.attribute == label],
+        [r for r in own if not r.attribute_known],
+        [r for r in own if r.attribute_known and r.attribute != label],
+    )
+
+
+def _over(detections: Sequence[Detection], thresholds: Mapping[str, float]) -> list[Detection]:
+    return [d for d in detections if d.score >= thresholds.get(d.label, DEFAULT_THRESHOLD)]
+
+
+def _false(
+    picture: TruthPicture, detection: Detection, others: Sequence[TruthRegion], wanted: Sequence[TruthRegion]
+) -> Mistake:
+    label = detection.label
+    there = next((r for r in others if r.box.iou(detection.box) >= MATCH_IOU), None)
+    if there is not None:
+        truth = there.attribute or (NONE if label in KIND_OF else there.kind)
+    elif any(r.box.iou(detection.box) >= MATCH_IOU for r in wanted):
+        truth = "already found"
+    else:
+        truth = NOTHING_THERE
+    return Mistake(picture, label, truth, label, detection.box, detection.score, detection.score)
+
+
+def _confusion(
+    picture: TruthPicture, by_label: Mapping[str, Sequence[Detection]], thresholds: Mapping[str, float]
+) -> tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]]:
+    """(kind, truth, said) of what is known, and the gestures that were said of hands that make none."""
+    entries: list[tuple[str, str, str]] = []
+    false_hands: list[str] = []
+    for kind, labels in ATTRIBUTES.items():
+        regions = [r for r in picture.regions if r.kind == kind]
+        boxes = box_array([r.box for r in regions])
+        shown: list[Detection | None] = [None] * len(regions)
+        for detection in (d for label in labels for d in _over(by_label[label], thresholds)):
+            place = _place(detection, boxes)
+            if place is None:
+                entries.append((kind, NOTHING_THERE, detection.label))
+            elif (best := shown[place]) is None or best.score < detection.score:
+                shown[place] = detection
+        found = {_place(d, boxes) for d in _over(by_label[kind], thresholds)}
+        for place, region in enumerate(regions):
+            attribute = shown[place]
+            if not region.attribute_known:
+                continue
+            said = attribute.label if attribute else NONE if place in found else NOT_FOUND
+            entries.append((kind, region.attribute or NONE, said))
+            if kind == "hand" and region.attribute is None and attribute is not None:
+                false_hands.append(attribute.label)
+    return tuple(entries), tuple(false_hands)
+
+
+def _place(detection: Detection, boxes: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> int | None:
+    """The region that a detection overlaps most, if by `MATCH_IOU`."""
+    if not len(boxes):
+        return None
+    overlaps = iou_matrix(box_array([detection.box]), boxes)[0]
+    return int(overlaps.argmax()) if overlaps.max() >= MATCH_IOU else None

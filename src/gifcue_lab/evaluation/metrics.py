@@ -1,0 +1,170 @@
+"""The report: figures by label, by group, confusion, false gestures, landmarks, time.
+
+The JSON form, stable within `gifcue-evaluation/1` (keys may be added, none change):
+
+    format, detector {name, version?, backend}, pictures, groups, iou
+    labels {label: {positives, threshold, ap50, precision, recall, f1, right, wrong, missed, masked,
+                    best_threshold, best_f1, groups, mean_group_f1}}
+    by_group {group: {pictures, labels {label: {positives, precision, recall, f1, right, wrong, missed}}}}
+    confusion {face|hand: {truth [rows], said [columns], counts [[...]]}}
+    false_gestures {hands {hands, false, rate, by_label},     hands known to make none that got one
+                    frames {frames, false, rate},             frames that have hands, all known to make none
+                    frames_without_hands {frames, false, rate}}
+    landmarks {hand|face: {teacher, found, mean_error, median_error, p90_error}} or null
+    timing {frames, mean_ms, median_ms, p95_ms} or null
+
+Rates, AP, precision, recall and F1 are 0..1, null where there is nothing to count. `masked` counts the
+detections over the threshold that hit a region of which nobody knows whether it has the label. `groups` is
+in how many groups a label has positives, `mean_group_f1` the mean over those: people count alike, however
+many frames they have.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from gifcue.detect.regions import DEFAULT_THRESHOLD
+from gifcue_lab.datasets.regions import ATTRIBUTES, LABELS
+from gifcue_lab.evaluation.matches import (
+    NONE,
+    NOT_FOUND,
+    NOTHING_THERE,
+    PictureJudged,
+    gather,
+    judge_picture,
+)
+from gifcue_lab.evaluation.matching import MATCH_IOU
+from gifcue_lab.evaluation.predictions import Predictions
+from gifcue_lab.evaluation.truth import TruthPicture
+
+FORMAT = "gifcue-evaluation/1"
+_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`report` is the JSON form of the module's text; `judged` what charts and sheets are drawn from."""
+
+    report: dict[str, Any]
+    judged: tuple[PictureJudged, ...]
+    thresholds: Mapping[str, float]
+
+
+def evaluate(
+    truth: Sequence[TruthPicture],
+    predictions: Predictions,
+    landmarks: Mapping[str, Any] | None = None,
+) -> Evaluation:
+    """Judge predictions on pictures, at the predictions' own thresholds.
+
+    `landmarks` is the report of `landmark_errors`, where there is a teacher's word.
+    """
+    served = predictions.thresholds
+    judged = tuple(judge_picture(p, predictions.pictures[p.name], served) for p in truth)
+    by_group: dict[str, list[PictureJudged]] = {}
+    for one in judged:
+        by_group.setdefault(one.picture.group, []).append(one)
+    groups = {group: _group(members, served) for group, members in sorted(by_group.items())}
+    elapsed = [ms for p in truth if (ms := predictions.pictures[p.name].elapsed_ms) is not None]
+    report = {
+        "format": FORMAT,
+        "detector": dict(predictions.detector),
+        "pictures": len(judged),
+        "groups": len(by_group),
+        "iou": MATCH_IOU,
+        "labels": {label: _label(judged, groups, label, served) for label in LABELS},
+        "by_group": groups,
+        "confusion": {kind: _confusion(judged, kind) for kind in ATTRIBUTES},
+        "false_gestures": _false_gestures(judged),
+        "landmarks": dict(landmarks) if landmarks else None,
+        "timing": _timing(elapsed),
+    }
+    return Evaluation(report, judged, served)
+
+
+def _label(
+    judged: Sequence[PictureJudged], groups: Mapping[str, Any], label: str, served: Mapping[str, float]
+) -> dict[str, Any]:
+    threshold = served.get(label, DEFAULT_THRESHOLD)
+    figures = gather(judged, label)
+    best = figures.best()
+    own = [g["labels"][label]["f1"] for g in groups.values() if g["labels"][label]["positives"]]
+    return {
+        "positives": figures.positives,
+        "threshold": threshold,
+        "ap50": _rounded(figures.average_precision()),
+        **_counts(figures.counts(threshold)),
+        "masked": sum(one.masked[label] for one in judged),
+        "best_threshold": _rounded(best[0] if best else None),
+        "best_f1": _rounded(best[1] if best else None),
+        "groups": len(own),
+        "mean_group_f1": _rounded(fmean(own) if own else None),
+    }
+
+
+def _group(members: Sequence[PictureJudged], served: Mapping[str, float]) -> dict[str, Any]:
+    labels = {}
+    for label in LABELS:
+        figures = gather(members, label)
+        counts = figures.counts(served.get(label, DEFAULT_THRESHOLD))
+        labels[label] = {"positives": figures.positives, **_counts(counts)}
+    return {"pictures": len(members), "labels": labels}
+
+
+def _counts(counts: Any) -> dict[str, Any]:
+    return {
+        "precision": _rounded(counts.precision),
+        "recall": _rounded(counts.recall),
+        "f1": _rounded(counts.f1),
+        "right": counts.right,
+        "wrong": counts.wrong,
+        "missed": counts.missed,
+    }
+
+
+def _confusion(judged: Sequence[PictureJudged], kind: str) -> dict[str, Any]:
+    rows, columns = (*ATTRIBUTES[kind], NONE, NOTHING_THERE), (*ATTRIBUTES[kind], NONE, NOT_FOUND)
+    counted = Counter(entry[1:] for one in judged for entry in one.confusion if entry[0] == kind)
+    counts = [[counted[row, column] for column in columns] for row in rows]
+    return {"truth": list(rows), "said": list(columns), "counts": counts}
+
+
+def _false_gestures(judged: Sequence[PictureJudged]) -> dict[str, Any]:
+    said = Counter(label for one in judged for label in one.false_hands)
+    hands = sum(one.quiet_hands for one in judged)
+    frames = [one for one in judged if one.hands_make_no_gesture]
+    empty = [one for one in judged if not one.has_hands]
+    return {
+        "hands": {"hands": hands, **_rate(said.total(), hands), "by_label": dict(sorted(said.items()))},
+        "frames": {"frames": len(frames), **_rate(sum(bool(one.gestures) for one in frames), len(frames))},
+        "frames_without_hands": {
+            "frames": len(empty),
+            **_rate(sum(bool(one.gestures) for one in empty), len(empty)),
+        },
+    }
+
+
+def _rate(false: int, of: int) -> dict[str, Any]:
+    return {"false": false, "rate": _rounded(false / of if of else None)}
+
+
+def _timing(elapsed_ms: Sequence[float]) -> dict[str, Any] | None:
+    if not elapsed_ms:
+        return None
+    median, p95 = np.percentile(elapsed_ms, (50, 95))
+    return {
+        "frames": len(elapsed_ms),
+        "mean_ms": round(fmean(elapsed_ms), 3),
+        "median_ms": round(float(median), 3),
+        "p95_ms": round(float(p95), 3),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), _DIGITS)

@@ -1,0 +1,147 @@
+"""What a detector says about each picture, from a run or from a file.
+
+The file is how any other detector is measured alike:
+
+    {"format": "gifcue-detections/1",
+     "detector": "its name",
+     "thresholds": {"face": 0.5, "smile": 0.6},          optional; 0.5 where a label is not named
+     "pictures": {
+       "p002/0e669e13bf01.jpg": {                         the path below the directory that is evaluated
+         "ms": 4.1,                                       optional, what it took
+         "detections": [
+           {"label": "face", "score": 0.98, "box": [ymin, xmin, ymax, xmax],   shares of the picture, 0..1
+            "landmarks": [[x, y], ...]}]}}}               optional, shares too; on faces and hands
+
+Every detection should be given, also those below its threshold: average precision needs them. Every picture
+that is evaluated must be there, with an empty list where nothing was found.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gifcue.detect.regions import DEFAULT_THRESHOLD, KINDS, Box, Detection, Region, group
+from gifcue_lab.datasets.annotation import DatasetError
+
+FORMAT = "gifcue-detections/1"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One picture's detections in flat form, those below their thresholds included; `regions` for the
+    landmarks.
+
+    `elapsed_ms` is what the detector took, None where nobody measured.
+    """
+
+    detections: tuple[Detection, ...]
+    regions: tuple[Region, ...] = ()
+    elapsed_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """A detector's word on a set of pictures, by their names."""
+
+    detector: Mapping[str, str]
+    thresholds: Mapping[str, float]
+    pictures: Mapping[str, Prediction] = field(default_factory=dict)
+
+
+def flatten_all(regions: Iterable[Region], thresholds: Mapping[str, float]) -> tuple[Detection, ...]:
+    """Every region and every attribute, whatever an attribute's score.
+
+    As in serving, a region below its own threshold shows no attributes: so the curve of an attribute passes
+    through the point that is served.
+    """
+    detections: list[Detection] = []
+    for region in regions:
+        detections.append(Detection(region.kind, region.score, region.box))
+        if region.score >= thresholds.get(region.kind, DEFAULT_THRESHOLD):
+            detections.extend(
+                Detection(label, score, region.box) for label, score in region.attributes.items()
+            )
+    return tuple(detections)
+
+
+def read_predictions(
+    path: Path, names: Sequence[str], thresholds: Mapping[str, float] | None = None
+) -> Predictions:
+    """Read a file of detections for these pictures; `thresholds` overrides some of the file's.
+
+    Raises `DatasetError` when it is missing or of another form, or lacks one of the pictures.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path}: expected a JSON file of detections, got {error}") from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        got = document.get("format") if isinstance(document, dict) else type(document).__name__
+        raise DatasetError(f'{path}: expected "format": "{FORMAT}", got {got!r}')
+    pictures = document.get("pictures")
+    if not isinstance(pictures, dict):
+        raise DatasetError(f'{path}: expected an object under "pictures", got {type(pictures).__name__}')
+    absent = [name for name in names if name not in pictures]
+    if absent:
+        missing = f"{len(absent)} are absent: {absent[0]!r} …"
+        raise DatasetError(f"{path}: expected all {len(names)} pictures, {missing}")
+    try:
+        own = {str(label): float(value) for label, value in document.get("thresholds", {}).items()}
+        read = {name: _prediction(pictures[name]) for name in names}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise DatasetError(f"{path}: expected the form of {FORMAT}, got {got}") from error
+    name = str(document.get("detector", path.stem))
+    return Predictions({"name": name, "backend": "json"}, {**own, **(thresholds or {})}, read)
+
+
+def _prediction(item: Mapping[str, Any]) -> Prediction:
+    detections, landmarks = [], []
+    for one in item["detections"]:
+        ymin, xmin, ymax, xmax = (float(edge) for edge in one["box"])
+        detection = Detection(str(one["label"]), float(one["score"]), Box(ymin, xmin, ymax, xmax))
+        if not 0.0 <= detection.score <= 1.0:
+            raise ValueError(f"expected a score of 0..1, got {detection.score}")
+        detections.append(detection)
+        if detection.label in KINDS:
+            points = one.get("landmarks")
+            landmarks.append(None if points is None else np.asarray(points, np.float32))
+    homes = group(detections)
+    regions = tuple(
+        Region(home.kind, home.box, home.score, home.attributes, points)
+        for home, points in zip(homes, landmarks, strict=True)
+    )
+    elapsed = item.get("ms")
+    return Prediction(tuple(detections), regions, None if elapsed is None else float(elapsed))
+
+
+def write_predictions(path: Path, predictions: Predictions) -> None:
+    """Write the form that `read_predictions` reads. Scores and boxes keep 5 digits, landmarks too."""
+    pictures = {}
+    for name, prediction in predictions.pictures.items():
+        points = {
+            (str(r.kind), r.score, r.box): r.landmarks for r in prediction.regions if r.landmarks is not None
+        }
+        items = []
+        for d in prediction.detections:
+            edges = [round(edge, 5) for edge in (d.box.ymin, d.box.xmin, d.box.ymax, d.box.xmax)]
+            item: dict[str, Any] = {"label": d.label, "score": round(d.score, 5), "box": edges}
+            found = points.get((d.label, d.score, d.box))
+            if found is not None:
+                item["landmarks"] = [[round(float(x), 5) for x in point] for point in found]
+            items.append(item)
+        elapsed = {} if prediction.elapsed_ms is None else {"ms": round(prediction.elapsed_ms, 3)}
+        pictures[name] = {**elapsed, "detections": items}
+    document = {
+        "format": FORMAT,
+        "detector": predictions.detector.get("name", ""),
+        "thresholds": dict(predictions.thresholds),
+        "pictures": pictures,
+    }
+    path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")

@@ -1,0 +1,58 @@
+"""A detector over pictures, one frame at a time, as a participant's frame is served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from gifcue.detect.detector import Detector
+from gifcue.media.picture import fit
+from gifcue.media.settings import MediaSettings
+from gifcue_lab.datasets.pictures import decode_rgb
+from gifcue_lab.datasets.progress import Track, quiet
+from gifcue_lab.evaluation.predictions import Prediction, Predictions, flatten_all
+from gifcue_lab.evaluation.truth import TruthPicture
+
+Picture = npt.NDArray[np.uint8]
+
+
+def fit_for_analysis(rgb: Picture) -> Picture:
+    """Scaled down to the analysis size of the decode workers' defaults, 640 x 360; as it is where it fits."""
+    settings = MediaSettings()
+    height, width = rgb.shape[:2]
+    size = fit(width, height, settings.long_side, settings.short_side)
+    if size == (width, height):
+        return rgb
+    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def run_detector(
+    detector: Detector,
+    pictures: Sequence[TruthPicture],
+    *,
+    clock: Callable[[], float],
+    thresholds: Mapping[str, float] | None = None,
+    as_served: bool = True,
+    track: Track = quiet,
+) -> Predictions:
+    """Detect on every picture, a batch of one each; `clock` gives seconds and times the detector alone.
+
+    `thresholds` overrides some of the model's own. `as_served` scales pictures down first, as the decode
+    workers do. Raises `DatasetError` for an unreadable picture.
+    """
+    detector.warm()
+    info = detector.info
+    served = {**info.thresholds, **(thresholds or {})}
+    found: dict[str, Prediction] = {}
+    for picture in track(pictures, "detecting"):
+        rgb = decode_rgb(picture.path.read_bytes(), picture.name)
+        frame = fit_for_analysis(rgb) if as_served else rgb
+        start = clock()
+        regions = detector.detect([frame])[0]
+        elapsed_ms = (clock() - start) * 1000.0
+        found[picture.name] = Prediction(flatten_all(regions, served), tuple(regions), elapsed_ms)
+    described = {"name": info.name, "version": info.version, "backend": info.backend}
+    return Predictions(described, served, found)

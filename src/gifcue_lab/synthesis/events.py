@@ -1,0 +1,43 @@
+"""What composed sequences hold, in the form that `gifcue evaluate clips` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gifcue_lab.synthesis.script import Sequence, Span
+
+_DIGITS = 3
+
+
+def events_json(sequences: Mapping[str, Sequence]) -> dict[str, Any]:
+    """events.json of the sequences by their file's name."""
+    return {
+        "about": "Composed of photographs by `gifcue dataset compose`. Shows private persons.",
+        "clips": {
+            name: {
+                "seconds": round(sequence.seconds, _DIGITS),
+                "expect": [_span(span) for span in sequence.expect],
+                "allow": [_span(span) for span in joined(sequence.allow, sequence.seconds)],
+                "person": sequence.person,
+            }
+            for name, sequence in sequences.items()
+        },
+    }
+
+
+def joined(spans: Iterable[Span], seconds: float) -> list[Span]:
+    """Spans of a label that touch or overlap as one, within the clip, by label and time."""
+    joined: list[Span] = []
+    for span in sorted(spans, key=lambda each: (each.label, each.start_s, each.end_s)):
+        end_s = min(span.end_s, seconds)
+        last = joined[-1] if joined else None
+        if last is not None and last.label == span.label and span.start_s <= last.end_s:
+            joined[-1] = Span(last.label, last.start_s, max(last.end_s, end_s))
+        else:
+            joined.append(Span(span.label, span.start_s, end_s))
+    return joined
+
+
+def _span(span: Span) -> dict[str, Any]:
+    return {"label": span.label, "start_s": round(span.start_s, _DIGITS), "end_s": round(span.end_s, _DIGITS)}

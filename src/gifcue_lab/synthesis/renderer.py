@@ -1,0 +1,257 @@
+"""Draws a sequence: one RGB frame for any of its times.
+
+All is put together in the pixels of the photographs, then laid on the video's canvas once.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from gifcue_lab.synthesis.cutouts import Cutout, cut_out, make_plate
+from gifcue_lab.synthesis.script import Guest, Key, Layer, Light, Shot, Video
+from gifcue_lab.synthesis.script import Sequence as Script
+from gifcue_lab.synthesis.subjects import Still
+from gifcue_lab.synthesis.sway import Sway, bend
+from gifcue_lab.synthesis.video import Film
+from gifcue_lab.training.compositing import FINGERTIPS
+from gifcue_lab.training.samples import Image, Photo
+
+# A hand that moves farther than this between two frames is blurred, in pixels of its photograph.
+SHARP_PX = 2.5
+BLUR_STEPS = 5
+# A shutter is open for this share of a frame.
+SHUTTER = 0.6
+# What is seen of a guest beside the face's middle and below the face, in face heights.
+GUEST_ASIDE, GUEST_BELOW = 1.1, 1.6
+# Seconds of leaning in, and of leaning out.
+GUEST_LEAN_S = 0.5
+# A cup's width and height, in face heights, how much of it is over the hand, its colour.
+CUP_FACES, CUP_OVER, CUP_COLOUR = (0.42, 0.6), 0.65, (214, 208, 196)
+# The grain of a webcam's sensor, of 255.
+GRAIN = (1.2, 3.2)
+GRAIN_TILES = 4
+
+
+class Stage:
+    """Draws one sequence. `read` decodes a photograph, `open_clip` finds a real clip by name."""
+
+    def __init__(
+        self,
+        script: Script,
+        stills: Mapping[str, Still],
+        read: Callable[[Photo], Image],
+        open_clip: Callable[[str], Film],
+    ) -> None:
+        self._script, self._stills = script, stills
+        self._shots = script.shots
+        self._starts = [shot.start_s for shot in self._shots]
+        self._lights = [light for segment in script.segments for light in segment.lights]
+        self._rng = np.random.default_rng(script.seed)
+        self._sway = Sway(self._rng)
+        self._film = functools.lru_cache(maxsize=4)(open_clip)
+        self._image = functools.lru_cache(maxsize=64)(lambda name: read(stills[name].photo))
+        self._plate = functools.lru_cache(maxsize=64)(self._make_plate)
+        self._cutout = functools.lru_cache(maxsize=16)(self._make_cutout)
+        video = script.video
+        level = float(self._rng.uniform(*GRAIN))
+        shape = (GRAIN_TILES, video.height + 32, video.width + 32, 3)
+        self._grain = np.round(self._rng.normal(0, level, shape)).astype(np.int16)
+
+    def frames(self) -> Iterator[Image]:
+        """All frames, uint8 RGB [H, W, 3] of the video's size."""
+        for number in range(round(self._script.seconds * self._script.video.fps)):
+            yield self.frame(number / self._script.video.fps)
+
+    def frame(self, at_s: float) -> Image:
+        """What is seen at a time; only the grain depends on which frames were asked for before."""
+        number = max(0, bisect_right(self._starts, at_s + 1e-9) - 1)
+        shot = self._shots[number]
+        canvas = self._canvas(shot, at_s)
+        into = (at_s - shot.start_s) / shot.fade_s if shot.fade_s > 0.0 else 1.0
+        if number and into < 1.0:
+            before = self._canvas(self._shots[number - 1], at_s)
+            canvas = np.asarray(cv2.addWeighted(canvas, into, before, 1.0 - into, 0.0), np.uint8)
+        lit = relight(canvas, self._lights, at_s)
+        tile, top, left = (int(self._rng.integers(most)) for most in (GRAIN_TILES, 32, 32))
+        grain = self._grain[tile, top : top + lit.shape[0], left : left + lit.shape[1]]
+        return np.asarray(cv2.add(lit, grain, dtype=cv2.CV_8U), np.uint8)
+
+    def picture(self, shot: Shot, at_s: float) -> Image:
+        """A shot at a time, in the pixels of its photograph, before it is laid on the canvas."""
+        if shot.clip:
+            return self._film(shot.clip).at(shot.clip_from_s + at_s - shot.start_s)
+        still = self._stills[shot.photo]
+        picture = self._plate(shot.photo, shot.fillers) if shot.fillers else self._image(shot.photo)
+        if shot.guest is not None:
+            picture = self._with_guest(picture, still, shot, shot.guest, at_s)
+        if still.face is not None:
+            jaw = self._sway.jaw(at_s) if shot.talks else 0.0
+            picture = bend(picture, still.face.box, self._sway.head(at_s), jaw)
+        if shot.layer is not None:
+            picture = self._with_hand(picture, shot.layer, at_s)
+        return picture
+
+    def _canvas(self, shot: Shot, at_s: float) -> Image:
+        picture = self.picture(shot, at_s)
+        drift = (0.0, 0.0) if shot.clip else self._sway.camera(at_s)
+        video = replace(self._script.video, cover=None) if shot.whole else self._script.video
+        return lay_on_canvas(picture, video, drift)
+
+    def _make_plate(self, name: str, fillers: tuple[str, ...]) -> Image:
+        others = [(self._stills[each], self._image(each)) for each in fillers]
+        return make_plate(self._stills[name], self._image(name), others)
+
+    def _make_cutout(self, name: str, fillers: tuple[str, ...], cup: bool) -> Cutout:
+        still = self._stills[name]
+        made = cut_out(still, self._image(name), self._plate(name, fillers))
+        return _with_cup(made, still) if cup else made
+
+    def _with_hand(self, picture: Image, layer: Layer, at_s: float) -> Image:
+        hand = self._cutout(layer.photo, layer.fillers, layer.cup)
+        frame_s = SHUTTER / self._script.video.fps
+        begin, end = pose(layer.keys, at_s - frame_s / 2), pose(layer.keys, at_s + frame_s / 2)
+        moved = math.hypot(end.x - begin.x, end.y - begin.y)
+        steps = BLUR_STEPS if moved > SHARP_PX else 1
+        size = picture.shape[1], picture.shape[0]
+        colour = np.zeros((*picture.shape[:2], 3), np.float32)
+        alpha = np.zeros(picture.shape[:2], np.float32)
+        for step in range(steps):
+            share = (step + 0.5) / steps - 0.5
+            matrix = turn_matrix(pose(layer.keys, at_s + share * frame_s), hand.elbow)
+            soft = cv2.warpAffine(hand.alpha, matrix, size)
+            moved_hand = cv2.warpAffine(hand.picture, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+            colour += moved_hand * soft[..., None]
+            alpha += soft
+        kept = 1 - alpha[..., None] / steps
+        return np.asarray(np.clip(colour / steps + picture * kept, 0, 255), np.uint8)
+
+    def _with_guest(self, picture: Image, still: Still, shot: Shot, guest: Guest, at_s: float) -> Image:
+        other = self._stills[guest.photo]
+        if still.face is None or other.face is None:
+            return picture
+        source = self._plate(guest.photo, guest.fillers) if guest.fillers else self._image(guest.photo)
+        left, top, right, bottom = (float(each) for each in other.face.box)
+        tall, middle = bottom - top, (left + right) / 2
+        aside = GUEST_ASIDE * tall
+        scale = guest.face_share * float(still.face.box[3] - still.face.box[1]) / tall
+        height, width = picture.shape[:2]
+        inside = min(1.0, (at_s - shot.start_s) / GUEST_LEAN_S, max(0.0, shot.end_s - at_s) / GUEST_LEAN_S)
+        inside = 0.5 - 0.5 * math.cos(math.pi * max(0.0, inside))
+        reach = guest.reach * width * inside - aside * scale * (1.0 - inside)
+        x = reach if guest.side == "left" else width - reach
+        # The guest's body ends where the picture does, as far down as it is seen.
+        end = min(float(source.shape[0]), bottom + GUEST_BELOW * tall)
+        y = seen_bottom(width, height, self._script.video) - scale * (end - top)
+        matrix = np.array([[scale, 0, x - middle * scale], [0, scale, y - top * scale]], np.float32)
+        soft = np.zeros(source.shape[:2], np.float32)
+        head = (round(middle), round((top + bottom) / 2 - 0.12 * tall))
+        cv2.ellipse(soft, head, (round(0.62 * tall), round(0.82 * tall)), 0, 0, 360, 1.0, -1)
+        shoulders = (round(middle), round(bottom + 1.3 * tall))
+        cv2.ellipse(soft, shoulders, (round(aside), round(1.25 * tall)), 0, 0, 360, 1.0, -1)
+        soft = np.asarray(cv2.GaussianBlur(soft, (0, 0), max(1.0, 0.05 * tall)), np.float32)
+        laid = cv2.warpAffine(source, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        alpha = cv2.warpAffine(soft, matrix, (width, height))[..., None]
+        return np.asarray(laid * alpha + picture * (1 - alpha), np.uint8)
+
+
+def pose(keys: Sequence[Key], at_s: float) -> Key:
+    """Where a hand is at a time: eased from key to key, at rest before the first and after the last."""
+    number = bisect_right([key.at_s for key in keys], at_s)
+    if number == 0 or number == len(keys):
+        return keys[min(number, len(keys) - 1)]
+    one, other = keys[number - 1], keys[number]
+    share = 0.5 - 0.5 * math.cos(math.pi * (at_s - one.at_s) / (other.at_s - one.at_s))
+    return Key(
+        at_s,
+        one.x + share * (other.x - one.x),
+        one.y + share * (other.y - one.y),
+        one.angle_deg + share * (other.angle_deg - one.angle_deg),
+    )
+
+
+def turn_matrix(key: Key, elbow: tuple[float, float]) -> npt.NDArray[np.float64]:
+    """The affine [2, 3] of a pose: clockwise about the elbow, then moved."""
+    cos, sin = math.cos(math.radians(key.angle_deg)), math.sin(math.radians(key.angle_deg))
+    turn = np.array([[cos, -sin], [sin, cos]])
+    shift = np.array(elbow) - turn @ np.array(elbow) + (key.x, key.y)
+    return np.concatenate([turn, shift[:, None]], 1)
+
+
+def lay_on_canvas(picture: Image, video: Video, drift: tuple[float, float] = (0.0, 0.0)) -> Image:
+    """A picture in the middle of the video's frame, or filling it; `drift` in shares of the frame's height."""
+    height, width = picture.shape[:2]
+    scale, shift_x, shift_y = _placed(width, height, video)
+    shift_x, shift_y = shift_x + drift[0] * video.height, shift_y + drift[1] * video.height
+    # Pixel centres, not corners.
+    offset = (scale - 1) / 2
+    matrix = np.array([[scale, 0, shift_x + offset], [0, scale, shift_y + offset]], np.float32)
+    border = cv2.BORDER_REPLICATE if video.cover is not None else cv2.BORDER_CONSTANT
+    return np.asarray(
+        cv2.warpAffine(picture, matrix, (video.width, video.height), borderMode=border), np.uint8
+    )
+
+
+def seen_bottom(width: int, height: int, video: Video) -> float:
+    """Down to which row a picture of that size is seen in the video."""
+    scale, _, shift_y = _placed(width, height, video)
+    return min(float(height), (video.height - shift_y) / scale)
+
+
+def _placed(width: int, height: int, video: Video) -> tuple[float, float, float]:
+    """(scale, left, top) of a picture in the video's frame."""
+    across, down = video.width / width, video.height / height
+    scale = min(across, down) if video.cover is None else max(across, down)
+    place = 0.5 if video.cover is None else video.cover
+    return scale, (video.width - scale * width) / 2, (video.height - scale * height) * place
+
+
+def relight(frame: Image, lights: Sequence[Light], at_s: float) -> Image:
+    """The frame in the light of a time."""
+    for light in lights:
+        if not light.start_s < at_s < light.end_s:
+            continue
+        share = min(1.0, (at_s - light.start_s) / light.ramp_s, (light.end_s - at_s) / light.ramp_s)
+        if light.hz > 0.0:
+            share *= 0.5 - 0.5 * math.cos(2 * math.pi * light.hz * (at_s - light.start_s))
+        levels = np.linspace(0.0, 1.0, 256)
+        table = np.stack([light.gain * tint * levels**light.gamma for tint in light.tint], 1)
+        table = np.clip((1 - share) * levels[:, None] + share * table, 0, 1) * 255
+        frame = np.asarray(cv2.LUT(frame, np.round(table).astype(np.uint8)[:, None]), np.uint8)
+    return frame
+
+
+def _with_cup(hand: Cutout, still: Still) -> Cutout:
+    """The hand holds a cup: behind the fingers, its rim over them."""
+    points, face = still.hands[0].landmarks, still.face
+    assert points is not None
+    # As large as a cup is beside a face; beside a hand where none is seen.
+    tall = float(face.box[3] - face.box[1]) if face is not None else float(np.ptp(points[:, 1]))
+    wide, high = CUP_FACES[0] * tall, CUP_FACES[1] * tall
+    x, top = float(points[list(FINGERTIPS), 0].mean()), float(points[:, 1].min())
+    rim = top - CUP_OVER * high
+    shape = hand.alpha.shape[:2]
+    mask = np.zeros(shape, np.float32)
+    # Narrower below.
+    corners = [
+        (x - wide / 2, rim),
+        (x + wide / 2, rim),
+        (x + 0.38 * wide, rim + high),
+        (x - 0.38 * wide, rim + high),
+    ]
+    cv2.fillConvexPoly(mask, np.round(corners).astype(np.int32), 1.0)
+    cv2.ellipse(mask, (round(x), round(rim)), (round(wide / 2), round(0.12 * wide)), 0, 0, 360, 1.0, -1)
+    # Lit from one side, as something round is.
+    across = (np.arange(shape[1], dtype=np.float32) - np.float32(x)) / np.float32(wide)
+    shade = np.float32(1.0) - np.float32(0.9) * (across + np.float32(0.15)) ** 2
+    cup = np.array(CUP_COLOUR, np.float32) * shade[None, :, None]
+    picture = np.asarray(np.clip(hand.picture * hand.alpha + cup * (1 - hand.alpha), 0, 255), np.uint8)
+    soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.8), np.float32)[..., None]
+    return Cutout(picture, np.maximum(hand.alpha, soft), hand.elbow)

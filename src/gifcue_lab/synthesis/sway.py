@@ -1,0 +1,89 @@
+"""What never keeps still: the head, the jaw, the camera."""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from gifcue_lab.training.samples import Floats, Image
+
+# Each motion is a few slow waves: (least and most Hz, how many).
+HEAD_HZ, CAMERA_HZ, WAVES = (0.05, 0.45), (0.03, 0.2), 3
+BREATH_HZ = (0.2, 0.33)
+# How far a head sways, in shares of the face; how far a camera drifts, in shares of the frame's height.
+HEAD_REACH, BREATH_REACH, CAMERA_REACH = 0.05, 0.008, 0.002
+# A jaw opens so far, in face heights, so many times a second, with pauses.
+JAW_REACH, JAW_HZ, PAUSE_HZ = 0.05, (3.0, 5.5), (0.25, 0.5)
+
+
+class Sway:
+    """Smooth motions over time, dealt once from `rng`."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        reach = float(rng.uniform(0.3, 1.0))
+        self._head = [_waves(rng, HEAD_HZ, HEAD_REACH * reach) for _ in range(2)]
+        self._breath = float(rng.uniform(*BREATH_HZ)), float(rng.uniform(0, 2 * math.pi))
+        self._camera = [_waves(rng, CAMERA_HZ, CAMERA_REACH * float(rng.random() < 0.5)) for _ in range(2)]
+        self._jaw = float(rng.uniform(*JAW_HZ)), float(rng.uniform(*PAUSE_HZ))
+
+    def head(self, at_s: float) -> tuple[float, float]:
+        """(x, y) in shares of the face's size."""
+        x, y = (_at(waves, at_s) for waves in self._head)
+        hz, phase = self._breath
+        return x, 0.4 * y + BREATH_REACH * math.sin(2 * math.pi * hz * at_s + phase)
+
+    def camera(self, at_s: float) -> tuple[float, float]:
+        """(x, y) in shares of the frame's height."""
+        x, y = (_at(waves, at_s) for waves in self._camera)
+        return x, y
+
+    def jaw(self, at_s: float) -> float:
+        """How far the jaw is down, in face heights; never up."""
+        fast, slow = self._jaw
+        speaks = max(0.0, math.sin(2 * math.pi * slow * at_s) + 0.4) / 1.4
+        # Two frequencies that share no period: no two syllables alike.
+        opens = abs(math.sin(math.pi * fast * at_s)) * (0.6 + 0.4 * math.sin(2 * math.pi * 1.37 * at_s))
+        return JAW_REACH * speaks * opens
+
+
+def bend(picture: Image, face: Floats, head: tuple[float, float], jaw: float) -> Image:
+    """Moves a body in its room by `head`, and opens its jaw; `face` is its box in pixels, the rest shares of it."""
+    height, width = picture.shape[:2]
+    left, top, right, bottom = (float(each) for each in face)
+    wide, tall = right - left, bottom - top
+    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+    middle = (left + right) / 2
+    # The head moves, the shoulders half as much, the room stays.
+    at_head = _bump(x, middle, 0.85 * wide)[None] * _bump(y, (top + bottom) / 2, 0.85 * tall)[:, None]
+    torso = 0.5 * _bump(x, middle, 1.6 * wide)[None] / (1 + np.exp(-(y - bottom) / (0.2 * tall)))[:, None]
+    weight = np.maximum(at_head, torso).astype(np.float32)
+    map_x = x[None] - weight * np.float32(head[0] * wide)
+    map_y = y[:, None] - weight * np.float32(head[1] * tall)
+    if jaw > 0.0:
+        lips = top + 0.82 * tall
+        chin = _bump(x, middle, 0.22 * wide)[None] * _bump(y, lips + 0.1 * tall, 0.11 * tall)[:, None]
+        map_y = map_y - chin.astype(np.float32) * np.float32(jaw * tall)
+    bent = cv2.remap(picture, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(bent, np.uint8)
+
+
+def _bump(places: Floats, middle: float, reach: float) -> Floats:
+    return np.asarray(np.exp(-(((places - middle) / max(reach, 1.0)) ** 2)), np.float32)
+
+
+def _waves(rng: np.random.Generator, hz: tuple[float, float], reach: float) -> npt.NDArray[np.float64]:
+    return np.stack(
+        [
+            rng.uniform(*hz, WAVES),
+            rng.uniform(0, 2 * math.pi, WAVES),
+            rng.uniform(0.3, 1.0, WAVES) * reach / WAVES,
+        ],
+        1,
+    )
+
+
+def _at(waves: npt.NDArray[np.float64], at_s: float) -> float:
+    return float((np.sin(2 * np.pi * waves[:, 0] * at_s + waves[:, 1]) * waves[:, 2]).sum())

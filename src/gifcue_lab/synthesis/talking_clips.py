@@ -1,0 +1,58 @@
+"""Real clips of people who talk, to be shown in between."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from gifcue_lab.evaluation.clips.truth import EVENTS_FILE, Clip, read_clips
+from gifcue_lab.synthesis.script import Span
+
+# Shorter clips are a gesture, and nobody talks in them.
+MIN_SECONDS = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class TalkingClip:
+    """A clip and how long it is."""
+
+    clip: Clip
+    seconds: float
+
+    @property
+    def name(self) -> str:
+        return self.clip.name
+
+    def within(self, from_s: float, to_s: float, at_s: float, after_s: float) -> tuple[Span, ...]:
+        """What may be told where the clip's `from_s` to `to_s` is shown from `at_s` on, `after_s` of grace included.
+
+        Nothing is expected: who smiles as the clip is cut in, or smiles again before a policy has cooled down,
+        could not be answered.
+        """
+        shown = [Span(label, from_s, to_s) for label in sorted(self.clip.allow)]
+        shown += [
+            Span(each.label, max(each.start_s, from_s), min(each.end_s, to_s))
+            for each in (*self.clip.expect, *self.clip.allow_spans)
+            if each.start_s < to_s and each.end_s > from_s
+        ]
+        shift_s = at_s - from_s
+        return tuple(
+            Span(each.label, each.start_s + shift_s, each.end_s + shift_s + after_s) for each in shown
+        )
+
+
+def read_talking_clips(directory: Path, hand_labels: Collection[str]) -> list[TalkingClip]:
+    """The clips of a folder that last, and of which no hand gesture is told; none where there is no such folder.
+
+    Raises:
+        DatasetError: the folder's events.json is wrong.
+    """
+    if not (directory / EVENTS_FILE).is_file():
+        return []
+    found = []
+    for clip in read_clips(directory):
+        told = {each.label for each in (*clip.expect, *clip.allow_spans)} | clip.allow
+        if (clip.seconds or 0.0) >= MIN_SECONDS and not told & set(hand_labels):
+            found.append(TalkingClip(clip, clip.seconds or 0.0))
+    return found

@@ -1,0 +1,20 @@
+"""What holds for every test: worker processes of a test import their targets from `tests.support`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+_ROOT = str(Path(__file__).resolve().parents[1])
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH", ""))))
+
+
+@pytest.fixture(scope="session")
+def shared_clips() -> Path:
+    """The real clips of people; skips where they are absent."""
+    data = Path(os.environ.get("GIFCUE_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not (data / "clips" / "dev").is_dir():
+        pytest.skip(f"the private clips are not at {data}")
+    return data / "clips" / "dev"

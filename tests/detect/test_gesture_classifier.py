@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gifcue.detect.gesture_classifier import fit_head, hand_features, read_head
+from gifcue.errors import ModelError
+
+
+def hand(rng: np.random.Generator, spread: float) -> np.ndarray:
+    """Five fingers from a wrist, straight and apart by `spread` radians."""
+    points = [[0.0, 0.0, 0.0]]
+    for finger in range(5):
+        angle = -np.pi / 2 + (finger - 2) * spread
+        points += [[np.cos(angle) * r, np.sin(angle) * r, 0.0] for r in (0.4, 0.6, 0.8, 1.0)]
+    return (np.array(points) * 0.2 + 0.5 + rng.normal(0, 0.004, (21, 3))).astype(np.float32)
+
+
+def test_features_do_not_depend_on_place_size_or_side() -> None:
+    points = hand(np.random.default_rng(0), 0.3)
+    features = hand_features(points)
+    np.testing.assert_allclose(hand_features(points * 0.5 + 0.1), features, atol=1e-4)
+    mirrored = points * np.array([-1, 1, 1], np.float32)
+    np.testing.assert_allclose(hand_features(mirrored), features, atol=1e-4)
+
+
+def test_features_undo_the_frames_aspect() -> None:
+    points = hand(np.random.default_rng(0), 0.3)
+    wide = points / np.array([2.0, 1.0, 2.0], np.float32)
+    np.testing.assert_allclose(hand_features(wide, 2.0), hand_features(points), atol=1e-4)
+
+
+def test_a_head_learns_from_thirty_samples_and_survives_its_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    features = np.stack([hand_features(hand(rng, 0.4 if i % 2 else 0.1)) for i in range(60)])
+    head = fit_head(features, ["fan" if i % 2 else "" for i in range(60)])
+    head.write(tmp_path / "fan.json")
+    again = read_head(tmp_path / "fan.json")
+    assert again.probabilities(hand_features(hand(rng, 0.4)))["fan"] > 0.8
+    assert again.probabilities(hand_features(hand(rng, 0.1)))["fan"] < 0.2
+
+
+def test_a_head_of_likeness_knows_what_no_plane_parts(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    spreads = [(0.05, 0.25, 0.45)[i % 3] for i in range(90)]
+    features = np.stack([hand_features(hand(rng, spread)) for spread in spreads])
+    labels = ["fan" if spread == 0.25 else "" for spread in spreads]
+    head = fit_head(features, labels, pull=0.003, examples=features[1:60:3])
+    head.write(tmp_path / "fan.json")
+    again = read_head(tmp_path / "fan.json")
+    assert again.examples.shape == (20, features.shape[1])
+    for spread, is_fan in ((0.05, False), (0.25, True), (0.45, False)):
+        one = hand_features(hand(rng, spread))
+        chance = again.probabilities(one)["fan"]
+        assert chance == pytest.approx(head.probabilities(one)["fan"], abs=1e-5)
+        assert (chance > 0.5) == is_fan
+
+
+def test_a_head_needs_a_gesture_and_none() -> None:
+    with pytest.raises(ValueError, match="got only"):
+        fit_head(np.zeros((3, 5), np.float32), ["fan"] * 3)
+
+
+def test_a_damaged_head_is_a_model_error(tmp_path: Path) -> None:
+    path = tmp_path / "head.json"
+    path.write_text('{"format": 1}')
+    with pytest.raises(ModelError, match="expected a light head"):
+        read_head(path)

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from gifcue.detect.detector import Frame, ModelInfo
+from gifcue.detect.regions import Region
+from gifcue.protocol.geometry import Box
+from gifcue_lab.cli.evaluate import app
+from gifcue_lab.datasets.annotation import Annotation, LabelledObject
+from gifcue_lab.datasets.voc import write_voc
+from gifcue_lab.evaluation.run import run_detector
+from gifcue_lab.evaluation.truth import read_truth
+
+THRESHOLDS = {"face": 0.5, "hand": 0.5, "smile": 0.6}
+FACE = LabelledObject("face", 320, 180, 640, 540)
+
+
+class OneFace:
+    """Finds the same smiling face in every frame, and remembers the sizes that it saw."""
+
+    info = ModelInfo("one-face", "3", "test", tuple(THRESHOLDS), THRESHOLDS, 64, 64)
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, ...]] = []
+
+    def warm(self) -> None: ...
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        self.seen.extend(frame.shape for frame in frames)
+        return [[Region("face", Box(0.25, 0.25, 0.75, 0.5), 0.9, {"smile": 0.8})] for _ in frames]
+
+    def close(self) -> None: ...
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    picture = np.random.default_rng(0).integers(0, 255, (720, 1280, 3), np.uint8)
+    for name, said in (("p1/a", "smile"), ("p1/b", "neutral"), ("p2/c", "smile")):
+        path = tmp_path / "dev" / f"{name}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), picture)
+        objects = (FACE, LabelledObject(said, *FACE.box))
+        write_voc(path.with_suffix(".xml"), Annotation(path.name, 1280, 720, objects))
+    return tmp_path
+
+
+def test_frames_are_as_large_as_served_ones(data: Path) -> None:
+    detector, truth = OneFace(), read_truth(data, "dev")
+    ticks = itertools.count(0.0, 0.002)
+    found = run_detector(detector, truth, clock=lambda: next(ticks))
+    assert set(detector.seen) == {(360, 640, 3)}
+    assert found.pictures["p1/a.jpg"].elapsed_ms == pytest.approx(2.0)
+    run_detector(detector, truth, clock=lambda: 0.0, as_served=False)
+    assert detector.seen[-1] == (720, 1280, 3)
+
+
+def test_a_detector_and_its_saved_detections_give_the_same_report(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "gifcue_lab.cli.evaluate.detector_for", lambda model_dir, backend, precision: OneFace()
+    )
+    saved, report = tmp_path / "found.json", tmp_path / "report"
+    common = ["images", str(data), "--split", "dev", "--json"]
+    ran = CliRunner().invoke(app, [*common, "--save-detections", str(saved), "--report", str(report)])
+    assert ran.exit_code == 0, ran.output
+    first = json.loads(ran.stdout)
+    smile = first["labels"]["smile"]
+    assert (smile["right"], smile["wrong"], smile["missed"]) == (2, 1, 0)
+    assert first["labels"]["face"]["ap50"] == 1.0
+    assert json.loads((report / "report.json").read_text()) == first
+    for name in ("precision-recall.png", "confusion.png", "groups.png", "mistakes.jpg"):
+        assert cv2.imread(str(report / name)).std() > 1
+    again = CliRunner().invoke(app, [*common, "--detections", str(saved)])
+    second = json.loads(again.stdout)
+    assert {**second, "detector": 0, "timing": 0} == {**first, "detector": 0, "timing": 0}
+    stricter = CliRunner().invoke(app, [*common, "--detections", str(saved), "--threshold", "smile=0.9"])
+    assert json.loads(stricter.stdout)["labels"]["smile"]["missed"] == 2
+
+
+def test_the_text_names_every_label(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "gifcue_lab.cli.evaluate.detector_for", lambda model_dir, backend, precision: OneFace()
+    )
+    said = CliRunner().invoke(app, ["images", str(data), "--split", "dev"], env={"COLUMNS": "160"}).stdout
+    assert "one-face 3 test: 3 pictures of 2 groups" in said
+    for word in ("thumbs_up", "false gestures on frames without hands: 0 of 3", "time a frame"):
+        assert word in said
+
+
+def test_a_wrong_threshold_is_a_mistake_of_usage(data: Path) -> None:
+    said = CliRunner().invoke(app, ["images", str(data), "--threshold", "smile:0.9"])
+    assert said.exit_code == 2
+    assert "label=0.6" in said.output

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gifcue.reactions.settings import policy_preset
+from gifcue_lab.synthesis.participants import Cast, gather
+from gifcue_lab.synthesis.subjects import read_stills
+from gifcue_lab.training.samples import read_image, read_photos
+from tests.support.photographs import SOMEBODY, STRANGER, write_people
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """DATA/train with somebody, `a`, and a stranger, `b`."""
+    root = tmp_path_factory.mktemp("data")
+    write_people(root / "train", {"a": SOMEBODY, "b": STRANGER})
+    return root
+
+
+@pytest.fixture(scope="session")
+def cast(data: Path) -> Cast:
+    labels = policy_preset("normal").labels
+    stills = read_stills(read_photos(data, "train"), labels)
+    return gather(stills, labels, lambda photo: read_image(photo.path), lambda groups: groups)

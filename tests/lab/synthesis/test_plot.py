@@ -1,0 +1,166 @@
+"""What is dealt: minutes of pure data."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from gifcue.reactions.settings import ReactionSettings, policy_preset
+from gifcue_lab.datasets.annotation import DatasetError
+from gifcue_lab.evaluation.clips.truth import Clip, Expected
+from gifcue_lab.synthesis.builder import MIN_MEANT_S
+from gifcue_lab.synthesis.distractors import FLICKER_S
+from gifcue_lab.synthesis.events import joined
+from gifcue_lab.synthesis.participants import Cast
+from gifcue_lab.synthesis.run import deal_sequences
+from gifcue_lab.synthesis.script import Segment, Sequence, Span
+from gifcue_lab.synthesis.talking_clips import TalkingClip
+
+CLIP = TalkingClip(
+    Clip(
+        "talk.mp4",
+        Path("talk.mp4"),
+        30.0,
+        expect=(Expected(label="smile", start_s=10.0, end_s=12.0),),
+        allow=frozenset({"thinking"}),
+    ),
+    30.0,
+)
+
+
+@pytest.fixture(scope="module")
+def policy() -> ReactionSettings:
+    return policy_preset("normal")
+
+
+@pytest.fixture(scope="module")
+def dealt(cast: Cast, policy: ReactionSettings) -> list[Sequence]:
+    return deal_sequences(cast, [CLIP], policy, minutes=60, seed=3)
+
+
+def segments(dealt: list[Sequence], kind: str) -> list[tuple[Sequence, Segment]]:
+    found = [(each, segment) for each in dealt for segment in each.segments if segment.kind == kind]
+    assert found, f"an hour without {kind}"
+    return found
+
+
+def test_the_same_seed_deals_the_same_and_another_one_does_not(cast: Cast, policy: ReactionSettings) -> None:
+    once, again, other = (deal_sequences(cast, [], policy, minutes=5, seed=seed) for seed in (1, 1, 2))
+    assert once == again
+    assert once != other
+
+
+@pytest.mark.parametrize("minutes", [0.2, 1.7, 20.0, 33.3])
+def test_all_the_time_is_filled_without_a_gap(cast: Cast, policy: ReactionSettings, minutes: float) -> None:
+    dealt = deal_sequences(cast, [], policy, minutes=minutes, seed=1)
+    assert sum(each.seconds for each in dealt) == pytest.approx(60 * minutes, abs=0.2)
+    for each in dealt:
+        edges = [0.0, *(edge for shot in each.shots for edge in (shot.start_s, shot.end_s)), each.seconds]
+        for end, begin in zip(edges[::2], edges[1::2], strict=True):
+            assert begin == pytest.approx(end, abs=1e-6)
+        assert all(shot.end_s > shot.start_s for shot in each.shots)
+
+
+def test_everything_happens_and_most_of_the_time_nothing_is_meant(
+    dealt: list[Sequence], policy: ReactionSettings
+) -> None:
+    expected = Counter(span.label for each in dealt for span in each.expect)
+    # Nobody of these thinks.
+    assert set(expected) == set(policy.labels) - {"thinking"}
+    # Three a minute where there is all to show; a smile must wait for the cooldown.
+    assert sum(expected.values()) > 120
+    meant_s = sum(span.end_s - span.start_s for each in dealt for span in each.expect)
+    assert meant_s < 0.2 * sum(each.seconds for each in dealt)
+    for kind in ("palm", "flicker", "dropped", "passing", "touch", "drink", "other_hand", "light", "talk"):
+        assert segments(dealt, kind)
+
+
+def test_what_is_meant_is_long_enough_and_lies_within_its_clip(
+    dealt: list[Sequence], policy: ReactionSettings
+) -> None:
+    for each in dealt:
+        for span in each.expect:
+            held_s = span.end_s - span.start_s
+            assert held_s >= max(MIN_MEANT_S, policy.labels[span.label].dwell_s) - 1e-6
+            assert span.start_s >= 0.0
+            assert span.end_s + 1.0 <= each.seconds + 1e-6
+        for segment in each.segments:
+            assert segment.kind in ("meant", "visitor") or not segment.expect
+
+
+def test_a_label_is_meant_again_only_after_its_cooldown(
+    dealt: list[Sequence], policy: ReactionSettings
+) -> None:
+    for each in dealt:
+        for label, settings in policy.labels.items():
+            spans = [span for span in each.expect if span.label == label]
+            for one, other in itertools.pairwise(spans):
+                assert other.start_s - one.end_s > settings.release_s + settings.cooldown_s
+
+
+def test_a_palm_held_still_is_never_expected_to_be_a_wave(dealt: list[Sequence], cast: Cast) -> None:
+    for _, segment in segments(dealt, "palm"):
+        assert segment.expect == ()
+        assert not any(span.label == "wave" for span in segment.allow)
+        assert any(cast.stills[shot.photo].gesture == "wave" for shot in segment.shots)
+    for each in dealt:
+        for segment in each.segments:
+            if any(span.label == "wave" for span in segment.expect):
+                # It turns round often enough for three swings.
+                assert sum(len(shot.layer.keys) for shot in segment.shots if shot.layer) >= 4 + 4
+
+
+def test_flickers_are_short_and_nothing_blends_out_of_them(dealt: list[Sequence]) -> None:
+    for each, segment in segments(dealt, "flicker"):
+        assert segment.expect == ()
+        (shot,) = segment.shots
+        frames = [
+            number
+            for number in range(round(each.seconds * each.video.fps))
+            if shot.start_s <= number / each.video.fps < shot.end_s
+        ]
+        assert 1 <= len(frames) <= FLICKER_S * each.video.fps
+        after = each.shots[each.shots.index(shot) + 1]
+        assert after.fade_s == 0.0
+
+
+def test_what_is_dropped_is_in_its_place_for_less_than_any_dwell(dealt: list[Sequence]) -> None:
+    for _, segment in segments(dealt, "dropped"):
+        assert segment.expect == ()
+        layer = segment.shots[-1].layer
+        assert layer is not None
+        there = [key.at_s for key in layer.keys if key.y == 0.0]
+        assert max(there) - min(there) <= 0.25 + 1e-6
+
+
+def test_a_face_that_nobody_knows_is_allowed_to_smile(dealt: list[Sequence]) -> None:
+    stranger = next(each for each in dealt if each.person == "b/0")
+    idle = next(segment for segment in stranger.segments if segment.kind == "idle")
+    assert {span.label for span in idle.allow} == {"smile", "thinking"}
+    somebody = next(each for each in dealt if each.person == "a/0")
+    assert all(not segment.allow for segment in somebody.segments if segment.kind == "idle")
+    assert not any(span.label == "smile" for span in stranger.expect)
+
+
+def test_a_clip_carries_what_it_holds_over_and_expects_nothing() -> None:
+    spans = CLIP.within(11.0, 20.0, 100.0, 1.0)
+    assert spans == (Span("thinking", 100.0, 110.0), Span("smile", 100.0, 102.0))
+    assert CLIP.within(13.0, 20.0, 100.0, 1.0) == (Span("thinking", 100.0, 108.0),)
+
+
+def test_spans_of_a_label_are_joined_and_end_with_the_clip() -> None:
+    spans = [
+        Span("smile", 4.0, 6.0),
+        Span("smile", 1.0, 3.0),
+        Span("smile", 2.0, 4.0),
+        Span("thinking", 2.0, 9.0),
+    ]
+    assert joined(spans, 8.0) == [Span("smile", 1.0, 6.0), Span("thinking", 2.0, 8.0)]
+
+
+def test_nobody_to_show_is_an_error(policy: ReactionSettings) -> None:
+    with pytest.raises(DatasetError, match="expected somebody"):
+        deal_sequences(Cast((), {}, {}), [], policy, minutes=1, seed=1)

@@ -1,0 +1,73 @@
+"""The whole way: photographs in, clips and what they hold out."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from gifcue.cli.app import app
+from gifcue.errors import ConfigError
+from gifcue_lab.datasets.annotation import DatasetError
+from gifcue_lab.evaluation.clips.truth import read_clips
+from gifcue_lab.synthesis.encode import write_video
+from gifcue_lab.synthesis.run import compose
+from gifcue_lab.synthesis.script import Codec, Video
+
+
+def test_what_is_written_is_read_back_by_the_evaluation(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    args = ["dataset", "compose", str(data), str(out), "--split", "train", "--minutes", "0.2", "--seed", "2"]
+    ran = CliRunner().invoke(app, args)
+    assert ran.exit_code == 0, ran.output
+    assert "never commit" in ran.stdout
+    (clip,) = read_clips(out)
+    (script,) = json.loads((out / "script.json").read_text())["sequences"].values()
+    expected = [span for segment in script["segments"] for span in segment["expect"]]
+    assert [each.label for each in clip.expect] == [span["label"] for span in expected] != []
+    assert clip.seconds == 12.0
+    video = script["video"]
+    with av.open(str(clip.path)) as container:
+        frames = [(frame.width, frame.height, frame.time) for frame in container.decode(video=0)]
+    assert len(frames) == round(12.0 * video["fps"])
+    assert frames[-1] == pytest.approx((video["width"], video["height"], 12.0 - 1 / video["fps"]), abs=0.002)
+
+
+@pytest.mark.parametrize(("codec", "name"), [("h264", "h264"), ("vp8", "vp8")])
+def test_the_rate_is_kept_and_keyframes_come(tmp_path: Path, codec: Codec, name: str) -> None:
+    rng = np.random.default_rng(1)
+    noise = [rng.integers(0, 255, (180, 320, 3), np.uint8) for _ in range(10)]
+    video = Video(320, 180, 25, codec, 300_000, 1.0, None)
+    path = tmp_path / ("a.mp4" if codec == "h264" else "a.webm")
+    write_video((noise[number % 10] for number in range(100)), path, video)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        packets = [(packet.is_keyframe, packet.size) for packet in container.demux(stream) if packet.size]
+        assert stream.codec_context.name == name
+    assert len(packets) == 100
+    assert sum(is_key for is_key, _ in packets) >= 4
+    # Noise cannot be kept at any rate: what counts is that it is not simply let through (50 Mbit/s).
+    assert sum(size for _, size in packets) * 8 / 4.0 < 3_000_000
+
+
+def test_mistakes_are_told(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"--split: expected a directory .*\(train\), got 'dev'"):
+        compose(data, tmp_path / "out", split="dev", minutes=1, seed=1)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "a.txt").write_text("")
+    with pytest.raises(ConfigError, match="expected an empty directory"):
+        compose(data, tmp_path / "full", split="train", minutes=1, seed=1)
+
+
+def test_a_photograph_of_another_size_than_its_labels_is_named(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / "data")
+    path = tmp_path / "data" / "train" / "a" / "03.jpg"
+    cv2.imwrite(str(path), np.zeros((20, 30, 3), np.uint8))
+    with pytest.raises(DatasetError, match=r"03\.jpg: expected 192 x 144 pixels, got 30 x 20"):
+        compose(tmp_path / "data", tmp_path / "out", split="train", minutes=1, seed=1)

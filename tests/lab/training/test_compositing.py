@@ -1,0 +1,78 @@
+"""Hands of one photograph laid at the face of another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from gifcue_lab.training.compositing import Donors, beside_point
+from gifcue_lab.training.samples import Photo, Sample
+
+SIDE = 96
+FACE = np.array([[30, 20], [66, 20], [48, 60]], np.float32)
+
+
+def a_hand_at_a_chin(attribute: str, *, hand_y: float = 84.0) -> tuple[Photo, np.ndarray]:
+    """A dark picture; the hand, all white, is below the middle of the face's box."""
+    picture = np.full((120, 120, 3), 20, np.uint8)
+    corners = np.array([48, hand_y, 72, hand_y + 30], np.float32)
+    picture[round(hand_y) : round(hand_y) + 30, 48:72] = 255
+    points = np.stack(
+        [
+            np.tile([50.0, 60.0, 70.0], 7),
+            np.repeat(np.linspace(hand_y + 28, hand_y + 2, 7), 3),
+            np.zeros(21),
+        ],
+        1,
+    ).astype(np.float32)
+    samples = [
+        Sample("face", np.array([40, 30, 80, 80], np.float32), attribute),
+        Sample("hand", corners, "", points),
+    ]
+    return Photo("p0", "p0/a", Path("a.jpg"), 120, 120, samples), picture
+
+
+def test_a_hand_is_laid_where_it_was_at_the_face_that_thought() -> None:
+    photo, picture = a_hand_at_a_chin("thinking")
+    donors = Donors([photo], [picture])
+    assert donors.has_thinking
+    across = []
+    for seed in range(20):
+        crop = np.full((SIDE, SIDE, 3), 90, np.uint8)
+        # The hand takes on the tone that the face has at its landmarks.
+        crop[[20, 20, 60], [30, 66, 48]] = 250
+        laid = donors.lay_as_seen(crop, FACE, np.random.default_rng(seed))
+        rows, columns = np.nonzero(np.abs(laid.astype(int) - crop).max(2) > 100)
+        # The face is 40 high and its middle at (48, 40); the hand began 0.08 of that below its chin.
+        across.append(columns.mean())
+        assert 50 < rows.min() < 72
+        assert rows.max() > 70
+    assert abs(np.mean(across) - 48) < 5
+    assert np.abs(np.array(across) - 48).max() < 25
+
+
+def test_only_hands_at_faces_that_think_are_laid_so() -> None:
+    assert not Donors(*([item] for item in a_hand_at_a_chin("neutral"))).has_thinking
+    far = a_hand_at_a_chin("thinking", hand_y=118.0)
+    assert not Donors([far[0]], [far[1]]).has_thinking
+
+
+def test_a_hand_that_does_not_think_is_off_the_chin_or_too_large_for_it() -> None:
+    low, high = FACE.min(0), FACE.max(0)
+    width, height = high - low
+    middle = (low[0] + high[0]) / 2
+    seen = set()
+    for seed in range(300):
+        (x, y), (least, most) = beside_point(FACE, np.random.default_rng(seed))
+        if abs(x - middle) > width:
+            seen.add("beside")
+        elif y > high[1] + 0.15 * height:
+            seen.add("below")
+        elif least > 1.0:
+            seen.add("near the camera")
+        else:
+            seen.add("before eyes or mouth")
+            assert y <= low[1] + 0.6 * height
+        assert 0 < least < most
+    assert seen == {"beside", "below", "near the camera", "before eyes or mouth"}

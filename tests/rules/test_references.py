@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gifcue.errors import ConfigError
+from gifcue.rules import default_book_path, gifs_folder, load_book
+from gifcue.rules.references import missing_files, unknown_labels
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "gifs"
+    (folder / "more").mkdir(parents=True)
+    for name in ("a.gif", "two words.gif", "more/b.gif"):
+        (folder / name).touch()
+    (tmp_path / "outside.gif").touch()
+    (folder / "out.gif").symlink_to(tmp_path / "outside.gif")
+    (folder / "in.gif").symlink_to(folder / "a.gif")
+    (folder / "circle.gif").symlink_to(folder / "circle.gif")
+    return folder
+
+
+def is_missing(url: str, folder: Path) -> bool:
+    return list(missing_files({"gifs": {"x": {"url": url}}}, folder)) == [(("gifs", "x", "url"), url)]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/gifs/a.gif",
+        "/gifs/two%20words.gif",
+        "/gifs/more/b.gif",
+        "/gifs/in.gif",
+        "/gifs/a.gif?v=2#top",
+        "/pictures/none.gif",  # no path of gifcue's: a proxy in front may answer it
+        "https://media.example.org/gifs/none.gif",
+    ],
+)
+def test_what_is_there_or_is_somebody_elses_to_serve(folder: Path, url: str) -> None:
+    assert not is_missing(url, folder)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/gifs/none.gif",
+        "/gifs/A.GIF",
+        "/gifs/more",
+        "/gifs/",
+        "/gifs/../outside.gif",
+        "/gifs/%2e%2e/outside.gif",
+        "/gifs//etc/hosts",
+        "/gifs/out.gif",
+        "/gifs/circle.gif",
+        "/gifs/a%00.gif",
+        f"/gifs/{'a' * 2000}",
+    ],
+    ids=lambda url: url[:30],
+)
+def test_what_the_folder_cannot_answer(folder: Path, url: str) -> None:
+    assert is_missing(url, folder)
+
+
+def test_the_default_book_finds_its_pack() -> None:
+    assert list(missing_files(load_book().model_dump(), gifs_folder())) == []
+
+
+def test_a_folder_of_gifs_that_is_none_is_said_so() -> None:
+    with pytest.raises(ConfigError, match=r"rules\.gifs: expected a folder, got .*book\.yaml"):
+        gifs_folder(default_book_path())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        None,
+        [],
+        {},
+        {"gifs": [], "rules": {}, "rooms": []},
+        {"gifs": {"a": 1, "b": {"url": 1}}, "rules": [1, {"label": []}], "rooms": {"r": 1}},
+        {"rooms": {"r": {"without": 1, "rules": 1}, "s": {"without": [[], 1]}}},
+    ],
+)
+def test_values_of_the_wrong_shape_are_looked_past(values: object, folder: Path) -> None:
+    assert list(unknown_labels(values, ["wave"])) == []
+    assert list(missing_files(values, folder)) == []

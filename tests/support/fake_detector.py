@@ -1,0 +1,63 @@
+"""A detector for tests of what stands around detectors. What it does is written in a picture's first byte.
+
+HOLD    waits until the byte in the arena changes
+DIE     kills its process
+RAISE   raises on this picture
+other   finds one face, whose score is the byte / 255 and whose attribute `batch` is the size of the batch
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+
+from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
+from gifcue.detect.regions import Region
+from gifcue.detect.worker import WorkerInit, run
+from gifcue.errors import ModelError
+from gifcue.protocol.geometry import Box
+from gifcue.workers.channel import BlockingChannel
+
+HOLD = 251
+DIE = 252
+RAISE = 253
+
+INFO = ModelInfo("fake", "1", "fake", ("face",), {"face": 0.5}, 64, 64)
+
+
+class FakeDetector:
+    """See the module. A model folder of the name `missing` cannot be opened."""
+
+    info = INFO
+
+    def __init__(self, config: DetectorConfig) -> None:
+        if config.model_dir.name == "missing":
+            raise ModelError(f"{config.model_dir}: expected a model, got none")
+
+    def warm(self) -> None:
+        pass
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        return [[self._look(frame, len(frames))] for frame in frames]
+
+    def close(self) -> None:
+        pass
+
+    @staticmethod
+    def _look(frame: Frame, batch: int) -> Region:
+        while frame[0, 0, 0] == HOLD:
+            # In a child: shared memory has no event to wait on, and nothing is timed by this.
+            time.sleep(0.001)
+        value = int(frame[0, 0, 0])
+        if value == DIE:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if value == RAISE:
+            raise RuntimeError("told to")
+        return Region("face", Box(0.0, 0.0, 1.0, 1.0), value / 255.0, {"batch": float(batch)})
+
+
+def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> None:
+    """The target of the child process."""
+    run(channel, init, fds, FakeDetector)

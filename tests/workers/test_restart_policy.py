@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from gifcue.workers.restart_policy import RestartBudget, Verdict, Watchdog
+from gifcue.workers.settings import SupervisionSettings
+
+
+class TestRestartBudget:
+    def test_pauses_double_up_to_the_longest(self) -> None:
+        budget = RestartBudget(SupervisionSettings(backoff_initial_s=1.0, backoff_max_s=5.0))
+        assert [budget.spend(0.0) for _ in range(5)] == [1.0, 2.0, 4.0, 5.0, 5.0]
+
+    def test_more_than_five_in_sixty_seconds_are_too_many(self) -> None:
+        budget = RestartBudget(SupervisionSettings())
+        assert all(budget.spend(10.0 * number) is not None for number in range(5))
+        assert budget.spend(59.0) is None
+
+    def test_old_failures_are_forgotten(self) -> None:
+        budget = RestartBudget(SupervisionSettings(backoff_initial_s=0.1))
+        for _ in range(5):
+            budget.spend(0.0)
+        assert budget.spend(60.0) == 0.1
+
+
+class TestWatchdog:
+    SETTINGS = SupervisionSettings(ping_interval_s=1.0, stuck_after_s=4.0)
+
+    def run(self, seconds: range, watchdog: Watchdog) -> list[Verdict]:
+        return [watchdog.tick(float(second)) for second in seconds]
+
+    def test_who_answers_is_asked_again_and_is_never_stuck(self) -> None:
+        watchdog = Watchdog(self.SETTINGS, 0.0)
+        for second in range(1, 100):
+            assert watchdog.tick(float(second)) is Verdict.PING
+            watchdog.heard(pong=True)
+
+    def test_who_is_silent_is_stuck(self) -> None:
+        watchdog = Watchdog(self.SETTINGS, 0.0)
+        verdicts = self.run(range(1, 6), watchdog)
+        assert verdicts == [Verdict.PING, Verdict.NOTHING, Verdict.NOTHING, Verdict.NOTHING, Verdict.STUCK]
+
+    def test_who_works_through_a_long_queue_is_not_stuck(self) -> None:
+        watchdog = Watchdog(self.SETTINGS, 0.0)
+        watchdog.tick(1.0)
+        for second in range(2, 100):
+            assert watchdog.tick(float(second)) is Verdict.NOTHING
+            watchdog.heard(pong=False)
+
+    def test_a_front_that_was_held_up_blames_nobody(self) -> None:
+        watchdog = Watchdog(self.SETTINGS, 0.0)
+        watchdog.tick(1.0)
+        assert watchdog.tick(3600.0) is Verdict.NOTHING

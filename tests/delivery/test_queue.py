@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from gifcue.delivery import Answer, CourierSettings, Cue, DeadReason, DeliveryQueue, Dispatcher, Verdict
+from gifcue.delivery import Answer, Cue, DeadReason, DeliveryQueue, Dispatcher, QueueSettings, Verdict
 from tests.support.deliveries import books, cue, delivered_or_dead, until
 from tests.support.fake_meeting_api import FakeMeetingApi
 from tests.support.manual_time import ManualTime
@@ -77,7 +77,7 @@ async def test_retry_after_is_heeded(make: Make, api: FakeMeetingApi, time: Manu
 
 async def test_jitter_spreads_the_waits(api: FakeMeetingApi, time: ManualTime) -> None:
     for uniform, expected_s in ((0.0, 0.5), (0.5, 1.0), (1.0, 1.5)):
-        settings = CourierSettings(backoff_initial_s=1.0, jitter=0.5)
+        settings = QueueSettings(backoff_initial_s=1.0, jitter=0.5)
         courier = DeliveryQueue(
             Busy(), settings, clock=time.clock, sleep=time.sleep, uniform=lambda value=uniform: value
         )
@@ -267,7 +267,7 @@ async def test_a_cue_given_up_before_its_first_turn_is_counted(make: Make) -> No
 
 async def test_a_sink_with_a_bug_costs_its_own_cues(time: ManualTime) -> None:
     courier = DeliveryQueue(
-        Broken(), CourierSettings(), clock=time.clock, sleep=time.sleep, uniform=lambda: 0.5
+        Broken(), QueueSettings(), clock=time.clock, sleep=time.sleep, uniform=lambda: 0.5
     )
     courier.hand(cue())
     await until(lambda: courier.statistics().queued == 0)

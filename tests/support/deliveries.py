@@ -17,7 +17,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def delivery_table(
-    sink: str, api_url: str, *, room: dict[str, Any] | None = None, **courier: Any
+    sink: str, api_url: str, *, room: dict[str, Any] | None = None, **queue: Any
 ) -> dict[str, Any]:
     """The settings' table `[delivery]` with one sink, "eyeson" or "webhook"; `room` goes over the eyeson room's."""
     if sink == "eyeson":
@@ -27,7 +27,7 @@ def delivery_table(
         }
     else:
         values = {"url": f"{api_url}/hook", "secret": SECRET}
-    return {"public_url": "https://cues.example.org", sink: {**values, "courier": courier}}
+    return {"public_url": "https://cues.example.org", sink: {**values, "queue": queue}}
 
 
 def cue(number: int = 1, **changes: Any) -> Cue:

@@ -2,12 +2,11 @@
 
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.delivery.queue import DeliveryQueue, DeliveryStatistics
-from gifcue.delivery.settings import CourierSettings, DeliverySettings, EyesonSettings, WebhookSettings
+from gifcue.delivery.settings import DeliverySettings, EyesonSettings, QueueSettings, WebhookSettings
 from gifcue.delivery.sink import Answer, Cue, DeadReason, Sink, Verdict
 
 __all__ = [
     "Answer",
-    "CourierSettings",
     "Cue",
     "DeadReason",
     "DeliveryQueue",
@@ -15,6 +14,7 @@ __all__ = [
     "DeliveryStatistics",
     "Dispatcher",
     "EyesonSettings",
+    "QueueSettings",
     "Sink",
     "Verdict",
     "WebhookSettings",

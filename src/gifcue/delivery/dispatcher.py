@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from gifcue.delivery.eyeson import EyesonSink, is_fetched, video_of
 from gifcue.delivery.queue import DeliveryQueue, DeliveryStatistics
-from gifcue.delivery.settings import CourierSettings, DeliverySettings
+from gifcue.delivery.settings import DeliverySettings, QueueSettings
 from gifcue.delivery.sink import Cue, Sink
 from gifcue.delivery.webhook import WebhookSink
 
@@ -28,11 +28,11 @@ class Dispatcher:
         uniform: Callable[[], float] = random.random,
     ) -> None:
         self._public_url = (settings.public_url or "").rstrip("/")
-        sinks: list[tuple[Sink, CourierSettings]] = []
+        sinks: list[tuple[Sink, QueueSettings]] = []
         if settings.webhook is not None:
-            sinks.append((WebhookSink(settings.webhook, wall_clock), settings.webhook.courier))
+            sinks.append((WebhookSink(settings.webhook, wall_clock), settings.webhook.queue))
         if settings.eyeson is not None:
-            sinks.append((EyesonSink(settings.eyeson), settings.eyeson.courier))
+            sinks.append((EyesonSink(settings.eyeson), settings.eyeson.queue))
         self._plays = settings.eyeson is not None
         self._couriers = [
             DeliveryQueue(sink, courier, clock=clock, sleep=sleep, uniform=uniform) for sink, courier in sinks

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from gifcue.delivery.settings import CourierSettings
+from gifcue.delivery.settings import QueueSettings
 from gifcue.delivery.sink import Answer, Cue, DeadReason, Sink, Verdict
 
 log = structlog.get_logger()
@@ -52,7 +52,7 @@ class DeliveryQueue:
     def __init__(
         self,
         sink: Sink,
-        settings: CourierSettings,
+        settings: QueueSettings,
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[None]],

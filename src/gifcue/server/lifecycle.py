@@ -18,7 +18,6 @@ from gifcue import __version__
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.engine.engine import Engine
 from gifcue.errors import ConfigError
-from gifcue.reactions.presets import PRESETS
 from gifcue.rules.references import gifs_folder
 from gifcue.rules.watch import lines_of
 from gifcue.server.build import build
@@ -248,11 +247,8 @@ class Server:
                     log.exception("rule book could not be followed")
 
     def _tell_presets(self) -> None:
-        for preset in PRESETS:
-            try:
-                self._settings.reactions.with_preset(preset)
-            except ConfigError as error:
-                log.warning("no stream can ask for this preset", preset=preset, problem=str(error))
+        for preset, problem in self._built.presets.refused.items():
+            log.warning("no stream can ask for this preset", preset=preset, problem=problem)
 
     def _tell_missing(self) -> None:
         """Warns of labels and GIFs that the book in force names and this server does not have."""

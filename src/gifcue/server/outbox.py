@@ -28,6 +28,13 @@ class StatisticsAnswer:
 Outgoing = Notice | StatisticsAnswer | reaction_service_pb2.StreamReactionsResponse
 
 
+# Unread HOLDING events that wait for a slow client. Further ones are dropped and counted: the progress of a hold is of
+# no use once it is old.
+MAX_UNREAD_HOLDING = 64
+# Unread events of other kinds that wait. They are never dropped, so a stream whose client reads slower than this ends.
+MAX_UNREAD_EVENTS = 10_000
+
+
 class Outbox:
     """One stream's unread messages. One reader; `put` and `close` never block."""
 

@@ -126,8 +126,8 @@ class DeliverySettings(BaseModel):
 
     public_url: HttpUrl | None = Field(
         None,
-        description="Base address under which receivers reach this server's HTTP port. It goes before GIF addresses of the "
-        "rule book that are only a path.",
+        description="Base address under which receivers reach this server's HTTP port. It goes before the addresses of "
+        "GIFs in the rule book that are only a path.",
     )
     webhook: WebhookSettings | None = Field(None, description="The webhook. Unset: none.")
     eyeson: EyesonSettings | None = Field(None, description="Delivery to eyeson meetings. Unset: none.")

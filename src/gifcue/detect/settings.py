@@ -90,6 +90,12 @@ class DetectSettings(BaseModel):
         default=8, ge=1, le=64, description="Hands classified in one frame, those of the highest score first."
     )
 
+    @field_validator("max_batch", mode="before")
+    @classmethod
+    def _read_number(cls, value: Any) -> Any:
+        # The environment gives text, which a choice of numbers does not take.
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
+
     @field_validator("workers", mode="before")
     @classmethod
     def _follow_the_machine(cls, value: Any, info: ValidationInfo) -> Any:

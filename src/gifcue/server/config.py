@@ -71,18 +71,23 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         environment = _environment(_PREFIX)
         expert_environment = _environment(_EXPERT_PREFIX)
-        file = TomlConfigSettingsSource(settings_cls)()
-        expert_file = file.pop("expert", {})
+        file = TomlConfigSettingsSource(settings_cls)
+        expert_file = file.init_kwargs.pop("expert", {})
         check_operator(cls, environment, _variable)
         check_expert(cls, expert_environment, _variable)
         try:
-            check_operator(cls, file, ".".join)
+            check_operator(cls, file(), ".".join)
             check_expert(cls, expert_file, ".".join)
         except ConfigError as error:
             raise ConfigError(f"{settings_cls.model_config['toml_file']}: {error}") from None
         # The first source that has a key gives it.
-        layers = (environment, expert_environment, file, expert_file)
-        return (init_settings, *(InitSettingsSource(settings_cls, layer) for layer in layers))
+        return (
+            init_settings,
+            InitSettingsSource(settings_cls, environment),
+            InitSettingsSource(settings_cls, expert_environment),
+            file,
+            InitSettingsSource(settings_cls, expert_file),
+        )
 
 
 def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from traceback import format_exception
+from typing import Any
 
 import pytest
 
@@ -11,6 +14,9 @@ from gifcue.errors import ConfigError
 from gifcue.server.config import Settings, load_settings
 from gifcue.server.setting_names import REMOVED, RENAMED, declared, moved
 from tests.support.deliveries import SECRET
+
+
+DEPLOYED = Path(__file__).parents[2] / "deploy" / "gifcue.toml"
 
 
 def write(path: Path, text: str) -> Path:
@@ -157,7 +163,9 @@ def test_what_is_told_of_old_names_is_true() -> None:
 
 def test_a_secret_in_the_wrong_place_of_the_expert_table_is_not_quoted(tmp_path: Path) -> None:
     path = write(tmp_path / "gifcue.toml", f'[expert.delivery.webhook]\nsecret = "{SECRET}"\n')
-    with pytest.raises(ConfigError, match=r"expert\.delivery\.webhook\.secret: is no expert setting") as caught:
+    with pytest.raises(
+        ConfigError, match=r"expert\.delivery\.webhook\.secret: is no expert setting"
+    ) as caught:
         load_settings(path)
     assert SECRET not in "".join(format_exception(caught.value))
 
@@ -213,5 +221,20 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_the_deployed_settings_are_valid() -> None:
-    settings = load_settings(Path(__file__).parents[2] / "deploy" / "gifcue.toml")
+    settings = load_settings(DEPLOYED)
     assert settings.server.listen == "0.0.0.0:50051"
+
+
+def test_the_deployed_file_names_every_operator_setting_and_its_comments_are_valid(tmp_path: Path) -> None:
+    text = DEPLOYED.read_text(encoding="utf-8").replace("#: ", "")
+    load_settings(write(tmp_path / "gifcue.toml", text))
+    given = {name.replace(".smile.", ".*.").replace(".team-7.", ".*.") for name in names(tomllib.loads(text))}
+    assert given == {each.name for each in declared(Settings) if not each.is_expert}
+
+
+def names(table: dict[str, Any], under: str = "") -> Iterator[str]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from names(value, f"{under}{key}.")
+        else:
+            yield f"{under}{key}"

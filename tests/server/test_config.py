@@ -15,7 +15,6 @@ from gifcue.server.config import Settings, load_settings
 from gifcue.server.setting_names import REMOVED, RENAMED, declared, moved
 from tests.support.deliveries import SECRET
 
-
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "gifcue.toml"
 
 

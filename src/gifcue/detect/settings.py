@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -111,16 +112,10 @@ class DetectSettings(BaseModel):
 
     def detector(self) -> DetectorConfig:
         """What a worker opens."""
-        return DetectorConfig(
-            model_dir=self.model_dir,
-            backend=self.backend,
-            precision=self.precision,
-            threads=self.threads,
-            max_faces=self.max_faces,
-            max_hands=self.max_hands,
-            score_floor=self.score_floor,
-            heads=() if self.gestures_dir is None else taught_gestures(self.gestures_dir),
-        )
+        # The fields that both have are the same, so that a new one is declared here and there and copied nowhere.
+        shared = {field.name for field in dataclasses.fields(DetectorConfig)} & type(self).model_fields.keys()
+        files = () if self.gestures_dir is None else taught_gestures(self.gestures_dir)
+        return DetectorConfig(**self.model_dump(include=shared), heads=files)
 
     @property
     def batch_limit(self) -> int:

@@ -55,6 +55,7 @@ def test_one_table_alone(gifcue: Gifcue) -> None:
     assert set(told(gifcue, "rules")) == {name for name in told(gifcue) if name.startswith("rules.")}
     assert set(told(gifcue, "media.filter.threshold")) == {"media.filter.threshold"}
     assert set(told(gifcue, "expert.rules")) == {"expert.rules.seed", "expert.rules.reload_interval_s"}
+    assert told(gifcue, "rules", "--expert") == told(gifcue, "expert.rules")
     assert "min_travel" in gifcue("settings", "expert.reactions.swings").stdout
     unknown = gifcue("settings", "react")
     assert (unknown.exit_code, "got 'react'" in unknown.stderr) == (2, True)

@@ -57,10 +57,12 @@ def settings(
     if markdown:
         typer.echo(markdown_table(expert=expert))
         return
-    is_wanted = expert or only == "expert" or only.startswith("expert.")
+    is_expert = expert or only.partition(".")[0] == "expert"
+    if only and expert:
+        only = f"expert.{only.removeprefix('expert.')}"
     found = [
         each
-        for each in settings_in_force(load_settings(config), expert=is_wanted)
+        for each in settings_in_force(load_settings(config), expert=is_expert)
         if not only or f"{each.name}.".startswith(f"{only}.")
     ]
     if not found:

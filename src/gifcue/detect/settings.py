@@ -112,7 +112,7 @@ class DetectSettings(BaseModel):
 
     def detector(self) -> DetectorConfig:
         """What a worker opens."""
-        # The fields that both have are the same, so that a new one is declared here and there and copied nowhere.
+        # Fields of the same name are taken over, so a new one needs no line here.
         shared = {field.name for field in dataclasses.fields(DetectorConfig)} & type(self).model_fields.keys()
         files = () if self.gestures_dir is None else taught_gestures(self.gestures_dir)
         return DetectorConfig(**self.model_dump(include=shared), heads=files)

@@ -43,7 +43,7 @@ class FilterSettings(BaseModel):
         default=1.0,
         ge=0.0,
         le=60.0,
-        description="Seconds after the last analysis from which even a similar frame is analysed.",
+        description="Seconds after which even a similar frame is analysed, counted from the last analysis.",
     )
     metric: Annotated[Metric, EXPERT] = Field(
         default=Metric.INTERSECTION,
@@ -92,13 +92,13 @@ class MediaSettings(BaseModel):
         default=10.0,
         gt=0.0,
         le=240.0,
-        description="Pictures of one participant that are analysed, a second.",
+        description="Pictures a second of one participant that are analysed.",
     )
     min_analysis_fps: float = Field(
         default=4.0,
         gt=0.0,
         le=240.0,
-        description="The same under overload: the rate falls no lower. `max_analysis_fps` or more: it stays as it is.",
+        description="Lowest value to which overload may reduce that rate. `max_analysis_fps` or more: the rate is never reduced.",
     )
     late_ms: float = Field(
         default=80.0,

@@ -39,7 +39,7 @@ def serve(
 ) -> None:
     """Run the server until SIGTERM or Ctrl-C. It then finishes the frames in flight.
 
-    Options here go over environment variables (GIFCUE_SERVER__LISTEN=…), and those over the file.
+    Options override environment variables (GIFCUE_SERVER__LISTEN=…), and those override the file.
     """
     from gifcue.server.config import load_settings
 

@@ -35,7 +35,7 @@ class DetectSettings(BaseModel):
     )
     gestures_dir: Path | None = Field(
         default=None,
-        description="Folder of custom gestures (`gifcue gesture train`). Every `*.json` file in it is loaded. Unset: none.",
+        description="Folder of custom gestures (`gifcue gesture train`), each a `*.json` file. Unset: none.",
     )
     threads: int = Field(
         default=1,

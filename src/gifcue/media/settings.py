@@ -98,7 +98,8 @@ class MediaSettings(BaseModel):
         default=4.0,
         gt=0.0,
         le=240.0,
-        description="Lowest value to which overload may reduce that rate. `max_analysis_fps` or more: the rate is never reduced.",
+        description="Lowest value to which overload may reduce that rate. `max_analysis_fps` or more: it is never "
+        "reduced.",
     )
     late_ms: float = Field(
         default=80.0,

@@ -1,4 +1,4 @@
-"""The settings of a whole server: the command line over environment variables over a TOML file.
+"""The settings of a whole server. The command line overrides environment variables, and they override a TOML file.
 
     GIFCUE_SERVER__LISTEN=0.0.0.0:50051       is `listen` in the table [server]
     GIFCUE_EXPERT__MEDIA__SLOTS_PER_WORKER=8  is `slots_per_worker` in the table [expert.media]
@@ -91,7 +91,7 @@ class Settings(BaseSettings):
 
 
 def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Reads a TOML file, the environment over it, and `overrides` over both.
+    """Reads a TOML file and the environment, which overrides it. `overrides` override both.
 
     `overrides` are nested tables with the names of the models, that is without a table `expert`.
 

@@ -38,7 +38,7 @@ MAX_UNREAD_EVENTS = 10_000
 class Outbox:
     """One stream's unread messages. One reader; `put` and `close` never block."""
 
-    def __init__(self, max_holding: int, max_notices: int) -> None:
+    def __init__(self, max_holding: int = MAX_UNREAD_HOLDING, max_notices: int = MAX_UNREAD_EVENTS) -> None:
         self._max_holding = max_holding
         self._max_notices = max_notices
         # Kept in the order of arrival; the key finds the unread HOLDING of a hold.

@@ -20,7 +20,7 @@ from gifcue.engine.engine import Engine
 from gifcue.engine.session import Session
 from gifcue.errors import ConfigError, GifcueError
 from gifcue.server import convert
-from gifcue.server.outbox import MAX_UNREAD_EVENTS, MAX_UNREAD_HOLDING, Outbox, StatisticsAnswer
+from gifcue.server.outbox import Outbox, StatisticsAnswer
 from gifcue.server.settings import ServerSettings
 from gifcue.v1 import reaction_service_pb2, reaction_service_pb2_grpc
 
@@ -122,7 +122,7 @@ class _Stream:
         self._clock = clock
         self._requests = requests
         self._context = context
-        self._outbox = Outbox(MAX_UNREAD_HOLDING, MAX_UNREAD_EVENTS)
+        self._outbox = Outbox()
         self._session: Session | None = None
         self._last_read_s = clock()
         self._ending: Ending | None = None

@@ -7,8 +7,8 @@ from gifcue.protocol.phases import Phase
 from gifcue.reactions.events import EndReason, PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.reactions.preset_values import PRESETS
-from gifcue.reactions.presets import ReactionPresets, policy_preset
-from gifcue.reactions.settings import LabelSettings, ReactionSettings
+from gifcue.reactions.presets import ReactionPresets
+from gifcue.reactions.settings import LabelSettings, ReactionSettings, policy_preset
 
 __all__ = [
     "PRESETS",

@@ -40,8 +40,3 @@ class ReactionPresets:
         if preset in self._refused:
             raise ConfigError(self._refused[preset])
         raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, got {preset!r}")
-
-
-def policy_preset(name: str) -> ReactionSettings:
-    """A preset as it is. Raises ConfigError where there is none of that name."""
-    return ReactionSettings().with_preset(name)

@@ -335,3 +335,8 @@ class ReactionSettings(BaseModel):
         """The same with what a stream asks for; None leaves what is set here."""
         asked = {"speaking_suppresses_hands": speaking_suppresses_hands, "subject": subject}
         return self.model_copy(update={field: value for field, value in asked.items() if value is not None})
+
+
+def policy_preset(name: str) -> ReactionSettings:
+    """A preset as it is. Raises ConfigError where there is none of that name."""
+    return ReactionSettings().with_preset(name)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from gifcue.errors import ConfigError
-from gifcue.reactions import ReactionSettings, policy_preset
+from gifcue.reactions.settings import ReactionSettings, policy_preset
 from gifcue_lab.datasets.annotation import DatasetError
 from gifcue_lab.datasets.progress import Track, quiet
 from gifcue_lab.evaluation.clips.truth import EVENTS_FILE

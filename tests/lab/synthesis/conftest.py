@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gifcue.reactions import policy_preset
+from gifcue.reactions.settings import policy_preset
 from gifcue_lab.synthesis.participants import Cast, gather
 from gifcue_lab.synthesis.subjects import read_stills
 from gifcue_lab.training.samples import read_image, read_photos

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gifcue.reactions import ReactionSettings, policy_preset
+from gifcue.reactions.settings import ReactionSettings, policy_preset
 from gifcue_lab.datasets.annotation import DatasetError
 from gifcue_lab.evaluation.clips.truth import Clip, Expected
 from gifcue_lab.synthesis.builder import MIN_MEANT_S

@@ -86,7 +86,9 @@ def test_every_mistake_of_a_yaml_book_is_named_by_line(tmp_path: Path) -> None:
         ("version: 1\ngifs: {}\nrules: []\ndefaults: {min_score: .nan}\n", 4, "expected a finite number"),
     ],
 )
-def test_what_is_no_book_is_said_so(tmp_path: Path, text: str, line: int, message: str) -> None:
+def test_a_text_that_is_not_a_book_has_a_mistake_with_a_line(
+    tmp_path: Path, text: str, line: int, message: str
+) -> None:
     found = check_book(write(tmp_path, text))
     assert any(each.line == line and each.message.startswith(message) for each in found), found
 
@@ -109,7 +111,7 @@ def test_what_is_no_book_is_said_so(tmp_path: Path, text: str, line: int, messag
     ],
     ids=lambda value: value[:20],
 )
-def test_an_odd_scalar_is_one_mistake_of_all(tmp_path: Path, scalar: str, expected: str) -> None:
+def test_an_odd_scalar_is_one_mistake_among_all(tmp_path: Path, scalar: str, expected: str) -> None:
     gifs = f"gifs:\n  a:\n    url: /gifs/a.gif\n    title: {scalar}\n"
     text = f"version: 1\n{gifs}rules: []\nrooms: {{r: {{quite: 1}}}}\n"
     found = check_book(write(tmp_path, text))
@@ -141,7 +143,9 @@ def test_a_number_of_thousands_of_digits_is_a_mistake(value: str) -> None:
     ['version: 1\ntitle: "\\UFFFFFFFF"\n', f"# a book\n%YAML 1.{DIGITS}\n---\nversion: 1\n"],
     ids=["escape", "directive"],
 )
-def test_absurd_digits_of_yaml_itself_are_a_mistake_of_their_line(tmp_path: Path, text: str) -> None:
+def test_too_many_digits_in_an_escape_or_a_directive_are_a_mistake_of_their_line(
+    tmp_path: Path, text: str
+) -> None:
     (mistake,) = check_book(write(tmp_path, text))
     assert mistake.line == 2
     assert mistake.message.startswith("expected YAML")
@@ -188,7 +192,7 @@ def test_a_word_that_some_libraries_take_for_a_truth_value_needs_quotes(tmp_path
 
 
 @pytest.mark.parametrize("character", ["\x01", "\x7f", "\ufffe"])
-def test_a_character_that_no_text_has_is_named_by_its_line(tmp_path: Path, character: str) -> None:
+def test_a_control_character_is_named_by_its_line(tmp_path: Path, character: str) -> None:
     (mistake,) = check_book(write(tmp_path, BOOK.format(more=f"# a {character} in a comment")))
     assert str(mistake) == f"line 4: expected text, got the character U+{ord(character):04X}"
 
@@ -199,7 +203,7 @@ def test_an_id_is_named_every_time_that_it_comes_again(tmp_path: Path) -> None:
     assert [each.line for each in check_book(write(tmp_path, text))] == [5, 6]
 
 
-def test_bytes_that_are_no_text_are_said_so(tmp_path: Path) -> None:
+def test_bytes_that_are_not_utf_8_are_named_by_their_line(tmp_path: Path) -> None:
     path = tmp_path / "book.yaml"
     path.write_bytes(b"version: 1\ntitle: \xff\n")
     assert [str(each) for each in check_book(path)] == ["line 2: expected UTF-8, got the byte 0xff"]
@@ -220,7 +224,7 @@ def test_load_names_file_and_line_of_all_mistakes(tmp_path: Path) -> None:
     assert lines[0].startswith(f"{path}:3: gifs.a.url: expected an http://")
 
 
-def test_a_missing_file_and_a_strange_suffix_are_config_errors(tmp_path: Path) -> None:
+def test_a_missing_file_and_an_unknown_suffix_are_config_errors(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         load_book(tmp_path / "none.yaml")
     with pytest.raises(ConfigError, match=r"\.yaml or \.yml, got '\.json'"):
@@ -232,7 +236,7 @@ def test_a_toml_book_is_refused_and_the_message_says_what_to_do(tmp_path: Path) 
         load_book(write(tmp_path, "version = 1\n", "book.toml"))
 
 
-def test_labels_that_never_react_are_mistakes_where_they_are_known() -> None:
+def test_unknown_labels_are_mistakes_if_the_labels_are_given() -> None:
     path = default_book_path()
     assert check_book(path) == []
     found = check_book(path, ["smile", "wave", "ok_hand", "thinking"])
@@ -243,7 +247,7 @@ def test_labels_that_never_react_are_mistakes_where_they_are_known() -> None:
     assert line.strip() == "- label: thumbs_up"
 
 
-def test_labels_are_looked_at_in_rooms_and_beside_other_mistakes(tmp_path: Path) -> None:
+def test_labels_are_checked_in_rooms_and_beside_other_mistakes(tmp_path: Path) -> None:
     text = """\
 version: 1
 gifs: {a: {url: /gifs/a.gif, title: t}}
@@ -270,7 +274,7 @@ rooms:
     assert found[4].message == "expected one of smile, wave; got 'dance'"
 
 
-def test_files_that_the_folder_lacks_are_mistakes_where_it_is_known(tmp_path: Path) -> None:
+def test_missing_files_are_mistakes_if_the_folder_is_given(tmp_path: Path) -> None:
     text = """\
 version: 1
 gifs:

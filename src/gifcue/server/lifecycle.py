@@ -74,7 +74,7 @@ class Server:
         return self._built.dispatcher
 
     @property
-    def book(self) -> BookWatcher:
+    def rule_book(self) -> BookWatcher:
         """The rule book in force, and what became of changes to its file."""
         return self._built.book
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gifcue.delivery.dispatcher import Dispatcher
-from gifcue.delivery.sink import Cue
+from gifcue.delivery.sink import Cue, CueGif
 from gifcue.detect.pool import DetectorPool
 from gifcue.engine.engine import Engine
 from gifcue.engine.notices import ReactionNotice
@@ -50,7 +50,7 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
         clock,
         lambda: secrets.token_hex(_ID_BYTES),
         settings.media,
-        lambda room_id, notice: dispatcher.hand(cue_of(room_id, notice)),
+        lambda room_id, notice: dispatcher.submit(cue_of(room_id, notice)),
     )
     decode = DecodePool(
         settings.media,
@@ -78,11 +78,7 @@ def cue_of(room_id: str, notice: ReactionNotice) -> Cue:
         participant_id=notice.participant_id,
         label=notice.event.label,
         score=notice.event.score,
-        gif_id=gif.id,
-        url=gif.url,
-        title=gif.title,
-        media_type=gif.media_type,
-        video_url=gif.video_url,
+        gif=CueGif(gif.id, gif.url, gif.title, gif.media_type, gif.video_url),
     )
 
 

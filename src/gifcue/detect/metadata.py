@@ -127,7 +127,7 @@ def _from_json(
         files[network] = model_dir / entry["path"]
         checksums[entry["path"]] = entry["sha256"]
         if backend == "litert":
-            _check(files[network], entry["sha256"])
+            _check(files[network], entry["sha256"], precision)
     stages = {
         kind: CropStage(
             size=int(stage["size"]),
@@ -172,9 +172,17 @@ def _from_json(
     )
 
 
-def _check(path: Path, expected: str) -> None:
+def _check(path: Path, expected: str, precision: str) -> None:
     try:
         actual = hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError as error:
+        # An installed package holds the int8 files only, because they are what is served.
+        hint = (
+            'precision = "float" needs the float files of models/ in a checkout of gifcue: set model_dir to it'
+            if precision == "float"
+            else "export the model again"
+        )
+        raise ModelError(f"{path}: expected weights, got no such file; {hint}") from error
     except OSError as error:
         raise ModelError(f"{path}: expected weights, got {error}") from error
     if actual != expected:

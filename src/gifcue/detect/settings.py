@@ -17,9 +17,8 @@ _BATCH_LIMITS: dict[Backend, int] = {"litert": 1, "savedmodel": 8}
 
 
 def default_model_dir() -> Path:
-    """`models` of the checkout that this module lies in, where there is one; otherwise of the current folder."""
-    beside = Path(__file__).resolve().parents[3] / "models"
-    return beside if (beside / "label_map.pbtxt").is_file() else Path("models")
+    """The folder of the model that comes with the package."""
+    return Path(__file__).with_name("model")
 
 
 class DetectSettings(BaseModel):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gifcue.detect import DetectorConfig, Region, open_detector
+from gifcue.detect.detector import Backend
 from gifcue.detect.metadata import read_metadata
 
 pytest.importorskip("tensorflow")
@@ -110,7 +111,8 @@ def test_what_was_taught_is_believed_as_far_on_both(tmp_path: Path) -> None:
     export_saved_model(MODELS, tmp_path / "saved_model")
     smallest_px = read_metadata(MODELS, "litert").stages["hand"].smallest_px
     half_told = 0
-    for model_dir, backend in ((MODELS, "litert"), (tmp_path, "savedmodel")):
+    backends: tuple[tuple[Path, Backend], ...] = ((MODELS, "litert"), (tmp_path, "savedmodel"))
+    for model_dir, backend in backends:
         config = DetectorConfig(model_dir, backend, heads=(tmp_path / "victory.json",), precision="float")
         detector = open_detector(config)
         for frame, regions in zip(pictures()[:40], detector.detect(pictures()[:40]), strict=True):

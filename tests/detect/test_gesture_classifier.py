@@ -3,13 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from gifcue.detect.gesture_classifier import fit_head, hand_features, read_head
 from gifcue.errors import ModelError
 
 
-def hand(rng: np.random.Generator, spread: float) -> np.ndarray:
+def hand(rng: np.random.Generator, spread: float) -> npt.NDArray[np.float32]:
     """Five fingers from a wrist, straight and apart by `spread` radians."""
     points = [[0.0, 0.0, 0.0]]
     for finger in range(5):
@@ -28,7 +29,7 @@ def test_features_do_not_depend_on_place_size_or_side() -> None:
 
 def test_features_undo_the_frames_aspect() -> None:
     points = hand(np.random.default_rng(0), 0.3)
-    wide = points / np.array([2.0, 1.0, 2.0], np.float32)
+    wide = (points / np.array([2.0, 1.0, 2.0], np.float32)).astype(np.float32)
     np.testing.assert_allclose(hand_features(wide, 2.0), hand_features(points), atol=1e-4)
 
 

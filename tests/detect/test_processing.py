@@ -82,7 +82,8 @@ def test_logits_become_scores_at_peaks_and_positive_sides() -> None:
 @pytest.mark.parametrize("size", [(640, 360), (640, 480), (512, 512), (321, 200), (160, 120)])
 def test_the_letterbox_is_the_warp_of_its_matrix(size: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
-    frame = cv2.resize(rng.integers(0, 256, (9, 16, 3)).astype(np.uint8), size, interpolation=cv2.INTER_CUBIC)
+    coarse = rng.integers(0, 256, (9, 16, 3)).astype(np.uint8)
+    frame = np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC), np.uint8)
     fit = processing.Letterbox.fit(*size, 320, 256)
     warped = processing.warp(frame, fit.matrix(), (320, 256), processing.LETTERBOX_GREY)
     assert np.abs(processing.letterbox(frame, fit, 320, 256).astype(int) - warped).max() <= 1

@@ -19,19 +19,24 @@ Imports = Mapping[str, Set[str]]
 
 def main() -> int:
     """Prints every cycle as a chain; returns 1 when there is one, otherwise 0."""
-    graph = grimp.build_graph(*PACKAGES, exclude_type_checking_imports=False)
-    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
-    cycles = list(find_cycles(imports))
+    cycles = list(find_cycles(read_imports()))
     for cycle in cycles:
         print(" -> ".join((*cycle, cycle[0])))
-    print(f"{len(cycles)} import cycles" if cycles else "no import cycles")
+    print(f"import cycles: {len(cycles)}" if cycles else "no import cycles")
     return 1 if cycles else 0
 
 
-def find_cycles(imports: Imports) -> Iterator[tuple[str, ...]]:
-    """Yields shortest cycles until each module that lies on a cycle has been in one.
+def read_imports() -> Imports:
+    """The modules that each module of `PACKAGES` imports directly."""
+    graph = grimp.build_graph(*PACKAGES, exclude_type_checking_imports=False)
+    return {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
 
-    A knot of many modules has more cycles than anybody reads; these are enough to see each module that must change.
+
+def find_cycles(imports: Imports) -> Iterator[tuple[str, ...]]:
+    """Yields, for each module on a cycle that no earlier one contains, the shortest cycle through it.
+
+    Modules that import each other in many ways have more cycles than is useful to read. This list names every module
+    that is on one, and is empty only if there is none.
     """
     seen: set[str] = set()
     for module in sorted(imports):
@@ -43,7 +48,7 @@ def find_cycles(imports: Imports) -> Iterator[tuple[str, ...]]:
 
 
 def shortest_cycle(imports: Imports, start: str) -> tuple[str, ...]:
-    """The shortest chain of imports from `start` back to it, without the return; empty if there is none."""
+    """The modules on the shortest way from `start` back to itself, `start` first; empty if there is none."""
     importer: dict[str, str] = {}
     waiting = deque([start])
     while waiting:

@@ -89,8 +89,12 @@ def test_the_letterbox_is_the_warp_of_its_matrix(size: tuple[int, int]) -> None:
     assert np.abs(processing.letterbox(frame, fit, 320, 256).astype(int) - warped).max() <= 1
 
 
-@pytest.mark.parametrize(("longer_px", "believed"), [(10, 0.0), (24, 0.0), (28, 0.5), (32, 1.0), (200, 1.0)])
-def test_what_a_small_region_shows_is_believed_less(longer_px: float, believed: float) -> None:
+@pytest.mark.parametrize(
+    ("longer_px", "confidence"), [(10, 0.0), (24, 0.0), (28, 0.5), (32, 1.0), (200, 1.0)]
+)
+def test_the_size_confidence_grows_above_the_smallest_size(
+    longer_px: float, confidence: float
+) -> None:
     box = np.array([5, 5, 5 + longer_px / 2, 5 + longer_px], np.float32)
-    assert processing.clarity(box, 24.0) == pytest.approx(believed)
-    assert processing.clarity(box, 0.0) == 1.0
+    assert processing.size_confidence(box, 24.0) == pytest.approx(confidence)
+    assert processing.size_confidence(box, 0.0) == 1.0

@@ -113,7 +113,7 @@ class DetectSettings(BaseModel):
         # Fields of the same name are taken over, so a new one needs no line here.
         shared = {field.name for field in dataclasses.fields(DetectorConfig)} & type(self).model_fields.keys()
         files = () if self.gestures_dir is None else taught_gestures(self.gestures_dir)
-        return DetectorConfig(**self.model_dump(include=shared), heads=files)
+        return DetectorConfig(**self.model_dump(include=shared), gesture_files=files)
 
     @property
     def batch_limit(self) -> int:

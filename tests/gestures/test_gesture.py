@@ -18,7 +18,7 @@ from gifcue.detect.gesture_classifier import SERVED_THRESHOLD, read_classifier
 from gifcue.detect.settings import DetectSettings
 from gifcue.errors import ConfigError, ModelError
 from gifcue.gestures.augment import variations
-from gifcue.gestures.capture import capture, open_frames_of
+from gifcue.gestures.capture import Capture, capture, open_frames_of
 from gifcue.gestures.counts import Counts
 from gifcue.gestures.evaluation import evaluate_classifier
 from gifcue.gestures.fit import label_scores, shift_threshold, train_gesture
@@ -148,26 +148,21 @@ def test_samples_are_read_as_written(rng: np.random.Generator, tmp_path: Path) -
 
 def test_the_largest_hand_of_a_frame_is_captured_or_all(tmp_path: Path) -> None:
     folder = pictures(tmp_path / "in", 255, 3)
-    one = capture(BrightnessDetector(), open_frames_of(str(folder), 4.0)[1], limit=10)
+
+    def run(source: Path, limit: int, every_hand: bool = False) -> Capture:
+        frames = open_frames_of(str(source), 4.0)[1]
+        return capture(BrightnessDetector(), frames, limit=limit, every_hand=every_hand)
+
+    one = run(folder, 10)
     assert (len(one.samples), one.frames) == (3, 3)
     assert one.samples[1].source == "01.png"
     assert one.samples[0].aspect == pytest.approx(ASPECT, abs=0.01)
-    assert (
-        len(
-            capture(
-                BrightnessDetector(), open_frames_of(str(folder), 4.0)[1], limit=10, every_hand=True
-            ).samples
-        )
-        == 6
-    )
-    assert len(capture(BrightnessDetector(), open_frames_of(str(folder), 4.0)[1], limit=2).samples) == 2
-    assert (
-        len(capture(BrightnessDetector(), open_frames_of(str(folder / "00.png"), 4.0)[1], limit=2).samples)
-        == 1
-    )
-    for source in (str(tmp_path / "gone.mp4"), str(tmp_path / "gone.png")):
+    assert len(run(folder, 10, every_hand=True).samples) == 6
+    assert len(run(folder, 2).samples) == 2
+    assert len(run(folder / "00.png", 2).samples) == 1
+    for source in (tmp_path / "gone.mp4", tmp_path / "gone.png"):
         with pytest.raises(UnreadableMedia, match="gone"):
-            capture(BrightnessDetector(), open_frames_of(source, 4.0)[1], limit=1)
+            run(source, 1)
 
 
 def test_a_missing_folder_of_gestures_is_named(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def sample(straight: Sequence[bool], rng: np.random.Generator, source: str = "")
 
 
 class BrightnessDetector:
-    """Finds two hands in every picture: a small fist, and a large hand, which shows VICTORY in a bright picture only."""
+    """Finds two hands in every picture: a small fist and a large hand, which shows VICTORY in a bright one."""
 
     info = ModelInfo("brightness", "1", "test", ("hand",), {"hand": 0.5}, 64, 64)
 

@@ -112,7 +112,7 @@ class DetectSettings(BaseModel):
         """What a worker opens."""
         # Fields of the same name are taken over, so a new one needs no line here.
         shared = {field.name for field in dataclasses.fields(DetectorConfig)} & type(self).model_fields.keys()
-        files = () if self.gestures_dir is None else taught_gestures(self.gestures_dir)
+        files = () if self.gestures_dir is None else gesture_files(self.gestures_dir)
         return DetectorConfig(**self.model_dump(include=shared), gesture_files=files)
 
     @property
@@ -131,8 +131,8 @@ class DetectSettings(BaseModel):
         return variables
 
 
-def taught_gestures(folder: Path) -> tuple[Path, ...]:
-    """The gesture files in a folder, by name. Raises ConfigError where there is no such folder."""
+def gesture_files(folder: Path) -> tuple[Path, ...]:
+    """The files of gesture classifiers in a folder, by name. Raises ConfigError where there is no such folder."""
     if not folder.is_dir():
-        raise ConfigError(f"gestures_dir: expected a folder of taught gestures, got none at {folder}")
+        raise ConfigError(f"gestures_dir: expected a folder of gesture classifiers, got none at {folder}")
     return tuple(sorted(folder.glob("*.json")))

@@ -12,7 +12,7 @@ from grpc import StatusCode
 
 from gifcue import __version__
 from gifcue.cli.app import COMMANDS
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import write
 from gifcue.sample_video.photo import photo_frames
 from gifcue.testing.fake_server import FakeServer

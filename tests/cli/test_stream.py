@@ -7,7 +7,7 @@ import pytest
 
 from gifcue.cli.printing import ring
 from gifcue.cli.streaming import jobs_of
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import write
 from gifcue.sample_video.photo import photo_frames
 from gifcue.testing.fake_server import FakeServer

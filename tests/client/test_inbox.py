@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gifcue.client import Box, FrameDecided, Phase, Reaction
 from gifcue.client.inbox import FLEETING_BACKLOG, Inbox
+
+from gifcue.client import Box, FrameDecided, Phase, Reaction
 
 STARTED = Reaction(
     participant_id="alice",

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gifcue.cli.gesture import app
-from gifcue.detect.detector import Frame, ModelInfo
+from gifcue.detect.detector import Frame, ServedModel
 from gifcue.detect.gesture_classifier import HEAD_THRESHOLD, POINTS, hand_features, read_head
 from gifcue.detect.regions import Region
 from gifcue.detect.settings import DetectSettings
@@ -183,7 +183,7 @@ def test_samples_are_read_as_written(rng: np.random.Generator, tmp_path: Path) -
 class Painted:
     """Finds two hands in every picture: a large one whose fingers its corner's brightness tells, and a small fist."""
 
-    info = ModelInfo("painted", "1", "test", ("hand",), {"hand": 0.5}, 64, 64)
+    info = ServedModel("painted", "1", "test", ("hand",), {"hand": 0.5}, 64, 64)
 
     def __init__(self) -> None:
         self._rng = np.random.default_rng(5)

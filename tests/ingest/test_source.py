@@ -11,7 +11,8 @@ import pytest
 from gifcue.client.exceptions import SourceError
 from gifcue.ingest.reader import reading
 from gifcue.ingest.source import is_live, open_source
-from gifcue.media.codecs import Codec, is_keyframe, nal_length_size
+from gifcue.media.codecs import FFMPEG_DECODERS, is_keyframe, nal_length_size
+from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import write
 from gifcue.sample_video.photo import photo_frames
 
@@ -26,7 +27,7 @@ def clip(folder: Path, name: str, codec: Codec, **options: object) -> Path:
 
 
 def decoded(codec: Codec, extradata: bytes, payloads: list[bytes]) -> int:
-    context = av.CodecContext.create(codec.ffmpeg_name, "r")
+    context = av.CodecContext.create(FFMPEG_DECODERS[codec], "r")
     context.thread_count = 1
     if extradata:
         context.extradata = extradata

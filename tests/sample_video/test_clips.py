@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gifcue.media.codecs import Codec
 from gifcue.media.decoder import Decoder
+from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import EncodedClip, encode, read, reencode, write
 from gifcue.sample_video.photo import photo_frames, photograph
 

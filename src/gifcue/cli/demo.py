@@ -102,7 +102,7 @@ def _absolute(event: Event, http_port: int) -> Event:
 
 def make_clip(folder: Path, seconds: float, name: str) -> Path:
     """Writes the clip. GifcueError where scikit-image is missing."""
-    from gifcue.media.codecs import Codec
+    from gifcue.protocol.codecs import Codec
     from gifcue.sample_video.clips import write
     from gifcue.sample_video.photo import photo_frames
 

@@ -35,10 +35,9 @@ from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.reconnecting_participant import ReconnectingParticipant
 from gifcue.client.stream import ReactionStream
 from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.annotation import AnnotatedImage, Annotation
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import (
-    AnnotatedImage,
-    Annotation,
     Disconnected,
     Draining,
     Event,
@@ -47,18 +46,23 @@ from gifcue.protocol.events import (
     Gif,
     KeyframeRequested,
     Limits,
-    Model,
-    ParticipantStatistics,
     Reaction,
     Ready,
-    ServerStatus,
     SlowDown,
-    Statistics,
 )
 from gifcue.protocol.geometry import Box
+from gifcue.protocol.models import Model
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import FaultCode
 from gifcue.protocol.requests import StreamOptions
+from gifcue.protocol.statistics import (
+    ParticipantStatistics,
+    ServerStatus,
+    ServingState,
+    Statistics,
+    WorkerState,
+    WorkerStatus,
+)
 from gifcue.protocol.subjects import SubjectPolicy
 
 __all__ = [
@@ -97,6 +101,7 @@ __all__ = [
     "ServerStatus",
     "ServerTimeout",
     "ServerUnavailable",
+    "ServingState",
     "SlowDown",
     "Statistics",
     "StreamCancelled",
@@ -104,4 +109,6 @@ __all__ = [
     "StreamOptions",
     "SubjectPolicy",
     "TlsOptions",
+    "WorkerState",
+    "WorkerStatus",
 ]

@@ -13,8 +13,9 @@ from gifcue.client.exceptions import ClientError, error_of
 from gifcue.client.options import Backoff, ConnectionOptions
 from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.stream import ReactionStream
-from gifcue.protocol.events import AnnotatedImage, ServerStatus
+from gifcue.protocol.annotation import AnnotatedImage
 from gifcue.protocol.requests import StreamOptions
+from gifcue.protocol.statistics import ServerStatus
 from gifcue.protocol.wire.annotation import decode_image
 from gifcue.protocol.wire.operator import decode_status
 from gifcue.v1 import (

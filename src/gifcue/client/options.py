@@ -12,7 +12,7 @@ import grpc
 
 from gifcue.client.exceptions import ClientError
 
-# Attempts after which the delay no longer grows: a larger exponent would overflow a float after a night without a server.
+# Attempts after which the delay no longer grows: after a night without a server, the power would overflow a float.
 _MAX_EXPONENT = 64
 
 

@@ -24,7 +24,8 @@ from gifcue.client.queues import Inbox
 from gifcue.client.reconnecting_participant import ReconnectingParticipant
 from gifcue.client.stream import ReactionStream
 from gifcue.protocol.codecs import Codec
-from gifcue.protocol.events import Disconnected, Draining, Event, Ready, Statistics
+from gifcue.protocol.events import Disconnected, Draining, Event, Ready
+from gifcue.protocol.statistics import Statistics
 
 
 class ReconnectingStream:

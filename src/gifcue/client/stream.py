@@ -22,8 +22,9 @@ from gifcue.client.options import ConnectionOptions
 from gifcue.client.participant import KeyframeCallback, Participant
 from gifcue.client.queues import Inbox, Outbox
 from gifcue.protocol.codecs import Codec
-from gifcue.protocol.events import Event, KeyframeRequested, Ready, Statistics
+from gifcue.protocol.events import Event, KeyframeRequested, Ready
 from gifcue.protocol.requests import Join, StatisticsRequest, StreamOptions
+from gifcue.protocol.statistics import Statistics
 from gifcue.protocol.wire.requests import encode_request
 from gifcue.protocol.wire.responses import decode_response
 from gifcue.v1.reaction_service_pb2 import StreamReactionsRequest, StreamReactionsResponse

@@ -5,7 +5,7 @@ Importing this package loads numpy and nothing heavier; a backend is imported wh
 
 from __future__ import annotations
 
-from gifcue.detect.detector import Detector, DetectorConfig, ModelInfo, open_detector
+from gifcue.detect.detector import Detector, DetectorConfig, ServedModel, open_detector
 from gifcue.detect.regions import Detection, Region, flatten, group
 from gifcue.protocol.geometry import Box
 
@@ -14,8 +14,8 @@ __all__ = [
     "Detection",
     "Detector",
     "DetectorConfig",
-    "ModelInfo",
     "Region",
+    "ServedModel",
     "flatten",
     "group",
     "open_detector",

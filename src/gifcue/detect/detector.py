@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from gifcue.detect.regions import Region
 from gifcue.errors import ConfigError
+from gifcue.protocol.models import Model
 
 Frame = npt.NDArray[np.uint8]
 Backend = Literal["litert", "savedmodel"]
@@ -54,15 +55,13 @@ class DetectorConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """What is served. `thresholds` has the served threshold of every label; sizes are pixels of the
-    networks' input.
+class ServedModel(Model):
+    """The model in service, and what only the server needs to know of it.
+
+    `thresholds` has the threshold of every label, 0..1; `input_width` and `input_height` are pixels of the networks'
+    input.
     """
 
-    name: str
-    version: str
-    backend: str
-    labels: tuple[str, ...]
     thresholds: Mapping[str, float]
     input_width: int
     input_height: int
@@ -74,7 +73,7 @@ class Detector(Protocol):
     """Finds faces and hands. Owned by one process and called from one thread."""
 
     @property
-    def info(self) -> ModelInfo: ...
+    def info(self) -> ServedModel: ...
 
     def warm(self) -> None:
         """Runs every fixed shape once, so that the first real frame waits for nothing."""

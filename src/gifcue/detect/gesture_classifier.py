@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.detect.detector import ModelInfo
+from gifcue.detect.detector import ServedModel
 from gifcue.errors import ModelError
 
 Floats = npt.NDArray[np.float32]
@@ -138,7 +138,7 @@ def taught(heads: Sequence[GestureClassifier], landmarks: Floats, aspect: float)
     return shown
 
 
-def with_heads(info: ModelInfo, heads: Sequence[GestureClassifier]) -> ModelInfo:
+def with_heads(info: ServedModel, heads: Sequence[GestureClassifier]) -> ServedModel:
     """The model's description with the labels of the heads, as gestures of a hand."""
     served = {label: head.threshold for head in heads for label in head.labels}
     labels = tuple(label for label in served if label and label not in info.labels)

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect import processing
-from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
+from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
 from gifcue.detect.gesture_classifier import read_head, taught, with_heads
 from gifcue.detect.metadata import Metadata, read_metadata
 from gifcue.detect.regions import KINDS, Box, Kind, Region
@@ -89,7 +89,7 @@ class LiteRtDetector:
             )
 
     @property
-    def info(self) -> ModelInfo:
+    def info(self) -> ServedModel:
         return self._info
 
     def warm(self) -> None:

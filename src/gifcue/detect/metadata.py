@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.detect.detector import ModelInfo
+from gifcue.detect.detector import ServedModel
 from gifcue.detect.labels import read_label_map
 from gifcue.errors import ModelError
 
@@ -88,7 +88,7 @@ class CropStage:
 class Metadata:
     """The whole file. `stages` are by kind; `files` maps a network's name to its LiteRT file."""
 
-    info: ModelInfo
+    info: ServedModel
     files: Mapping[str, Path]
     stages: Mapping[str, CropStage]
     score_floor: float
@@ -150,7 +150,7 @@ def _from_json(
             raise ModelError(
                 f"{model_dir / LABEL_MAP}: expected {', '.join(sorted(strangers))}, got {', '.join(labels)}"
             )
-    info = ModelInfo(
+    info = ServedModel(
         name=raw["name"],
         version=raw["version"],
         backend=backend,

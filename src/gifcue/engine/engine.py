@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gifcue.detect.detector import ModelInfo
+from gifcue.detect.detector import ServedModel
 from gifcue.detect.pool import DetectorPool, DetectResult, ResultKind
 from gifcue.detect.regions import Region
 from gifcue.detect.worker import InlinePicture, SlotPicture
@@ -21,7 +21,7 @@ from gifcue.engine.accounting import Ticket
 from gifcue.engine.events import Sink
 from gifcue.engine.latency import LatencyRecorder, LatencyStatistics
 from gifcue.engine.pace import AnalysisPace
-from gifcue.engine.participant import EncodedFrame, Participant
+from gifcue.engine.participant import Participant
 from gifcue.engine.session import Session, SessionSettings
 from gifcue.engine.settings import LimitSettings
 from gifcue.errors import ConfigError, MediaError, Unavailable
@@ -32,10 +32,12 @@ from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.events import Reaction
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import DropReason
+from gifcue.protocol.requests import EncodedFrame
+from gifcue.protocol.statistics import WorkerStatus
+from gifcue.protocol.subjects import SubjectPolicy
 from gifcue.reactions.events import PolicyEvent
-from gifcue.reactions.settings import ReactionSettings, SubjectPolicy
+from gifcue.reactions.settings import ReactionSettings
 from gifcue.rules.chooser import Choice, Chooser, ChosenGif
-from gifcue.workers.supervised import WorkerStatistics
 
 _LOSSES = {
     ResultKind.SUPERSEDED: DropReason.SUPERSEDED,
@@ -54,7 +56,7 @@ class EngineStatistics:
     reactions: dict[str, int]
     latency: LatencyStatistics
     analysis_fps: float
-    workers: tuple[WorkerStatistics, ...]
+    workers: tuple[WorkerStatus, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class AnnotatedStill:
     """One still, judged. `width` and `height` are pixels of the picture as it came."""
 
     regions: list[Region]
-    model: ModelInfo
+    model: ServedModel
     width: int
     height: int
 
@@ -132,7 +134,7 @@ class Engine:
         return self._detect.failed or self._decode.failed
 
     @property
-    def model(self) -> ModelInfo:
+    def model(self) -> ServedModel:
         """The model in service. Raises Unavailable before the first detector is warm."""
         info = self._detect.info
         if info is None:

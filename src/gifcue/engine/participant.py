@@ -10,26 +10,14 @@ from gifcue.engine.accounting import FrameAccounting, Ticket
 from gifcue.engine.gate import KeyframeGate, RateGate
 from gifcue.engine.latency import RecentLatencies
 from gifcue.engine.settings import LimitSettings
-from gifcue.media.codecs import Codec, is_keyframe
-from gifcue.protocol.events import ParticipantStatistics
+from gifcue.media.codecs import is_keyframe
+from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import DropReason, SkipReason
+from gifcue.protocol.requests import EncodedFrame
+from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.events import PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
-
-DEFAULT_CLOCK_HZ = 90_000  # RTP's clock of video
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedFrame:
-    """One access unit as it arrived. `pts` in ticks of `clock_hz`; `keyframe` is the sender's word."""
-
-    participant_id: str
-    sequence: int
-    pts: int
-    clock_hz: int
-    keyframe: bool
-    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +100,7 @@ class Participant:
             return refusal
         self._next_token += 1
         ticket = Ticket(
-            self._next_token, frame.sequence, frame.pts, frame.clock_hz or DEFAULT_CLOCK_HZ, self._clock()
+            self._next_token, frame.sequence, frame.pts, frame.clock_hz or RTP_CLOCK_HZ, self._clock()
         )
         self.ledger.open(ticket)
         return ticket
@@ -133,7 +121,7 @@ class Participant:
                 DropReason.FRAME_TOO_LARGE,
                 f"expected at most {self._limits.max_frame_bytes} bytes a frame, got {size}",
             )
-        elif not self._rate.admits(frame.pts / (frame.clock_hz or DEFAULT_CLOCK_HZ)):
+        elif not self._rate.admits(frame.pts / (frame.clock_hz or RTP_CLOCK_HZ)):
             refusal = Refusal(
                 DropReason.RATE_LIMIT, f"expected at most {self._limits.max_fps} frames a second"
             )

@@ -12,20 +12,22 @@ from gifcue.detect.regions import Region
 from gifcue.engine.accounting import FrameAccounting, Ticket
 from gifcue.engine.events import Sink
 from gifcue.engine.faults import FaultReporter
-from gifcue.engine.participant import Decided, EncodedFrame, Participant, Refusal
-from gifcue.media.codecs import Codec, extradata_fault
+from gifcue.engine.participant import Decided, Participant, Refusal
+from gifcue.media.codecs import extradata_fault
 from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import (
     Draining,
     FrameDecided,
     Gif,
     KeyframeRequested,
-    ParticipantStatistics,
     Reaction,
     SlowDown,
 )
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import FAULT_CODES, DropReason, FaultCode, SkipReason
+from gifcue.protocol.requests import EncodedFrame
+from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.events import PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.reactions.settings import ReactionSettings

@@ -16,7 +16,7 @@ import av
 import av.error
 
 from gifcue.client.exceptions import SourceError
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 
 # The wire's `clock_hz` goes up to here, ticks a second.
 MAX_CLOCK_HZ = 1_000_000_000

@@ -96,4 +96,6 @@ class StatisticsRequest:
     """Asks for one `Statistics`."""
 
 
-Request = StreamOptions | Join | Speaking | AllowedLabels | Leave | EncodedFrame | FrameBatch | StatisticsRequest
+Request = (
+    StreamOptions | Join | Speaking | AllowedLabels | Leave | EncodedFrame | FrameBatch | StatisticsRequest
+)

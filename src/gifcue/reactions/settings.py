@@ -6,7 +6,7 @@ The reasons: docs/decisions/0030-reaction-policy.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -18,12 +18,9 @@ from pydantic import (
 )
 
 from gifcue.errors import ConfigError
+from gifcue.protocol.subjects import SubjectPolicy
 from gifcue.reactions.presets import PRESET_VALUES, PRESETS, PresetName
 from gifcue.tables import merge
-
-SubjectPolicy = Literal["largest", "centre", "all"]
-
-SUBJECTS: tuple[SubjectPolicy, ...] = get_args(SubjectPolicy)
 
 
 class LabelSettings(BaseModel):
@@ -222,7 +219,7 @@ class ReactionSettings(BaseModel):
         default_factory=PlacementSettings, description="How hands lie to faces."
     )
     subject: SubjectPolicy = Field(
-        default="all", description="Whose reactions count where several people share a camera."
+        default=SubjectPolicy.ALL, description="Whose reactions count where several people share a camera."
     )
     subject_takeover: float = Field(
         default=1.3,

@@ -20,7 +20,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gifcue.media.codecs import Codec, is_keyframe, nal_length_size, parameter_sets, split_length_prefixed
+from gifcue.media.codecs import is_keyframe, nal_length_size, parameter_sets, split_length_prefixed
+from gifcue.protocol.codecs import Codec
 
 START_CODE = b"\0\0\0\1"  # Annex B
 CLOCK_HZ = 90_000  # RTP's clock of video

@@ -18,6 +18,7 @@ from gifcue import __version__
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.engine.engine import Engine
 from gifcue.errors import ConfigError
+from gifcue.protocol.statistics import ServingState
 from gifcue.reactions.presets import PRESETS
 from gifcue.rules.references import gifs_folder
 from gifcue.rules.watch import lines_of
@@ -26,7 +27,7 @@ from gifcue.server.config import Settings
 from gifcue.server.http import HttpEdge
 from gifcue.server.logs import configure_logs
 from gifcue.server.metrics import metrics_text
-from gifcue.server.operator import OperatorServicer, ServingState
+from gifcue.server.operator import OperatorServicer
 from gifcue.server.reactions import ReactionServicer
 from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc, reaction_service_pb2
 from gifcue.v1 import reaction_service_pb2_grpc as reaction_grpc

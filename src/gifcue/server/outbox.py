@@ -9,23 +9,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import OrderedDict
-from dataclasses import dataclass
 
 from gifcue.engine.events import EngineEvent
-from gifcue.protocol.events import ParticipantStatistics, Reaction
+from gifcue.protocol.events import Reaction, Ready
 from gifcue.protocol.phases import Phase
-from gifcue.v1 import reaction_service_pb2
+from gifcue.protocol.statistics import Statistics
 
-
-@dataclass(frozen=True, slots=True)
-class StatisticsAnswer:
-    """The answer to a request for statistics, queued among the events so that it keeps its place."""
-
-    participants: list[ParticipantStatistics]
-
-
-# A response of the wire may be queued as it is: `StreamReady` says what only the edge knows.
-Outgoing = EngineEvent | StatisticsAnswer | reaction_service_pb2.StreamReactionsResponse
+# Statistics are queued among the events, so that they count what was sent before them and nothing else.
+Outgoing = EngineEvent | Ready | Statistics
 
 
 class Outbox:

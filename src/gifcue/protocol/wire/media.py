@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from gifcue.protocol.codecs import Codec
-from gifcue.protocol.events import Model
 from gifcue.protocol.geometry import Box
+from gifcue.protocol.models import Model
 from gifcue.protocol.requests import EncodedFrame
 from gifcue.v1 import media_pb2
 
-_CODECS = {media_pb2.Codec.Value(f"CODEC_{codec.name}"): codec for codec in Codec}
-_CODEC_NUMBERS = {codec: number for number, codec in _CODECS.items()}
+_CODEC_NUMBERS = {codec: media_pb2.Codec.Value(f"CODEC_{codec.name}") for codec in Codec}
+_CODECS: dict[int, Codec] = {number: codec for codec, number in _CODEC_NUMBERS.items()}
 
 
 def encode_codec(codec: Codec | None) -> media_pb2.Codec.ValueType:
@@ -19,7 +19,7 @@ def encode_codec(codec: Codec | None) -> media_pb2.Codec.ValueType:
 
 def decode_codec(number: int) -> Codec | None:
     """The codec; None where the number is unset or unknown to this version."""
-    return _CODECS.get(number)  # type: ignore[call-overload]
+    return _CODECS.get(number)
 
 
 def encode_frame(frame: EncodedFrame) -> media_pb2.Frame:

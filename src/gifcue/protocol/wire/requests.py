@@ -19,8 +19,8 @@ from gifcue.protocol.subjects import SubjectPolicy
 from gifcue.protocol.wire.media import decode_codec, decode_frame, encode_codec, encode_frame
 from gifcue.v1 import reaction_service_pb2 as pb
 
-_SUBJECTS = {pb.SubjectPolicy.Value(f"SUBJECT_POLICY_{subject.name}"): subject for subject in SubjectPolicy}
-_SUBJECT_NUMBERS = {subject: number for number, subject in _SUBJECTS.items()}
+_SUBJECT_NUMBERS = {each: pb.SubjectPolicy.Value(f"SUBJECT_POLICY_{each.name}") for each in SubjectPolicy}
+_SUBJECTS: dict[int, SubjectPolicy] = {number: each for each, number in _SUBJECT_NUMBERS.items()}
 
 
 def encode_request(request: Request) -> pb.StreamReactionsRequest:
@@ -102,7 +102,7 @@ def decode_subject(number: int) -> SubjectPolicy | None:
     """
     if number == pb.SUBJECT_POLICY_UNSPECIFIED:
         return None
-    subject = _SUBJECTS.get(number)  # type: ignore[call-overload]
+    subject = _SUBJECTS.get(number)
     if subject is None:
         raise ConfigError(f"subject: expected one of {', '.join(SubjectPolicy)}, got {number}")
     return subject

@@ -8,9 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from gifcue.client.exceptions import SourceError
 from gifcue.ingest.reader import reading
-from gifcue.ingest.source import is_live, open_source
+from gifcue.ingest.source import SourceError, is_live, open_source
 from gifcue.media.codecs import FFMPEG_DECODERS, is_keyframe, nal_length_size
 from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import write

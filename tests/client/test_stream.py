@@ -29,7 +29,7 @@ from gifcue.client.exceptions import (
     StreamCancelled,
     StreamClosed,
 )
-from gifcue.testing.fake_server import FakeServer
+from gifcue.testing import FakeServer
 from gifcue.v1 import media_pb2, reaction_service_pb2
 
 CONFIG = StreamOptions(room_id="weekly", client_name="test/1", preset="careful", send_holding=True)
@@ -131,11 +131,10 @@ async def test_participant_updates_reach_the_server(server: FakeServer, client: 
 async def test_a_keyframe_request_is_an_event_a_callback_and_a_flag(
     server: FakeServer, client: ReactionClient
 ) -> None:
-    heard: list[tuple[str, KeyframeRequested]] = []
-    async with client.open(on_keyframe_request=lambda request: heard.append(("stream", request))) as stream:
-        alice = await stream.join(
-            "alice", Codec.H264, on_keyframe_request=lambda request: heard.append(("alice", request))
-        )
+    heard: list[KeyframeRequested] = []
+    async with client.open() as stream:
+        alice = await stream.join("alice", Codec.H264, on_keyframe_request=heard.append)
+        await stream.join("bob", Codec.H264, on_keyframe_request=lambda _: pytest.fail("bob was asked"))
         fake = await server.service.stream(0)
         fake.answer(
             control=reaction_service_pb2.StreamControl(
@@ -146,7 +145,7 @@ async def test_a_keyframe_request_is_an_event_a_callback_and_a_flag(
         async for event in stream.events():
             if event == wanted:
                 break
-        assert heard == [("alice", wanted), ("stream", wanted)]
+        assert heard == [wanted]
         assert alice.keyframe_wanted
         await alice.send(b"inter", pts=0)
         assert alice.keyframe_wanted
@@ -351,9 +350,10 @@ async def test_a_failing_callback_ends_the_stream_and_is_raised(
     def fail(request: KeyframeRequested) -> None:
         raise ZeroDivisionError
 
-    stream = await client.open(on_keyframe_request=fail).__aenter__()
+    stream = await client.open().__aenter__()
+    await stream.join("alice", Codec.H264, on_keyframe_request=fail)
     fake = await server.service.stream(0)
-    fake.answer(control=reaction_service_pb2.StreamControl(keyframe=reaction_service_pb2.KeyframeRequest()))
+    fake.say(KeyframeRequested("alice", "sequence_gap"))
     with pytest.raises(ZeroDivisionError):
         [event async for event in stream.events()]
     with pytest.raises(ZeroDivisionError):

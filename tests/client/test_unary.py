@@ -5,7 +5,7 @@ import pytest
 from gifcue.client import ReactionClient
 from gifcue.client.exceptions import ClientError, InvalidRequest, ServerUnavailable
 from gifcue.client.options import TlsOptions
-from gifcue.testing.fake_server import FakeServer
+from gifcue.testing import FakeServer
 
 
 async def test_status_metrics_and_health(client: ReactionClient) -> None:

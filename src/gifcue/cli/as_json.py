@@ -37,7 +37,7 @@ _TYPES: dict[type, str] = {
 
 
 def event_json(event: Event) -> dict[str, Any]:
-    """One event. `phase` is in capitals, as on the wire. `at_s` is the deciding frame's time, null without such a frame."""
+    """One event. `phase` is in capitals, as on the wire. `at_s` is the deciding frame's time, null without one."""
     fields = {"type": _TYPES[type(event)], **asdict(event)}
     if isinstance(event, Reaction):
         fields["phase"] = event.phase.name

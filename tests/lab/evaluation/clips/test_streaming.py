@@ -13,7 +13,7 @@ from gifcue.ingest.source import SourceError
 from gifcue.protocol.phases import Phase
 from gifcue.sample_video.clips import write
 from gifcue.sample_video.photo import photo_frames
-from gifcue.testing.fake_server import FakeServer
+from gifcue.testing import FakeServer
 from gifcue_lab.evaluation.clips.streaming import run_clips
 from gifcue_lab.evaluation.clips.truth import Clip
 

@@ -193,7 +193,7 @@ async def test_statistics_count_all_that_was_sent_before(client: ReactionClient)
             await alice.send(b"x", pts=number)
         await bob.send(b"x", pts=0)
         statistics = await stream.statistics()
-        assert statistics.participant("alice").books.received == 5
+        assert statistics.participant("alice").frames.received == 5
         assert statistics.total.received == 6
         assert statistics.total.is_consistent
         with pytest.raises(KeyError, match="'alice', 'bob', got 'carol'"):

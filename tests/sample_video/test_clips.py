@@ -32,7 +32,7 @@ def test_the_photograph_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_without_scikit_image_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "skimage", None)
-    with pytest.raises(ImportError, match=r"install gifcue\[demo\]"):
+    with pytest.raises(ImportError, match=r"Install gifcue\[demo\]"):
         photograph()
 
 

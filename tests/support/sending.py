@@ -1,4 +1,4 @@
-"""What tests of a server do again and again: join, send a clip, wait until its frames have ended."""
+"""What tests of a server repeat: send a clip, and wait until its frames have their outcomes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 
 from gifcue.client import FrameCounts, Participant, ReactionStream, Statistics
 from gifcue.sample_video.clips import EncodedClip, EncodedPacket
+
+# Longest wait for the frames in flight, in seconds; tests take far less.
+SETTLE_TIMEOUT_S = 60.0
 
 
 async def send_all(participant: Participant, packets: Iterable[EncodedPacket]) -> None:
@@ -20,23 +23,28 @@ async def send_all(participant: Participant, packets: Iterable[EncodedPacket]) -
 async def send_in_step(
     stream: ReactionStream, participant: Participant, packets: Sequence[EncodedPacket]
 ) -> None:
-    """Sends each packet once the one before has ended, so that none is superseded and no clock matters."""
+    """Sends each packet once the one before has its outcome, so that no frame supersedes another."""
     for packet in packets:
         await send_all(participant, [packet])
         await settled(stream, participant.id)
 
 
 async def settled(stream: ReactionStream, participant_id: str) -> FrameCounts:
-    """The participant's books, once no frame of it is in flight. Every question gives the server a turn."""
-    while True:
-        books = (await stream.statistics()).participant(participant_id).books
-        if books.in_flight == 0:
-            return books
-        await asyncio.sleep(0)
+    """The participant's frame accounting, once none of its frames is in flight.
+
+    Raises:
+        TimeoutError: a frame had no outcome after `SETTLE_TIMEOUT_S`.
+    """
+    async with asyncio.timeout(SETTLE_TIMEOUT_S):
+        while True:
+            # The answer comes from the server, so each request also gives it time to go on.
+            counts = (await stream.statistics()).participant(participant_id).frames
+            if counts.in_flight == 0:
+                return counts
 
 
 def packets_from(clip: EncodedClip, start_s: float) -> list[EncodedPacket]:
-    """The clip's packets as if they were recorded `start_s` seconds later."""
+    """The clip's packets, shifted by `start_s` seconds."""
     return [
         EncodedPacket(each.pts + round(start_s * each.clock_hz), each.clock_hz, each.keyframe, each.payload)
         for each in clip.packets
@@ -44,5 +52,5 @@ def packets_from(clip: EncodedClip, start_s: float) -> list[EncodedPacket]:
 
 
 def unaccounted(statistics: Statistics) -> list[str]:
-    """The participants whose books do not balance."""
-    return [each.participant_id for each in statistics.participants if not each.books.is_consistent]
+    """The participants whose frame accounting is inconsistent."""
+    return [each.participant_id for each in statistics.participants if not each.frames.is_consistent]

@@ -57,7 +57,7 @@ def participant_json(each: ParticipantStatistics) -> dict[str, Any]:
     """One participant's statistics."""
     return {
         "participant_id": each.participant_id,
-        **counts_json(each.books),
+        **counts_json(each.frames),
         "reactions": each.reactions,
         "latency_p50_ms": round(each.latency_p50_ms, 2),
         "latency_p95_ms": round(each.latency_p95_ms, 2),
@@ -85,4 +85,6 @@ def image_json(path: str, image: AnnotatedImage) -> dict[str, Any]:
 
 def status_json(status: ServerStatus) -> dict[str, Any]:
     """The state of a server."""
-    return {"type": "status", **asdict(status), "books": counts_json(status.books)}
+    fields = asdict(status)
+    del fields["frames"]
+    return {"type": "status", **fields, "books": counts_json(status.frames)}

@@ -148,7 +148,7 @@ def make_clip(folder: Path, seconds: float, name: str) -> Path:
         return write(photo_frames(seconds, CLIP_FPS), folder / name, Codec.H264, CLIP_FPS)
     except ImportError as error:
         raise GifcueError(
-            f"expected the packages that the demo's clip is made with, got: {error}. Install them with "
+            "expected scikit-image and pooch, which the demo's clip is made with, got an environment without them: "
             "pip install 'gifcue[demo]'"
         ) from error
     except (OSError, KeyError) as error:

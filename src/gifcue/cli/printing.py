@@ -123,7 +123,7 @@ def participants_table(statistics: Statistics) -> Table:
     for name in ("received", "analysed", "skipped", "dropped", "reactions", "p50 ms", "p95 ms"):
         table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     for each in statistics.participants:
-        counts = each.books
+        counts = each.frames
         table.add_row(
             escape(each.participant_id),
             str(counts.received),

@@ -74,7 +74,7 @@ def _page(target: str, now: ServerStatus) -> RenderableType:
         )
     head.add_row("up", _span(now.uptime_s))
     head.add_row("streams", f"{now.streams}, {now.participants} participants")
-    head.add_row("frames", accounting_sum(now.books) if now.books.is_consistent else accounting(now.books))
+    head.add_row("frames", accounting_sum(now.frames) if now.frames.is_consistent else accounting(now.frames))
     head.add_row(
         "latency", f"{now.latency_p50_ms:.1f} ms median, {now.latency_p95_ms:.1f} ms 95th percentile"
     )

@@ -167,7 +167,7 @@ def _pacer(stream: ReconnectingStream, job: Job, plan: Plan) -> Pacer:
 
 async def _in_flight(stream: ReconnectingStream, participant_id: str) -> int:
     try:
-        return (await stream.statistics()).participant(participant_id).books.in_flight
+        return (await stream.statistics()).participant(participant_id).frames.in_flight
     except (ClientError, KeyError):
         return 0  # no connection, or the join was refused: there is nothing to wait for
 

@@ -23,8 +23,8 @@ class Outbox(Generic[T]):
     """Requests that wait to be written: bounded in bytes, one event loop, one reader, any number of senders.
 
     Senders append and one writer task takes, so that only the writer touches the call. grpc.aio cancels the whole call
-    when a task is cancelled inside `write`: if senders wrote themselves, one that gave up would end the stream for
-    everybody on it.
+    when a task is cancelled inside `write`: if senders wrote themselves, one that gave up would end the stream for all
+    participants.
     """
 
     def __init__(self, max_bytes: int) -> None:

@@ -113,7 +113,7 @@ class ReactionStream:
 
         `extradata` is the codec's own header (an avcC or hvcC record), empty where every keyframe carries it. Only
         `allowed_labels` can become reactions; with none, nothing is decoded. `on_keyframe_request` is called as soon as
-        a request for a keyframe arrives, whether or not anybody iterates over `events()`. An exception that it raises
+        a request for a keyframe arrives, even while no code iterates over `events()`. An exception that it raises
         ends the stream and is raised by `events()` and `close()`.
         """
         request = Join(participant_id, codec, extradata, tuple(allowed_labels))
@@ -237,7 +237,7 @@ class ReactionStream:
         self._inbox.put(message)
 
     def _end(self, error: BaseException | None) -> None:
-        """The call is over: tells everybody who waits for it. Only the first call has an effect.
+        """The call is over: wakes all that wait for it. Only the first call has an effect.
 
         The causes of an end overlap: a cancelled call also ends the reader, and a server that ends the call also makes
         the write fail. The first one known is the real one.

@@ -157,7 +157,7 @@ class Session:
     def books(self) -> FrameCounts:
         """The whole stream's, frames that named nobody included."""
         return FrameCounts.total(
-            [*self._forgotten, self._strays.statistics(), *(each.books for each in self.statistics())]
+            [*self._forgotten, self._strays.statistics(), *(each.frames for each in self.statistics())]
         )
 
     @property
@@ -375,7 +375,7 @@ class Session:
         self._left.append(participant.statistics())
         self._slow_down_s.pop(participant.participant_id, None)
         while len(self._left) > self._limits.left_participants_kept:
-            self._forgotten = [FrameCounts.total([*self._forgotten, self._left.popleft().books])]
+            self._forgotten = [FrameCounts.total([*self._forgotten, self._left.popleft().frames])]
 
 
 def _gif_of(choice: Choice | None) -> Gif | None:

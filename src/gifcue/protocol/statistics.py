@@ -15,7 +15,7 @@ class ParticipantStatistics:
     """One participant's frame accounting. A latency runs from a frame's arrival to the decision on it."""
 
     participant_id: str
-    books: FrameCounts
+    frames: FrameCounts
     reactions: int
     latency_p50_ms: float
     latency_p95_ms: float
@@ -30,7 +30,7 @@ class Statistics:
     @property
     def total(self) -> FrameCounts:
         """The sum over all participants."""
-        return FrameCounts.total(each.books for each in self.participants)
+        return FrameCounts.total(each.frames for each in self.participants)
 
     def participant(self, participant_id: str) -> ParticipantStatistics:
         """One participant's statistics.
@@ -90,7 +90,7 @@ class ServerStatus:
     state: ServingState
     streams: int
     participants: int
-    books: FrameCounts
+    frames: FrameCounts
     reactions: Mapping[str, int]
     workers: tuple[WorkerStatus, ...]
     latency_p50_ms: float

@@ -44,7 +44,7 @@ class OperatorServicer(operator_service_pb2_grpc.OperatorServiceServicer):
             state=self._state(),
             streams=figures.sessions,
             participants=figures.participants,
-            books=figures.books,
+            frames=figures.books,
             reactions=figures.reactions,
             workers=figures.workers,
             latency_p50_ms=figures.latency.p50_ms,

@@ -19,7 +19,7 @@ def encode_status(status: ServerStatus) -> pb.GetStatusResponse:
         state=_STATE_NUMBERS[status.state],
         streams=status.streams,
         participants=status.participants,
-        books=encode_counts(status.books),
+        books=encode_counts(status.frames),
         reactions=status.reactions,
         workers=[
             pb.WorkerStatus(
@@ -45,7 +45,7 @@ def decode_status(message: pb.GetStatusResponse) -> ServerStatus:
         state=_STATES.get(message.state, ServingState.UNSPECIFIED),
         streams=message.streams,
         participants=message.participants,
-        books=decode_counts(message.books),
+        frames=decode_counts(message.books),
         reactions=dict(message.reactions),
         workers=tuple(
             WorkerStatus(each.name, each.state, each.pid, each.restarts, each.last_failure)

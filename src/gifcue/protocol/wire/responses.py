@@ -255,7 +255,7 @@ def encode_statistics(statistics: Statistics) -> pb.StreamStatistics:
         participants=[
             pb.ParticipantStatistics(
                 participant_id=each.participant_id,
-                books=encode_counts(each.books),
+                books=encode_counts(each.frames),
                 reactions=each.reactions,
                 latency_p50_ms=each.latency_p50_ms,
                 latency_p95_ms=each.latency_p95_ms,
@@ -270,7 +270,7 @@ def decode_statistics(message: pb.StreamStatistics) -> Statistics:
         tuple(
             ParticipantStatistics(
                 participant_id=each.participant_id,
-                books=decode_counts(each.books),
+                frames=decode_counts(each.books),
                 reactions=each.reactions,
                 latency_p50_ms=each.latency_p50_ms,
                 latency_p95_ms=each.latency_p95_ms,

@@ -32,6 +32,9 @@ from gifcue.client.exceptions import (
 from gifcue.testing import FakeServer
 from gifcue.v1 import media_pb2, reaction_service_pb2
 
+# Longest time that a test waits for what must come, in seconds.
+TIMEOUT_S = 30.0
+
 CONFIG = StreamOptions(room_id="weekly", client_name="test/1", preset="careful", send_holding=True)
 
 
@@ -203,15 +206,15 @@ async def test_statistics_count_all_that_was_sent_before(client: ReactionClient)
 async def test_statistics_that_never_come_raise(server: FakeServer, client: ReactionClient) -> None:
     stream = client.open()
 
-    async def ask_for_ever() -> None:
-        async with stream:
+    async def ask_until_refused() -> None:
+        async with stream, asyncio.timeout(TIMEOUT_S):
             fake = await server.service.stream(0)
             fake.end(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many streams")
             while True:
                 await stream.statistics()
 
     with pytest.raises(ServerBusy, match="too many streams"):
-        await ask_for_ever()
+        await ask_until_refused()
 
 
 @pytest.mark.parametrize("attempt", range(10))
@@ -224,15 +227,16 @@ async def test_a_server_that_ends_while_frames_are_sent_is_heard_out(
         fake = await server.service.stream(0)
         fake.end()
         with pytest.raises(StreamClosed):
-            await _send_for_ever(alice)
+            await _send_until_refused(alice)
     assert [type(event) async for event in stream.events()] == [Ready]
 
 
-async def _send_for_ever(participant: Participant) -> None:
+async def _send_until_refused(participant: Participant) -> None:
     number = 0
-    while True:
-        number = await participant.send(bytes(1000), pts=number) + 1
-        await asyncio.sleep(0)
+    async with asyncio.timeout(TIMEOUT_S):
+        while True:
+            number = await participant.send(bytes(1000), pts=number) + 1
+            await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize(

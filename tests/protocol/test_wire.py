@@ -47,7 +47,7 @@ def messages(draw: st.DrawFn, kind: type[Message]) -> Message:
 
 
 def _fill(draw: st.DrawFn, message: Message) -> None:
-    descriptor = message.DESCRIPTOR
+    descriptor: Any = message.DESCRIPTOR
     for oneof in descriptor.oneofs:
         if len(oneof.fields) > 1:
             _set(draw, message, draw(st.sampled_from(list(oneof.fields))))
@@ -58,7 +58,7 @@ def _fill(draw: st.DrawFn, message: Message) -> None:
             _set(draw, message, field)
 
 
-def _set(draw: st.DrawFn, message: Message, field: FieldDescriptor) -> None:
+def _set(draw: st.DrawFn, message: Message, field: Any) -> None:
     name = field.name
     value = getattr(message, name)
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
@@ -76,14 +76,14 @@ def _set(draw: st.DrawFn, message: Message, field: FieldDescriptor) -> None:
         _fill(draw, value)
 
 
-def _is_set(draw: st.DrawFn, field: FieldDescriptor) -> bool:
+def _is_set(draw: st.DrawFn, field: Any) -> bool:
     always = (
         field.message_type.name in ALWAYS_SET and f"{field.containing_type.name}.{field.name}" not in OPTIONAL
     )
     return always or draw(st.booleans())
 
 
-def _scalar(field: FieldDescriptor) -> st.SearchStrategy[Any]:
+def _scalar(field: Any) -> st.SearchStrategy[Any]:
     if field.enum_type is None:
         return SCALARS[field.type]
     smallest = 1 if f"{field.containing_type.name}.{field.name}" in NONZERO else 0

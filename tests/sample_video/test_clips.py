@@ -68,7 +68,7 @@ def test_frames_of_any_size_never_leave_the_photograph(width: int, height: int, 
 def test_files_hold_what_was_encoded(codec: Codec, ending: str, frames: Frames, tmp_path: Path) -> None:
     clip = encode(frames, codec, 10.0, keyframe_interval=4)
     packets = read(write(clip, tmp_path / f"remuxed.{ending}"))
-    straight = read(write(frames: Frames, tmp_path / f"straight.{ending}", codec, 10.0, keyframe_interval=4))
+    straight = read(write(frames, tmp_path / f"straight.{ending}", codec, 10.0, keyframe_interval=4))
     for stored in (packets, straight):
         assert (stored.codec, stored.width, stored.height) == (codec, 640, 360)
         assert decoded(stored) == len(frames)
@@ -91,7 +91,7 @@ def test_an_mp4s_units_can_be_written_again(codec: Codec, frames: Frames, tmp_pa
 
 @pytest.mark.parametrize("codec", [Codec.VP8, Codec.VP9, Codec.AV1, Codec.MJPEG])
 def test_reencoding_keeps_every_frame_and_its_time(codec: Codec, frames: Frames, tmp_path: Path) -> None:
-    source = write(frames: Frames, tmp_path / "source.mp4", Codec.H264, 10.0)
+    source = write(frames, tmp_path / "source.mp4", Codec.H264, 10.0)
     target = io.BytesIO()
     reencode(source, codec, "matroska", target)
     target.seek(0)

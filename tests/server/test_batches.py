@@ -55,5 +55,5 @@ async def test_one_faulty_frame_of_a_batch_costs_the_others_nothing(
         ("nobody", pb.FAULT_CODE_UNKNOWN_PARTICIPANT)
     }
     (statistics,) = [answer.statistics for answer in answers if answer.WhichOneof("message") == "statistics"]
-    received = {each.participant_id: each.frames.received for each in statistics.participants}
+    received = {each.participant_id: each.books.received for each in statistics.participants}
     assert {name: received[name] for name in NAMES} == dict.fromkeys(NAMES, len(clip.packets))

@@ -17,7 +17,7 @@ from benchmarks.bare import Bare, saturate
 from benchmarks.footage import own_footage
 from benchmarks.load import machine, show, size_of
 from benchmarks.processes import end_in_order
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 
 
 def report(bare: Bare, fps: float) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import EncodedClip, encode, read
 from gifcue.sample_video.photo import MOVING_S, STILL_S, photo_frames
 

@@ -28,7 +28,7 @@ from benchmarks.footage import CLIP_S, KEYFRAME_S, VARIANTS, Footage, footage_of
 from benchmarks.measure import Load, measure
 from benchmarks.processes import end_in_order
 from benchmarks.server_process import ServerProcess
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 
 
 def machine() -> dict[str, Any]:

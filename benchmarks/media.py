@@ -17,11 +17,11 @@ from collections.abc import Callable
 import av
 import cv2
 
-from gifcue.media.codecs import Codec
 from gifcue.media.decoder import Decoder
 from gifcue.media.picture import Converter
 from gifcue.media.settings import MediaSettings, Metric
 from gifcue.media.similarity import Comparer
+from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import encode
 from gifcue.sample_video.photo import photo_frames
 

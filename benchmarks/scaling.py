@@ -31,7 +31,7 @@ from benchmarks.server_process import ServerProcess
 from benchmarks.stages import bare_costs, table
 from gifcue.detect.detector import Backend
 from gifcue.detect.factory import open_detector
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.photo import photo_frames
 from gifcue.server.config import load_settings
 

@@ -21,14 +21,16 @@ from gifcue.detect.pool import DetectResult, ResultKind
 from gifcue.detect.regions import Region
 from gifcue.detect.scheduler import Scheduler, WaitingFrame
 from gifcue.detect.worker import Batch, Judged, SlotPicture
-from gifcue.engine.notices import DecisionNotice, Notice
+from gifcue.engine.events import EngineEvent
 from gifcue.engine.session import Session
-from gifcue.media.codecs import Codec
 from gifcue.media.messages import Picture, Skipped, Submit, Unit
+from gifcue.protocol.codecs import Codec
+from gifcue.protocol.events import FrameDecided
 from gifcue.protocol.reasons import SkipReason
+from gifcue.protocol.wire.media import decode_frame
+from gifcue.protocol.wire.responses import encode_response
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.sample_video.photo import photo_frames
-from gifcue.server import convert
 from gifcue.server.build import build
 from gifcue.server.config import Settings, load_settings
 from gifcue.v1 import media_pb2, reaction_service_pb2
@@ -44,7 +46,7 @@ Row = dict[str, Any]
 class _Sink:
     """A stream that nobody reads."""
 
-    def put(self, notice: Notice) -> None:
+    def put(self, event: EngineEvent) -> None:
         pass
 
 
@@ -79,7 +81,7 @@ def bare_costs(footage: Footage) -> dict[str, float]:
 
 
 def _wire_costs(footage: Footage) -> dict[str, float]:
-    request, response = reaction_service_pb2.StreamReactionsRequest, convert.response_of
+    request, response = reaction_service_pb2.StreamReactionsRequest, encode_response
     messages = [
         request(
             frame=media_pb2.Frame(
@@ -94,10 +96,10 @@ def _wire_costs(footage: Footage) -> dict[str, float]:
         for number, packet in enumerate(footage.clip.packets)
     ]
     each = itertools.cycle(messages)
-    notice = DecisionNotice(NAME, 1, 3000, 90_000, 25.0)
+    decision = FrameDecided(NAME, 1, 3000, 90_000, 25.0)
     return {
-        "request": _ms(lambda: convert.frame_of(request.FromString(next(each)).frame)),
-        "response": _ms(lambda: response(notice).SerializeToString()),
+        "request": _ms(lambda: decode_frame(request.FromString(next(each)).frame)),
+        "response": _ms(lambda: response(decision).SerializeToString()),
     }
 
 
@@ -163,7 +165,7 @@ def _frames_of(settings: Settings, info: Any, regions: list[Region] | None) -> I
         frame = media_pb2.Frame(
             participant_id=NAME, sequence=number, pts=pts, clock_hz=90_000, payload=payload
         )
-        session.frame(convert.frame_of(frame))
+        session.frame(decode_frame(frame))
         if regions is None:
             engine.on_outcome(Skipped(1, number, SkipReason.PACED, pts / 90_000))
         else:

@@ -35,7 +35,7 @@ from benchmarks.peers.environments import NAMES as PEERS
 from benchmarks.processes import end_in_order
 from benchmarks.server_process import ServerProcess
 from benchmarks.table import show, summary
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 
 FPS = 30.0
 SIZE = (640, 360)

@@ -1,16 +1,17 @@
-"""What can go wrong, as a tree.
+"""The errors of gifcue, as a tree.
 
     GifcueError
     ├── ConfigError            a setting, a file of settings or an argument is wrong
-    ├── MediaError             encoded bytes that cannot be judged; carries a DropReason
-    ├── WorkerError            a worker process failed
-    │   ├── WorkerLost         it died or was stuck; what it held is gone, a retry helps
+    ├── MediaError             encoded bytes cannot be analysed; carries a DropReason
+    ├── WorkerError *          a worker process failed
+    │   ├── WorkerLost *       it died or was stuck, and what it held is lost
     │   └── WorkerStartError   it never became ready
-    ├── ModelError             a model file is missing, damaged or of another shape
-    └── Unavailable            the server cannot do it now, a retry helps
+    ├── ModelError             a model file is missing, damaged or of another shape than expected
+    └── Unavailable *          the server cannot answer at the moment
 
-Messages say what was expected and what came. `status` is the name of the gRPC status that the edge answers with; the
-core knows the name and never gRPC itself. `retryable` says whether the same call may succeed later.
+The client library adds a branch of its own (`gifcue.client.exceptions`). Messages say what was expected and what came.
+`retryable` is True for those marked *: the same call may succeed later. The server maps each class to a status of gRPC
+and of HTTP (`gifcue.server.status_codes`).
 """
 
 from __future__ import annotations
@@ -23,20 +24,15 @@ from gifcue.protocol.reasons import DropReason
 class GifcueError(Exception):
     """The root of all errors that gifcue raises on purpose."""
 
-    status: ClassVar[str] = "INTERNAL"
     retryable: ClassVar[bool] = False
 
 
 class ConfigError(GifcueError):
     """A setting, a file of settings or an argument is wrong."""
 
-    status = "INVALID_ARGUMENT"
-
 
 class MediaError(GifcueError):
-    """Encoded bytes that cannot be judged."""
-
-    status = "INVALID_ARGUMENT"
+    """Encoded bytes cannot be analysed, for `reason`."""
 
     def __init__(self, reason: DropReason, message: str) -> None:
         super().__init__(message)
@@ -46,12 +42,11 @@ class MediaError(GifcueError):
 class WorkerError(GifcueError):
     """A worker process failed."""
 
-    status = "UNAVAILABLE"
     retryable = True
 
 
 class WorkerLost(WorkerError):
-    """A worker died or was stuck; what it held is gone."""
+    """A worker died or was stuck, and what it held is lost."""
 
 
 class WorkerStartError(WorkerError):
@@ -61,13 +56,10 @@ class WorkerStartError(WorkerError):
 
 
 class ModelError(GifcueError):
-    """A model file is missing, damaged or of another shape."""
-
-    status = "FAILED_PRECONDITION"
+    """A model file is missing, damaged or of another shape than expected."""
 
 
 class Unavailable(GifcueError):
-    """The server cannot do it now."""
+    """The server cannot answer at the moment."""
 
-    status = "UNAVAILABLE"
     retryable = True

@@ -9,7 +9,7 @@ from benchmarks.ceiling import report, shares
 from benchmarks.footage import own_footage
 from gifcue.detect.detector import Frame
 from gifcue.detect.regions import Region
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 
 
 class Detector:

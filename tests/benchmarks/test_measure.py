@@ -10,7 +10,7 @@ from benchmarks.footage import Footage, own_footage
 from benchmarks.measure import Load, figures, plans
 from benchmarks.sender import Seen, Tally
 from benchmarks.server_process import ProcessCost, spent, summed, worker_kind
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import EncodedClip, EncodedPacket
 from gifcue.sample_video.photo import MOVING_S, STILL_S
 

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.peers.client import MOST_WAITING, Client, Footage, Plan, Seen, open_decoder
 from benchmarks.seats import Seat
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import encode
 from gifcue.sample_video.photo import photo_frames
 from tests.support.manual_time import ManualTime

@@ -11,7 +11,7 @@ from benchmarks.footage import Footage, own_footage
 from benchmarks.seats import Seat
 from benchmarks.sender import Plan, Seen, Sender, Tally, _Participant
 from benchmarks.wire import CallEnded
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import EncodedClip, EncodedPacket
 from gifcue.server.config import load_settings
 from gifcue.server.lifecycle import Server

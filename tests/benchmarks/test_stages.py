@@ -5,7 +5,7 @@ import pytest
 from benchmarks import stages
 from benchmarks.bare import Bare
 from benchmarks.footage import own_footage
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 
 
 def test_the_stages_of_a_process_add_up_to_what_it_spent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from benchmarks.measure import Load
 from benchmarks.pictures import draw
 from benchmarks.suite import PARTS, QUICK, Budget, Suite, _parts
 from benchmarks.table import summary
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 
 
 def parts() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from benchmarks.footage import own_footage
 from benchmarks.measure import Load, measure
 from benchmarks.scaling import batches, codecs, load_row
 from benchmarks.server_process import ServerProcess
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 
 
 async def test_a_small_load_on_a_real_server() -> None:

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gifcue.cli import app
-from gifcue.testing.fake_server import FakeServer
+from gifcue.testing import FakeServer
 
 Gifcue = Callable[..., Result]
 

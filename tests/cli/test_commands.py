@@ -12,10 +12,10 @@ from grpc import StatusCode
 
 from gifcue import __version__
 from gifcue.cli.app import COMMANDS
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import write
 from gifcue.sample_video.photo import photo_frames
-from gifcue.testing.fake_server import FakeServer
+from gifcue.testing import FakeServer
 
 from .conftest import Gifcue
 
@@ -107,7 +107,7 @@ def test_status(gifcue: Gifcue, server: FakeServer) -> None:
     assert "decode-0" in result.stdout
     status = json.loads(gifcue("status", "-s", server.target, "--json").stdout)
     assert status["state"] == "serving"
-    assert status["books"]["balanced"] is True
+    assert status["books"]["is_consistent"] is True
     assert gifcue("status", "-s", server.target, "--metrics").stdout == "gifcue_frames_received_total 0\n"
 
 

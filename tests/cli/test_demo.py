@@ -1,52 +1,51 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from gifcue.cli import demo, streaming
-from gifcue.ingest.pacing import Unpaced
-from gifcue.testing.fake_server import FakeServer
+from gifcue.cli.demo import RunningServer, StartServer, run_demo
+from gifcue.errors import GifcueError
+from gifcue.testing import FakeServer
 
 from .conftest import Gifcue
 
 
 @pytest.fixture
-def staged(server: FakeServer, monkeypatch: pytest.MonkeyPatch) -> FakeServer:
-    """The demo with a fake server in the place of the real one, and no waiting for the clip to play."""
+def start_server(server: FakeServer) -> StartServer:
+    """The fake server in place of the real one."""
 
     @asynccontextmanager
-    async def running_server(folder: Path) -> AsyncIterator[tuple[str, int]]:
-        yield server.target, 8080
+    async def started(folder: Path) -> AsyncIterator[RunningServer]:
+        yield RunningServer(server.target, 8080)
 
-    monkeypatch.setattr(demo, "running_server", running_server)
-    monkeypatch.setattr(streaming, "RealTime", Unpaced)
-    return server
+    return started
 
 
-def test_the_demo_prints_the_smile_and_ends_well(gifcue: Gifcue, staged: FakeServer, tmp_path: Path) -> None:
+async def test_the_demo_prints_the_smile_and_ends_well(
+    start_server: StartServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     clip = tmp_path / "kept.mp4"
-    result = gifcue("demo", "--seconds", "2", "--keep", clip)
-    assert result.exit_code == 0, result.output
-    assert "smile STARTED" in result.stdout
-    assert "http://127.0.0.1:8080/gifs/smile-1.gif" in result.stdout
-    assert "the books balance: 50 received" in result.stdout
-    assert result.stdout.rstrip().endswith("smile was found")
+    await run_demo(tmp_path, 2.0, clip, start_server=start_server, fast=True)
+    output = capsys.readouterr().out
+    assert "smile STARTED" in output
+    assert "http://127.0.0.1:8080/gifs/smile-1.gif" in output
+    assert "frame accounting is consistent: received 50" in output
+    assert output.rstrip().endswith("smile was found")
     assert clip.stat().st_size > 1000
 
 
-def test_without_a_smile_the_demo_fails(
-    gifcue: Gifcue, staged: FakeServer, monkeypatch: pytest.MonkeyPatch
+async def test_without_the_expected_reaction_the_demo_fails(
+    start_server: StartServer, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(demo, "EXPECTED", "frown")
-    result = gifcue("demo", "--seconds", "2")
-    assert result.exit_code == 1
-    assert "expected at least one frown STARTED, got none" in result.stderr
+    with pytest.raises(GifcueError, match="expected at least one frown STARTED, got none"):
+        await run_demo(tmp_path, 2.0, start_server=start_server, expected="frown", fast=True)
 
 
-def test_a_server_that_does_not_start_is_told_with_its_last_words(
+def test_a_server_that_does_not_start_is_reported_with_the_end_of_its_log(
     gifcue: Gifcue, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GIFCUE_DETECT__MODEL_DIR", str(tmp_path))
@@ -56,10 +55,8 @@ def test_a_server_that_does_not_start_is_told_with_its_last_words(
     assert "got exit code 1" in result.stderr
 
 
-def test_a_missing_scikit_image_says_what_to_install(
-    gifcue: Gifcue, staged: FakeServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "skimage", None)
+def test_a_missing_package_says_what_to_install(gifcue: Gifcue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "skimage", None)
     result = gifcue("demo", "--seconds", "2")
     assert result.exit_code == 1
     assert "pip install 'gifcue[demo]'" in result.stderr

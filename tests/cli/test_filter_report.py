@@ -7,8 +7,8 @@ import pytest
 
 from gifcue.cli.filter_report import report
 from gifcue.errors import MediaError
-from gifcue.media.codecs import Codec
 from gifcue.media.settings import FilterSettings, MediaSettings
+from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 from gifcue.sample_video.clips import write
 from gifcue.sample_video.photo import photo_frames

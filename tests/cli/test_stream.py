@@ -7,10 +7,10 @@ import pytest
 
 from gifcue.cli.printing import ring
 from gifcue.cli.streaming import jobs_of
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import write
 from gifcue.sample_video.photo import photo_frames
-from gifcue.testing.fake_server import FakeServer
+from gifcue.testing import FakeServer
 from gifcue.v1.reaction_service_pb2 import SUBJECT_POLICY_LARGEST
 
 from .conftest import Gifcue
@@ -36,11 +36,13 @@ def test_json_gives_the_events_and_a_summary(gifcue: Gifcue, server: FakeServer,
     assert (summary["sent"], summary["not_sent"], summary["connections"]) == (COUNT, 0, 1)
     assert summary["started"] == {"smile": 1}
     assert summary["total"]["received"] == summary["total"]["analysed"] == COUNT
-    assert summary["total"]["balanced"] is True
+    assert summary["total"]["is_consistent"] is True
     assert summary["participants"][0]["participant_id"] == "clip"
 
 
-def test_people_read_the_ring_the_gif_and_the_books(gifcue: Gifcue, server: FakeServer, clip: Path) -> None:
+def test_the_text_has_the_ring_the_gif_and_the_frame_accounting(
+    gifcue: Gifcue, server: FakeServer, clip: Path
+) -> None:
     result = gifcue(
         "stream",
         clip,
@@ -58,7 +60,9 @@ def test_people_read_the_ring_the_gif_and_the_books(gifcue: Gifcue, server: Fake
     assert "◑ smile HOLDING" in result.stdout
     assert "● smile STARTED score 0.97  “A smile” /gifs/smile-1.gif" in result.stdout
     assert "○ smile ENDED (left)" in result.stdout
-    assert f"the books balance: {COUNT} received = {COUNT} analysed + 0 in flight" in result.stdout
+    assert (
+        f"frame accounting is consistent: received {COUNT} = analysed {COUNT} + in flight 0" in result.stdout
+    )
     assert "reactions: smile × 1" in result.stdout
     config = server.service.streams[0].requests[0].config
     assert (config.room_id, config.preset, config.send_holding) == ("weekly", "careful", True)

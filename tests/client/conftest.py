@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gifcue.client import ReactionClient
-from gifcue.testing.fake_server import FakeServer
+from gifcue.testing import FakeServer
 
 
 @pytest.fixture

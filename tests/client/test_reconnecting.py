@@ -19,7 +19,7 @@ from gifcue.client import (
     StreamOptions,
 )
 from gifcue.client.exceptions import InvalidRequest, ServerUnavailable, StreamClosed
-from gifcue.testing.fake_server import FakeServer
+from gifcue.testing import FakeServer
 from gifcue.v1 import reaction_service_pb2
 
 

@@ -5,7 +5,7 @@ import pytest
 from gifcue.client import ReactionClient
 from gifcue.client.exceptions import ClientError, InvalidRequest, ServerUnavailable
 from gifcue.client.options import TlsOptions
-from gifcue.testing.fake_server import FakeServer
+from gifcue.testing import FakeServer
 
 
 async def test_status_metrics_and_health(client: ReactionClient) -> None:
@@ -13,7 +13,7 @@ async def test_status_metrics_and_health(client: ReactionClient) -> None:
     assert status.state == "serving"
     assert status.model is not None
     assert status.model.version == "fake-1"
-    assert status.books.is_consistent
+    assert status.frames.is_consistent
     assert [worker.name for worker in status.workers] == ["decode-0"]
     assert status.reactions == {"smile": 1}
     assert (await client.metrics()).startswith("gifcue_frames_received_total")

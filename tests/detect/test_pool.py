@@ -14,9 +14,9 @@ from gifcue.detect.pool import DetectorPool, DetectResult, ResultKind
 from gifcue.detect.settings import DetectSettings
 from gifcue.detect.worker import InlinePicture
 from gifcue.errors import GifcueError, Unavailable, WorkerLost, WorkerStartError
+from gifcue.protocol.statistics import WorkerState
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
-from gifcue.workers.supervised import WorkerState
 from tests.support.fake_detector import DIE, HOLD, INFO, RAISE
 
 WIDTH, HEIGHT = 4, 2

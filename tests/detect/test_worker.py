@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
+from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
 from gifcue.detect.regions import Region
 from gifcue.detect.worker import Batch, InlinePicture, SlotPicture, _log_once, judge, view
 from gifcue.workers.arena import Arena
@@ -29,7 +29,7 @@ def detector() -> FakeDetector:
 class IllDetector:
     """Fails on everything."""
 
-    info: ModelInfo = INFO
+    info: ServedModel = INFO
     warmed = 0
 
     def warm(self) -> None:

@@ -37,7 +37,7 @@ async def test_real_time_keeps_to_the_recording_and_catches_up() -> None:
     assert time.slept[2:] == pytest.approx([0.05])
 
 
-async def test_the_closed_loop_waits_for_the_books_between_windows() -> None:
+async def test_the_closed_loop_waits_between_windows_until_nothing_is_in_flight() -> None:
     time = Time()
     flying = [3, 1, 0, 0]
     asked: list[int] = []

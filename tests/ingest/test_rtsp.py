@@ -15,7 +15,7 @@ import pytest
 
 from gifcue.ingest.reader import reading
 from gifcue.ingest.source import open_source
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import EncodedClip, encode
 from gifcue.sample_video.photo import photo_frames
 

@@ -9,10 +9,10 @@ import av
 import numpy as np
 import pytest
 
-from gifcue.client.exceptions import SourceError
 from gifcue.ingest.reader import reading
-from gifcue.ingest.source import is_live, open_source
-from gifcue.media.codecs import Codec, is_keyframe, nal_length_size
+from gifcue.ingest.source import SourceError, is_live, open_source
+from gifcue.media.codecs import FFMPEG_DECODERS, is_keyframe, nal_length_size
+from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import write
 from gifcue.sample_video.photo import photo_frames
 
@@ -27,7 +27,7 @@ def clip(folder: Path, name: str, codec: Codec, **options: Any) -> Path:
 
 
 def decoded(codec: Codec, extradata: bytes, payloads: list[bytes]) -> int:
-    context: Any = av.CodecContext.create(codec.ffmpeg_name, "r")
+    context: Any = av.CodecContext.create(FFMPEG_DECODERS[codec], "r")
     context.thread_count = 1
     if extradata:
         context.extradata = extradata

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import EncodedClip, encode
 from gifcue.sample_video.photo import photo_frames
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gifcue.media.codecs import Codec, extradata_fault, is_keyframe, nal_length_size, parameter_sets
+from gifcue.media.codecs import extradata_fault, is_keyframe, nal_length_size, parameter_sets
+from gifcue.protocol.codecs import Codec
 
 VIDEO = [Codec.H264, Codec.H265, Codec.VP8, Codec.VP9, Codec.AV1]
 

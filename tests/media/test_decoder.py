@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gifcue.errors import MediaError
-from gifcue.media.codecs import Codec
 from gifcue.media.decoder import Decoder
 from gifcue.media.picture import Converter
+from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 from gifcue.sample_video.clips import EncodedClip, encode
 from gifcue.sample_video.photo import photo_frames

@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 
 from gifcue.errors import MediaError, Unavailable, WorkerLost
-from gifcue.media.codecs import Codec
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped, Unit
 from gifcue.media.pool import DecodePool
 from gifcue.media.settings import FilterSettings, MediaSettings
+from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason, SkipReason
+from gifcue.protocol.statistics import WorkerState
 from gifcue.sample_video.clips import EncodedClip, encode
 from gifcue.sample_video.photo import photo_frames
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
-from gifcue.workers.supervised import WorkerState
 
 # Patient, so that a slow machine fails no test.
 PATIENT = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from gifcue.errors import MediaError
-from gifcue.media.codecs import Codec
 from gifcue.media.stills import decode_still, exif_orientation, scaled_still
+from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 from tests.support.damage import announcing, truncated
 

@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 
-from gifcue.media.codecs import Codec
 from gifcue.media.messages import (
     Close,
     Dropped,
@@ -27,6 +26,7 @@ from gifcue.media.messages import (
 )
 from gifcue.media.settings import FilterSettings, MediaSettings
 from gifcue.media.worker import DecodeWorker
+from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.sample_video.clips import encode
 from gifcue.sample_video.photo import photo_frames

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from gifcue.errors import ConfigError
+from gifcue.protocol.subjects import SubjectPolicy
 from gifcue.reactions import (
     PRESETS,
     ReactionPresets,
@@ -62,7 +63,7 @@ def test_no_more_than_the_changes_goes_along() -> None:
     given = {"preset": "playful", "labels": {"smile": {"dwell_s": 2.0}}}
     made = ReactionSettings.model_validate(given)
     assert made.with_preset("careful").with_preset("playful") == made
-    assert made.for_stream(subject="largest").with_preset("playful") == made
+    assert made.for_stream(subject=SubjectPolicy.LARGEST).with_preset("playful") == made
     changed = policy_preset("normal").model_dump()
     changed["labels"]["smile"]["dwell_s"] = 2.0
     assert made.with_preset("normal").model_dump() == changed
@@ -148,7 +149,7 @@ def test_changes_that_do_not_go_with_another_preset_are_told(given: dict[str, ob
 def test_what_a_stream_asks_for_goes_over_the_rest() -> None:
     made = ReactionSettings.model_validate({"preset": "careful", "subject": "centre"})
     assert made.for_stream() == made
-    asked = made.for_stream(speaking_suppresses_hands=False, subject="largest")
+    asked = made.for_stream(speaking_suppresses_hands=False, subject=SubjectPolicy.LARGEST)
     assert (asked.speaking_suppresses_hands, asked.subject) == (False, "largest")
     assert asked.labels == made.labels
 

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from gifcue.media.codecs import Codec
 from gifcue.media.decoder import Decoder
+from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import EncodedClip, encode, read, reencode, write
-from gifcue.sample_video.photo import photo_frames, photograph
+from gifcue.sample_video.photo import Motion, photo_frames, photograph
+
+Frames = list[NDArray[np.uint8]]
 
 
 def decoded(clip: EncodedClip) -> int:
@@ -21,7 +24,7 @@ def decoded(clip: EncodedClip) -> int:
 
 
 @pytest.fixture(scope="module")
-def frames() -> list[np.ndarray]:
+def frames() -> Frames:
     return list(photo_frames(0.8, 10, motion="always"))
 
 
@@ -32,13 +35,13 @@ def test_the_photograph_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_without_scikit_image_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "skimage", None)
-    with pytest.raises(ImportError, match=r"install gifcue\[demo\]"):
+    with pytest.raises(ImportError, match=r"Install gifcue\[demo\]"):
         photograph()
 
 
 @pytest.mark.parametrize(("width", "height"), [(640, 360), (360, 640), (320, 240), (64, 64)])
 @pytest.mark.parametrize("motion", ["still", "phases", "always"])
-def test_frames_of_any_size_never_leave_the_photograph(width: int, height: int, motion) -> None:
+def test_frames_of_any_size_never_leave_the_photograph(width: int, height: int, motion: Motion) -> None:
     frames = list(photo_frames(4, 5, width, height, motion))
     assert len(frames) == 20
     assert {frame.shape for frame in frames} == {(height, width, 3)}
@@ -62,7 +65,7 @@ def test_frames_of_any_size_never_leave_the_photograph(width: int, height: int, 
         (Codec.MJPEG, "mp4"),
     ],
 )
-def test_files_hold_what_was_encoded(codec: Codec, ending: str, frames, tmp_path: Path) -> None:
+def test_files_hold_what_was_encoded(codec: Codec, ending: str, frames: Frames, tmp_path: Path) -> None:
     clip = encode(frames, codec, 10.0, keyframe_interval=4)
     packets = read(write(clip, tmp_path / f"remuxed.{ending}"))
     straight = read(write(frames, tmp_path / f"straight.{ending}", codec, 10.0, keyframe_interval=4))
@@ -78,7 +81,7 @@ def test_files_hold_what_was_encoded(codec: Codec, ending: str, frames, tmp_path
 
 
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
-def test_an_mp4s_units_can_be_written_again(codec: Codec, frames, tmp_path: Path) -> None:
+def test_an_mp4s_units_can_be_written_again(codec: Codec, frames: Frames, tmp_path: Path) -> None:
     stored = encode(frames, codec, 10.0, form="mp4")
     assert stored.extradata[0] == 1
     again = read(write(stored, tmp_path / "again.mp4"))
@@ -87,7 +90,7 @@ def test_an_mp4s_units_can_be_written_again(codec: Codec, frames, tmp_path: Path
 
 
 @pytest.mark.parametrize("codec", [Codec.VP8, Codec.VP9, Codec.AV1, Codec.MJPEG])
-def test_reencoding_keeps_every_frame_and_its_time(codec: Codec, frames, tmp_path: Path) -> None:
+def test_reencoding_keeps_every_frame_and_its_time(codec: Codec, frames: Frames, tmp_path: Path) -> None:
     source = write(frames, tmp_path / "source.mp4", Codec.H264, 10.0)
     target = io.BytesIO()
     reencode(source, codec, "matroska", target)
@@ -104,5 +107,5 @@ def test_nothing_to_encode_is_told() -> None:
             encode([], codec)
 
 
-def test_the_same_bytes_every_time(frames) -> None:
+def test_the_same_bytes_every_time(frames: Frames) -> None:
     assert encode(frames, Codec.H264) == encode(frames, Codec.H264)

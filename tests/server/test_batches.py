@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import EncodedClip, encode
 from gifcue.v1 import media_pb2, reaction_service_pb2_grpc
 from gifcue.v1 import reaction_service_pb2 as pb

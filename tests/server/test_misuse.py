@@ -194,8 +194,7 @@ async def test_random_bytes_are_a_fault(stream: ReactionStream, clip: EncodedCli
 async def test_a_frame_of_nobody_is_a_fault(stream: ReactionStream, clip: EncodedClip) -> None:
     other = await bystander(stream, clip)
     ghost = await stream.join("ghost", clip.codec, clip.extradata, allowed_labels=SMILE)
-    leave = pb.ParticipantUpdate(participant_id="ghost", leave=pb.Leave())
-    stream.post(pb.StreamReactionsRequest(participant=leave), 0)
+    await ghost.leave()
     await send_all(ghost, clip.packets[:1])
     fault = await next_fault(stream)
     assert (fault.participant_id, fault.code) == ("ghost", FaultCode.UNKNOWN_PARTICIPANT)
@@ -222,9 +221,7 @@ async def test_a_wrong_join_is_a_fault(
     words: str,
 ) -> None:
     other = await bystander(stream, clip)
-    join = pb.Join(codec=1, extradata=extradata, allowed_labels=labels)  # type: ignore[arg-type]
-    update = pb.ParticipantUpdate(participant_id=name, join=join)
-    stream.post(pb.StreamReactionsRequest(participant=update), len(extradata))
+    await stream.join(name, Codec.H264, extradata, allowed_labels=labels)
     fault = await next_fault(stream)
     assert fault.code is code
     assert words in fault.message

@@ -11,11 +11,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from gifcue.client import ReactionClient
+from gifcue.protocol.statistics import ServingState
 from gifcue.rules import BookWatcher
 from gifcue.rules.watch import NewBook
 from gifcue.server.config import Settings, load_settings
 from gifcue.server.lifecycle import Server
-from gifcue.server.operator import ServingState
 from tests.support.colour_detector import TARGET
 from tests.support.deliveries import delivery_table, until
 

@@ -1,4 +1,4 @@
-"""Events and runs written by hand, for tests of the evaluation on clips."""
+"""Policy events and clip runs, for tests of the evaluation on clips."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _numbers = itertools.count(1)
 def reaction(
     label: str, started_s: float, ended_s: float | None = None, score: float = 0.9
 ) -> list[PolicyEvent]:
-    """A reaction that fires, with or without its end."""
+    """A reaction that starts, with or without its end."""
     name = f"r{next(_numbers)}"
     events = [PolicyEvent(Phase.STARTED, name, label, 1.0, score, BOX, started_s)]
     if ended_s is not None:
@@ -29,7 +29,7 @@ def reaction(
 
 
 def hold(label: str, from_s: float, to_s: float, progress: float) -> list[PolicyEvent]:
-    """A hold that comes as far as `progress` and breaks off."""
+    """A hold that reaches `progress` and is cancelled."""
     name = f"r{next(_numbers)}"
     steps = (
         (Phase.HOLDING, progress / 2, from_s),
@@ -45,7 +45,10 @@ def clip(
     name: str = "a.mp4",
     spans: Iterable[tuple[str, float, float]] = (),
 ) -> Clip:
-    """A clip that holds (label, start_s, end_s), and allows `spans` of them beside `allow`."""
+    """A clip that shows the reactions `expect`, each a (label, start_s, end_s).
+
+    A reaction is also accepted where its label is in `allow`, or within one of `spans`.
+    """
     return Clip(name, Path(name), None, _spans(expect), frozenset(allow), _spans(spans))
 
 
@@ -59,6 +62,6 @@ def run(
     name: str = "a.mp4",
     books: FrameCounts | None = None,
 ) -> ClipRun:
-    """What was made of a clip."""
+    """The result of streaming a clip."""
     flat = sorted(itertools.chain(*events), key=lambda event: event.at_s)
     return ClipRun(name, seconds, tuple(flat), books or FrameCounts())

@@ -17,14 +17,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
+from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
 from gifcue.detect.regions import Region
 from gifcue.detect.worker import WorkerInit, run
 from gifcue.protocol.geometry import Box
 from gifcue.workers.channel import BlockingChannel
 
 LABELS = ("face", "hand", "neutral", "thinking", "smile", "wave", "ok_hand", "thumbs_up")
-INFO = ModelInfo("colours", "1", "fake", LABELS, dict.fromkeys(LABELS, 0.5), 64, 64)
+INFO = ServedModel("colours", "1", "fake", LABELS, dict.fromkeys(LABELS, 0.5), 64, 64)
 TARGET = "tests.support.colour_detector:main"
 
 RED = (200, 40, 40)

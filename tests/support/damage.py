@@ -6,7 +6,8 @@ import random
 import struct
 import zlib
 
-from gifcue.media.codecs import VP8_START_CODE, Codec
+from gifcue.media.codecs import VP8_START_CODE
+from gifcue.protocol.codecs import Codec
 
 _START_CODE = b"\0\0\0\1"
 _H264_SPS = 7

@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 
-from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
+from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
 from gifcue.detect.regions import Region
 from gifcue.detect.worker import WorkerInit, run
 from gifcue.errors import ModelError
@@ -24,7 +24,7 @@ HOLD = 251
 DIE = 252
 RAISE = 253
 
-INFO = ModelInfo("fake", "1", "fake", ("face",), {"face": 0.5}, 64, 64)
+INFO = ServedModel("fake", "1", "fake", ("face",), {"face": 0.5}, 64, 64)
 
 
 class FakeDetector:

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from gifcue.detect.detector import Frame, ModelInfo
+from gifcue.detect.detector import Frame, ServedModel
 from gifcue.detect.gesture_classifier import POINTS
 from gifcue.detect.regions import Region
 from gifcue.gestures.samples import Floats, HandSample
@@ -49,7 +49,7 @@ def sample(straight: Sequence[bool], rng: np.random.Generator, source: str = "")
 class BrightnessDetector:
     """Finds two hands in every picture: a small fist and a large hand, which shows VICTORY in a bright one."""
 
-    info = ModelInfo("brightness", "1", "test", ("hand",), {"hand": 0.5}, 64, 64)
+    info = ServedModel("brightness", "1", "test", ("hand",), {"hand": 0.5}, 64, 64)
 
     def __init__(self) -> None:
         self._rng = np.random.default_rng(5)

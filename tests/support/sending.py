@@ -37,7 +37,7 @@ async def settled(stream: ReactionStream, participant_id: str) -> FrameCounts:
         async with asyncio.timeout(TIMEOUT_S):
             # Every question takes a turn of the server's loop, which gets on with its frames meanwhile.
             while True:
-                counts = (await stream.statistics()).participant(participant_id).books
+                counts = (await stream.statistics()).participant(participant_id).frames
                 if counts.in_flight == 0:
                     return counts
     except TimeoutError:
@@ -47,7 +47,7 @@ async def settled(stream: ReactionStream, participant_id: str) -> FrameCounts:
 
 
 def packets_from(clip: EncodedClip, start_s: float) -> list[EncodedPacket]:
-    """The clip's packets as if they were recorded `start_s` seconds later."""
+    """The clip's packets, shifted by `start_s` seconds."""
     return [
         EncodedPacket(each.pts + round(start_s * each.clock_hz), each.clock_hz, each.keyframe, each.payload)
         for each in clip.packets
@@ -56,4 +56,4 @@ def packets_from(clip: EncodedClip, start_s: float) -> list[EncodedPacket]:
 
 def unaccounted(statistics: Statistics) -> list[str]:
     """The participants whose frame counts are inconsistent."""
-    return [each.participant_id for each in statistics.participants if not each.books.is_consistent]
+    return [each.participant_id for each in statistics.participants if not each.frames.is_consistent]

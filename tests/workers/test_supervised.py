@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from gifcue.errors import WorkerLost, WorkerStartError
+from gifcue.protocol.statistics import WorkerState
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
-from gifcue.workers.supervised import SupervisedWorker, WorkerState
+from gifcue.workers.supervised import SupervisedWorker
 
 TARGETS = "tests.support.worker_targets"
 # Patient, so that a slow machine fails no test; tests of impatience say so.

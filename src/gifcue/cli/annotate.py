@@ -1,4 +1,4 @@
-"""`gifcue annotate`: what is to be seen on stills."""
+"""`gifcue annotate`: prints the labels found in still pictures."""
 
 from __future__ import annotations
 
@@ -25,19 +25,24 @@ def annotate(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="JPEG or PNG files.")],
     server: connection.Server = DEFAULT_SERVER,
     min_score: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Leave out what scores less; 0: the server's thresholds.")
+        float,
+        typer.Option(min=0.0, max=1.0, help="Omit labels that score less; 0 takes the server's thresholds."),
     ] = 0.0,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a picture and line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object a line, one for each picture.")
+    ] = False,
     save: Annotated[
         Path | None,
-        typer.Option(metavar="OUT", help="Write the picture with its boxes; a folder for several pictures."),
+        typer.Option(
+            metavar="OUT", help="Write the picture with its boxes; for several pictures, an existing folder."
+        ),
     ] = None,
     tls: connection.Tls = False,
     ca: connection.Ca = None,
     cert: connection.Certificate = None,
     key: connection.Key = None,
 ) -> None:
-    """Say what is to be seen on still pictures."""
+    """Print the labels found in still pictures."""
     contents = [_read(path) for path in images]
     targets = _targets(images, save)
     client = client_of(server, tls, ca, cert, key)
@@ -48,7 +53,7 @@ def annotate(
         else:
             _print(path, image)
         if target is not None:
-            # cv2 takes half a second to import: only where something is drawn.
+            # cv2 takes half a second to import, so only where something is drawn.
             from gifcue.cli.drawing import save_boxes
 
             save_boxes(content, image, target)

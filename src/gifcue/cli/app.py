@@ -1,7 +1,7 @@
-"""The top of the command line: which commands there are, and what becomes of errors.
+"""The commands of `gifcue`, and how errors are reported.
 
-A mistake of the user's is one line on stderr and exit code 2 (usage, settings) or 1 (everything else), never
-a traceback. A traceback is a defect of gifcue.
+A user's mistake is reported in one line on stderr, with exit code 2 (usage, settings) or 1 (everything else). A
+traceback is a defect of gifcue.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from gifcue.errors import ConfigError, GifcueError
 
 USAGE = 2
 FAILURE = 1
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+INTERRUPTED = 130  # 128 + SIGINT, the shells' convention
 
 
 class Entry(NamedTuple):
-    """A command that is imported when it is asked for: a module whose `app` is a Typer."""
+    """A command: a module whose `app` is a Typer, imported only when the command is run."""
 
     module: str
     help: str
@@ -34,21 +34,21 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, Entry] = {
     "serve": Entry("gifcue.cli.serve", "Run the server until SIGTERM or Ctrl-C."),
     "stream": Entry("gifcue.cli.stream", "Stream files, URLs or cameras and print the reactions."),
-    "annotate": Entry("gifcue.cli.annotate", "Say what is to be seen on still pictures."),
+    "annotate": Entry("gifcue.cli.annotate", "Print the labels found in still pictures."),
     "labels": Entry("gifcue.cli.labels", "List what the model can detect and which of it are reactions."),
     "settings": Entry("gifcue.cli.settings", "List every setting, its value in force and what it does."),
     "filter": Entry("gifcue.cli.filter", "Tell how many frames of a clip the similar-frame filter skips."),
     "rules": Entry("gifcue.cli.rules", "Check a rule book, and explain what it would choose."),
-    "status": Entry("gifcue.cli.status", "Tell what a running server does."),
+    "status": Entry("gifcue.cli.status", "Show the state of a running server."),
     "demo": Entry("gifcue.cli.demo", "Start a server, stream a clip, print the reactions, stop."),
     "gesture": Entry("gifcue.cli.gesture", "Teach a gesture of your own from a few dozen samples."),
 }
 
 
 class LazyGroup(TyperGroup):
-    """A group whose commands live in modules that are imported when a command is asked for.
+    """A group that imports a command's module only when the command is run.
 
-    A subclass gives the table of `commands`.
+    A subclass sets `commands_table`.
     """
 
     commands_table: ClassVar[Mapping[str, Entry]] = {}
@@ -56,11 +56,11 @@ class LazyGroup(TyperGroup):
     _only_listing = False
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """The names, in the order of the table."""
+        """The names of the commands, in the order of the table."""
         return list(self.commands_table)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command, or a stand-in that has its help alone while the list of commands is printed."""
+        """The command. While the list of commands is printed, a stand-in that has only its help."""
         entry = self.commands_table.get(cmd_name)
         if entry is None:
             return None
@@ -71,7 +71,7 @@ class LazyGroup(TyperGroup):
         return command
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Prints the help without importing a command."""
+        """Prints the help without importing the commands."""
         self._only_listing = True
         try:
             super().format_help(ctx, formatter)
@@ -89,7 +89,7 @@ class LazyGroup(TyperGroup):
     ) -> Any:
         """Runs a command and exits with its code."""
         run = super().main
-        # Not standalone: it would print errors its own way.
+        # Not standalone, because click would then print errors itself.
         sys.exit(_run(lambda: run(args, prog_name, complete_var, False, windows_expand_args, **extra)))
 
 
@@ -107,22 +107,20 @@ def _run(command: Any) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output has gone (`| head`). Python would complain again when it flushes at the
-        # end.
+        # The reader of the output is gone (`| head`). Python flushes again at exit, which must not raise a second time.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
     except Exception as error:
-        # Typer's errors of usage, by what they can do: their class is in click or in typer, as the version
-        # has it.
+        # Usage errors are recognised by their method: depending on the version, their class is in click or in typer.
         if not hasattr(error, "format_message"):
             raise
         context = getattr(error, "ctx", None)
         message = error.format_message()
-        if not message:  # a group without a command: its help has been printed
+        if not message:  # a group without a command, whose help has been printed
             return USAGE
         print_error(message)
         if context is not None:
-            print_error(f"'{context.command_path} --help' tells what is expected", prefix="")
+            print_error(f"'{context.command_path} --help' explains the usage", prefix="")
         return int(getattr(error, "exit_code", USAGE))
 
 

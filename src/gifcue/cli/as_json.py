@@ -1,4 +1,7 @@
-"""Events and books as JSON objects, each with its `type`."""
+"""Events, statistics and annotations as JSON objects.
+
+The keys are an interface: programs read them. They are the names of the wire, so frame accounting stands under `books`.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ _TYPES: dict[type, str] = {
 
 
 def event_json(event: Event) -> dict[str, Any]:
-    """One event; `phase` in capitals as on the wire, `at_s` the deciding frame's time, null without one."""
+    """One event. `phase` is in capitals, as on the wire. `at_s` is the deciding frame's time, null without one."""
     fields = {"type": _TYPES[type(event)], **asdict(event)}
     if isinstance(event, Reaction):
         fields["phase"] = event.phase.name
@@ -45,16 +48,16 @@ def event_json(event: Event) -> dict[str, Any]:
     return fields
 
 
-def books_json(books: FrameCounts) -> dict[str, Any]:
-    """The books and whether they balance."""
-    return {**asdict(books), "balanced": books.is_consistent}
+def counts_json(counts: FrameCounts) -> dict[str, Any]:
+    """Frame accounting, and whether it is consistent."""
+    return {**asdict(counts), "is_consistent": counts.is_consistent}
 
 
 def participant_json(each: ParticipantStatistics) -> dict[str, Any]:
-    """One participant's share of the summary."""
+    """One participant's statistics."""
     return {
         "participant_id": each.participant_id,
-        **books_json(each.books),
+        **counts_json(each.frames),
         "reactions": each.reactions,
         "latency_p50_ms": round(each.latency_p50_ms, 2),
         "latency_p95_ms": round(each.latency_p95_ms, 2),
@@ -62,7 +65,7 @@ def participant_json(each: ParticipantStatistics) -> dict[str, Any]:
 
 
 def image_json(path: str, image: AnnotatedImage) -> dict[str, Any]:
-    """What was found in one still."""
+    """The labels found in one still."""
     return {
         "type": "annotations",
         "image": path,
@@ -81,5 +84,7 @@ def image_json(path: str, image: AnnotatedImage) -> dict[str, Any]:
 
 
 def status_json(status: ServerStatus) -> dict[str, Any]:
-    """What a server does."""
-    return {"type": "status", **asdict(status), "books": books_json(status.books)}
+    """The state of a server."""
+    fields = asdict(status)
+    del fields["frames"]
+    return {"type": "status", **fields, "books": counts_json(status.frames)}

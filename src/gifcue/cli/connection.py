@@ -1,4 +1,4 @@
-"""The options with which a command finds its server, and the client made of them."""
+"""The options that name a server, and the client made from them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from gifcue.client import ConnectionOptions, ReactionClient, TlsOptions
-from gifcue.client.exceptions import ServerUnavailable
+from gifcue.client import ConnectionOptions, ReactionClient, ServerUnavailable, TlsOptions
 from gifcue.errors import ConfigError
 
 DEFAULT_SERVER = "127.0.0.1:50051"
@@ -19,7 +18,13 @@ T = TypeVar("T")
 
 Server = Annotated[
     str,
-    typer.Option("--server", "-s", metavar="HOST:PORT", envvar="GIFCUE_TARGET", help="The gifcue server."),
+    typer.Option(
+        "--server",
+        "-s",
+        metavar="HOST:PORT",
+        envvar="GIFCUE_TARGET",
+        help="The address of the gifcue server.",
+    ),
 ]
 Tls = Annotated[bool, typer.Option("--tls", help="Encrypt, trusting the system's certificate authorities.")]
 Ca = Annotated[
@@ -38,7 +43,11 @@ def client_of(
     certificate: Path | None = None,
     key: Path | None = None,
 ) -> ReactionClient:
-    """The client that the options describe. ConfigError where they do not fit together."""
+    """The client that the options describe.
+
+    Raises:
+        ConfigError: the options contradict each other, or the address is no HOST:PORT.
+    """
     host, colon, port = server.rpartition(":")
     if "//" not in server and not (host and colon and port.isdigit() and 0 < int(port) < 65536):
         raise ConfigError(f"--server: expected HOST:PORT such as {DEFAULT_SERVER}, got {server!r}")
@@ -51,7 +60,7 @@ def client_of(
 
 
 def run(server: str, work: Coroutine[Any, Any, T]) -> T:
-    """Runs a command's coroutine; where the server is out of reach, says which server and what to do."""
+    """Runs a command's coroutine. Where the server cannot be reached, the error says which server and what to do."""
     try:
         return asyncio.run(work)
     except ServerUnavailable as error:

@@ -1,4 +1,4 @@
-"""How the command line talks: rich text for people, one JSON object a line for programs, errors on stderr."""
+"""The output of the command line: rich text for people, one JSON object a line for programs, errors on stderr."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def print_error(message: str, prefix: str = "[bold red]error:[/] ") -> None:
-    """One line on stderr."""
+    """Prints one line on stderr."""
     err.print(prefix + escape(message))
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """One JSON object on one line of stdout, at once, so that a program reading along sees it in time."""
+    """Prints one JSON object on one line of stdout. Flushes, so that a program that reads along is never behind."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
     sys.stdout.flush()
 
 
 def seconds(at_s: float) -> str:
-    """A time as people read it on a player: 0:07.25, 12:00.00."""
+    """A time as a video player shows it: 0:07.25, 12:00.00."""
     minutes, rest_s = divmod(max(at_s, 0.0), 60)
     return f"{int(minutes)}:{rest_s:05.2f}"

@@ -1,4 +1,4 @@
-"""`gifcue demo`: everything once, for real: a server, a clip of a real face, a client, the reactions."""
+"""`gifcue demo`: a real server, a clip of a real face, a client, and the reactions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -19,22 +19,33 @@ import typer
 from gifcue import __version__
 from gifcue.cli.console import err, out
 from gifcue.cli.printing import EventPrinter, print_summary
-from gifcue.cli.streaming import Job, Plan, stream_all
-from gifcue.client import ConnectionOptions, Event, Reaction, ReactionClient, StreamOptions
-from gifcue.client.exceptions import ClientError
+from gifcue.cli.streaming import Job, Plan, Summary, stream_all
+from gifcue.client import ClientError, ConnectionOptions, Event, Reaction, ReactionClient, StreamOptions
 from gifcue.errors import ConfigError, GifcueError, Unavailable
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
+# What the clip shows.
 EXPECTED = "smile"
 CLIP_SECONDS = 8.0
 CLIP_FPS = 25.0
 
-# The first start compiles the model's kernels; on a slow machine that takes a while.
+# The first start compiles the model's kernels, which takes long on a slow machine.
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
 POLL_S = 0.2
 LOG_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server that serves: "host:port" of gRPC, and the port of HTTP."""
+
+    target: str
+    http_port: int
+
+
+StartServer = Callable[[Path], AbstractAsyncContextManager[RunningServer]]
 
 
 @app.command()
@@ -46,14 +57,27 @@ def demo(
 ) -> None:
     """Start a server, stream a clip to it, print the reactions, stop.
 
-    The clip is made here: scikit-image's photograph of Eileen Collins (NASA, in the public domain), in
-    motion, as H.264. Exit code 0 means that her smile was found and the server stopped in good order.
+    The clip is made from scikit-image's photograph of Eileen Collins (NASA, in the public domain), in motion, as H.264.
+    Exit code 0 means that her smile was found and that the server stopped in good order.
     """
     with tempfile.TemporaryDirectory(prefix="gifcue-demo-") as folder:
-        asyncio.run(_demo(Path(folder), seconds, keep))
+        asyncio.run(run_demo(Path(folder), seconds, keep))
 
 
-async def _demo(folder: Path, seconds: float, keep: Path | None) -> None:
+async def run_demo(
+    folder: Path,
+    seconds: float,
+    keep: Path | None = None,
+    *,
+    start_server: StartServer | None = None,
+    expected: str = EXPECTED,
+    fast: bool = False,
+) -> None:
+    """Runs the demo. `folder` is for its files; `start_server` gets it and runs the server, by default a real one.
+
+    Raises:
+        GifcueError: a package is missing, the server failed, or `expected` was not found.
+    """
     out.print("[bold]1  A clip[/] of a real photograph in motion, H.264 in mp4")
     clip = make_clip(
         folder if keep is None else keep.parent, seconds, "clip.mp4" if keep is None else keep.name
@@ -61,48 +85,62 @@ async def _demo(folder: Path, seconds: float, keep: Path | None) -> None:
     out.print(f"   {clip.stat().st_size / 1024:.0f} KiB, {seconds:g} s at {CLIP_FPS:g} frames a second\n")
 
     out.print("[bold]2  A server[/] in a process of its own")
-    async with running_server(folder) as (target, http_port):
-        async with ReactionClient(target, ConnectionOptions(call_timeout_s=5.0)) as client:
-            status = await client.status()
-            workers = ", ".join(f"{worker.name} (pid {worker.pid})" for worker in status.workers)
-            model = f"{status.model.name} {status.model.version}" if status.model is not None else "no model"
-            out.print(f"   gRPC {target}, HTTP 127.0.0.1:{http_port}, {model}, {workers}\n")
+    async with (start_server or running_server)(folder) as server:
+        summary = await _stream(server, clip, fast)
+        out.print("\n[bold]4  The end[/]: SIGTERM, and the server finishes the frames in flight")
+    out.print("   the server stopped with exit code 0")
+    if not summary.started[expected]:
+        raise GifcueError(f"expected at least one {expected} STARTED, got none")
+    if summary.statistics is None:
+        raise GifcueError("expected the server's frame accounting at the end, got none")
+    total = summary.statistics.total
+    if not total.is_consistent:
+        raise GifcueError(
+            f"frame accounting is inconsistent: received {total.received}, accounted {total.accounted}"
+        )
+    out.print(f"\n[bold green]done:[/] {expected} was found")
 
-            out.print("[bold]3  The stream[/], paced as recorded")
-            printer = EventPrinter(out)
-            plan = Plan(
-                jobs=[Job("eileen", str(clip))],
-                stream=StreamOptions(
-                    room_id="demo", client_name=f"gifcue-demo/{__version__}", send_holding=True
-                ),
-            )
-            summary = await stream_all(
-                client,
-                plan,
-                lambda event: printer(_absolute(event, http_port)),
-                lambda *_: None,
-                asyncio.Event(),
-            )
-        print_summary(out, summary)
-        out.print("\n[bold]4  The end[/]: SIGTERM, and the server finishes what is in flight")
-    out.print("   the server has stopped with exit code 0")
-    if not summary.started[EXPECTED]:
-        raise GifcueError(f"expected at least one {EXPECTED} STARTED, got none")
-    if summary.statistics is None or not summary.statistics.total.is_consistent:
-        raise GifcueError("expected books that balance, got others")
-    out.print(f"\n[bold green]done:[/] {EXPECTED} was found")
+
+async def _stream(server: RunningServer, clip: Path, fast: bool) -> Summary:
+    async with ReactionClient(server.target, ConnectionOptions(call_timeout_s=5.0)) as client:
+        status = await client.status()
+        workers = ", ".join(f"{worker.name} (pid {worker.pid})" for worker in status.workers)
+        model = f"{status.model.name} {status.model.version}" if status.model is not None else "no model"
+        out.print(f"   gRPC {server.target}, HTTP 127.0.0.1:{server.http_port}, {model}, {workers}\n")
+
+        out.print("[bold]3  The stream[/]" + ("" if fast else ", sent as recorded"))
+        printer = EventPrinter(out)
+        plan = Plan(
+            jobs=[Job("eileen", str(clip))],
+            stream=StreamOptions(room_id="demo", client_name=f"gifcue-demo/{__version__}", send_holding=True),
+            fast=fast,
+        )
+        summary = await stream_all(
+            client,
+            plan,
+            lambda event: printer(_absolute(event, server.http_port)),
+            lambda *_: None,
+            asyncio.Event(),
+        )
+    print_summary(out, summary)
+    return summary
 
 
 def _absolute(event: Event, http_port: int) -> Event:
-    """The GIF's address as a browser wants it."""
+    """The event with its GIF's address as a browser needs it."""
     if isinstance(event, Reaction) and event.gif is not None and event.gif.url.startswith("/"):
         return replace(event, gif=replace(event.gif, url=f"http://127.0.0.1:{http_port}{event.gif.url}"))
     return event
 
 
 def make_clip(folder: Path, seconds: float, name: str) -> Path:
-    """Writes the clip. GifcueError where scikit-image is missing."""
-    from gifcue.media.codecs import Codec
+    """Writes the clip and returns its path.
+
+    Raises:
+        GifcueError: the packages of the `demo` extra are not installed.
+        ConfigError: the clip cannot be written under this name.
+    """
+    from gifcue.protocol.codecs import Codec
     from gifcue.sample_video.clips import write
     from gifcue.sample_video.photo import photo_frames
 
@@ -110,7 +148,8 @@ def make_clip(folder: Path, seconds: float, name: str) -> Path:
         return write(photo_frames(seconds, CLIP_FPS), folder / name, Codec.H264, CLIP_FPS)
     except ImportError as error:
         raise GifcueError(
-            "expected scikit-image for the demo's photograph, got no such package: pip install 'gifcue[demo]'"
+            "expected scikit-image and pooch, which the demo's clip is made with, got an environment without them: "
+            "pip install 'gifcue[demo]'"
         ) from error
     except (OSError, KeyError) as error:
         raise ConfigError(
@@ -119,8 +158,12 @@ def make_clip(folder: Path, seconds: float, name: str) -> Path:
 
 
 @asynccontextmanager
-async def running_server(folder: Path) -> AsyncIterator[tuple[str, int]]:
-    """A server on free ports, SERVING; yields gRPC target and HTTP port, and stops it with SIGTERM."""
+async def running_server(folder: Path) -> AsyncIterator[RunningServer]:
+    """Starts a server on free ports, waits until it serves, and stops it with SIGTERM.
+
+    Raises:
+        Unavailable: the server did not start or stop as expected; its last log lines are printed.
+    """
     grpc_port, http_port = _free_ports(2)
     config, log = folder / "gifcue.toml", folder / "server.log"
     config.write_text(
@@ -133,9 +176,9 @@ async def running_server(folder: Path) -> AsyncIterator[tuple[str, int]]:
             sys.executable, "-m", "gifcue", "serve", "--config", str(config), stdout=output, stderr=output
         )
     try:
-        with out.status("   starting, warming the model"):
+        with out.status("   starting, loading the model"):
             await _until_serving(process, target)
-        yield target, http_port
+        yield RunningServer(target, http_port)
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(STOP_TIMEOUT_S):
             code = await process.wait()
@@ -171,7 +214,7 @@ async def _until_serving(process: asyncio.subprocess.Process, target: str) -> No
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now. All are held until all are found, so that no two are the same."""
+    """Ports that are free now. All are held until all are found, so that no two are the same."""
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in held:
@@ -182,6 +225,6 @@ def _free_ports(count: int) -> list[int]:
 def _show(log: Path) -> None:
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     if lines:
-        err.print("[dim]the server's last words:[/]")
+        err.print("[dim]the last lines of the server's log:[/]")
     for line in lines[-LOG_LINES:]:
         err.print(f"  {line}", markup=False)

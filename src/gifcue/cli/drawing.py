@@ -1,4 +1,4 @@
-"""Boxes drawn on a picture."""
+"""Draws boxes on a picture."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import numpy as np
 from gifcue.client import AnnotatedImage
 from gifcue.errors import GifcueError
 
-# BGR; one colour a label, by its place in the model's labels.
+# BGR. A label's colour follows from its position in the model's labels.
 COLOURS = [(80, 200, 80), (60, 160, 255), (230, 160, 60), (200, 90, 220), (60, 220, 230), (90, 90, 240)]
 
 
 def save_boxes(picture: bytes, image: AnnotatedImage, target: Path) -> None:
-    """Writes `picture` with the boxes, labels and scores found on it. GifcueError where that fails."""
+    """Writes `picture` with the boxes, labels and scores found on it.
+
+    Raises:
+        GifcueError: `picture` cannot be decoded, or `target` cannot be written.
+    """
     pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
     if pixels is None:
         raise GifcueError("expected a JPEG or PNG that can be drawn on, got something else")
@@ -23,7 +27,7 @@ def save_boxes(picture: bytes, image: AnnotatedImage, target: Path) -> None:
     thickness = max(1, round(min(width, height) / 240))
     scale = min(width, height) / 720 + 0.2
     labels = image.model.labels
-    # Worst first, so that the best lies on top.
+    # Lowest score first, so that the highest is drawn on top.
     for found in reversed(image.annotations):
         colour = COLOURS[labels.index(found.label) % len(COLOURS)] if found.label in labels else COLOURS[0]
         box = found.box

@@ -1,4 +1,4 @@
-"""`gifcue status`: what a running server does."""
+"""`gifcue status`: the state of a running server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gifcue.cli import connection
 from gifcue.cli.as_json import status_json
 from gifcue.cli.connection import DEFAULT_SERVER, client_of
 from gifcue.cli.console import out, print_json
-from gifcue.cli.printing import books_sum
+from gifcue.cli.printing import accounting, accounting_sum
 from gifcue.client import ReactionClient, ServerStatus
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
@@ -28,9 +28,9 @@ _COLOURS = {"serving": "green", "starting": "yellow", "draining": "yellow", "not
 @app.command()
 def status(
     server: connection.Server = DEFAULT_SERVER,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Again every second, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Repeat every second, until Ctrl-C.")] = False,
     metrics: Annotated[
-        bool, typer.Option("--metrics", help="The figures in Prometheus' text format, and nothing else.")
+        bool, typer.Option("--metrics", help="Print only the metrics, in Prometheus' text format.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     tls: connection.Tls = False,
@@ -38,7 +38,7 @@ def status(
     cert: connection.Certificate = None,
     key: connection.Key = None,
 ) -> None:
-    """Tell what a running server does: its state, streams, books, workers and latency."""
+    """Show a running server: its state, streams, frame accounting, workers and latency."""
     connection.run(server, _status(client_of(server, tls, ca, cert, key), watch, metrics, as_json))
 
 
@@ -74,8 +74,7 @@ def _page(target: str, now: ServerStatus) -> RenderableType:
         )
     head.add_row("up", _span(now.uptime_s))
     head.add_row("streams", f"{now.streams}, {now.participants} participants")
-    balance = "" if now.books.is_consistent else "  [bold red]do not balance[/]"
-    head.add_row("books", escape(books_sum(now.books)) + balance)
+    head.add_row("frames", accounting_sum(now.frames) if now.frames.is_consistent else accounting(now.frames))
     head.add_row(
         "latency", f"{now.latency_p50_ms:.1f} ms median, {now.latency_p95_ms:.1f} ms 95th percentile"
     )

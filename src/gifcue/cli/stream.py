@@ -1,4 +1,4 @@
-"""`gifcue stream`: files, URLs and cameras to a server, reactions back."""
+"""`gifcue stream`: sends files, URLs and cameras to a server and prints the reactions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gifcue import __version__
 from gifcue.cli import connection
-from gifcue.cli.as_json import books_json, event_json, participant_json
+from gifcue.cli.as_json import counts_json, event_json, participant_json
 from gifcue.cli.connection import DEFAULT_SERVER, client_of
 from gifcue.cli.console import out, print_json
 from gifcue.cli.printing import EventPrinter, print_summary
@@ -34,30 +34,31 @@ def stream(
     ],
     server: connection.Server = DEFAULT_SERVER,
     participants: Annotated[
-        int, typer.Option("--participants", "-n", min=1, max=256, help="Participants made of each source.")
+        int,
+        typer.Option(
+            "--participants", "-n", min=1, max=256, help="Number of participants that send each source."
+        ),
     ] = 1,
     labels: Annotated[
         str,
-        typer.Option(help="Reactions allowed, with commas between; all that the server knows if not given."),
+        typer.Option(help="Reactions to allow, separated by commas; by default all that the server knows."),
     ] = "",
     room: Annotated[str, typer.Option(help="The room, for the rule book's cooldowns and overrides.")] = "",
     preset: Annotated[
-        str, typer.Option(help="careful, normal or playful; the server's own if not given.")
+        str, typer.Option(help="careful, normal or playful; by default the server's own.")
     ] = "",
     subject: Annotated[
         SubjectPolicy | None,
-        typer.Option(
-            help="Whose reactions count where people share a camera; the server's own if not given."
-        ),
+        typer.Option(help="Whose reactions count where people share a camera; by default the server's own."),
     ] = None,
-    holding: Annotated[bool, typer.Option(help="Show reactions in the making.")] = True,
+    holding: Annotated[bool, typer.Option(help="Show poses that are held but are not reactions yet.")] = True,
     fast: Annotated[
-        bool, typer.Option("--fast", help="As fast as the server judges, in place of as recorded.")
+        bool, typer.Option("--fast", help="Send as fast as the server analyses, not as recorded.")
     ] = False,
-    loop: Annotated[bool, typer.Option("--loop", help="Begin anew at the end, until Ctrl-C.")] = False,
+    loop: Annotated[bool, typer.Option("--loop", help="Start again at the end, until Ctrl-C.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for a server that is not up yet.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line: the events, then a summary.")
+        bool, typer.Option("--json", help="Print one JSON object a line: the events, then a summary.")
     ] = False,
     tls: connection.Tls = False,
     ca: connection.Ca = None,
@@ -66,8 +67,8 @@ def stream(
 ) -> None:
     """Stream files, URLs or cameras and print the reactions.
 
-    The source's own encoded packets are sent, each source as a participant of one stream. Ctrl-C ends it in
-    good order, summary included; a lost connection is made anew and goes on at the next keyframe.
+    Each source is sent as a participant of one stream, as the encoded packets that it contains. Ctrl-C ends the stream
+    and prints the summary. A lost connection is restored, and streaming continues at the next keyframe.
     """
     plan = Plan(
         jobs=jobs_of(sources, participants),
@@ -89,7 +90,7 @@ def stream(
 
 
 async def _stream(client: ReactionClient, plan: Plan, as_json: bool) -> bool:
-    """False where the server was gone at the end, so that nobody knows what became of the frames."""
+    """Returns False where the server was gone at the end, so that the outcome of the frames is unknown."""
     async with client:
         with _interruptible() as stop:
             if as_json:
@@ -125,12 +126,12 @@ def summary_json(summary: Summary) -> dict[str, object]:
         "connections": summary.connections,
         "started": dict(sorted(summary.started.items())),
         "participants": [participant_json(each) for each in statistics.participants] if statistics else [],
-        "total": books_json(statistics.total) if statistics else None,
+        "total": counts_json(statistics.total) if statistics else None,
     }
 
 
 class _Bars:
-    """A bar a participant."""
+    """A progress bar for each participant."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -147,7 +148,7 @@ class _Bars:
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[asyncio.Event]:
-    """An event that Ctrl-C and SIGTERM set. The second Ctrl-C interrupts as ever."""
+    """An event that the first Ctrl-C or SIGTERM sets. The second one interrupts the program as usual."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     numbers = (signal.SIGINT, signal.SIGTERM)
@@ -161,7 +162,7 @@ def _interruptible() -> Iterator[asyncio.Event]:
         for number in numbers:
             loop.add_signal_handler(number, on_signal)
     except (NotImplementedError, RuntimeError):
-        pass  # Windows, or not the main thread: Ctrl-C then ends it at once
+        pass  # Windows, or not the main thread: Ctrl-C then ends the program at once
     try:
         yield stop
     finally:

@@ -1,4 +1,4 @@
-"""Sends sources as participants of one stream and hears what comes back: the work of `stream` and `demo`."""
+"""Sends sources as participants of one stream and receives the events: the work of `stream` and `demo`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gifcue.client import (
+    ClientError,
     Event,
     Phase,
     Reaction,
@@ -20,19 +21,18 @@ from gifcue.client import (
     Statistics,
     StreamOptions,
 )
-from gifcue.client.exceptions import ClientError
 from gifcue.errors import ConfigError
 from gifcue.ingest.pacing import POLL_S, ClosedLoop, Pacer, RealTime, Unpaced
 from gifcue.ingest.reader import reading
 from gifcue.ingest.source import is_live
 
-# Seconds that the end of a source waits for its last frames to be judged.
+# Seconds for which a participant stays at the end of its source, until its last frames are analysed.
 DRAIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A participant and where its video comes from."""
+    """A participant, and the file, URL or device that it sends."""
 
     participant_id: str
     where: str
@@ -40,7 +40,11 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to stream and how. `labels` empty means every reaction that the server knows."""
+    """What to stream and how.
+
+    No `labels` means every reaction that the server knows. `fast` sends as fast as the server analyses, otherwise a
+    file is sent as recorded. `loop` starts a file again at its end.
+    """
 
     jobs: Sequence[Job]
     stream: StreamOptions
@@ -52,7 +56,7 @@ class Plan:
 
 @dataclass(slots=True)
 class Summary:
-    """What came of it. `statistics` is None where the server was gone at the end."""
+    """The result of streaming. `statistics` is None where the server was gone at the end."""
 
     sent: int = 0
     not_sent: int = 0
@@ -62,7 +66,7 @@ class Summary:
 
 
 def jobs_of(sources: Sequence[str], participants: int) -> list[Job]:
-    """One participant a source, or `participants` of each; names are unique and short."""
+    """One job for each source, or `participants` of them. The participants' names are unique, and short enough."""
     jobs: list[Job] = []
     taken: set[str] = set()
     for where in sources:
@@ -85,9 +89,14 @@ async def stream_all(
     on_progress: Callable[[str, float, float | None], None],
     stop: asyncio.Event,
 ) -> Summary:
-    """Streams every job to its end, or until `stop` is set. Raises what ends the stream or a source.
+    """Streams every job to its end, or until `stop` is set.
 
-    `on_progress` is told participant, seconds of the recording sent, and its length where it has one.
+    `on_progress` gets the participant, the seconds of the recording sent, and its length or None where it has none.
+
+    Raises:
+        ConfigError: a label is not a reaction of the server.
+        ClientError: the error that ended the stream.
+        SourceError: a source cannot be read.
     """
     summary = Summary()
     async with client.reconnecting(plan.stream, wait_for_server=plan.wait_for_server) as stream:
@@ -101,8 +110,8 @@ async def stream_all(
                 summary.statistics = await stream.statistics()
             await stream.half_close()
 
-        # Side by side: where hearing fails, as when nobody reads our output any more, sending ends too.
-        await all_or_none([_hear(stream, summary, on_event), send_and_close()])
+        # Both at once: where receiving fails, as when the reader of our output is gone, sending must end too.
+        await all_or_none([_receive(stream, summary, on_event), send_and_close()])
         summary.connections = stream.connections
     return summary
 
@@ -115,7 +124,7 @@ def _allowed(wanted: Sequence[str], ready: Ready) -> Sequence[str]:
     return wanted or ready.reaction_labels
 
 
-async def _hear(stream: ReconnectingStream, summary: Summary, on_event: Callable[[Event], None]) -> None:
+async def _receive(stream: ReconnectingStream, summary: Summary, on_event: Callable[[Event], None]) -> None:
     async for event in stream.events():
         if isinstance(event, Reaction) and event.phase is Phase.STARTED:
             summary.started[event.label] += 1
@@ -158,24 +167,27 @@ def _pacer(stream: ReconnectingStream, job: Job, plan: Plan) -> Pacer:
 
 async def _in_flight(stream: ReconnectingStream, participant_id: str) -> int:
     try:
-        return (await stream.statistics()).participant(participant_id).books.in_flight
+        return (await stream.statistics()).participant(participant_id).frames.in_flight
     except (ClientError, KeyError):
-        return 0  # no connection, or the join was refused: nothing to wait for
+        return 0  # no connection, or the join was refused: there is nothing to wait for
 
 
 async def _settle(stream: ReconnectingStream, participant: ReconnectingParticipant) -> None:
-    """The last frames are judged before the participant leaves: leaving drops what is still under way."""
+    """Waits until the last frames are analysed, then leaves: what is analysed after the leave has no effect."""
     loop = asyncio.get_running_loop()
     deadline_s = loop.time() + DRAIN_S
-    # The books are the server's: nothing here is told when they change.
+    # Only the server counts frames, and it sends its counts when asked. So this polls.
     while loop.time() < deadline_s and await _in_flight(stream, participant.id) > 0:  # noqa: ASYNC110
         await asyncio.sleep(POLL_S)
     await participant.leave()
 
 
-async def all_or_none(works: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Runs all; the first one that fails cancels the others and is raised."""
-    tasks = [asyncio.ensure_future(each) for each in works]
+async def all_or_none(coroutines: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Runs all at once. The first error cancels the others and is raised.
+
+    asyncio.TaskGroup would raise an ExceptionGroup, which the command line cannot print as one line.
+    """
+    tasks = [asyncio.ensure_future(each) for each in coroutines]
     try:
         await asyncio.gather(*tasks)
     finally:

@@ -1,4 +1,4 @@
-"""The client library: what a media server in Python streams its participants' video with.
+"""The client library, with which a media server in Python streams its participants' video.
 
     async with ReactionClient("127.0.0.1:50051") as client:
         async with client.open(StreamOptions(room_id="weekly", send_holding=True)) as stream:
@@ -7,49 +7,71 @@
             async for event in stream.events():
                 ...
 
-`client.reconnecting(…)` opens a stream that outlives its connections. `gifcue.ingest.source` reads a file,
-URL or camera as encoded packets, and `gifcue.ingest.pacing` sends them in time; both need PyAV and are
-imported by name.
+`client.reconnecting(…)` opens a stream that reconnects when its connection is lost.
+
+When the server needs a keyframe, `events()` yields `KeyframeRequested`. A media server that must ask an encoder at once
+passes `on_keyframe_request` to `join`; one that decides when it sends reads `Participant.keyframe_wanted`.
+
+Everything that may be imported stands in this module; the errors' tree is drawn in `gifcue.client.exceptions`. To read
+files, URLs and cameras as encoded packets, see `gifcue.ingest`; to test without a server, see `gifcue.testing`.
 """
 
-from gifcue.client.backoff import Backoff
 from gifcue.client.client import ReactionClient
-from gifcue.client.options import ConnectionOptions, StreamOptions, SubjectPolicy, TlsOptions
+from gifcue.client.exceptions import (
+    AccessDenied,
+    ClientError,
+    InvalidRequest,
+    ServerBusy,
+    ServerError,
+    ServerFailed,
+    ServerTimeout,
+    ServerUnavailable,
+    StreamCancelled,
+    StreamClosed,
+)
+from gifcue.client.options import Backoff, ConnectionOptions, TlsOptions
 from gifcue.client.participant import Participant
 from gifcue.client.reconnecting import ReconnectingStream
-from gifcue.client.rejoining import ReconnectingParticipant
+from gifcue.client.reconnecting_participant import ReconnectingParticipant
 from gifcue.client.stream import ReactionStream
-from gifcue.media.codecs import Codec
+from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.annotation import AnnotatedImage, Annotation
+from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import (
-    AnnotatedImage,
-    Annotation,
-    Box,
     Disconnected,
     Draining,
     Event,
     Fault,
-    FaultCode,
-    FrameCounts,
     FrameDecided,
     Gif,
     KeyframeRequested,
     Limits,
-    Model,
-    ParticipantStatistics,
-    Phase,
     Reaction,
     Ready,
-    ServerStatus,
     SlowDown,
+)
+from gifcue.protocol.geometry import Box
+from gifcue.protocol.models import Model
+from gifcue.protocol.phases import Phase
+from gifcue.protocol.reasons import FaultCode
+from gifcue.protocol.requests import StreamOptions
+from gifcue.protocol.statistics import (
+    ParticipantStatistics,
+    ServerStatus,
+    ServingState,
     Statistics,
     WorkerState,
+    WorkerStatus,
 )
+from gifcue.protocol.subjects import SubjectPolicy
 
 __all__ = [
+    "AccessDenied",
     "AnnotatedImage",
     "Annotation",
     "Backoff",
     "Box",
+    "ClientError",
     "Codec",
     "ConnectionOptions",
     "Disconnected",
@@ -60,6 +82,7 @@ __all__ = [
     "FrameCounts",
     "FrameDecided",
     "Gif",
+    "InvalidRequest",
     "KeyframeRequested",
     "Limits",
     "Model",
@@ -72,11 +95,20 @@ __all__ = [
     "Ready",
     "ReconnectingParticipant",
     "ReconnectingStream",
+    "ServerBusy",
+    "ServerError",
+    "ServerFailed",
     "ServerStatus",
+    "ServerTimeout",
+    "ServerUnavailable",
+    "ServingState",
     "SlowDown",
     "Statistics",
+    "StreamCancelled",
+    "StreamClosed",
     "StreamOptions",
     "SubjectPolicy",
     "TlsOptions",
     "WorkerState",
+    "WorkerStatus",
 ]

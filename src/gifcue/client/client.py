@@ -1,4 +1,4 @@
-"""The way in: one connection to a gifcue server, and every call on it."""
+"""`ReactionClient`: one connection to a gifcue server, and every call on it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from gifcue.client.backoff import Backoff
-from gifcue.client.convert import annotated_of, status_of
 from gifcue.client.exceptions import ClientError, error_of
-from gifcue.client.options import ConnectionOptions, StreamOptions
-from gifcue.client.participant import KeyframeCallback
+from gifcue.client.options import Backoff, ConnectionOptions
 from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.stream import ReactionStream
-from gifcue.protocol.events import AnnotatedImage, ServerStatus
+from gifcue.protocol.annotation import AnnotatedImage
+from gifcue.protocol.requests import StreamOptions
+from gifcue.protocol.statistics import ServerStatus
+from gifcue.protocol.wire.annotation import decode_image
+from gifcue.protocol.wire.operator import decode_status
 from gifcue.v1 import (
     operator_service_pb2,
     operator_service_pb2_grpc,
@@ -26,11 +27,9 @@ from gifcue.v1 import (
 
 
 class ReactionClient:
-    """One connection to `target` ("host:port", or any target that grpc resolves, such as
-    "dns:///gifcue:50051").
+    """One connection to `target`: "host:port", or any target that grpc resolves, such as "dns:///gifcue:50051".
 
-    Use it with `async with`. Nothing is dialled before the first call. Every call raises the tree of
-    `gifcue.client.exceptions`.
+    Used with `async with`. Connects at the first call. Every call raises errors of `gifcue.client.exceptions`.
     """
 
     def __init__(self, target: str, options: ConnectionOptions | None = None) -> None:
@@ -42,7 +41,7 @@ class ReactionClient:
 
     @property
     def target(self) -> str:
-        """Whom it talks to."""
+        """The address it connects to."""
         return self._target
 
     async def __aenter__(self) -> Self:
@@ -60,55 +59,50 @@ class ReactionClient:
         channel, self._channel = self._channel, None
         await channel.close()
 
-    def open(
-        self, options: StreamOptions | None = None, on_keyframe_request: KeyframeCallback | None = None
-    ) -> ReactionStream:
+    def open(self, options: StreamOptions | None = None) -> ReactionStream:
         """A stream, opened by `async with`. It ends when its connection ends."""
-        stub = reaction_service_pb2_grpc.ReactionServiceStub(self._opened())
-        return ReactionStream(stub, options or StreamOptions(), self._options, on_keyframe_request)
+        stub = reaction_service_pb2_grpc.ReactionServiceStub(self._entered())
+        return ReactionStream(stub, options or StreamOptions(), self._options)
 
     def reconnecting(
         self,
         options: StreamOptions | None = None,
         backoff: Backoff | None = None,
-        on_keyframe_request: KeyframeCallback | None = None,
         wait_for_server: bool = False,
     ) -> ReconnectingStream:
-        """A stream that outlives its connections, opened by `async with`.
+        """A stream that reconnects when its connection is lost, opened by `async with`.
 
-        With `wait_for_server` it also waits for a server that is not up yet; without, entering then fails.
+        `wait_for_server` also retries the first connection, for a server that is not up yet. Without it, entering fails
+        where the server cannot be reached.
         """
         return ReconnectingStream(
-            lambda: self.open(options),
-            backoff=backoff or Backoff(),
-            on_keyframe_request=on_keyframe_request,
-            wait_for_server=wait_for_server,
+            lambda: self.open(options), backoff=backoff or Backoff(), wait_for_server=wait_for_server
         )
 
     async def annotate(self, image: bytes, min_score: float = 0.0) -> AnnotatedImage:
-        """What is to be seen on one JPEG or PNG. `min_score` 0..1; 0 takes the server's own thresholds."""
-        stub = reaction_service_pb2_grpc.ReactionServiceStub(self._opened())
+        """The labels found in one JPEG or PNG. `min_score` is 0..1; 0 takes the server's own thresholds."""
+        stub = reaction_service_pb2_grpc.ReactionServiceStub(self._entered())
         request = reaction_service_pb2.AnnotateImageRequest(image=image, min_score=min_score)
-        return annotated_of(await self._unary(stub.AnnotateImage, request))
+        return decode_image(await self._unary(stub.AnnotateImage, request))
 
     async def status(self) -> ServerStatus:
-        """What the server does now."""
-        stub = operator_service_pb2_grpc.OperatorServiceStub(self._opened())
-        return status_of(await self._unary(stub.GetStatus, operator_service_pb2.GetStatusRequest()))
+        """The server's state, frame accounting, workers and latency."""
+        stub = operator_service_pb2_grpc.OperatorServiceStub(self._entered())
+        return decode_status(await self._unary(stub.GetStatus, operator_service_pb2.GetStatusRequest()))
 
     async def metrics(self) -> str:
-        """The server's figures in Prometheus' text format."""
-        stub = operator_service_pb2_grpc.OperatorServiceStub(self._opened())
+        """The server's metrics in Prometheus' text format."""
+        stub = operator_service_pb2_grpc.OperatorServiceStub(self._entered())
         response = await self._unary(stub.GetMetrics, operator_service_pb2.GetMetricsRequest())
         return str(response.text)
 
     async def health(self, service: str = "") -> str:
-        """What grpc.health.v1 answers: "SERVING", "NOT_SERVING" and so on."""
-        stub = health_pb2_grpc.HealthStub(self._opened())
+        """The answer of grpc.health.v1, such as "SERVING" or "NOT_SERVING"."""
+        stub = health_pb2_grpc.HealthStub(self._entered())
         response = await self._unary(stub.Check, health_pb2.HealthCheckRequest(service=service))
         return str(health_pb2.HealthCheckResponse.ServingStatus.Name(response.status))
 
-    def _opened(self) -> Any:
+    def _entered(self) -> Any:
         if self._channel is None:
             raise ClientError(
                 "expected an entered client (async with ReactionClient(…)), got one that is not"

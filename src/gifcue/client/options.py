@@ -1,8 +1,10 @@
-"""How to reach a server, and what to say first on a stream."""
+"""How a client reaches a server: TLS, limits, timeouts, and the delay between attempts."""
 
 from __future__ import annotations
 
-import enum
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,42 +12,15 @@ import grpc
 
 from gifcue.client.exceptions import ClientError
 
-
-class SubjectPolicy(enum.StrEnum):
-    """Whose reactions count where several people share a camera."""
-
-    LARGEST = "largest"
-    CENTRE = "centre"
-    ALL = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class StreamOptions:
-    """What holds for a whole stream; `gifcue.v1.StreamConfig` explains each field.
-
-    An empty `preset` takes the server's own; `speaking_suppresses_hands` and `subject` go over what the server
-    has for the preset, and None leaves it. So a room in which people talk with their hands, three of them on
-    one camera, is
-
-        StreamOptions(room_id="weekly", speaking_suppresses_hands=True, subject=SubjectPolicy.LARGEST)
-
-    The first takes `Participant.set_speaking`. Servers that do not know the two yet ignore them.
-    """
-
-    room_id: str = ""
-    client_name: str = "gifcue-client"
-    preset: str = ""
-    send_holding: bool = False
-    send_decisions: bool = False
-    speaking_suppresses_hands: bool | None = None
-    subject: SubjectPolicy | None = None
+# Attempts after which the delay no longer grows: after a night without a server, the power would overflow a float.
+_MAX_EXPONENT = 64
 
 
 @dataclass(frozen=True, slots=True)
 class TlsOptions:
     """PEM bytes. Without `root_certificates` the system's are used; a chain and its key are for mutual TLS.
 
-    `server_name` is what the server's certificate must name, where that is not the name dialled.
+    `server_name` is the name that the server's certificate must carry, where that is not the name dialled.
     """
 
     root_certificates: bytes | None = None
@@ -65,11 +40,15 @@ class TlsOptions:
         key: Path | None = None,
         server_name: str | None = None,
     ) -> TlsOptions:
-        """The same out of PEM files. ClientError where one cannot be read."""
+        """The options with their bytes read from PEM files.
+
+        Raises:
+            ClientError: a file cannot be read.
+        """
         return cls(_read(ca), _read(certificate), _read(key), server_name)
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """What grpc wants of it."""
+        """The channel credentials of grpc."""
         return grpc.ssl_channel_credentials(self.root_certificates, self.private_key, self.certificate_chain)
 
 
@@ -86,10 +65,10 @@ def _read(path: Path | None) -> bytes | None:
 class ConnectionOptions:
     """How a client talks to a server.
 
-    `max_message_bytes` bounds one message either way, so it must not be below the server's `max_frame_bytes`.
-    `outbox_bytes` may wait for the network before `send` itself waits. `keepalive_s` pings a silent
-    connection; leave it unset unless the server allows pings that often (grpc's own default is one in five
-    minutes, and a server ends the connection of a client that pings more).
+    `max_message_bytes` bounds one message in either direction, so it must not be below the server's `max_frame_bytes`.
+    `outbox_bytes` may wait for the network before `send` waits. `keepalive_s` pings a silent connection. Leave it unset
+    unless the server allows pings that often: grpc's default is one in five minutes, and a server ends the connection
+    of a client that pings more often.
     """
 
     tls: TlsOptions | None = None
@@ -102,14 +81,14 @@ class ConnectionOptions:
     close_timeout_s: float = 30.0
 
     def channel_arguments(self) -> list[tuple[str, int | str]]:
-        """The same as grpc's channel arguments."""
+        """The channel arguments of grpc."""
         arguments: list[tuple[str, int | str]] = [
             ("grpc.max_send_message_length", self.max_message_bytes),
             ("grpc.max_receive_message_length", self.max_message_bytes),
-            # Its own connection: not the backoff that another client of this process has run into.
+            # Every client has a connection of its own. Otherwise clients of one process and target share a
+            # connection, and with it the delay that grpc imposes after a failed attempt.
             ("grpc.use_local_subchannel_pool", 1),
-            # gifcue's own backoff decides when to dial; grpc's second one beneath it shall not make it wait
-            # longer.
+            # `Backoff` decides when to dial; these keep grpc's own delay below it.
             ("grpc.initial_reconnect_backoff_ms", 100),
             ("grpc.min_reconnect_backoff_ms", 1000),
             ("grpc.max_reconnect_backoff_ms", 2000),
@@ -123,3 +102,25 @@ class ConnectionOptions:
         if self.tls is not None and self.tls.server_name is not None:
             arguments.append(("grpc.ssl_target_name_override", self.tls.server_name))
         return arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """The delay before each attempt to reconnect: first_s * factor^n, at most max_s, plus or minus a share of `jitter`.
+
+    After `max_attempts` failures in a row the stream ends with the last error; None never gives up. Tests pass their
+    own `uniform`, which returns 0..1, and `sleep`.
+    """
+
+    first_s: float = 0.25
+    factor: float = 2.0
+    max_s: float = 10.0
+    jitter: float = 0.2
+    max_attempts: int | None = None
+    uniform: Callable[[], float] = random.random
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    def delay_s(self, attempt: int) -> float:
+        """Seconds before attempt number `attempt`, counted from 1 since the last connection that worked."""
+        mean_s = min(self.max_s, self.first_s * self.factor ** min(attempt - 1, _MAX_EXPONENT))
+        return mean_s * (1 + self.jitter * (2 * self.uniform() - 1))

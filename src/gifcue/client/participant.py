@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
-from gifcue.media.codecs import Codec
+from gifcue.client.queues import Outbox
+from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.events import KeyframeRequested
-from gifcue.v1 import media_pb2, reaction_service_pb2
-
-if TYPE_CHECKING:
-    from gifcue.client.stream import ReactionStream
-
-# The RTP clock of video, in ticks a second.
-RTP_CLOCK_HZ = 90_000
+from gifcue.protocol.requests import AllowedLabels, EncodedFrame, Leave, ParticipantUpdate, Speaking
+from gifcue.protocol.wire.requests import encode_request
+from gifcue.v1.reaction_service_pb2 import StreamReactionsRequest
 
 KeyframeCallback = Callable[[KeyframeRequested], None]
 
@@ -23,31 +19,33 @@ class Participant:
 
     def __init__(
         self,
-        stream: ReactionStream,
         participant_id: str,
         codec: Codec,
+        outbox: Outbox[StreamReactionsRequest],
         on_keyframe_request: KeyframeCallback | None,
+        on_leave: Callable[[Participant], None],
     ) -> None:
-        self._stream = stream
         self._id = participant_id
         self._codec = codec
+        self._outbox = outbox
         self._on_keyframe_request = on_keyframe_request
+        self._on_leave = on_leave
         self._sequence = 0
         self._keyframe_wanted = False
 
     @property
     def id(self) -> str:
-        """The name it joined under."""
+        """The name under which it joined."""
         return self._id
 
     @property
     def codec(self) -> Codec:
-        """The codec it joined with."""
+        """The codec with which it joined."""
         return self._codec
 
     @property
     def next_sequence(self) -> int:
-        """The sequence number that the next frame gets."""
+        """The sequence number of the next frame."""
         return self._sequence
 
     @property
@@ -62,49 +60,49 @@ class Participant:
         clock_hz: int = RTP_CLOCK_HZ,
         keyframe: bool = False,
     ) -> int:
-        """Queues one access unit and returns its sequence number; waits only while the outbox is full.
+        """Queues one access unit and returns its sequence number. Waits only while the outbox is full.
 
-        `pts` counts ticks of `clock_hz` a second. Cancelling it is safe: the frame is then not sent. Raises
-        `StreamClosed`, or the `ServerError` that ended the stream.
+        `pts` counts ticks of `clock_hz` a second. A cancelled call has not sent the frame, and the stream goes on.
+
+        Raises:
+            StreamClosed: this side has closed the stream.
+            ServerError: the error that ended the stream.
         """
-        await self._stream.room(len(payload))
+        await self._outbox.room(len(payload))
         sequence = self._sequence
-        frame = media_pb2.Frame(
-            participant_id=self._id,
-            sequence=sequence,
-            pts=pts,
-            clock_hz=clock_hz,
-            keyframe=keyframe,
-            payload=bytes(payload),
-        )
-        self._stream.post(reaction_service_pb2.StreamReactionsRequest(frame=frame), len(payload))
+        frame = EncodedFrame(self._id, sequence, pts, clock_hz, keyframe, bytes(payload))
+        self._outbox.append(encode_request(frame), len(payload))
         self._sequence = sequence + 1
         if keyframe:
             self._keyframe_wanted = False
         return sequence
 
     def mark_lost(self, frames: int = 1) -> None:
-        """Says that `frames` frames were lost before they came here: the server will want a keyframe."""
+        """Tells the server that `frames` frames were lost before they reached this client. It then asks for a keyframe.
+
+        Raises:
+            ValueError: `frames` is less than 1.
+        """
         if frames < 1:
             raise ValueError(f"expected 1 or more frames lost, got {frames}")
         self._sequence += frames
 
     async def set_speaking(self, speaking: bool) -> None:
         """The participant started or stopped speaking."""
-        await self._update(speaking=reaction_service_pb2.SpeakingHint(speaking=speaking))
+        await self._update(Speaking(self._id, speaking))
 
     async def set_allowed(self, labels: Iterable[str]) -> None:
-        """The labels that the participant agrees to, in place of those of the join.
+        """Replaces the labels that the participant agreed to when it joined.
 
-        Where one is no label of the server's, none is added and a `Fault` tells so; what is not named is taken
-        back all the same.
+        Where one of them is not a reaction of the server, none is added and a `Fault` follows. Labels that are not
+        listed are no longer allowed in either case.
         """
-        await self._update(allowed=reaction_service_pb2.AllowedLabels(labels=list(labels)))
+        await self._update(AllowedLabels(self._id, tuple(labels)))
 
     async def leave(self) -> None:
         """The participant's video ends."""
-        await self._update(leave=reaction_service_pb2.Leave())
-        self._stream.forget(self)
+        await self._update(Leave(self._id))
+        self._on_leave(self)
 
     def keyframe_requested(self, request: KeyframeRequested) -> None:
         """Called by the stream when the server asks for a keyframe."""
@@ -112,15 +110,6 @@ class Participant:
         if self._on_keyframe_request is not None:
             self._on_keyframe_request(request)
 
-    async def _update(
-        self,
-        *,
-        speaking: reaction_service_pb2.SpeakingHint | None = None,
-        allowed: reaction_service_pb2.AllowedLabels | None = None,
-        leave: reaction_service_pb2.Leave | None = None,
-    ) -> None:
-        update = reaction_service_pb2.ParticipantUpdate(
-            participant_id=self._id, speaking=speaking, allowed=allowed, leave=leave
-        )
-        await self._stream.room(0)
-        self._stream.post(reaction_service_pb2.StreamReactionsRequest(participant=update), 0)
+    async def _update(self, update: ParticipantUpdate) -> None:
+        await self._outbox.room(0)
+        self._outbox.append(encode_request(update), 0)

@@ -1,7 +1,7 @@
-"""A stream that outlives its connections.
+"""A stream that reconnects when its connection is lost, or when the server drains.
 
-When a connection is lost, or the server drains, it dials again with backoff, repeats the configuration and
-every join, and holds each participant's frames back up to the next keyframe, which it asks the caller for.
+It connects again with backoff and repeats the configuration and every join. Each participant's frames are then left out
+until the next keyframe, which the caller is asked for.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from types import TracebackType
 from typing import Self
 
-from gifcue.client.backoff import Backoff
 from gifcue.client.exceptions import (
     ClientError,
     ServerError,
@@ -19,37 +18,37 @@ from gifcue.client.exceptions import (
     StreamCancelled,
     StreamClosed,
 )
-from gifcue.client.inbox import Inbox
+from gifcue.client.options import Backoff
 from gifcue.client.participant import KeyframeCallback
-from gifcue.client.rejoining import ReconnectingParticipant
+from gifcue.client.queues import Inbox
+from gifcue.client.reconnecting_participant import ReconnectingParticipant
 from gifcue.client.stream import ReactionStream
-from gifcue.media.codecs import Codec
-from gifcue.protocol.events import Disconnected, Draining, Event, KeyframeRequested, Ready, Statistics
+from gifcue.protocol.codecs import Codec
+from gifcue.protocol.events import Disconnected, Draining, Event, Ready
+from gifcue.protocol.statistics import Statistics
 
 
 class ReconnectingStream:
     """Made by `ReactionClient.reconnecting` and used with `async with`, as `ReactionStream` is.
 
-    `events()` yields a `Disconnected` for every connection lost and a `Ready` for every new one, and raises
-    only where another attempt would not help. Statistics are those of the connection that holds.
+    `events()` yields a `Disconnected` for every lost connection and a `Ready` for every new one. It raises only where
+    another attempt cannot help. Statistics are those of the current connection.
     """
 
     def __init__(
         self,
         open_stream: Callable[[], ReactionStream],
         backoff: Backoff,
-        on_keyframe_request: KeyframeCallback | None = None,
         wait_for_server: bool = False,
     ) -> None:
         self._open_stream = open_stream
         self._backoff = backoff
-        self._on_keyframe_request = on_keyframe_request
         self._wait_for_server = wait_for_server
         self._participants: dict[str, ReconnectingParticipant] = {}
         self._inbox = Inbox()
         self._ready: Ready | None = None
         self._current: ReactionStream | None = None
-        self._connected = asyncio.Event()
+        self._connected = asyncio.Event()  # set while a connection holds, and once none will
         self._closing = asyncio.Event()
         self._error: BaseException | None = None
         self._runner: asyncio.Task[None] | None = None
@@ -74,7 +73,7 @@ class ReconnectingStream:
 
     @property
     def ready(self) -> Ready:
-        """What the server said first, on the latest connection."""
+        """The server's first message on the latest connection."""
         if self._ready is None:
             raise StreamClosed("expected a stream that has been open, got one that never was")
         return self._ready
@@ -86,13 +85,13 @@ class ReconnectingStream:
 
     @property
     def connections(self) -> int:
-        """How many connections there were."""
+        """The number of connections so far."""
         return self._connections
 
     async def wait_connected(self) -> None:
         """Returns once a connection holds; raises where none ever will."""
         await self._connected.wait()
-        if self._inbox.ended and self._current is None:
+        if self._inbox.has_ended and self._current is None:
             raise self._error or StreamClosed("expected a connection, got the end of the stream")
 
     async def join(
@@ -105,34 +104,44 @@ class ReconnectingStream:
     ) -> ReconnectingParticipant:
         """As `ReactionStream.join`; repeated on every new connection."""
         participant = ReconnectingParticipant(
-            participant_id, codec, extradata, allowed_labels, on_keyframe_request, self._forget, self._over
+            participant_id,
+            codec,
+            extradata,
+            allowed_labels,
+            on_keyframe_request,
+            self._forget,
+            self._end_error,
         )
         self._participants[participant_id] = participant
         if self._current is not None:
             try:
                 await participant.attach(self._current)
             except ClientError:
-                participant.detach()  # the connection has just gone; the next one will have it
+                participant.detach()  # the connection was lost; the next one attaches it
         return participant
 
     async def statistics(self) -> Statistics:
-        """The books of the connection that holds; ServerUnavailable while none does."""
+        """The frame accounting of the current connection.
+
+        Raises:
+            ServerUnavailable: there is no connection at the moment.
+        """
         if self._current is None:
             raise ServerUnavailable("UNAVAILABLE", "expected a connection, got none at the moment")
         return await self._current.statistics()
 
     def events(self) -> AsyncIterator[Event]:
-        """Everything that the servers say, Ready first on every connection. One reader at a time."""
+        """All events of the servers, `Ready` first on every connection. One reader at a time."""
         return self._inbox.events()
 
     async def half_close(self) -> None:
-        """Nothing more comes from this side; `events()` ends once the server has finished."""
+        """Ends this side's half of the stream; `events()` ends once the server has finished."""
         self._closing.set()
         if self._current is not None:
             await self._current.half_close()
 
     async def close(self) -> None:
-        """Half-closes and waits for the end; raises what ended the stream where that is an error."""
+        """Half-closes and waits for the end; raises the error that ended the stream, if any."""
         await self.half_close()
         if self._runner is not None:
             await asyncio.wait({self._runner})
@@ -148,23 +157,28 @@ class ReconnectingStream:
         if self._participants.get(participant.id) is participant:
             del self._participants[participant.id]
 
-    def _over(self) -> BaseException | None:
-        if not self._inbox.ended and not self._closing.is_set():
+    def _end_error(self) -> BaseException | None:
+        """What `send` raises once the stream is over; None while it is not."""
+        if not self._inbox.has_ended and not self._closing.is_set():
             return None
         return self._error or StreamClosed("expected an open stream, got one that this side has closed")
+
+    # The task that connects
 
     async def _run(self) -> None:
         error: BaseException | None = StreamCancelled("CANCELLED", "by this side")
         try:
-            error = await self._connect_again_and_again()
-        except Exception as problem:  # a caller's callback failed
+            error = await self._connect_until_over()
+        except Exception as problem:  # raised by a caller's callback: it ends the stream
             error = problem
         finally:
+            # The error before the event: who waits in `wait_connected` reads it when it wakes.
             self._error = error
             self._inbox.end(error)
             self._connected.set()
 
-    async def _connect_again_and_again(self) -> BaseException | None:
+    async def _connect_until_over(self) -> BaseException | None:
+        """Connects again and again; returns the error that ends the stream, None where this side closed it."""
         attempt = 0
         while True:
             before = self._connections
@@ -174,7 +188,7 @@ class ReconnectingStream:
             except ServerError as error:
                 lost = error
             except StreamClosed:
-                pass  # the server ended it, with OK, before everybody had joined
+                pass  # the server ended the call with OK before every participant had joined
             if self._closing.is_set():
                 return lost
             problem = lost or ServerUnavailable("UNAVAILABLE", "the server ended the stream")
@@ -192,7 +206,7 @@ class ReconnectingStream:
                 return None
 
     async def _wait(self, delay_s: float) -> bool:
-        """Waits before the next attempt; False where this side closes meanwhile."""
+        """Waits before the next attempt; False where this side closes the stream meanwhile."""
         sleeping = asyncio.ensure_future(self._backoff.sleep(delay_s))
         closing = asyncio.ensure_future(self._closing.wait())
         try:
@@ -203,35 +217,31 @@ class ReconnectingStream:
         return not self._closing.is_set()
 
     async def _one_connection(self) -> None:
+        """Connects, attaches every participant, and passes events on until the connection ends."""
         async with self._open_stream() as stream:
-            again = self._connections > 0
+            is_new = self._connections > 0
             self._connections += 1
             self._ready = stream.ready
+            # Before the participants are attached: who joins meanwhile attaches itself.
             self._current = stream
             try:
                 for participant in tuple(self._participants.values()):
+                    # Attaching waits, and the participant may have left or been replaced meanwhile.
                     if self._participants.get(participant.id) is participant:
                         await participant.attach(stream)
-                        if again:
-                            self._announce(participant.resume())
+                        if is_new:
+                            self._inbox.put(participant.resume())
                 self._connected.set()
                 if self._closing.is_set():
                     await stream.half_close()
                 async for event in stream.events():
-                    if isinstance(event, KeyframeRequested) and self._on_keyframe_request is not None:
-                        self._on_keyframe_request(event)
                     self._inbox.put(event)
                     if isinstance(event, Draining):
-                        self._detach()  # frames sent from now on would only be dropped
+                        self._detach()  # the server drops frames that are sent from now on
             finally:
                 self._current = None
                 self._connected.clear()
                 self._detach()
-
-    def _announce(self, request: KeyframeRequested) -> None:
-        if self._on_keyframe_request is not None:
-            self._on_keyframe_request(request)
-        self._inbox.put(request)
 
     def _detach(self) -> None:
         for participant in self._participants.values():

@@ -1,8 +1,8 @@
 """One bidirectional stream to a gifcue server.
 
-Two tasks own the call: a writer, which empties the outbox, and a reader, which fills the inbox. Nobody else
-touches it, and no time limit is put around a read or a write: in grpc.aio both would end the call or leak it.
-Limits stand beside the tasks and cancel the call.
+Two tasks own the call. The writer empties the outbox; the reader fills the inbox and learns how the call ends. No other
+task touches the call. No timeout is put around a read or a write, because grpc.aio would then end the call or leak it;
+time limits run beside the tasks and cancel the call.
 """
 
 from __future__ import annotations
@@ -16,48 +16,38 @@ from typing import Any, Self
 import grpc
 import grpc.aio
 
-from gifcue.client.convert import config_of, event_of, join_of
-from gifcue.client.ending import Ending
-from gifcue.client.exceptions import (
-    ClientError,
-    ServerTimeout,
-    StreamCancelled,
-    StreamClosed,
-)
-from gifcue.client.inbox import Inbox
-from gifcue.client.options import ConnectionOptions, StreamOptions
-from gifcue.client.outbox import Outbox
+from gifcue.client.call_status import CallStatus
+from gifcue.client.exceptions import ClientError, ServerTimeout, StreamCancelled, StreamClosed
+from gifcue.client.options import ConnectionOptions
 from gifcue.client.participant import KeyframeCallback, Participant
-from gifcue.media.codecs import Codec
-from gifcue.protocol.events import Event, KeyframeRequested, Ready, Statistics
-from gifcue.v1 import reaction_service_pb2
-from gifcue.v1.reaction_service_pb2 import StreamReactionsRequest
+from gifcue.client.queues import Inbox, Outbox
+from gifcue.protocol.codecs import Codec
+from gifcue.protocol.events import Event, KeyframeRequested, Ready
+from gifcue.protocol.requests import Join, StatisticsRequest, StreamOptions
+from gifcue.protocol.statistics import Statistics
+from gifcue.protocol.wire.requests import encode_request
+from gifcue.protocol.wire.responses import decode_response
+from gifcue.v1.reaction_service_pb2 import StreamReactionsRequest, StreamReactionsResponse
 
 
 class ReactionStream:
     """Made by `ReactionClient.open` and used with `async with`.
 
-    Entering sends the configuration and waits for the server's Ready. Leaving half-closes, waits for the
-    server to finish what is in flight and to end the call, and raises what its status says; events that came
-    meanwhile can still be iterated over. Leaving with an exception cancels the call instead.
+    Entering sends the configuration and waits for the server's `Ready`. Leaving half-closes, waits for the server to
+    finish the frames in flight and to end the call, and raises the error of its status. Events that arrived meanwhile
+    can still be iterated over. Leaving with an exception cancels the call instead.
     """
 
-    def __init__(
-        self,
-        stub: Any,
-        options: StreamOptions,
-        connection: ConnectionOptions,
-        on_keyframe_request: KeyframeCallback | None = None,
-    ) -> None:
+    def __init__(self, stub: Any, options: StreamOptions, connection: ConnectionOptions) -> None:
         self._stub = stub
         self._options = options
         self._connection = connection
-        self._on_keyframe_request = on_keyframe_request
         self._outbox: Outbox[StreamReactionsRequest] = Outbox(connection.outbox_bytes)
         self._inbox = Inbox()
         self._participants: dict[str, Participant] = {}
+        # Statistics requests that wait for their answer. The server answers them in the order in which they were sent.
         self._asked: deque[asyncio.Future[Statistics]] = deque()
-        self._first = asyncio.Event()  # set by the Ready, and by the end where there was none
+        self._opened = asyncio.Event()  # set by Ready, or by the end of a call that had none
         self._ready: Ready | None = None
         self._error: BaseException | None = None
         self._call: Any = None
@@ -68,12 +58,12 @@ class ReactionStream:
         if self._call is not None:
             raise StreamClosed("expected a stream to be entered once, got a second time: open another one")
         self._call = self._stub.StreamReactions(metadata=self._connection.metadata or None)
-        self._outbox.append(config_of(self._options), 0)
+        self._outbox.append(encode_request(self._options), 0)
         self._reader = asyncio.create_task(self._read(), name="gifcue-reader")
         self._writer = asyncio.create_task(self._write(), name="gifcue-writer")
-        first = asyncio.create_task(self._first.wait())
+        opened = asyncio.create_task(self._opened.wait())
         try:
-            await asyncio.wait({first}, timeout=self._connection.open_timeout_s)
+            await asyncio.wait({opened}, timeout=self._connection.open_timeout_s)
             if self._ready is None:
                 raise self._error or ServerTimeout(
                     "DEADLINE_EXCEEDED",
@@ -83,7 +73,7 @@ class ReactionStream:
             await self.cancel()
             raise
         finally:
-            first.cancel()
+            opened.cancel()
         return self
 
     async def __aexit__(
@@ -96,7 +86,7 @@ class ReactionStream:
 
     @property
     def ready(self) -> Ready:
-        """What the server said first: its limits, its model and its reactions."""
+        """The server's first message: its limits, its model and its reactions."""
         if self._ready is None:
             raise StreamClosed("expected an open stream, got one that was never entered")
         return self._ready
@@ -104,11 +94,11 @@ class ReactionStream:
     @property
     def ended(self) -> bool:
         """True once the call is over."""
-        return self._inbox.ended
+        return self._inbox.has_ended
 
     @property
     def buffered_bytes(self) -> int:
-        """Bytes that wait for the network; a sender that watches it can drop before it is late."""
+        """Bytes that wait for the network. A sender can watch it to drop frames before they are late."""
         return self._outbox.buffered_bytes
 
     async def join(
@@ -121,35 +111,41 @@ class ReactionStream:
     ) -> Participant:
         """A participant's video starts. What is wrong with it comes back as a `Fault`.
 
-        `extradata` is the codec's own header (avcC, hvcC), empty where every keyframe carries it. Only
-        `allowed_labels` can become reactions; with none, nothing is decoded.
+        `extradata` is the codec's own header (an avcC or hvcC record), empty where every keyframe carries it. Only
+        `allowed_labels` can become reactions; with none, nothing is decoded. `on_keyframe_request` is called as soon as
+        a request for a keyframe arrives, even while no code iterates over `events()`. An exception that it raises
+        ends the stream and is raised by `events()` and `close()`.
         """
-        await self.room(0)
-        self.post(join_of(participant_id, codec, extradata, allowed_labels), len(extradata))
-        participant = Participant(self, participant_id, codec, on_keyframe_request)
+        request = Join(participant_id, codec, extradata, tuple(allowed_labels))
+        await self._send(encode_request(request), len(extradata))
+        participant = Participant(participant_id, codec, self._outbox, on_keyframe_request, self._forget)
         self._participants[participant_id] = participant
         return participant
 
     async def statistics(self) -> Statistics:
-        """The stream's books as of when the server reads the question: all that was sent before counts."""
-        await self.room(0)
+        """The stream's frame accounting when the server reads the request: it covers all that was sent before."""
+        await self._send(encode_request(StatisticsRequest()), 0)
+        # Nothing is awaited between the request and this line, so `_asked` has the order of the requests.
         answer: asyncio.Future[Statistics] = asyncio.get_running_loop().create_future()
-        self.post(StreamReactionsRequest(statistics=reaction_service_pb2.StatisticsRequest()), 0)
         self._asked.append(answer)
         return await answer
 
     def events(self) -> AsyncIterator[Event]:
-        """Everything that the server says, Ready first. Ends as the call ends: quietly on OK, else raises."""
+        """All events of the server, `Ready` first. Ends when the call ends, with its error unless the status is OK."""
         return self._inbox.events()
 
     async def half_close(self) -> None:
-        """Nothing more comes from this side. Returns once all is written; the server then ends the call."""
+        """Ends this side's half of the stream. Returns once everything is written; the server then ends the call."""
         self._outbox.close()
         if self._writer is not None:
             await asyncio.wait({self._writer})
 
     async def close(self) -> None:
-        """Half-closes and waits `close_timeout_s` for the server to end; raises what its status says."""
+        """Half-closes and waits up to `close_timeout_s` for the server to end the call.
+
+        Raises:
+            ServerError: the call ended with another status than OK, or not in time.
+        """
         if self._reader is None:
             return
         self._outbox.close()
@@ -169,7 +165,8 @@ class ReactionStream:
             raise self._error
 
     async def cancel(self) -> None:
-        """Ends the call at once, whatever is under way. Never raises for the call's own sake."""
+        """Ends the call at once and discards what is under way. Never raises the call's own error."""
+        # Before the call is cancelled: the reader then finds the stream ended, and this reason stays the first one.
         self._end(StreamCancelled("CANCELLED", "by this side"))
         if self._call is not None:
             self._call.cancel()
@@ -177,26 +174,18 @@ class ReactionStream:
         if tasks:
             await asyncio.wait(tasks)
 
-    # Used by participants.
-
-    async def room(self, size_bytes: int) -> None:
-        """Waits until the outbox takes `size_bytes` more."""
+    async def _send(self, request: StreamReactionsRequest, size_bytes: int) -> None:
+        if self._writer is None:
+            raise StreamClosed("expected an open stream, got one that was never entered")
         await self._outbox.room(size_bytes)
-
-    def post(self, request: StreamReactionsRequest, size_bytes: int) -> None:
-        """Appends to the outbox; raises what ended the stream where it has ended."""
-        if self._inbox.ended and self._error is not None:
-            raise self._error
-        if self._outbox.closed or self._writer is None:
-            raise StreamClosed("expected an open stream, got one that this side or the server has closed")
         self._outbox.append(request, size_bytes)
 
-    def forget(self, participant: Participant) -> None:
-        """The participant left: requests for a keyframe no longer reach it."""
+    def _forget(self, participant: Participant) -> None:
+        # A second join under the same name replaces the first: the first one's leave must not remove the second.
         if self._participants.get(participant.id) is participant:
             del self._participants[participant.id]
 
-    # The two tasks.
+    # The two tasks
 
     async def _write(self) -> None:
         try:
@@ -204,68 +193,72 @@ class ReactionStream:
                 await self._call.write(request)
             await self._call.done_writing()
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            pass  # the call is over; the reader learns why
+            pass  # the call is over, and the reader learns why
         except asyncio.CancelledError:
-            if _cancelled():
+            if _is_cancelling():
                 raise
         finally:
+            # Senders that wait for room must not wait for a writer that is gone.
             self._outbox.abort()
 
     async def _read(self) -> None:
-        ending = Ending(self._call)
+        status = CallStatus(self._call)
         try:
             while (response := await self._call.read()) is not grpc.aio.EOF:
                 self._receive(response)
-            self._end(ending.error(grpc.StatusCode.OK, ""))
+            self._end(status.error(grpc.StatusCode.OK, ""))
         except grpc.aio.AioRpcError as error:
-            self._end(ending.error(error.code(), error.details()))
+            self._end(status.error(error.code(), error.details()))
         except asyncio.CancelledError:
             self._end(StreamCancelled("CANCELLED", "by this side"))
-            if _cancelled():
+            if _is_cancelling():
                 raise
-        except Exception as error:  # a caller's callback failed: the stream ends and tells so
+        except Exception as error:  # raised by a caller's callback: it ends the stream
             self._end(error)
             self._call.cancel()
 
-    def _receive(self, response: reaction_service_pb2.StreamReactionsResponse) -> None:
-        event = event_of(response)
-        if event is None:
+    def _receive(self, response: StreamReactionsResponse) -> None:
+        message = decode_response(response)
+        if message is None:
             return
-        if isinstance(event, Statistics):
+        if isinstance(message, Statistics):
             if self._asked:
                 answer = self._asked.popleft()
                 if not answer.done():
-                    answer.set_result(event)
+                    answer.set_result(message)
             return
-        if isinstance(event, Ready):
-            self._ready = event
-            self._first.set()
-        elif isinstance(event, KeyframeRequested):
-            participant = self._participants.get(event.participant_id)
+        if isinstance(message, Ready):
+            self._ready = message
+            self._opened.set()
+        elif isinstance(message, KeyframeRequested):
+            participant = self._participants.get(message.participant_id)
             if participant is not None:
-                participant.keyframe_requested(event)
-            if self._on_keyframe_request is not None:
-                self._on_keyframe_request(event)
-        self._inbox.put(event)
+                participant.keyframe_requested(message)
+        self._inbox.put(message)
 
     def _end(self, error: BaseException | None) -> None:
-        """The call is over: everybody who waits for it learns so. The first one to say so is right."""
-        if self._inbox.ended:
+        """The call is over: wakes all that wait for it. Only the first call has an effect.
+
+        The causes of an end overlap: a cancelled call also ends the reader, and a server that ends the call also makes
+        the write fail. The first one known is the real one.
+        """
+        if self._inbox.has_ended:
             return
         self._error = error
         self._inbox.end(error)
-        self._first.set()
-        self._outbox.abort()
+        self._opened.set()
+        self._outbox.abort(error)
         for answer in self._asked:
             if not answer.done():
                 answer.set_exception(
                     error or ClientError("expected the statistics, got the end of the stream before them")
                 )
-                answer.exception()  # seen: nobody may be left to await it
+                # Marks the exception as retrieved: the caller may be gone, and asyncio would then log it.
+                answer.exception()
         self._asked.clear()
 
 
-def _cancelled() -> bool:
-    """Whether this very task was cancelled; grpc.aio raises CancelledError when only the call was."""
+def _is_cancelling() -> bool:
+    """Whether this task was cancelled. grpc.aio raises CancelledError also where only the call was."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0

@@ -15,7 +15,7 @@ imports the backend that it opens.
 
 from __future__ import annotations
 
-from gifcue.detect.detector import Detector, DetectorConfig, ModelInfo
+from gifcue.detect.detector import Detector, DetectorConfig, ServedModel
 from gifcue.detect.factory import open_detector
 from gifcue.detect.regions import Detection, Region, flatten, group
 from gifcue.protocol.geometry import Box
@@ -25,8 +25,8 @@ __all__ = [
     "Detection",
     "Detector",
     "DetectorConfig",
-    "ModelInfo",
     "Region",
+    "ServedModel",
     "flatten",
     "group",
     "open_detector",

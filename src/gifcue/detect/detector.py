@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from gifcue.detect.regions import Region
 from gifcue.errors import ConfigError
+from gifcue.protocol.models import Model
 
 Frame = npt.NDArray[np.uint8]
 Backend = Literal["litert", "savedmodel"]
@@ -63,25 +64,13 @@ class DetectorConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """The description of a model.
+class ServedModel(Model):
+    """The model in service, and what only the server needs to know of it.
 
-    Attributes:
-        name: name of the model.
-        version: version of the model.
-        backend: the runtime.
-        labels: all labels, in the order of the label map; labels of gesture classifiers last.
-        thresholds: score, 0..1, from which a label counts as detected, for every label.
-        input_width: width of the detector network's input in pixels.
-        input_height: its height in pixels.
-        attributes: labels that a region of each kind can show.
-        checksums: SHA-256 of each network's file, in hexadecimal.
+    `thresholds` has the threshold of every label, 0..1; `input_width` and `input_height` are pixels of the networks'
+    input.
     """
 
-    name: str
-    version: str
-    backend: str
-    labels: tuple[str, ...]
     thresholds: Mapping[str, float]
     input_width: int
     input_height: int
@@ -93,8 +82,7 @@ class Detector(Protocol):
     """Finds faces and hands. Owned by one process and called from one thread."""
 
     @property
-    def info(self) -> ModelInfo:
-        """The description of the model, with the labels of the gesture classifiers."""
+    def info(self) -> ServedModel: ...
 
     def warm(self) -> None:
         """Runs every fixed input shape once, so that the first frame is not delayed by it."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.detect.detector import ModelInfo
+from gifcue.detect.detector import ServedModel
 from gifcue.errors import ModelError
 
 Floats = npt.NDArray[np.float32]
@@ -173,7 +173,7 @@ def gesture_probabilities(
     return probabilities
 
 
-def add_gesture_labels(info: ModelInfo, classifiers: Sequence[GestureClassifier]) -> ModelInfo:
+def add_gesture_labels(info: ServedModel, classifiers: Sequence[GestureClassifier]) -> ServedModel:
     """The description of a model with the labels of the classifiers added, as attributes of a hand.
 
     A label that the model has already keeps the model's threshold.

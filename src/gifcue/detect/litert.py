@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect import processing
-from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
+from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
 from gifcue.detect.gesture_classifier import add_gesture_labels, gesture_probabilities, read_classifier
 from gifcue.detect.metadata import Metadata, read_metadata
 from gifcue.detect.regions import KINDS, Kind, Region
@@ -108,7 +108,7 @@ class LiteRtDetector:
             )
 
     @property
-    def info(self) -> ModelInfo:
+    def info(self) -> ServedModel:
         return self._info
 
     def warm(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.detect.detector import ModelInfo
+from gifcue.detect.detector import ServedModel
 from gifcue.detect.labels import read_label_map
 from gifcue.errors import ModelError
 
@@ -121,7 +121,7 @@ class Metadata:
         longest_px: frames whose longer side is longer than this are scaled down to it.
     """
 
-    info: ModelInfo
+    info: ServedModel
     files: Mapping[str, Path]
     stages: Mapping[str, CropStage]
     score_floor: float
@@ -174,7 +174,7 @@ def _from_json(
                 f"{model_dir / LABEL_MAP}: expected {', '.join(sorted(unknown))}, got {', '.join(labels)}"
             )
     detector = raw["detector"]
-    info = ModelInfo(
+    info = ServedModel(
         name=raw["name"],
         version=raw["version"],
         backend=backend,

@@ -18,15 +18,16 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gifcue.detect.detector import ModelInfo
+from gifcue.detect.detector import ServedModel
 from gifcue.detect.regions import Region
 from gifcue.detect.scheduler import Scheduler, SchedulerStatistics, WaitingFrame
 from gifcue.detect.settings import DetectSettings
 from gifcue.detect.worker import Batch, InlinePicture, Judged, SlotPicture, WorkerInit
 from gifcue.errors import GifcueError, Unavailable, WorkerLost, WorkerStartError
+from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
-from gifcue.workers.supervised import SupervisedWorker, WorkerState, WorkerStatistics
+from gifcue.workers.supervised import SupervisedWorker
 
 # Batches over which the inference time is told.
 _RECENT_BATCHES = 512
@@ -64,7 +65,7 @@ class PoolStatistics:
     batches: Mapping[int, int]
     infer_ms_mean: float
     infer_ms_p95: float
-    workers: tuple[WorkerStatistics, ...]
+    workers: tuple[WorkerStatus, ...]
 
 
 @dataclass(eq=False, slots=True)
@@ -107,7 +108,7 @@ class DetectorPool:
         self._on_result = on_result
         self._clock = clock
         self._scheduler: Scheduler[_Still] = Scheduler(settings.max_stills)
-        self._info: ModelInfo | None = None
+        self._info: ServedModel | None = None
         self._numbers = 0
         self._batches: Counter[int] = Counter()
         self._infer_ms: deque[float] = deque(maxlen=_RECENT_BATCHES)
@@ -149,7 +150,7 @@ class DetectorPool:
             self._lose(seat, "the server stops")
 
     @property
-    def info(self) -> ModelInfo | None:
+    def info(self) -> ServedModel | None:
         """The model in service; None before the first worker is warm."""
         return self._info
 
@@ -236,7 +237,7 @@ class DetectorPool:
         worker.start()
         await worker.wait_ready()
 
-    def _on_ready(self, info: ModelInfo) -> None:
+    def _on_ready(self, info: ServedModel) -> None:
         self._info = info
         self._wake()
 

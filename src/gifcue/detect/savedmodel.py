@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
+from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
 from gifcue.detect.gesture_classifier import add_gesture_labels, gesture_probabilities, read_classifier
 from gifcue.detect.labels import read_label_map
 from gifcue.detect.metadata import LABEL_MAP, METADATA, read_metadata
@@ -68,7 +68,7 @@ class SavedModelDetector:
         self._smallest_px = metadata.stages["hand"].smallest_px if metadata else 0.0
 
     @property
-    def info(self) -> ModelInfo:
+    def info(self) -> ServedModel:
         return self._info
 
     def warm(self) -> None:
@@ -168,10 +168,10 @@ def _label_map(model_dir: Path, folder: Path) -> Path:
     return model_dir / LABEL_MAP
 
 
-def _info(model_dir: Path, folder: Path) -> ModelInfo:
+def _info(model_dir: Path, folder: Path) -> ServedModel:
     """The description from the model's metadata. Without metadata, labels only, at the default threshold."""
     if (model_dir / METADATA).exists():
         return read_metadata(model_dir, "savedmodel").info
     labels = read_label_map(_label_map(model_dir, folder)).names
     thresholds = dict.fromkeys(labels, DEFAULT_THRESHOLD)
-    return ModelInfo(folder.name, "unknown", "savedmodel", labels, thresholds, WARM_WIDTH, WARM_HEIGHT)
+    return ServedModel(folder.name, "unknown", "savedmodel", labels, thresholds, WARM_WIDTH, WARM_HEIGHT)

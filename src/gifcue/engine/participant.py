@@ -8,28 +8,16 @@ from dataclasses import dataclass
 from gifcue.detect.regions import Region
 from gifcue.engine.accounting import FrameAccounting, Ticket
 from gifcue.engine.gate import KeyframeGate, RateGate
-from gifcue.engine.latency import LatencyRecorder, LatencyStatistics
+from gifcue.engine.latency import RecentLatencies
 from gifcue.engine.settings import LimitSettings
-from gifcue.media.codecs import Codec, is_keyframe
-from gifcue.protocol.accounting import FrameCounts
+from gifcue.media.codecs import is_keyframe
+from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import DropReason, SkipReason
+from gifcue.protocol.requests import EncodedFrame
+from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.events import PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
-
-DEFAULT_CLOCK_HZ = 90_000  # RTP's clock of video
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedFrame:
-    """One access unit as it arrived. `pts` in ticks of `clock_hz`; `keyframe` is the sender's word."""
-
-    participant_id: str
-    sequence: int
-    pts: int
-    clock_hz: int
-    keyframe: bool
-    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,16 +34,6 @@ class Decided:
 
     ticket: Ticket
     events: list[PolicyEvent]
-
-
-@dataclass(frozen=True, slots=True)
-class ParticipantStatistics:
-    """A participant's figures."""
-
-    participant_id: str
-    books: FrameCounts
-    reactions: int
-    latency: LatencyStatistics
 
 
 class Participant:
@@ -81,7 +59,7 @@ class Participant:
         self._limits = limits
         self._clock = clock
         self._rate = RateGate(limits.max_fps)
-        self._latency = LatencyRecorder()
+        self._latency = RecentLatencies()
         self._next_token = 0
         self._reactions = 0
         self._last_keyframe_request_s = -float("inf")
@@ -122,7 +100,7 @@ class Participant:
             return refusal
         self._next_token += 1
         ticket = Ticket(
-            self._next_token, frame.sequence, frame.pts, frame.clock_hz or DEFAULT_CLOCK_HZ, self._clock()
+            self._next_token, frame.sequence, frame.pts, frame.clock_hz or RTP_CLOCK_HZ, self._clock()
         )
         self.ledger.open(ticket)
         return ticket
@@ -143,7 +121,7 @@ class Participant:
                 DropReason.FRAME_TOO_LARGE,
                 f"expected at most {self._limits.max_frame_bytes} bytes a frame, got {size}",
             )
-        elif not self._rate.admits(frame.pts / (frame.clock_hz or DEFAULT_CLOCK_HZ)):
+        elif not self._rate.admits(frame.pts / (frame.clock_hz or RTP_CLOCK_HZ)):
             refusal = Refusal(
                 DropReason.RATE_LIMIT, f"expected at most {self._limits.max_fps} frames a second"
             )
@@ -219,7 +197,7 @@ class Participant:
     def statistics(self) -> ParticipantStatistics:
         """The participant's figures as they stand."""
         return ParticipantStatistics(
-            self.participant_id, self.ledger.statistics(), self._reactions, self._latency.statistics()
+            self.participant_id, self.ledger.statistics(), self._reactions, *self._latency.percentiles_ms()
         )
 
     def _take_heir(self) -> tuple[Ticket, float] | None:

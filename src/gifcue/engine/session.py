@@ -10,23 +10,28 @@ from typing import TYPE_CHECKING
 
 from gifcue.detect.regions import Region
 from gifcue.engine.accounting import FrameAccounting, Ticket
-from gifcue.engine.notices import (
-    DecisionNotice,
-    DrainNotice,
-    FaultReporter,
-    KeyframeNotice,
-    ReactionNotice,
-    Sink,
-    SlowDownNotice,
-)
-from gifcue.engine.participant import Decided, EncodedFrame, Participant, ParticipantStatistics, Refusal
-from gifcue.media.codecs import Codec, extradata_fault
+from gifcue.engine.events import Sink
+from gifcue.engine.faults import FaultReporter
+from gifcue.engine.participant import Decided, Participant, Refusal
+from gifcue.media.codecs import extradata_fault
 from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.codecs import Codec
+from gifcue.protocol.events import (
+    Draining,
+    FrameDecided,
+    Gif,
+    KeyframeRequested,
+    Reaction,
+    SlowDown,
+)
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import FAULT_CODES, DropReason, FaultCode, SkipReason
+from gifcue.protocol.requests import EncodedFrame
+from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.events import PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.reactions.settings import ReactionSettings
+from gifcue.rules.chooser import Choice
 
 if TYPE_CHECKING:
     from gifcue.engine.engine import Engine
@@ -152,7 +157,7 @@ class Session:
     def books(self) -> FrameCounts:
         """The whole stream's, frames that named nobody included."""
         return FrameCounts.total(
-            [*self._forgotten, self._strays.statistics(), *(each.books for each in self.statistics())]
+            [*self._forgotten, self._strays.statistics(), *(each.frames for each in self.statistics())]
         )
 
     @property
@@ -185,7 +190,7 @@ class Session:
         """Takes no more frames, and says so."""
         if not self._is_draining:
             self._is_draining = True
-            self._sink.put(DrainNotice(deadline_ms))
+            self._sink.put(Draining(deadline_ms))
 
     def finish(self, reason: str) -> None:
         """Everybody leaves. The session stays attached until the frames in flight have ended."""
@@ -204,7 +209,7 @@ class Session:
             ticket = decided[0].ticket
             latency_ms = participant.latency_ms(ticket)
             self._sink.put(
-                DecisionNotice(
+                FrameDecided(
                     participant.participant_id, ticket.sequence, ticket.pts, ticket.clock_hz, latency_ms
                 )
             )
@@ -298,11 +303,11 @@ class Session:
         last_s = self._slow_down_s.get(participant.participant_id, -float("inf"))
         if now_s - last_s >= self._limits.keyframe_request_interval_s:
             self._slow_down_s[participant.participant_id] = now_s
-            self._sink.put(SlowDownNotice(participant.participant_id, SLOW_DOWN_FPS, reason.value))
+            self._sink.put(SlowDown(participant.participant_id, SLOW_DOWN_FPS, reason.value))
 
     def _ask_keyframe(self, participant: Participant, reason: str) -> None:
         if participant.wants_keyframe_now():
-            self._sink.put(KeyframeNotice(participant.participant_id, reason))
+            self._sink.put(KeyframeRequested(participant.participant_id, reason))
 
     def _fault(self, participant_id: str, kind: FaultCode, message: str, sequence: int = 0) -> None:
         notice = self._faults.report(participant_id, kind, message, sequence=sequence, now_s=self._clock())
@@ -331,18 +336,26 @@ class Session:
                 # A room without a name is a room of its own.
                 room_id = self._settings.room_id or self.session_id
                 choice = self._engine.choose(event, room_id, participant.participant_id)
-            notice = ReactionNotice(
-                participant.participant_id,
-                event,
-                frame.sequence,
-                frame.pts,
-                frame.clock_hz,
-                participant.latency_ms(ticket) if ticket else 0.0,
-                self._engine.model.version,
-                choice,
+            reaction = Reaction(
+                participant_id=participant.participant_id,
+                reaction_id=event.reaction_id,
+                phase=event.phase,
+                label=event.label,
+                progress=event.progress,
+                score=event.score,
+                box=event.box,
+                pts=frame.pts,
+                clock_hz=frame.clock_hz,
+                sequence=frame.sequence,
+                latency_ms=participant.latency_ms(ticket) if ticket else 0.0,
+                model_version=self._engine.model.version,
+                gif=_gif_of(choice),
+                gif_reason="" if choice is None else choice.reason,
+                end_reason=event.reason,
             )
-            self._sink.put(notice)
-            self._engine.deliver(self._settings.room_id, notice)
+            self._sink.put(reaction)
+            if choice is not None and choice.gif is not None:
+                self._engine.deliver(self._settings.room_id, reaction, choice.gif)
 
     def _ended(self, participant: Participant) -> None:
         """A frame's way has ended."""
@@ -362,4 +375,12 @@ class Session:
         self._left.append(participant.statistics())
         self._slow_down_s.pop(participant.participant_id, None)
         while len(self._left) > self._limits.left_participants_kept:
-            self._forgotten = [FrameCounts.total([*self._forgotten, self._left.popleft().books])]
+            self._forgotten = [FrameCounts.total([*self._forgotten, self._left.popleft().frames])]
+
+
+def _gif_of(choice: Choice | None) -> Gif | None:
+    """The GIF that a stream is shown; None where the rules chose none."""
+    if choice is None or choice.gif is None:
+        return None
+    gif = choice.gif
+    return Gif(gif.id, gif.url, gif.title, gif.media_type, choice.priority)

@@ -1,12 +1,11 @@
 """When to send the next packet.
 
-`RealTime` sends as recorded, as a media server would, whatever the server makes of it: an open loop.
+`RealTime` sends as recorded, as a media server does, however far the server has come.
 
-`ClosedLoop` sends as fast as the server judges. It cannot simply send as fast as the network takes: of a
-participant's frames the newest wins, so a server flooded with a file would rightly drop most of it and miss
-reactions. So it sends a short window of the recording and then waits until the server's books show none of
-its frames in flight. The window is shorter than the time between two frames that the server wants to analyse,
-so that no frame supersedes another.
+`ClosedLoop` sends as fast as the server analyses. Sending as fast as the network takes would lose reactions: a waiting
+picture is replaced by a newer one of the same participant, so a server flooded with a file drops most of it. Instead,
+`ClosedLoop` sends a short window of the recording and waits until the server has none of its frames in flight. The
+window is shorter than the time between two frames that the server analyses, so that no frame supersedes another.
 """
 
 from __future__ import annotations
@@ -18,30 +17,30 @@ from typing import Protocol
 
 from gifcue.ingest.source import EncodedPacket
 
-# Of the recording, in seconds. A server analyses a participant's frames 0.1 s apart unless told otherwise, and takes
-# one that comes a little early; half of that never holds two.
+# Seconds of the recording. By default a server analyses a participant's frames 0.1 s apart, and accepts one that comes
+# a little early. Half of that never holds two of them.
 WINDOW_S = 0.05
 
-# Between two looks at the books, in seconds: shorter than the judging of a frame takes.
+# Seconds between two requests for the frames in flight: less than the analysis of a frame takes.
 POLL_S = 0.004
 
 
 class Pacer(Protocol):
-    """Decides when a packet of one source goes out."""
+    """Decides when each packet of one source is sent."""
 
     async def wait(self, packet: EncodedPacket) -> None:
         """Returns when it is time to send `packet`."""
 
 
 class Unpaced:
-    """Sends at once: for sources that run in their own time."""
+    """Sends at once, for live sources: their packets come when they are due."""
 
     async def wait(self, packet: EncodedPacket) -> None:
         """Returns at once."""
 
 
 class RealTime:
-    """As recorded. A packet that is late goes at once, and those after it keep to the first one's time."""
+    """Sends as recorded. A late packet is sent at once, and does not delay those after it."""
 
     def __init__(
         self,
@@ -53,7 +52,7 @@ class RealTime:
         self._origin_s: float | None = None
 
     async def wait(self, packet: EncodedPacket) -> None:
-        """Returns when the recording has come as far as `packet`."""
+        """Returns when `packet` is due, counted from the first packet."""
         now_s = self._clock()
         if self._origin_s is None:
             self._origin_s = now_s - packet.due_s
@@ -63,7 +62,7 @@ class RealTime:
 
 
 class ClosedLoop:
-    """As fast as the server judges. `in_flight` asks it how many of this source's frames are under way."""
+    """Sends as fast as the server analyses. `in_flight` returns how many of this source's frames are in flight."""
 
     def __init__(
         self,
@@ -79,7 +78,7 @@ class ClosedLoop:
         self._window_began_s: float | None = None
 
     async def wait(self, packet: EncodedPacket) -> None:
-        """Returns once the window that `packet` opens or belongs to may be sent."""
+        """Returns at once inside a window; otherwise once no frame is in flight, which opens the next window."""
         if self._window_began_s is None:
             self._window_began_s = packet.due_s
         elif packet.due_s - self._window_began_s >= self._window_s:

@@ -1,4 +1,4 @@
-"""A source read from an asyncio program: demuxing blocks, so it has a thread of its own."""
+"""Reads a source from an asyncio program. Demuxing blocks, so each source has a thread of its own."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TypeVar
 
 from gifcue.ingest.source import EncodedPacket, MediaSource, open_source
 
-# Packets fetched at once from a file: a hop to the thread and back costs more than demuxing a packet.
+# Packets read from a file at once: switching to the thread and back costs more than demuxing a packet.
 FILE_BATCH = 16
 
 T = TypeVar("T")
 
 
 class Reading:
-    """An open source and its packets. `source` tells of the codec and the size."""
+    """An open source and its packets. `source` has the codec and the size."""
 
     def __init__(self, source: MediaSource, executor: ThreadPoolExecutor) -> None:
         self.source = source
@@ -26,7 +26,11 @@ class Reading:
         self._iterator: Iterator[EncodedPacket] = iter(source)
 
     async def packets(self) -> AsyncIterator[EncodedPacket]:
-        """Every packet, in decoding order; a live source's as it comes. SourceError as of `MediaSource`."""
+        """Every packet, in decoding order; those of a live source as they come.
+
+        Raises:
+            SourceError: reading failed.
+        """
         size = 1 if self.source.live else FILE_BATCH
         while batch := await _in(self._executor, lambda: list(itertools.islice(self._iterator, size))):
             for packet in batch:
@@ -35,15 +39,15 @@ class Reading:
 
 @asynccontextmanager
 async def reading(where: str, loop: bool = False) -> AsyncIterator[Reading]:
-    """Opens a source as `open_source` does, and closes it."""
+    """Opens a source as `open_source` does, and closes it at the end."""
     executor = ThreadPoolExecutor(1, thread_name_prefix="gifcue-source")
     try:
         source = await _in(executor, lambda: open_source(where, loop))
         try:
             yield Reading(source, executor)
         finally:
-            # In the same thread, hence after a read that a cancelled caller left behind: never under its
-            # feet.
+            # A cancelled caller may have left a read running. The thread runs one call at a time, so the source is
+            # closed after that read. Closing it here would free it while the thread still reads.
             executor.submit(source.close)
     finally:
         executor.shutdown(wait=False)

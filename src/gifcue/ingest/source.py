@@ -1,7 +1,7 @@
-"""Files, URLs and cameras as encoded packets: what a media server would send of them.
+"""Files, URLs and cameras as encoded packets, as a media server would send them.
 
-Packets are the source's own, as the demuxer gives them, in decoding order; nothing is decoded. Only a camera
-that gives raw pictures has them encoded here, as Motion JPEG, because the wire carries encoded video alone.
+Packets are those of the source, as the demuxer returns them, in decoding order. Nothing is decoded. Only the raw
+pictures of a camera are encoded here, as Motion JPEG, because the wire carries only encoded video.
 """
 
 from __future__ import annotations
@@ -15,20 +15,19 @@ from typing import Any, Self
 import av
 import av.error
 
-from gifcue.client.exceptions import SourceError
-from gifcue.media.codecs import Codec
+from gifcue.errors import GifcueError
+from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 
-# The wire's `clock_hz` goes up to here, ticks a second.
+# The largest `clock_hz` of the wire, in ticks a second.
 MAX_CLOCK_HZ = 1_000_000_000
-RTP_CLOCK_HZ = 90_000
 
-# For streams that tell neither times nor a rate, frames a second.
+# Frames a second of streams that state neither times nor a rate.
 ASSUMED_FPS = 25
 
-# Seconds that a URL may take to answer, and then between two packets.
+# Seconds that a URL may take to answer, and between two packets.
 URL_TIMEOUT_S = 15.0
 
-# Motion JPEG of raw pictures: FFmpeg's quantiser, 2 (best) .. 31. 4 keeps the small hands.
+# FFmpeg's quantiser for raw pictures, 2 (best) to 31. At 4, hands far from the camera keep their detail.
 MJPEG_QUANTISER = 4
 
 _DEVICE_FORMATS = ("v4l2", "avfoundation", "dshow")
@@ -43,14 +42,17 @@ _CODECS = {
     "mjpeg": Codec.MJPEG,
     "png": Codec.PNG,
 }
-# A VP8, VP9 or Motion JPEG stream is whole without the container's header, and VP9's says nothing that a
-# decoder reads.
+# A VP8, VP9 or Motion JPEG stream needs no header of the container. VP9 has one, but decoders do not read it.
 _WITH_EXTRADATA = (Codec.H264, Codec.H265, Codec.AV1)
+
+
+class SourceError(GifcueError):
+    """A file, URL or device that cannot be opened, has no video to send, or cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedPacket:
-    """One access unit. `pts` counts ticks of `clock_hz`; `due_s` after the first packet it is to be sent."""
+    """One access unit. `pts` counts ticks of `clock_hz`. It is to be sent `due_s` seconds after the first packet."""
 
     payload: bytes
     pts: int
@@ -62,8 +64,10 @@ class EncodedPacket:
 def open_source(where: str, loop: bool = False) -> MediaSource:
     """Opens a file, a URL (rtsp, http, …) or a camera ("/dev/video0", "avfoundation:0", "dshow:video=…").
 
-    With `loop` it begins anew at its end, times going on. SourceError where it cannot be opened, has no
-    video, or its codec is none of the wire's.
+    With `loop` it starts again at its end, and times continue.
+
+    Raises:
+        SourceError: it cannot be opened, has no video, or the wire does not know its codec.
     """
     return MediaSource(where, loop)
 
@@ -100,7 +104,7 @@ class MediaSource:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the file, connection or camera."""
+        """Closes the file, connection or camera."""
         self._container.close()
 
     @property
@@ -115,36 +119,36 @@ class MediaSource:
 
     @property
     def extradata(self) -> bytes:
-        """The codec's own header for the join; empty where every keyframe carries it."""
+        """The codec's own header, for the join. Empty where every keyframe carries it."""
         if self._codec not in _WITH_EXTRADATA:
             return b""
         return bytes(self._stream.codec_context.extradata or b"")
 
     @property
     def width(self) -> int:
-        """Pixels."""
+        """In pixels."""
         return int(self._stream.codec_context.width)
 
     @property
     def height(self) -> int:
-        """Pixels."""
+        """In pixels."""
         return int(self._stream.codec_context.height)
 
     @property
     def fps(self) -> float:
-        """Frames a second on average, 0 where the source does not tell."""
+        """Average frames a second; 0 where the source does not state it."""
         return float(self._stream.average_rate or 0)
 
     @property
     def duration_s(self) -> float | None:
-        """Seconds, None where there is no end or none is told."""
+        """Length in seconds; None where the source has no end or does not state it."""
         if self.live or self._loop or self._container.duration is None:
             return None
         return float(self._container.duration / av.time_base)
 
     @property
     def live(self) -> bool:
-        """True where packets come as they happen, so that nobody need pace them."""
+        """True where packets come when they are due, so that they need no pacing."""
         return is_live(self._where)
 
     def __iter__(self) -> Iterator[EncodedPacket]:
@@ -152,7 +156,7 @@ class MediaSource:
         while True:
             try:
                 for packet in self._container.demux(self._stream):
-                    # The demuxer ends with an empty packet, which tells a decoder to drain: it is not video.
+                    # The demuxer ends with an empty packet, a signal for decoders. It is not video.
                     if not packet.size:
                         continue
                     yield from self._packets(packet, times)
@@ -178,14 +182,14 @@ class MediaSource:
 
 
 class _Times:
-    """Turns a stream's own times into the wire's, going on across rounds of a loop."""
+    """Converts a stream's times to the wire's. They continue across the rounds of a loop."""
 
     def __init__(self, stream: Any) -> None:
         self._frame_s = 1 / Fraction(stream.average_rate or ASSUMED_FPS)
-        self._offset_s = Fraction(0)  # where this round begins
+        self._offset_s = Fraction(0)  # start of this round
         self._first_s: Fraction | None = None
-        self._end_s = Fraction(0)  # of this round
-        self._origin_s: Fraction | None = None  # the time of the very first packet's decoding
+        self._end_s = Fraction(0)  # end of this round
+        self._origin_s: Fraction | None = None  # decoding time of the very first packet
         self._due_s = 0.0
         self.count = 0
 
@@ -200,7 +204,7 @@ class _Times:
         self._end_s = max(self._end_s, pts_s + length_s)
         if self._origin_s is None:
             self._origin_s = dts_s
-        # Sent in decoding order, never earlier than the one before, however odd the source's times are.
+        # Packets are sent in decoding order, so none is due before the previous one, whatever the source's times are.
         self._due_s = max(self._due_s, float(dts_s - self._origin_s + self._offset_s))
         clock_hz = RTP_CLOCK_HZ if base is None or base.denominator > MAX_CLOCK_HZ else base.denominator
         self.count += 1
@@ -213,7 +217,7 @@ class _Times:
         )
 
     def next_round(self) -> None:
-        """The source begins anew: its first frame comes where the last one ended."""
+        """The source starts again: its first frame follows the end of the last one."""
         if self._first_s is not None:
             self._offset_s += self._end_s - self._first_s
         self._first_s = None
@@ -221,14 +225,14 @@ class _Times:
 
 
 class _MotionJpeg:
-    """Encodes raw pictures one by one."""
+    """Encodes raw pictures, each by itself."""
 
     def __init__(self) -> None:
         self._context: Any = None
         self._shape = (0, 0)
 
     def encode(self, frame: Any) -> bytes:
-        """One JPEG picture."""
+        """The picture as JPEG."""
         shape = (frame.width, frame.height)
         if self._context is None or shape != self._shape:
             self._context = av.CodecContext.create("mjpeg", "w")
@@ -243,14 +247,14 @@ class _MotionJpeg:
 
 
 def is_live(where: str) -> bool:
-    """True for a camera or a stream that runs in its own time."""
+    """True for cameras, and for streams whose packets come when they are due."""
     if _device_of(where) is not None:
         return True
     return where.partition("://")[0].lower() in ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt")
 
 
 def _device_of(where: str) -> tuple[str, str] | None:
-    """FFmpeg's input format and the device's name, None for what is no camera."""
+    """FFmpeg's input format and the device's name; None where `where` is no camera."""
     if where.startswith("/dev/"):
         return "v4l2", where
     name, colon, device = where.partition(":")
@@ -265,7 +269,7 @@ def _open(where: str) -> Any:
         if device is not None:
             return av.open(device[1], format=device[0])
         if "://" in where:
-            # UDP loses packets of a big keyframe on the first busy router.
+            # Over UDP, a busy router loses packets of large keyframes.
             options = {"rtsp_transport": "tcp"} if where.lower().startswith("rtsp") else {}
             return av.open(where, options=options, timeout=URL_TIMEOUT_S)
         return av.open(where)
@@ -276,7 +280,7 @@ def _open(where: str) -> Any:
 
 def _video_of(container: Any, where: str) -> Any:
     for stream in container.streams.video:
-        # The cover of a song is a video stream of one picture.
+        # The cover picture of a music file is a video stream, too.
         if not stream.disposition & av.stream.Disposition.attached_pic:
             return stream
     kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"

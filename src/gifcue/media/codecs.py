@@ -1,39 +1,14 @@
-"""The codecs that gifcue decodes, and how to see in a payload that a decoder can start with it."""
+"""The bitstreams of the codecs: FFmpeg's decoders, keyframes, NAL units and extradata."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterator
 
-
-class Codec(enum.StrEnum):
-    """A codec of the wire. Names coincide with `CODEC_<NAME>` in media.proto."""
-
-    H264 = "h264"
-    H265 = "h265"
-    VP8 = "vp8"
-    VP9 = "vp9"
-    AV1 = "av1"
-    MJPEG = "mjpeg"
-    JPEG = "jpeg"
-    PNG = "png"
-
-    @property
-    def is_intra_only(self) -> bool:
-        """True where every payload stands alone, so that nothing ever waits for a keyframe."""
-        return self in _INTRA_ONLY
-
-    @property
-    def ffmpeg_name(self) -> str:
-        """The name of FFmpeg's decoder for it."""
-        return _FFMPEG_NAMES[self]
-
-
-_INTRA_ONLY = frozenset({Codec.MJPEG, Codec.JPEG, Codec.PNG})
+from gifcue.protocol.codecs import Codec
 
 # FFmpeg's own VP8 and VP9 decoders are faster than libvpx's; its AV1 decoder needs hardware, so AV1 is
 # dav1d's.
-_FFMPEG_NAMES = {
+FFMPEG_DECODERS = {
     Codec.H264: "h264",
     Codec.H265: "hevc",
     Codec.VP8: "vp8",

@@ -18,7 +18,8 @@ import av.error
 import av.logging
 
 from gifcue.errors import MediaError
-from gifcue.media.codecs import Codec, brings_parameter_sets, is_keyframe
+from gifcue.media.codecs import FFMPEG_DECODERS, brings_parameter_sets, is_keyframe
+from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 
 # Units whose time is remembered: more than any codec holds pictures back (16), and than are lost inside a
@@ -127,7 +128,7 @@ class Decoder:
                 raise fault from error
 
     def _open(self) -> Any:
-        context: Any = av.CodecContext.create(self.codec.ffmpeg_name, "r")
+        context: Any = av.CodecContext.create(FFMPEG_DECODERS[self.codec], "r")
         # One thread in the caller's own: PyAV's default takes all cores, and frame threads hang at teardown.
         context.thread_count = 1
         context.thread_type = "NONE"

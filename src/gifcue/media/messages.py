@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
-from gifcue.media.codecs import Codec
 from gifcue.media.settings import MediaSettings
+from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.workers.arena import ArenaShape
 

@@ -19,7 +19,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gifcue.errors import MediaError, Unavailable, WorkerLost
-from gifcue.media.codecs import Codec
 from gifcue.media.messages import (
     ARENA_FD,
     Close,
@@ -42,10 +41,12 @@ from gifcue.media.messages import (
     WorkerInit,
 )
 from gifcue.media.settings import MediaSettings
+from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
+from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
-from gifcue.workers.supervised import SupervisedWorker, WorkerState, WorkerStatistics
+from gifcue.workers.supervised import SupervisedWorker
 
 WORKER_TARGET = "gifcue.media.worker:main"
 
@@ -54,7 +55,7 @@ WORKER_TARGET = "gifcue.media.worker:main"
 class DecodeStatistics:
     """`units` and `bytes` are those submitted and not answered; `slots_out` wait for detectors."""
 
-    workers: tuple[WorkerStatistics, ...]
+    workers: tuple[WorkerStatus, ...]
     participants: int
     units: int
     bytes: int

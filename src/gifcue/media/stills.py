@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gifcue.errors import MediaError
-from gifcue.media.codecs import JPEG_START, PNG_START, Codec
+from gifcue.media.codecs import JPEG_START, PNG_START
 from gifcue.media.decoder import Decoder
 from gifcue.media.picture import Converter
+from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 
 _EXIF_ORIENTATION = 0x0112

@@ -18,7 +18,6 @@ import cv2
 import numpy as np
 
 from gifcue.errors import MediaError
-from gifcue.media.codecs import Codec
 from gifcue.media.decoder import Decoder
 from gifcue.media.filter import FrameFilter
 from gifcue.media.messages import (
@@ -46,6 +45,7 @@ from gifcue.media.picture import Converter
 from gifcue.media.settings import MediaSettings
 from gifcue.media.similarity import Comparer
 from gifcue.media.stills import scaled_still
+from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.workers.arena import Arena
 from gifcue.workers.channel import BlockingChannel, ChannelClosed

@@ -1,5 +1,14 @@
-"""The vocabulary of the wire: what a server and its clients say to each other, as plain dataclasses and enums.
+"""The vocabulary of the wire: what a server and its clients say to each other, as frozen dataclasses and enums.
 
-Server, client, engine and command line share these types, so that each thing has one name. No module here imports
-protobuf or gRPC except the conversions; `protos/gifcue/v1` is the source of every name.
+Server, engine, client and command line share these types. The names come from `protos/gifcue/v1`.
+
+    requests      what a media server sends: configuration, joins, frames
+    events        what a stream answers: reactions, faults, requests
+    statistics    the state of a stream and of a server
+    annotation    what was found in a still
+    accounting, codecs, geometry, models, phases, reasons, subjects
+                  what these are made of
+    wire          the conversions from and to protobuf
+
+Only `gifcue.protocol.wire` imports protobuf, and no module here imports gRPC.
 """

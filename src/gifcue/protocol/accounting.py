@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class FrameCounts:
-    """What became of the frames of a participant, a stream or a server. All figures are frames.
+    """The outcome of the frames of a participant, a stream or a server, in frames.
 
-    received = analysed + sum(skipped) + sum(dropped) + in_flight, at any moment and exactly. `skipped` and `dropped`
-    are keyed by reason (`gifcue.protocol.reasons`).
+    At every moment, received = analysed + sum(skipped) + sum(dropped) + in_flight. The keys of `skipped` are values of
+    `SkipReason`, those of `dropped` values of `DropReason` (`gifcue.protocol.reasons`).
     """
 
     received: int = 0
@@ -28,12 +28,12 @@ class FrameCounts:
 
     @property
     def is_consistent(self) -> bool:
-        """True where every received frame is accounted for. False is a defect of gifcue."""
+        """True where every received frame is accounted for. False indicates a defect of the server."""
         return self.received == self.accounted
 
     @classmethod
     def total(cls, many: Iterable[FrameCounts]) -> FrameCounts:
-        """The sum of many counts."""
+        """The sum of several counts."""
         received = analysed = in_flight = 0
         skipped: Counter[str] = Counter()
         dropped: Counter[str] = Counter()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in shares of the frame, 0..1, y downwards."""
+    """A rectangle in shares of the picture: 0 is the left or top edge, 1 the right or bottom edge."""
 
     ymin: float
     xmin: float
@@ -32,7 +32,7 @@ class Box:
         return (self.ymin + self.ymax) / 2, (self.xmin + self.xmax) / 2
 
     def iou(self, other: Box) -> float:
-        """Intersection over union, 0..1; 0 where either is empty."""
+        """Intersection over union, 0..1; 0 where either box is empty."""
         height = min(self.ymax, other.ymax) - max(self.ymin, other.ymin)
         width = min(self.xmax, other.xmax) - max(self.xmin, other.xmin)
         if height <= 0.0 or width <= 0.0:

@@ -1,61 +1,94 @@
-"""Why frames are skipped or dropped, and what a client is told of it."""
+"""Why a frame is skipped or dropped, and which fault the media server is told of."""
 
 from __future__ import annotations
 
 import enum
 
 
-class DropReason(enum.StrEnum):
-    """Why frames are lost to analysis: the keys of the books' `dropped`."""
-
-    UNKNOWN_PARTICIPANT = "unknown_participant"
-    NOT_ALLOWED = "not_allowed"
-    EMPTY_PAYLOAD = "empty_payload"
-    FRAME_TOO_LARGE = "frame_too_large"
-    RATE_LIMIT = "rate_limit"
-    SEQUENCE_GAP = "sequence_gap"
-    AWAITING_KEYFRAME = "awaiting_keyframe"
-    INVALID_DATA = "invalid_data"
-    RESOLUTION_TOO_LARGE = "resolution_too_large"
-    OVERLOAD = "overload"
-    NO_SLOT = "no_slot"
-    SUPERSEDED = "superseded"
-    DECODE_WORKER_LOST = "decode_worker_lost"
-    DETECT_WORKER_LOST = "detect_worker_lost"
-    DETECT_FAILED = "detect_failed"
-    LEFT = "left"
-    DRAINING = "draining"
-
-
 class SkipReason(enum.StrEnum):
-    """Why a decoded frame needs no analysis: the keys of the books' `skipped`."""
+    """Why a frame that arrived intact is not analysed. The keys of `FrameCounts.skipped` and of the metrics."""
 
+    # The picture shows nothing new against the picture last analysed, and inherits its result.
     SIMILAR = "similar"
+    # The picture came sooner than the analysis rate needs one.
     PACED = "paced"
+    # The access unit yields no picture by itself, such as a parameter set or a frame held back for reordering.
     NO_PICTURE = "no_picture"
 
 
-class FaultCode(enum.StrEnum):
-    """What can be wrong with one participant or one frame; `gifcue.v1.FaultCode` explains each."""
+class DropReason(enum.StrEnum):
+    """Why a frame is lost to analysis. The keys of `FrameCounts.dropped` and of the metrics."""
 
-    UNSPECIFIED = "unspecified"
+    # No participant joined under the frame's name.
     UNKNOWN_PARTICIPANT = "unknown_participant"
-    UNSUPPORTED_CODEC = "unsupported_codec"
-    INVALID_EXTRADATA = "invalid_extradata"
-    INVALID_LABEL = "invalid_label"
-    TOO_MANY_PARTICIPANTS = "too_many_participants"
-    INVALID_ARGUMENT = "invalid_argument"
+    # No label is allowed for the participant, so nothing of it is decoded.
+    NOT_ALLOWED = "not_allowed"
+    # The payload has 0 bytes.
     EMPTY_PAYLOAD = "empty_payload"
+    # The payload is larger than the limit for one frame.
     FRAME_TOO_LARGE = "frame_too_large"
-    INVALID_DATA = "invalid_data"
-    RESOLUTION_TOO_LARGE = "resolution_too_large"
+    # The participant sends more frames a second, by its own clock, than the limit allows.
+    RATE_LIMIT = "rate_limit"
+    # The sequence number does not follow the one before.
     SEQUENCE_GAP = "sequence_gap"
+    # A frame before it was lost, so nothing can be decoded before the next keyframe.
+    AWAITING_KEYFRAME = "awaiting_keyframe"
+    # The decoder refuses the bytes: they are damaged, truncated or of another codec.
+    INVALID_DATA = "invalid_data"
+    # The picture has more pixels than the limit.
+    RESOLUTION_TOO_LARGE = "resolution_too_large"
+    # More bytes of the participant wait for a decoder than the limit allows.
+    OVERLOAD = "overload"
+    # No slot of shared memory was free for the picture.
+    NO_SLOT = "no_slot"
+    # A newer picture of the same participant arrived before a detector was free.
+    SUPERSEDED = "superseded"
+    # The decode worker that held the frame died or was stuck.
+    DECODE_WORKER_LOST = "decode_worker_lost"
+    # The detector worker that held the picture died or was stuck.
+    DETECT_WORKER_LOST = "detect_worker_lost"
+    # The detector raised an error on this picture alone.
+    DETECT_FAILED = "detect_failed"
+    # The server is stopping and takes no more frames.
+    DRAINING = "draining"
+
+
+class FaultCode(enum.StrEnum):
+    """What can be wrong with one participant or one frame. The wire's names are `FAULT_CODE_<NAME>`."""
+
+    # A code that this version does not know; the fault's message still explains it.
+    UNSPECIFIED = "unspecified"
+    # A frame or an update names a participant that has not joined.
+    UNKNOWN_PARTICIPANT = "unknown_participant"
+    # The server does not decode the join's codec.
+    UNSUPPORTED_CODEC = "unsupported_codec"
+    # The join's extradata does not belong to its codec.
+    INVALID_EXTRADATA = "invalid_extradata"
+    # A label is not one of the server's reactions.
+    INVALID_LABEL = "invalid_label"
+    # The join would exceed the limit of participants on one stream.
+    TOO_MANY_PARTICIPANTS = "too_many_participants"
+    # A participant's name is empty or too long, or a field is out of its range.
+    INVALID_ARGUMENT = "invalid_argument"
+    # The payload has 0 bytes.
+    EMPTY_PAYLOAD = "empty_payload"
+    # The payload is larger than the limit for one frame.
+    FRAME_TOO_LARGE = "frame_too_large"
+    # The decoder refuses the bytes.
+    INVALID_DATA = "invalid_data"
+    # The picture has more pixels than the limit.
+    RESOLUTION_TOO_LARGE = "resolution_too_large"
+    # The sequence number does not follow the one before.
+    SEQUENCE_GAP = "sequence_gap"
+    # The participant's decode worker was lost; its replacement waits for a keyframe.
     WORKER_LOST = "worker_lost"
+    # More bytes wait for a decoder than the limit allows.
     OVERLOAD = "overload"
 
 
-# The losses that the media server should hear of. The others are either asked of it otherwise (rate_limit: SlowDown),
-# follow from one of these (awaiting_keyframe), or are the server's own choice (superseded, not_allowed ...).
+# The reasons that are reported as a fault. The others are not, for one of three reasons: the media server is told by
+# another message (RATE_LIMIT by SlowDown), the frame is a consequence of an earlier fault (AWAITING_KEYFRAME), or the
+# server chose to drop it (SUPERSEDED, NOT_ALLOWED).
 FAULT_CODES = {
     DropReason.UNKNOWN_PARTICIPANT: FaultCode.UNKNOWN_PARTICIPANT,
     DropReason.EMPTY_PAYLOAD: FaultCode.EMPTY_PAYLOAD,

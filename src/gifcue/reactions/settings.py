@@ -6,7 +6,7 @@ The reasons for the values: docs/decisions/0030-reaction-policy.md.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -20,11 +20,8 @@ from pydantic import (
 
 from gifcue.errors import ConfigError
 from gifcue.expert import EXPERT
+from gifcue.protocol.subjects import SubjectPolicy
 from gifcue.reactions.preset_values import PRESET_VALUES, PRESETS, PresetName, overlay
-
-SubjectPolicy = Literal["largest", "centre", "all"]
-
-SUBJECTS: tuple[SubjectPolicy, ...] = get_args(SubjectPolicy)
 
 
 class LabelSettings(BaseModel):
@@ -226,7 +223,7 @@ class ReactionSettings(BaseModel):
     )
     labels: dict[str, LabelSettings] = Field(default_factory=dict, description="The reactions, by label.")
     subject: SubjectPolicy = Field(
-        default="all",
+        default=SubjectPolicy.ALL,
         description="Whose reactions count where several people share a camera: the largest face's, those of the one "
         "nearest to the centre, or all.",
     )

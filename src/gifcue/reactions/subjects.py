@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gifcue.protocol.geometry import Box
-from gifcue.reactions.settings import PlacementSettings, SubjectPolicy
+from gifcue.protocol.subjects import SubjectPolicy
+from gifcue.reactions.settings import PlacementSettings
 from gifcue.reactions.tracks import Track
 
 # Added to the distance from the centre of the frame, in shares of its sides. Two faces within a twentieth of the
@@ -27,7 +28,7 @@ class SubjectChooser:
         Every hand counts while no face is in sight.
         """
         faces = [track for track in tracks if track.kind == "face"]
-        if self._policy == "all" or not faces:
+        if self._policy is SubjectPolicy.ALL or not faces:
             return {track.number for track in tracks}
         best = max(faces, key=lambda face: (self._rank(face), -face.number))
         current = next((face for face in faces if face.number == self._subject), None)
@@ -45,7 +46,7 @@ class SubjectChooser:
         self._subject = None
 
     def _rank(self, face: Track) -> float:
-        if self._policy == "largest":
+        if self._policy is SubjectPolicy.LARGEST:
             return face.box.area
         y, x = face.box.center
         return 1.0 / (CENTRE_OFFSET + abs(x - 0.5) + abs(y - 0.5))

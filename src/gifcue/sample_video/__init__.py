@@ -1,1 +1,1 @@
-"""Real encoded video made on the spot from a public-domain photograph, for the demo, the benchmarks and tests."""
+"""Video for tests, benchmarks and `gifcue demo`: a photograph in motion, and clips of every codec."""

@@ -1,4 +1,4 @@
-"""Real encoded video, for tests, benchmarks and `make demo`.
+"""Encodes and reads video clips, for tests, benchmarks and `gifcue demo`.
 
 frames = photo_frames(seconds=4, fps=15)           # gifcue.sample_video.photo
 clip = encode(frames, Codec.H264, fps=15)          # packets to send
@@ -20,10 +20,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from gifcue.media.codecs import Codec, is_keyframe, nal_length_size, parameter_sets, split_length_prefixed
+from gifcue.media.codecs import is_keyframe, nal_length_size, parameter_sets, split_length_prefixed
+from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 
 START_CODE = b"\0\0\0\1"  # Annex B
-CLOCK_HZ = 90_000  # RTP's clock of video
 
 Form = Literal["raw", "mp4"]
 
@@ -40,7 +40,7 @@ class EncodedPacket:
 
 @dataclass(frozen=True, slots=True)
 class EncodedClip:
-    """A clip as a media server would send it, packets in the order of decoding."""
+    """A clip as a media server would send it. `packets` are in decoding order."""
 
     codec: Codec
     extradata: bytes
@@ -60,12 +60,15 @@ def encode(
     form: Form = "raw",
     pixel_format: str | None = None,
 ) -> EncodedClip:
-    """Encodes RGB frames (all of one size), fast and in good quality, one access unit a packet, pts from 0.
+    """Encodes RGB frames of one size, fast and in good quality: one access unit a packet, pts from 0.
 
-    `keyframe_interval` counts frames. `b_frames` (H.264, H.265) gives packets whose order is not that of
-    their pts. `form="mp4"` gives what an mp4 file holds: H.264 and H.265 length-prefixed with an avcC or hvcC
-    record as extradata, in place of Annex B with the parameter sets in every keyframe. `pixel_format` is
-    FFmpeg's name, such as "yuv444p".
+    `keyframe_interval` counts frames. With `b_frames` (H.264, H.265) the packets are not in the order of their pts.
+    `form="mp4"` gives H.264 and H.265 as an mp4 file holds them: length-prefixed, with an avcC or hvcC record as
+    extradata. Otherwise they are Annex B with the parameter sets in every keyframe. `pixel_format` is FFmpeg's name,
+    such as "yuv444p".
+
+    Raises:
+        ValueError: there are no frames.
     """
     if form == "mp4":
         memory = io.BytesIO()
@@ -85,7 +88,7 @@ def encode(
         return _encode_stills(frames, codec, fps)
     context: Any = None
     packets: list[EncodedPacket] = []
-    time_base = Fraction(1, CLOCK_HZ)
+    time_base = Fraction(1, RTP_CLOCK_HZ)
     index = 0
     for index, frame in enumerate(frames):
         if context is None:
@@ -101,14 +104,14 @@ def encode(
 
 
 def read(source: str | Path | IO[bytes]) -> EncodedClip:
-    """The first video stream of a media file, undecoded, with its extradata."""
+    """The first video stream of a media file: its encoded packets and its extradata."""
     with av.open(_openable(source)) as container:
         stream = container.streams.video[0]
         codec = _BY_FFMPEG_NAME[stream.codec_context.name]
         packets = [
             EncodedPacket(
-                round(packet.pts * packet.time_base * CLOCK_HZ),
-                CLOCK_HZ,
+                round(packet.pts * packet.time_base * RTP_CLOCK_HZ),
+                RTP_CLOCK_HZ,
                 bool(packet.is_keyframe),
                 bytes(packet),
             )
@@ -133,10 +136,13 @@ def write(
     fps: float = 15.0,
     **options: Any,
 ) -> Path:
-    """Writes an mp4, webm or mkv, by the name's ending; frames are encoded on the way, as by `encode`.
+    """Writes an mp4, webm or mkv file, by the ending of its name. Frames are encoded as by `encode`. Returns the path.
 
-    VP8 and VP9 clips go into webm or mkv. H.264 and H.265 in an mp4 are length-prefixed with an avcC or hvcC
-    record, as in every mp4. Returns the path.
+    VP8 and VP9 clips need webm or mkv. H.264 and H.265 in an mp4 are length-prefixed with an avcC or hvcC record, as in
+    every mp4.
+
+    Raises:
+        KeyError: the name has another ending.
     """
     path = Path(path)
     container = _CONTAINERS[path.suffix.lower()]
@@ -158,7 +164,7 @@ def write_frames(
     b_frames: int = 0,
     pixel_format: str | None = None,
 ) -> None:
-    """Encodes RGB frames straight into a container of FFmpeg's name ("mp4", "webm", "matroska")."""
+    """Encodes RGB frames into a container, given by FFmpeg's name ("mp4", "webm", "matroska")."""
     with av.open(_openable(target), "w", format=container) as output:
         stream: Any = None
         for index, frame in enumerate(frames):
@@ -166,7 +172,7 @@ def write_frames(
                 stream = output.add_stream(_ENCODERS[codec], rate=Fraction(fps).limit_denominator(1001))
                 _configure(stream.codec_context, codec, fps, keyframe_interval, b_frames, pixel_format)
                 stream.height, stream.width = frame.shape[:2]
-                stream.time_base = stream.codec_context.time_base = Fraction(1, CLOCK_HZ)
+                stream.time_base = stream.codec_context.time_base = Fraction(1, RTP_CLOCK_HZ)
             for packet in stream.encode(_video_frame(frame, index, fps, stream.pix_fmt)):
                 output.mux(packet)
         if stream is None:
@@ -176,19 +182,19 @@ def write_frames(
 
 
 def reencode(path: str | Path, codec: Codec, container: str, target: str | Path | IO[bytes]) -> None:
-    """Transcodes a clip's video into another codec and container ("mp4", "webm", ...), its times kept."""
+    """Transcodes a clip's video into another codec and container ("mp4", "webm", …). Times are kept."""
     with av.open(str(path)) as source, av.open(_openable(target), "w", format=container) as output:
         origin: Any = source.streams.video[0]
         rate = origin.average_rate or Fraction(30)
         stream: Any = output.add_stream(_ENCODERS[codec], rate=rate)
         _configure(stream.codec_context, codec, float(rate), round(rate), 0, None)
         stream.width, stream.height = origin.codec_context.width, origin.codec_context.height
-        stream.time_base = stream.codec_context.time_base = Fraction(1, CLOCK_HZ)
+        stream.time_base = stream.codec_context.time_base = Fraction(1, RTP_CLOCK_HZ)
         for frame in source.decode(origin):
             time = frame.pts * frame.time_base
             picture = frame.reformat(format=stream.pix_fmt, dst_color_range=_color_range(codec))
-            picture.pts = round(time * CLOCK_HZ)
-            picture.time_base = Fraction(1, CLOCK_HZ)
+            picture.pts = round(time * RTP_CLOCK_HZ)
+            picture.time_base = Fraction(1, RTP_CLOCK_HZ)
             picture.pict_type = 0
             for packet in stream.encode(picture):
                 output.mux(packet)
@@ -228,14 +234,14 @@ _CONTAINERS = {".mp4": "mp4", ".webm": "webm", ".mkv": "matroska"}
 
 
 def _color_range(codec: Codec) -> int:
-    # swscale's numbers: 2 is full range, which JPEG always has; 1 is limited, as in all other video.
+    # swscale's numbers: 2 is full range, which JPEG always has; 1 is limited range, as in all other video.
     return 2 if codec is Codec.MJPEG else 1
 
 
 def _configure(
     context: Any, codec: Codec, fps: float, keyframe_interval: int, b_frames: int, pixel_format: str | None
 ) -> None:
-    # One thread: the same bytes on every machine.
+    # With one thread, the bytes are the same on every machine.
     context.thread_count = 1
     context.gop_size = keyframe_interval
     context.framerate = Fraction(fps).limit_denominator(1001)
@@ -272,7 +278,7 @@ def _configure(
                 "crf": "10" if codec is Codec.VP8 else "24",
             }
         case Codec.AV1:
-            # The library reads its own variable, once, for what it logs: 1 is errors only.
+            # The library reads this variable once and logs accordingly: 1 is errors only.
             os.environ.setdefault("SVT_LOG", "1")
             context.options = {
                 "preset": "11",
@@ -282,21 +288,21 @@ def _configure(
         case Codec.MJPEG:
             context.options = {"qmin": "3", "qmax": "3"}
         case Codec.JPEG | Codec.PNG:
-            raise ValueError(f"expected a codec of video, got stills of {codec}")
+            raise ValueError(f"expected a video codec, got {codec}, which is for stills")
 
 
 def _video_frame(frame: NDArray[np.uint8], index: int, fps: float, pixel_format: str) -> Any:
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
     full = pixel_format.startswith("yuvj")
     picture = picture.reformat(format=pixel_format, dst_color_range=2 if full else 1)
-    picture.pts = round(index * CLOCK_HZ / fps)
-    picture.time_base = Fraction(1, CLOCK_HZ)
+    picture.pts = round(index * RTP_CLOCK_HZ / fps)
+    picture.time_base = Fraction(1, RTP_CLOCK_HZ)
     return picture
 
 
 def _packets(codec: Codec, packets: Iterable[Any]) -> list[EncodedPacket]:
     return [
-        EncodedPacket(packet.pts, CLOCK_HZ, is_keyframe(codec, payload), payload)
+        EncodedPacket(packet.pts, RTP_CLOCK_HZ, is_keyframe(codec, payload), payload)
         for packet in packets
         if (payload := bytes(packet))
     ]
@@ -309,15 +315,17 @@ def _encode_stills(frames: Iterable[NDArray[np.uint8]], codec: Codec, fps: float
     for index, frame in enumerate(frames):
         height, width = frame.shape[:2]
         encoded = cv2.imencode(ending, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), options)[1]
-        packets.append(EncodedPacket(round(index * CLOCK_HZ / fps), CLOCK_HZ, True, encoded.tobytes()))
+        packets.append(
+            EncodedPacket(round(index * RTP_CLOCK_HZ / fps), RTP_CLOCK_HZ, True, encoded.tobytes())
+        )
     if not packets:
         raise ValueError("expected at least one frame to encode, got none")
     return EncodedClip(codec, b"", packets, width, height, fps)
 
 
 def _remux(clip: EncodedClip, path: Path, container: str) -> None:
-    # PyAV sets a stream's extradata only from another stream, so H.264 and H.265 come in as an Annex B file
-    # in memory.
+    # PyAV copies a stream's extradata only from another stream, so H.264 and H.265 are first made an Annex B file in
+    # memory.
     template: Any = None
     payloads = [packet.payload for packet in clip.packets]
     if clip.codec in (Codec.H264, Codec.H265):
@@ -332,10 +340,10 @@ def _remux(clip: EncodedClip, path: Path, container: str) -> None:
             stream = output.add_mux_stream(
                 _STREAM_NAMES[clip.codec], rate=rate, width=clip.width, height=clip.height
             )
-        stream.time_base = Fraction(1, CLOCK_HZ)
+        stream.time_base = Fraction(1, RTP_CLOCK_HZ)
         times = sorted(packet.pts for packet in clip.packets)
-        # A muxer wants dts at or below pts, rising: the presentation times in order, earlier by the largest
-        # delay.
+        # A muxer needs rising dts that are at most their pts. These are the sorted presentation times, all earlier by
+        # the largest delay between decoding and presentation.
         delay = max(time - packet.pts for time, packet in zip(times, clip.packets, strict=True))
         for time, packet, payload in zip(times, clip.packets, payloads, strict=True):
             unit = av.Packet(payload)
@@ -350,7 +358,7 @@ def _remux(clip: EncodedClip, path: Path, container: str) -> None:
 
 
 def _annex_b(clip: EncodedClip) -> list[bytes]:
-    # Start codes for lengths, and the record's parameter sets before the first unit.
+    # Replaces lengths by start codes, and puts the record's parameter sets before the first unit.
     length_size = nal_length_size(clip.codec, clip.extradata)
     if length_size == 0:
         return [packet.payload for packet in clip.packets]

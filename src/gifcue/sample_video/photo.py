@@ -1,8 +1,7 @@
-"""A real photograph in motion.
+"""A real photograph in motion, as the frames of a video.
 
-The photograph is scikit-image's `astronaut` (Eileen Collins, NASA, in the public domain), which ships inside
-scikit-image: nothing is fetched. It fills a frame of 640x360 and moves as a camera would move, with phases in
-which nothing moves.
+The photograph is scikit-image's `astronaut` (Eileen Collins, NASA, in the public domain). It is part of scikit-image,
+so nothing is downloaded. It fills the frame and moves as if a camera moved, with phases in which nothing moves.
 """
 
 from __future__ import annotations
@@ -17,18 +16,22 @@ from numpy.typing import NDArray
 
 Motion = Literal["still", "phases", "always"]
 
-# A phase of stillness and one of motion, seconds each, in `motion="phases"`.
+# Seconds of each phase without motion and with motion, in `motion="phases"`.
 STILL_S = 2.0
 MOVING_S = 2.0
 
 
 def photograph() -> NDArray[np.uint8]:
-    """The photograph, RGB, 512x512. Raises ImportError, naming what to install, without scikit-image."""
+    """The photograph, RGB, 512x512.
+
+    Raises:
+        ImportError: scikit-image is not installed; the message names what to install.
+    """
     try:
         from skimage import data
     except ImportError as error:
         raise ImportError(
-            "the test clips are made from scikit-image's astronaut photograph: install gifcue[demo]"
+            f"expected scikit-image, for its photograph of an astronaut, got: {error}. Install gifcue[demo]"
         ) from error
     return np.ascontiguousarray(data.astronaut())
 
@@ -36,10 +39,10 @@ def photograph() -> NDArray[np.uint8]:
 def photo_frames(
     seconds: float, fps: float, width: int = 640, height: int = 360, motion: Motion = "phases"
 ) -> Iterator[NDArray[np.uint8]]:
-    """Yields RGB frames `height x width x 3` of the photograph, the face always in the picture.
+    """Yields RGB frames `height x width x 3` of the photograph. The face is always visible.
 
-    `motion`: "still" never moves; "phases" stands for `STILL_S`, moves for `MOVING_S`, and so on; "always"
-    moves all the time. Motion is a smooth pan and zoom that comes back to where it began.
+    With `motion="still"` nothing moves, with "always" everything always moves, and "phases" alternates `STILL_S`
+    without and `MOVING_S` with motion. The motion is a smooth pan and zoom that returns to its start.
     """
     photo = photograph()
     for index in range(round(seconds * fps)):
@@ -47,7 +50,7 @@ def photo_frames(
 
 
 def _phase(at_s: float, motion: Motion) -> float:
-    # 0..1: how far along its path the camera is.
+    # The position of the camera along its path, 0..1.
     if motion == "still":
         return 0.0
     if motion == "always":
@@ -56,7 +59,7 @@ def _phase(at_s: float, motion: Motion) -> float:
 
 
 def _view(photo: NDArray[np.uint8], phase: float, width: int, height: int) -> NDArray[np.uint8]:
-    # The window of the photograph that is seen: the upper part, as wide as the photograph at phase 0.
+    # The visible part of the photograph: its upper part, as wide as the photograph at phase 0.
     turn = 2 * math.pi * phase
     side = photo.shape[1]
     share = 1.0 - 0.12 * (1 - math.cos(turn)) / 2

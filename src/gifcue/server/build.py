@@ -10,10 +10,11 @@ from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.delivery.sink import Cue, CueGif
 from gifcue.detect.pool import DetectorPool
 from gifcue.engine.engine import Engine
-from gifcue.engine.notices import ReactionNotice
 from gifcue.media.pool import DecodePool
+from gifcue.protocol.events import Reaction
 from gifcue.reactions.presets import ReactionPresets
 from gifcue.reactions.settings import ReactionSettings
+from gifcue.rules.chooser import ChosenGif
 from gifcue.rules.watch import BookWatcher
 from gifcue.server.config import Settings
 from gifcue.workers.arena import Arena
@@ -50,7 +51,7 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
         clock,
         lambda: secrets.token_hex(_ID_BYTES),
         settings.media,
-        lambda room_id, notice: dispatcher.submit(cue_of(room_id, notice)),
+        lambda room_id, reaction, gif: dispatcher.submit(cue_of(room_id, reaction, gif)),
     )
     decode = DecodePool(
         settings.media,
@@ -68,16 +69,14 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
     return Built(engine, arena, book, dispatcher, presets)
 
 
-def cue_of(room_id: str, notice: ReactionNotice) -> Cue:
-    """What is handed on of a reaction that started with a GIF."""
-    gif = None if notice.choice is None else notice.choice.gif
-    assert gif is not None  # the engine has seen to it
+def cue_of(room_id: str, reaction: Reaction, gif: ChosenGif) -> Cue:
+    """What is handed on of a reaction that started with `gif`."""
     return Cue(
-        reaction_id=notice.event.reaction_id,
+        reaction_id=reaction.reaction_id,
         room_id=room_id,
-        participant_id=notice.participant_id,
-        label=notice.event.label,
-        score=notice.event.score,
+        participant_id=reaction.participant_id,
+        label=reaction.label,
+        score=reaction.score,
         gif=CueGif(gif.id, gif.url, gif.title, gif.media_type, gif.video_url),
     )
 

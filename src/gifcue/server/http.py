@@ -17,16 +17,10 @@ from aiohttp import web
 from gifcue.detect.regions import flatten
 from gifcue.engine.engine import Engine
 from gifcue.errors import GifcueError
+from gifcue.protocol.statistics import ServingState
 from gifcue.server.metrics import CONTENT_TYPE
-from gifcue.server.operator import ServingState
+from gifcue.server.status_codes import status_of
 
-# gRPC's names of statuses in HTTP's numbers, as far as the core's errors use them.
-_HTTP_STATUS = {
-    "INVALID_ARGUMENT": 400,
-    "RESOURCE_EXHAUSTED": 429,
-    "UNAVAILABLE": 503,
-    "FAILED_PRECONDITION": 503,
-}
 # Room for the multipart envelope around an image of the greatest size.
 _ENVELOPE_BYTES = 64 * 1024
 
@@ -78,7 +72,7 @@ class HttpEdge:
         try:
             still = await self._engine.annotate(image)
         except GifcueError as error:
-            return _error(_HTTP_STATUS.get(error.status, 500), str(error))
+            return _error(status_of(error).http, str(error))
         found = flatten(still.regions, still.model.thresholds)
         return web.json_response(
             [

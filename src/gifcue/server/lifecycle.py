@@ -19,6 +19,7 @@ from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.delivery.sink import CueGif
 from gifcue.engine.engine import Engine
 from gifcue.errors import ConfigError
+from gifcue.protocol.statistics import ServingState
 from gifcue.rules.references import gifs_folder
 from gifcue.rules.watch import BookWatcher, lines_of
 from gifcue.server.build import build
@@ -26,7 +27,7 @@ from gifcue.server.config import Settings
 from gifcue.server.http import HttpEdge
 from gifcue.server.logs import configure_logs
 from gifcue.server.metrics import metrics_text
-from gifcue.server.operator import OperatorServicer, ServingState
+from gifcue.server.operator import OperatorServicer
 from gifcue.server.reactions import ReactionServicer
 from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc, reaction_service_pb2
 from gifcue.v1 import reaction_service_pb2_grpc as reaction_grpc

@@ -9,23 +9,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import OrderedDict
-from dataclasses import dataclass
 
-from gifcue.engine.notices import Notice, ReactionNotice
-from gifcue.engine.participant import ParticipantStatistics
+from gifcue.engine.events import EngineEvent
+from gifcue.protocol.events import Reaction, Ready
 from gifcue.protocol.phases import Phase
-from gifcue.v1 import reaction_service_pb2
+from gifcue.protocol.statistics import Statistics
 
-
-@dataclass(frozen=True, slots=True)
-class StatisticsAnswer:
-    """The answer to a request for statistics, queued among the notices so that it keeps its place."""
-
-    participants: list[ParticipantStatistics]
-
-
-# A response of the wire may be queued as it is: `StreamReady` says what only the edge knows.
-Outgoing = Notice | StatisticsAnswer | reaction_service_pb2.StreamReactionsResponse
+# Statistics are queued among the events, so that they count what was sent before them and nothing else.
+Outgoing = EngineEvent | Ready | Statistics
 
 
 # Unread HOLDING events that wait for a slow client. Further ones are dropped and counted: the progress of a hold is of
@@ -54,8 +45,8 @@ class Outbox:
         """Queues a message. After `close`, or once the stream is overrun, it is not sent."""
         if self._is_closed:
             return
-        if isinstance(item, ReactionNotice) and item.event.phase is Phase.HOLDING:
-            key: object = ("holding", item.event.reaction_id)
+        if isinstance(item, Reaction) and item.phase is Phase.HOLDING:
+            key: object = ("holding", item.reaction_id)
             if key in self._items:
                 del self._items[key]
                 del self._holding[key]

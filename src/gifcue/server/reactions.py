@@ -19,15 +19,29 @@ from gifcue.detect.regions import flatten
 from gifcue.engine.engine import Engine
 from gifcue.engine.session import Session
 from gifcue.errors import ConfigError, GifcueError
-from gifcue.server import convert
-from gifcue.server.outbox import Outbox, StatisticsAnswer
+from gifcue.protocol.annotation import AnnotatedImage, Annotation
+from gifcue.protocol.events import Limits, Ready
+from gifcue.protocol.requests import (
+    AllowedLabels,
+    EncodedFrame,
+    FrameBatch,
+    Join,
+    Leave,
+    Speaking,
+    StatisticsRequest,
+)
+from gifcue.protocol.statistics import Statistics
+from gifcue.protocol.wire.annotation import encode_image
+from gifcue.protocol.wire.requests import decode_options, decode_request
+from gifcue.protocol.wire.responses import encode_response
+from gifcue.server.outbox import Outbox
 from gifcue.server.settings import ServerSettings
+from gifcue.server.status_codes import status_of
 from gifcue.v1 import reaction_service_pb2, reaction_service_pb2_grpc
 
 log = structlog.get_logger()
 
 Request = reaction_service_pb2.StreamReactionsRequest
-Response = reaction_service_pb2.StreamReactionsResponse
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
@@ -76,22 +90,21 @@ class ReactionServicer(reaction_service_pb2_grpc.ReactionServiceServicer):
         try:
             still = await self._engine.annotate(request.image)
         except GifcueError as error:
-            await context.abort(grpc.StatusCode[error.status], str(error))
+            await context.abort(status_of(error).grpc, str(error))
         thresholds = still.model.thresholds
         if request.min_score > 0:
             thresholds = dict.fromkeys(still.model.labels, request.min_score)
         found = flatten(still.regions, thresholds)
-        return reaction_service_pb2.AnnotateImageResponse(
-            annotations=[
-                reaction_service_pb2.Annotation(
-                    label=each.label, score=each.score, box=convert.box_message(each.box)
-                )
+        image = AnnotatedImage(
+            annotations=tuple(
+                Annotation(each.label, each.score, each.box)
                 for each in sorted(found, key=lambda each: -each.score)
-            ],
-            model=convert.model_message(still.model),
+            ),
+            model=still.model,
             width=still.width,
             height=still.height,
         )
+        return encode_image(image)
 
     @property
     def holding_dropped(self) -> int:
@@ -172,7 +185,7 @@ class _Stream:
 
     async def _write(self) -> None:
         while (item := await self._outbox.get()) is not None:
-            await self._context.write(convert.response_of(item))
+            await self._context.write(encode_response(item))
 
     async def _read(self) -> None:
         try:
@@ -205,89 +218,77 @@ class _Stream:
                 return
             await asyncio.sleep(timeout_s - idle_s)
 
-    def _take(self, request: Request) -> Ending | None:
-        """Acts on one message; returns how the stream ends where the protocol is broken."""
-        kind = request.WhichOneof("message")
-        if self._session is None:
+    def _take(self, message: Request) -> Ending | None:
+        """Acts on one message; returns how the stream ends where the message breaks the protocol."""
+        kind = message.WhichOneof("message")
+        session = self._session
+        if session is None:
             if kind != "config":
-                message = f"expected `config` as the first message, got `{kind or 'an empty message'}`"
-                return Ending(grpc.StatusCode.FAILED_PRECONDITION, message)
-            return self._open(request.config)
-        if kind == "frame":
-            self._session.frame(convert.frame_of(request.frame))
-        elif kind == "frames":
-            for frame in request.frames.frames:
-                self._session.frame(convert.frame_of(frame))
-        elif kind == "participant":
-            return self._update(request.participant)
-        elif kind == "statistics":
-            self._outbox.put(StatisticsAnswer(self._session.statistics()))
-        elif kind == "config":
-            message = "expected `config` exactly once, got a second one"
-            return Ending(grpc.StatusCode.FAILED_PRECONDITION, message)
-        else:
-            message = "expected one of `participant`, `frame`, `frames`, `statistics`, got an empty message"
-            return Ending(grpc.StatusCode.INVALID_ARGUMENT, message)
+                details = f"expected `config` as the first message, got `{kind or 'an empty message'}`"
+                return Ending(grpc.StatusCode.FAILED_PRECONDITION, details)
+            return self._open(message.config)
+        if kind == "config":
+            details = "expected `config` exactly once, got a second one"
+            return Ending(grpc.StatusCode.FAILED_PRECONDITION, details)
+        match decode_request(message):
+            case EncodedFrame() as frame:
+                session.frame(frame)
+            case FrameBatch() as batch:
+                for frame in batch.frames:
+                    session.frame(frame)
+            case Join() as join:
+                session.join(join.participant_id, join.codec, join.extradata, join.allowed_labels)
+            case Speaking() as hint:
+                session.speaking(hint.participant_id, hint.speaking)
+            case AllowedLabels() as allowed:
+                session.allow(allowed.participant_id, allowed.labels)
+            case Leave() as leave:
+                session.leave(leave.participant_id)
+            case StatisticsRequest():
+                self._outbox.put(Statistics(tuple(session.statistics())))
+            case _ if kind == "participant":
+                details = "participant: expected one of `join`, `speaking`, `allowed`, `leave`, got none"
+                return Ending(grpc.StatusCode.INVALID_ARGUMENT, details)
+            case _:
+                details = (
+                    "expected one of `participant`, `frame`, `frames`, `statistics`, got an empty message"
+                )
+                return Ending(grpc.StatusCode.INVALID_ARGUMENT, details)
         return None
 
     def _open(self, config: reaction_service_pb2.StreamConfig) -> Ending | None:
-        has_speaking = config.HasField("speaking_suppresses_hands")
         try:
+            options = decode_options(config)
             self._session = self._engine.open_session(
-                room_id=config.room_id,
-                client_name=config.client_name,
-                preset=config.preset,
-                send_holding=config.send_holding,
-                send_decisions=config.send_decisions,
+                room_id=options.room_id,
+                client_name=options.client_name,
+                preset=options.preset,
+                send_holding=options.send_holding,
+                send_decisions=options.send_decisions,
                 sink=self._outbox,
-                speaking_suppresses_hands=config.speaking_suppresses_hands if has_speaking else None,
-                subject=convert.subject_of(config.subject),
+                speaking_suppresses_hands=options.speaking_suppresses_hands,
+                subject=options.subject,
             )
         except ConfigError as error:
             return Ending(grpc.StatusCode.INVALID_ARGUMENT, str(error))
-        log.info("stream opened", session=self._session.session_id, client=config.client_name)
+        log.info("stream opened", session=self._session.session_id, client=options.client_name)
         self._outbox.put(self._ready(self._session))
         return None
 
-    def _ready(self, session: Session) -> Response:
+    def _ready(self, session: Session) -> Ready:
         limits = self._engine.limits
-        return Response(
-            ready=reaction_service_pb2.StreamReady(
-                limits=reaction_service_pb2.EffectiveLimits(
-                    max_participants=limits.max_participants_per_stream,
-                    max_frame_bytes=limits.max_frame_bytes,
-                    max_pixels=self._engine.max_pixels,
-                    max_fps=limits.max_fps,
-                    max_buffered_bytes=limits.max_buffered_bytes,
-                    idle_timeout_ms=int(self._settings.idle_timeout_s * 1000),
-                ),
-                model=convert.model_message(self._engine.model),
-                reaction_labels=session.reaction_labels,
-                server_version=__version__,
-                session_id=session.session_id,
-                preset=session.preset,
-            )
+        return Ready(
+            limits=Limits(
+                max_participants=limits.max_participants_per_stream,
+                max_frame_bytes=limits.max_frame_bytes,
+                max_pixels=self._engine.max_pixels,
+                max_fps=limits.max_fps,
+                max_buffered_bytes=limits.max_buffered_bytes,
+                idle_timeout_ms=int(self._settings.idle_timeout_s * 1000),
+            ),
+            model=self._engine.model,
+            reaction_labels=session.reaction_labels,
+            server_version=__version__,
+            session_id=session.session_id,
+            preset=session.preset,
         )
-
-    def _update(self, update: reaction_service_pb2.ParticipantUpdate) -> Ending | None:
-        session = self._session
-        assert session is not None  # `_take` has seen to it
-        match update.WhichOneof("update"):
-            case "join":
-                join = update.join
-                session.join(
-                    update.participant_id,
-                    convert.codec_of(join.codec),
-                    join.extradata,
-                    list(join.allowed_labels),
-                )
-            case "speaking":
-                session.speaking(update.participant_id, update.speaking.speaking)
-            case "allowed":
-                session.allow(update.participant_id, list(update.allowed.labels))
-            case "leave":
-                session.leave(update.participant_id)
-            case _:
-                message = "participant: expected one of `join`, `speaking`, `allowed`, `leave`, got none"
-                return Ending(grpc.StatusCode.INVALID_ARGUMENT, message)
-        return None

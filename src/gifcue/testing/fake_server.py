@@ -1,9 +1,7 @@
-"""A gifcue server without video: real gRPC, scripted answers. The client's tests and the command line's stand
-on it.
+"""A gifcue server without video: real gRPC, scripted answers. See `gifcue.testing`.
 
-It keeps the protocol's books (every frame counts as analysed) and, for each participant with allowed labels,
-answers the first frame with HOLDING and STARTED of its first label and its leave, or the end of the stream,
-with ENDED.
+Its own answers are written as protobuf messages, not converted by `gifcue.protocol.wire`. Tests of the client would
+otherwise not notice a conversion that is wrong in the same way in both directions.
 """
 
 from __future__ import annotations
@@ -18,6 +16,8 @@ import grpc
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from gifcue.protocol.events import ServerEvent
+from gifcue.protocol.wire.responses import encode_response
 from gifcue.v1 import (
     media_pb2,
     operator_service_pb2,
@@ -42,7 +42,10 @@ LIMITS = reaction_service_pb2.EffectiveLimits(
 
 
 class FakeStream:
-    """One stream as the server sees it: every request that came, and a way to answer."""
+    """One stream, as the server sees it: every request so far, and answers to script.
+
+    `requests` has every message in order; `joins` the latest join by participant; `frames` every frame.
+    """
 
     def __init__(self) -> None:
         self.requests: list[StreamReactionsRequest] = []
@@ -53,26 +56,30 @@ class FakeStream:
         self._answers: asyncio.Queue[StreamReactionsResponse | _End] = asyncio.Queue()
         self._open_reactions: dict[str, reaction_service_pb2.ReactionEvent] = {}
 
+    def say(self, event: ServerEvent) -> None:
+        """Sends an event of `gifcue.client`."""
+        self._answers.put_nowait(encode_response(event))
+
     def answer(self, **message: Any) -> None:
-        """Sends one response: `answer(reaction=…)`, `answer(fault=…)`, …"""
+        """Sends a response made of protobuf messages: `answer(reaction=…)`, `answer(fault=…)`, …"""
         self._answers.put_nowait(StreamReactionsResponse(**message))
 
     def end(self, code: grpc.StatusCode = grpc.StatusCode.OK, details: str = "") -> None:
-        """Ends the call once what was answered before is sent."""
+        """Ends the call once the answers before are sent."""
         self._answers.put_nowait(_End(code, details))
 
     async def until(self, condition: Callable[[FakeStream], bool]) -> None:
-        """Waits until what came satisfies `condition`."""
+        """Waits until the stream satisfies `condition`, which is checked after every request."""
         async with self._changed:
             await self._changed.wait_for(lambda: condition(self))
 
-    def books(self, participant_id: str) -> reaction_service_pb2.FrameBooks:
-        """Every frame that came counts as analysed."""
+    def counts(self, participant_id: str) -> reaction_service_pb2.FrameBooks:
+        """The participant's frame accounting: every frame counts as analysed."""
         count = sum(frame.participant_id == participant_id for frame in self.frames)
         return reaction_service_pb2.FrameBooks(received=count, analysed=count)
 
     async def take(self, request: StreamReactionsRequest) -> None:
-        """Reads one request and answers it."""
+        """Records one request and answers it. Called by the server."""
         async with self._changed:
             self.requests.append(request)
             match request.WhichOneof("message"):
@@ -86,14 +93,14 @@ class FakeStream:
             self._changed.notify_all()
 
     def finish(self) -> None:
-        """The client half-closed: what is under way ends, then the call."""
+        """The client half-closed: ends its reactions, then the call. Called by the server."""
         for participant_id in tuple(self._open_reactions):
             self._release(participant_id, "left")
         self.half_closed.set()
         self.end()
 
     async def answers(self) -> AsyncIterator[StreamReactionsResponse | _End]:
-        """What to send, in order."""
+        """The answers to send, in order. Called by the server."""
         while True:
             yield await self._answers.get()
 
@@ -157,7 +164,7 @@ class FakeStream:
                 participants=[
                     reaction_service_pb2.ParticipantStatistics(
                         participant_id=name,
-                        books=self.books(name),
+                        books=self.counts(name),
                         reactions=1,
                         latency_p50_ms=9,
                         latency_p95_ms=12,
@@ -176,7 +183,11 @@ class _End:
 
 @dataclass
 class FakeService:
-    """What the fake server answers; change it before a call."""
+    """What the fake server answers. Change it before a call.
+
+    `refuse` is the status with which streams end at once. A `silent` server sends no Ready. `streams` has every stream
+    so far, `metadata` that of the latest one.
+    """
 
     streams: list[FakeStream] = field(default_factory=list)
     refuse: tuple[grpc.StatusCode, str] | None = None
@@ -186,7 +197,7 @@ class FakeService:
     opened: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def stream(self, number: int) -> FakeStream:
-        """The stream opened as number `number`, from 0, once it is."""
+        """The stream with this number, counted from 0. Waits until it is opened."""
         async with self.opened:
             await self.opened.wait_for(lambda: len(self.streams) > number)
         return self.streams[number]
@@ -284,7 +295,7 @@ class _Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
 
 
 class FakeServer:
-    """`async with FakeServer() as server`: listens on a free port; `server.target` says which."""
+    """Used with `async with`. Listens on `port`, or on a free one; `target` is its address."""
 
     def __init__(self, port: int = 0) -> None:
         self.service = FakeService()
@@ -293,7 +304,7 @@ class FakeServer:
 
     @property
     def target(self) -> str:
-        """What to dial."""
+        """The address to connect to."""
         return f"127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
@@ -306,7 +317,7 @@ class FakeServer:
         await self.kill()
 
     async def start(self) -> None:
-        """Listens; after `kill` on the same port again."""
+        """Starts to listen. After `kill`, on the same port again."""
         self._server = grpc.aio.server()
         reaction_service_pb2_grpc.add_ReactionServiceServicer_to_server(
             _Reactions(self.service), self._server
@@ -317,7 +328,7 @@ class FakeServer:
         await self._server.start()
 
     async def kill(self) -> None:
-        """Stops without a grace: every stream breaks."""
+        """Stops at once: every stream loses its connection."""
         if self._server is not None:
             server, self._server = self._server, None
             await server.stop(grace=None)

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class OperatorServiceStub:
-    """For whoever runs the server.
+    """For the operator of a server.
     """
 
     def __init__(self, channel):
@@ -48,18 +48,18 @@ class OperatorServiceStub:
 
 
 class OperatorServiceServicer:
-    """For whoever runs the server.
+    """For the operator of a server.
     """
 
     def GetStatus(self, request, context):
-        """What the server does now. Cheap; safe to poll once a second.
+        """The state of the server. Cheap enough to poll once a second.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetMetrics(self, request, context):
-        """The same figures that the HTTP port serves at /metrics, in Prometheus' text format.
+        """The metrics that the HTTP port serves at /metrics, in Prometheus' text format.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,7 +87,7 @@ def add_OperatorServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperatorService:
-    """For whoever runs the server.
+    """For the operator of a server.
     """
 
     @staticmethod

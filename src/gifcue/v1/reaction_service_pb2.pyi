@@ -36,8 +36,8 @@ class _SubjectPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Subject
     """Everybody's."""
 
 class SubjectPolicy(_SubjectPolicy, metaclass=_SubjectPolicyEnumTypeWrapper):
-    """Whose reactions count where several people share a camera. A hand goes with the face nearest to it; with no face in
-    sight, every hand counts.
+    """Whose reactions count where several people share a camera. A hand belongs to the face nearest to it. Where no face is
+    visible, every hand counts.
     """
 
 SUBJECT_POLICY_UNSPECIFIED: SubjectPolicy.ValueType  # 0
@@ -59,15 +59,15 @@ class _PhaseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Phase.ValueType
     PHASE_UNSPECIFIED: _Phase.ValueType  # 0
     """Never sent."""
     PHASE_HOLDING: _Phase.ValueType  # 1
-    """The pose is held but not yet long enough; `progress` tells how far. Sent only if `StreamConfig.send_holding`, and
-    dropped first when the client reads slowly. A hold that breaks off ends with PHASE_CANCELLED.
+    """The pose is held, but not yet long enough; see `progress`. Sent only if `StreamConfig.send_holding`, and dropped
+    first when the client reads slowly. A hold that does not become a reaction ends with PHASE_CANCELLED.
     """
     PHASE_STARTED: _Phase.ValueType  # 2
-    """The reaction is meant: show the GIF. Never dropped."""
+    """The pose was held long enough: show the GIF. Never dropped."""
     PHASE_ENDED: _Phase.ValueType  # 3
     """The pose is over. Never dropped; follows every PHASE_STARTED."""
     PHASE_CANCELLED: _Phase.ValueType  # 4
-    """A hold broke off before it became a reaction. Sent only if `StreamConfig.send_holding`."""
+    """A hold ended before it became a reaction. Sent only if `StreamConfig.send_holding`."""
 
 class Phase(_Phase, metaclass=_PhaseEnumTypeWrapper):
     """How far a reaction has come."""
@@ -75,15 +75,15 @@ class Phase(_Phase, metaclass=_PhaseEnumTypeWrapper):
 PHASE_UNSPECIFIED: Phase.ValueType  # 0
 """Never sent."""
 PHASE_HOLDING: Phase.ValueType  # 1
-"""The pose is held but not yet long enough; `progress` tells how far. Sent only if `StreamConfig.send_holding`, and
-dropped first when the client reads slowly. A hold that breaks off ends with PHASE_CANCELLED.
+"""The pose is held, but not yet long enough; see `progress`. Sent only if `StreamConfig.send_holding`, and dropped
+first when the client reads slowly. A hold that does not become a reaction ends with PHASE_CANCELLED.
 """
 PHASE_STARTED: Phase.ValueType  # 2
-"""The reaction is meant: show the GIF. Never dropped."""
+"""The pose was held long enough: show the GIF. Never dropped."""
 PHASE_ENDED: Phase.ValueType  # 3
 """The pose is over. Never dropped; follows every PHASE_STARTED."""
 PHASE_CANCELLED: Phase.ValueType  # 4
-"""A hold broke off before it became a reaction. Sent only if `StreamConfig.send_holding`."""
+"""A hold ended before it became a reaction. Sent only if `StreamConfig.send_holding`."""
 Global___Phase: _TypeAlias = Phase  # noqa: Y015
 
 class _FaultCode:
@@ -95,31 +95,31 @@ class _FaultCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FaultCode.V
     FAULT_CODE_UNSPECIFIED: _FaultCode.ValueType  # 0
     """Never sent."""
     FAULT_CODE_UNKNOWN_PARTICIPANT: _FaultCode.ValueType  # 1
-    """A frame or an update names nobody who joined."""
+    """A frame or an update names a participant that has not joined."""
     FAULT_CODE_UNSUPPORTED_CODEC: _FaultCode.ValueType  # 2
-    """The join's codec is none that the server decodes."""
+    """The server does not decode the join's codec."""
     FAULT_CODE_INVALID_EXTRADATA: _FaultCode.ValueType  # 3
-    """The join's extradata is not the codec's."""
+    """The join's extradata does not belong to its codec."""
     FAULT_CODE_INVALID_LABEL: _FaultCode.ValueType  # 4
-    """A label is none of the reactions."""
+    """A label is not one of the server's reactions."""
     FAULT_CODE_TOO_MANY_PARTICIPANTS: _FaultCode.ValueType  # 5
-    """One participant more than the limit."""
+    """The join would exceed the limit of participants."""
     FAULT_CODE_INVALID_ARGUMENT: _FaultCode.ValueType  # 6
     """A participant's name is empty or too long, or a field is out of its range."""
     FAULT_CODE_EMPTY_PAYLOAD: _FaultCode.ValueType  # 7
-    """A frame without bytes."""
+    """The payload has 0 bytes."""
     FAULT_CODE_FRAME_TOO_LARGE: _FaultCode.ValueType  # 8
-    """A payload over the limit."""
+    """The payload is larger than the limit."""
     FAULT_CODE_INVALID_DATA: _FaultCode.ValueType  # 9
-    """The decoder refuses the bytes: damaged, truncated, or of another codec."""
+    """The decoder refuses the bytes: they are damaged, truncated or of another codec."""
     FAULT_CODE_RESOLUTION_TOO_LARGE: _FaultCode.ValueType  # 10
     """The picture has more pixels than the limit."""
     FAULT_CODE_SEQUENCE_GAP: _FaultCode.ValueType  # 11
-    """A sequence number is missing, or came before."""
+    """The sequence number does not follow the one before."""
     FAULT_CODE_WORKER_LOST: _FaultCode.ValueType  # 12
-    """The decode worker that held this participant was lost; a new one waits for a keyframe."""
+    """The participant's decode worker was lost; its replacement waits for a keyframe."""
     FAULT_CODE_OVERLOAD: _FaultCode.ValueType  # 13
-    """More bytes wait than the limit allows; everything up to the next keyframe is dropped."""
+    """More bytes wait for a decoder than the limit allows; frames are dropped up to the next keyframe."""
 
 class FaultCode(_FaultCode, metaclass=_FaultCodeEnumTypeWrapper):
     """What can be wrong with one participant or one frame."""
@@ -127,36 +127,36 @@ class FaultCode(_FaultCode, metaclass=_FaultCodeEnumTypeWrapper):
 FAULT_CODE_UNSPECIFIED: FaultCode.ValueType  # 0
 """Never sent."""
 FAULT_CODE_UNKNOWN_PARTICIPANT: FaultCode.ValueType  # 1
-"""A frame or an update names nobody who joined."""
+"""A frame or an update names a participant that has not joined."""
 FAULT_CODE_UNSUPPORTED_CODEC: FaultCode.ValueType  # 2
-"""The join's codec is none that the server decodes."""
+"""The server does not decode the join's codec."""
 FAULT_CODE_INVALID_EXTRADATA: FaultCode.ValueType  # 3
-"""The join's extradata is not the codec's."""
+"""The join's extradata does not belong to its codec."""
 FAULT_CODE_INVALID_LABEL: FaultCode.ValueType  # 4
-"""A label is none of the reactions."""
+"""A label is not one of the server's reactions."""
 FAULT_CODE_TOO_MANY_PARTICIPANTS: FaultCode.ValueType  # 5
-"""One participant more than the limit."""
+"""The join would exceed the limit of participants."""
 FAULT_CODE_INVALID_ARGUMENT: FaultCode.ValueType  # 6
 """A participant's name is empty or too long, or a field is out of its range."""
 FAULT_CODE_EMPTY_PAYLOAD: FaultCode.ValueType  # 7
-"""A frame without bytes."""
+"""The payload has 0 bytes."""
 FAULT_CODE_FRAME_TOO_LARGE: FaultCode.ValueType  # 8
-"""A payload over the limit."""
+"""The payload is larger than the limit."""
 FAULT_CODE_INVALID_DATA: FaultCode.ValueType  # 9
-"""The decoder refuses the bytes: damaged, truncated, or of another codec."""
+"""The decoder refuses the bytes: they are damaged, truncated or of another codec."""
 FAULT_CODE_RESOLUTION_TOO_LARGE: FaultCode.ValueType  # 10
 """The picture has more pixels than the limit."""
 FAULT_CODE_SEQUENCE_GAP: FaultCode.ValueType  # 11
-"""A sequence number is missing, or came before."""
+"""The sequence number does not follow the one before."""
 FAULT_CODE_WORKER_LOST: FaultCode.ValueType  # 12
-"""The decode worker that held this participant was lost; a new one waits for a keyframe."""
+"""The participant's decode worker was lost; its replacement waits for a keyframe."""
 FAULT_CODE_OVERLOAD: FaultCode.ValueType  # 13
-"""More bytes wait than the limit allows; everything up to the next keyframe is dropped."""
+"""More bytes wait for a decoder than the limit allows; frames are dropped up to the next keyframe."""
 Global___FaultCode: _TypeAlias = FaultCode  # noqa: Y015
 
 @_typing.final
 class StreamReactionsRequest(_message.Message):
-    """From the media server."""
+    """What a media server sends."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -167,11 +167,11 @@ class StreamReactionsRequest(_message.Message):
     FRAMES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def config(self) -> Global___StreamConfig:
-        """First on every stream, and only once."""
+        """The first message of every stream, sent only once."""
 
     @_builtins.property
     def participant(self) -> Global___ParticipantUpdate:
-        """A participant comes, changes, or goes."""
+        """A participant joins, changes or leaves."""
 
     @_builtins.property
     def frame(self) -> _media_pb2.Frame:
@@ -183,8 +183,8 @@ class StreamReactionsRequest(_message.Message):
 
     @_builtins.property
     def frames(self) -> Global___Frames:
-        """Several encoded access units at once: what a media server with many participants gathers in a few milliseconds
-        costs both sides less as one message than as many.
+        """Several encoded access units. A media server with many participants can collect their frames for a few
+        milliseconds: one message costs both sides less than many.
         """
 
     def __init__(
@@ -208,15 +208,17 @@ Global___StreamReactionsRequest: _TypeAlias = StreamReactionsRequest  # noqa: Y0
 
 @_typing.final
 class Frames(_message.Message):
-    """Access units of any participants of the stream, in the order in which they were sent. Each is treated as if it had
-    come alone: a fault of one costs the others nothing.
+    """Access units of any participants of the stream, in the order in which they were sent. Each is treated as if it were a
+    message of its own: a fault of one does not affect the others.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FRAMES_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def frames(self) -> _containers.RepeatedCompositeFieldContainer[_media_pb2.Frame]: ...
+    def frames(self) -> _containers.RepeatedCompositeFieldContainer[_media_pb2.Frame]:
+        """The access units."""
+
     def __init__(
         self,
         *,
@@ -232,7 +234,7 @@ Global___Frames: _TypeAlias = Frames  # noqa: Y015
 
 @_typing.final
 class StreamConfig(_message.Message):
-    """What holds for the whole stream. Set by the media server."""
+    """The configuration of a whole stream. Set by the media server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -244,26 +246,26 @@ class StreamConfig(_message.Message):
     SPEAKING_SUPPRESSES_HANDS_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
-    """The room: cooldowns and overrides of the rule book that name a room go by it. 0..128 bytes; empty is a room of
-    its own. Never logged.
+    """The room. Cooldowns and overrides of the rule book apply by room. 0..128 bytes; a stream without a name is a room
+    of its own. Never logged.
     """
     client_name: _builtins.str
-    """Who calls, for the operator's eyes: a product and its version. 0..128 bytes."""
+    """The product that calls, and its version. It is logged for the operator. 0..128 bytes."""
     preset: _builtins.str
     """The reaction policy's preset, "careful", "normal" or "playful"; empty takes the server's own."""
     send_holding: _builtins.bool
-    """True to be told of reactions in the making (PHASE_HOLDING), for a ring that fills."""
+    """True to receive PHASE_HOLDING, so that a client can show the progress of a pose that is held."""
     send_decisions: _builtins.bool
-    """True to be told of every frame that was decided upon (`decision`), to measure latency from outside. Costs a message
-    a frame analysed.
+    """True to receive a `decision` for every frame analysed, to measure latency from outside. Costs one message for each
+    of them.
     """
     speaking_suppresses_hands: _builtins.bool
-    """True: no hand gesture of a participant begins while it speaks (`SpeakingHint`), and one in the making breaks off.
-    False: speaking changes nothing. Unset takes what the server has for the preset.
+    """True: no hand gesture of a participant starts while it speaks (`SpeakingHint`), and one that is held is cancelled.
+    False: speaking changes nothing. Unset: the server's value for the preset.
     """
     subject: Global___SubjectPolicy.ValueType
-    """Whose reactions count where several people share a camera. SUBJECT_POLICY_UNSPECIFIED takes what the server has for
-    the preset; a number that is none of these ends the stream with INVALID_ARGUMENT.
+    """Whose reactions count where several people share a camera. SUBJECT_POLICY_UNSPECIFIED takes the server's value for
+    the preset; an unknown number ends the stream with INVALID_ARGUMENT.
     """
     def __init__(
         self,
@@ -288,7 +290,7 @@ Global___StreamConfig: _TypeAlias = StreamConfig  # noqa: Y015
 
 @_typing.final
 class ParticipantUpdate(_message.Message):
-    """A participant comes, changes, or goes. Set by the media server."""
+    """A participant joins, changes or leaves. Set by the media server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -301,18 +303,18 @@ class ParticipantUpdate(_message.Message):
     """Any name that is unique on this stream, 1..128 bytes. Never logged."""
     @_builtins.property
     def join(self) -> Global___Join:
-        """The participant's video starts. A second join under the same name replaces the first. One that is refused does
-        not, but labels that it does not name are no longer allowed.
+        """The participant's video starts. A second join under the same name replaces the first. A join that is refused does
+        not replace it, but labels that it does not list are no longer allowed.
         """
 
     @_builtins.property
     def speaking(self) -> Global___SpeakingHint:
-        """The participant started or stopped speaking; hand gestures may be held back meanwhile."""
+        """The participant started or stopped speaking. See `StreamConfig.speaking_suppresses_hands`."""
 
     @_builtins.property
     def allowed(self) -> Global___AllowedLabels:
-        """The labels allowed have changed; a reaction under way of a label that is no longer allowed ends, even where the
-        update is faulty.
+        """The allowed labels have changed. A reaction whose label is no longer allowed ends, even where the update is
+        faulty.
         """
 
     @_builtins.property
@@ -340,7 +342,7 @@ Global___ParticipantUpdate: _TypeAlias = ParticipantUpdate  # noqa: Y015
 
 @_typing.final
 class Join(_message.Message):
-    """How a participant's video comes. Set by the media server."""
+    """How a participant's video is encoded, and what it may cause. Set by the media server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -350,11 +352,11 @@ class Join(_message.Message):
     codec: _media_pb2.Codec.ValueType
     """The codec of every payload until the next join."""
     extradata: _builtins.bytes
-    """The codec's own header (an avcC or hvcC record, say); empty where every keyframe carries it. 0..65536 bytes."""
+    """The codec's own header, such as an avcC or hvcC record. Empty where every keyframe carries it. 0..65536 bytes."""
     @_builtins.property
     def allowed_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The reactions that this participant agreed to, out of `StreamReady.reaction_labels`. With none, its frames are
-        counted (dropped, reason "not_allowed") and never decoded.
+        dropped with the reason "not_allowed" and never decoded.
         """
 
     def __init__(
@@ -374,7 +376,7 @@ Global___Join: _TypeAlias = Join  # noqa: Y015
 
 @_typing.final
 class SpeakingHint(_message.Message):
-    """Set by the media server."""
+    """Whether a participant speaks. Set by the media server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -396,15 +398,15 @@ Global___SpeakingHint: _TypeAlias = SpeakingHint  # noqa: Y015
 
 @_typing.final
 class AllowedLabels(_message.Message):
-    """Set by the media server."""
+    """The labels that a participant agrees to. Set by the media server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     LABELS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Takes the place of `Join.allowed_labels`. Where one is none of `StreamReady.reaction_labels`, nothing is added and
-        FAULT_CODE_INVALID_LABEL follows; what is not named here is taken back all the same.
+        """Replaces `Join.allowed_labels`. Where one of them is not in `StreamReady.reaction_labels`, no label is added and
+        FAULT_CODE_INVALID_LABEL follows. Labels that are not listed are no longer allowed in either case.
         """
 
     def __init__(
@@ -422,7 +424,7 @@ Global___AllowedLabels: _TypeAlias = AllowedLabels  # noqa: Y015
 
 @_typing.final
 class Leave(_message.Message):
-    """Set by the media server."""
+    """The participant's video ends. Set by the media server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -439,7 +441,7 @@ Global___Leave: _TypeAlias = Leave  # noqa: Y015
 
 @_typing.final
 class StatisticsRequest(_message.Message):
-    """Set by the media server."""
+    """Asks for the stream's statistics. Set by the media server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -456,7 +458,7 @@ Global___StatisticsRequest: _TypeAlias = StatisticsRequest  # noqa: Y015
 
 @_typing.final
 class StreamReactionsResponse(_message.Message):
-    """From gifcue."""
+    """What a gifcue server answers."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -468,11 +470,11 @@ class StreamReactionsResponse(_message.Message):
     DECISION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ready(self) -> Global___StreamReady:
-        """First on every stream, once the server has taken its configuration."""
+        """The first message of every stream, sent once the server has accepted the configuration."""
 
     @_builtins.property
     def reaction(self) -> Global___ReactionEvent:
-        """Somebody reacts."""
+        """One step of a participant's reaction."""
 
     @_builtins.property
     def control(self) -> Global___StreamControl:
@@ -488,7 +490,7 @@ class StreamReactionsResponse(_message.Message):
 
     @_builtins.property
     def decision(self) -> Global___FrameDecision:
-        """A detector judged a frame. Sent only if `StreamConfig.send_decisions`."""
+        """A frame was analysed. Sent only if `StreamConfig.send_decisions`."""
 
     def __init__(
         self,
@@ -512,7 +514,7 @@ Global___StreamReactionsResponse: _TypeAlias = StreamReactionsResponse  # noqa: 
 
 @_typing.final
 class StreamReady(_message.Message):
-    """Set by the server."""
+    """The server accepted the stream's configuration. Set by the server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -525,20 +527,20 @@ class StreamReady(_message.Message):
     server_version: _builtins.str
     """The server's version."""
     session_id: _builtins.str
-    """Names this stream in the server's logs. Random."""
+    """The random name of this stream in the server's logs."""
     preset: _builtins.str
-    """The policy's preset in force."""
+    """The preset in force."""
     @_builtins.property
     def limits(self) -> Global___EffectiveLimits:
-        """What the server holds this stream to."""
+        """The limits of this stream."""
 
     @_builtins.property
     def model(self) -> _media_pb2.ModelInfo:
-        """The model that judges it."""
+        """The model that analyses it."""
 
     @_builtins.property
     def reaction_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The labels that can become reactions, the ones to choose `allowed_labels` from."""
+        """The labels that can become reactions. `allowed_labels` are chosen from them."""
 
     def __init__(
         self,
@@ -560,7 +562,7 @@ Global___StreamReady: _TypeAlias = StreamReady  # noqa: Y015
 
 @_typing.final
 class EffectiveLimits(_message.Message):
-    """What the server holds a stream to. Set by the server."""
+    """The limits of a stream. Set by the server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -571,15 +573,15 @@ class EffectiveLimits(_message.Message):
     MAX_BUFFERED_BYTES_FIELD_NUMBER: _builtins.int
     IDLE_TIMEOUT_MS_FIELD_NUMBER: _builtins.int
     max_participants: _builtins.int
-    """Participants on one stream."""
+    """The most participants on one stream."""
     max_frame_bytes: _builtins.int
-    """Bytes of one payload."""
+    """The most bytes of one payload."""
     max_pixels: _builtins.int
-    """Pixels of one picture, width times height."""
+    """The most pixels of one picture, width times height."""
     max_fps: _builtins.int
-    """Frames a second of one participant, measured over its own pts."""
+    """The most frames a second of one participant, by its own pts."""
     max_buffered_bytes: _builtins.int
-    """Bytes of one participant that wait for a decoder before its video is dropped up to the next keyframe."""
+    """The most bytes of one participant that wait for a decoder. Beyond it, frames are dropped up to the next keyframe."""
     idle_timeout_ms: _builtins.int
     """Milliseconds without any message after which the stream ends with DEADLINE_EXCEEDED. 0: never."""
     def __init__(
@@ -602,7 +604,7 @@ Global___EffectiveLimits: _TypeAlias = EffectiveLimits  # noqa: Y015
 
 @_typing.final
 class ReactionEvent(_message.Message):
-    """Somebody reacts. Set by the server."""
+    """One step of a participant's reaction. Set by the server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -622,20 +624,20 @@ class ReactionEvent(_message.Message):
     GIF_REASON_FIELD_NUMBER: _builtins.int
     END_REASON_FIELD_NUMBER: _builtins.int
     participant_id: _builtins.str
-    """Who."""
+    """The participant that reacts."""
     reaction_id: _builtins.str
-    """The same from the first HOLDING to ENDED. Random."""
+    """The random name of the reaction, the same from the first HOLDING to ENDED."""
     phase: Global___Phase.ValueType
-    """How far it has come."""
+    """How far the reaction has come."""
     label: _builtins.str
-    """Which reaction, one of `StreamReady.reaction_labels`."""
+    """The reaction, one of `StreamReady.reaction_labels`."""
     progress: _builtins.float
-    """HOLDING: the share of the dwell that has passed, 0..1. Otherwise 1."""
+    """HOLDING: the share of the time to hold the pose that has passed, 0..1. Otherwise 1."""
     score: _builtins.float
     """The detector's calibrated score, averaged over the hold, 0..1."""
     pts: _builtins.int
-    """The deciding frame's pts, in ticks of `clock_hz`. Where no frame decided (a leave, a label no longer allowed), the
-    last frame's that was decided upon; so for `sequence`.
+    """The deciding frame's pts, in ticks of `clock_hz`. Where no frame decided, because the participant left or a label
+    is no longer allowed, it is that of the last frame decided upon; `sequence` likewise.
     """
     clock_hz: _builtins.int
     """The clock of `pts`, in ticks a second."""
@@ -648,14 +650,14 @@ class ReactionEvent(_message.Message):
     gif_reason: _builtins.str
     """STARTED only: why the rules chose this GIF, or none."""
     end_reason: _builtins.str
-    """ENDED and CANCELLED only: why, such as "released", "left", "not_allowed"."""
+    """ENDED and CANCELLED only: the reason, such as "released", "left" or "not_allowed"."""
     @_builtins.property
     def box(self) -> _media_pb2.BoundingBox:
-        """Where the hand or face was on the deciding frame."""
+        """The hand or face on the deciding frame."""
 
     @_builtins.property
     def gif(self) -> Global___Gif:
-        """STARTED only: the GIF that the rules chose. Unset where they chose none; `gif_reason` tells why."""
+        """STARTED only: the GIF that the rules chose. Unset where they chose none; see `gif_reason`."""
 
     def __init__(
         self,
@@ -686,7 +688,7 @@ Global___ReactionEvent: _TypeAlias = ReactionEvent  # noqa: Y015
 
 @_typing.final
 class FrameDecision(_message.Message):
-    """A detector judged a frame, whether or not a reaction came of it. Set by the server."""
+    """A frame was analysed, whether or not it led to a reaction. Set by the server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -696,7 +698,7 @@ class FrameDecision(_message.Message):
     CLOCK_HZ_FIELD_NUMBER: _builtins.int
     LATENCY_MS_FIELD_NUMBER: _builtins.int
     participant_id: _builtins.str
-    """Whose frame."""
+    """The frame's participant."""
     sequence: _builtins.int
     """Its sequence number."""
     pts: _builtins.int
@@ -704,7 +706,7 @@ class FrameDecision(_message.Message):
     clock_hz: _builtins.int
     """The clock of `pts`, in ticks a second."""
     latency_ms: _builtins.float
-    """Milliseconds from its arrival at the server to this decision."""
+    """Milliseconds from the frame's arrival at the server to this decision."""
     def __init__(
         self,
         *,
@@ -724,7 +726,7 @@ Global___FrameDecision: _TypeAlias = FrameDecision  # noqa: Y015
 
 @_typing.final
 class Gif(_message.Message):
-    """A picture to show. Set by the server, out of its rule book."""
+    """A GIF to show. Set by the server, from its rule book."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -736,13 +738,13 @@ class Gif(_message.Message):
     gif_id: _builtins.str
     """Its name in the rule book."""
     url: _builtins.str
-    """Where to fetch it: absolute, or a path on the server's HTTP port ("/gifs/…")."""
+    """The address: absolute, or a path on the server's HTTP port ("/gifs/…")."""
     title: _builtins.str
-    """What it shows, for people who cannot see it."""
+    """A description for people who cannot see it."""
     media_type: _builtins.str
     """The media type, such as "image/gif"."""
     priority: _builtins.int
-    """The priority of the rule, higher is more important."""
+    """The priority of the rule that chose it; higher is more important."""
     def __init__(
         self,
         *,
@@ -800,16 +802,16 @@ Global___StreamControl: _TypeAlias = StreamControl  # noqa: Y015
 
 @_typing.final
 class KeyframeRequest(_message.Message):
-    """Nothing of this participant can be decoded before its next keyframe. At most one a second and participant."""
+    """Nothing of this participant can be decoded before its next keyframe. Sent at most once a second for each participant."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PARTICIPANT_ID_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     participant_id: _builtins.str
-    """Whose encoder is meant."""
+    """The participant whose encoder is asked."""
     reason: _builtins.str
-    """Why, a reason as in `FrameBooks.dropped` or "joined_mid_stream"."""
+    """The reason: one of `FrameBooks.dropped`, or "joined_mid_stream"."""
     def __init__(
         self,
         *,
@@ -834,11 +836,11 @@ class SlowDown(_message.Message):
     MAX_FPS_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     participant_id: _builtins.str
-    """Whose video is meant; empty means every participant of the stream."""
+    """The participant that is asked; empty means every participant of the stream."""
     max_fps: _builtins.float
-    """Frames a second that would be taken."""
+    """The frames a second that the server would accept."""
     reason: _builtins.str
-    """Why."""
+    """The reason."""
     def __init__(
         self,
         *,
@@ -856,8 +858,8 @@ Global___SlowDown: _TypeAlias = SlowDown  # noqa: Y015
 
 @_typing.final
 class Drain(_message.Message):
-    """The server stops. Frames sent from now on are counted as dropped; what is in flight is finished, then the stream
-    ends with OK.
+    """The server stops. Frames sent from now on are dropped. Those in flight are finished, and the stream then ends with
+    OK.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -887,7 +889,7 @@ class StreamStatistics(_message.Message):
     PARTICIPANTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def participants(self) -> _containers.RepeatedCompositeFieldContainer[Global___ParticipantStatistics]:
-        """One entry a participant, those that left included."""
+        """One entry for each participant, including those that have left."""
 
     def __init__(
         self,
@@ -904,7 +906,7 @@ Global___StreamStatistics: _TypeAlias = StreamStatistics  # noqa: Y015
 
 @_typing.final
 class ParticipantStatistics(_message.Message):
-    """Set by the server."""
+    """The statistics of one participant. Set by the server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -914,16 +916,16 @@ class ParticipantStatistics(_message.Message):
     LATENCY_P50_MS_FIELD_NUMBER: _builtins.int
     LATENCY_P95_MS_FIELD_NUMBER: _builtins.int
     participant_id: _builtins.str
-    """Who."""
+    """The participant."""
     reactions: _builtins.int
     """Reactions that STARTED."""
     latency_p50_ms: _builtins.float
-    """Milliseconds from a frame's arrival to the decision on it, over the last frames analysed: the median,"""
+    """Milliseconds from a frame's arrival to the decision on it, over the last frames analysed: the median."""
     latency_p95_ms: _builtins.float
-    """and the 95th percentile."""
+    """The same: the 95th percentile."""
     @_builtins.property
     def books(self) -> Global___FrameBooks:
-        """What became of its frames."""
+        """The outcome of its frames."""
 
     def __init__(
         self,
@@ -944,7 +946,9 @@ Global___ParticipantStatistics: _TypeAlias = ParticipantStatistics  # noqa: Y015
 
 @_typing.final
 class FrameBooks(_message.Message):
-    """What became of every frame. Always exact: received = analysed + sum(skipped) + sum(dropped) + in_flight."""
+    """Frame accounting: the outcome of every frame. At every moment,
+    received = analysed + sum(skipped) + sum(dropped) + in_flight.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -996,13 +1000,13 @@ class FrameBooks(_message.Message):
     received: _builtins.int
     """Frames that arrived."""
     analysed: _builtins.int
-    """Frames that a detector judged."""
+    """Frames that a detector analysed."""
     in_flight: _builtins.int
-    """Frames on their way now."""
+    """Frames that have no outcome yet."""
     @_builtins.property
     def skipped(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Frames decoded and not judged since nothing new was needed, by reason: "similar" (to the frame last analysed),
-        "paced" (sooner than the analysis rate wants one), "no_picture" (a unit that shows nothing by itself).
+        """Frames that needed no analysis, by reason: "similar" (to the frame last analysed), "paced" (sooner than the
+        analysis rate needs one), "no_picture" (the access unit yields no picture by itself).
         """
 
     @_builtins.property
@@ -1028,8 +1032,8 @@ Global___FrameBooks: _TypeAlias = FrameBooks  # noqa: Y015
 
 @_typing.final
 class ParticipantFault(_message.Message):
-    """Something is wrong with one participant or one frame; the stream and everybody else go on. At most one a second,
-    participant and code; `count` tells how many it stands for. Set by the server.
+    """Something is wrong with one participant or one frame; the stream and all others go on. Sent at most once a second for
+    each participant and code; `count` is the number of faults since. Set by the server.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1040,15 +1044,15 @@ class ParticipantFault(_message.Message):
     SEQUENCE_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
     participant_id: _builtins.str
-    """Whose, as the media server named them."""
+    """The participant, as the media server named it."""
     code: Global___FaultCode.ValueType
     """What is wrong."""
     message: _builtins.str
     """What was expected and what came."""
     sequence: _builtins.int
-    """The frame's sequence number, where it is one frame's fault."""
+    """The frame's sequence number, where one frame caused it."""
     count: _builtins.int
-    """How many such faults since the last one reported, 1 or more."""
+    """The number of such faults since the last one reported, 1 or more."""
     def __init__(
         self,
         *,
@@ -1077,7 +1081,7 @@ class AnnotateImageRequest(_message.Message):
     image: _builtins.bytes
     """A JPEG or PNG, 1 byte to the server's frame limit."""
     min_score: _builtins.float
-    """Leave out what scores less, 0..1; 0 takes the server's own thresholds."""
+    """Omits labels that score less, 0..1; 0 takes the server's own thresholds."""
     def __init__(
         self,
         *,
@@ -1108,7 +1112,7 @@ class AnnotateImageResponse(_message.Message):
     """The picture's height in pixels."""
     @_builtins.property
     def annotations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Annotation]:
-        """What was found, best first."""
+        """The labels found, highest score first."""
 
     @_builtins.property
     def model(self) -> _media_pb2.ModelInfo:
@@ -1132,7 +1136,7 @@ Global___AnnotateImageResponse: _TypeAlias = AnnotateImageResponse  # noqa: Y015
 
 @_typing.final
 class Annotation(_message.Message):
-    """One thing found in a still. Set by the server."""
+    """One label found in a still. Set by the server."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1145,7 +1149,7 @@ class Annotation(_message.Message):
     """Calibrated score, 0..1."""
     @_builtins.property
     def box(self) -> _media_pb2.BoundingBox:
-        """Where."""
+        """The face or hand."""
 
     def __init__(
         self,

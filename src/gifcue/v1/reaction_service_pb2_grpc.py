@@ -52,18 +52,18 @@ class ReactionServiceServicer:
     """
 
     def StreamReactions(self, request_iterator, context):
-        """One stream carries any number of participants of one room. The first message is `config`, exactly once; a stream
-        that breaks this ends with FAILED_PRECONDITION. What is wrong with one participant or one frame is answered in
-        band, by a `fault`, and hurts no other participant.
+        """One stream carries any number of participants of one room. The first message must be `config`, and no other may be;
+        otherwise the stream ends with FAILED_PRECONDITION. What is wrong with one participant or one frame is answered on
+        the stream, by a `fault`, and does not affect other participants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AnnotateImage(self, request, context):
-        """One still picture, JPEG or PNG. INVALID_ARGUMENT where it is neither, or too large (RESOURCE_EXHAUSTED where it is
-        so large that gRPC itself refuses the message); UNAVAILABLE while no detector is ready or too many stills wait
-        (worth a retry).
+        """Analyses one still picture, JPEG or PNG. Ends with INVALID_ARGUMENT where it is neither, or too large; with
+        RESOURCE_EXHAUSTED where gRPC itself refuses a message of that size; and with UNAVAILABLE, which is worth a retry,
+        while no detector is ready or too many stills wait.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import enum
 import os
 import pickle
 import signal
@@ -20,10 +19,10 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from gifcue.errors import WorkerLost, WorkerStartError
+from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.channel import AsyncChannel
 from gifcue.workers.framing import Kind
 from gifcue.workers.process import Process
@@ -34,28 +33,6 @@ Clock = Callable[[], float]
 
 # How long a child that has closed its channel may take to exit.
 _EXIT_GRACE_S = 1.0
-
-
-class WorkerState(enum.StrEnum):
-    """What a worker is doing, in the words of the status RPC."""
-
-    STARTING = "starting"
-    READY = "ready"
-    RESTARTING = "restarting"
-    FAILED = "failed"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerStatistics:
-    """`pid` is 0 while there is no process; `last_failure` is empty if there was none."""
-
-    name: str
-    state: WorkerState
-    pid: int
-    restarts: int
-    last_failure: str
-    buffered_bytes: int
 
 
 class SupervisedWorker:
@@ -162,10 +139,8 @@ class SupervisedWorker:
         self._finish("")
         await asyncio.shield(self._task)
 
-    def statistics(self) -> WorkerStatistics:
-        return WorkerStatistics(
-            self.name, self._state, self._pid, self._restarts, self._last_failure, self.buffered_bytes
-        )
+    def statistics(self) -> WorkerStatus:
+        return WorkerStatus(self.name, self._state, self._pid, self._restarts, self._last_failure)
 
     async def _run(self) -> None:
         try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from typer.testing import CliRunner, Result
 
-from gifcue.testing.fake_server import FakeServer
+from gifcue.testing import FakeServer
 from gifcue_lab.cli.app import app
 
 Lab = Callable[..., Result]

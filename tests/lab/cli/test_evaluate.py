@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gifcue.detect.detector import Frame, ModelInfo
+from gifcue.detect.detector import Frame, ServedModel
 from gifcue.detect.regions import Region
 from gifcue.protocol.geometry import Box
 from gifcue_lab.cli.evaluate import app
@@ -26,7 +26,7 @@ FACE = LabelledObject("face", 320, 180, 640, 540)
 class OneFace:
     """Finds the same smiling face in every frame, and remembers the sizes that it saw."""
 
-    info = ModelInfo("one-face", "3", "test", tuple(THRESHOLDS), THRESHOLDS, 64, 64)
+    info = ServedModel("one-face", "3", "test", tuple(THRESHOLDS), THRESHOLDS, 64, 64)
 
     def __init__(self) -> None:
         self.seen: list[tuple[int, ...]] = []

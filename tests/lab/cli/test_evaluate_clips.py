@@ -13,7 +13,7 @@ import pytest
 import structlog
 
 from gifcue.sample_video.clips import write
-from gifcue.testing.fake_server import FakeServer
+from gifcue.testing import FakeServer
 from gifcue_lab.cli import evaluate_clips
 from tests.support.colour_detector import GREEN, GREY, RED, TARGET, colour_frames
 from tests.support.deliveries import SECRET

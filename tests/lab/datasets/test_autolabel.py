@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gifcue.detect.detector import Frame, ModelInfo
+from gifcue.detect.detector import Frame, ServedModel
 from gifcue.detect.regions import Region
 from gifcue.protocol.geometry import Box
 from gifcue_lab.datasets.annotation import LabelledObject
@@ -18,7 +18,7 @@ BOX = Box(0.1, 0.25, 0.5, 0.75)
 class OneFace:
     """Finds a smiling face in every picture, and a doubtful hand that is below its threshold."""
 
-    info = ModelInfo("test", "1", "test", tuple(THRESHOLDS), THRESHOLDS, 64, 64)
+    info = ServedModel("test", "1", "test", tuple(THRESHOLDS), THRESHOLDS, 64, 64)
 
     def warm(self) -> None: ...
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import precision_recall_curve
 
-from gifcue_lab.evaluation.matching import MASKED, MISS, Counts, Floats, Judged, iou_matrix, match
+from gifcue.gestures.counts import Counts
+from gifcue_lab.evaluation.matching import MASKED, MISS, Floats, Judged, iou_matrix, match
 
 
 def boxes(*edges: tuple[float, float, float, float]) -> Floats:

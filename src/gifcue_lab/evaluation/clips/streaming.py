@@ -157,7 +157,7 @@ async def _times(path: Path) -> tuple[float, float | None]:
 def _books(clip: Clip, summary: Summary) -> FrameCounts:
     if summary.statistics is None:
         raise Unavailable(f"{clip.name}: expected the server's books at the end, got none")
-    told: FrameCounts = summary.statistics.participant(PARTICIPANT).books
+    told: FrameCounts = summary.statistics.participant(PARTICIPANT).frames
     return FrameCounts(told.received, told.analysed, dict(told.skipped), dict(told.dropped), told.in_flight)
 
 

@@ -8,12 +8,12 @@ import grpc
 import pytest
 
 from gifcue.client import ReactionClient
-from gifcue.client.exceptions import SourceError
 from gifcue.errors import Unavailable
+from gifcue.ingest.source import SourceError
 from gifcue.protocol.phases import Phase
 from gifcue.sample_video.clips import write
 from gifcue.sample_video.photo import photo_frames
-from gifcue.testing.fake_server import FakeServer
+from gifcue.testing import FakeServer
 from gifcue_lab.evaluation.clips.streaming import run_clips
 from gifcue_lab.evaluation.clips.truth import Clip
 

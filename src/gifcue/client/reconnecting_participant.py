@@ -1,13 +1,13 @@
-"""One participant's video on a stream that outlives its connections."""
+"""One participant's video on a stream that reconnects."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 
 from gifcue.client.exceptions import ClientError
-from gifcue.client.participant import RTP_CLOCK_HZ, KeyframeCallback, Participant
+from gifcue.client.participant import KeyframeCallback, Participant
 from gifcue.client.stream import ReactionStream
-from gifcue.media.codecs import Codec
+from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.events import KeyframeRequested
 
 # The reason of a keyframe request that this side makes, not the server.
@@ -15,7 +15,7 @@ RECONNECTED = "reconnected"
 
 
 class ReconnectingParticipant:
-    """Made by `ReconnectingStream.join`; the surface of `Participant`, but `send` may leave a frame out."""
+    """Made by `ReconnectingStream.join`. It has the methods of `Participant`, but `send` may leave a frame out."""
 
     def __init__(
         self,
@@ -25,7 +25,7 @@ class ReconnectingParticipant:
         allowed_labels: Iterable[str],
         on_keyframe_request: KeyframeCallback | None,
         on_leave: Callable[[ReconnectingParticipant], None],
-        ended: Callable[[], BaseException | None],
+        end_error: Callable[[], BaseException | None],
     ) -> None:
         self._id = participant_id
         self._codec = codec
@@ -34,20 +34,20 @@ class ReconnectingParticipant:
         self._speaking = False
         self._on_keyframe_request = on_keyframe_request
         self._on_leave = on_leave
-        self._ended = ended
-        self._inner: Participant | None = None
+        self._end_error = end_error
+        self._inner: Participant | None = None  # None without a connection
         self._awaits_keyframe = False
         self._sent = 0
         self._not_sent = 0
 
     @property
     def id(self) -> str:
-        """The name it joined under."""
+        """The name under which it joined."""
         return self._id
 
     @property
     def codec(self) -> Codec:
-        """The codec it joined with."""
+        """The codec with which it joined."""
         return self._codec
 
     @property
@@ -57,12 +57,12 @@ class ReconnectingParticipant:
 
     @property
     def not_sent(self) -> int:
-        """Frames left out: without a connection, or before the keyframe after one."""
+        """Frames left out because there was no connection, or no keyframe yet after a new one."""
         return self._not_sent
 
     @property
     def keyframe_wanted(self) -> bool:
-        """True while nothing but a keyframe helps."""
+        """True while nothing but a keyframe can be used."""
         return self._awaits_keyframe or (self._inner is not None and self._inner.keyframe_wanted)
 
     async def send(
@@ -72,23 +72,23 @@ class ReconnectingParticipant:
         clock_hz: int = RTP_CLOCK_HZ,
         keyframe: bool = False,
     ) -> int | None:
-        """As `Participant.send`; None where the frame was left out. Raises once the stream is over."""
+        """As `Participant.send`, but returns None where the frame was left out. Raises once the stream is over."""
         inner = self._inner
         if inner is not None and (keyframe or not self._awaits_keyframe):
             try:
                 sequence = await inner.send(payload, pts, clock_hz, keyframe)
             except ClientError:
-                pass  # the connection has just gone
+                pass  # the connection was lost; below, the frame is counted as left out
             else:
                 self._sent += 1
                 if keyframe:
                     self._awaits_keyframe = False
                 return sequence
-        error = self._ended()
+        error = self._end_error()
         if error is not None:
             raise error
         self._not_sent += 1
-        # An inter frame is missing now, so what follows it is worth nothing, on whatever connection.
+        # The frames that follow build on the one left out, so no connection can use them before a keyframe.
         self._awaits_keyframe = True
         return None
 
@@ -98,44 +98,47 @@ class ReconnectingParticipant:
             self._inner.mark_lost(frames)
 
     async def set_speaking(self, speaking: bool) -> None:
-        """As `Participant.set_speaking`; remembered for the next connection."""
+        """As `Participant.set_speaking`; repeated on every new connection."""
         self._speaking = speaking
-        await self._tell(lambda inner: inner.set_speaking(speaking))
+        await self._update(lambda inner: inner.set_speaking(speaking))
 
     async def set_allowed(self, labels: Iterable[str]) -> None:
-        """As `Participant.set_allowed`; remembered for the next connection."""
+        """As `Participant.set_allowed`; repeated on every new connection."""
         self._allowed = allowed = tuple(labels)
-        await self._tell(lambda inner: inner.set_allowed(allowed))
+        await self._update(lambda inner: inner.set_allowed(allowed))
 
     async def leave(self) -> None:
         """As `Participant.leave`."""
         self._on_leave(self)
-        await self._tell(lambda inner: inner.leave())
+        await self._update(lambda inner: inner.leave())
         self._inner = None
 
-    async def _tell(self, what: Callable[[Participant], Awaitable[None]]) -> None:
+    async def _update(self, update: Callable[[Participant], Awaitable[None]]) -> None:
         if self._inner is None:
             return
         try:
-            await what(self._inner)
+            await update(self._inner)
         except ClientError:
-            return  # the connection has just gone; the next one is told by the join
+            return  # the connection was lost; the join on the next one carries the update
+
+    # Called by the stream
 
     async def attach(self, stream: ReactionStream) -> None:
-        """Joins on a new connection. Called by the stream."""
+        """Joins on a new connection."""
         inner = await stream.join(
             self._id, self._codec, self._extradata, self._allowed, self._on_keyframe_request
         )
         if self._speaking:
             await inner.set_speaking(True)
+        # Last, so that no frame is sent before the updates.
         self._inner = inner
 
     def detach(self) -> None:
-        """The connection is gone. Called by the stream."""
+        """The connection is gone."""
         self._inner = None
 
     def resume(self) -> KeyframeRequested:
-        """A new connection has it: nothing before a keyframe. Called by the stream."""
+        """It is attached to a new connection: asks the caller for a keyframe, without which nothing is sent."""
         self._awaits_keyframe = True
         request = KeyframeRequested(self._id, RECONNECTED)
         if self._on_keyframe_request is not None:

@@ -1,0 +1,97 @@
+"""What a stream and a server report about themselves, as frozen dataclasses."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.models import Model
+
+
+@dataclass(frozen=True, slots=True)
+class ParticipantStatistics:
+    """One participant's frame accounting. A latency runs from a frame's arrival to the decision on it."""
+
+    participant_id: str
+    frames: FrameCounts
+    reactions: int
+    latency_p50_ms: float
+    latency_p95_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """The frame accounting of one stream, including participants that have left."""
+
+    participants: tuple[ParticipantStatistics, ...] = ()
+
+    @property
+    def total(self) -> FrameCounts:
+        """The sum over all participants."""
+        return FrameCounts.total(each.frames for each in self.participants)
+
+    def participant(self, participant_id: str) -> ParticipantStatistics:
+        """One participant's statistics.
+
+        Raises:
+            KeyError: there is no such participant; the message names those that there are.
+        """
+        for each in self.participants:
+            if each.participant_id == participant_id:
+                return each
+        names = ", ".join(repr(each.participant_id) for each in self.participants) or "nobody"
+        raise KeyError(f"expected one of {names}, got {participant_id!r}")
+
+
+class ServingState(enum.StrEnum):
+    """The state of a server as a whole. The wire's names are `SERVING_STATE_<NAME>`."""
+
+    UNSPECIFIED = "unspecified"  # a state that this version does not know
+    STARTING = "starting"  # workers start and load the model
+    SERVING = "serving"  # frames can be analysed
+    NOT_SERVING = "not_serving"  # workers failed too often to be restarted
+    DRAINING = "draining"  # the server stops once the frames in flight are finished
+
+
+class WorkerState(enum.StrEnum):
+    """The state of a worker process, as it is written on the wire."""
+
+    STARTING = "starting"
+    READY = "ready"
+    RESTARTING = "restarting"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStatus:
+    """One worker process of the server.
+
+    `state` is a `WorkerState`, or the word of a newer server that this version does not know. `pid` is 0 while there is
+    no process. `last_failure` is why it was last restarted, empty if it never was.
+    """
+
+    name: str
+    state: str
+    pid: int
+    restarts: int
+    last_failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """The state of a server. `gifcue.v1.GetStatusResponse` explains each field."""
+
+    server_version: str
+    model: Model | None
+    uptime_s: float
+    state: ServingState
+    streams: int
+    participants: int
+    frames: FrameCounts
+    reactions: Mapping[str, int]
+    workers: tuple[WorkerStatus, ...]
+    latency_p50_ms: float
+    latency_p95_ms: float

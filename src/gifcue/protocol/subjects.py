@@ -1,0 +1,13 @@
+"""Whose reactions count."""
+
+from __future__ import annotations
+
+import enum
+
+
+class SubjectPolicy(enum.StrEnum):
+    """Whose reactions count where several people share a camera. The wire's names are `SUBJECT_POLICY_<NAME>`."""
+
+    LARGEST = "largest"  # the largest face's
+    CENTRE = "centre"  # those of the face nearest to the centre of the picture
+    ALL = "all"  # everybody's

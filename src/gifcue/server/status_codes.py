@@ -1,0 +1,42 @@
+"""The statuses with which gRPC and HTTP answer an error of the core."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+
+from gifcue.errors import (
+    ConfigError,
+    GifcueError,
+    MediaError,
+    ModelError,
+    Unavailable,
+    WorkerError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The status of an answer, for either protocol."""
+
+    grpc: grpc.StatusCode
+    http: int
+
+
+INTERNAL = Status(grpc.StatusCode.INTERNAL, 500)
+
+# A subclass has its parent's status unless it stands here itself.
+STATUSES: dict[type[GifcueError], Status] = {
+    GifcueError: INTERNAL,
+    ConfigError: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
+    MediaError: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
+    ModelError: Status(grpc.StatusCode.FAILED_PRECONDITION, 503),
+    Unavailable: Status(grpc.StatusCode.UNAVAILABLE, 503),
+    WorkerError: Status(grpc.StatusCode.UNAVAILABLE, 503),
+}
+
+
+def status_of(error: GifcueError) -> Status:
+    """The status for an error: that of its class, or of the nearest parent in the table."""
+    return next((STATUSES[kind] for kind in type(error).__mro__ if kind in STATUSES), INTERNAL)

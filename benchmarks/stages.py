@@ -21,10 +21,11 @@ from gifcue.detect.pool import DetectResult, ResultKind
 from gifcue.detect.regions import Region
 from gifcue.detect.scheduler import Scheduler, WaitingFrame
 from gifcue.detect.worker import Batch, Judged, SlotPicture
-from gifcue.engine.notices import DecisionNotice, Notice
+from gifcue.engine.events import EngineEvent
 from gifcue.engine.session import Session
 from gifcue.media.codecs import Codec
 from gifcue.media.messages import Picture, Skipped, Submit, Unit
+from gifcue.protocol.events import FrameDecided
 from gifcue.protocol.reasons import SkipReason
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.sample_video.photo import photo_frames
@@ -44,7 +45,7 @@ Row = dict[str, Any]
 class _Sink:
     """A stream that nobody reads."""
 
-    def put(self, notice: Notice) -> None:
+    def put(self, event: EngineEvent) -> None:
         pass
 
 
@@ -94,10 +95,10 @@ def _wire_costs(footage: Footage) -> dict[str, float]:
         for number, packet in enumerate(footage.clip.packets)
     ]
     each = itertools.cycle(messages)
-    notice = DecisionNotice(NAME, 1, 3000, 90_000, 25.0)
+    decision = FrameDecided(NAME, 1, 3000, 90_000, 25.0)
     return {
         "request": _ms(lambda: convert.frame_of(request.FromString(next(each)).frame)),
-        "response": _ms(lambda: response(notice).SerializeToString()),
+        "response": _ms(lambda: response(decision).SerializeToString()),
     }
 
 

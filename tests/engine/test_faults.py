@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from gifcue.engine.notices import FaultCode, FaultReporter
+from gifcue.engine.faults import FaultReporter
+from gifcue.protocol.reasons import FaultCode
 
 
 def test_faults_within_an_interval_are_counted_into_the_next_report() -> None:
     reporter = FaultReporter(1.0)
     counts = []
     for now_s in (0.0, 0.2, 0.4, 1.1, 1.2, 2.5):
-        notice = reporter.report("alice", FaultCode.INVALID_DATA, "damaged", sequence=1, now_s=now_s)
-        counts.append(notice.count if notice else None)
+        fault = reporter.report("alice", FaultCode.INVALID_DATA, "damaged", sequence=1, now_s=now_s)
+        counts.append(fault.count if fault else None)
     assert counts == [1, None, None, 3, None, 2]
 
 

@@ -18,8 +18,8 @@ from gifcue.detect.pool import DetectorPool, DetectResult, ResultKind
 from gifcue.detect.regions import Region
 from gifcue.detect.worker import InlinePicture, SlotPicture
 from gifcue.engine.accounting import Ticket
+from gifcue.engine.events import Sink
 from gifcue.engine.latency import LatencyRecorder, LatencyStatistics
-from gifcue.engine.notices import ReactionNotice, Sink
 from gifcue.engine.pace import AnalysisPace
 from gifcue.engine.participant import EncodedFrame, Participant
 from gifcue.engine.session import Session, SessionSettings
@@ -29,11 +29,12 @@ from gifcue.media.messages import Dropped, Outcome, Picture, Skipped, Unit
 from gifcue.media.pool import DecodePool
 from gifcue.media.settings import MediaSettings
 from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.events import Reaction
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import DropReason
 from gifcue.reactions.events import PolicyEvent
 from gifcue.reactions.settings import ReactionSettings, SubjectPolicy
-from gifcue.rules.chooser import Choice, Chooser
+from gifcue.rules.chooser import Choice, Chooser, ChosenGif
 from gifcue.workers.supervised import WorkerStatistics
 
 _LOSSES = {
@@ -77,12 +78,12 @@ class Engine:
         clock: Callable[[], float],
         ids: Callable[[], str],
         media: MediaSettings,
-        deliver: Callable[[str, ReactionNotice], None] | None = None,
+        deliver: Callable[[str, Reaction, ChosenGif], None] | None = None,
     ) -> None:
         """`policies` gives the name and the settings of a preset, the server's own for an empty name, and raises
         ConfigError for one it does not know; `chooser` gives the chooser of the rule book in force; `ids` gives random
         names for sessions and reactions; `deliver` gets the room's name, empty for none, and every reaction that
-        started with a GIF, and must neither wait nor raise."""
+        started with a GIF, with that GIF, and must neither wait nor raise."""
         self.limits = limits
         self.max_pixels = media.max_pixels
         self._pace = AnalysisPace(media)
@@ -227,10 +228,10 @@ class Engine:
         """The GIF for a reaction that started."""
         return self._chooser().choose(event.label, event.score, room_id, participant_id, self._clock())
 
-    def deliver(self, room_id: str, notice: ReactionNotice) -> None:
-        """Hands a reaction that started on, if a GIF was chosen and somebody wants it."""
-        if self._deliver is not None and notice.choice is not None and notice.choice.gif is not None:
-            self._deliver(room_id, notice)
+    def deliver(self, room_id: str, reaction: Reaction, gif: ChosenGif) -> None:
+        """Hands on a reaction that started with a GIF, if somebody wants it."""
+        if self._deliver is not None:
+            self._deliver(room_id, reaction, gif)
 
     def count_event(self, event: PolicyEvent) -> None:
         if event.phase is Phase.STARTED:

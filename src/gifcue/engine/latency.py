@@ -24,14 +24,29 @@ class LatencyStatistics:
     p95_ms: float
 
 
+class RecentLatencies:
+    """The last `RECENT` latencies of one participant, in milliseconds."""
+
+    def __init__(self) -> None:
+        self._recent: deque[float] = deque(maxlen=RECENT)
+
+    def record(self, latency_ms: float) -> None:
+        self._recent.append(latency_ms)
+
+    def percentiles_ms(self) -> tuple[float, float]:
+        """p50 and p95 by nearest rank; 0 while there are no latencies."""
+        ordered = sorted(self._recent)
+        return _rank(ordered, 0.50), _rank(ordered, 0.95)
+
+
 class LatencyRecorder:
-    """Collects latencies in milliseconds."""
+    """Collects the latencies of the whole server in milliseconds: a histogram over all, percentiles over the last."""
 
     def __init__(self) -> None:
         self._counts = [0] * len(BUCKETS_MS)
         self._count = 0
         self._sum_ms = 0.0
-        self._recent: deque[float] = deque(maxlen=RECENT)
+        self._recent = RecentLatencies()
 
     def record(self, latency_ms: float) -> None:
         index = bisect.bisect_left(BUCKETS_MS, latency_ms)
@@ -39,17 +54,15 @@ class LatencyRecorder:
             self._counts[index] += 1
         self._count += 1
         self._sum_ms += latency_ms
-        self._recent.append(latency_ms)
+        self._recent.record(latency_ms)
 
     def statistics(self) -> LatencyStatistics:
-        """The percentiles are over the last `RECENT` decisions, by nearest rank; 0 while there are none."""
+        """The figures as they stand; the percentiles are over the last `RECENT` decisions."""
         cumulative: list[int] = []
         for count in self._counts:
             cumulative.append(count + (cumulative[-1] if cumulative else 0))
-        ordered = sorted(self._recent)
-        return LatencyStatistics(
-            self._count, self._sum_ms, tuple(cumulative), _rank(ordered, 0.50), _rank(ordered, 0.95)
-        )
+        p50_ms, p95_ms = self._recent.percentiles_ms()
+        return LatencyStatistics(self._count, self._sum_ms, tuple(cumulative), p50_ms, p95_ms)
 
 
 def _rank(ordered: list[float], share: float) -> float:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from gifcue.detect.regions import Region
 from gifcue.engine.accounting import FrameAccounting, Ticket
 from gifcue.engine.gate import KeyframeGate, RateGate
-from gifcue.engine.latency import LatencyRecorder, LatencyStatistics
+from gifcue.engine.latency import RecentLatencies
 from gifcue.engine.settings import LimitSettings
 from gifcue.media.codecs import Codec, is_keyframe
-from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.events import ParticipantStatistics
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.reactions.events import PolicyEvent
@@ -48,16 +48,6 @@ class Decided:
     events: list[PolicyEvent]
 
 
-@dataclass(frozen=True, slots=True)
-class ParticipantStatistics:
-    """A participant's figures."""
-
-    participant_id: str
-    books: FrameCounts
-    reactions: int
-    latency: LatencyStatistics
-
-
 class Participant:
     """Owned by one session. `key` is the number it has with the worker pools, never used again."""
 
@@ -81,7 +71,7 @@ class Participant:
         self._limits = limits
         self._clock = clock
         self._rate = RateGate(limits.max_fps)
-        self._latency = LatencyRecorder()
+        self._latency = RecentLatencies()
         self._next_token = 0
         self._reactions = 0
         self._last_keyframe_request_s = -float("inf")
@@ -219,7 +209,7 @@ class Participant:
     def statistics(self) -> ParticipantStatistics:
         """The participant's figures as they stand."""
         return ParticipantStatistics(
-            self.participant_id, self.ledger.statistics(), self._reactions, self._latency.statistics()
+            self.participant_id, self.ledger.statistics(), self._reactions, *self._latency.percentiles_ms()
         )
 
     def _take_heir(self) -> tuple[Ticket, float] | None:

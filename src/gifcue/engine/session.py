@@ -10,23 +10,26 @@ from typing import TYPE_CHECKING
 
 from gifcue.detect.regions import Region
 from gifcue.engine.accounting import FrameAccounting, Ticket
-from gifcue.engine.notices import (
-    DecisionNotice,
-    DrainNotice,
-    FaultReporter,
-    KeyframeNotice,
-    ReactionNotice,
-    Sink,
-    SlowDownNotice,
-)
-from gifcue.engine.participant import Decided, EncodedFrame, Participant, ParticipantStatistics, Refusal
+from gifcue.engine.events import Sink
+from gifcue.engine.faults import FaultReporter
+from gifcue.engine.participant import Decided, EncodedFrame, Participant, Refusal
 from gifcue.media.codecs import Codec, extradata_fault
 from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.events import (
+    Draining,
+    FrameDecided,
+    Gif,
+    KeyframeRequested,
+    ParticipantStatistics,
+    Reaction,
+    SlowDown,
+)
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import FAULT_CODES, DropReason, FaultCode, SkipReason
 from gifcue.reactions.events import PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.reactions.settings import ReactionSettings
+from gifcue.rules.chooser import Choice
 
 if TYPE_CHECKING:
     from gifcue.engine.engine import Engine
@@ -185,7 +188,7 @@ class Session:
         """Takes no more frames, and says so."""
         if not self._is_draining:
             self._is_draining = True
-            self._sink.put(DrainNotice(deadline_ms))
+            self._sink.put(Draining(deadline_ms))
 
     def finish(self, reason: str) -> None:
         """Everybody leaves. The session stays attached until the frames in flight have ended."""
@@ -204,7 +207,7 @@ class Session:
             ticket = decided[0].ticket
             latency_ms = participant.latency_ms(ticket)
             self._sink.put(
-                DecisionNotice(
+                FrameDecided(
                     participant.participant_id, ticket.sequence, ticket.pts, ticket.clock_hz, latency_ms
                 )
             )
@@ -298,11 +301,11 @@ class Session:
         last_s = self._slow_down_s.get(participant.participant_id, -float("inf"))
         if now_s - last_s >= self._limits.keyframe_request_interval_s:
             self._slow_down_s[participant.participant_id] = now_s
-            self._sink.put(SlowDownNotice(participant.participant_id, SLOW_DOWN_FPS, reason.value))
+            self._sink.put(SlowDown(participant.participant_id, SLOW_DOWN_FPS, reason.value))
 
     def _ask_keyframe(self, participant: Participant, reason: str) -> None:
         if participant.wants_keyframe_now():
-            self._sink.put(KeyframeNotice(participant.participant_id, reason))
+            self._sink.put(KeyframeRequested(participant.participant_id, reason))
 
     def _fault(self, participant_id: str, kind: FaultCode, message: str, sequence: int = 0) -> None:
         notice = self._faults.report(participant_id, kind, message, sequence=sequence, now_s=self._clock())
@@ -331,18 +334,26 @@ class Session:
                 # A room without a name is a room of its own.
                 room_id = self._settings.room_id or self.session_id
                 choice = self._engine.choose(event, room_id, participant.participant_id)
-            notice = ReactionNotice(
-                participant.participant_id,
-                event,
-                frame.sequence,
-                frame.pts,
-                frame.clock_hz,
-                participant.latency_ms(ticket) if ticket else 0.0,
-                self._engine.model.version,
-                choice,
+            reaction = Reaction(
+                participant_id=participant.participant_id,
+                reaction_id=event.reaction_id,
+                phase=event.phase,
+                label=event.label,
+                progress=event.progress,
+                score=event.score,
+                box=event.box,
+                pts=frame.pts,
+                clock_hz=frame.clock_hz,
+                sequence=frame.sequence,
+                latency_ms=participant.latency_ms(ticket) if ticket else 0.0,
+                model_version=self._engine.model.version,
+                gif=_gif_of(choice),
+                gif_reason="" if choice is None else choice.reason,
+                end_reason=event.reason,
             )
-            self._sink.put(notice)
-            self._engine.deliver(self._settings.room_id, notice)
+            self._sink.put(reaction)
+            if choice is not None and choice.gif is not None:
+                self._engine.deliver(self._settings.room_id, reaction, choice.gif)
 
     def _ended(self, participant: Participant) -> None:
         """A frame's way has ended."""
@@ -363,3 +374,11 @@ class Session:
         self._slow_down_s.pop(participant.participant_id, None)
         while len(self._left) > self._limits.left_participants_kept:
             self._forgotten = [FrameCounts.total([*self._forgotten, self._left.popleft().books])]
+
+
+def _gif_of(choice: Choice | None) -> Gif | None:
+    """The GIF that a stream is shown; None where the rules chose none."""
+    if choice is None or choice.gif is None:
+        return None
+    gif = choice.gif
+    return Gif(gif.id, gif.url, gif.title, gif.media_type, choice.priority)

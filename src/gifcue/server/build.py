@@ -10,9 +10,10 @@ from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.delivery.sink import Cue
 from gifcue.detect.pool import DetectorPool
 from gifcue.engine.engine import Engine
-from gifcue.engine.notices import ReactionNotice
 from gifcue.media.pool import DecodePool
+from gifcue.protocol.events import Reaction
 from gifcue.reactions.settings import ReactionSettings
+from gifcue.rules.chooser import ChosenGif
 from gifcue.rules.watch import BookWatcher
 from gifcue.server.config import Settings
 from gifcue.workers.arena import Arena
@@ -47,7 +48,7 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
         clock,
         lambda: secrets.token_hex(_ID_BYTES),
         settings.media,
-        lambda room_id, notice: dispatcher.hand(cue_of(room_id, notice)),
+        lambda room_id, reaction, gif: dispatcher.hand(cue_of(room_id, reaction, gif)),
     )
     decode = DecodePool(
         settings.media,
@@ -65,16 +66,14 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
     return Built(engine, arena, book, dispatcher)
 
 
-def cue_of(room_id: str, notice: ReactionNotice) -> Cue:
-    """What is handed on of a reaction that started with a GIF."""
-    gif = None if notice.choice is None else notice.choice.gif
-    assert gif is not None  # the engine has seen to it
+def cue_of(room_id: str, reaction: Reaction, gif: ChosenGif) -> Cue:
+    """What is handed on of a reaction that started with `gif`."""
     return Cue(
-        reaction_id=notice.event.reaction_id,
+        reaction_id=reaction.reaction_id,
         room_id=room_id,
-        participant_id=notice.participant_id,
-        label=notice.event.label,
-        score=notice.event.score,
+        participant_id=reaction.participant_id,
+        label=reaction.label,
+        score=reaction.score,
         gif_id=gif.id,
         url=gif.url,
         title=gif.title,

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gifcue.detect.detector import ModelInfo
-from gifcue.engine.notices import (
-    DecisionNotice,
-    DrainNotice,
-    FaultNotice,
-    KeyframeNotice,
-    ReactionNotice,
-    SlowDownNotice,
-)
-from gifcue.engine.participant import EncodedFrame, ParticipantStatistics
+from gifcue.engine.participant import EncodedFrame
 from gifcue.errors import ConfigError
 from gifcue.media.codecs import Codec
 from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.events import (
+    Draining,
+    Fault,
+    FrameDecided,
+    Gif,
+    KeyframeRequested,
+    ParticipantStatistics,
+    Reaction,
+    SlowDown,
+)
 from gifcue.protocol.geometry import Box
 from gifcue.protocol.phases import Phase
 from gifcue.reactions.settings import SUBJECTS, SubjectPolicy
-from gifcue.rules.chooser import Choice
 from gifcue.server.outbox import Outgoing, StatisticsAnswer
 from gifcue.v1 import media_pb2, reaction_service_pb2
 
@@ -93,8 +94,8 @@ def statistics_message(
                 participant_id=each.participant_id,
                 books=books_message(each.books),
                 reactions=each.reactions,
-                latency_p50_ms=each.latency.p50_ms,
-                latency_p95_ms=each.latency.p95_ms,
+                latency_p50_ms=each.latency_p50_ms,
+                latency_p95_ms=each.latency_p95_ms,
             )
             for each in participants
         ]
@@ -108,9 +109,9 @@ def response_of(item: Outgoing) -> reaction_service_pb2.StreamReactionsResponse:
     match item:
         case reaction_service_pb2.StreamReactionsResponse():
             return item
-        case ReactionNotice():
+        case Reaction():
             return response(reaction=_reaction_message(item))
-        case DecisionNotice():
+        case FrameDecided():
             decision = reaction_service_pb2.FrameDecision(
                 participant_id=item.participant_id,
                 sequence=item.sequence,
@@ -119,20 +120,20 @@ def response_of(item: Outgoing) -> reaction_service_pb2.StreamReactionsResponse:
                 latency_ms=item.latency_ms,
             )
             return response(decision=decision)
-        case KeyframeNotice():
+        case KeyframeRequested():
             request = reaction_service_pb2.KeyframeRequest(
                 participant_id=item.participant_id, reason=item.reason
             )
             return response(control=control(keyframe=request))
-        case SlowDownNotice():
+        case SlowDown():
             slow_down = reaction_service_pb2.SlowDown(
                 participant_id=item.participant_id, max_fps=item.max_fps, reason=item.reason
             )
             return response(control=control(slow_down=slow_down))
-        case DrainNotice():
+        case Draining():
             return response(control=control(drain=reaction_service_pb2.Drain(deadline_ms=item.deadline_ms)))
-        case FaultNotice():
-            code = reaction_service_pb2.FaultCode.Value(f"FAULT_CODE_{item.kind.name}")
+        case Fault():
+            code = reaction_service_pb2.FaultCode.Value(f"FAULT_CODE_{item.code.name}")
             fault = reaction_service_pb2.ParticipantFault(
                 participant_id=item.participant_id,
                 code=code,
@@ -145,40 +146,27 @@ def response_of(item: Outgoing) -> reaction_service_pb2.StreamReactionsResponse:
             return response(statistics=statistics_message(item.participants))
 
 
-def _reaction_message(notice: ReactionNotice) -> reaction_service_pb2.ReactionEvent:
-    event = notice.event
-    message = reaction_service_pb2.ReactionEvent(
-        participant_id=notice.participant_id,
-        reaction_id=event.reaction_id,
-        phase=_PHASES[event.phase],
-        label=event.label,
-        progress=event.progress,
-        score=event.score,
-        pts=notice.pts,
-        clock_hz=notice.clock_hz,
-        sequence=notice.sequence,
-        latency_ms=notice.latency_ms,
-        model_version=notice.model_version,
-        end_reason=event.reason,
+def _reaction_message(reaction: Reaction) -> reaction_service_pb2.ReactionEvent:
+    return reaction_service_pb2.ReactionEvent(
+        participant_id=reaction.participant_id,
+        reaction_id=reaction.reaction_id,
+        phase=_PHASES[reaction.phase],
+        label=reaction.label,
+        progress=reaction.progress,
+        score=reaction.score,
+        box=box_message(reaction.box),
+        pts=reaction.pts,
+        clock_hz=reaction.clock_hz,
+        sequence=reaction.sequence,
+        latency_ms=reaction.latency_ms,
+        model_version=reaction.model_version,
+        gif=None if reaction.gif is None else gif_message(reaction.gif),
+        gif_reason=reaction.gif_reason,
+        end_reason=reaction.end_reason,
     )
-    if event.box is not None:
-        message.box.CopyFrom(box_message(event.box))
-    if notice.choice is not None:
-        message.gif_reason = notice.choice.reason
-        gif = gif_message(notice.choice)
-        if gif is not None:
-            message.gif.CopyFrom(gif)
-    return message
 
 
-def gif_message(choice: Choice) -> reaction_service_pb2.Gif | None:
-    """None where the rules chose no GIF."""
-    if choice.gif is None:
-        return None
+def gif_message(gif: Gif) -> reaction_service_pb2.Gif:
     return reaction_service_pb2.Gif(
-        gif_id=choice.gif.id,
-        url=choice.gif.url,
-        title=choice.gif.title,
-        media_type=choice.gif.media_type,
-        priority=choice.priority,
+        gif_id=gif.gif_id, url=gif.url, title=gif.title, media_type=gif.media_type, priority=gif.priority
     )

@@ -11,21 +11,21 @@ import itertools
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from gifcue.engine.notices import Notice, ReactionNotice
-from gifcue.engine.participant import ParticipantStatistics
+from gifcue.engine.events import EngineEvent
+from gifcue.protocol.events import ParticipantStatistics, Reaction
 from gifcue.protocol.phases import Phase
 from gifcue.v1 import reaction_service_pb2
 
 
 @dataclass(frozen=True, slots=True)
 class StatisticsAnswer:
-    """The answer to a request for statistics, queued among the notices so that it keeps its place."""
+    """The answer to a request for statistics, queued among the events so that it keeps its place."""
 
     participants: list[ParticipantStatistics]
 
 
 # A response of the wire may be queued as it is: `StreamReady` says what only the edge knows.
-Outgoing = Notice | StatisticsAnswer | reaction_service_pb2.StreamReactionsResponse
+Outgoing = EngineEvent | StatisticsAnswer | reaction_service_pb2.StreamReactionsResponse
 
 
 class Outbox:
@@ -47,8 +47,8 @@ class Outbox:
         """Queues a message. After `close`, or once the stream is overrun, it is not sent."""
         if self._is_closed:
             return
-        if isinstance(item, ReactionNotice) and item.event.phase is Phase.HOLDING:
-            key: object = ("holding", item.event.reaction_id)
+        if isinstance(item, Reaction) and item.phase is Phase.HOLDING:
+            key: object = ("holding", item.reaction_id)
             if key in self._items:
                 del self._items[key]
                 del self._holding[key]

@@ -8,18 +8,21 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from gifcue.detect.detector import ModelInfo
-from gifcue.detect.pool import DetectResult, ResultKind
 from gifcue.detect.regions import Region
+from gifcue.detect.settings import DetectSettings
+from gifcue.engine.admission import EncodedFrame
 from gifcue.engine.engine import Engine
-from gifcue.engine.participant import EncodedFrame
+from gifcue.engine.pipeline import Pipeline
+from gifcue.engine.publisher import Publisher
 from gifcue.engine.session import Session
 from gifcue.engine.settings import LimitSettings
 from gifcue.media.codecs import Codec
-from gifcue.media.messages import Dropped, Picture, Skipped, StillDone
+from gifcue.media.frame import FrameInFlight
+from gifcue.media.messages import Dropped, Outcome, Picture, Skipped, StillDone
 from gifcue.media.settings import MediaSettings
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.events import Reaction
@@ -28,6 +31,8 @@ from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.reactions.settings import ReactionSettings
 from gifcue.rules.chooser import Choice, ChosenGif
+from gifcue.workers.arena import Arena
+from gifcue.workers.settings import SupervisionSettings
 from tests.support.manual_time import ManualTime
 
 LABELS = ("face", "hand", "smile", "neutral", "thumbs_up", "wave")
@@ -49,10 +54,23 @@ _Event = TypeVar("_Event")
 class FakeDecodePool:
     """Keeps what it was sent, by participant."""
 
-    def __init__(self) -> None:
-        self.ready = True
-        self.failed = False
-        self.units: dict[int, deque[tuple[int, float, int]]] = {}
+    def __init__(
+        self,
+        settings: MediaSettings,
+        arena: Arena,
+        supervision: SupervisionSettings,
+        *,
+        on_outcome: Callable[[FrameInFlight, Outcome], None],
+        on_decoder_lost: Callable[[list[int]], None],
+        clock: Callable[[], float],
+    ) -> None:
+        # No worker will ever write into it.
+        arena.close()
+        self.on_outcome = on_outcome
+        self.on_decoder_lost = on_decoder_lost
+        self.is_ready = True
+        self.has_failed = False
+        self.frames: dict[int, deque[FrameInFlight]] = {}
         self.opened: list[tuple[int, Codec, bytes]] = []
         self.closed: list[int] = []
         self.started_over: list[int] = []
@@ -70,7 +88,7 @@ class FakeDecodePool:
 
     def open(self, key: int, codec: Codec, extradata: bytes) -> None:
         self.opened.append((key, codec, extradata))
-        self.units[key] = deque()
+        self.frames[key] = deque()
 
     def close(self, key: int) -> None:
         self.closed.append(key)
@@ -78,11 +96,14 @@ class FakeDecodePool:
     def start_over(self, key: int) -> None:
         self.started_over.append(key)
 
-    def submit(self, key: int, unit: Any) -> None:
-        self.units[key].append((unit.token, unit.pts_s, len(unit.payload)))
+    def submit(self, frame: FrameInFlight, payload: bytes) -> None:
+        assert len(payload) == frame.size_bytes
+        self.frames[frame.key].append(frame)
 
     def set_hold(self, key: int, holding: bool) -> None:
-        self.holds.append((key, holding))
+        was_holding = next((was for of, was in reversed(self.holds) if of == key), False)
+        if holding != was_holding:
+            self.holds.append((key, holding))
 
     def pace(self, fps: float) -> None:
         self.paces.append(fps)
@@ -91,7 +112,7 @@ class FakeDecodePool:
         self.released.append((slot, analysed))
 
     def buffered_bytes(self, key: int) -> int:
-        return sum(size for _, _, size in self.units.get(key, ()))
+        return sum(frame.size_bytes for frame in self.frames.get(key, ()))
 
     async def still(self, data: bytes) -> StillDone:
         answer = self.stills.popleft()
@@ -106,11 +127,24 @@ class FakeDecodePool:
 class FakeDetectorPool:
     """Keeps the pictures it was offered, by participant, and what it was told to forget."""
 
-    def __init__(self) -> None:
-        self.ready = True
-        self.failed = False
+    def __init__(
+        self,
+        settings: DetectSettings,
+        arena: Arena,
+        supervision: SupervisionSettings,
+        *,
+        on_detected: Callable[[FrameInFlight, list[Region]], None],
+        on_lost: Callable[[FrameInFlight, DropReason, str], None],
+        target: str,
+        clock: Callable[[], float],
+    ) -> None:
+        self.on_detected = on_detected
+        self.on_lost = on_lost
+        self.target = target
+        self.is_ready = True
+        self.has_failed = False
         self.info: ModelInfo | None = INFO
-        self.pictures: dict[int, deque[int]] = {}
+        self.pictures: dict[int, deque[FrameInFlight]] = {}
         self.forgotten: list[int] = []
         self.annotated: list[Any] = []
         self.is_running = False
@@ -121,8 +155,11 @@ class FakeDetectorPool:
     async def stop(self) -> None:
         self.is_running = False
 
-    def offer(self, key: int, token: int, slot: int, width: int, height: int) -> None:
-        self.pictures.setdefault(key, deque()).append(token)
+    def offer(self, frame: FrameInFlight) -> None:
+        if self.has_failed:
+            self.on_lost(frame, DropReason.DETECT_WORKER_LOST, "no detector is left")
+        else:
+            self.pictures.setdefault(frame.key, deque()).append(frame)
 
     def forget(self, key: int) -> None:
         self.forgotten.append(key)
@@ -216,24 +253,42 @@ class Kit:
         reactions: ReactionSettings | None = None,
     ) -> None:
         self.time = ManualTime()
-        self.decode = FakeDecodePool()
-        self.detect = FakeDetectorPool()
         self.chooser = FakeChooser()
         self.delivered: list[tuple[str, Reaction, ChosenGif]] = []
         numbers = itertools.count(1)
         own = reactions or ReactionSettings()
+        self.pipeline = Pipeline(
+            media or MediaSettings(),
+            DetectSettings(),
+            SupervisionSettings(),
+            self.time.clock,
+            detector_target="tests:detector",
+            decode_pool=self._make_decode,  # type: ignore[arg-type]
+            detector_pool=self._make_detect,  # type: ignore[arg-type]
+        )
+        publisher = Publisher(
+            lambda: self.chooser,  # type: ignore[arg-type,return-value]
+            lambda: self.pipeline.model.version,
+            self.time.clock,
+            lambda room_id, reaction, gif: self.delivered.append((room_id, reaction, gif)),
+        )
         self.engine = Engine(
             limits,
             lambda preset: (preset, own.with_preset(preset) if preset else own),
-            lambda: self.chooser,  # type: ignore[arg-type,return-value]
+            self.pipeline,
+            publisher,
             self.time.clock,
             lambda: f"id-{next(numbers)}",
-            media or MediaSettings(),
-            lambda room_id, reaction, gif: self.delivered.append((room_id, reaction, gif)),
         )
-        self.engine.use(self.decode, self.detect)  # type: ignore[arg-type]
         self._slots = itertools.count()
-        self._slot_of: dict[tuple[int, int], int] = {}
+
+    def _make_decode(self, *arguments: Any, **named: Any) -> FakeDecodePool:
+        self.decode = FakeDecodePool(*arguments, **named)
+        return self.decode
+
+    def _make_detect(self, *arguments: Any, **named: Any) -> FakeDetectorPool:
+        self.detect = FakeDetectorPool(*arguments, **named)
+        return self.detect
 
     def open(self, **settings: Any) -> Stream:
         return Stream(self, **settings)
@@ -242,37 +297,31 @@ class Kit:
 
     def decoded(self, key: int) -> int:
         """The decode worker wrote a picture; returns the slot."""
-        token, pts_s, _ = self.decode.units[key].popleft()
-        slot = self._slot_of[key, token] = next(self._slots)
-        self.engine.on_outcome(Picture(key, token, slot, 64, 36, pts_s, 0.5))
+        frame = self.decode.frames[key].popleft()
+        frame.slot = slot = next(self._slots)
+        frame.width, frame.height = 64, 36
+        self.decode.on_outcome(frame, Picture(key, frame.token, slot, 64, 36, frame.pts_s))
         return slot
 
     def skipped(self, key: int, reason: SkipReason = SkipReason.SIMILAR) -> None:
-        token, pts_s, _ = self.decode.units[key].popleft()
-        self.engine.on_outcome(Skipped(key, token, reason, pts_s))
+        frame = self.decode.frames[key].popleft()
+        self.decode.on_outcome(frame, Skipped(key, frame.token, reason, frame.pts_s))
 
     def dropped(self, key: int, reason: DropReason, *, needs_keyframe: bool) -> None:
-        token, _, _ = self.decode.units[key].popleft()
-        self.engine.on_outcome(Dropped(key, token, reason, "in words", needs_keyframe))
+        frame = self.decode.frames[key].popleft()
+        self.decode.on_outcome(frame, Dropped(key, frame.token, reason, "in words", needs_keyframe))
 
     def detected(self, key: int, regions: list[Region]) -> None:
         """The detector answered."""
-        token = self.detect.pictures[key].popleft()
-        self.engine.on_result(DetectResult(key, token, ResultKind.REGIONS, regions))
+        self.detect.on_detected(self.detect.pictures[key].popleft(), regions)
 
     def undetected(self, key: int, reason: DropReason = DropReason.DETECT_FAILED) -> None:
         """The detector gave no answer for the picture."""
-        kinds = {
-            DropReason.SUPERSEDED: ResultKind.SUPERSEDED,
-            DropReason.DETECT_FAILED: ResultKind.FAILED,
-            DropReason.DETECT_WORKER_LOST: ResultKind.WORKER_LOST,
-        }
-        token = self.detect.pictures[key].popleft()
-        self.engine.on_result(DetectResult(key, token, kinds[reason], message="in words"))
+        self.detect.on_lost(self.detect.pictures[key].popleft(), reason, "in words")
 
     def decoder_lost(self, *keys: int) -> None:
         """These participants have a new decoder."""
-        self.engine.on_decoder_lost(list(keys))
+        self.decode.on_decoder_lost(list(keys))
 
     # In one
 

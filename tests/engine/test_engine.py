@@ -54,12 +54,12 @@ class TestSessions:
         kit.engine.close_session(stream.session)
         assert stream.of(Reaction)[-1].end_reason == "stream_closed"
         figures = kit.engine.statistics()
-        assert (figures.sessions, figures.participants, figures.books.in_flight) == (0, 0, 1)
+        assert (figures.sessions, figures.participants, figures.frames.in_flight) == (0, 0, 1)
         kit.skipped(key)
         figures = kit.engine.statistics()
-        assert figures.books.is_consistent
-        assert figures.books.in_flight == 0
-        assert figures.books.received == stream.session.books().received
+        assert figures.frames.is_consistent
+        assert figures.frames.in_flight == 0
+        assert figures.frames.received == stream.session.frame_counts().received
         assert figures.reactions == {"smile": 1}
 
     def test_an_idle_stream_closes_at_once(self) -> None:
@@ -67,7 +67,7 @@ class TestSessions:
         stream = kit.open()
         stream.join()
         kit.engine.close_session(stream.session)
-        assert kit.engine.statistics().books.received == 0
+        assert kit.engine.statistics().frames.received == 0
         assert kit.detect.forgotten == [1]
 
 

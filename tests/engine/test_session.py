@@ -74,7 +74,7 @@ class TestJoin:
         third.join("dave")
         third.join("dave")
         assert codes(third) == [FaultCode.TOO_MANY_PARTICIPANTS]
-        assert kit.engine.participant_count == 2
+        assert kit.engine.statistics().participants == 2
 
     def test_who_joins_anew_starts_anew(self) -> None:
         kit = Kit()
@@ -165,7 +165,7 @@ class TestFrames:
             "ghost",
             4,
         )
-        assert stream.session.books().dropped == {"unknown_participant": 1}
+        assert stream.session.frame_counts().dropped == {"unknown_participant": 1}
         assert stream.session.statistics() == []
 
     def test_a_draining_stream_takes_no_more(self) -> None:
@@ -227,8 +227,8 @@ class TestLeave:
             kit.skipped(key)
             stream.session.leave(f"guest-{number}")
         assert [each.participant_id for each in stream.session.statistics()] == ["guest-3", "guest-4"]
-        assert stream.session.books().received == 5
-        assert stream.session.books().is_consistent
+        assert stream.session.frame_counts().received == 5
+        assert stream.session.frame_counts().is_consistent
 
 
 class TestSettled:

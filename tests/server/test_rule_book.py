@@ -59,7 +59,7 @@ def save(path: Path, text: str) -> None:
 
 
 def title(server: Server) -> str:
-    return server._built.book.book.gifs["a"].title
+    return server.rule_book.book.gifs["a"].title
 
 
 def events(logs: list[Any], event: str) -> list[Any]:
@@ -73,7 +73,7 @@ async def metrics(server: Server) -> str:
 
 async def test_an_odd_scalar_is_refused_and_the_next_good_book_taken(server: Server, path: Path) -> None:
     save(path, BOOK.format(title="2024-13-45"))
-    await until(lambda: server._built.book.statistics().refused == 1)
+    await until(lambda: server.rule_book.statistics().refused == 1)
     text = await metrics(server)
     assert 'gifcue_book_reloads_total{outcome="refused"} 1.0' in text
     assert 'gifcue_book_reloads_total{outcome="taken"} 0.0' in text
@@ -84,7 +84,7 @@ async def test_an_odd_scalar_is_refused_and_the_next_good_book_taken(server: Ser
 
 async def test_withheld_gifs_are_counted_by_reason(server: Server) -> None:
     for now_s in (0.0, 1.0, 2.0):
-        server._built.book.chooser.choose("smile", 0.9, "r", "p", now_s)
+        server.rule_book.chooser.choose("smile", 0.9, "r", "p", now_s)
     text = await metrics(server)
     assert 'gifcue_gifs_withheld_total{reason="participant_cooldown"} 2.0' in text
     assert 'gifcue_gifs_withheld_total{reason="quiet"} 0.0' in text
@@ -147,7 +147,7 @@ async def test_what_the_server_does_not_have_is_warned_of_at_the_start_and_on_re
             await until(lambda: len(events(logs, "rule book names GIFs that are not in the folder")) == 2)
             save(path, "\n" + STRANGE.replace("none.gif", "wave_1.gif"))
             await until(lambda: len(events(logs, "rule book names labels that never react here")) == 2)
-            assert server._built.book.statistics().taken == 2
+            assert server.rule_book.statistics().taken == 2
     labels = events(logs, "rule book names labels that never react here")
     files = events(logs, "rule book names GIFs that are not in the folder")
     assert [(each["log_level"], each["lines"]) for each in labels] == [("warning", [6]), ("warning", [7])]
@@ -161,7 +161,7 @@ async def test_nobody_is_warned_of_labels_in_the_default_book(settings: Settings
     configured = load_settings(None, {**settings.model_dump(exclude={"reactions"}), "reactions": reactions})
     with capture_logs() as logs:
         async with Server(configured, detector_target=TARGET) as server:
-            assert "thinking" in server._built.book.book.labels
+            assert "thinking" in server.rule_book.book.labels
             assert "thinking" not in server.engine.reaction_labels(configured.reactions)
     assert [each for each in logs if each["log_level"] == "warning"] == []
 

@@ -70,7 +70,7 @@ def report(
             break
         # A bare bitstream has no times.
         at_s = frame.time if frame.time is not None else sum(counts.values()) / UNTIMED_FPS
-        verdict = frame_filter.judge(frame, at_s)
+        verdict = frame_filter.check(frame, at_s)
         if verdict.skip is None:
             frame_filter.analysed(verdict, at_s)
         filter_s += clock() - decoded_s

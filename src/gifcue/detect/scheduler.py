@@ -14,26 +14,13 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from gifcue.media.frame import FrameInFlight
 
 # The share of a batch that stills may take from waiting streams.
 _STILLS_DIVISOR = 4
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingFrame:
-    """A picture of a participant in a slot of the arena. `key` is the participant, `token` the frame.
-
-    `since_s` tells since when the participant waits: a frame inherits it from the one that it replaces.
-    """
-
-    key: int
-    token: int
-    slot: int
-    width: int
-    height: int
-    since_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +44,7 @@ class Scheduler(Generic[S]):
     def __init__(self, max_stills: int) -> None:
         self._max_stills = max_stills
         # In the order of waiting: a dict keeps a key's place when its value is replaced.
-        self._frames: dict[int, WaitingFrame] = {}
+        self._frames: dict[int, FrameInFlight] = {}
         # Each participant's last turn; turns count up by one for each frame served.
         self._turns: dict[int, int] = {}
         self._stills: deque[S] = deque()
@@ -70,12 +57,14 @@ class Scheduler(Generic[S]):
     @property
     def oldest_s(self) -> float | None:
         """Since when the participant waits that waits longest; None where none does."""
-        return next((frame.since_s for frame in self._frames.values()), None)
+        return next((frame.waits_since_s for frame in self._frames.values()), None)
 
-    def offer(self, frame: WaitingFrame) -> WaitingFrame | None:
+    def offer(self, frame: FrameInFlight) -> FrameInFlight | None:
         """Lets a frame wait; returns the one of the same participant that it replaces."""
         superseded = self._frames.get(frame.key)
-        self._frames[frame.key] = frame if superseded is None else replace(frame, since_s=superseded.since_s)
+        if superseded is not None:
+            frame.waits_since_s = superseded.waits_since_s
+        self._frames[frame.key] = frame
         self._offered += 1
         self._superseded += superseded is not None
         return superseded
@@ -93,12 +82,12 @@ class Scheduler(Generic[S]):
         if still in self._stills:
             self._stills.remove(still)
 
-    def forget(self, key: int) -> WaitingFrame | None:
+    def forget(self, key: int) -> FrameInFlight | None:
         """A participant left; returns its waiting frame, if there is one."""
         self._turns.pop(key, None)
         return self._frames.pop(key, None)
 
-    def take(self, max_count: int) -> tuple[list[WaitingFrame], list[S]]:
+    def take(self, max_count: int) -> tuple[list[FrameInFlight], list[S]]:
         """The next batch, `max_count` at most: frames, in the order of their turns, and stills."""
         stills = self._stills_due(max_count)
         count = min(max_count - stills, len(self._frames))

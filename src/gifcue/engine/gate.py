@@ -12,7 +12,7 @@ from gifcue.protocol.reasons import DropReason
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class GateDecision:
     """`drop` is why the frame may not pass, None where it may; `gap` tells that the sequence broke here."""
 
     drop: DropReason | None = None
@@ -40,24 +40,24 @@ class KeyframeGate:
         """Something was lost behind the gate: wait for a keyframe."""
         self._waiting = not self._intra_only
 
-    def judge(self, sequence: int, *, keyframe: bool) -> Verdict:
+    def check(self, sequence: int, *, keyframe: bool) -> GateDecision:
         """Takes the next frame's sequence number; `keyframe` is true where a decoder can start with it."""
         stands_alone = keyframe or self._intra_only
         gap = not self.follows(sequence)
         is_late = self._expected is not None and sequence < self._expected
         if is_late and not stands_alone:
             # A duplicate, or one overtaken on the way. What came after it has been decoded without it already.
-            return Verdict(drop=DropReason.SEQUENCE_GAP, gap=True)
+            return GateDecision(drop=DropReason.SEQUENCE_GAP, gap=True)
         self._expected = sequence + 1
         if stands_alone:
             self._waiting = False
-            return Verdict(gap=gap)
+            return GateDecision(gap=gap)
         if gap:
             self._waiting = True
-            return Verdict(drop=DropReason.SEQUENCE_GAP, gap=True)
+            return GateDecision(drop=DropReason.SEQUENCE_GAP, gap=True)
         if self._waiting:
-            return Verdict(drop=DropReason.AWAITING_KEYFRAME)
-        return Verdict()
+            return GateDecision(drop=DropReason.AWAITING_KEYFRAME)
+        return GateDecision()
 
 
 class RateGate:

@@ -46,7 +46,7 @@ class Pacer:
             self._due_s += self._interval_s
 
 
-class Verdict(NamedTuple):
+class FilterDecision(NamedTuple):
     """`skip` tells why no analysis is needed, if so; `similarity` is 0..1 or `NOT_COMPARED`."""
 
     skip: SkipReason | None
@@ -57,8 +57,8 @@ class Verdict(NamedTuple):
 class FrameFilter:
     """One participant's filter. The reference is the picture last *analysed*: slow drift adds up against it.
 
-    verdict = filter.judge(frame, pts_s)      # changes nothing
-    filter.analysed(verdict, pts_s)           # the picture goes to a detector
+    decision = filter.check(frame, pts_s)     # changes nothing
+    filter.analysed(decision, pts_s)          # the picture goes to a detector
     filter.forget()                           # it was not analysed in the end
     """
 
@@ -91,15 +91,15 @@ class FrameFilter:
     def _apply_pace(self) -> None:
         self._pacer.pace(self._max_fps if self._holding else self._paced_fps)
 
-    def judge(self, frame: Any, pts_s: float) -> Verdict:
+    def check(self, frame: Any, pts_s: float) -> FilterDecision:
         """Says whether a frame is worth looking at."""
         if not self._pacer.is_due(pts_s):
-            return Verdict(SkipReason.PACED, NOT_COMPARED, None)
+            return FilterDecision(SkipReason.PACED, NOT_COMPARED, None)
         if not self._settings.enabled:
-            return Verdict(None, NOT_COMPARED, None)
+            return FilterDecision(None, NOT_COMPARED, None)
         signature = self._comparer.signature(frame)
         if self._reference is None:
-            return Verdict(None, NOT_COMPARED, signature)
+            return FilterDecision(None, NOT_COMPARED, signature)
         similarity = self._comparer.similarity(self._reference, signature)
         age_s = pts_s - self._reference_s
         if (
@@ -108,14 +108,14 @@ class FrameFilter:
             or age_s >= self._settings.max_age_s
             or age_s < -CLOCK_RESET_S
         ):
-            return Verdict(None, similarity, signature)
+            return FilterDecision(None, similarity, signature)
         self._pacer.use(pts_s)
-        return Verdict(SkipReason.SIMILAR, similarity, signature)
+        return FilterDecision(SkipReason.SIMILAR, similarity, signature)
 
-    def analysed(self, verdict: Verdict, pts_s: float) -> None:
-        """The frame of this verdict goes to a detector: later ones are compared with it."""
+    def analysed(self, decision: FilterDecision, pts_s: float) -> None:
+        """The frame of this decision goes to a detector: later ones are compared with it."""
         self._pacer.use(pts_s)
-        self._reference = verdict.signature
+        self._reference = decision.signature
         self._reference_s = pts_s
 
     def forget(self) -> None:

@@ -22,7 +22,6 @@ from gifcue.media.codecs import Codec
 from gifcue.media.decoder import Decoder
 from gifcue.media.filter import FrameFilter
 from gifcue.media.messages import (
-    ARENA_FD,
     Close,
     Dropped,
     Forget,
@@ -39,7 +38,6 @@ from gifcue.media.messages import (
     StillRequest,
     Submit,
     ToWorker,
-    Unit,
     WorkerInit,
 )
 from gifcue.media.picture import Converter
@@ -47,7 +45,7 @@ from gifcue.media.settings import MediaSettings
 from gifcue.media.similarity import Comparer
 from gifcue.media.stills import scaled_still
 from gifcue.protocol.reasons import DropReason, SkipReason
-from gifcue.workers.arena import Arena
+from gifcue.workers.arena import ARENA_FD, Arena
 from gifcue.workers.channel import BlockingChannel, ChannelClosed
 from gifcue.workers.memory import return_unused
 
@@ -67,9 +65,9 @@ class Participant:
         self._settings = settings
         self.decoder = Decoder(codec, extradata, settings.max_pixels)
         self.filter = FrameFilter(settings.filter, settings.max_analysis_fps, comparer)
-        # The slot of the picture that a detector has not judged yet, and the picture's time.
-        self.waiting_slot: int | None = None
-        self.waiting_s = 0.0
+        # The newest picture: its slot, and its time by the sender's clock.
+        self.picture_slot = -1
+        self.picture_s = 0.0
 
     def start_over(self) -> None:
         """Another decoder, which knows nothing of what was decoded."""
@@ -86,9 +84,9 @@ class DecodeWorker:
         self._participants: dict[int, Participant] = {}
         self._free: deque[int] = deque()
         self._fps = settings.max_analysis_fps
-        # Slot: whose picture it holds. Keys begin at 1.
-        self._lent: dict[int, int] = {}
-        self._patience_s = settings.late_ms / 1000.0
+        # Slots that hold a picture of a participant, until the front grants them again.
+        self._lent: dict[int, Participant] = {}
+        self._late_s = settings.late_ms / 1000.0
         # Shared by all participants: large, and they know nobody.
         self._comparer = Comparer(settings.filter)
         self._converter = Converter(settings.long_side, settings.short_side)
@@ -104,9 +102,7 @@ class DecodeWorker:
             case Grant(slots):
                 self._free.extend(slots)
                 for slot in slots:
-                    holder = self._participants.get(self._lent.pop(slot, 0))
-                    if holder is not None and holder.waiting_slot == slot:
-                        holder.waiting_slot = None
+                    self._lent.pop(slot, None)
             case Hold(key, holding) if key in self._participants:
                 self._participants[key].filter.holding = holding
             case Forget(key) if key in self._participants:
@@ -122,8 +118,8 @@ class DecodeWorker:
     def handle(self, message: ToWorker) -> Outcome | StillDone | StillFailed | None:
         """Does what a message asks for and returns the answer, if one is due."""
         match message:
-            case Submit(key, unit):
-                return self._submit(key, unit)
+            case Submit():
+                return self._submit(message)
             case Open(key, codec, extradata):
                 participant = self._participants[key] = Participant(
                     codec, extradata, self._settings, self._comparer
@@ -141,13 +137,14 @@ class DecodeWorker:
                 self.control(message)
         return None
 
-    def _submit(self, key: int, unit: Unit) -> Outcome:
+    def _submit(self, unit: Submit) -> Outcome:
+        key = unit.key
         participant = self._participants.get(key)
         if participant is None:
             message = "expected a participant that was opened, got one that was not"
             return Dropped(key, unit.token, DropReason.UNKNOWN_PARTICIPANT, message, False)
         try:
-            return self._judge(key, participant, unit)
+            return self._decode(participant, unit)
         except MediaError as error:
             awaiting = participant.decoder.is_awaiting_keyframe
             return Dropped(key, unit.token, error.reason, str(error), awaiting)
@@ -158,17 +155,19 @@ class DecodeWorker:
             awaiting = participant.decoder.is_awaiting_keyframe
             return Dropped(key, unit.token, DropReason.INVALID_DATA, message, awaiting)
 
-    def _judge(self, key: int, participant: Participant, unit: Unit) -> Outcome:
+    def _decode(self, participant: Participant, unit: Submit) -> Outcome:
+        key = unit.key
         decoded = participant.decoder.decode(unit.payload, unit.pts_s)
         if decoded is None:
             return Skipped(key, unit.token, SkipReason.NO_PICTURE, unit.pts_s)
         frame, pts_s = decoded
-        if participant.waiting_slot is not None and 0.0 <= pts_s - participant.waiting_s < self._patience_s:
-            # A picture that is not late yet is not replaced: both would have cost the same, and one be thrown away.
+        is_waiting = self._lent.get(participant.picture_slot) is participant
+        if is_waiting and 0.0 <= pts_s - participant.picture_s < self._late_s:
+            # A picture that waits and is not late yet is not replaced: converting both would waste one of them.
             return Skipped(key, unit.token, SkipReason.PACED, pts_s)
-        verdict = participant.filter.judge(frame, pts_s)
-        if verdict.skip is not None:
-            return Skipped(key, unit.token, verdict.skip, pts_s)
+        decision = participant.filter.check(frame, pts_s)
+        if decision.skip is not None:
+            return Skipped(key, unit.token, decision.skip, pts_s)
         if not self._free:
             # The filter keeps its reference, so that the next picture is tried.
             message = f"all {self._arena.shape.slots_per_range} slots wait for a detector"
@@ -177,10 +176,10 @@ class DecodeWorker:
         with self._arena.slot(slot) as target:
             width, height = self._converter.convert(frame, target)
         self._free.popleft()
-        self._lent[slot] = key
-        participant.waiting_slot, participant.waiting_s = slot, pts_s
-        participant.filter.analysed(verdict, pts_s)
-        return Picture(key, unit.token, slot, width, height, pts_s, verdict.similarity)
+        self._lent[slot] = participant
+        participant.picture_slot, participant.picture_s = slot, pts_s
+        participant.filter.analysed(decision, pts_s)
+        return Picture(key, unit.token, slot, width, height, pts_s)
 
     def _still(self, request: StillRequest) -> StillDone | StillFailed:
         settings = self._settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gifcue.detect.detector import ModelInfo
-from gifcue.engine.participant import EncodedFrame
+from gifcue.engine.admission import EncodedFrame
 from gifcue.errors import ConfigError
 from gifcue.media.codecs import Codec
 from gifcue.protocol.accounting import FrameCounts

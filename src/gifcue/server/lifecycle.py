@@ -16,11 +16,12 @@ from grpc_reflection.v1alpha import reflection
 
 from gifcue import __version__
 from gifcue.delivery.dispatcher import Dispatcher
+from gifcue.detect.pool import DETECTOR_TARGET
 from gifcue.engine.engine import Engine
 from gifcue.errors import ConfigError
 from gifcue.reactions.presets import PRESETS
 from gifcue.rules.references import gifs_folder
-from gifcue.rules.watch import lines_of
+from gifcue.rules.watch import BookWatcher, lines_of
 from gifcue.server.build import build
 from gifcue.server.config import Settings
 from gifcue.server.http import HttpEdge
@@ -47,12 +48,17 @@ class Server:
     `listen_port` and `http_port` are the ports in use once it has started.
     """
 
-    def __init__(self, settings: Settings, *, detector_target: str | None = None) -> None:
-        """`detector_target` is as in `build`. Raises ConfigError where the rule book is missing or wrong."""
+    def __init__(self, settings: Settings, *, detector_target: str = DETECTOR_TARGET) -> None:
+        """`detector_target` ("module:function") is the entry point of detector workers: another one than gifcue's own
+        serves a detector that gifcue does not know.
+
+        Raises:
+            ConfigError: the rule book is missing or wrong.
+        """
         self._settings = settings
         self._clock = time.monotonic
-        self._built = build(settings, self._clock, detector_target)
-        self._engine = self._built.engine
+        built = build(settings, self._clock, detector_target)
+        self._engine, self._rule_book, self._dispatcher = built.engine, built.book, built.dispatcher
         self._reactions = ReactionServicer(self._engine, settings.server, self._clock)
         self._health = health.aio.HealthServicer()
         self._grpc: grpc.aio.Server | None = None
@@ -66,11 +72,18 @@ class Server:
 
     @property
     def engine(self) -> Engine:
+        """The streams and their figures."""
         return self._engine
 
     @property
     def dispatcher(self) -> Dispatcher:
-        return self._built.dispatcher
+        """The deliveries and their figures."""
+        return self._dispatcher
+
+    @property
+    def rule_book(self) -> BookWatcher:
+        """The rule book in force, and how often it was reloaded."""
+        return self._rule_book
 
     @property
     def state(self) -> ServingState:
@@ -134,7 +147,7 @@ class Server:
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._reactions.drain(timeout_s)
         # The last frames in flight may have made reactions: only now nothing more is handed over.
-        await self._built.dispatcher.stop(max(0.0, deadline_s - self._clock()))
+        await self._dispatcher.stop(max(0.0, deadline_s - self._clock()))
         for task in self._tasks:
             task.cancel()
         # A task that failed has been logged by then, and must not keep the rest from stopping.
@@ -146,13 +159,10 @@ class Server:
         if self._http is not None:
             await self._http.cleanup()
         await self._engine.stop()
-        self._built.arena.close()
         log.info("stopped")
 
     def _metrics(self) -> bytes:
-        return metrics_text(
-            self._engine, self._built.dispatcher, self._built.book, self._reactions.holding_dropped
-        )
+        return metrics_text(self._engine, self._dispatcher, self._rule_book, self._reactions.holding_dropped)
 
     async def _listen_grpc(self) -> None:
         settings = self._settings
@@ -237,7 +247,7 @@ class Server:
             await asyncio.sleep(self._settings.rules.reload_interval_s)
             try:
                 # In a thread: parsing a large book takes longer than streams may wait.
-                if self._built.book.take(await asyncio.to_thread(self._built.book.look)):
+                if self._rule_book.take(await asyncio.to_thread(self._rule_book.look)):
                     log.info("rule book reloaded")
                     await asyncio.to_thread(self._tell_missing)
                 said = ""
@@ -256,7 +266,7 @@ class Server:
 
     def _tell_missing(self) -> None:
         """Warns of labels and GIFs that the book in force names and this server does not have."""
-        book = self._built.book
+        book = self._rule_book
         # Who configured no book did not choose the labels of the default one.
         if self._settings.rules.book is not None:
             unknown = book.missing(labels=self._engine.reaction_labels(self._settings.reactions))
@@ -267,9 +277,7 @@ class Server:
             if missing:
                 log.warning("rule book names GIFs that are not in the folder", lines=lines_of(missing))
         gifs = book.book.gifs.values()
-        silent = sum(
-            not self._built.dispatcher.has_video(gif.url, gif.media_type, gif.video_url) for gif in gifs
-        )
+        silent = sum(not self._dispatcher.has_video(gif.url, gif.media_type, gif.video_url) for gif in gifs)
         if silent:
             log.warning(
                 "rule book has GIFs without a video that eyeson can fetch, which it will not be given",

@@ -32,7 +32,7 @@ class EngineCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         figures = self._engine.statistics()
-        books = figures.books
+        books = figures.frames
         yield CounterMetricFamily("gifcue_frames_received", "Frames that arrived.", value=books.received)
         yield CounterMetricFamily(
             "gifcue_frames_analysed", "Frames that a detector judged.", value=books.analysed

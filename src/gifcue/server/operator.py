@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import grpc
 
@@ -13,7 +13,7 @@ from gifcue.engine.engine import Engine
 from gifcue.server import convert
 from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc
 
-Context: TypeAlias = grpc.aio.ServicerContext
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class ServingState(enum.StrEnum):
@@ -52,7 +52,7 @@ class OperatorServicer(operator_service_pb2_grpc.OperatorServiceServicer):
             state=operator_service_pb2.ServingState.Value(f"SERVING_STATE_{self._state().name}"),
             streams=figures.sessions,
             participants=figures.participants,
-            books=convert.books_message(figures.books),
+            books=convert.books_message(figures.frames),
             reactions=figures.reactions,
             workers=[
                 operator_service_pb2.WorkerStatus(

@@ -14,6 +14,9 @@ import os
 import tempfile
 from typing import NamedTuple
 
+# The name under which the arena's file descriptor is handed down to workers.
+ARENA_FD = "arena"
+
 # Slots start at multiples of a cache line, so that two workers never write into the same one.
 _ALIGNMENT_BYTES = 64
 

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gifcue.workers.framing import Inbox, Kind, encode
+from gifcue.workers.framing import FrameBuffer, Kind, encode
 
 # Buffers handed to one sendmsg; the kernel's own limit (IOV_MAX) is 1024.
 _MAX_BUFFERS = 512
@@ -49,7 +49,7 @@ class AsyncChannel:
         self._on_frame = on_frame
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
-        self._inbox = Inbox()
+        self._received = FrameBuffer()
         self._outbox: deque[memoryview | bytes] = deque()
         self._buffered_bytes = 0
         self._flush: asyncio.Handle | None = None
@@ -111,7 +111,7 @@ class AsyncChannel:
     def _read_once(self) -> bool:
         """False where nothing more is to be had."""
         try:
-            with self._inbox.space() as space:
+            with self._received.space() as space:
                 count = self._sock.recv_into(space)
         except (BlockingIOError, InterruptedError):
             return False
@@ -120,10 +120,10 @@ class AsyncChannel:
         if count == 0:
             self._lost()
             return False
-        self._inbox.filled(count)
+        self._received.filled(count)
         while self._open:
             try:
-                frame = self._inbox.next()
+                frame = self._received.next()
             except Exception as error:
                 # The stream cannot be trusted any more: this loses the child, never the front.
                 self._report("a worker's message could not be read", error)
@@ -184,7 +184,7 @@ class BlockingChannel:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(True)
         self._sock = sock
-        self._inbox = Inbox()
+        self._received = FrameBuffer()
         self._ended = False
 
     def ready(self, info: Any = None) -> None:
@@ -206,7 +206,7 @@ class BlockingChannel:
     def receive_frame(self, expected: Kind) -> Any:
         """Waits for the next frame and returns its body; answers pings on the way."""
         while True:
-            frame = self._inbox.next()
+            frame = self._received.next()
             if frame is None:
                 if not self._fill(wait=True):
                     raise ChannelClosed
@@ -226,7 +226,7 @@ class BlockingChannel:
         """
         messages: list[Any] = []
         while True:
-            for kind, body in self._inbox.frames():
+            for kind, body in self._received.frames():
                 if kind is Kind.PING:
                     self._send(Kind.PONG, None)
                 else:
@@ -254,7 +254,7 @@ class BlockingChannel:
     def _fill(self, *, wait: bool) -> bool:
         if self._ended:
             return False
-        with self._inbox.space() as space:
+        with self._received.space() as space:
             try:
                 count = self._sock.recv_into(space, 0, 0 if wait else socket.MSG_DONTWAIT)
             except BlockingIOError:
@@ -262,7 +262,7 @@ class BlockingChannel:
             except OSError:
                 count = 0
         self._ended = count == 0
-        self._inbox.filled(count)
+        self._received.filled(count)
         return count > 0
 
     def _send(self, kind: Kind, body: Any) -> None:

@@ -40,7 +40,7 @@ def encode(kind: Kind, body: Any = None) -> tuple[bytes, bytes]:
     return _HEADER.pack(len(payload), kind), payload
 
 
-class Inbox:
+class FrameBuffer:
     """Cuts a stream of bytes into frames, in one buffer that is used over and over."""
 
     def __init__(self) -> None:

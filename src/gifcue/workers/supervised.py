@@ -4,8 +4,9 @@
         └──── too many failures, or a hopeless one at the first start ────► FAILED
     any ──stop()──► STOPPED
 
-`on_ready` and `on_lost` alternate, beginning with `on_ready`. What was sent before `on_lost` and not
-answered by then is lost: the process is dead by that time, and nothing of it will be delivered any more.
+`on_lost` comes once for each loss of a worker that was ready, and once when the worker has failed for good; a loss
+after which it has failed is told once. What was sent before `on_lost` and not answered by then is lost: the process is
+dead by that time, and nothing of it will be delivered any more.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from gifcue.errors import WorkerLost, WorkerStartError
 from gifcue.workers.channel import AsyncChannel
 from gifcue.workers.framing import Kind
 from gifcue.workers.process import Process
-from gifcue.workers.restart_policy import RestartBudget, Verdict, Watchdog
+from gifcue.workers.restart_policy import RestartBudget, Watchdog, WatchdogAction
 from gifcue.workers.settings import SupervisionSettings
 
 Clock = Callable[[], float]
@@ -64,10 +65,10 @@ class SupervisedWorker:
     `target` is "module:function", called in the child as `function(channel, init, fds)`; `fds` are handed
     down under their names; `env` is added to the front's environment. The callbacks must not block:
 
-        on_message(message)  for each message of the child
-        on_ready(info)       after each start, with what the child said of itself
-        on_lost(reason)      once for each loss of a worker that was ready, before its restart
-        on_state(state)      after each change of state
+        on_message(message)     for each message of the child
+        on_ready(info)          after each start, with what the child said of itself
+        on_lost(reason, final)  once for each loss, before the restart; final: there is no restart, `state` is FAILED
+        on_state(state)         after each change of state
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class SupervisedWorker:
         env: Mapping[str, str] | None = None,
         on_message: Callable[[Any], None],
         on_ready: Callable[[Any], None] | None = None,
-        on_lost: Callable[[str], None] | None = None,
+        on_lost: Callable[[str, bool], None] | None = None,
         on_state: Callable[[WorkerState], None] | None = None,
         settings: SupervisionSettings | None = None,
         clock: Clock = time.monotonic,
@@ -119,7 +120,7 @@ class SupervisedWorker:
         return self._state
 
     @property
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         """True where `send` will do."""
         return self._state is WorkerState.READY and not self._stop_requested.is_set()
 
@@ -136,7 +137,7 @@ class SupervisedWorker:
 
     async def wait_ready(self) -> None:
         """Waits until the worker is ready. Raises WorkerStartError if it failed for good or was stopped."""
-        while not self.ready:
+        while not self.is_ready:
             if self._state in (WorkerState.FAILED, WorkerState.STOPPED):
                 why = self._last_failure or "it was stopped"
                 raise WorkerStartError(f"expected worker {self.name} to be ready, got {self._state}: {why}")
@@ -144,7 +145,7 @@ class SupervisedWorker:
 
     def send(self, message: Any) -> None:
         """Queues a message; never blocks. Raises WorkerLost while the worker is not ready."""
-        if not self.ready or self._channel is None:
+        if not self.is_ready or self._channel is None:
             raise WorkerLost(f"expected worker {self.name} to be ready, got {self._state}")
         self._channel.send(message)
 
@@ -172,12 +173,10 @@ class SupervisedWorker:
             await self._supervise()
         except Exception as error:
             # Our own fault, but whoever waits for the worker or for its answers must hear of it.
-            was_ready = self._state is WorkerState.READY
             self._last_failure = f"{type(error).__name__}: {error}"
             self._report("the supervision", error)
             self._set_state(WorkerState.FAILED)
-            if was_ready:
-                self._call(self._on_lost, self._last_failure)
+            self._call(self._on_lost, self._last_failure, True)
 
     async def _supervise(self) -> None:
         was_ever_ready = False
@@ -190,12 +189,14 @@ class SupervisedWorker:
             was_ever_ready = was_ever_ready or was_ready
             hopeless = self._hopeless and not was_ever_ready
             pause_s = None if hopeless else self._budget.spend(self._clock())
-            if pause_s is None:
+            is_final = pause_s is None
+            # The state first: whoever hears of the loss asks which workers are left.
+            if is_final:
                 self._set_state(WorkerState.FAILED)
             elif was_ever_ready:
                 self._set_state(WorkerState.RESTARTING)
-            if was_ready:
-                self._call(self._on_lost, reason)
+            if was_ready or is_final:
+                self._call(self._on_lost, reason, is_final)
             if pause_s is None:
                 return
             self._restarts += 1
@@ -261,11 +262,11 @@ class SupervisedWorker:
     def _on_tick(self) -> None:
         if self._watchdog is None or self._channel is None:
             return
-        verdict = self._watchdog.tick(self._clock())
-        if verdict is Verdict.STUCK:
+        action = self._watchdog.tick(self._clock())
+        if action is WatchdogAction.STUCK:
             self._finish(f"expected an answer within {self._settings.stuck_after_s:g} s, got none")
             return
-        if verdict is Verdict.PING:
+        if action is WatchdogAction.PING:
             self._channel.send(None, Kind.PING)
         self._timer = asyncio.get_running_loop().call_later(self._watchdog.tick_s, self._on_tick)
 
@@ -288,11 +289,11 @@ class SupervisedWorker:
         self._changed = asyncio.Event()
         self._call(self._on_state, state)
 
-    def _call(self, callback: Callable[[Any], None] | None, argument: Any) -> None:
+    def _call(self, callback: Callable[..., None] | None, *arguments: Any) -> None:
         if callback is None:
             return
         try:
-            callback(argument)
+            callback(*arguments)
         except Exception as error:
             # A fault in the front's handling must not end the supervision.
             self._report("a callback", error)

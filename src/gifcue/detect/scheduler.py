@@ -1,13 +1,13 @@
-"""Which frame is looked at next. Pure bookkeeping: no clock, no processes.
+"""Which frame is analysed next. No clock and no processes.
 
-Latest frame wins: a participant has one waiting frame, and a newer one takes its place. Who was served
-longest ago is served first, and who never was comes before; so with everybody waiting all the time the
-turns go round, and a participant that sends often is served as often as one that sends seldom. The order of
-arrival alone would not do: participants that answer in a fixed order stay in step with the batches, and
-some are served twice as often as others.
+The latest frame wins: a participant has one waiting frame, and a newer one takes its place. The participant that was
+served longest ago is served first, and one that was never served comes before. So while all wait all the time they take
+turns, and a participant that sends often is served as often as one that sends seldom. The order of arrival alone would
+not be fair: participants whose frames come in a fixed order stay in step with the batches, and some would be served
+twice as often as others.
 
-Stills have a queue of their own, bounded. Where both wait, a batch has at most a quarter of stills and at
-least one, and batches of one take turns, so that neither starves the other.
+Stills have a bounded queue of their own. Where frames and stills wait, at most a quarter of a batch and at least one
+picture are stills, and batches of one picture take turns, so that neither starves the other.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Scheduler(Generic[S]):
 
     @property
     def oldest_s(self) -> float | None:
-        """Since when the participant waits that waits longest; None where none does."""
+        """Since when the longest waiting participant waits; None where none does."""
         return next((frame.waits_since_s for frame in self._frames.values()), None)
 
     def offer(self, frame: FrameInFlight) -> FrameInFlight | None:
@@ -78,7 +78,7 @@ class Scheduler(Generic[S]):
         return True
 
     def withdraw(self, still: S) -> None:
-        """A still that nobody waits for any more; one that does not wait is none of its business."""
+        """Removes a still whose caller has gone; does nothing where it does not wait."""
         if still in self._stills:
             self._stills.remove(still)
 
@@ -91,7 +91,7 @@ class Scheduler(Generic[S]):
         """The next batch, `max_count` at most: frames, in the order of their turns, and stills."""
         stills = self._stills_due(max_count)
         count = min(max_count - stills, len(self._frames))
-        # Stable: those who were never served come in the order of their waiting.
+        # The sort is stable: participants that were never served keep the order in which they began to wait.
         keys = heapq.nsmallest(count, self._frames, key=lambda key: self._turns.get(key, -1))
         frames = [self._frames.pop(key) for key in keys]
         for turn, key in enumerate(keys, self._taken):
@@ -115,6 +115,6 @@ class Scheduler(Generic[S]):
         if max_count == 1:
             self._still_next = not self._still_next
             return 0 if self._still_next else 1
-        # Room that the frames leave over belongs to stills as well.
+        # Stills also fill what the frames leave of the batch.
         due = max(max_count // _STILLS_DIVISOR, max_count - len(self._frames), 1)
         return min(due, len(self._stills))

@@ -1,7 +1,7 @@
 """The detector worker: one process, one detector, one batch at a time.
 
-Pixels of streams are read where they are, in the arena, mapped read-only; those of stills come with the
-message. The front keeps a slot untouched until its batch is answered.
+Pixels of streams are read in place, from the arena, which is mapped read-only; those of stills come with the message or
+in a slot. The front does not reuse a slot before its batch is answered.
 """
 
 from __future__ import annotations
@@ -90,8 +90,8 @@ def run(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int], open
 def detect_batch(detector: Detector, arena: Arena, batch: Batch) -> BatchResult:
     """Runs the detector on a batch. A picture on which the detector fails does not lose the others.
 
-    Raises what `Detector.warm` raises where the detector fails on everything, its warm-up included: only a
-    new process helps then (a GPU out of memory stays so).
+    Raises what `Detector.warm` raises where the detector fails on every picture and on its warm-up: then only a new
+    process helps, as for a GPU that is out of memory.
     """
     results: list[list[Region] | str] = []
     frames: list[Frame | None] = []
@@ -146,5 +146,5 @@ def _detect(detector: Detector, frames: Sequence[Frame]) -> list[list[Region] | 
 
 @functools.cache
 def _log_once() -> None:
-    """Once a process: each picture's message goes to the front, and a trace for each would flood the log."""
+    """Logs a trace once a process. The front gets the message of each failure; a trace for each would flood the log."""
     logger.exception("the detector failed on a picture; the next failures are reported without a trace")

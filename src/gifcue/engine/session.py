@@ -174,12 +174,12 @@ class Session:
     # Figures
 
     def statistics(self) -> list[ParticipantStatistics]:
-        """Of everybody on this stream, those that left included."""
+        """The figures of each participant of this stream, those that left included."""
         present = [*self._participants.values(), *self._leaving.values()]
         return [*self._left, *(participant.statistics() for participant in present)]
 
     def frame_counts(self) -> FrameCounts:
-        """The whole stream's, frames that named nobody included."""
+        """The frames of the whole stream, those that named no participant included."""
         return FrameCounts.total(
             [self._forgotten, self._unknown_frames.statistics(), *(each.books for each in self.statistics())]
         )

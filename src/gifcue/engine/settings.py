@@ -1,4 +1,4 @@
-"""What the engine holds a stream and its participants to."""
+"""Limits of a stream and its participants."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ class LimitSettings(BaseModel):
     left_participants_kept: int = Field(
         256,
         ge=0,
-        description="Participants that left whose books a stream still reports; older ones are summed up.",
+        description="Participants that left whose figures a stream still reports; older ones are summed up.",
     )

@@ -4,8 +4,8 @@
                  │          │              │                    │
               Dropped    Skipped        Skipped             Dropped(NO_SLOT)
 
-Whatever one participant's bytes bring about costs that participant a unit and the way to its next keyframe.
-What FFmpeg cannot survive costs the process, which the front replaces.
+What is wrong with one participant's bytes costs that participant the unit, and the units up to its next keyframe.
+Where FFmpeg itself crashes, the process ends and the front replaces it.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ from gifcue.workers.arena import ARENA_FD, Arena
 from gifcue.workers.channel import BlockingChannel, ChannelClosed
 from gifcue.workers.memory import return_unused
 
-# Units between two looks at what else has come, and answers that are sent at once, while much waits.
+# While many units wait: units between two looks at what else has come, and answers that are sent together.
 LOOK_EVERY = 4
 SEND_AT = 8
-# Units between two returns of unused memory, about a second under load: keyframes leave holes as large as themselves.
+# Units between two returns of unused memory, about a second under load: freed keyframes leave holes in the heap.
 TRIM_EVERY = 2048
 
 
@@ -70,7 +70,7 @@ class Participant:
         self.picture_s = 0.0
 
     def start_over(self) -> None:
-        """Another decoder, which knows nothing of what was decoded."""
+        """Replaces the decoder by a new one, which keeps no picture."""
         self.decoder = Decoder(self._codec, self._extradata, self._settings.max_pixels)
         self.filter.forget()
 
@@ -87,7 +87,7 @@ class DecodeWorker:
         # Slots that hold a picture of a participant, until the front grants them again.
         self._lent: dict[int, Participant] = {}
         self._late_s = settings.late_ms / 1000.0
-        # Shared by all participants: large, and they know nobody.
+        # Shared by all participants: both hold large tables and no participant's state.
         self._comparer = Comparer(settings.filter)
         self._converter = Converter(settings.long_side, settings.short_side)
 
@@ -149,7 +149,7 @@ class DecodeWorker:
             awaiting = participant.decoder.is_awaiting_keyframe
             return Dropped(key, unit.token, error.reason, str(error), awaiting)
         except Exception as error:
-            # Not foreseen, and still one participant's: the others go on, and this one not with that decoder.
+            # Not foreseen, but it concerns one participant: the others go on, and this one gets a new decoder.
             participant.start_over()
             message = f"the decoder failed: {type(error).__name__}: {error}"
             awaiting = participant.decoder.is_awaiting_keyframe
@@ -169,7 +169,7 @@ class DecodeWorker:
         if decision.skip is not None:
             return Skipped(key, unit.token, decision.skip, pts_s)
         if not self._free:
-            # The filter keeps its reference, so that the next picture is tried.
+            # The filter's reference is not changed, so that the next picture is tried.
             message = f"all {self._arena.shape.slots_per_range} slots wait for a detector"
             return Dropped(key, unit.token, DropReason.NO_SLOT, message, False)
         slot = self._free[0]
@@ -190,7 +190,7 @@ class DecodeWorker:
         except MediaError as error:
             return StillFailed(request.number, error.reason, str(error))
         height, width = rgb.shape[:2]
-        # A still may use a slot while most are free: streams come first, and it can travel in its message as well.
+        # A still uses a slot only while most are free: streams need them, and a still can travel in its message.
         shape = self._arena.shape
         if 2 * len(self._free) <= shape.slots_per_range or rgb.nbytes > shape.slot_bytes:
             return StillDone(request.number, rgb.tobytes(), width, height, source_width, source_height)
@@ -201,7 +201,7 @@ class DecodeWorker:
 
 
 def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> None:
-    """The child's life: `gifcue.media.worker:main`."""
+    """The target of the child process."""
     # The pool of workers is the parallelism; OpenCV's own threads would fight over the same cores.
     cv2.setNumThreads(1)
     arena = Arena.attach(fds[ARENA_FD], init.shape, writable=True)
@@ -212,8 +212,8 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
     handled = 0
     with contextlib.suppress(ChannelClosed):
         while True:
-            # Slots that came back and holds that began count for the units that came before them. While much waits,
-            # looking after every unit would cost as much as a unit's message does.
+            # Slots that came back and holds that began apply at once, to units that were sent before them as well.
+            # While many units wait, looking for messages after each of them would cost as much as a unit's message.
             if len(waiting) % LOOK_EVERY == 0 or not worker.has_slots:
                 arrived = channel.receive_ready() or ([] if waiting else [channel.receive()])
                 waiting.extend(message for message in arrived if not worker.control(message))
@@ -224,7 +224,7 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
                     return_unused()
                 if answer is not None:
                     answers.append(answer)
-            # A picture is waited for by a detector; the other answers keep nobody waiting, and share a message.
+            # A picture is sent at once, since detectors wait for it; the other answers are sent together.
             if answers and (not waiting or len(answers) == SEND_AT or isinstance(answers[-1], Picture)):
                 channel.send_all(answers)
                 answers.clear()

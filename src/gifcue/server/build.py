@@ -18,7 +18,7 @@ from gifcue.rules.chooser import ChosenGif
 from gifcue.rules.watch import BookWatcher
 from gifcue.server.config import Settings
 
-# Bits of a random name: enough that no two reactions of a server's life share one.
+# Bytes of a random name: enough that no two reactions of a server share one.
 _ID_BYTES = 8
 
 
@@ -64,7 +64,7 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str =
 
 
 def cue_of(room_id: str, reaction: Reaction, gif: ChosenGif) -> Cue:
-    """What is handed on of a reaction that started with `gif`."""
+    """What deliveries get of a reaction that started with `gif`."""
     return Cue(
         reaction_id=reaction.reaction_id,
         room_id=room_id,

@@ -75,13 +75,13 @@ def box_message(box: Box) -> media_pb2.BoundingBox:
     return media_pb2.BoundingBox(ymin=box.ymin, xmin=box.xmin, ymax=box.ymax, xmax=box.xmax)
 
 
-def books_message(books: FrameCounts) -> reaction_service_pb2.FrameBooks:
+def frame_counts_message(counts: FrameCounts) -> reaction_service_pb2.FrameBooks:
     return reaction_service_pb2.FrameBooks(
-        received=books.received,
-        analysed=books.analysed,
-        skipped=books.skipped,
-        dropped=books.dropped,
-        in_flight=books.in_flight,
+        received=counts.received,
+        analysed=counts.analysed,
+        skipped=counts.skipped,
+        dropped=counts.dropped,
+        in_flight=counts.in_flight,
     )
 
 
@@ -92,7 +92,7 @@ def statistics_message(
         participants=[
             reaction_service_pb2.ParticipantStatistics(
                 participant_id=each.participant_id,
-                books=books_message(each.books),
+                books=frame_counts_message(each.books),
                 reactions=each.reactions,
                 latency_p50_ms=each.latency_p50_ms,
                 latency_p95_ms=each.latency_p95_ms,
@@ -103,7 +103,7 @@ def statistics_message(
 
 
 def response_of(item: Outgoing) -> reaction_service_pb2.StreamReactionsResponse:
-    """The message of the wire for what the engine says."""
+    """The message of the wire for an event or an answer."""
     response = reaction_service_pb2.StreamReactionsResponse
     control = reaction_service_pb2.StreamControl
     match item:

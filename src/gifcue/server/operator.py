@@ -1,4 +1,4 @@
-"""The servicer of OperatorService: the engine's figures for whoever runs the server."""
+"""The servicer of OperatorService: status and metrics for the operator of the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
 
 class ServingState(enum.StrEnum):
-    """How the server does as a whole. The wire's ServingState has the same names."""
+    """The state of the whole server. The wire's ServingState has the same names."""
 
     STARTING = "starting"
     SERVING = "serving"
@@ -26,7 +26,7 @@ class ServingState(enum.StrEnum):
 
 
 class OperatorServicer(operator_service_pb2_grpc.OperatorServiceServicer):
-    """`state` says how the server does now; `clock` is in seconds; `metrics` gives the metrics' text."""
+    """`state` gives the state of the server; `clock` is in seconds; `metrics` gives the metrics' text."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class OperatorServicer(operator_service_pb2_grpc.OperatorServiceServicer):
             state=operator_service_pb2.ServingState.Value(f"SERVING_STATE_{self._state().name}"),
             streams=figures.sessions,
             participants=figures.participants,
-            books=convert.books_message(figures.frames),
+            books=convert.frame_counts_message(figures.frames),
             reactions=figures.reactions,
             workers=[
                 operator_service_pb2.WorkerStatus(

@@ -1,11 +1,9 @@
 """Messages between the front and one child, over a socket pair.
 
-The front's end never blocks: what the kernel does not take at once is buffered and counted. The child's end
-blocks.
+The front's end never blocks: what the kernel does not take at once is buffered and counted. The child's end blocks.
 
-A ping is answered by the child's end when the child comes to it, that is between two messages and behind
-all that were sent before. So a child that hangs in its work does not answer, and that is how the front
-finds out.
+The child's end answers a ping between two messages, after all messages that were sent before the ping. So a child that
+hangs in its work does not answer, which is how the front notices.
 """
 
 from __future__ import annotations
@@ -64,7 +62,7 @@ class AsyncChannel:
         return self._buffered_bytes
 
     def send(self, message: Any, kind: Kind = Kind.MESSAGE) -> None:
-        """Queues a message; never blocks. What is sent into a closed channel is gone.
+        """Queues a message; never blocks. What is sent into a closed channel is lost.
 
         Raises what pickle raises for a message that it cannot write, and ValueError for one that is too long.
         """
@@ -80,19 +78,19 @@ class AsyncChannel:
             self._flush = self._loop.call_soon(self._write)
 
     def finish(self) -> None:
-        """Ends the stream behind what is buffered; the answers are still read."""
+        """Closes for writing once the buffered messages are sent; answers are still read."""
         if self._open and not self._finishing:
             self._finishing = True
             if not self._outbox:
                 self._shutdown()
 
     def drain(self) -> None:
-        """Reads what has already come, for a peer that is known to be dead."""
+        """Reads what has already arrived from a peer that is known to be dead."""
         while self._open and self._read_once():
             pass
 
     def close(self) -> None:
-        """Closes at once; what is buffered is gone. Calling it again does nothing."""
+        """Closes at once; buffered messages are lost. Calling it again does nothing."""
         if not self._open:
             return
         self._open = False
@@ -109,7 +107,7 @@ class AsyncChannel:
         self._read_once()
 
     def _read_once(self) -> bool:
-        """False where nothing more is to be had."""
+        """False where nothing more can be read."""
         try:
             with self._received.space() as space:
                 count = self._sock.recv_into(space)
@@ -125,7 +123,7 @@ class AsyncChannel:
             try:
                 frame = self._received.next()
             except Exception as error:
-                # The stream cannot be trusted any more: this loses the child, never the front.
+                # Nothing that follows can be read either: the child is lost, and the front goes on.
                 self._report("a worker's message could not be read", error)
                 self._lost()
                 return False
@@ -146,7 +144,7 @@ class AsyncChannel:
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:
-                # The reader sees the end of the stream as well, after the answers that are still in it.
+                # Not closed here: the reader sees the end of the stream, too, after the answers that are still in it.
                 self._outbox.clear()
                 self._buffered_bytes = 0
                 break
@@ -192,7 +190,7 @@ class BlockingChannel:
         self._send(Kind.READY, info)
 
     def send(self, message: Any) -> None:
-        """Sends a message; waits while the front does not read. Raises ChannelClosed if it is gone."""
+        """Sends a message; waits while the front does not read. Raises ChannelClosed if the front is gone."""
         self._send(Kind.MESSAGE, message)
 
     def send_all(self, messages: Iterable[Any]) -> None:
@@ -245,7 +243,7 @@ class BlockingChannel:
         return self._sock.fileno()
 
     def crash(self, what: str, *, hopeless: bool) -> None:
-        """Tells the front why the child ends; `hopeless` where a restart would end the same way."""
+        """Tells the front why the child ends; `hopeless` where a restart would fail in the same way."""
         self._send(Kind.CRASH, (what, hopeless))
 
     def close(self) -> None:
@@ -268,7 +266,7 @@ class BlockingChannel:
     def _send(self, kind: Kind, body: Any) -> None:
         header, payload = encode(kind, body)
         if len(payload) > _JOINED_BYTES:
-            # Pixels: another system call costs less than another copy.
+            # A large body, mostly pixels: a second system call costs less than a copy.
             self._send_bytes(header)
             self._send_bytes(payload)
         else:
@@ -284,8 +282,8 @@ class BlockingChannel:
 def serve(channel: BlockingChannel, handle: Callable[[Any], None]) -> None:
     """Hands every message to `handle` until the front is gone or wants the child to end.
 
-    Pings are answered between messages only, so `handle` must return within `stuck_after_s` or send something
-    before that: a child that is silent for longer is taken to be stuck.
+    Pings are answered between messages only. So `handle` must return within `stuck_after_s` or send something before
+    that: a child that is silent for longer counts as stuck.
     """
     with contextlib.suppress(ChannelClosed):
         while True:

@@ -1,4 +1,4 @@
-"""When a worker counts as stuck, and when it has failed too often. No clock of its own and no processes."""
+"""When a worker counts as stuck, and when it has failed too often. Times are handed in; no processes."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class WatchdogAction(enum.Enum):
 
 
 class Watchdog:
-    """Tells a silent worker from a busy one. Anything the worker sends is a sign of life.
+    """Tells a stuck worker from a busy one. Anything that the worker sends shows that it is not stuck.
 
-    Silence is summed up tick by tick, and one tick counts for two at most: where the front itself was held
-    up (a suspended machine, a debugger), the workers are not to blame for the silence.
+    Silence is summed up tick by tick, and the time between two ticks counts for two intervals at most: where the front
+    itself was held up (a suspended machine, a debugger), its workers must not be killed for that.
     """
 
     def __init__(self, settings: SupervisionSettings, now_s: float) -> None:

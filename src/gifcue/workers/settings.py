@@ -1,4 +1,4 @@
-"""How patient the supervision of workers is."""
+"""Settings of the supervision of workers."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class SupervisionSettings(BaseModel):
         default=1.0,
         gt=0.0,
         le=60.0,
-        description="Seconds between two questions whether a worker still answers.",
+        description="Seconds between two pings of a worker.",
     )
     stuck_after_s: float = Field(
         default=10.0,
         gt=0.0,
         le=600.0,
-        description="A worker that was asked and has been silent for this many seconds is killed.",
+        description="A worker that was pinged and has sent nothing for this many seconds is killed.",
     )
     backoff_initial_s: float = Field(
         default=0.1,

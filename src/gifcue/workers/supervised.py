@@ -88,7 +88,7 @@ class SupervisedWorker:
     ) -> None:
         self.name = name
         self._target = target
-        # Pickled here, so that what cannot be sent is the caller's error and not the supervision's.
+        # Pickled here, so that the caller gets the error where `init` cannot be sent.
         self._init = pickle.dumps(init, protocol=5)
         self._fds = dict(fds or {})
         self._env = dict(env or {})
@@ -107,11 +107,11 @@ class SupervisedWorker:
         self._watchdog: Watchdog | None = None
         self._crash = ""
         self._hopeless = False
-        # Settled by the first thing that ends the current process's life, with the reason.
+        # Settled once, with the reason, by whatever ends the current process first.
         self._end: asyncio.Future[str] | None = None
         self._task: asyncio.Task[None] | None = None
         self._stop_requested = asyncio.Event()
-        # Replaced after each change of state, so that everybody who waits sees every change.
+        # Replaced after each change of state, so that each waiter sees every change.
         self._changed = asyncio.Event()
         self._timer: asyncio.TimerHandle
 
@@ -121,7 +121,7 @@ class SupervisedWorker:
 
     @property
     def is_ready(self) -> bool:
-        """True where `send` will do."""
+        """True while messages can be sent."""
         return self._state is WorkerState.READY and not self._stop_requested.is_set()
 
     @property
@@ -172,7 +172,7 @@ class SupervisedWorker:
         try:
             await self._supervise()
         except Exception as error:
-            # Our own fault, but whoever waits for the worker or for its answers must hear of it.
+            # A defect of this module; those that wait for the worker or for its answers must still hear of the failure.
             self._last_failure = f"{type(error).__name__}: {error}"
             self._report("the supervision", error)
             self._set_state(WorkerState.FAILED)
@@ -226,19 +226,20 @@ class SupervisedWorker:
             channel.send(self._init, Kind.INIT)
             reason = await self._end
             self._timer.cancel()
-            # One that is still starting does not read its channel, and has nothing to finish.
+            # A process that is still starting does not read its channel, and has nothing to finish.
             if self._stop_requested.is_set() and self._state is WorkerState.READY:
                 channel.finish()
                 await asyncio.wait({process.exited}, timeout=self._settings.stop_grace_s)
             elif not reason and not self._stop_requested.is_set():
-                # It is on its way out; killed now, it could not say how it ended.
+                # It is ending by itself; if it were killed now, its exit status would be lost.
                 await asyncio.wait({process.exited}, timeout=_EXIT_GRACE_S)
         finally:
             self._timer.cancel()
             process.kill()
-            # Not even a cancelled supervision may leave a process behind.
+            # Shielded: even a cancelled supervision must not leave a process behind.
             status = await asyncio.shield(process.exited)
-            # What it said before it died counts.
+            # After the process is reaped and before the channel closes: what it sent before it died is delivered, and
+            # all of it before `on_lost`.
             channel.drain()
             channel.close()
             self._channel = None
@@ -295,7 +296,7 @@ class SupervisedWorker:
         try:
             callback(*arguments)
         except Exception as error:
-            # A fault in the front's handling must not end the supervision.
+            # An error in a callback must not end the supervision.
             self._report("a callback", error)
 
     def _report(self, what: str, error: Exception) -> None:

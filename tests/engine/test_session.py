@@ -275,8 +275,12 @@ class TestDecisions:
             kit.decoded(key)
             kit.time.advance(0.025)
             kit.detected(key, NOTHING)
-            expected = [FrameDecided("alice", 0, 4500, CLOCK_HZ, pytest.approx(25.0))] if asked else []
-            assert stream.told == expected
+            decisions = stream.of(FrameDecided)
+            assert [(each.sequence, each.pts, each.clock_hz) for each in decisions] == [
+                (0, 4500, CLOCK_HZ)
+            ] * asked
+            assert [each.latency_ms for each in decisions] == [pytest.approx(25.0)] * asked
+            assert stream.told == decisions
 
     def test_an_unset_clock_is_rtps(self) -> None:
         kit = Kit()

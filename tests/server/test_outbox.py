@@ -7,7 +7,7 @@ import pytest
 from gifcue.protocol.events import KeyframeRequested, Reaction
 from gifcue.protocol.geometry import Box
 from gifcue.protocol.phases import Phase
-from gifcue.server.outbox import Outbox
+from gifcue.server.outbox import Outbox, Outgoing
 
 
 def reaction(phase: Phase, reaction_id: str, progress: float = 1.0) -> Reaction:
@@ -15,7 +15,7 @@ def reaction(phase: Phase, reaction_id: str, progress: float = 1.0) -> Reaction:
     return Reaction("alice", reaction_id, phase, "wave", progress, 0.9, box, 3000, 90_000, 1, 5.0, "1")
 
 
-async def drain(outbox: Outbox) -> list[object]:
+async def drain(outbox: Outbox) -> list[Outgoing]:
     outbox.close()
     items = []
     while (item := await outbox.get()) is not None:

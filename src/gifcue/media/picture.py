@@ -22,7 +22,7 @@ KINDS_KEPT = 16
 
 
 def fit(width: int, height: int, long_side: int, short_side: int) -> tuple[int, int]:
-    """The analysis size of a picture: within `long_side x short_side` in its own orientation, never enlarged, its aspect
+    """The analysis size of a picture: within `long_side x short_side` in its own orientation, never larger, its aspect
     kept.
 
     Sides are rounded to whole pixels; neither is ever less than 1.

@@ -31,8 +31,8 @@ class Built:
     dispatcher: Dispatcher
 
 
-def build(settings: Settings, clock: Callable[[], float], detector_target: str = DETECTOR_TARGET) -> Built:
-    """`detector_target` ("module:function") is the entry point of detector workers, as in `Pipeline`.
+def build(settings: Settings, clock: Callable[[], float], detector_target: str | None = None) -> Built:
+    """`detector_target` ("module:function") is the entry point of detector workers, None for gifcue's own.
 
     Raises:
         ConfigError: the rule book is missing or wrong.
@@ -44,7 +44,7 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str =
         settings.detect,
         settings.supervision,
         clock,
-        detector_target=detector_target,
+        detector_target=detector_target or DETECTOR_TARGET,
     )
     publisher = Publisher(
         lambda: book.chooser,

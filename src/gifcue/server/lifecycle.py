@@ -16,7 +16,6 @@ from grpc_reflection.v1alpha import reflection
 
 from gifcue import __version__
 from gifcue.delivery.dispatcher import Dispatcher
-from gifcue.detect.pool import DETECTOR_TARGET
 from gifcue.engine.engine import Engine
 from gifcue.errors import ConfigError
 from gifcue.reactions.presets import PRESETS
@@ -48,9 +47,9 @@ class Server:
     `listen_port` and `http_port` are the ports in use once it has started.
     """
 
-    def __init__(self, settings: Settings, *, detector_target: str = DETECTOR_TARGET) -> None:
-        """`detector_target` ("module:function") is the entry point of detector workers: another one than gifcue's own
-        serves a detector that gifcue does not know.
+    def __init__(self, settings: Settings, *, detector_target: str | None = None) -> None:
+        """`detector_target` ("module:function") is the entry point of detector workers, None for gifcue's own. Another one
+        serves a detector that gifcue does not know; it is called as `gifcue.detect.worker.main` is.
 
         Raises:
             ConfigError: the rule book is missing or wrong.

@@ -48,8 +48,8 @@ class Server:
     """
 
     def __init__(self, settings: Settings, *, detector_target: str | None = None) -> None:
-        """`detector_target` ("module:function") is the entry point of detector workers, None for gifcue's own. Another one
-        serves a detector that gifcue does not know; it is called as `gifcue.detect.worker.main` is.
+        """`detector_target` ("module:function") is the entry point of detector workers, None for gifcue's own. With
+        another one a server runs any detector; it is called as `gifcue.detect.worker.main` is.
 
         Raises:
             ConfigError: the rule book is missing or wrong.

@@ -88,7 +88,7 @@ class DecodeWorker:
         self._lent: dict[int, Participant] = {}
         self._late_s = settings.late_ms / 1000.0
         # Shared by all participants: both hold large tables and no participant's state.
-        self._comparer = Comparer(settings.filter)
+        self._comparer = Comparer(settings.filter.metric)
         self._converter = Converter(settings.long_side, settings.short_side)
 
     @property

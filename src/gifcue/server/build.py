@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gifcue.delivery.dispatcher import Dispatcher
-from gifcue.delivery.sink import Cue
+from gifcue.delivery.sink import Cue, CueGif
 from gifcue.detect.pool import DETECTOR_TARGET
 from gifcue.engine.engine import Engine
 from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Publisher
 from gifcue.protocol.events import Reaction
+from gifcue.reactions.presets import ReactionPresets
 from gifcue.reactions.settings import ReactionSettings
 from gifcue.rules.chooser import ChosenGif
 from gifcue.rules.watch import BookWatcher
@@ -29,6 +30,7 @@ class Built:
     engine: Engine
     book: BookWatcher
     dispatcher: Dispatcher
+    presets: ReactionPresets
 
 
 def build(settings: Settings, clock: Callable[[], float], detector_target: str | None = None) -> Built:
@@ -39,6 +41,7 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
     """
     book = BookWatcher(settings.rules.book, seed=settings.rules.seed)
     dispatcher = Dispatcher(settings.delivery, clock=clock)
+    presets = ReactionPresets(settings.reactions)
     pipeline = Pipeline(
         settings.media,
         settings.detect,
@@ -50,17 +53,17 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
         lambda: book.chooser,
         lambda: pipeline.model.version,
         clock,
-        lambda room_id, reaction, gif: dispatcher.hand(cue_of(room_id, reaction, gif)),
+        lambda room_id, reaction, gif: dispatcher.submit(cue_of(room_id, reaction, gif)),
     )
     engine = Engine(
         settings.limits,
-        lambda preset: _policy(settings.reactions, preset),
+        lambda preset: _policy(presets, preset),
         pipeline,
         publisher,
         clock,
         lambda: secrets.token_hex(_ID_BYTES),
     )
-    return Built(engine, book, dispatcher)
+    return Built(engine, book, dispatcher, presets)
 
 
 def cue_of(room_id: str, reaction: Reaction, gif: ChosenGif) -> Cue:
@@ -71,14 +74,10 @@ def cue_of(room_id: str, reaction: Reaction, gif: ChosenGif) -> Cue:
         participant_id=reaction.participant_id,
         label=reaction.label,
         score=reaction.score,
-        gif_id=gif.id,
-        url=gif.url,
-        title=gif.title,
-        media_type=gif.media_type,
-        video_url=gif.video_url,
+        gif=CueGif(gif.id, gif.url, gif.title, gif.media_type, gif.video_url),
     )
 
 
-def _policy(own: ReactionSettings, preset: str) -> tuple[str, ReactionSettings]:
-    settings = own.with_preset(preset) if preset else own
+def _policy(presets: ReactionPresets, preset: str) -> tuple[str, ReactionSettings]:
+    settings = presets.choose(preset)
     return settings.preset, settings

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gifcue.errors import MediaError, Unavailable, WorkerLost
+from gifcue.errors import Unavailable, WorkerLost
 from gifcue.media.codecs import Codec
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import (
@@ -32,12 +31,12 @@ from gifcue.media.messages import (
     StartOver,
     StillDone,
     StillFailed,
-    StillRequest,
     Submit,
     ToWorker,
     WorkerInit,
 )
 from gifcue.media.settings import MediaSettings
+from gifcue.media.still_requests import StillRequests
 from gifcue.protocol.reasons import DropReason
 from gifcue.workers.arena import ARENA_FD, Arena
 from gifcue.workers.settings import SupervisionSettings
@@ -80,7 +79,7 @@ class _WorkerHandle:
 
     slots: range
     keys: set[int] = field(default_factory=set)
-    stills: dict[int, asyncio.Future[StillDone]] = field(default_factory=dict)
+    stills: StillRequests = field(default_factory=StillRequests)
     process: SupervisedWorker = field(init=False)
 
     @property
@@ -125,7 +124,6 @@ class DecodePool:
         self._participants: dict[int, _Participant] = {}
         # The frame whose picture the slot holds, None for a still.
         self._slots_out: dict[int, FrameInFlight | None] = {}
-        self._still_numbers = itertools.count(1)
         self._fps = settings.max_analysis_fps
         self._workers = [
             self._make_worker(index, arena, supervision or SupervisionSettings(), clock)
@@ -277,22 +275,9 @@ class DecodePool:
         if not ready:
             raise Unavailable("expected a decode worker that is ready, none is")
         worker = min(ready, key=lambda worker: (len(worker.stills), len(worker.keys)))
-        number = next(self._still_numbers)
-        answer: asyncio.Future[StillDone] = asyncio.get_running_loop().create_future()
-        worker.stills[number] = answer
-        try:
-            worker.process.send(StillRequest(number, data))
-            return await asyncio.shield(answer)
-        except asyncio.CancelledError:
-            # An answer that came in the same turn of the loop as the cancellation was taken by nobody: `_answered` saw
-            # a caller that waits, and the caller never sees the answer. So its slot is released here.
-            if answer.done() and answer.exception() is None:
-                slot = answer.result().slot
-                if slot is not None:
-                    self.release(slot, analysed=True)
-            raise
-        finally:
-            worker.stills.pop(number, None)
+        return await worker.stills.ask(
+            data, worker.process.send, lambda slot: self.release(slot, analysed=True)
+        )
 
     def statistics(self) -> DecodeStatistics:
         """The figures as they stand."""
@@ -313,16 +298,11 @@ class DecodePool:
             case StillDone():
                 if message.slot is not None:
                     self._slots_out[message.slot] = None
-                answer = worker.stills.get(message.number)
-                if answer is not None and not answer.done():
-                    answer.set_result(message)
-                elif message.slot is not None:
+                if not worker.stills.take(message) and message.slot is not None:
                     # Whoever asked has gone.
                     self.release(message.slot, analysed=True)
             case StillFailed():
-                answer = worker.stills.get(message.number)
-                if answer is not None and not answer.done():
-                    answer.set_exception(MediaError(message.reason, message.message))
+                worker.stills.take(message)
             case _:
                 self._finish(message)
 
@@ -381,9 +361,7 @@ class DecodePool:
             if participant.worker is worker:
                 for token in list(participant.unanswered):
                     self._lose_frame(participant, token, reason)
-        for answer in list(worker.stills.values()):
-            if not answer.done():
-                answer.set_exception(WorkerLost(f"worker {worker.process.name} was lost: {reason}"))
+        worker.stills.lose(f"worker {worker.process.name} was lost: {reason}")
 
     def _lose_frame(self, participant: _Participant, token: int, reason: str) -> None:
         if token in participant.unanswered:

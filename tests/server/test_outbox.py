@@ -17,7 +17,7 @@ def reaction(phase: Phase, reaction_id: str, progress: float = 1.0) -> Reaction:
 
 async def drain(outbox: Outbox) -> list[Outgoing]:
     outbox.close()
-    items = []
+    items: list[Outgoing] = []
     while (item := await outbox.get()) is not None:
         items.append(item)
     return items
@@ -25,7 +25,7 @@ async def drain(outbox: Outbox) -> list[Outgoing]:
 
 async def test_messages_come_out_in_the_order_they_went_in() -> None:
     outbox = Outbox(max_holding=8, max_events=8)
-    items = [
+    items: list[Outgoing] = [
         KeyframeRequested("alice", "sequence_gap"),
         reaction(Phase.HOLDING, "a"),
         reaction(Phase.STARTED, "a"),

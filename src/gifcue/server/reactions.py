@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 Request = reaction_service_pb2.StreamReactionsRequest
 Response = reaction_service_pb2.StreamReactionsResponse
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)

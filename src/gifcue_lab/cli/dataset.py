@@ -45,8 +45,8 @@ def explode(
     limit: Annotated[int | None, typer.Option(help="At most so many frames.", min=1)] = None,
 ) -> None:
     """Write the frames of a recording as JPEG, similar ones left out."""
+    from gifcue.cli.progress import rich_track
     from gifcue_lab.datasets.explode import explode as run
-    from gifcue_lab.datasets.progress import rich_track
 
     done = run(recording, out, fps=fps, similarity=similarity, limit=limit, track=rich_track)
     typer.echo(f"{done.kept} frames written to {out}, {done.similar} similar ones left out")
@@ -70,8 +70,8 @@ def convert(
     """Convert labels: LabelImg, TFRecord or CVAT in; LabelImg, TFRecord or COCO out."""
     # TensorFlow greets with a page on stderr; this is read when it is imported.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from gifcue.cli.progress import rich_track
     from gifcue_lab.datasets.convert import convert as run
-    from gifcue_lab.datasets.progress import rich_track
 
     order = tuple(label.strip() for label in labels.split(",")) if labels else ()
     done = run(
@@ -94,8 +94,8 @@ def split(
     copy: Annotated[bool, typer.Option(help="Copy pictures and XML; without it only split.json.")] = True,
 ) -> None:
     """Deal pictures out to sides by their source, so that no person is on two of them."""
+    from gifcue.cli.progress import rich_track
     from gifcue_lab.datasets.pictures import read_folder
-    from gifcue_lab.datasets.progress import rich_track
     from gifcue_lab.datasets.split import copy_sides, groups_by_csv, groups_by_regex, split_by_group
 
     if group_regex and group_csv:
@@ -123,7 +123,7 @@ def stats(
     as_json: Json = False,
 ) -> None:
     """Count pictures, groups and labels; by side, where the directories hold directories (train, dev, …)."""
-    from gifcue_lab.datasets.progress import rich_track
+    from gifcue.cli.progress import rich_track
     from gifcue_lab.datasets.stats import count_labels, draw_labels, read_sides
 
     counts = count_labels(read_sides(source, rich_track))
@@ -161,8 +161,8 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Name everything that is wrong, by file. Exits with 1 when something is."""
+    from gifcue.cli.progress import rich_track
     from gifcue_lab.datasets.check import check as run
-    from gifcue_lab.datasets.progress import rich_track
     from gifcue_lab.datasets.regions import LABELS
 
     known = tuple(label.strip() for label in labels.split(",")) if labels else LABELS
@@ -187,10 +187,10 @@ def autolabel(
     force: Annotated[bool, typer.Option("--force", help="Overwrite XML that is there.")] = False,
 ) -> None:
     """Propose boxes as LabelImg XML beside the pictures, to be corrected by hand. Keeps XML that is there."""
-    from gifcue_lab.cli.evaluate import detector_for
+    from gifcue.cli.detector import detector_for
+    from gifcue.cli.progress import rich_track
     from gifcue_lab.datasets.autolabel import autolabel as run
     from gifcue_lab.datasets.pictures import find_pictures
-    from gifcue_lab.datasets.progress import rich_track
 
     detector = detector_for(model_dir, backend)
     try:
@@ -202,6 +202,27 @@ def autolabel(
     )
 
 
+@app.command("gesture-negatives")
+def gesture_negatives(
+    source: Annotated[
+        Path, typer.Argument(help="A directory of labelled pictures, a directory for each person.")
+    ],
+    out: Annotated[Path, typer.Argument(help="The file to write, negatives.npz.")],
+    model_dir: Annotated[Path, typer.Option("--model", help="The model's directory.")] = Path("models"),
+) -> None:
+    """Write landmarks of labelled hands, which training a custom gesture uses as negatives."""
+    from gifcue.cli.detector import detector_for
+    from gifcue.cli.progress import rich_track
+    from gifcue_lab.training.gesture_negatives import run
+
+    detector = detector_for(model_dir, "litert")
+    try:
+        made = run(detector, source, out, track=rich_track)
+    finally:
+        detector.close()
+    typer.echo(f"{len(made.points)} hands of {len(set(made.groups.tolist()))} groups written to {out}")
+
+
 @app.command()
 def compose(
     data: Annotated[Path, typer.Argument(help="The directory of the splits, with their landmarks.npz.")],
@@ -211,7 +232,7 @@ def compose(
     seed: Annotated[int, typer.Option(help="The same seed deals the same sequences.", min=0)] = 1,
 ) -> None:
     """Make long sequences of photographs, with what is expected of them, for `gifcue evaluate clips`."""
-    from gifcue_lab.datasets.progress import rich_track
+    from gifcue.cli.progress import rich_track
     from gifcue_lab.synthesis.run import compose as run
 
     done = run(data, out, split=split, minutes=minutes, seed=seed, track=rich_track)

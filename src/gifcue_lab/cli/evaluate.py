@@ -5,30 +5,15 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
+from gifcue.cli.detector import detector_for
 from gifcue_lab.cli.evaluate_clips import clips
-
-if TYPE_CHECKING:
-    from gifcue.detect.detector import Detector
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown")
 app.command()(clips)
-
-
-def detector_for(model_dir: Path, backend: str, precision: str = "int8") -> Detector:
-    """Open the detector that the options name. Raises `ConfigError` or `ModelError`."""
-    from gifcue.detect.detector import Backend, DetectorConfig, Precision, open_detector
-
-    return open_detector(
-        DetectorConfig(
-            model_dir=model_dir,
-            backend=cast("Backend", backend),
-            precision=cast("Precision", precision),
-        )
-    )
 
 
 @app.callback()
@@ -65,7 +50,7 @@ def images(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """AP, precision, recall and F1 by label and by person, confusion, false gestures, landmarks, time."""
-    from gifcue_lab.datasets.progress import rich_track
+    from gifcue.cli.progress import rich_track
     from gifcue_lab.evaluation.landmarks import landmark_errors, read_teacher
     from gifcue_lab.evaluation.metrics import evaluate
     from gifcue_lab.evaluation.predictions import read_predictions, write_predictions

@@ -212,7 +212,7 @@ def _write_report(
     judged: Sequence[ClipJudged],
     beside: Sequence[ClipJudged] | None,
 ) -> None:
-    from gifcue_lab.datasets.progress import rich_track
+    from gifcue.cli.progress import rich_track
     from gifcue_lab.evaluation.clips.timeline import draw_timeline
 
     timelines = directory / "timelines"

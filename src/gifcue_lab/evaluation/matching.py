@@ -8,10 +8,11 @@ not have it (nobody knows), anything else has not.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from gifcue.gestures.counts import Counts
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
@@ -54,30 +55,6 @@ def match(
         elif len(masked) and hidden[index].max() >= min_iou:
             hit[index] = MASKED
     return hit
-
-
-class Counts(NamedTuple):
-    """Detections over a threshold: right, wrong; and positives that none of them hit."""
-
-    right: int
-    wrong: int
-    missed: int
-
-    @property
-    def precision(self) -> float | None:
-        """None where nothing was detected."""
-        return self.right / (self.right + self.wrong) if self.right + self.wrong else None
-
-    @property
-    def recall(self) -> float | None:
-        """None where there was nothing to detect."""
-        return self.right / (self.right + self.missed) if self.right + self.missed else None
-
-    @property
-    def f1(self) -> float | None:
-        """None where there was nothing to detect and nothing was detected."""
-        relevant = 2 * self.right + self.wrong + self.missed
-        return 2 * self.right / relevant if relevant else None
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from gifcue.detect.regions import DEFAULT_THRESHOLD, KINDS, Box, Detection, Region, group
+from gifcue.detect.regions import DEFAULT_THRESHOLD, KINDS, Detection, Region, group
+from gifcue.protocol.geometry import Box
 from gifcue_lab.datasets.annotation import DatasetError
 
 FORMAT = "gifcue-detections/1"

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.detector import DetectorConfig
-from gifcue.detect.litert import LiteRtDetector, Seen
+from gifcue.detect.litert import LiteRtDetector, RawRegion
 from gifcue.detect.metadata import Calibration, Rescoring, read_metadata
 from gifcue.detect.processing import shrink
 from gifcue.detect.regions import KINDS, Region
@@ -88,8 +88,8 @@ def _calibrate_scores(model_dir: Path, photos: Sequence[Photo], report: Report) 
         calibration = _fit_temperature(known, stages[kind].labels)
         changes[kind] = {
             "calibration": {
-                "shape": calibration.shape,
-                "sight": calibration.sight,
+                "shape": calibration.landmark_scale,
+                "sight": calibration.appearance_scale,
                 "bias": list(calibration.bias),
             },
             "rescoring": {"found": rescoring.found, "present": rescoring.present, "bias": rescoring.bias},
@@ -172,7 +172,7 @@ def _serve(detector: LiteRtDetector, photo: Photo, half: int) -> list[Served]:
 class Judgement:
     """What was seen, whether it hits a face or hand, and its true attribute: `NONE` also where nothing is there."""
 
-    seen: Seen
+    seen: RawRegion
     real: bool
     truth: str
 
@@ -182,18 +182,18 @@ def _judge(detector: LiteRtDetector, photo: Photo) -> list[Judgement]:
     frame = shrink(read_image(photo.path), 640)
     left = list(photo.samples)
     answers: list[Judgement] = []
-    for seen in sorted(detector.look(frame), key=lambda seen: -seen.found):
+    for seen in sorted(detector.raw_regions(frame), key=lambda seen: -seen.detector_score):
         best = max(
             (sample for sample in left if sample.kind == seen.kind),
-            key=lambda sample: overlap(sample.box, seen.placed),
+            key=lambda sample: overlap(sample.box, seen.refined_box),
             default=None,
         )
-        if best is not None and overlap(best.box, seen.placed) >= MATCH_IOU:
+        if best is not None and overlap(best.box, seen.refined_box) >= MATCH_IOU:
             left = [sample for sample in left if sample is not best]
             answers.append(Judgement(seen, True, best.attribute))
             continue
         touches = any(
-            sample.kind == seen.kind and overlap(sample.box, seen.placed) > TOUCH_IOU
+            sample.kind == seen.kind and overlap(sample.box, seen.refined_box) > TOUCH_IOU
             for sample in photo.samples
         )
         answers.append(Judgement(seen, False, UNKNOWN if touches else NONE))
@@ -204,17 +204,17 @@ def _logits(
     rows: Sequence[Judgement],
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     return (
-        np.stack([row.seen.outputs["by_shape"] for row in rows]).astype(np.float32),
-        np.stack([row.seen.outputs["by_sight"] for row in rows]).astype(np.float32),
+        np.stack([row.seen.landmark_logits for row in rows]).astype(np.float32),
+        np.stack([row.seen.appearance_logits for row in rows]).astype(np.float32),
     )
 
 
 def _fit_rescoring(rows: Sequence[Judgement]) -> Rescoring:
-    found = np.clip([row.seen.found for row in rows], 1e-4, 1 - 1e-4)
+    found = np.clip([row.seen.detector_score for row in rows], 1e-4, 1 - 1e-4)
     features = np.stack(
         [
             np.log(found / (1 - found)),
-            [float(row.seen.outputs["presence"][0]) for row in rows],
+            [row.seen.presence_logit for row in rows],
             np.ones(len(rows)),
         ],
         1,

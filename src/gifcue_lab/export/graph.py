@@ -235,7 +235,7 @@ def _judged(looks: dict[str, Tensor], found: Tensor, stage: CropStage) -> tuple[
     import tensorflow as tf
 
     calibration, rescoring = stage.calibration, stage.rescoring
-    logits = calibration.shape * looks["by_shape"] + calibration.sight * looks["by_sight"]
+    logits = calibration.landmark_scale * looks["by_shape"] + calibration.appearance_scale * looks["by_sight"]
     chances = tf.nn.softmax(logits + tf.constant(calibration.bias, tf.float32))
     clipped = tf.clip_by_value(found, 1e-4, 1 - 1e-4)
     presence = looks["presence"][..., 0]
@@ -257,7 +257,7 @@ def _refined(boxes: Tensor, points: Tensor, corners: Tensor, stage: CropStage) -
 
 
 def _clarity(boxes: Tensor, stage: CropStage) -> Tensor:
-    """As `processing.clarity`, of boxes [N, limit, 4]."""
+    """As `processing.size_confidence`, of boxes [N, limit, 4]."""
     import tensorflow as tf
 
     longer = tf.reduce_max(boxes[..., 2:] - boxes[..., :2], -1)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gifcue.detect import processing
-from gifcue.detect.detector import DetectorConfig, open_detector
+from gifcue.detect.detector import DetectorConfig
+from gifcue.detect.factory import open_detector
 from gifcue.detect.metadata import Metadata, read_metadata
 from gifcue_lab.export.artifacts import convert, described, load_networks, update_checksums, update_metadata
 from gifcue_lab.training.samples import Photo, read_image, read_photos

@@ -77,7 +77,7 @@ def _run_command(command: str, given: dict[str, Any]) -> None:
 
         run_training(given.pop("config"), report=report, **given)
     elif command == "mistakes":
-        from gifcue_lab.datasets.progress import rich_track
+        from gifcue.cli.progress import rich_track
         from gifcue_lab.training.hard_negatives import find_mistakes
 
         counts = find_mistakes(given["model_dir"], given["data_dir"], given["out"], track=rich_track)

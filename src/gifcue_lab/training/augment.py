@@ -60,7 +60,7 @@ def damage(image: Image, rng: np.random.Generator, often: PixelAugmentation) -> 
         factor = rng.uniform(0.25, 0.8)
         small = cv2.resize(image, (max(8, int(width * factor)), max(8, int(height * factor))))
         how = cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_NEAREST
-        image = cv2.resize(small, (width, height), interpolation=how)
+        image = np.asarray(cv2.resize(small, (width, height), interpolation=how), np.uint8)
     if chance[5] < often.blur:
         image = _blur(image, rng)
     if chance[6] < often.noise:

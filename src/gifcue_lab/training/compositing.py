@@ -125,9 +125,9 @@ class Donors:
         length = float(np.ptp(flat @ turn.T, axis=0).max())
         soft = _mask(outline, crop.shape[0], max(1, round(0.07 * length)))
         matrix = np.concatenate([turn, offset[:, None]], 1)
-        laid = cv2.warpAffine(self._images[number], matrix, size, borderMode=cv2.BORDER_REPLICATE)
-        tone = _tone(crop, face) / np.maximum(_tone(laid, outline), 20.0)
-        laid = np.clip(laid.astype(np.float32) * np.clip(tone, 0.4, 2.5), 0, 255)
+        warped = cv2.warpAffine(self._images[number], matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        tone = _tone(crop, face) / np.maximum(_tone(np.asarray(warped, np.uint8), outline), 20.0)
+        laid = np.clip(warped.astype(np.float32) * np.clip(tone, 0.4, 2.5), 0, 255)
         return np.asarray(laid * soft + crop * (1 - soft), np.uint8)
 
 

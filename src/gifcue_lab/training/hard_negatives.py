@@ -52,9 +52,9 @@ def find_mistakes(model_dir: Path, data_dir: Path, out: Path, *, track: Track = 
         image = read_image(photo.path)
         frame = processing.shrink(image, metadata.longest_px)
         scale = image.shape[1] / frame.shape[1]
-        for seen in detector.look(frame):
+        for seen in detector.raw_regions(frame):
             rescoring = metadata.stages[seen.kind].rescoring
-            score = rescoring.score(seen.found, float(seen.outputs["presence"][0]))
+            score = rescoring.score(seen.detector_score, seen.presence_logit)
             box = seen.box * scale
             if SCORES[0] <= score <= SCORES[1] and _is_mistake(photo, seen.kind, box):
                 known = found[seen.kind].setdefault(photo.name, [])

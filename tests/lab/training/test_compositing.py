@@ -53,7 +53,8 @@ def test_a_hand_is_laid_where_it_was_at_the_face_that_thought() -> None:
 
 
 def test_only_hands_at_faces_that_think_are_laid_so() -> None:
-    assert not Donors(*([item] for item in a_hand_at_a_chin("neutral"))).has_thinking
+    neutral = a_hand_at_a_chin("neutral")
+    assert not Donors([neutral[0]], [neutral[1]]).has_thinking
     far = a_hand_at_a_chin("thinking", hand_y=118.0)
     assert not Donors([far[0]], [far[1]]).has_thinking
 

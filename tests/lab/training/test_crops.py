@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from gifcue.detect.processing import crop_matrix
@@ -148,10 +149,10 @@ def test_denying_a_class_lowers_that_one_only() -> None:
 
 def test_faces_with_a_hand_at_them_come_more_often() -> None:
     photo, picture = a_hand(NONE)
-    hand = photo.samples[0].box
+    hand: npt.NDArray[np.float32] = photo.samples[0].box
     reach = hand[2:] - hand[:2]
     away = Sample("face", np.concatenate([hand[:2] + 3 * reach, hand[2:] + 3 * reach]), NONE)
-    touched = Sample("face", hand + 0.4 * np.concatenate([reach, reach]), NONE)
+    touched = Sample("face", (hand + 0.4 * np.concatenate([reach, reach])).astype(np.float32), NONE)
     photo.samples += [away, touched]
     source = CropSource(config("face", repeat_touched=4.0, negatives=0.0), [photo], [picture])
     order = source.epoch(np.random.default_rng(0))

@@ -124,7 +124,7 @@ class Loop:
         spent["decode"] += decoded_s - begin_s
         if decoded is None:
             return
-        verdict = seat.filter.judge(*decoded)
+        verdict = seat.filter.check(*decoded)
         judged_s = clock()
         spent["filter"] += judged_s - decoded_s
         done.compared += verdict.similarity != NOT_COMPARED

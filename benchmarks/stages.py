@@ -17,21 +17,23 @@ from typing import Any
 from benchmarks.bare import Bare
 from benchmarks.footage import Footage
 from gifcue.detect.factory import open_detector
-from gifcue.detect.pool import DetectResult, ResultKind
 from gifcue.detect.regions import Region
-from gifcue.detect.scheduler import Scheduler, WaitingFrame
-from gifcue.detect.worker import Batch, Judged, SlotPicture
+from gifcue.detect.scheduler import Scheduler
+from gifcue.detect.worker import Batch, BatchResult, SlotPicture
+from gifcue.engine.engine import Engine
 from gifcue.engine.events import EngineEvent
-from gifcue.engine.session import Session
-from gifcue.media.messages import Picture, Skipped, Submit, Unit
+from gifcue.engine.pipeline import Pipeline
+from gifcue.engine.publisher import Publisher
+from gifcue.media.frame import FrameInFlight
+from gifcue.media.messages import Picture, Skipped, Submit
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import FrameDecided
 from gifcue.protocol.reasons import SkipReason
 from gifcue.protocol.wire.media import decode_frame
 from gifcue.protocol.wire.responses import encode_response
 from gifcue.reactions.policy import ReactionPolicy
+from gifcue.rules.watch import BookWatcher
 from gifcue.sample_video.photo import photo_frames
-from gifcue.server.build import build
 from gifcue.server.config import Settings, load_settings
 from gifcue.v1 import media_pb2, reaction_service_pb2
 from gifcue.workers.framing import Kind, encode
@@ -50,16 +52,29 @@ class _Sink:
         pass
 
 
-class _Pools:
-    """Takes the place of both pools: swallows what the engine sends, so that the engine alone is timed."""
+class _DecodePool:
+    """Takes the place of the decode pool: keeps the frame, and swallows the rest."""
 
-    def __init__(self, info: Any) -> None:
-        self.info = info
-        self.ready = True
-        self.failed = False
+    def __init__(self, *arguments: Any, on_outcome: Callable[..., None], **named: Any) -> None:
+        self.on_outcome = on_outcome
+        self.frame: Any = None
+
+    def submit(self, frame: FrameInFlight, payload: bytes) -> None:
+        self.frame = frame
 
     def buffered_bytes(self, key: int) -> int:
         return 0
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *arguments, **named: None
+
+
+class _DetectorPool:
+    """Takes the place of the detector pool: swallows what it is offered."""
+
+    def __init__(self, *arguments: Any, on_detected: Callable[..., None], **named: Any) -> None:
+        self.on_detected = on_detected
+        self.info: Any = None
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *arguments, **named: None
@@ -105,16 +120,13 @@ def _wire_costs(footage: Footage) -> dict[str, float]:
 
 def _message_costs(footage: Footage, regions: list[Region]) -> dict[str, float]:
     submits = itertools.cycle(
-        [
-            Submit(1, Unit(number, 0.1, False, packet.payload))
-            for number, packet in enumerate(footage.clip.packets)
-        ]
+        [Submit(1, number, 0.1, packet.payload) for number, packet in enumerate(footage.clip.packets)]
     )
     written = itertools.cycle([encode(Kind.MESSAGE, next(submits))[1] for _ in footage.clip.packets])
     skipped = Skipped(1, 1, SkipReason.PACED, 0.1)
     skipped_bytes = encode(Kind.MESSAGE, skipped)[1]
-    batch, judged = Batch(1, (SlotPicture(1, 640, 360),)), Judged(1, (regions,), 10.0)
-    batch_bytes, judged_bytes = encode(Kind.MESSAGE, batch)[1], encode(Kind.MESSAGE, judged)[1]
+    batch, result = Batch(1, (SlotPicture(1, 640, 360),)), BatchResult(1, (regions,), 10.0)
+    batch_bytes, result_bytes = encode(Kind.MESSAGE, batch)[1], encode(Kind.MESSAGE, result)[1]
     return {
         "submit written": _ms(lambda: encode(Kind.MESSAGE, next(submits))),
         "submit read": _ms(lambda: pickle.loads(next(written))),
@@ -122,8 +134,8 @@ def _message_costs(footage: Footage, regions: list[Region]) -> dict[str, float]:
         "outcome read": _ms(lambda: pickle.loads(skipped_bytes)),
         "batch written": _ms(lambda: encode(Kind.MESSAGE, batch)),
         "batch read": _ms(lambda: pickle.loads(batch_bytes)),
-        "judged written": _ms(lambda: encode(Kind.MESSAGE, judged)),
-        "judged read": _ms(lambda: pickle.loads(judged_bytes)),
+        "result written": _ms(lambda: encode(Kind.MESSAGE, result)),
+        "result read": _ms(lambda: pickle.loads(result_bytes)),
     }
 
 
@@ -132,8 +144,10 @@ def _engine_costs(settings: Settings, info: Any, regions: list[Region]) -> dict[
     policy_s = itertools.count(1)
     queue: Scheduler[None] = Scheduler(1)
 
+    frame = FrameInFlight(1, 1, 1, 3000, 90_000, 0.1, 3000, 0.0, slot=1, width=640, height=360)
+
     def wait_and_take() -> None:
-        queue.offer(WaitingFrame(1, 1, 1, 640, 360, 0.0))
+        queue.offer(frame)
         queue.take(1)
 
     skip = _frames_of(settings, info, None)
@@ -150,12 +164,29 @@ def _engine_costs(settings: Settings, info: Any, regions: list[Region]) -> dict[
 
 def _frames_of(settings: Settings, info: Any, regions: list[Region] | None) -> Iterator[None]:
     """A frame a step through an engine: from its arrival to its end, analysed where there are regions."""
-    built = build(settings, time.monotonic)
-    built.arena.close()
-    engine = built.engine
-    pools: Any = _Pools(info)
-    engine.use(pools, pools)
-    session: Session = engine.open_session(
+    pools: dict[str, Any] = {}
+
+    def kept(name: str, kind: Callable[..., Any]) -> Any:
+        return lambda *arguments, **named: pools.setdefault(name, kind(*arguments, **named))
+
+    pipeline = Pipeline(
+        settings.media,
+        settings.detect,
+        settings.supervision,
+        time.monotonic,
+        decode_pool=kept("decode", _DecodePool),
+        detector_pool=kept("detect", _DetectorPool),
+    )
+    decode, detect = pools["decode"], pools["detect"]
+    detect.info = info
+    book = BookWatcher(settings.rules.book, seed=settings.rules.seed)
+    publisher = Publisher(lambda: book.chooser, lambda: pipeline.model.version, time.monotonic)
+    policies = (settings.reactions.preset, settings.reactions)
+    ids = (str(number) for number in itertools.count())
+    engine = Engine(
+        settings.limits, lambda _: policies, pipeline, publisher, time.monotonic, lambda: next(ids)
+    )
+    session = engine.open_session(
         room_id="", client_name="", preset="", send_holding=False, send_decisions=True, sink=_Sink()
     )
     session.join(NAME, Codec.MJPEG, b"", session.reaction_labels)
@@ -166,11 +197,12 @@ def _frames_of(settings: Settings, info: Any, regions: list[Region] | None) -> I
             participant_id=NAME, sequence=number, pts=pts, clock_hz=90_000, payload=payload
         )
         session.frame(decode_frame(frame))
+        in_flight = decode.frame
         if regions is None:
-            engine.on_outcome(Skipped(1, number, SkipReason.PACED, pts / 90_000))
+            decode.on_outcome(in_flight, Skipped(1, number, SkipReason.PACED, pts / 90_000))
         else:
-            engine.on_outcome(Picture(1, number, 0, 640, 360, pts / 90_000, 0.5))
-            engine.on_result(DetectResult(1, number, ResultKind.REGIONS, regions))
+            decode.on_outcome(in_flight, Picture(1, number, 0, 640, 360, pts / 90_000))
+            detect.on_detected(in_flight, regions)
         yield
 
 
@@ -201,7 +233,7 @@ def table(figures: dict[str, Any], bare: Bare, costs: dict[str, float]) -> list[
             "session": costs["session"] + costs["session, analysed"] * analysed,
             "policy": costs["policy"] * analysed,
             "queue": costs["queue"] * analysed,
-            "batch": (costs["batch written"] + costs["judged read"]) * analysed,
+            "batch": (costs["batch written"] + costs["result read"]) * analysed,
             "messages to decoders": costs["submit written"] + costs["outcome read"],
         },
         "decode": {
@@ -212,7 +244,7 @@ def table(figures: dict[str, Any], bare: Bare, costs: dict[str, float]) -> list[
         },
         "detect": {
             "infer": media["infer"] * analysed,
-            "messages": (costs["batch read"] + costs["judged written"]) * analysed,
+            "messages": (costs["batch read"] + costs["result written"]) * analysed,
         },
     }
     rest = {

@@ -5,19 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from gifcue.detect.pool import DetectorPool, DetectResult, ResultKind
+from gifcue.detect.pool import DetectorPool
+from gifcue.detect.regions import Region
 from gifcue.detect.settings import DetectSettings
 from gifcue.detect.worker import InlinePicture
 from gifcue.errors import GifcueError, Unavailable, WorkerLost, WorkerStartError
+from gifcue.media.frame import FrameInFlight
+from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
 from tests.support.fake_detector import DIE, HOLD, INFO, RAISE
+from tests.support.waiting import until
 
 WIDTH, HEIGHT = 4, 2
 SLOTS = 64
@@ -26,31 +32,49 @@ SUPERVISION = SupervisionSettings(
 )
 
 
-async def when(condition: Callable[[], bool]) -> None:
-    """Lets the loop turn until the condition holds."""
-    while not condition():
-        await turn()
+@dataclass
+class Result:
+    """How a frame ended: `reason` is None where a detector answered."""
 
-
-async def turn() -> None:
-    await asyncio.sleep(0)
+    key: int
+    token: int
+    reason: DropReason | None = None
+    regions: list[Region] = field(default_factory=list)
+    message: str = ""
 
 
 class Kit:
     """A pool, its arena, and what became of each frame."""
 
-    def __init__(self, arena: Arena, settings: DetectSettings, supervision: SupervisionSettings) -> None:
+    def __init__(
+        self,
+        arena: Arena,
+        settings: DetectSettings,
+        supervision: SupervisionSettings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.arena = arena
         self.offered: list[int] = []
-        self.results: list[DetectResult] = []
+        self.results: list[Result] = []
+        self.fails = False
         self.changed = asyncio.Event()
         self.pool = DetectorPool(
-            settings, arena, supervision, self._on_result, target="tests.support.fake_detector:main"
+            settings,
+            arena,
+            supervision,
+            on_detected=lambda frame, regions: self._note(Result(frame.key, frame.token, None, regions)),
+            on_lost=lambda frame, reason, message: self._note(
+                Result(frame.key, frame.token, reason, [], message)
+            ),
+            target="tests.support.fake_detector:main",
+            clock=clock,
         )
 
-    def _on_result(self, result: DetectResult) -> None:
+    def _note(self, result: Result) -> None:
         self.results.append(result)
         self.changed.set()
+        if self.fails:
+            raise LookupError
 
     def write(self, slot: int, value: int) -> None:
         self.arena.slot(slot)[: WIDTH * HEIGHT * 3] = bytes([value]) * (WIDTH * HEIGHT * 3)
@@ -59,9 +83,15 @@ class Kit:
         """A frame in the slot of its token."""
         self.offered.append(token)
         self.write(token, value)
-        self.pool.offer(key, token, token, WIDTH, HEIGHT)
+        self.offer_picture(key, token, WIDTH, HEIGHT)
 
-    async def until(self, count: int) -> list[DetectResult]:
+    def offer_picture(self, key: int, token: int, width: int, height: int) -> None:
+        frame = FrameInFlight(
+            key, token, token, 0, 90_000, 0.0, 0, 0.0, slot=token, width=width, height=height
+        )
+        self.pool.offer(frame)
+
+    async def until(self, count: int) -> list[Result]:
         """Waits for so many results; returns all."""
         while len(self.results) < count:
             self.changed.clear()
@@ -70,10 +100,11 @@ class Kit:
 
     async def until_held(self, count: int) -> None:
         """Waits until the workers hold so many frames."""
-        await when(lambda: self.pool.statistics().in_flight >= count)
+        await until(lambda: self.pool.statistics().in_flight >= count)
 
-    def kinds(self) -> dict[int, ResultKind]:
-        return {result.token: result.kind for result in self.results}
+    def reasons(self) -> dict[int, DropReason | None]:
+        """Why each frame was lost, by token; None where a detector answered."""
+        return {result.token: result.reason for result in self.results}
 
     def check_books(self) -> None:
         """Each frame offered has ended exactly once."""
@@ -118,12 +149,13 @@ async def test_frames_of_one_turn_share_a_batch_and_the_figures_tell(kit: Kit) -
     statistics = kit.pool.statistics()
     assert statistics.batches == {4: 1}
     assert statistics.in_flight == 0
-    assert statistics.infer_ms_p95 > 0.0
+    assert statistics.infer.p95_ms > 0.0
+    assert (statistics.infer.count, statistics.wait.count) == (1, 4)
     assert statistics.queue.taken == 4
 
 
 async def test_the_model_is_known_once_ready(kit: Kit) -> None:
-    assert kit.pool.ready
+    assert kit.pool.is_ready
     assert kit.pool.info == INFO
 
 
@@ -132,10 +164,10 @@ async def test_a_newer_frame_supersedes_the_one_that_waits(kit: Kit) -> None:
     await kit.until_held(1)
     kit.offer(key=1, token=1, value=11)
     kit.offer(key=1, token=2, value=12)
-    assert kit.kinds() == {1: ResultKind.SUPERSEDED}
+    assert kit.reasons() == {1: DropReason.SUPERSEDED}
     kit.write(0, 10)
     await kit.until(3)
-    assert kit.kinds() == {0: ResultKind.REGIONS, 1: ResultKind.SUPERSEDED, 2: ResultKind.REGIONS}
+    assert kit.reasons() == {0: None, 1: DropReason.SUPERSEDED, 2: None}
     kit.check_books()
 
 
@@ -149,7 +181,7 @@ async def test_who_waits_longest_is_served_first(kit: Kit) -> None:
         kit.offer(key=key, token=8 + key, value=1)
     kit.write(0, 1)
     await kit.until(14)
-    served = [result.key for result in kit.results if result.kind is ResultKind.REGIONS]
+    served = [result.key for result in kit.results if result.reason is None]
     assert served == [9, 1, 2, 3, 4, 5]
     kit.check_books()
 
@@ -160,7 +192,7 @@ async def test_a_participant_that_leaves_has_its_frame_ended(kit: Kit) -> None:
     kit.offer(key=2, token=1, value=1)
     kit.pool.forget(2)
     kit.pool.forget(2)
-    assert kit.kinds() == {1: ResultKind.SUPERSEDED}
+    assert kit.reasons() == {1: DropReason.SUPERSEDED}
     kit.write(0, 1)
     await kit.until(2)
     kit.check_books()
@@ -170,17 +202,17 @@ async def test_a_frame_that_the_detector_fails_on_does_not_lose_the_others(kit: 
     for token, value in enumerate((1, RAISE, 3)):
         kit.offer(key=token, token=token, value=value)
     await kit.until(3)
-    assert kit.kinds() == {0: ResultKind.REGIONS, 1: ResultKind.FAILED, 2: ResultKind.REGIONS}
+    assert kit.reasons() == {0: None, 1: DropReason.DETECT_FAILED, 2: None}
     assert next(result for result in kit.results if result.token == 1).message == "RuntimeError: told to"
     assert kit.pool.statistics().workers[0].restarts == 0
 
 
 async def test_a_picture_larger_than_its_slot_fails_alone(kit: Kit) -> None:
     kit.offered += [0, 1]
-    kit.pool.offer(1, 0, 0, 4000, 4000)
-    kit.pool.offer(2, 1, 1, WIDTH, HEIGHT)
+    kit.offer_picture(1, 0, 4000, 4000)
+    kit.offer_picture(2, 1, WIDTH, HEIGHT)
     await kit.until(2)
-    assert kit.kinds() == {0: ResultKind.FAILED, 1: ResultKind.REGIONS}
+    assert kit.reasons() == {0: DropReason.DETECT_FAILED, 1: None}
     kit.check_books()
 
 
@@ -193,8 +225,8 @@ async def test_a_killed_worker_loses_its_batch_and_nothing_else(kit: Kit) -> Non
     before = kit.pids[0]
     os.kill(before, signal.SIGKILL)
     await kit.until(7)
-    lost = [ResultKind.WORKER_LOST] * 4
-    assert [kit.kinds()[token] for token in range(7)] == lost + [ResultKind.REGIONS] * 3
+    lost = [DropReason.DETECT_WORKER_LOST] * 4
+    assert [kit.reasons()[token] for token in range(7)] == lost + [None] * 3
     assert "SIGKILL" in kit.results[0].message
     assert kit.pids[0] != before
     assert kit.pool.statistics().workers[0].restarts == 1
@@ -209,20 +241,20 @@ async def test_a_worker_that_dies_of_a_picture_is_replaced(kit: Kit) -> None:
     await kit.until(3)
     kit.offer(key=3, token=3, value=6)
     await kit.until(4)
-    assert kit.kinds()[3] is ResultKind.REGIONS
+    assert kit.reasons()[3] is None
     kit.check_books()
 
 
 async def test_a_stuck_worker_is_replaced(arena: Arena) -> None:
-    impatient = SUPERVISION.model_copy(update={"stuck_after_s": 0.2})
+    impatient = SUPERVISION.model_copy(update={"stuck_after_s": 2.0})
     kit = Kit(arena, DetectSettings(workers=1, max_batch=1), impatient)
     await kit.pool.start()
     try:
         kit.offer(key=1, token=0, value=HOLD)
         kit.offer(key=2, token=1, value=5)
         await kit.until(2)
-        assert kit.kinds() == {0: ResultKind.WORKER_LOST, 1: ResultKind.REGIONS}
-        assert "expected an answer within 0.2 s" in kit.results[0].message
+        assert kit.reasons() == {0: DropReason.DETECT_WORKER_LOST, 1: None}
+        assert "expected an answer within 2 s" in kit.results[0].message
     finally:
         await kit.pool.stop()
 
@@ -232,7 +264,7 @@ async def test_several_workers_share_what_waits(arena: Arena) -> None:
     await kit.pool.start()
     try:
         workers = kit.pool.statistics
-        await when(lambda: all(worker.state is WorkerState.READY for worker in workers().workers))
+        await until(lambda: all(worker.state is WorkerState.READY for worker in workers().workers))
         for token in range(4):
             kit.offer(key=token, token=token, value=1)
         results = await kit.until(4)
@@ -243,19 +275,19 @@ async def test_several_workers_share_what_waits(arena: Arena) -> None:
 
 async def test_a_free_worker_waits_for_a_batch_to_fill_if_told_to(arena: Arena) -> None:
     now_s = 0.0
-    kit = Kit(arena, DetectSettings(workers=1, max_batch=2, max_wait_ms=100.0), SUPERVISION)
+    settings = DetectSettings(workers=1, max_batch=2, max_wait_ms=100.0)
+    kit = Kit(arena, settings, SUPERVISION, lambda: now_s)
     await kit.pool.start()
     try:
-        kit.pool._clock = lambda: now_s
         kit.offer(key=1, token=0, value=1)
-        kit.pool._dispatch()
+        await asyncio.sleep(0)
         assert kit.pool.statistics().in_flight == 0
         kit.offer(key=2, token=1, value=1)
         results = await kit.until(2)
         assert [result.regions[0].attributes["batch"] for result in results] == [2.0] * 2
         kit.offer(key=1, token=2, value=1)
         now_s = 0.1
-        kit.pool._dispatch()
+        await asyncio.sleep(0)
         assert kit.pool.statistics().in_flight == 1
         await kit.until(3)
     finally:
@@ -266,9 +298,9 @@ async def test_a_model_that_is_missing_fails_at_once(arena: Arena) -> None:
     kit = Kit(arena, DetectSettings(model_dir=Path("missing"), workers=2), SUPERVISION)
     with pytest.raises(WorkerStartError, match="ModelError: missing: expected a model, got none"):
         await kit.pool.start()
-    assert kit.pool.failed
+    assert kit.pool.has_failed
     kit.offer(key=1, token=0, value=1)
-    assert kit.kinds() == {0: ResultKind.WORKER_LOST}
+    assert kit.reasons() == {0: DropReason.DETECT_WORKER_LOST}
     with pytest.raises(Unavailable):
         await kit.pool.annotate(InlinePicture(bytes(24), WIDTH, HEIGHT))
     await kit.pool.stop()
@@ -282,8 +314,8 @@ async def test_workers_that_fail_for_good_end_what_waits(arena: Arena) -> None:
     kit.offer(key=1, token=0, value=DIE)
     kit.offer(key=2, token=1, value=1)
     await kit.until(2)
-    assert kit.kinds() == {0: ResultKind.WORKER_LOST, 1: ResultKind.WORKER_LOST}
-    assert kit.pool.failed
+    assert kit.reasons() == {0: DropReason.DETECT_WORKER_LOST, 1: DropReason.DETECT_WORKER_LOST}
+    assert kit.pool.has_failed
     await kit.pool.stop()
 
 
@@ -297,22 +329,16 @@ async def test_stop_finishes_what_is_held_and_ends_what_waits(arena: Arena) -> N
     await kit.until(1)
     kit.write(0, 1)
     await stopping
-    assert kit.kinds() == {0: ResultKind.REGIONS, 1: ResultKind.WORKER_LOST}
+    assert kit.reasons() == {0: None, 1: DropReason.DETECT_WORKER_LOST}
     kit.offer(key=2, token=2, value=1)
-    assert kit.kinds()[2] is ResultKind.WORKER_LOST
+    assert kit.reasons()[2] is DropReason.DETECT_WORKER_LOST
     kit.check_books()
 
 
 async def test_a_fault_in_the_handling_of_a_result_does_not_lose_the_next(kit: Kit) -> None:
     faults: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
-    ends = kit.pool._on_result
-
-    def handle(result: DetectResult) -> None:
-        ends(result)
-        raise LookupError
-
-    kit.pool._on_result = handle
+    kit.fails = True
     for token in range(3):
         kit.offer(key=token, token=token, value=1)
     await kit.until(3)
@@ -342,7 +368,7 @@ class TestAnnotate:
         waiting = [
             asyncio.create_task(kit.pool.annotate(InlinePicture(bytes(24), WIDTH, HEIGHT))) for _ in range(2)
         ]
-        await when(lambda: kit.pool.statistics().queue.stills == 2)
+        await until(lambda: kit.pool.statistics().queue.stills == 2)
         with pytest.raises(Unavailable, match="at most 2 stills"):
             await kit.pool.annotate(InlinePicture(bytes(24), WIDTH, HEIGHT))
         waiting[0].cancel()

@@ -4,14 +4,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gifcue.detect.scheduler import Scheduler, WaitingFrame
+from gifcue.detect.scheduler import Scheduler
+from gifcue.media.frame import FrameInFlight
 
 
-def frame(key: int, token: int = 0, since_s: float = 0.0) -> WaitingFrame:
-    return WaitingFrame(key, token, slot=0, width=1, height=1, since_s=since_s)
+def frame(key: int, token: int = 0, since_s: float = 0.0) -> FrameInFlight:
+    return FrameInFlight(key, token, token, 0, 90_000, 0.0, 0, 0.0, waits_since_s=since_s)
 
 
-def keys(frames: list[WaitingFrame]) -> list[int]:
+def keys(frames: list[FrameInFlight]) -> list[int]:
     return [each.key for each in frames]
 
 
@@ -26,9 +27,10 @@ def test_new_ones_are_served_in_the_order_of_waiting_and_only_so_many_are_taken(
 
 def test_the_latest_frame_wins_and_keeps_the_place() -> None:
     scheduler: Scheduler[str] = Scheduler(max_stills=4)
-    scheduler.offer(frame(1, token=10))
+    first = frame(1, token=10)
+    scheduler.offer(first)
     scheduler.offer(frame(2, token=20))
-    assert scheduler.offer(frame(1, token=11)) == frame(1, token=10)
+    assert scheduler.offer(frame(1, token=11)) is first
     assert [each.token for each in scheduler.take(2)[0]] == [11, 20]
 
 
@@ -43,8 +45,9 @@ def test_who_was_served_goes_to_the_back() -> None:
 
 def test_who_left_waits_no_more() -> None:
     scheduler: Scheduler[str] = Scheduler(max_stills=4)
-    scheduler.offer(frame(1, token=5))
-    assert scheduler.forget(1) == frame(1, token=5)
+    waiting = frame(1, token=5)
+    scheduler.offer(waiting)
+    assert scheduler.forget(1) is waiting
     assert scheduler.forget(1) is None
     assert len(scheduler) == 0
 

@@ -9,7 +9,7 @@ import pytest
 
 from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
 from gifcue.detect.regions import Region
-from gifcue.detect.worker import Batch, InlinePicture, SlotPicture, _log_once, judge, view
+from gifcue.detect.worker import Batch, InlinePicture, SlotPicture, _log_once, detect_batch, view
 from gifcue.workers.arena import Arena
 from tests.support.fake_detector import INFO, RAISE, FakeDetector
 
@@ -64,17 +64,19 @@ def test_a_picture_that_does_not_fit_is_refused(arena: Arena, width: int, height
 
 def test_what_cannot_be_read_fails_in_its_place(arena: Arena, detector: FakeDetector) -> None:
     good = InlinePicture(bytes([51]) * 3, 1, 1)
-    judged = judge(detector, arena, Batch(7, (SlotPicture(99, 1, 1), good, InlinePicture(b"", 1, 1), good)))
-    assert judged.number == 7
-    assert judged.results[0] == "expected a slot of 0..3, got 99"
-    assert isinstance(judged.results[2], str)
-    assert [len(judged.results[place]) for place in (1, 3)] == [1, 1]
-    assert judged.infer_ms > 0.0
+    result = detect_batch(
+        detector, arena, Batch(7, (SlotPicture(99, 1, 1), good, InlinePicture(b"", 1, 1), good))
+    )
+    assert result.number == 7
+    assert result.answers[0] == "expected a slot of 0..3, got 99"
+    assert isinstance(result.answers[2], str)
+    assert [len(result.answers[place]) for place in (1, 3)] == [1, 1]
+    assert result.infer_ms > 0.0
 
 
 def test_one_failing_picture_fails_alone(arena: Arena, detector: FakeDetector) -> None:
     batch = Batch(1, tuple(InlinePicture(bytes([value]) * 3, 1, 1) for value in (1, RAISE, 3)))
-    results = judge(detector, arena, batch).results
+    results = detect_batch(detector, arena, batch).answers
     assert results[1] == "RuntimeError: told to"
     # The others were looked at once more, one by one.
     others = [found for found in (results[0], results[2]) if not isinstance(found, str)]
@@ -82,7 +84,7 @@ def test_one_failing_picture_fails_alone(arena: Arena, detector: FakeDetector) -
 
 
 def test_a_detector_that_fails_on_everything_but_warms_is_kept(arena: Arena, detector: FakeDetector) -> None:
-    results = judge(detector, arena, Batch(1, (InlinePicture(bytes([RAISE]) * 3, 1, 1),))).results
+    results = detect_batch(detector, arena, Batch(1, (InlinePicture(bytes([RAISE]) * 3, 1, 1),))).answers
     assert results == ("RuntimeError: told to",)
 
 
@@ -91,7 +93,7 @@ def test_many_failures_leave_one_trace_in_the_log(
 ) -> None:
     _log_once.cache_clear()
     for number in range(5):
-        judge(detector, arena, Batch(number, (InlinePicture(bytes([RAISE]) * 3, 1, 1),)))
+        detect_batch(detector, arena, Batch(number, (InlinePicture(bytes([RAISE]) * 3, 1, 1),)))
     assert len(caplog.records) == 1
     assert "told to" in caplog.text
 
@@ -99,7 +101,7 @@ def test_many_failures_leave_one_trace_in_the_log(
 def test_an_ill_detector_ends_its_process(arena: Arena) -> None:
     detector = IllDetector()
     with pytest.raises(MemoryError):
-        judge(detector, arena, Batch(1, (InlinePicture(bytes(3), 1, 1),)))
+        detect_batch(detector, arena, Batch(1, (InlinePicture(bytes(3), 1, 1),)))
     assert detector.warmed == 1
 
 
@@ -107,5 +109,5 @@ def test_regions_for_fewer_frames_than_asked_are_a_failure(
     arena: Arena, detector: FakeDetector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(detector, "detect", lambda frames: [])
-    results = judge(detector, arena, Batch(1, (InlinePicture(bytes(3), 1, 1),))).results
+    results = detect_batch(detector, arena, Batch(1, (InlinePicture(bytes(3), 1, 1),))).answers
     assert results == ("ValueError: expected the regions of 1 frames, got those of 0",)

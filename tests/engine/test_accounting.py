@@ -1,4 +1,4 @@
-"""The books balance, whatever happens in whatever order."""
+"""Every frame is accounted for, whatever happens in whatever order."""
 
 from __future__ import annotations
 
@@ -6,59 +6,83 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gifcue.engine.accounting import FrameAccounting, Ticket
+from gifcue.engine.accounting import FrameAccounting
+from gifcue.media.frame import FrameInFlight, Stage
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.reasons import DropReason, SkipReason
 
 
-def ticket(token: int) -> Ticket:
-    return Ticket(token, sequence=token, pts=token * 3000, clock_hz=90_000, arrived_s=0.0)
+def frame(token: int) -> FrameInFlight:
+    return FrameInFlight(1, token, token, token * 3000, 90_000, token / 30, 100, 0.0)
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["refuse", "open", "analysed", "skip", "drop"]), st.integers(0, 5)))
+    st.lists(
+        st.tuples(
+            st.sampled_from(["refuse", "open", "decoded", "analysed", "skip", "drop"]), st.integers(0, 5)
+        )
+    )
 )
 def test_received_is_what_became_of_the_frames_at_any_moment(steps: list[tuple[str, int]]) -> None:
-    ledger = FrameAccounting()
+    accounting = FrameAccounting()
     arrived = 0
-    token = 0
-    in_flight: list[int] = []
+    in_flight: list[FrameInFlight] = []
     for step, pick in steps:
         if step == "refuse":
-            ledger.refuse(DropReason.OVERLOAD)
+            accounting.refuse(DropReason.OVERLOAD)
             arrived += 1
         elif step == "open":
-            token += 1
             arrived += 1
-            in_flight.append(token)
-            ledger.open(ticket(token))
+            in_flight.append(frame(arrived))
+            accounting.open(in_flight[-1])
+        elif step == "decoded":
+            decoding = [each for each in in_flight if each.stage is Stage.DECODING]
+            if decoding:
+                accounting.decoded(decoding[pick % len(decoding)])
         elif in_flight:
             done = in_flight.pop(pick % len(in_flight))
             if step == "analysed":
-                ledger.analysed(done)
+                accounting.analysed(done)
             elif step == "skip":
-                ledger.skip(done, SkipReason.SIMILAR)
+                accounting.skip(done, SkipReason.SIMILAR)
             else:
-                ledger.drop(done, DropReason.SUPERSEDED)
-        books = ledger.statistics()
-        assert books.is_consistent
-        assert books.received == arrived
-        assert books.in_flight == len(in_flight)
+                accounting.drop(done, DropReason.SUPERSEDED)
+        counts = accounting.statistics()
+        assert counts.is_consistent
+        assert counts.received == arrived
+        assert counts.in_flight == len(in_flight)
+        assert accounting.is_idle == (not in_flight)
+        assert accounting.is_detecting == any(each.stage is Stage.DETECTING for each in in_flight)
 
 
 def test_a_frame_ends_once() -> None:
-    ledger = FrameAccounting()
-    ledger.open(ticket(1))
-    ledger.analysed(1)
-    with pytest.raises(KeyError):
-        ledger.drop(1, DropReason.SUPERSEDED)
+    accounting = FrameAccounting()
+    one = frame(1)
+    accounting.open(one)
+    accounting.analysed(one)
+    with pytest.raises(ValueError, match="expected a frame in flight, got one that is ended"):
+        accounting.drop(one, DropReason.SUPERSEDED)
 
 
-def test_a_token_in_flight_is_not_given_again() -> None:
-    ledger = FrameAccounting()
-    ledger.open(ticket(1))
-    with pytest.raises(ValueError, match="expected a new token, got 1"):
-        ledger.open(ticket(1))
+def test_a_frame_is_counted_once() -> None:
+    accounting = FrameAccounting()
+    one = frame(1)
+    accounting.open(one)
+    with pytest.raises(
+        ValueError, match="expected a frame that is not counted yet, got one that is decoding"
+    ):
+        accounting.open(one)
+
+
+def test_a_frame_is_decoded_once() -> None:
+    accounting = FrameAccounting()
+    one = frame(1)
+    with pytest.raises(ValueError, match="expected a frame that is decoding, got one that is admitted"):
+        accounting.decoded(one)
+    accounting.open(one)
+    accounting.decoded(one)
+    with pytest.raises(ValueError, match="expected a frame that is decoding, got one that is detecting"):
+        accounting.decoded(one)
 
 
 def test_a_frame_unaccounted_for_shows() -> None:

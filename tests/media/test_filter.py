@@ -17,15 +17,15 @@ def picture(rgb: np.ndarray):
 
 
 def look(frame_filter: FrameFilter, frame, pts_s: float) -> SkipReason | None:
-    verdict = frame_filter.judge(frame, pts_s)
-    if verdict.skip is None:
-        frame_filter.analysed(verdict, pts_s)
-    return verdict.skip
+    decision = frame_filter.check(frame, pts_s)
+    if decision.skip is None:
+        frame_filter.analysed(decision, pts_s)
+    return decision.skip
 
 
 def test_the_first_frame_is_always_new(frames) -> None:
-    verdict = FrameFilter(FilterSettings(), UNPACED).judge(picture(frames[0]), 5.0)
-    assert (verdict.skip, verdict.similarity) == (None, NOT_COMPARED)
+    decision = FrameFilter(FilterSettings(), UNPACED).check(picture(frames[0]), 5.0)
+    assert (decision.skip, decision.similarity) == (None, NOT_COMPARED)
 
 
 def test_a_still_picture_is_skipped_up_to_the_maximum_age(frames) -> None:
@@ -72,8 +72,8 @@ def test_a_frame_that_found_no_slot_leaves_everything_as_it_was(frames) -> None:
     frame_filter = FrameFilter(FilterSettings(), 10.0)
     assert look(frame_filter, picture(frames[0]), 0.0) is None
     moved = picture(frames[10])
-    assert frame_filter.judge(moved, 0.1).skip is None  # and no slot was free
-    assert frame_filter.judge(moved, 0.133).skip is None  # so the next is neither paced nor similar
+    assert frame_filter.check(moved, 0.1).skip is None  # and no slot was free
+    assert frame_filter.check(moved, 0.133).skip is None  # so the next is neither paced nor similar
 
 
 def test_disabled_it_lets_everything_through(frames) -> None:

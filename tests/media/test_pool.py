@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from gifcue.errors import MediaError, Unavailable, WorkerLost
-from gifcue.media.messages import Dropped, Outcome, Picture, Skipped, Unit
+from gifcue.media.frame import FrameInFlight
+from gifcue.media.messages import Dropped, Outcome, Picture, Skipped
 from gifcue.media.pool import DecodePool
 from gifcue.media.settings import FilterSettings, MediaSettings
 from gifcue.protocol.codecs import Codec
@@ -47,10 +48,11 @@ class Kit:
             self.arena,
             supervision,
             on_outcome=self._on_outcome,
-            on_worker_lost=self._on_worker_lost,
+            on_decoder_lost=self._on_decoder_lost,
         )
 
-    def _on_outcome(self, outcome: Outcome) -> None:
+    def _on_outcome(self, frame: FrameInFlight, outcome: Outcome) -> None:
+        assert (frame.key, frame.token) == (outcome.key, outcome.token)
         self.outcomes.append(outcome)
         if isinstance(outcome, Picture):
             self.look(outcome)
@@ -58,15 +60,18 @@ class Kit:
                 self.pool.release(outcome.slot, analysed=True)
         self._changed.set()
 
-    def _on_worker_lost(self, keys: list[int]) -> None:
+    def _on_decoder_lost(self, keys: list[int]) -> None:
         self.lost.append(keys)
         self._changed.set()
 
     def submit(self, key: int, clip: EncodedClip, index: int) -> int:
         packet = clip.packets[index]
+        return self.submit_bytes(key, packet.payload, packet.pts / packet.clock_hz)
+
+    def submit_bytes(self, key: int, payload: bytes, pts_s: float) -> int:
         self._tokens += 1
-        unit = Unit(self._tokens, packet.pts / packet.clock_hz, packet.keyframe, packet.payload)
-        self.pool.submit(key, unit)
+        frame = FrameInFlight(key, self._tokens, self._tokens, 0, 90_000, pts_s, len(payload), 0.0)
+        self.pool.submit(frame, payload)
         return self._tokens
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -112,7 +117,7 @@ async def make() -> AsyncIterator[Callable[..., Kit]]:
 async def test_every_unit_is_answered_once_in_order_with_its_picture(make, clip, frames) -> None:
     kit = make(ALL)
     await kit.pool.start()
-    assert kit.pool.ready
+    assert kit.pool.is_ready
     worst: list[float] = []
 
     def look(picture: Picture) -> None:
@@ -238,8 +243,7 @@ async def test_damage_of_one_hurts_nobody_else(make, clip) -> None:
     for key in (1, 2):
         kit.pool.open(key, Codec.H264, b"")
         assert isinstance(await kit.outcome(kit.submit(key, clip(Codec.H264), 0)), Picture)
-    kit.pool.submit(1, Unit(1000, 0.1, True, os.urandom(3000)))
-    bad = await kit.outcome(1000)
+    bad = await kit.outcome(kit.submit_bytes(1, os.urandom(3000), 0.1))
     assert isinstance(bad, Dropped)
     assert (bad.reason, bad.needs_keyframe) == (DropReason.INVALID_DATA, True)
     assert isinstance(await kit.outcome(kit.submit(2, clip(Codec.H264), 1)), Picture)
@@ -375,7 +379,7 @@ async def test_stopping_answers_everything(make, clip) -> None:
     tokens = [kit.submit(1, clip(Codec.H264), index) for index in range(12)]
     await kit.pool.stop()
     assert kit.tokens(1) == tokens
-    assert not kit.pool.ready
+    assert not kit.pool.is_ready
     late = kit.submit(1, clip(Codec.H264), 12)
     dropped = await kit.outcome(late)
     assert isinstance(dropped, Dropped)
@@ -402,11 +406,11 @@ async def test_a_worker_that_failed_for_good_leaves_its_participants_to_the_othe
     kit.kill(0)
     await kit.until(lambda: kit.lost == [[1]])
     assert isinstance(await kit.outcome(kit.submit(1, stream, 0)), Picture)
-    assert not kit.pool.failed
+    assert not kit.pool.has_failed
     kit.kill(1)
     token = kit.submit(1, stream, 1)
     assert isinstance(await kit.outcome(token), Picture | Dropped)
-    while not kit.pool.failed:
+    while not kit.pool.has_failed:
         dropped = await kit.outcome(kit.submit(1, stream, 1))
     dropped = await kit.outcome(kit.submit(1, stream, 2))
     assert isinstance(dropped, Dropped)
@@ -420,14 +424,14 @@ async def test_an_arena_that_is_too_small_is_refused() -> None:
     with pytest.raises(
         ValueError, match="expected an arena of 1 ranges and slots of 691200 bytes, got 1 and 100"
     ):
-        DecodePool(ALL, arena, on_outcome=print, on_worker_lost=print)
+        DecodePool(ALL, arena, on_outcome=print, on_decoder_lost=print)
     arena.close()
 
 
 async def test_states_are_told(make) -> None:
     kit = make(ALL)
-    assert not kit.pool.ready
+    assert not kit.pool.is_ready
     await kit.pool.start()
     (worker,) = kit.pool.statistics().workers
     assert (worker.name, worker.state) == ("decode-0", WorkerState.READY)
-    assert not kit.pool.failed
+    assert not kit.pool.has_failed

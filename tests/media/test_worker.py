@@ -22,7 +22,6 @@ from gifcue.media.messages import (
     StillFailed,
     StillRequest,
     Submit,
-    Unit,
 )
 from gifcue.media.settings import FilterSettings, MediaSettings
 from gifcue.media.worker import DecodeWorker
@@ -42,17 +41,17 @@ def arena() -> Iterator[Arena]:
     arena.close()
 
 
-def unit(clip, index: int) -> Unit:
+def unit(key: int, clip, index: int) -> Submit:
     packet = clip.packets[index]
-    return Unit(index, packet.pts / packet.clock_hz, packet.keyframe, packet.payload)
+    return Submit(key, index, packet.pts / packet.clock_hz, packet.payload)
 
 
 def test_a_picture_is_written_into_a_granted_slot(arena: Arena, clip, frames) -> None:
     worker = DecodeWorker(ALL, arena)
     worker.handle(Open(1, Codec.VP8, b""))
     assert worker.control(Grant((2,)))
-    picture = worker.handle(Submit(1, unit(clip(Codec.VP8), 0)))
-    assert picture == Picture(1, 0, 2, 640, 360, 0.0, -1.0)
+    picture = worker.handle(unit(1, clip(Codec.VP8), 0))
+    assert picture == Picture(1, 0, 2, 640, 360, 0.0)
     assert cv2.PSNR(np.frombuffer(arena.slot(2), np.uint8).reshape(360, 640, 3), frames[0]) > 33.0
     assert not any(bytes(arena.slot(0)[:1000]))
 
@@ -60,11 +59,11 @@ def test_a_picture_is_written_into_a_granted_slot(arena: Arena, clip, frames) ->
 def test_without_a_slot_the_unit_is_dropped_and_the_next_one_is_tried(arena: Arena, clip) -> None:
     worker = DecodeWorker(ALL, arena)
     worker.handle(Open(1, Codec.H264, b""))
-    outcome = worker.handle(Submit(1, unit(clip(Codec.H264), 0)))
+    outcome = worker.handle(unit(1, clip(Codec.H264), 0))
     assert isinstance(outcome, Dropped)
     assert (outcome.reason, outcome.needs_keyframe) == (DropReason.NO_SLOT, False)
     worker.control(Grant((0,)))
-    assert isinstance(worker.handle(Submit(1, unit(clip(Codec.H264), 1))), Picture)
+    assert isinstance(worker.handle(unit(1, clip(Codec.H264), 1)), Picture)
 
 
 def test_one_participants_damage_is_its_own(arena: Arena, clip) -> None:
@@ -72,14 +71,14 @@ def test_one_participants_damage_is_its_own(arena: Arena, clip) -> None:
     worker.control(Grant((0, 1, 2, 3)))
     for key in (1, 2):
         worker.handle(Open(key, Codec.H264, b""))
-        assert isinstance(worker.handle(Submit(key, unit(clip(Codec.H264), 0))), Picture)
-    bad = worker.handle(Submit(1, Unit(1, 0.1, False, b"\0\0\0\1\x41 no such slice")))
+        assert isinstance(worker.handle(unit(key, clip(Codec.H264), 0)), Picture)
+    bad = worker.handle(Submit(1, 1, 0.1, b"\0\0\0\1\x41 no such slice"))
     assert isinstance(bad, Dropped)
     assert (bad.reason, bad.needs_keyframe) == (DropReason.INVALID_DATA, True)
-    after = worker.handle(Submit(1, unit(clip(Codec.H264), 2)))
+    after = worker.handle(unit(1, clip(Codec.H264), 2))
     assert isinstance(after, Dropped)
     assert (after.reason, after.needs_keyframe) == (DropReason.AWAITING_KEYFRAME, True)
-    assert isinstance(worker.handle(Submit(2, unit(clip(Codec.H264), 1))), Picture)
+    assert isinstance(worker.handle(unit(2, clip(Codec.H264), 1)), Picture)
 
 
 def test_an_error_nobody_foresaw_costs_the_participants_decoder(arena: Arena, clip, monkeypatch) -> None:
@@ -92,17 +91,17 @@ def test_an_error_nobody_foresaw_costs_the_participants_decoder(arena: Arena, cl
 
     with monkeypatch.context() as patch:
         patch.setattr("gifcue.media.decoder.Decoder.decode", fail)
-        outcome = worker.handle(Submit(1, unit(clip(Codec.H264), 0)))
+        outcome = worker.handle(unit(1, clip(Codec.H264), 0))
     assert isinstance(outcome, Dropped)
     assert outcome.reason is DropReason.INVALID_DATA
     assert "RuntimeError: out of the blue" in outcome.message
     assert outcome.needs_keyframe
-    assert isinstance(worker.handle(Submit(1, unit(clip(Codec.H264), 0))), Picture)
+    assert isinstance(worker.handle(unit(1, clip(Codec.H264), 0)), Picture)
 
 
 def test_an_unknown_participant_is_told(arena: Arena, clip) -> None:
     worker = DecodeWorker(ALL, arena)
-    outcome = worker.handle(Submit(9, unit(clip(Codec.H264), 0)))
+    outcome = worker.handle(unit(9, clip(Codec.H264), 0))
     assert isinstance(outcome, Dropped)
     assert outcome.reason is DropReason.UNKNOWN_PARTICIPANT
 
@@ -113,17 +112,16 @@ def test_holds_and_forgets_reach_the_filter(arena: Arena) -> None:
     worker.control(Grant((0, 1, 2, 3)))
     assert not worker.control(Hold(1, True))  # not open yet: it must wait for its turn
     worker.handle(Open(1, Codec.VP8, b""))
-    assert isinstance(worker.handle(Submit(1, unit(still, 0))), Picture)
-    skipped = worker.handle(Submit(1, unit(still, 1)))
+    assert isinstance(worker.handle(unit(1, still, 0)), Picture)
+    skipped = worker.handle(unit(1, still, 1))
     assert skipped == Skipped(1, 1, SkipReason.SIMILAR, pytest.approx(0.1))  # type: ignore[arg-type]
     assert worker.control(Hold(1, True))
-    held = worker.handle(Submit(1, unit(still, 2)))
+    held = worker.handle(unit(1, still, 2))
     assert isinstance(held, Picture)
-    assert held.similarity > 0.9
     assert worker.control(Hold(1, False))
-    assert isinstance(worker.handle(Submit(1, unit(still, 3))), Skipped)
+    assert isinstance(worker.handle(unit(1, still, 3)), Skipped)
     assert worker.control(Forget(1))
-    assert isinstance(worker.handle(Submit(1, unit(still, 4))), Picture)
+    assert isinstance(worker.handle(unit(1, still, 4)), Picture)
     worker.handle(Close(1))
     assert worker.handle(Forget(1)) is None
 
@@ -133,10 +131,10 @@ def test_who_starts_over_is_compared_with_nothing(arena: Arena) -> None:
     worker = DecodeWorker(MediaSettings(), arena)
     worker.control(Grant((0, 1, 2, 3)))
     worker.handle(Open(1, Codec.VP8, b""))
-    assert isinstance(worker.handle(Submit(1, unit(still, 0))), Picture)
-    assert isinstance(worker.handle(Submit(1, unit(still, 1))), Skipped)
+    assert isinstance(worker.handle(unit(1, still, 0)), Picture)
+    assert isinstance(worker.handle(unit(1, still, 1)), Skipped)
     assert worker.handle(StartOver(1)) is None
-    assert isinstance(worker.handle(Submit(1, unit(still, 2))), Picture)
+    assert isinstance(worker.handle(unit(1, still, 2)), Picture)
     assert worker.handle(StartOver(2)) is None
 
 
@@ -145,7 +143,7 @@ def test_a_unit_that_shows_nothing_yet_is_skipped(arena: Arena, clip) -> None:
     worker.control(Grant((0, 1, 2, 3)))
     worker.handle(Open(1, Codec.H264, b""))
     shuffled = clip(Codec.H264, b_frames=2)
-    outcomes = [worker.handle(Submit(1, unit(shuffled, index))) for index in range(4)]
+    outcomes = [worker.handle(unit(1, shuffled, index)) for index in range(4)]
     assert outcomes[0] == Skipped(1, 0, SkipReason.NO_PICTURE, 0.0)
     late = next(outcome for outcome in outcomes if isinstance(outcome, Picture))
     assert late.pts_s == 0.0
@@ -174,14 +172,14 @@ def test_a_picture_that_is_not_late_yet_is_not_replaced(arena: Arena, clip) -> N
     worker = DecodeWorker(ALL.model_copy(update={"late_ms": 80.0}), arena)
     worker.handle(Open(1, Codec.H264, b""))
     worker.control(Grant((0, 1, 2, 3)))
-    outcomes = [worker.handle(Submit(1, unit(clip(Codec.H264), index))) for index in range(6)]
-    spacing_s = unit(clip(Codec.H264), 1).pts_s
+    outcomes = [worker.handle(unit(1, clip(Codec.H264), index)) for index in range(6)]
+    spacing_s = unit(1, clip(Codec.H264), 1).pts_s
     taken = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Picture)]
     assert taken == [index for index in range(6) if index % math.ceil(0.08 / spacing_s) == 0]
     assert {outcome.reason for outcome in outcomes if isinstance(outcome, Skipped)} <= {SkipReason.PACED}
     # Once it is judged the next one is wanted.
     worker.control(Grant((0, 1, 2, 3)[: len(taken)]))
-    assert isinstance(worker.handle(Submit(1, unit(clip(Codec.H264), 6))), Picture)
+    assert isinstance(worker.handle(unit(1, clip(Codec.H264), 6)), Picture)
 
 
 def test_a_still_takes_a_slot_while_most_are_free(arena: Arena, clip) -> None:
@@ -208,6 +206,6 @@ def test_the_pace_is_everybodys_also_of_those_who_come_later(arena: Arena, clip)
     worker.handle(Open(2, Codec.H264, b""))
     worker.control(Grant((0, 1, 2, 3)))
     for key in (1, 2):
-        outcomes = [worker.handle(Submit(key, unit(clip(Codec.H264), index))) for index in range(4)]
+        outcomes = [worker.handle(unit(key, clip(Codec.H264), index)) for index in range(4)]
         assert [type(outcome) for outcome in outcomes] == [Picture, Skipped, Skipped, Skipped]
         assert {outcome.reason for outcome in outcomes if isinstance(outcome, Skipped)} == {SkipReason.PACED}

@@ -20,6 +20,7 @@ from gifcue.client import (
     ReactionClient,
     ReactionStream,
 )
+from gifcue.media.pool import DecodePool
 from gifcue.sample_video.clips import EncodedClip, encode
 from gifcue.server.lifecycle import Server
 from gifcue.v1 import media_pb2
@@ -266,16 +267,16 @@ async def test_nothing_is_decoded_before_a_label_is_allowed(client: ReactionClie
 
 
 async def test_what_was_decoded_is_forgotten_with_the_last_label(
-    server: Server, stream: ReactionStream, clip: EncodedClip, monkeypatch: pytest.MonkeyPatch
+    stream: ReactionStream, clip: EncodedClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started_over: list[int] = []
-    decode, own = server.engine._decode, server.engine._decode.start_over
+    own = DecodePool.start_over
 
-    def start_over(key: int) -> None:
+    def start_over(pool: DecodePool, key: int) -> None:
         started_over.append(key)
-        own(key)
+        own(pool, key)
 
-    monkeypatch.setattr(decode, "start_over", start_over)
+    monkeypatch.setattr(DecodePool, "start_over", start_over)
     alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=SMILE)
     await send_in_step(stream, alice, clip.packets[:3])
     await alice.set_allowed([])

@@ -7,7 +7,7 @@ import pytest
 from gifcue.protocol.events import KeyframeRequested, Reaction
 from gifcue.protocol.geometry import Box
 from gifcue.protocol.phases import Phase
-from gifcue.server.outbox import Outbox
+from gifcue.server.outbox import Outbox, Outgoing
 
 
 def reaction(phase: Phase, reaction_id: str, progress: float = 1.0) -> Reaction:
@@ -15,17 +15,17 @@ def reaction(phase: Phase, reaction_id: str, progress: float = 1.0) -> Reaction:
     return Reaction("alice", reaction_id, phase, "wave", progress, 0.9, box, 3000, 90_000, 1, 5.0, "1")
 
 
-async def drain(outbox: Outbox) -> list[object]:
+async def drain(outbox: Outbox) -> list[Outgoing]:
     outbox.close()
-    items: list[object] = []
+    items: list[Outgoing] = []
     while (item := await outbox.get()) is not None:
         items.append(item)
     return items
 
 
 async def test_messages_come_out_in_the_order_they_went_in() -> None:
-    outbox = Outbox(max_holding=8, max_notices=8)
-    items: list[KeyframeRequested | Reaction] = [
+    outbox = Outbox(max_holding=8, max_events=8)
+    items: list[Outgoing] = [
         KeyframeRequested("alice", "sequence_gap"),
         reaction(Phase.HOLDING, "a"),
         reaction(Phase.STARTED, "a"),
@@ -36,7 +36,7 @@ async def test_messages_come_out_in_the_order_they_went_in() -> None:
 
 
 async def test_an_unread_hold_gives_way_to_its_newer_self() -> None:
-    outbox = Outbox(max_holding=8, max_notices=8)
+    outbox = Outbox(max_holding=8, max_events=8)
     outbox.put(reaction(Phase.HOLDING, "a", 0.2))
     outbox.put(reaction(Phase.HOLDING, "b", 0.3))
     outbox.put(reaction(Phase.HOLDING, "a", 0.4))
@@ -45,7 +45,7 @@ async def test_an_unread_hold_gives_way_to_its_newer_self() -> None:
 
 
 async def test_over_the_bound_the_oldest_hold_is_dropped_and_counted() -> None:
-    outbox = Outbox(max_holding=2, max_notices=8)
+    outbox = Outbox(max_holding=2, max_events=8)
     for name in ("a", "b", "c"):
         outbox.put(reaction(Phase.HOLDING, name))
     assert await drain(outbox) == [reaction(Phase.HOLDING, "b"), reaction(Phase.HOLDING, "c")]
@@ -53,7 +53,7 @@ async def test_over_the_bound_the_oldest_hold_is_dropped_and_counted() -> None:
 
 
 async def test_reactions_are_never_dropped_for_holds() -> None:
-    outbox = Outbox(max_holding=1, max_notices=100)
+    outbox = Outbox(max_holding=1, max_events=100)
     meant = [reaction(phase, str(index)) for index in range(20) for phase in (Phase.STARTED, Phase.ENDED)]
     for item in meant:
         outbox.put(item)
@@ -63,7 +63,7 @@ async def test_reactions_are_never_dropped_for_holds() -> None:
 
 
 async def test_a_client_that_does_not_read_is_overrun() -> None:
-    outbox = Outbox(max_holding=1, max_notices=3)
+    outbox = Outbox(max_holding=1, max_events=3)
     for index in range(4):
         outbox.put(reaction(Phase.STARTED, str(index)))
     assert outbox.is_overrun
@@ -72,7 +72,7 @@ async def test_a_client_that_does_not_read_is_overrun() -> None:
 
 @pytest.mark.parametrize("phase", [Phase.HOLDING, Phase.STARTED])
 async def test_nothing_is_queued_once_closed(phase: Phase) -> None:
-    outbox = Outbox(max_holding=1, max_notices=3)
+    outbox = Outbox(max_holding=1, max_events=3)
     outbox.close()
     outbox.put(reaction(phase, "a"))
     assert await outbox.get() is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -14,6 +14,7 @@ from gifcue.sample_video.clips import EncodedClip, encode
 from gifcue.server.lifecycle import Server
 from tests.support.colour_detector import BLUE, GREEN, GREY, RED, colour_frames
 from tests.support.sending import packets_from, send_all, send_in_step, settled, unaccounted
+from tests.support.waiting import until
 
 FPS = 5.0
 
@@ -115,7 +116,7 @@ async def test_a_worker_killed_in_mid_stream_costs_frames_and_not_the_stream(
     assert books.received == 2 * len(smiling.packets)
     assert books.received == books.analysed + sum(books.skipped.values()) + sum(books.dropped.values())
     assert books.analysed > first.analysed
-    everything = server.engine.statistics().books
+    everything = server.engine.statistics().frames
     assert everything.is_consistent
     assert everything.in_flight == 0
 
@@ -135,12 +136,6 @@ async def restarted(server: Server, kind: str) -> None:
 
 def of(server: Server, kind: str) -> list:  # type: ignore[type-arg]
     return [each for each in server.engine.statistics().workers if each.name.startswith(kind)]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Gives the loop turns until the condition holds; what is waited for has no event here."""
-    while not condition():  # noqa: ASYNC110
-        await asyncio.sleep(0)
 
 
 async def test_a_picture_that_the_detector_fails_on_costs_only_itself(stream: ReactionStream) -> None:
@@ -163,7 +158,7 @@ async def test_a_drain_ends_what_runs_and_closes_with_ok(
         phases = [event.phase async for event in stream.events() if isinstance(event, Reaction)]
         await stopping
     assert phases == [Phase.STARTED, Phase.ENDED]
-    assert server.engine.statistics().books.is_consistent
+    assert server.engine.statistics().frames.is_consistent
 
 
 async def test_left_participants_stay_in_the_books(
@@ -175,6 +170,6 @@ async def test_left_participants_stay_in_the_books(
         await alice.leave()
         await settled(stream, "alice")
     await until(lambda: server.engine.statistics().sessions == 0)
-    books = server.engine.statistics().books
+    books = server.engine.statistics().frames
     assert books.received == len(smiling.packets)
     assert books.is_consistent

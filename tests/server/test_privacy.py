@@ -110,7 +110,7 @@ async def a_run(settings: Settings, folder: Path, clip: EncodedClip, monkeypatch
                     await settled(stream, NAME)
                 # The book is saved with a mistake in the room's part.
                 (folder / "book.yaml").write_text(BOOK.replace("[sun]}]", "[moon]}]"))
-                assert not server._built.book.poll()
+                assert not server.rule_book.poll()
                 metrics = await client.metrics()
                 url = f"http://127.0.0.1:{server.http_port}/annotations"
                 async with (

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from gifcue.workers.framing import READ_BYTES, Inbox, Kind, encode
+from gifcue.workers.framing import READ_BYTES, FrameBuffer, Kind, encode
 
 
-def feed(inbox: Inbox, data: bytes, piece_bytes: int) -> list[Any]:
+def feed(inbox: FrameBuffer, data: bytes, piece_bytes: int) -> list[Any]:
     """Hands over the data in pieces; returns the bodies that come out."""
     bodies = []
     while data:
@@ -24,14 +24,14 @@ def frame(body: Any) -> bytes:
     return b"".join(encode(Kind.MESSAGE, body))
 
 
-class TestInbox:
+class TestFrameBuffer:
     @pytest.mark.parametrize("piece_bytes", [1, 2, 7, 1000, READ_BYTES])
     def test_frames_come_out_whole_however_they_are_cut(self, piece_bytes: int) -> None:
         messages = [("frame", 1, 2.5), {"a": [1, 2]}, b"x" * 3000, "", 0]
-        assert feed(Inbox(), b"".join(map(frame, messages)), piece_bytes) == messages
+        assert feed(FrameBuffer(), b"".join(map(frame, messages)), piece_bytes) == messages
 
     def test_a_frame_larger_than_the_buffer_comes_through_and_its_memory_goes(self) -> None:
-        inbox = Inbox()
+        inbox = FrameBuffer()
         large = b"x" * (3 * READ_BYTES)
         assert feed(inbox, frame(large) + frame("after"), 50_000) == [large, "after"]
         assert feed(inbox, frame(b"y" * 200_000) * 20, 50_000) == [b"y" * 200_000] * 20
@@ -39,7 +39,7 @@ class TestInbox:
 
     def test_a_stream_out_of_step_is_seen(self) -> None:
         with pytest.raises(ValueError, match="expected a frame of at most"):
-            feed(Inbox(), b"\xff" * 64, 64)
+            feed(FrameBuffer(), b"\xff" * 64, 64)
 
 
 def test_a_message_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from gifcue.workers.restart_policy import RestartBudget, Verdict, Watchdog
+from gifcue.workers.restart_policy import RestartBudget, Watchdog, WatchdogAction
 from gifcue.workers.settings import SupervisionSettings
 
 
@@ -24,28 +24,34 @@ class TestRestartBudget:
 class TestWatchdog:
     SETTINGS = SupervisionSettings(ping_interval_s=1.0, stuck_after_s=4.0)
 
-    def run(self, seconds: range, watchdog: Watchdog) -> list[Verdict]:
+    def run(self, seconds: range, watchdog: Watchdog) -> list[WatchdogAction]:
         return [watchdog.tick(float(second)) for second in seconds]
 
     def test_who_answers_is_asked_again_and_is_never_stuck(self) -> None:
         watchdog = Watchdog(self.SETTINGS, 0.0)
         for second in range(1, 100):
-            assert watchdog.tick(float(second)) is Verdict.PING
+            assert watchdog.tick(float(second)) is WatchdogAction.PING
             watchdog.heard(pong=True)
 
     def test_who_is_silent_is_stuck(self) -> None:
         watchdog = Watchdog(self.SETTINGS, 0.0)
-        verdicts = self.run(range(1, 6), watchdog)
-        assert verdicts == [Verdict.PING, Verdict.NOTHING, Verdict.NOTHING, Verdict.NOTHING, Verdict.STUCK]
+        actions = self.run(range(1, 6), watchdog)
+        assert actions == [
+            WatchdogAction.PING,
+            WatchdogAction.NOTHING,
+            WatchdogAction.NOTHING,
+            WatchdogAction.NOTHING,
+            WatchdogAction.STUCK,
+        ]
 
     def test_who_works_through_a_long_queue_is_not_stuck(self) -> None:
         watchdog = Watchdog(self.SETTINGS, 0.0)
         watchdog.tick(1.0)
         for second in range(2, 100):
-            assert watchdog.tick(float(second)) is Verdict.NOTHING
+            assert watchdog.tick(float(second)) is WatchdogAction.NOTHING
             watchdog.heard(pong=False)
 
     def test_a_front_that_was_held_up_blames_nobody(self) -> None:
         watchdog = Watchdog(self.SETTINGS, 0.0)
         watchdog.tick(1.0)
-        assert watchdog.tick(3600.0) is Verdict.NOTHING
+        assert watchdog.tick(3600.0) is WatchdogAction.NOTHING

@@ -38,6 +38,8 @@ class Kit:
     ) -> None:
         self.calls: list[tuple[str, Any]] = []
         self.states: list[WorkerState] = []
+        self.finals: list[bool] = []  # of the losses, in their order
+        self.fails = False
         self.changed = asyncio.Event()
         self.worker = SupervisedWorker(
             "test-0",
@@ -46,7 +48,7 @@ class Kit:
             fds=fds,
             on_message=lambda message: self._note("message", message),
             on_ready=lambda info: self._note("ready", info),
-            on_lost=lambda reason: self._note("lost", reason),
+            on_lost=self._on_lost,
             on_state=self._on_state,
             settings=settings,
         )
@@ -54,6 +56,12 @@ class Kit:
     def _note(self, what: str, argument: Any) -> None:
         self.calls.append((what, argument))
         self.changed.set()
+
+    def _on_lost(self, reason: str, final: bool) -> None:
+        self.finals.append(final)
+        self._note("lost", reason)
+        if self.fails:
+            raise LookupError
 
     def _on_state(self, state: WorkerState) -> None:
         self.states.append(state)
@@ -171,7 +179,7 @@ class TestLoss:
         worker = await kit.start()
         worker.send("die")
         await kit.until(lambda: bool(kit.of("lost")))
-        assert not worker.ready
+        assert not worker.is_ready
         with pytest.raises(WorkerLost, match="expected worker test-0 to be ready, got restarting"):
             worker.send("hello")
         await worker.stop()
@@ -192,6 +200,7 @@ class TestLoss:
         await kit.until(lambda: kit.worker.state is WorkerState.FAILED)
         await kit.worker.stop()
         assert kit.of("lost") == ["ended with exit status 0"] * 2
+        assert kit.finals == [False, True]
 
     async def test_a_child_that_talks_nonsense_is_replaced(self, kit: Kit) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: None)
@@ -200,12 +209,12 @@ class TestLoss:
         assert len(kit.of("lost")) == 1
 
     async def test_a_stuck_child_is_replaced(self) -> None:
-        kit = Kit(settings=PATIENT.model_copy(update={"ping_interval_s": 0.05, "stuck_after_s": 0.2}))
+        kit = Kit(settings=PATIENT.model_copy(update={"ping_interval_s": 0.1, "stuck_after_s": 2.0}))
         worker = await kit.start()
         before = worker.statistics().pid
         os.kill(before, signal.SIGSTOP)
         await kit.until(lambda: len(kit.of("ready")) == 2)
-        assert kit.of("lost") == ["expected an answer within 0.2 s, got none"]
+        assert kit.of("lost") == ["expected an answer within 2 s, got none"]
         assert is_gone(before)
         await worker.stop()
 
@@ -226,11 +235,7 @@ class TestLoss:
         faults: list[str] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
         kit = Kit()
-
-        def fail(_: str) -> None:
-            raise LookupError
-
-        kit.worker._on_lost = fail
+        kit.fails = True
         await kit.start()
         kit.worker.send("die")
         await kit.until(lambda: len(kit.of("ready")) == 2)
@@ -244,7 +249,9 @@ class TestFailure:
         with pytest.raises(WorkerStartError, match="got failed: OSError: no luck today"):
             await kit.start()
         assert kit.worker.statistics().restarts == 5
-        assert kit.calls == []
+        # A failure for good is told, also of a worker that never was ready; those before it were no losses.
+        assert kit.calls == [("lost", "OSError: no luck today")]
+        assert kit.finals == [True]
         assert kit.states == [WorkerState.STARTING, WorkerState.FAILED]
         await kit.worker.stop()
         assert kit.worker.state is WorkerState.FAILED

@@ -72,7 +72,7 @@ def report(
         if frame is None:
             break
         at_s = frame.time if frame.time is not None else sum(counts.values()) / UNTIMED_FPS
-        verdict = frame_filter.judge(frame, at_s)
+        verdict = frame_filter.check(frame, at_s)
         if verdict.skip is None:
             frame_filter.analysed(verdict, at_s)
         filter_s += clock() - decoded_s

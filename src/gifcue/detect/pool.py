@@ -1,9 +1,8 @@
 """The front's side of detection: forms batches of what waits and hands them to free workers.
 
-A worker has one batch at a time and none queued behind it. A queued batch would save the worker the round
-trip to the front, a fraction of a millisecond between batches that take many; it would cost what matters
-more: its frames could no longer be replaced by newer ones, they would all be lost with the worker, and no
-other worker could take them.
+A worker has one batch at a time and none queued behind it. A queued batch would save the worker the round trip to the
+front, a fraction of a millisecond between batches that take many. It would cost what matters more: its frames could no
+longer be replaced by newer ones, they would all be lost with the worker, and no other worker could take them.
 
 Where several workers are free, what waits is shared out among them rather than given to the first.
 """
@@ -11,60 +10,59 @@ Where several workers are free, what waits is shared out among them rather than 
 from __future__ import annotations
 
 import asyncio
-import enum
 import math
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from gifcue.detect.detector import ServedModel
 from gifcue.detect.regions import Region
-from gifcue.detect.scheduler import Scheduler, SchedulerStatistics, WaitingFrame
+from gifcue.detect.scheduler import Scheduler, SchedulerStatistics
 from gifcue.detect.settings import DetectSettings
-from gifcue.detect.worker import Batch, InlinePicture, Judged, SlotPicture, WorkerInit
+from gifcue.detect.worker import Batch, BatchResult, InlinePicture, SlotPicture, WorkerInit
 from gifcue.errors import GifcueError, Unavailable, WorkerLost, WorkerStartError
+from gifcue.media.frame import FrameInFlight
+from gifcue.percentiles import RecentValues
+from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
-from gifcue.workers.arena import Arena
+from gifcue.workers.arena import ARENA_FD, Arena
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
 
-# Batches over which the inference time is told.
-_RECENT_BATCHES = 512
+DETECTOR_TARGET = "gifcue.detect.worker:main"
 
-
-class ResultKind(enum.Enum):
-    """How an offered frame ended."""
-
-    REGIONS = "regions"
-    SUPERSEDED = "superseded"
-    FAILED = "failed"
-    WORKER_LOST = "worker_lost"
+# Batches, and pictures, that percentiles are taken over.
+RECENT = 512
 
 
 @dataclass(frozen=True, slots=True)
-class DetectResult:
-    """The end of an offered frame, exactly one each; its slot is free again.
+class DurationStatistics:
+    """`count` and `sum_ms` are since the start; the percentiles and the mean are of the last 512, or 0."""
 
-    `message` says why there are no regions.
+    count: int
+    sum_ms: float
+    mean_ms: float
+    p50_ms: float
+    p95_ms: float
+
+    @classmethod
+    def of(cls, values_ms: RecentValues) -> DurationStatistics:
+        return cls(values_ms.count, values_ms.sum, values_ms.mean(), *values_ms.percentiles(0.50, 0.95))
+
+
+@dataclass(frozen=True, slots=True)
+class DetectStatistics:
+    """`in_flight` pictures are with workers. `batches` counts by pictures in a batch, since the start. `infer` is the
+    detector's time for a batch; `wait` is how long a participant waited until its picture went to a worker.
     """
-
-    key: int
-    token: int
-    kind: ResultKind
-    regions: list[Region] = field(default_factory=list)
-    message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PoolStatistics:
-    """`batches` counts by pictures in a batch, since the start; times are of the last 512 batches, or 0."""
 
     queue: SchedulerStatistics
     in_flight: int
     batches: Mapping[int, int]
-    infer_ms_mean: float
-    infer_ms_p95: float
+    infer: DurationStatistics
+    wait: DurationStatistics
     workers: tuple[WorkerStatus, ...]
 
 
@@ -74,24 +72,25 @@ class _Still:
     answer: asyncio.Future[list[Region]]
 
 
-@dataclass(slots=True)
-class _Seat:
+@dataclass(eq=False, slots=True)
+class _WorkerHandle:
     """A worker and the batch that it holds."""
 
-    worker: SupervisedWorker
     number: int = 0
-    frames: list[WaitingFrame] = field(default_factory=list)
+    frames: list[FrameInFlight] = field(default_factory=list)
     stills: list[_Still] = field(default_factory=list)
+    process: SupervisedWorker = field(init=False)
 
     @property
     def is_free(self) -> bool:
-        return self.worker.ready and not self.frames and not self.stills
+        return self.process.is_ready and not self.frames and not self.stills
 
 
 class DetectorPool:
     """Detector workers behind one queue. Everything is called from the loop's thread.
 
-    `on_result` is called once for each offered frame, at times from within `offer` and `forget`.
+    Each offered frame ends with one call of `on_detected` or `on_lost`, at times from within `offer` and `forget`; its
+    slot is free again by then.
     """
 
     def __init__(
@@ -99,30 +98,36 @@ class DetectorPool:
         settings: DetectSettings,
         arena: Arena,
         supervision: SupervisionSettings,
-        on_result: Callable[[DetectResult], None],
         *,
-        target: str = "gifcue.detect.worker:main",
+        on_detected: Callable[[FrameInFlight, list[Region]], None],
+        on_lost: Callable[[FrameInFlight, DropReason, str], None],
+        target: str = DETECTOR_TARGET,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`target` ("module:function") is the entry point of the workers; it is called as `gifcue.detect.worker.main`
+        is.
+        """
         self._settings = settings
-        self._on_result = on_result
+        self._on_detected = on_detected
+        self._on_lost = on_lost
         self._clock = clock
         self._scheduler: Scheduler[_Still] = Scheduler(settings.max_stills)
         self._info: ServedModel | None = None
         self._numbers = 0
         self._batches: Counter[int] = Counter()
-        self._infer_ms: deque[float] = deque(maxlen=_RECENT_BATCHES)
+        self._infer_ms = RecentValues(RECENT)
+        self._wait_ms = RecentValues(RECENT)
         self._wakeup: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
         init = WorkerInit(settings.detector(), arena.shape)
-        self._seats = [
-            self._seat(index, target, init, arena, supervision) for index in range(settings.workers)
+        self._workers = [
+            self._make_worker(index, target, init, arena, supervision) for index in range(settings.workers)
         ]
 
     async def start(self) -> None:
         """Starts the workers; returns once the first is warm. Raises WorkerStartError where none ever was."""
-        waits = [asyncio.ensure_future(self._start(seat.worker)) for seat in self._seats]
+        waits = [asyncio.ensure_future(self._start(worker.process)) for worker in self._workers]
         pending: set[asyncio.Future[None]] = set(waits)
         errors: list[BaseException] = []
         try:
@@ -145,9 +150,9 @@ class DetectorPool:
             if handle is not None:
                 handle.cancel()
         self._lose_waiting("the server stops")
-        await asyncio.gather(*(seat.worker.stop() for seat in self._seats))
-        for seat in self._seats:
-            self._lose(seat, "the server stops")
+        await asyncio.gather(*(worker.process.stop() for worker in self._workers))
+        for worker in self._workers:
+            self._lose(worker, "the server stops")
 
     @property
     def info(self) -> ServedModel | None:
@@ -155,41 +160,41 @@ class DetectorPool:
         return self._info
 
     @property
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         """True while a worker is ready."""
-        return any(seat.worker.ready for seat in self._seats)
+        return any(worker.process.is_ready for worker in self._workers)
 
     @property
-    def failed(self) -> bool:
+    def has_failed(self) -> bool:
         """True once every worker failed too often to be restarted."""
-        return all(seat.worker.state is WorkerState.FAILED for seat in self._seats)
+        return all(worker.process.state is WorkerState.FAILED for worker in self._workers)
 
-    def offer(self, key: int, token: int, slot: int, width: int, height: int) -> None:
-        """Lets a picture wait for a worker; one of the same participant that still waits is superseded."""
-        frame = WaitingFrame(key, token, slot, width, height, self._clock())
-        if self._stopped or self.failed:
-            self._end(frame, ResultKind.WORKER_LOST, message="no detector is left")
+    def offer(self, frame: FrameInFlight) -> None:
+        """Lets a frame's picture wait for a worker; one of the same participant that still waits is superseded."""
+        if self._stopped or self.has_failed:
+            self._lose_frame(frame, DropReason.DETECT_WORKER_LOST, "no detector is left")
             return
+        frame.waits_since_s = self._clock()
         superseded = self._scheduler.offer(frame)
         self._wake()
         if superseded is not None:
-            self._supersede(superseded, "a newer frame took its place")
+            self._lose_frame(superseded, DropReason.SUPERSEDED, "a newer frame took its place")
 
     def forget(self, key: int) -> None:
         """A participant left; what waits of it is superseded, what a worker holds of it still ends."""
         waiting = self._scheduler.forget(key)
         if waiting is not None:
-            self._supersede(waiting, "the participant left")
+            self._lose_frame(waiting, DropReason.SUPERSEDED, "the participant left")
 
     async def annotate(self, picture: SlotPicture | InlinePicture) -> list[Region]:
-        """Judges one still. A slot must be left as it is until this ends.
+        """Analyses one still. A slot must be left as it is until this ends.
 
         Raises:
             Unavailable: no worker is ready, or too many stills wait.
             WorkerLost: the worker that held it died.
             GifcueError: the detector failed on it.
         """
-        if self._stopped or not self.ready:
+        if self._stopped or not self.is_ready:
             raise Unavailable("expected a detector that is ready, none is")
         still = _Still(picture, asyncio.get_running_loop().create_future())
         if not self._scheduler.offer_still(still):
@@ -200,81 +205,83 @@ class DetectorPool:
         finally:
             self._scheduler.withdraw(still)
 
-    def statistics(self) -> PoolStatistics:
-        times = sorted(self._infer_ms)
-        return PoolStatistics(
+    def statistics(self) -> DetectStatistics:
+        """The figures as they stand."""
+        return DetectStatistics(
             queue=self._scheduler.statistics(),
-            in_flight=sum(len(seat.frames) + len(seat.stills) for seat in self._seats),
+            in_flight=sum(len(worker.frames) + len(worker.stills) for worker in self._workers),
             batches=dict(sorted(self._batches.items())),
-            infer_ms_mean=sum(times) / len(times) if times else 0.0,
-            infer_ms_p95=times[math.ceil(0.95 * len(times)) - 1] if times else 0.0,
-            workers=tuple(seat.worker.statistics() for seat in self._seats),
+            infer=DurationStatistics.of(self._infer_ms),
+            wait=DurationStatistics.of(self._wait_ms),
+            workers=tuple(worker.process.statistics() for worker in self._workers),
         )
 
     # Workers
 
-    def _seat(
+    def _make_worker(
         self, index: int, target: str, init: WorkerInit, arena: Arena, supervision: SupervisionSettings
-    ) -> _Seat:
-        worker = SupervisedWorker(
+    ) -> _WorkerHandle:
+        worker = _WorkerHandle()
+        worker.process = SupervisedWorker(
             f"detect-{index}",
             target,
             init,
-            fds={"arena": arena.fd},
+            fds={ARENA_FD: arena.fd},
             env=self._settings.environment(index),
-            on_message=lambda judged: self._on_judged(seat, judged),
+            on_message=lambda result: self._on_result(worker, result),
             on_ready=self._on_ready,
-            on_lost=lambda reason: self._lose(seat, reason),
-            on_state=self._on_state,
+            on_lost=lambda reason, _: self._on_worker_lost(worker, reason),
             settings=supervision,
             clock=self._clock,
         )
-        seat = _Seat(worker)
-        return seat
+        return worker
 
     @staticmethod
-    async def _start(worker: SupervisedWorker) -> None:
-        worker.start()
-        await worker.wait_ready()
+    async def _start(process: SupervisedWorker) -> None:
+        process.start()
+        await process.wait_ready()
 
     def _on_ready(self, info: ServedModel) -> None:
         self._info = info
         self._wake()
 
-    def _on_state(self, _: WorkerState) -> None:
-        if self.failed:
-            self._lose_waiting("every detector failed")
-
-    def _on_judged(self, seat: _Seat, judged: Judged) -> None:
-        if judged.number != seat.number:
-            raise ValueError(f"expected the answer to batch {seat.number}, got that to {judged.number}")
-        frames, stills = self._clear(seat)
-        self._infer_ms.append(judged.infer_ms)
+    def _on_result(self, worker: _WorkerHandle, result: BatchResult) -> None:
+        if result.number != worker.number:
+            raise ValueError(f"expected the answer to batch {worker.number}, got that to {result.number}")
+        frames, stills = self._clear(worker)
+        self._infer_ms.record(result.infer_ms)
+        # The worker is free: what waits goes to it at the end of this turn of the loop, whatever the listeners do.
         self._wake()
-        for frame, result in zip(frames, judged.results[: len(frames)], strict=True):
-            if isinstance(result, str):
-                self._end(frame, ResultKind.FAILED, message=result)
+        for frame, answer in zip(frames, result.answers[: len(frames)], strict=True):
+            if isinstance(answer, str):
+                self._lose_frame(frame, DropReason.DETECT_FAILED, answer)
             else:
-                self._end(frame, ResultKind.REGIONS, regions=result)
-        for still, result in zip(stills, judged.results[len(frames) :], strict=True):
+                self._tell(self._on_detected, frame, answer)
+        for still, answer in zip(stills, result.answers[len(frames) :], strict=True):
             if still.answer.done():
                 continue
-            if isinstance(result, str):
-                still.answer.set_exception(GifcueError(f"the detector failed on the picture: {result}"))
+            if isinstance(answer, str):
+                still.answer.set_exception(GifcueError(f"the detector failed on the picture: {answer}"))
             else:
-                still.answer.set_result(result)
+                still.answer.set_result(answer)
 
-    def _lose(self, seat: _Seat, reason: str) -> None:
-        frames, stills = self._clear(seat)
+    def _on_worker_lost(self, worker: _WorkerHandle, reason: str) -> None:
+        self._lose(worker, reason)
+        if self.has_failed:
+            self._lose_waiting("every detector failed")
+
+    def _lose(self, worker: _WorkerHandle, reason: str) -> None:
+        """What the worker held is lost; what waits is taken by another one, or by its successor."""
+        frames, stills = self._clear(worker)
         for frame in frames:
-            self._end(frame, ResultKind.WORKER_LOST, message=reason)
+            self._lose_frame(frame, DropReason.DETECT_WORKER_LOST, reason)
         self._refuse(stills, WorkerLost(f"the detector was lost: {reason}"))
 
     def _lose_waiting(self, reason: str) -> None:
         while len(self._scheduler):
             frames, stills = self._scheduler.take(len(self._scheduler))
             for frame in frames:
-                self._end(frame, ResultKind.WORKER_LOST, message=reason)
+                self._lose_frame(frame, DropReason.DETECT_WORKER_LOST, reason)
             self._refuse(stills, Unavailable(reason))
 
     # Batches
@@ -289,51 +296,58 @@ class DetectorPool:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        free = [seat for seat in self._seats if seat.is_free]
+        free = [worker for worker in self._workers if worker.is_free]
         if not free or not len(self._scheduler):
             return
         wait_s = self._to_wait_s()
         if wait_s > 0.0:
             self._timer = asyncio.get_running_loop().call_later(wait_s, self._dispatch)
             return
-        for place, seat in enumerate(free):
+        for place, worker in enumerate(free):
             share = math.ceil(len(self._scheduler) / (len(free) - place))
             if share:
-                self._give(seat, min(share, self._settings.batch_limit))
+                self._give(worker, min(share, self._settings.batch_limit))
 
     def _to_wait_s(self) -> float:
+        """How long a batch that is not full may still fill."""
         oldest_s = self._scheduler.oldest_s
         if oldest_s is None or len(self._scheduler) >= self._settings.batch_limit:
             return 0.0
         return oldest_s + self._settings.max_wait_ms / 1000.0 - self._clock()
 
-    def _give(self, seat: _Seat, count: int) -> None:
+    def _give(self, worker: _WorkerHandle, count: int) -> None:
         frames, stills = self._scheduler.take(count)
         self._numbers += 1
-        seat.number, seat.frames, seat.stills = self._numbers, frames, stills
+        worker.number, worker.frames, worker.stills = self._numbers, frames, stills
         self._batches[len(frames) + len(stills)] += 1
-        slots = (SlotPicture(frame.slot, frame.width, frame.height) for frame in frames)
-        seat.worker.send(Batch(seat.number, (*slots, *(still.picture for still in stills))))
+        now_s = self._clock()
+        pictures: list[SlotPicture | InlinePicture] = []
+        for frame in frames:
+            self._wait_ms.record((now_s - frame.waits_since_s) * 1000.0)
+            slot = frame.slot
+            assert slot is not None, "expected a frame that waits to have a slot"
+            pictures.append(SlotPicture(slot, frame.width, frame.height))
+        pictures += [still.picture for still in stills]
+        worker.process.send(Batch(worker.number, tuple(pictures)))
 
     @staticmethod
-    def _clear(seat: _Seat) -> tuple[list[WaitingFrame], list[_Still]]:
-        frames, seat.frames = seat.frames, []
-        stills, seat.stills = seat.stills, []
+    def _clear(worker: _WorkerHandle) -> tuple[list[FrameInFlight], list[_Still]]:
+        frames, worker.frames = worker.frames, []
+        stills, worker.stills = worker.stills, []
         return frames, stills
 
-    def _end(
-        self, frame: WaitingFrame, kind: ResultKind, *, regions: Sequence[Region] = (), message: str = ""
-    ) -> None:
+    def _lose_frame(self, frame: FrameInFlight, reason: DropReason, message: str) -> None:
+        self._tell(self._on_lost, frame, reason, message)
+
+    @staticmethod
+    def _tell(callback: Callable[..., None], *arguments: Any) -> None:
         try:
-            self._on_result(DetectResult(frame.key, frame.token, kind, list(regions), message))
+            callback(*arguments)
         except Exception as error:
             # A fault in the handling of one result must not lose the others of its batch.
             asyncio.get_running_loop().call_exception_handler(
                 {"message": "a detector's result could not be handled", "exception": error}
             )
-
-    def _supersede(self, frame: WaitingFrame, message: str) -> None:
-        self._end(frame, ResultKind.SUPERSEDED, message=message)
 
     @staticmethod
     def _refuse(stills: list[_Still], error: GifcueError) -> None:

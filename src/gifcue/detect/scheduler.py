@@ -1,39 +1,26 @@
-"""Which frame is looked at next. Pure bookkeeping: no clock, no processes.
+"""Which frame is analysed next. No clock and no processes.
 
-Latest frame wins: a participant has one waiting frame, and a newer one takes its place. Who was served
-longest ago is served first, and who never was comes before; so with everybody waiting all the time the
-turns go round, and a participant that sends often is served as often as one that sends seldom. The order of
-arrival alone would not do: participants that answer in a fixed order stay in step with the batches, and
-some are served twice as often as others.
+The latest frame wins: a participant has one waiting frame, and a newer one takes its place. The participant that was
+served longest ago is served first, and one that was never served comes before. So while all wait all the time they take
+turns, and a participant that sends often is served as often as one that sends seldom. The order of arrival alone would
+not be fair: participants whose frames come in a fixed order stay in step with the batches, and some would be served
+twice as often as others.
 
-Stills have a queue of their own, bounded. Where both wait, a batch has at most a quarter of stills and at
-least one, and batches of one take turns, so that neither starves the other.
+Stills have a bounded queue of their own. Where frames and stills wait, at most a quarter of a batch and at least one
+picture are stills, and batches of one picture take turns, so that neither starves the other.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from gifcue.media.frame import FrameInFlight
 
 # The share of a batch that stills may take from waiting streams.
 _STILLS_DIVISOR = 4
-
-
-@dataclass(frozen=True, slots=True)
-class WaitingFrame:
-    """A picture of a participant in a slot of the arena. `key` is the participant, `token` the frame.
-
-    `since_s` tells since when the participant waits: a frame inherits it from the one that it replaces.
-    """
-
-    key: int
-    token: int
-    slot: int
-    width: int
-    height: int
-    since_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +44,7 @@ class Scheduler(Generic[S]):
     def __init__(self, max_stills: int) -> None:
         self._max_stills = max_stills
         # In the order of waiting: a dict keeps a key's place when its value is replaced.
-        self._frames: dict[int, WaitingFrame] = {}
+        self._frames: dict[int, FrameInFlight] = {}
         # Each participant's last turn; turns count up by one for each frame served.
         self._turns: dict[int, int] = {}
         self._stills: deque[S] = deque()
@@ -69,13 +56,15 @@ class Scheduler(Generic[S]):
 
     @property
     def oldest_s(self) -> float | None:
-        """Since when the participant waits that waits longest; None where none does."""
-        return next((frame.since_s for frame in self._frames.values()), None)
+        """Since when the longest waiting participant waits; None where none does."""
+        return next((frame.waits_since_s for frame in self._frames.values()), None)
 
-    def offer(self, frame: WaitingFrame) -> WaitingFrame | None:
+    def offer(self, frame: FrameInFlight) -> FrameInFlight | None:
         """Lets a frame wait; returns the one of the same participant that it replaces."""
         superseded = self._frames.get(frame.key)
-        self._frames[frame.key] = frame if superseded is None else replace(frame, since_s=superseded.since_s)
+        if superseded is not None:
+            frame.waits_since_s = superseded.waits_since_s
+        self._frames[frame.key] = frame
         self._offered += 1
         self._superseded += superseded is not None
         return superseded
@@ -89,20 +78,20 @@ class Scheduler(Generic[S]):
         return True
 
     def withdraw(self, still: S) -> None:
-        """A still that nobody waits for any more; one that does not wait is none of its business."""
+        """Removes a still whose caller has gone; does nothing where it does not wait."""
         if still in self._stills:
             self._stills.remove(still)
 
-    def forget(self, key: int) -> WaitingFrame | None:
+    def forget(self, key: int) -> FrameInFlight | None:
         """A participant left; returns its waiting frame, if there is one."""
         self._turns.pop(key, None)
         return self._frames.pop(key, None)
 
-    def take(self, max_count: int) -> tuple[list[WaitingFrame], list[S]]:
+    def take(self, max_count: int) -> tuple[list[FrameInFlight], list[S]]:
         """The next batch, `max_count` at most: frames, in the order of their turns, and stills."""
         stills = self._stills_due(max_count)
         count = min(max_count - stills, len(self._frames))
-        # Stable: those who were never served come in the order of their waiting.
+        # The sort is stable: participants that were never served keep the order in which they began to wait.
         keys = heapq.nsmallest(count, self._frames, key=lambda key: self._turns.get(key, -1))
         frames = [self._frames.pop(key) for key in keys]
         for turn, key in enumerate(keys, self._taken):
@@ -126,6 +115,6 @@ class Scheduler(Generic[S]):
         if max_count == 1:
             self._still_next = not self._still_next
             return 0 if self._still_next else 1
-        # Room that the frames leave over belongs to stills as well.
+        # Stills also fill what the frames leave of the batch.
         due = max(max_count // _STILLS_DIVISOR, max_count - len(self._frames), 1)
         return min(due, len(self._stills))

@@ -1,7 +1,7 @@
 """The detector worker: one process, one detector, one batch at a time.
 
-Pixels of streams are read where they are, in the arena, mapped read-only; those of stills come with the
-message. The front keeps a slot untouched until its batch is answered.
+Pixels of streams are read in place, from the arena, which is mapped read-only; those of stills come with the message or
+in a slot. The front does not reuse a slot before its batch is answered.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from gifcue.detect.detector import Detector, DetectorConfig, Frame
 from gifcue.detect.factory import open_detector
 from gifcue.detect.regions import Region
-from gifcue.workers.arena import Arena, ArenaShape
+from gifcue.workers.arena import ARENA_FD, Arena, ArenaShape
 from gifcue.workers.channel import BlockingChannel, serve
 
 Opener = Callable[[DetectorConfig], Detector]
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class WorkerInit(NamedTuple):
-    """What a worker is started with; the arena's descriptor comes under the name `arena`."""
+    """What a worker is started with; the arena comes as the file descriptor `ARENA_FD`."""
 
     config: DetectorConfig
     arena: ArenaShape
@@ -49,17 +49,19 @@ class InlinePicture(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """Front to worker. Answered by one `Judged` with the same number."""
+    """Front to worker. Answered by one `BatchResult` with the same number."""
 
     number: int
     pictures: tuple[SlotPicture | InlinePicture, ...]
 
 
-class Judged(NamedTuple):
-    """Worker to front: for each picture of the batch its regions, or why the detector failed on it."""
+class BatchResult(NamedTuple):
+    """Worker to front: for each picture of the batch its regions, or why the detector failed on it. `infer_ms` is the
+    detector's time for the whole batch, in milliseconds.
+    """
 
     number: int
-    results: tuple[list[Region] | str, ...]
+    answers: tuple[list[Region] | str, ...]
     infer_ms: float
 
 
@@ -69,28 +71,28 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
 
 
 def run(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int], opener: Opener) -> None:
-    """Opens and warms the detector, says that it is ready, and judges batches until the channel ends.
+    """Opens and warms the detector, says that it is ready, and answers batches until the channel ends.
 
     Raises:
         ModelError: the model is missing, damaged or of another shape.
         ConfigError: the backend is not installed.
     """
-    arena = Arena.attach(fds["arena"], init.arena)
+    arena = Arena.attach(fds[ARENA_FD], init.arena)
     detector = opener(init.config)
     try:
         detector.warm()
         channel.ready(detector.info)
-        serve(channel, lambda batch: channel.send(judge(detector, arena, batch)))
+        serve(channel, lambda batch: channel.send(detect_batch(detector, arena, batch)))
     finally:
         detector.close()
         arena.close()
 
 
-def judge(detector: Detector, arena: Arena, batch: Batch) -> Judged:
-    """Judges a batch. A picture on which the detector fails does not lose the others.
+def detect_batch(detector: Detector, arena: Arena, batch: Batch) -> BatchResult:
+    """Runs the detector on a batch. A picture on which the detector fails does not lose the others.
 
-    Raises what `Detector.warm` raises where the detector fails on everything, its warm-up included: only a
-    new process helps then (a GPU out of memory stays so).
+    Raises what `Detector.warm` raises where the detector fails on every picture and on its warm-up: then only a new
+    process helps, as for a GPU that is out of memory.
     """
     results: list[list[Region] | str] = []
     frames: list[Frame | None] = []
@@ -110,7 +112,7 @@ def judge(detector: Detector, arena: Arena, batch: Batch) -> Judged:
         results[place] = answer
     if places and all(isinstance(answer, str) for answer in answers):
         detector.warm()
-    return Judged(batch.number, tuple(results), infer_ms)
+    return BatchResult(batch.number, tuple(results), infer_ms)
 
 
 def view(arena: Arena, picture: SlotPicture | InlinePicture) -> Frame:
@@ -145,5 +147,5 @@ def _detect(detector: Detector, frames: Sequence[Frame]) -> list[list[Region] | 
 
 @functools.cache
 def _log_once() -> None:
-    """Once a process: each picture's message goes to the front, and a trace for each would flood the log."""
+    """Logs a trace once a process. The front gets the message of each failure; a trace for each would flood the log."""
     logger.exception("the detector failed on a picture; the next failures are reported without a trace")

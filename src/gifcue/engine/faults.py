@@ -1,32 +1,22 @@
-"""Reports of what is wrong with a participant or a frame, at most one an interval for each kind of fault."""
+"""Reports of what is wrong with a participant or a frame."""
 
 from __future__ import annotations
 
+from gifcue.engine.events import Sink
+from gifcue.engine.throttle import Throttle
 from gifcue.protocol.events import Fault
 from gifcue.protocol.reasons import FaultCode
 
 
 class FaultReporter:
-    """Reports the same fault of the same participant at most once an interval, and counts what it held back."""
+    """Tells one stream of faults: the same fault of the same participant as often as `throttle` admits it."""
 
-    # Names come from outside; over this many the oldest are forgotten, which at worst reports one fault early.
-    MAX_REMEMBERED = 4096
+    def __init__(self, sink: Sink, throttle: Throttle) -> None:
+        self._sink = sink
+        self._throttle = throttle
 
-    def __init__(self, interval_s: float) -> None:
-        self._interval_s = interval_s
-        self._last: dict[tuple[str, FaultCode], tuple[float, int]] = {}
-
-    def report(
-        self, participant_id: str, code: FaultCode, message: str, *, sequence: int, now_s: float
-    ) -> Fault | None:
-        """The event to send, or None when one was sent less than an interval ago."""
-        key = (participant_id, code)
-        last_s, held_back = self._last.get(key, (-float("inf"), 0))
-        if now_s - last_s < self._interval_s:
-            self._last[key] = (last_s, held_back + 1)
-            return None
-        self._last.pop(key, None)
-        if len(self._last) >= self.MAX_REMEMBERED:
-            del self._last[next(iter(self._last))]
-        self._last[key] = (now_s, 0)
-        return Fault(participant_id, code, message, sequence, held_back + 1)
+    def report(self, participant_id: str, code: FaultCode, message: str, *, sequence: int = 0) -> None:
+        """Sends the fault, with the number of faults that it stands for, or holds it back and counts it."""
+        count = self._throttle.admit((participant_id, code))
+        if count:
+            self._sink.put(Fault(participant_id, code, message, sequence, count))

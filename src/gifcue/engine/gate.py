@@ -1,7 +1,7 @@
 """Which frames may go to the decoder.
 
-A lost inter frame is invisible: the decoder goes on, wrong, without an error. So a gap in the sequence, damaged data,
-or anything that the engine itself dropped closes the gate until a keyframe comes.
+A decoder does not notice that an inter frame is missing: it goes on, without an error, and shows wrong pictures. So a
+gap in the sequence, damaged data, or a frame that the engine itself dropped closes the gate until a keyframe comes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from gifcue.protocol.reasons import DropReason
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class GateDecision:
     """`drop` is why the frame may not pass, None where it may; `gap` tells that the sequence broke here."""
 
     drop: DropReason | None = None
@@ -20,7 +20,7 @@ class Verdict:
 
 
 class KeyframeGate:
-    """Follows one participant's sequence numbers. `intra_only`: every payload of the codec stands alone."""
+    """Follows one participant's sequence numbers. `intra_only`: every payload of the codec can be decoded by itself."""
 
     def __init__(self, *, intra_only: bool) -> None:
         self._intra_only = intra_only
@@ -40,31 +40,31 @@ class KeyframeGate:
         """Something was lost behind the gate: wait for a keyframe."""
         self._waiting = not self._intra_only
 
-    def judge(self, sequence: int, *, keyframe: bool) -> Verdict:
+    def check(self, sequence: int, *, keyframe: bool) -> GateDecision:
         """Takes the next frame's sequence number; `keyframe` is true where a decoder can start with it."""
         stands_alone = keyframe or self._intra_only
         gap = not self.follows(sequence)
         is_late = self._expected is not None and sequence < self._expected
         if is_late and not stands_alone:
-            # A duplicate, or one overtaken on the way. What came after it has been decoded without it already.
-            return Verdict(drop=DropReason.SEQUENCE_GAP, gap=True)
+            # A duplicate, or a frame that was overtaken: what came after it has already been decoded without it.
+            return GateDecision(drop=DropReason.SEQUENCE_GAP, gap=True)
         self._expected = sequence + 1
         if stands_alone:
             self._waiting = False
-            return Verdict(gap=gap)
+            return GateDecision(gap=gap)
         if gap:
             self._waiting = True
-            return Verdict(drop=DropReason.SEQUENCE_GAP, gap=True)
+            return GateDecision(drop=DropReason.SEQUENCE_GAP, gap=True)
         if self._waiting:
-            return Verdict(drop=DropReason.AWAITING_KEYFRAME)
-        return Verdict()
+            return GateDecision(drop=DropReason.AWAITING_KEYFRAME)
+        return GateDecision()
 
 
 class RateGate:
     """A token bucket over the sender's own clock: `max_fps` on average, with bursts of a second's worth.
 
-    Measured over pts, since a file sent faster than it was recorded is no fault: what the server cannot hold is a
-    matter of bytes, and has a limit of its own.
+    Measured over pts, since sending a file faster than it was recorded is allowed; bytes that wait have a limit of
+    their own.
     """
 
     def __init__(self, max_fps: int) -> None:
@@ -75,7 +75,7 @@ class RateGate:
     def admits(self, pts_s: float) -> bool:
         """Takes the next frame's pts in seconds; False when it is one too many."""
         if self._last_s is not None:
-            # B-frames come with an earlier pts than the frame before: no time has passed then, none is taken back.
+            # A B-frame has an earlier pts than the frame before it: that adds no tokens, and takes none away.
             self._tokens = min(
                 float(self._max_fps), self._tokens + max(0.0, pts_s - self._last_s) * self._max_fps
             )

@@ -1,4 +1,4 @@
-"""How often everybody is looked at: less often while answers come late, as often as configured otherwise.
+"""How often each participant is analysed: less often while answers come late, as often as configured otherwise.
 
 Falling behind costs twice: pictures are decoded, compared and copied, and then thrown away for newer ones. Asking
 for fewer of them gives every participant an even share instead, in time. Pure bookkeeping: times are handed in.
@@ -11,9 +11,9 @@ from gifcue.media.settings import MediaSettings
 # One decision about the pace a window, from the share of late answers in it.
 WINDOW_S = 0.5
 LATE_SHARE = 0.1
-# Faster down than up: a queue grows by itself, and an overload that comes back every second helps nobody.
+# Faster down than up: a queue grows by itself, and an overload that returned every second would be worse.
 SLOWER, FASTER = 0.8, 1.06
-# Answers must come in this share of the bound before everybody is looked at more often again.
+# Answers must come in this share of the bound before participants are analysed more often again.
 EASY = 0.6
 
 
@@ -29,14 +29,14 @@ class AnalysisPace:
         self.fps = self._most
 
     def answered(self, latency_ms: float, at_s: float) -> bool:
-        """A picture was judged, `latency_ms` after it had been received. True where `fps` is another now."""
+        """A picture was analysed, `latency_ms` after its frame had arrived. True where this changed `fps`."""
         self._answers += 1
         self._late += latency_ms > self._late_ms
         self._easy += latency_ms <= EASY * self._late_ms
         return self._decide(at_s)
 
     def superseded(self, at_s: float) -> bool:
-        """A picture waited so long that a newer one took its place. True where `fps` is another now."""
+        """A picture waited so long that a newer one took its place. True where this changed `fps`."""
         self._answers += 1
         self._late += 1
         return self._decide(at_s)

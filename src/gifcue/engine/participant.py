@@ -1,4 +1,4 @@
-"""One participant: what it may send, what became of it, what it is doing."""
+"""One participant: its frames on their way through the pipeline, and the reactions that come of them."""
 
 from __future__ import annotations
 
@@ -6,70 +6,73 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gifcue.detect.regions import Region
-from gifcue.engine.accounting import FrameAccounting, Ticket
-from gifcue.engine.gate import KeyframeGate, RateGate
-from gifcue.engine.latency import RecentLatencies
+from gifcue.engine.accounting import FrameAccounting
+from gifcue.engine.admission import Admission, Refusal
+from gifcue.engine.faults import FaultReporter
+from gifcue.engine.latency import RECENT
+from gifcue.engine.pipeline import Pipeline
+from gifcue.engine.publisher import Audience, Publisher
 from gifcue.engine.settings import LimitSettings
-from gifcue.media.codecs import is_keyframe
+from gifcue.engine.throttle import Throttle
+from gifcue.media.frame import FrameInFlight
+from gifcue.percentiles import RecentValues
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
-from gifcue.protocol.phases import Phase
-from gifcue.protocol.reasons import DropReason, SkipReason
+from gifcue.protocol.events import FrameDecided, KeyframeRequested, SlowDown
+from gifcue.protocol.reasons import FAULT_CODES, DropReason, SkipReason
 from gifcue.protocol.requests import EncodedFrame
 from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.events import PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
 
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A frame that goes no further, and why in words."""
-
-    reason: DropReason
-    message: str
+# Frames a second that suit a participant whose video overran its limits.
+SLOW_DOWN_FPS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
-    """What the policy made of a frame: `ticket` is the deciding frame's."""
+class StreamContext:
+    """What the participants of one stream share. `clock` is in seconds, the same as the pipeline's."""
 
-    ticket: Ticket
-    events: list[PolicyEvent]
+    pipeline: Pipeline
+    publisher: Publisher
+    audience: Audience
+    faults: FaultReporter
+    limits: LimitSettings
+    clock: Callable[[], float]
+    send_decisions: bool
 
 
 class Participant:
-    """Owned by one session. `key` is the number it has with the worker pools, never used again."""
+    """Owned by one session, from its join until its last frame has ended; listens to the pipeline for its frames.
+
+    `on_idle` is called whenever the last frame in flight has ended, after all that follows from it has been told.
+    """
 
     def __init__(
         self,
-        key: int,
         participant_id: str,
         codec: Codec,
+        extradata: bytes,
         policy: ReactionPolicy,
         allowed: frozenset[str],
-        limits: LimitSettings,
-        clock: Callable[[], float],
+        stream: StreamContext,
+        on_idle: Callable[[Participant], None],
     ) -> None:
-        self.key = key
         self.participant_id = participant_id
-        self.codec = codec
-        self.ledger = FrameAccounting()
-        self.gate = KeyframeGate(intra_only=codec.is_intra_only)
-        self.policy = policy
+        self._policy = policy
         self._allowed = allowed
-        self._limits = limits
-        self._clock = clock
-        self._rate = RateGate(limits.max_fps)
-        self._latency = RecentLatencies()
-        self._next_token = 0
+        self._stream = stream
+        self._on_idle = on_idle
+        self._admission = Admission(codec, stream.limits)
+        self._accounting = FrameAccounting()
+        self._latencies_ms = RecentValues(RECENT)
+        self._requests = Throttle(stream.limits.keyframe_request_interval_s, stream.clock)
+        self._tokens = 0
         self._reactions = 0
-        self._last_keyframe_request_s = -float("inf")
-        self.is_held = False  # what the decode worker was last told of `policy.holding`
-        self.media_time_s = 0.0  # the newest decision's time, by the sender's clock
-        self.last_decided: Ticket | None = None  # the frame of the newest decision
-        # Pictures on their way to a judgement, by token, in the order of arrival, and the frame last skipped as similar
-        # to the newest of them: it inherits a result that is not there yet.
-        self._pending: dict[int, float] = {}
-        self._heir: tuple[Ticket, float] | None = None
+        self._has_left = False
+        self._last_decided: FrameInFlight | None = None
+        # The frame last skipped as similar to a picture whose analysis is not finished: it inherits that result.
+        self._pending_similar: FrameInFlight | None = None
+        self.key = stream.pipeline.open(self, codec, extradata)
 
     @property
     def allowed(self) -> frozenset[str]:
@@ -77,137 +80,178 @@ class Participant:
         return self._allowed
 
     @property
-    def is_allowed(self) -> bool:
-        """True when any label is allowed: without, nothing of this participant is decoded."""
-        return bool(self._allowed)
+    def has_left(self) -> bool:
+        return self._has_left
 
-    def allow(self, labels: frozenset[str]) -> list[PolicyEvent]:
+    @property
+    def is_idle(self) -> bool:
+        """True while no frame is in flight."""
+        return self._accounting.is_idle
+
+    # What the session says
+
+    def allow(self, labels: frozenset[str]) -> None:
         """Changes the labels allowed; reactions of those that no longer are end."""
+        was_allowed = bool(self._allowed)
         self._allowed = labels
         if not labels:
-            # What its decoder had is gone by the next frame.
-            self.gate.close()
-        return self.policy.set_allowed(labels, self.media_time_s)
+            # What the decoder knows is forgotten below: the next frame it gets must be a keyframe.
+            self._admission.await_keyframe()
+        self._tell(self._policy.set_allowed(labels, self._media_time_s))
+        if was_allowed and not labels:
+            self._stream.pipeline.start_over(self.key)
+        elif labels and not was_allowed:
+            self._request_keyframe("allowed")
 
-    def admit(self, frame: EncodedFrame, buffered_bytes: int) -> Ticket | Refusal:
-        """Opens a ticket for a frame, or refuses it; either way it is in the books.
+    def set_speaking(self, speaking: bool) -> None:
+        """The participant started or stopped speaking."""
+        self._tell(self._policy.set_speaking(speaking, self._media_time_s))
 
-        `buffered_bytes` is what already waits for this participant's decoder.
-        """
-        refusal = self._judge(frame, buffered_bytes)
-        if refusal is not None:
-            self.ledger.refuse(refusal.reason)
-            return refusal
-        self._next_token += 1
-        ticket = Ticket(
-            self._next_token, frame.sequence, frame.pts, frame.clock_hz or RTP_CLOCK_HZ, self._clock()
+    def receive(self, frame: EncodedFrame) -> None:
+        """Counts a frame, and sends it to the decoder unless it is refused."""
+        clock_hz = frame.clock_hz or RTP_CLOCK_HZ
+        pts_s = frame.pts / clock_hz
+        pipeline = self._stream.pipeline
+        refusal = self._admission.check(
+            frame, pts_s, buffered_bytes=pipeline.buffered_bytes(self.key), is_allowed=bool(self._allowed)
         )
-        self.ledger.open(ticket)
-        return ticket
-
-    def _judge(self, frame: EncodedFrame, buffered_bytes: int) -> Refusal | None:
-        size = len(frame.payload)
-        # Where it matters, the bytes are asked and not the sender: some never set the flag, some set it always.
-        is_asked = frame.keyframe or self.gate.is_waiting or not self.gate.follows(frame.sequence)
-        keyframe = is_asked and size > 0 and is_keyframe(self.codec, frame.payload)
-        verdict = self.gate.judge(frame.sequence, keyframe=keyframe)
-        refusal: Refusal | None = None
-        if not self.is_allowed:
-            refusal = Refusal(DropReason.NOT_ALLOWED, "no label is allowed for this participant")
-        elif size == 0:
-            refusal = Refusal(DropReason.EMPTY_PAYLOAD, "expected an encoded access unit, got 0 bytes")
-        elif size > self._limits.max_frame_bytes:
-            refusal = Refusal(
-                DropReason.FRAME_TOO_LARGE,
-                f"expected at most {self._limits.max_frame_bytes} bytes a frame, got {size}",
-            )
-        elif not self._rate.admits(frame.pts / (frame.clock_hz or RTP_CLOCK_HZ)):
-            refusal = Refusal(
-                DropReason.RATE_LIMIT, f"expected at most {self._limits.max_fps} frames a second"
-            )
-        elif verdict.drop is None and buffered_bytes + size > self._limits.max_buffered_bytes:
-            refusal = Refusal(
-                DropReason.OVERLOAD,
-                f"expected at most {self._limits.max_buffered_bytes} bytes waiting for the decoder, "
-                f"got {buffered_bytes + size}",
-            )
         if refusal is not None:
-            # The decoder never sees this frame, so it must not see the ones that build on it.
-            self.gate.close()
-            return refusal
-        if verdict.drop is DropReason.SEQUENCE_GAP:
-            return Refusal(verdict.drop, f"sequence number {frame.sequence} does not follow the one before")
-        if verdict.drop is not None and frame.keyframe:
-            message = (
-                f"expected a keyframe of {self.codec.name} as its flag says, got bytes that begin like none"
-            )
-            return Refusal(DropReason.INVALID_DATA, message)
-        if verdict.drop is not None:
-            return Refusal(verdict.drop, "waiting for a keyframe")
-        return None
+            self._accounting.refuse(refusal.reason)
+            self._tell_refused(frame, refusal)
+            return
+        self._tokens += 1
+        in_flight = FrameInFlight(
+            self.key,
+            self._tokens,
+            frame.sequence,
+            frame.pts,
+            clock_hz,
+            pts_s,
+            len(frame.payload),
+            self._stream.clock(),
+        )
+        self._accounting.open(in_flight)
+        pipeline.submit(in_flight, frame.payload)
 
-    def wants_keyframe_now(self) -> bool:
-        """True when a keyframe is to be asked for, and not more often than the limits say."""
-        now_s = self._clock()
-        if (
-            not self.gate.is_waiting
-            or not self.is_allowed
-            or now_s - self._last_keyframe_request_s < self._limits.keyframe_request_interval_s
-        ):
-            return False
-        self._last_keyframe_request_s = now_s
-        return True
+    def refuse(self, reason: DropReason) -> None:
+        """A frame arrived that is not even looked at."""
+        self._accounting.refuse(reason)
 
-    def picture_pending(self, ticket: Ticket, pts_s: float) -> None:
-        """A picture of this frame goes to the detectors; `pts_s` is the picture's own time."""
-        self._pending[ticket.token] = pts_s
-
-    def skipped(self, token: int, reason: SkipReason, pts_s: float) -> Decided:
-        """A frame was skipped: where it is similar, it inherits the last result."""
-        ticket = self.ledger.skip(token, reason)
-        if reason is not SkipReason.SIMILAR:
-            return Decided(ticket, [])
-        if self._pending:
-            self._heir = (ticket, pts_s)
-            return Decided(ticket, [])
-        return self._decided(ticket, self.policy.inherit(pts_s), pts_s)
-
-    def judged(self, token: int, regions: Sequence[Region]) -> list[Decided]:
-        """A detector judged a frame: the policy's decisions on it, and on the frame that inherits from it."""
-        ticket = self.ledger.analysed(token)
-        pts_s = self._pending.pop(token, ticket.pts_s)
-        self._latency.record((self._clock() - ticket.arrived_s) * 1000.0)
-        decided = [self._decided(ticket, self.policy.observe(regions, pts_s), pts_s)]
-        heir = self._take_heir()
-        if heir is not None and heir[1] > pts_s:
-            decided.append(self._decided(heir[0], self.policy.inherit(heir[1]), heir[1]))
-        return decided
-
-    def dropped(self, token: int, reason: DropReason) -> Ticket:
-        """A frame was lost to analysis."""
-        self._pending.pop(token, None)
-        # What was skipped as similar to a lost picture has nothing to inherit.
-        self._take_heir()
-        return self.ledger.drop(token, reason)
-
-    def latency_ms(self, ticket: Ticket) -> float:
-        """Milliseconds since the frame arrived."""
-        return (self._clock() - ticket.arrived_s) * 1000.0
+    def leave(self, reason: str) -> None:
+        """The participant's video ends, and its reactions with it. Frames in flight are finished without effect."""
+        self._tell(self._policy.finish(self._media_time_s, reason))
+        self._has_left = True
+        self._stream.pipeline.close(self.key)
 
     def statistics(self) -> ParticipantStatistics:
         """The participant's figures as they stand."""
         return ParticipantStatistics(
-            self.participant_id, self.ledger.statistics(), self._reactions, *self._latency.percentiles_ms()
+            self.participant_id,
+            self._accounting.statistics(),
+            self._reactions,
+            *self._latencies_ms.percentiles(0.50, 0.95),
         )
 
-    def _take_heir(self) -> tuple[Ticket, float] | None:
-        if self._pending:
-            return None
-        heir, self._heir = self._heir, None
-        return heir
+    # What the pipeline says, as a FrameListener
 
-    def _decided(self, ticket: Ticket, events: list[PolicyEvent], at_s: float) -> Decided:
-        self.media_time_s = at_s
-        self.last_decided = ticket
-        self._reactions += sum(event.phase is Phase.STARTED for event in events)
-        return Decided(ticket, events)
+    def decoded(self, frame: FrameInFlight) -> None:
+        self._accounting.decoded(frame)
+
+    def skipped(self, frame: FrameInFlight, reason: SkipReason) -> None:
+        self._accounting.skip(frame, reason)
+        if not self._has_left:
+            if reason is SkipReason.SIMILAR:
+                if self._accounting.is_detecting:
+                    self._pending_similar = frame
+                else:
+                    self._decide(frame, self._policy.inherit(frame.pts_s))
+            self._follow_hold()
+        self._ended()
+
+    def judged(self, frame: FrameInFlight, regions: Sequence[Region]) -> None:
+        self._accounting.analysed(frame)
+        self._latencies_ms.record(frame.latency_ms)
+        if self._stream.send_decisions:
+            self._stream.audience.sink.put(
+                FrameDecided(self.participant_id, frame.sequence, frame.pts, frame.clock_hz, frame.latency_ms)
+            )
+        if not self._has_left:
+            self._decide(frame, self._policy.observe(regions, frame.pts_s))
+            similar = self._take_pending_similar()
+            if similar is not None and similar.pts_s > frame.pts_s:
+                # The result that it inherits is known as of this moment.
+                similar.decided_s = frame.decided_s
+                self._decide(similar, self._policy.inherit(similar.pts_s))
+            self._follow_hold()
+        self._ended()
+
+    def dropped(
+        self, frame: FrameInFlight, reason: DropReason, message: str, *, needs_keyframe: bool
+    ) -> None:
+        self._accounting.drop(frame, reason)
+        # What was skipped as similar to a lost picture has nothing to inherit.
+        self._take_pending_similar()
+        if not self._has_left:
+            code = FAULT_CODES.get(reason)
+            if code is not None:
+                self._stream.faults.report(self.participant_id, code, message, sequence=frame.sequence)
+            if needs_keyframe:
+                self._admission.await_keyframe()
+                self._request_keyframe(reason.value)
+        self._ended()
+
+    def decoder_lost(self) -> None:
+        self._admission.await_keyframe()
+        self._request_keyframe(DropReason.DECODE_WORKER_LOST.value)
+
+    # Within
+
+    @property
+    def _media_time_s(self) -> float:
+        """The time of the newest decision, by the sender's clock."""
+        return self._last_decided.pts_s if self._last_decided is not None else 0.0
+
+    def _take_pending_similar(self) -> FrameInFlight | None:
+        """The frame that waits to inherit, once no picture is on its way any more."""
+        if self._accounting.is_detecting:
+            return None
+        similar, self._pending_similar = self._pending_similar, None
+        return similar
+
+    def _decide(self, frame: FrameInFlight, events: list[PolicyEvent]) -> None:
+        """Publishes what the policy decided on a frame."""
+        self._last_decided = frame
+        if events:
+            stream = self._stream
+            self._reactions += stream.publisher.publish(
+                stream.audience, self.participant_id, events, frame, frame.latency_ms
+            )
+
+    def _tell(self, events: list[PolicyEvent]) -> None:
+        """Publishes what a message decided. It bears the numbers of the newest frame and took no time."""
+        if events:
+            frame = self._last_decided
+            assert frame is not None, "expected no event before a frame was decided upon"
+            self._stream.publisher.publish(self._stream.audience, self.participant_id, events, frame, 0.0)
+
+    def _follow_hold(self) -> None:
+        """Tells the similar-frame filter whether a hold runs: it must not skip meanwhile."""
+        self._stream.pipeline.set_hold(self.key, self._policy.holding)
+
+    def _tell_refused(self, frame: EncodedFrame, refusal: Refusal) -> None:
+        code = FAULT_CODES.get(refusal.reason)
+        if code is not None:
+            self._stream.faults.report(self.participant_id, code, refusal.message, sequence=frame.sequence)
+        if refusal.reason in (DropReason.RATE_LIMIT, DropReason.OVERLOAD) and self._requests.admit(SlowDown):
+            self._stream.audience.sink.put(SlowDown(self.participant_id, SLOW_DOWN_FPS, refusal.reason.value))
+        self._request_keyframe(refusal.reason.value)
+
+    def _request_keyframe(self, reason: str) -> None:
+        """Asks for a keyframe where one is awaited, and not more often than the limits say."""
+        if self._allowed and self._admission.awaits_keyframe and self._requests.admit(KeyframeRequested):
+            self._stream.audience.sink.put(KeyframeRequested(self.participant_id, reason))
+
+    def _ended(self) -> None:
+        # Last: a session that hears of it may forget this participant.
+        if self._accounting.is_idle:
+            self._on_idle(self)

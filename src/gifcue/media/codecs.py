@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from gifcue.protocol.codecs import Codec
 
-# FFmpeg's own VP8 and VP9 decoders are faster than libvpx's; its AV1 decoder needs hardware, so AV1 is
-# dav1d's.
+# FFmpeg's own VP8 and VP9 decoders are faster than libvpx. Its AV1 decoder needs hardware, so AV1 is decoded by dav1d.
 FFMPEG_DECODERS = {
     Codec.H264: "h264",
     Codec.H265: "hevc",
@@ -35,9 +34,9 @@ PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 def is_keyframe(codec: Codec, payload: bytes | memoryview) -> bool:
-    """True when a decoder that knows nothing yet (but the extradata) can start with this payload.
+    """True where a new decoder, given the extradata alone, can start with this payload.
 
-    Reads a few header bytes only, so it says what the payload claims to be, not that it is sound. Payloads of
+    Reads a few header bytes only, so it tells what the payload claims to be, not that it is intact. Payloads of
     H.264 and H.265 may be Annex B or length-prefixed (avcC, hvcC). Never raises.
     """
     if len(payload) == 0:
@@ -94,10 +93,10 @@ def split_length_prefixed(payload: memoryview, length_size: int = 4) -> list[mem
 
 
 def extradata_fault(codec: Codec, extradata: bytes) -> str | None:
-    """Why `extradata` cannot be the codec's, in words; None where it may be (empty always may).
+    """Why `extradata` cannot be the codec's, as an error message; None where it can be. Empty extradata always can.
 
-    H.264 and H.265: an avcC or hvcC record whose lengths add up, or Annex B. The other codecs need none, and
-    what is sent is left to the decoder.
+    H.264 and H.265: an avcC or hvcC record whose lengths add up, or Annex B. The other codecs need none;
+    what is sent for them goes to the decoder as it is.
     """
     if not extradata or codec not in (Codec.H264, Codec.H265):
         return None
@@ -148,9 +147,8 @@ def _h264_starts(nal: memoryview) -> bool:
 
 
 def _has_recovery_point(sei: memoryview) -> bool:
-    # A SEI message: type and size, each in bytes of 255 and a last one. Emulation prevention may sit in the
-    # contents of long ones; a walk that this leads astray ends at the end, or finds what only delays the
-    # start by a picture.
+    # A SEI message: type and size, each in bytes of 255 and a last one. Emulation prevention bytes within long messages
+    # are not removed: the walk may then miss a recovery point, which delays the start to the next one, or end early.
     at = 1
     while at + 1 < len(sei):
         kind = size = 0
@@ -171,9 +169,8 @@ def _has_recovery_point(sei: memoryview) -> bool:
 
 
 def _nal_units(payload: memoryview) -> Iterator[memoryview]:
-    # The lengths of a length-prefixed unit add up to its size exactly; those that Annex B's start codes would
-    # make do not. Looking at the start code alone would take a unit of 256 to 511 bytes (00 00 01 ..) for
-    # Annex B.
+    # The lengths of a length-prefixed unit add up to its size exactly; Annex B's start codes, read as lengths, do not.
+    # The start code alone does not tell: a length prefix of 256 to 511 bytes (00 00 01 ..) looks like one.
     units = split_length_prefixed(payload)
     if units is not None:
         yield from units

@@ -4,8 +4,8 @@
         ▼                          │
     DECODING ──damage, error──► AWAITING      (every new decoder of a codec with inter frames begins here)
 
-A decoder that has lost its place goes on without an error and paints nonsense, so after any fault nothing but
-a payload whose own bytes say that it is a keyframe gets through. The sender's flag is not asked.
+A decoder that missed a unit goes on without an error and shows wrong pictures. So after any fault only a payload is
+decoded whose own bytes say that it is a keyframe; the sender's flag does not count.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ TIMES_KEPT = 64
 # is InvalidDataError, ValueError, MemoryError or OverflowError, by codec.
 _SIZE_REFUSED = re.compile(r"(\d+)x(\d+) (?:exceeds|is invalid)")
 
-# Everything that PyAV raises for what a bitstream may do to it. av.error.EOFError is a builtin EOFError too;
-# a sender that brings it about ends its own decoder's life, not the worker's.
+# Everything that PyAV raises for a damaged or malicious bitstream. av.error.EOFError is a builtin EOFError, too: where
+# a sender causes it, its own decoder ends and not the worker.
 _DECODE_ERRORS = (
     av.error.FFmpegError,
     av.error.EOFError,
@@ -57,7 +57,7 @@ def quiet() -> None:
 
 
 class Decoder:
-    """Not thread-safe. Raises MediaError for whatever is wrong, and can be used on after it."""
+    """Not thread-safe. Raises MediaError for whatever is wrong with the data, and stays usable."""
 
     def __init__(self, codec: Codec, extradata: bytes, max_pixels: int) -> None:
         self.codec = codec
@@ -65,8 +65,8 @@ class Decoder:
         self._max_pixels = max_pixels
         self._context: Any = None
         self._awaiting = not codec.is_intra_only
-        # FFmpeg carries whole numbers of limited size from packets to frames: it is given the units' numbers,
-        # and times stay as exact, or as absurd, as the sender's clock.
+        # FFmpeg carries whole numbers of limited size from packets to frames. It is given the units' numbers, so that
+        # times stay as exact, or as absurd, as the sender's clock.
         self._times: dict[int, float] = {}
         self._units = 0
         quiet()
@@ -84,21 +84,21 @@ class Decoder:
                 RESOLUTION_TOO_LARGE, after which a codec with inter frames awaits a keyframe.
         """
         if not payload:
-            # A packet without bytes would put FFmpeg's decoder in drain, for ever.
+            # A packet without bytes would put FFmpeg's decoder into draining mode for good.
             raise MediaError(DropReason.EMPTY_PAYLOAD, "expected an encoded access unit, got 0 bytes")
         if self._awaiting:
             if not is_keyframe(self.codec, payload):
                 message = "expected a keyframe, got a unit that builds on others"
                 raise MediaError(DropReason.AWAITING_KEYFRAME, message)
             if brings_parameter_sets(self.codec, payload):
-                # Damaged ones may have taught FFmpeg to hold pictures back, which it never unlearns.
+                # From damaged parameter sets FFmpeg may have concluded to hold pictures back, which no flush undoes.
                 self._context = None
             elif self._context is not None:
-                # Keeps the parameter sets: some senders send them once only.
+                # A flush keeps the parameter sets, which some senders send only once.
                 self._context.flush_buffers()
         frames = self._frames(payload, pts_s)
         if not frames and self.codec is Codec.AV1:
-            # A temporal unit always shows a picture; dav1d passes over what it does not know without a word.
+            # A temporal unit always shows a picture; dav1d skips what it does not know without an error.
             message = "expected an av1 temporal unit, got bytes that show no picture"
             raise self._fault(DropReason.INVALID_DATA, message)
         self._awaiting = False
@@ -129,10 +129,10 @@ class Decoder:
 
     def _open(self) -> Any:
         context: Any = av.CodecContext.create(FFMPEG_DECODERS[self.codec], "r")
-        # One thread in the caller's own: PyAV's default takes all cores, and frame threads hang at teardown.
+        # Decodes in the caller's thread: PyAV's default takes all cores, and frame threads hang at teardown.
         context.thread_count = 1
         context.thread_type = "NONE"
-        # explode: damage is an error, where H.264 and JPEG would paint over it.
+        # explode: damage is an error; without it, H.264 and JPEG decoders would conceal it.
         # docs/decisions/0021-damaged-units.md
         context.options = {"max_pixels": str(self._max_pixels), "err_detect": "crccheck+explode"}
         if self.codec is Codec.AV1:
@@ -148,7 +148,7 @@ class Decoder:
         sizes = _SIZE_REFUSED.search(text)
         if sizes is not None and int(sizes[1]) * int(sizes[2]) > self._max_pixels:
             return self._too_large(int(sizes[1]), int(sizes[2]))
-        what = _what_it_is(self._extradata if self._context is None else b"")
+        what = _extradata_note(self._extradata if self._context is None else b"")
         detail = text or getattr(error, "strerror", None) or str(error)
         return self._fault(DropReason.INVALID_DATA, f"expected {self.codec} data{what}, got: {detail[:200]}")
 
@@ -164,5 +164,5 @@ class Decoder:
         return MediaError(reason, message)
 
 
-def _what_it_is(extradata: bytes) -> str:
+def _extradata_note(extradata: bytes) -> str:
     return f" after {len(extradata)} bytes of extradata" if extradata else ""

@@ -1,4 +1,4 @@
-"""Which decoded frames are worth looking at: pacing, then the similar-frame filter, by the sender's clock."""
+"""Which decoded frames are analysed: pacing, then the similar-frame filter, by the sender's clock."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from gifcue.media.settings import FilterSettings
 from gifcue.media.similarity import Comparer, Signature
 from gifcue.protocol.reasons import SkipReason
 
-# A clock that falls back by more than this was set anew; B-frames and jitter go back by less.
+# A clock that goes back by more than this was set anew; B-frames and jitter go back by less.
 CLOCK_RESET_S = 1.0
-# Frames are seldom spaced exactly: one that comes this share of an interval early is in time.
+# Frames are seldom spaced exactly: one that is early by this share of an interval is due.
 PACE_SLACK = 0.1
 
 NOT_COMPARED = -1.0
 
 
 class Pacer:
-    """Lets `max_fps` frames a second through, over their own pts. A slower stream passes whole."""
+    """Lets `max_fps` frames a second through, over their own pts. All frames of a slower stream pass."""
 
     def __init__(self, max_fps: float) -> None:
         self._interval_s = 1.0 / max_fps
         self._due_s: float | None = None
 
     def pace(self, max_fps: float) -> None:
-        """Another `max_fps` from now on."""
+        """Sets another `max_fps`."""
         interval_s = 1.0 / max_fps
         if self._due_s is not None:
             # A new interval counts from the last frame used, not from the one after it.
@@ -32,7 +32,7 @@ class Pacer:
         self._interval_s = interval_s
 
     def is_due(self, pts_s: float) -> bool:
-        """True where a frame of this time is wanted. Changes nothing: `use` does."""
+        """True where a frame of this time is wanted. Changes nothing; `use` does."""
         if self._due_s is None or pts_s < self._due_s - self._interval_s - CLOCK_RESET_S:
             return True
         return pts_s >= self._due_s - PACE_SLACK * self._interval_s
@@ -46,7 +46,7 @@ class Pacer:
             self._due_s += self._interval_s
 
 
-class Verdict(NamedTuple):
+class FilterDecision(NamedTuple):
     """`skip` tells why no analysis is needed, if so; `similarity` is 0..1 or `NOT_COMPARED`."""
 
     skip: SkipReason | None
@@ -57,13 +57,13 @@ class Verdict(NamedTuple):
 class FrameFilter:
     """One participant's filter. The reference is the picture last *analysed*: slow drift adds up against it.
 
-    verdict = filter.judge(frame, pts_s)      # changes nothing
-    filter.analysed(verdict, pts_s)           # the picture goes to a detector
+    decision = filter.check(frame, pts_s)     # changes nothing
+    filter.analysed(decision, pts_s)          # the picture goes to a detector
     filter.forget()                           # it was not analysed in the end
     """
 
     def __init__(self, settings: FilterSettings, max_fps: float, comparer: Comparer | None = None) -> None:
-        """`comparer` may be shared by filters of one thread and of the same settings: it is large, and knows nobody."""
+        """`comparer` may be shared by filters of one thread and of the same settings: it is large and stateless."""
         self._settings = settings
         self._threshold = settings.similarity_threshold
         self._comparer = comparer or Comparer(settings.metric)
@@ -75,7 +75,7 @@ class FrameFilter:
 
     @property
     def holding(self) -> bool:
-        """A reaction is in the making: every frame counts, none is similar, and an overload slows nothing down."""
+        """True while a reaction is in the making: no frame is similar then, and an overload does not slow the pace."""
         return self._holding
 
     @holding.setter
@@ -84,22 +84,22 @@ class FrameFilter:
         self._apply_pace()
 
     def pace(self, fps: float) -> None:
-        """So many frames a second at most, or the settings' own where those are fewer, while nothing is held."""
+        """Sets the frames a second at most, up to the settings' own. Applies while nothing is held."""
         self._paced_fps = min(fps, self._max_fps)
         self._apply_pace()
 
     def _apply_pace(self) -> None:
         self._pacer.pace(self._max_fps if self._holding else self._paced_fps)
 
-    def judge(self, frame: Any, pts_s: float) -> Verdict:
-        """Says whether a frame is worth looking at."""
+    def check(self, frame: Any, pts_s: float) -> FilterDecision:
+        """Decides whether a frame is analysed. Changes nothing but the pace of frames that are similar."""
         if not self._pacer.is_due(pts_s):
-            return Verdict(SkipReason.PACED, NOT_COMPARED, None)
+            return FilterDecision(SkipReason.PACED, NOT_COMPARED, None)
         if not self._settings.enabled:
-            return Verdict(None, NOT_COMPARED, None)
+            return FilterDecision(None, NOT_COMPARED, None)
         signature = self._comparer.signature(frame)
         if self._reference is None:
-            return Verdict(None, NOT_COMPARED, signature)
+            return FilterDecision(None, NOT_COMPARED, signature)
         similarity = self._comparer.similarity(self._reference, signature)
         age_s = pts_s - self._reference_s
         if (
@@ -108,16 +108,16 @@ class FrameFilter:
             or age_s >= self._settings.max_age_s
             or age_s < -CLOCK_RESET_S
         ):
-            return Verdict(None, similarity, signature)
+            return FilterDecision(None, similarity, signature)
         self._pacer.use(pts_s)
-        return Verdict(SkipReason.SIMILAR, similarity, signature)
+        return FilterDecision(SkipReason.SIMILAR, similarity, signature)
 
-    def analysed(self, verdict: Verdict, pts_s: float) -> None:
-        """The frame of this verdict goes to a detector: later ones are compared with it."""
+    def analysed(self, decision: FilterDecision, pts_s: float) -> None:
+        """The frame of this decision goes to a detector: later frames are compared with it."""
         self._pacer.use(pts_s)
-        self._reference = verdict.signature
+        self._reference = decision.signature
         self._reference_s = pts_s
 
     def forget(self) -> None:
-        """The reference was not analysed in the end: whatever comes next is new."""
+        """The reference was not analysed in the end: the next frame is compared with nothing."""
         self._reference = None

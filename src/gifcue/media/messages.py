@@ -1,7 +1,7 @@
 """What the front and the decode workers tell each other.
 
-A worker answers every `Submit` with exactly one `Outcome`, in order per participant, and every `StillRequest`
-with a `StillDone` or a `StillFailed`.
+A worker answers every `Submit` with exactly one `Outcome`, in order per participant, and every `StillRequest` with a
+`StillDone` or a `StillFailed`. `key` is a participant's number, `token` a frame's, unique for its participant.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.workers.arena import ArenaShape
 
-ARENA_FD = "arena"
-
 
 class WorkerInit(NamedTuple):
-    """What a worker is born with; the arena comes as the file descriptor `ARENA_FD`."""
+    """What a worker is started with; the arena comes as the file descriptor `ARENA_FD` (`gifcue.workers.arena`)."""
 
     settings: MediaSettings
     shape: ArenaShape
@@ -27,7 +25,7 @@ class WorkerInit(NamedTuple):
 
 
 class Open(NamedTuple):
-    """A participant comes."""
+    """A participant joins."""
 
     key: int
     codec: Codec
@@ -35,7 +33,7 @@ class Open(NamedTuple):
 
 
 class Close(NamedTuple):
-    """A participant goes."""
+    """A participant leaves."""
 
     key: int
 
@@ -46,20 +44,13 @@ class StartOver(NamedTuple):
     key: int
 
 
-class Unit(NamedTuple):
-    """One access unit. `token` is unique per participant; `keyframe` is the sender's word, a hint."""
-
-    token: int
-    pts_s: float
-    keyframe: bool
-    payload: bytes
-
-
 class Submit(NamedTuple):
-    """A unit of a participant."""
+    """One access unit of a participant; `pts_s` is the sender's time in seconds."""
 
     key: int
-    unit: Unit
+    token: int
+    pts_s: float
+    payload: bytes
 
 
 class Hold(NamedTuple):
@@ -103,8 +94,7 @@ ToWorker: TypeAlias = Open | Close | StartOver | Submit | Hold | Grant | Forget 
 class Picture(NamedTuple):
     """A picture to analyse: RGB, uint8, `height x width x 3` without gaps from the start of `slot`.
 
-    `pts_s` is the picture's own time, which lies before the unit's where a codec reorders. `similarity` is
-    that of the least similar tile to the picture last analysed, 0..1; -1 where nothing was compared.
+    `pts_s` is the picture's own time, which lies before the unit's where a codec reorders.
     """
 
     key: int
@@ -113,11 +103,10 @@ class Picture(NamedTuple):
     width: int
     height: int
     pts_s: float
-    similarity: float
 
 
 class Skipped(NamedTuple):
-    """A unit that needs no analysis."""
+    """A unit that needs no analysis; `pts_s` is the picture's own time, or the unit's where it has no picture."""
 
     key: int
     token: int

@@ -14,7 +14,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-# Averages what it leaves out: of the fast ones, the one that keeps a small hand's edges where they are.
+# Averages the source pixels of each pixel: of the fast methods, the one that keeps a small hand's edges in place.
 _INTERPOLATION = "AREA"
 
 # Kinds of frames (size, format, colours) whose tables are kept.
@@ -22,10 +22,10 @@ KINDS_KEPT = 16
 
 
 def fit(width: int, height: int, long_side: int, short_side: int) -> tuple[int, int]:
-    """The analysis size of a picture: within `long_side x short_side` as it lies, never larger, its aspect
+    """The analysis size of a picture: within `long_side x short_side` in its own orientation, never larger, its aspect
     kept.
 
-    A share of a pixel is rounded; neither side is ever less than 1.
+    Sides are rounded to whole pixels; neither is ever less than 1.
     """
     most_width, most_height = (long_side, short_side) if width >= height else (short_side, long_side)
     scale = min(1.0, most_width / width, most_height / height)
@@ -35,8 +35,8 @@ def fit(width: int, height: int, long_side: int, short_side: int) -> tuple[int, 
 class Converter:
     """Converts the frames of one thread's participants; not thread-safe.
 
-    Holds swscale's tables, a tenth of a megabyte, for each kind of frame that came lately: participants mostly send
-    the same few kinds.
+    Holds swscale's tables, a tenth of a megabyte, for each recent kind of frame: participants mostly send the same few
+    kinds.
     """
 
     def __init__(self, long_side: int, short_side: int) -> None:

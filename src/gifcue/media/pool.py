@@ -1,26 +1,23 @@
-"""The front's side of decoding: which worker holds which participant, what each was sent, which slots are
-out.
+"""The front's side of decoding: which worker decodes which participant, what each was sent, which slots are out.
 
-    submit ─► least loaded worker's queue ─► on_outcome            exactly once a unit, in order a participant
+    submit ─► the participant's worker ─► on_outcome            exactly once a frame, in order for each participant
 
-FrameCounts are kept here so that nothing is lost with a worker: what it was sent and did not answer ends as
-Dropped(DECODE_WORKER_LOST), its participants get a decoder elsewhere, and slots that a detector still reads
-are not granted to its successor before they come back. Everything runs on the event loop's thread; no pixel
-is touched.
+The pool keeps what a worker was sent, so that nothing is lost with it: what the worker did not answer ends as
+Dropped(DECODE_WORKER_LOST), its participants get a decoder elsewhere, and slots that a detector still reads are not
+granted to its successor before they come back. Everything runs on the event loop's thread; no pixel is touched.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gifcue.errors import MediaError, Unavailable, WorkerLost
+from gifcue.errors import Unavailable, WorkerLost
+from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import (
-    ARENA_FD,
     Close,
     Dropped,
     Forget,
@@ -30,21 +27,19 @@ from gifcue.media.messages import (
     Outcome,
     Pace,
     Picture,
-    Skipped,
     StartOver,
     StillDone,
     StillFailed,
-    StillRequest,
     Submit,
     ToWorker,
-    Unit,
     WorkerInit,
 )
 from gifcue.media.settings import MediaSettings
+from gifcue.media.still_requests import StillRequests
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
-from gifcue.workers.arena import Arena
+from gifcue.workers.arena import ARENA_FD, Arena
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
 
@@ -53,7 +48,9 @@ WORKER_TARGET = "gifcue.media.worker:main"
 
 @dataclass(frozen=True, slots=True)
 class DecodeStatistics:
-    """`units` and `bytes` are those submitted and not answered; `slots_out` wait for detectors."""
+    """`units` and `bytes` are access units submitted and not answered; `stills` wait for an answer; of `slots`,
+    `slots_out` hold a picture that waits for a detector or is with one.
+    """
 
     workers: tuple[WorkerStatus, ...]
     participants: int
@@ -69,34 +66,37 @@ class _Participant:
     key: int
     codec: Codec
     extradata: bytes
-    seat: _Seat | None
+    worker: _WorkerHandle | None = None
     holding: bool = False
     closed: bool = False
-    # Bytes by token, in the order in which they were submitted.
-    waiting: dict[int, int] = field(default_factory=dict)
+    # By token, in the order in which they were submitted.
+    unanswered: dict[int, FrameInFlight] = field(default_factory=dict)
     buffered_bytes: int = 0
 
 
 @dataclass(eq=False, slots=True)
-class _Seat:
-    """A worker's place in the pool: it stays through restarts, with its range of slots."""
+class _WorkerHandle:
+    """A worker and its range of slots. It stays through restarts of the process."""
 
-    index: int
     slots: range
     keys: set[int] = field(default_factory=set)
-    stills: dict[int, asyncio.Future[StillDone]] = field(default_factory=dict)
-    worker: SupervisedWorker = field(init=False)
+    stills: StillRequests = field(default_factory=StillRequests)
+    process: SupervisedWorker = field(init=False)
+
+    @property
+    def is_ready(self) -> bool:
+        return self.process.is_ready
 
     @property
     def has_failed(self) -> bool:
-        return self.worker.state is WorkerState.FAILED
+        return self.process.state is WorkerState.FAILED
 
 
 class DecodePool:
     """Decodes many participants' streams in a few processes.
 
-    `on_outcome` is called once for each submitted unit, never from within `submit`; `on_worker_lost` with the
-    keys of participants that lost their decoder and have a new one now, which awaits a keyframe.
+    `on_outcome` is called once for each submitted frame, never from within `submit`. `on_decoder_lost` is called with
+    the keys of participants that lost their decoder and have a new one now, which awaits a keyframe.
     """
 
     def __init__(
@@ -105,8 +105,8 @@ class DecodePool:
         arena: Arena,
         supervision: SupervisionSettings | None = None,
         *,
-        on_outcome: Callable[[Outcome], None],
-        on_worker_lost: Callable[[list[int]], None],
+        on_outcome: Callable[[FrameInFlight, Outcome], None],
+        on_decoder_lost: Callable[[list[int]], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`arena` needs a range for each worker, of slots of `settings.slot_bytes` at least.
@@ -121,34 +121,32 @@ class DecodePool:
             )
         self._settings = settings
         self._on_outcome = on_outcome
-        self._on_worker_lost = on_worker_lost
+        self._on_decoder_lost = on_decoder_lost
         self._participants: dict[int, _Participant] = {}
-        # Slot: the key of the participant in the picture, None for a still.
-        self._slots_out: dict[int, int | None] = {}
-        self._still_numbers = itertools.count(1)
+        # The frame whose picture the slot holds, None for a still.
+        self._slots_out: dict[int, FrameInFlight | None] = {}
         self._fps = settings.max_analysis_fps
-        self._seats = [
-            self._seat(index, arena, supervision or SupervisionSettings(), clock)
+        self._workers = [
+            self._make_worker(index, arena, supervision or SupervisionSettings(), clock)
             for index in range(settings.workers)
         ]
 
-    def _seat(
+    def _make_worker(
         self, index: int, arena: Arena, supervision: SupervisionSettings, clock: Callable[[], float]
-    ) -> _Seat:
-        seat = _Seat(index, arena.slots_of(index))
-        seat.worker = SupervisedWorker(
+    ) -> _WorkerHandle:
+        worker = _WorkerHandle(arena.slots_of(index))
+        worker.process = SupervisedWorker(
             f"decode-{index}",
             WORKER_TARGET,
             WorkerInit(self._settings, arena.shape),
             fds={ARENA_FD: arena.fd},
-            on_message=lambda message: self._answered(seat, message),
-            on_ready=lambda _: self._ready(seat),
-            on_lost=lambda reason: self._lost(seat, reason),
-            on_state=lambda state: self._state(seat, state),
+            on_message=lambda message: self._answered(worker, message),
+            on_ready=lambda _: self._ready(worker),
+            on_lost=lambda reason, _: self._lost(worker, reason),
             settings=supervision,
             clock=clock,
         )
-        return seat
+        return worker
 
     # Lifecycle
 
@@ -158,100 +156,108 @@ class DecodePool:
         Raises:
             WorkerStartError: one never became ready.
         """
-        for seat in self._seats:
-            seat.worker.start()
-        await asyncio.gather(*(seat.worker.wait_ready() for seat in self._seats))
+        for worker in self._workers:
+            worker.process.start()
+        await asyncio.gather(*(worker.process.wait_ready() for worker in self._workers))
 
     async def stop(self) -> None:
-        """Lets the workers finish what they hold, then ends them. Every unit has its outcome afterwards."""
-        await asyncio.gather(*(seat.worker.stop() for seat in self._seats))
-        for seat in self._seats:
-            self._settle(seat, "the decode workers stopped")
+        """Lets the workers finish what they hold, then ends them. Every frame has its outcome afterwards."""
+        await asyncio.gather(*(worker.process.stop() for worker in self._workers))
+        for worker in self._workers:
+            self._settle(worker, "the decode workers stopped")
 
     @property
-    def ready(self) -> bool:
+    def is_ready(self) -> bool:
         """True while any worker decodes."""
-        return any(seat.worker.ready for seat in self._seats)
+        return any(worker.is_ready for worker in self._workers)
 
     @property
-    def failed(self) -> bool:
+    def has_failed(self) -> bool:
         """True once no worker is left that may come back."""
-        return all(seat.has_failed for seat in self._seats)
+        return all(worker.has_failed for worker in self._workers)
 
     # Participants
 
     def open(self, key: int, codec: Codec, extradata: bytes) -> None:
-        """A participant comes; it stays with the worker that has the fewest until that is lost.
+        """A participant joins; it stays with the worker that has the fewest until that worker is lost.
 
         Raises:
             ValueError: the key is taken.
         """
         if key in self._participants:
             raise ValueError(f"expected a key that is not in use, got {key}")
-        participant = self._participants[key] = _Participant(key, codec, extradata, None)
+        participant = self._participants[key] = _Participant(key, codec, extradata)
         self._assign(participant)
 
     def close(self, key: int) -> None:
-        """A participant goes: no more units of it come, those submitted are finished."""
+        """A participant leaves: no more frames of it come, those submitted are finished."""
         participant = self._participants.get(key)
         if participant is None or participant.closed:
             return
         participant.closed = True
-        if participant.seat is not None:
-            participant.seat.keys.discard(key)
-            self._send(participant.seat, Close(key))
+        if participant.worker is not None:
+            participant.worker.keys.discard(key)
+            self._send(participant.worker, Close(key))
         self._retire(participant)
 
     def start_over(self, key: int) -> None:
-        """What is decoded of a participant by then is forgotten, pictures that others build on included; its next unit
+        """What is decoded of a participant by then is forgotten, pictures that others build on included; its next frame
         must be a keyframe.
         """
         participant = self._participants.get(key)
-        if participant is not None and participant.seat is not None and not participant.closed:
-            self._send(participant.seat, StartOver(key))
+        if participant is not None and participant.worker is not None and not participant.closed:
+            self._send(participant.worker, StartOver(key))
 
-    def submit(self, key: int, unit: Unit) -> None:
-        """Sends a unit on its way. Raises KeyError for a participant that is not open."""
-        participant = self._participants[key]
+    def submit(self, frame: FrameInFlight, payload: bytes) -> None:
+        """Sends a frame of an open participant on its way; `payload` is its access unit of `frame.size_bytes`.
+
+        Raises:
+            KeyError: the participant is not open.
+        """
+        participant = self._participants[frame.key]
         if participant.closed:
-            raise KeyError(key)
-        size = len(unit.payload)
-        participant.waiting[unit.token] = size
-        participant.buffered_bytes += size
-        if participant.seat is None or not self._send(participant.seat, Submit(key, unit)):
-            # Later and not now: the caller is still busy with the unit.
+            raise KeyError(frame.key)
+        participant.unanswered[frame.token] = frame
+        participant.buffered_bytes += frame.size_bytes
+        message = Submit(frame.key, frame.token, frame.pts_s, payload)
+        if participant.worker is None or not self._send(participant.worker, message):
+            # Not at once: the caller has not finished with the frame, and an outcome from within `submit` would reach
+            # it before its own call returns.
             loop = asyncio.get_running_loop()
-            loop.call_soon(self._lose_unit, participant, unit.token, "no decoder is ready")
+            loop.call_soon(self._lose_frame, participant, frame.token, "no decoder is ready")
 
     def set_hold(self, key: int, holding: bool) -> None:
         """Nothing of this participant is skipped as similar while a hold runs."""
         participant = self._participants.get(key)
         if participant is not None and participant.holding != holding:
             participant.holding = holding
-            if participant.seat is not None:
-                self._send(participant.seat, Hold(key, holding))
+            if participant.worker is not None:
+                self._send(participant.worker, Hold(key, holding))
 
     def pace(self, fps: float) -> None:
         """So many pictures a second of each participant are wanted from now on, or the settings' own where fewer."""
         self._fps = fps
-        for seat in self._seats:
-            self._send(seat, Pace(fps))
+        for worker in self._workers:
+            self._send(worker, Pace(fps))
 
     def release(self, slot: int, *, analysed: bool) -> None:
-        """A detector is done with a slot. `analysed=False`: the picture was not judged, so nothing may
-        resemble it. A still's is to be released like a stream's.
+        """A detector is done with a slot, a stream's or a still's. `analysed=False`: the picture was not analysed, so
+        nothing may be skipped as similar to it.
 
         Raises:
             KeyError: the slot is not out.
         """
-        key = self._slots_out.pop(slot)
-        seat = next(seat for seat in self._seats if slot in seat.slots)
-        if not analysed and key is not None:
-            participant = self._participants.get(key)
-            if participant is not None and participant.seat is not None and not participant.closed:
-                self._send(participant.seat, Forget(key))
-        # A worker that starts meanwhile is granted the slot then, with all others that are not out.
-        self._send(seat, Grant((slot,)))
+        frame = self._slots_out.pop(slot)
+        if frame is not None:
+            frame.slot = None
+            if not analysed:
+                participant = self._participants.get(frame.key)
+                if participant is not None and participant.worker is not None and not participant.closed:
+                    self._send(participant.worker, Forget(frame.key))
+        worker = next(worker for worker in self._workers if slot in worker.slots)
+        # Where the worker is not ready this grants nothing: its successor is granted the slot when it is ready, with
+        # all others that are not out by then.
+        self._send(worker, Grant((slot,)))
 
     def buffered_bytes(self, key: int) -> int:
         """Bytes of a participant that were submitted and not answered; 0 for one that is not open."""
@@ -259,130 +265,108 @@ class DecodePool:
         return participant.buffered_bytes if participant is not None else 0
 
     async def still(self, data: bytes) -> StillDone:
-        """Decodes one JPEG or PNG, scaled to the size of stills; a slot that it may have is to be released.
+        """Decodes one JPEG or PNG, scaled to the size of stills. The caller releases the slot that it may have.
 
         Raises:
             MediaError: it is neither, damaged, or too large.
             Unavailable: no worker is ready.
             WorkerLost: the worker that held it died.
         """
-        ready = [seat for seat in self._seats if seat.worker.ready]
+        ready = [worker for worker in self._workers if worker.is_ready]
         if not ready:
             raise Unavailable("expected a decode worker that is ready, none is")
-        seat = min(ready, key=lambda seat: (len(seat.stills), len(seat.keys)))
-        number = next(self._still_numbers)
-        answer: asyncio.Future[StillDone] = asyncio.get_running_loop().create_future()
-        seat.stills[number] = answer
-        try:
-            seat.worker.send(StillRequest(number, data))
-            return await asyncio.shield(answer)
-        except asyncio.CancelledError:
-            # Nobody will release the slot of an answer that came in the same turn of the loop.
-            if answer.done() and answer.exception() is None:
-                slot = answer.result().slot
-                if slot is not None:
-                    self.release(slot, analysed=True)
-            raise
-        finally:
-            seat.stills.pop(number, None)
+        worker = min(ready, key=lambda worker: (len(worker.stills), len(worker.keys)))
+        return await worker.stills.ask(
+            data, worker.process.send, lambda slot: self.release(slot, analysed=True)
+        )
 
     def statistics(self) -> DecodeStatistics:
         """The figures as they stand."""
         return DecodeStatistics(
-            workers=tuple(seat.worker.statistics() for seat in self._seats),
+            workers=tuple(worker.process.statistics() for worker in self._workers),
             participants=sum(not participant.closed for participant in self._participants.values()),
-            units=sum(len(participant.waiting) for participant in self._participants.values()),
+            units=sum(len(participant.unanswered) for participant in self._participants.values()),
             bytes=sum(participant.buffered_bytes for participant in self._participants.values()),
-            stills=sum(len(seat.stills) for seat in self._seats),
-            slots=sum(len(seat.slots) for seat in self._seats),
+            stills=sum(len(worker.stills) for worker in self._workers),
+            slots=sum(len(worker.slots) for worker in self._workers),
             slots_out=len(self._slots_out),
         )
 
     # What the workers say
 
-    def _answered(self, seat: _Seat, message: Outcome | StillDone | StillFailed) -> None:
+    def _answered(self, worker: _WorkerHandle, message: Outcome | StillDone | StillFailed) -> None:
         match message:
-            case Picture():
-                self._slots_out[message.slot] = message.key
-                self._finish(message)
-            case Skipped() | Dropped():
-                self._finish(message)
             case StillDone():
                 if message.slot is not None:
                     self._slots_out[message.slot] = None
-                answer = seat.stills.get(message.number)
-                if answer is not None and not answer.done():
-                    answer.set_result(message)
-                elif message.slot is not None:
+                if not worker.stills.take(message) and message.slot is not None:
                     # Whoever asked has gone.
                     self.release(message.slot, analysed=True)
             case StillFailed():
-                answer = seat.stills.get(message.number)
-                if answer is not None and not answer.done():
-                    answer.set_exception(MediaError(message.reason, message.message))
+                worker.stills.take(message)
+            case _:
+                self._finish(message)
 
-    def _ready(self, seat: _Seat) -> None:
-        self._send(seat, Grant(tuple(slot for slot in seat.slots if slot not in self._slots_out)))
+    def _ready(self, worker: _WorkerHandle) -> None:
+        # The slots first: a picture that is decoded before they come is dropped. Those that are out are still read.
+        self._send(worker, Grant(tuple(slot for slot in worker.slots if slot not in self._slots_out)))
         if self._fps != self._settings.max_analysis_fps:
-            self._send(seat, Pace(self._fps))
-        opened = sorted(seat.keys)
+            self._send(worker, Pace(self._fps))
+        opened = sorted(worker.keys)
         for key in opened:
-            self._open_on(seat, self._participants[key])
-        if opened and seat.worker.statistics().restarts:
-            self._on_worker_lost(opened)
+            self._open_on(worker, self._participants[key])
+        if opened and worker.process.statistics().restarts:
+            # Last: whoever hears of it may submit at once, and has a decoder by now.
+            self._on_decoder_lost(opened)
 
-    def _lost(self, seat: _Seat, reason: str) -> None:
-        self._settle(seat, reason)
-        self._move(seat)
-
-    def _state(self, seat: _Seat, state: WorkerState) -> None:
-        if state is WorkerState.FAILED:
-            # Told before the loss is, and without one where it is a restart that failed.
-            self._lost(seat, seat.worker.statistics().last_failure)
+    def _lost(self, worker: _WorkerHandle, reason: str) -> None:
+        """The process is dead, whether or not it is restarted."""
+        # What it was sent ends before its participants move: an outcome of the new worker for a later frame must not
+        # come before those of the frames that were lost.
+        self._settle(worker, reason)
+        self._move(worker)
 
     # Within
 
     def _assign(self, participant: _Participant) -> None:
         # A worker that is on its way back is better than none; one that never comes back is not.
-        seats = [seat for seat in self._seats if not seat.has_failed]
-        seat = min(seats, key=lambda seat: (not seat.worker.ready, len(seat.keys)), default=None)
-        participant.seat = seat
-        if seat is not None:
-            seat.keys.add(participant.key)
-            if seat.worker.ready:
-                self._open_on(seat, participant)
+        workers = [worker for worker in self._workers if not worker.has_failed]
+        worker = min(workers, key=lambda worker: (not worker.is_ready, len(worker.keys)), default=None)
+        participant.worker = worker
+        if worker is not None:
+            worker.keys.add(participant.key)
+            if worker.is_ready:
+                self._open_on(worker, participant)
 
-    def _open_on(self, seat: _Seat, participant: _Participant) -> None:
-        self._send(seat, Open(participant.key, participant.codec, participant.extradata))
+    def _open_on(self, worker: _WorkerHandle, participant: _Participant) -> None:
+        self._send(worker, Open(participant.key, participant.codec, participant.extradata))
         if participant.holding:
-            self._send(seat, Hold(participant.key, True))
+            self._send(worker, Hold(participant.key, True))
 
-    def _move(self, seat: _Seat) -> None:
+    def _move(self, worker: _WorkerHandle) -> None:
         """Gives a lost worker's participants to workers that are ready, or lets them wait for its restart."""
-        keys = sorted(seat.keys)
-        seat.keys.clear()
+        keys = sorted(worker.keys)
+        worker.keys.clear()
         moved = []
         for key in keys:
             participant = self._participants[key]
             self._assign(participant)
-            if participant.seat is not None and participant.seat.worker.ready:
+            if participant.worker is not None and participant.worker.is_ready:
                 moved.append(key)
         if moved:
-            self._on_worker_lost(moved)
+            self._on_decoder_lost(moved)
 
-    def _settle(self, seat: _Seat, reason: str) -> None:
+    def _settle(self, worker: _WorkerHandle, reason: str) -> None:
         """Ends everything that a worker was sent and will not answer any more."""
         for participant in list(self._participants.values()):
-            if participant.seat is seat:
-                for token in list(participant.waiting):
-                    self._lose_unit(participant, token, reason)
-        for answer in list(seat.stills.values()):
-            if not answer.done():
-                answer.set_exception(WorkerLost(f"worker {seat.worker.name} was lost: {reason}"))
+            if participant.worker is worker:
+                for token in list(participant.unanswered):
+                    self._lose_frame(participant, token, reason)
+        worker.stills.lose(f"worker {worker.process.name} was lost: {reason}")
 
-    def _lose_unit(self, participant: _Participant, token: int, reason: str) -> None:
-        if token in participant.waiting:
-            # No keyframe is asked for yet: `on_worker_lost` does once there is a decoder for it.
+    def _lose_frame(self, participant: _Participant, token: int, reason: str) -> None:
+        if token in participant.unanswered:
+            # No keyframe is asked for yet: `on_decoder_lost` does once there is a decoder for it.
             message = f"the decode worker was lost: {reason}"
             self._finish(
                 Dropped(participant.key, token, DropReason.DECODE_WORKER_LOST, message, needs_keyframe=False)
@@ -390,16 +374,24 @@ class DecodePool:
 
     def _finish(self, outcome: Outcome) -> None:
         participant = self._participants[outcome.key]
-        participant.buffered_bytes -= participant.waiting.pop(outcome.token)
-        self._on_outcome(outcome)
+        frame = participant.unanswered.pop(outcome.token)
+        participant.buffered_bytes -= frame.size_bytes
+        if isinstance(outcome, Picture):
+            _, _, slot, frame.width, frame.height, frame.pts_s = outcome
+            frame.slot = slot
+            self._slots_out[slot] = frame
+        elif not isinstance(outcome, Dropped):
+            frame.pts_s = outcome.pts_s
+        self._on_outcome(frame, outcome)
         self._retire(participant)
 
     def _retire(self, participant: _Participant) -> None:
-        if participant.closed and not participant.waiting:
+        if participant.closed and not participant.unanswered:
             self._participants.pop(participant.key, None)
 
-    def _send(self, seat: _Seat, message: ToWorker) -> bool:
+    def _send(self, worker: _WorkerHandle, message: ToWorker) -> bool:
+        """False where the worker is not ready: the message is gone, and whoever needs an answer says so itself."""
         with contextlib.suppress(WorkerLost):
-            seat.worker.send(message)
+            worker.process.send(message)
             return True
         return False

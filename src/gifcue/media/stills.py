@@ -1,4 +1,4 @@
-"""Single JPEG and PNG pictures: upright, whatever way the camera was held."""
+"""Single JPEG and PNG pictures, turned upright by their EXIF orientation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EXIF_ORIENTATION = 0x0112
 _JPEG_APP1 = 0xE1
 _JPEG_SCAN = 0xDA
 
-# What people send by mistake, by its first bytes.
+# Files that are often sent by mistake, by their first bytes.
 _KNOWN = (
     (b"GIF8", "a GIF"),
     (b"%PDF", "a PDF"),
@@ -48,7 +48,7 @@ def decode_still(data: bytes, max_pixels: int) -> NDArray[np.uint8]:
 
 
 def scaled_still(data: bytes, max_pixels: int, long_side: int, short_side: int) -> Still:
-    """The same, scaled down to fit `long_side x short_side` as it lies."""
+    """As `decode_still`, scaled down to fit `long_side x short_side` in the picture's own orientation."""
     codec = still_codec(data)
     decoded = Decoder(codec, b"", max_pixels).decode(data, 0.0)
     if decoded is None:
@@ -74,7 +74,7 @@ def still_codec(data: bytes) -> Codec:
 
 
 def exif_orientation(jpeg: bytes) -> int:
-    """The EXIF orientation of a JPEG, 1..8; 1 (as it is) where there is none that makes sense."""
+    """The EXIF orientation of a JPEG, 1..8; 1 (as it is) where it has none or an invalid one."""
     at = 2
     while at + 4 <= len(jpeg) and jpeg[at] == 0xFF and jpeg[at + 1] != _JPEG_SCAN:
         size = int.from_bytes(jpeg[at + 2 : at + 4], "big")

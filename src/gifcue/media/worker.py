@@ -4,8 +4,8 @@
                  │          │              │                    │
               Dropped    Skipped        Skipped             Dropped(NO_SLOT)
 
-Whatever one participant's bytes bring about costs that participant a unit and the way to its next keyframe.
-What FFmpeg cannot survive costs the process, which the front replaces.
+What is wrong with one participant's bytes costs that participant the unit, and the units up to its next keyframe.
+Where FFmpeg itself crashes, the process ends and the front replaces it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from gifcue.errors import MediaError
 from gifcue.media.decoder import Decoder
 from gifcue.media.filter import FrameFilter
 from gifcue.media.messages import (
-    ARENA_FD,
     Close,
     Dropped,
     Forget,
@@ -38,7 +37,6 @@ from gifcue.media.messages import (
     StillRequest,
     Submit,
     ToWorker,
-    Unit,
     WorkerInit,
 )
 from gifcue.media.picture import Converter
@@ -47,14 +45,14 @@ from gifcue.media.similarity import Comparer
 from gifcue.media.stills import scaled_still
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason, SkipReason
-from gifcue.workers.arena import Arena
+from gifcue.workers.arena import ARENA_FD, Arena
 from gifcue.workers.channel import BlockingChannel, ChannelClosed
 from gifcue.workers.memory import return_unused
 
-# Units between two looks at what else has come, and answers that are sent at once, while much waits.
+# While many units wait: units between two looks at what else has come, and answers that are sent together.
 LOOK_EVERY = 4
 SEND_AT = 8
-# Units between two returns of unused memory, about a second under load: keyframes leave holes as large as themselves.
+# Units between two returns of unused memory, about a second under load: freed keyframes leave holes in the heap.
 TRIM_EVERY = 2048
 
 
@@ -67,12 +65,12 @@ class Participant:
         self._settings = settings
         self.decoder = Decoder(codec, extradata, settings.max_pixels)
         self.filter = FrameFilter(settings.filter, settings.max_analysis_fps, comparer)
-        # The slot of the picture that a detector has not judged yet, and the picture's time.
-        self.waiting_slot: int | None = None
-        self.waiting_s = 0.0
+        # The newest picture: its slot, and its time by the sender's clock.
+        self.picture_slot = -1
+        self.picture_s = 0.0
 
     def start_over(self) -> None:
-        """Another decoder, which knows nothing of what was decoded."""
+        """Replaces the decoder by a new one, which keeps no picture."""
         self.decoder = Decoder(self._codec, self._extradata, self._settings.max_pixels)
         self.filter.forget()
 
@@ -86,10 +84,10 @@ class DecodeWorker:
         self._participants: dict[int, Participant] = {}
         self._free: deque[int] = deque()
         self._fps = settings.max_analysis_fps
-        # Slot: whose picture it holds. Keys begin at 1.
-        self._lent: dict[int, int] = {}
-        self._patience_s = settings.late_ms / 1000.0
-        # Shared by all participants: large, and they know nobody.
+        # Slots that hold a picture of a participant, until the front grants them again.
+        self._lent: dict[int, Participant] = {}
+        self._late_s = settings.late_ms / 1000.0
+        # Shared by all participants: both hold large tables and no participant's state.
         self._comparer = Comparer(settings.filter.metric)
         self._converter = Converter(settings.long_side, settings.short_side)
 
@@ -104,9 +102,7 @@ class DecodeWorker:
             case Grant(slots):
                 self._free.extend(slots)
                 for slot in slots:
-                    holder = self._participants.get(self._lent.pop(slot, 0))
-                    if holder is not None and holder.waiting_slot == slot:
-                        holder.waiting_slot = None
+                    self._lent.pop(slot, None)
             case Hold(key, holding) if key in self._participants:
                 self._participants[key].filter.holding = holding
             case Forget(key) if key in self._participants:
@@ -122,8 +118,8 @@ class DecodeWorker:
     def handle(self, message: ToWorker) -> Outcome | StillDone | StillFailed | None:
         """Does what a message asks for and returns the answer, if one is due."""
         match message:
-            case Submit(key, unit):
-                return self._submit(key, unit)
+            case Submit():
+                return self._submit(message)
             case Open(key, codec, extradata):
                 participant = self._participants[key] = Participant(
                     codec, extradata, self._settings, self._comparer
@@ -141,46 +137,49 @@ class DecodeWorker:
                 self.control(message)
         return None
 
-    def _submit(self, key: int, unit: Unit) -> Outcome:
+    def _submit(self, unit: Submit) -> Outcome:
+        key = unit.key
         participant = self._participants.get(key)
         if participant is None:
             message = "expected a participant that was opened, got one that was not"
             return Dropped(key, unit.token, DropReason.UNKNOWN_PARTICIPANT, message, False)
         try:
-            return self._judge(key, participant, unit)
+            return self._decode(participant, unit)
         except MediaError as error:
             awaiting = participant.decoder.is_awaiting_keyframe
             return Dropped(key, unit.token, error.reason, str(error), awaiting)
         except Exception as error:
-            # Not foreseen, and still one participant's: the others go on, and this one not with that decoder.
+            # Not foreseen, but it concerns one participant: the others go on, and this one gets a new decoder.
             participant.start_over()
             message = f"the decoder failed: {type(error).__name__}: {error}"
             awaiting = participant.decoder.is_awaiting_keyframe
             return Dropped(key, unit.token, DropReason.INVALID_DATA, message, awaiting)
 
-    def _judge(self, key: int, participant: Participant, unit: Unit) -> Outcome:
+    def _decode(self, participant: Participant, unit: Submit) -> Outcome:
+        key = unit.key
         decoded = participant.decoder.decode(unit.payload, unit.pts_s)
         if decoded is None:
             return Skipped(key, unit.token, SkipReason.NO_PICTURE, unit.pts_s)
         frame, pts_s = decoded
-        if participant.waiting_slot is not None and 0.0 <= pts_s - participant.waiting_s < self._patience_s:
-            # A picture that is not late yet is not replaced: both would have cost the same, and one be thrown away.
+        is_waiting = self._lent.get(participant.picture_slot) is participant
+        if is_waiting and 0.0 <= pts_s - participant.picture_s < self._late_s:
+            # A picture that waits and is not late yet is not replaced: converting both would waste one of them.
             return Skipped(key, unit.token, SkipReason.PACED, pts_s)
-        verdict = participant.filter.judge(frame, pts_s)
-        if verdict.skip is not None:
-            return Skipped(key, unit.token, verdict.skip, pts_s)
+        decision = participant.filter.check(frame, pts_s)
+        if decision.skip is not None:
+            return Skipped(key, unit.token, decision.skip, pts_s)
         if not self._free:
-            # The filter keeps its reference, so that the next picture is tried.
+            # The filter's reference is not changed, so that the next picture is tried.
             message = f"all {self._arena.shape.slots_per_range} slots wait for a detector"
             return Dropped(key, unit.token, DropReason.NO_SLOT, message, False)
         slot = self._free[0]
         with self._arena.slot(slot) as target:
             width, height = self._converter.convert(frame, target)
         self._free.popleft()
-        self._lent[slot] = key
-        participant.waiting_slot, participant.waiting_s = slot, pts_s
-        participant.filter.analysed(verdict, pts_s)
-        return Picture(key, unit.token, slot, width, height, pts_s, verdict.similarity)
+        self._lent[slot] = participant
+        participant.picture_slot, participant.picture_s = slot, pts_s
+        participant.filter.analysed(decision, pts_s)
+        return Picture(key, unit.token, slot, width, height, pts_s)
 
     def _still(self, request: StillRequest) -> StillDone | StillFailed:
         settings = self._settings
@@ -191,7 +190,7 @@ class DecodeWorker:
         except MediaError as error:
             return StillFailed(request.number, error.reason, str(error))
         height, width = rgb.shape[:2]
-        # A still may use a slot while most are free: streams come first, and it can travel in its message as well.
+        # A still uses a slot only while most are free: streams need them, and a still can travel in its message.
         shape = self._arena.shape
         if 2 * len(self._free) <= shape.slots_per_range or rgb.nbytes > shape.slot_bytes:
             return StillDone(request.number, rgb.tobytes(), width, height, source_width, source_height)
@@ -202,7 +201,7 @@ class DecodeWorker:
 
 
 def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> None:
-    """The child's life: `gifcue.media.worker:main`."""
+    """The target of the child process."""
     # The pool of workers is the parallelism; OpenCV's own threads would fight over the same cores.
     cv2.setNumThreads(1)
     arena = Arena.attach(fds[ARENA_FD], init.shape, writable=True)
@@ -213,8 +212,8 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
     handled = 0
     with contextlib.suppress(ChannelClosed):
         while True:
-            # Slots that came back and holds that began count for the units that came before them. While much waits,
-            # looking after every unit would cost as much as a unit's message does.
+            # Slots that came back and holds that began apply at once, to units that were sent before them as well.
+            # While many units wait, looking for messages after each of them would cost as much as a unit's message.
             if len(waiting) % LOOK_EVERY == 0 or not worker.has_slots:
                 arrived = channel.receive_ready() or ([] if waiting else [channel.receive()])
                 waiting.extend(message for message in arrived if not worker.control(message))
@@ -225,7 +224,7 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
                     return_unused()
                 if answer is not None:
                     answers.append(answer)
-            # A picture is waited for by a detector; the other answers keep nobody waiting, and share a message.
+            # A picture is sent at once, since detectors wait for it; the other answers are sent together.
             if answers and (not waiting or len(answers) == SEND_AT or isinstance(answers[-1], Picture)):
                 channel.send_all(answers)
                 answers.clear()

@@ -1,4 +1,4 @@
-"""Puts an engine together out of the settings: the arena, both pools, the policies, the rules and the deliveries."""
+"""Builds an engine from the settings: the pipeline, the reaction policies, the rules and the deliveries."""
 
 from __future__ import annotations
 
@@ -8,69 +8,66 @@ from dataclasses import dataclass
 
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.delivery.sink import Cue, CueGif
-from gifcue.detect.pool import DetectorPool
+from gifcue.detect.pool import DETECTOR_TARGET
 from gifcue.engine.engine import Engine
-from gifcue.media.pool import DecodePool
+from gifcue.engine.pipeline import Pipeline
+from gifcue.engine.publisher import Publisher
 from gifcue.protocol.events import Reaction
 from gifcue.reactions.presets import ReactionPresets
 from gifcue.reactions.settings import ReactionSettings
 from gifcue.rules.chooser import ChosenGif
 from gifcue.rules.watch import BookWatcher
 from gifcue.server.config import Settings
-from gifcue.workers.arena import Arena
 
-# Bits of a random name: enough that no two reactions of a server's life share one.
+# Bytes of a random name: enough that no two reactions of a server share one.
 _ID_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The engine, and what the server looks after beside it. `arena` is to be closed once the engine has stopped."""
+    """The engine, and what the server looks after beside it."""
 
     engine: Engine
-    arena: Arena
     book: BookWatcher
     dispatcher: Dispatcher
     presets: ReactionPresets
 
 
 def build(settings: Settings, clock: Callable[[], float], detector_target: str | None = None) -> Built:
-    """`detector_target` ("module:function") runs other detector workers than gifcue's own, for tests.
+    """`detector_target` ("module:function") is the entry point of detector workers, None for gifcue's own.
 
     Raises:
         ConfigError: the rule book is missing or wrong.
     """
     book = BookWatcher(settings.rules.book, seed=settings.rules.seed)
-    arena = Arena.create(settings.media.workers, settings.media.slots_per_worker, settings.media.slot_bytes)
     dispatcher = Dispatcher(settings.delivery, clock=clock)
     presets = ReactionPresets(settings.reactions)
+    pipeline = Pipeline(
+        settings.media,
+        settings.detect,
+        settings.supervision,
+        clock,
+        detector_target=detector_target or DETECTOR_TARGET,
+    )
+    publisher = Publisher(
+        lambda: book.chooser,
+        lambda: pipeline.model.version,
+        clock,
+        lambda room_id, reaction, gif: dispatcher.submit(cue_of(room_id, reaction, gif)),
+    )
     engine = Engine(
         settings.limits,
         lambda preset: _policy(presets, preset),
-        lambda: book.chooser,
+        pipeline,
+        publisher,
         clock,
         lambda: secrets.token_hex(_ID_BYTES),
-        settings.media,
-        lambda room_id, reaction, gif: dispatcher.submit(cue_of(room_id, reaction, gif)),
     )
-    decode = DecodePool(
-        settings.media,
-        arena,
-        settings.supervision,
-        on_outcome=engine.on_outcome,
-        on_worker_lost=engine.on_decoder_lost,
-        clock=clock,
-    )
-    target = {} if detector_target is None else {"target": detector_target}
-    detect = DetectorPool(
-        settings.detect, arena, settings.supervision, engine.on_result, clock=clock, **target
-    )
-    engine.use(decode, detect)
-    return Built(engine, arena, book, dispatcher, presets)
+    return Built(engine, book, dispatcher, presets)
 
 
 def cue_of(room_id: str, reaction: Reaction, gif: ChosenGif) -> Cue:
-    """What is handed on of a reaction that started with `gif`."""
+    """What deliveries get of a reaction that started with `gif`."""
     return Cue(
         reaction_id=reaction.reaction_id,
         room_id=room_id,

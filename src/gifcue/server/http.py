@@ -1,4 +1,4 @@
-"""HTTP beside gRPC: metrics, probes, the GIFs, and the call that clients of single JPEGs already make.
+"""HTTP beside gRPC: metrics, probes, the GIFs, and annotations of single pictures.
 
 GET  /metrics      Prometheus' text format
 GET  /healthz      200 while the process runs

@@ -1,4 +1,4 @@
-"""The server's life: start, warm, serve, drain, stop."""
+"""The server's lifecycle: start, warm up, serve, drain, stop."""
 
 from __future__ import annotations
 
@@ -49,11 +49,17 @@ class Server:
     """
 
     def __init__(self, settings: Settings, *, detector_target: str | None = None) -> None:
-        """`detector_target` is as in `build`. Raises ConfigError where the rule book is missing or wrong."""
+        """`detector_target` ("module:function") is the entry point of detector workers, None for gifcue's own. With
+        another one a server runs any detector; it is called as `gifcue.detect.worker.main` is.
+
+        Raises:
+            ConfigError: the rule book is missing or wrong.
+        """
         self._settings = settings
         self._clock = time.monotonic
-        self._built = build(settings, self._clock, detector_target)
-        self._engine = self._built.engine
+        built = build(settings, self._clock, detector_target)
+        self._engine, self._presets = built.engine, built.presets
+        self._rule_book, self._dispatcher = built.book, built.dispatcher
         self._reactions = ReactionServicer(self._engine, settings.server, self._clock)
         self._health = health.aio.HealthServicer()
         self._grpc: grpc.aio.Server | None = None
@@ -67,20 +73,22 @@ class Server:
 
     @property
     def engine(self) -> Engine:
+        """The streams and their figures."""
         return self._engine
 
     @property
     def dispatcher(self) -> Dispatcher:
-        return self._built.dispatcher
+        """The deliveries and their figures."""
+        return self._dispatcher
 
     @property
     def rule_book(self) -> BookWatcher:
         """The rule book in force, and what became of changes to its file."""
-        return self._built.book
+        return self._rule_book
 
     @property
     def state(self) -> ServingState:
-        """How the server does now."""
+        """The state of the server."""
         if self._is_draining:
             return ServingState.DRAINING
         if self._engine.has_failed:
@@ -97,13 +105,13 @@ class Server:
         await self.stop()
 
     async def start(self) -> None:
-        """Listens, so that probes get an answer, then starts the workers and returns once the model is warm.
+        """Listens, starts the workers, and returns once the model is warm.
 
         Raises:
             ConfigError: an address is taken or malformed, or a file is missing.
             WorkerStartError: a worker never became ready.
         """
-        # The probes first: an operator sees NOT_SERVING, not a refused connection, while the model warms.
+        # Listens before the model is loaded: probes then see NOT_SERVING and not a refused connection.
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._listen_grpc()
         try:
@@ -139,26 +147,23 @@ class Server:
         log.info("draining", timeout_s=timeout_s)
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         await self._reactions.drain(timeout_s)
-        # The last frames in flight may have made reactions: only now nothing more is handed over.
-        await self._built.dispatcher.stop(max(0.0, deadline_s - self._clock()))
+        # After the streams: the last frames in flight may still start reactions, and those are delivered, too.
+        await self._dispatcher.stop(max(0.0, deadline_s - self._clock()))
         for task in self._tasks:
             task.cancel()
-        # A task that failed has been logged by then, and must not keep the rest from stopping.
+        # A task that failed has been logged by `_log_failure`; its error must not keep the rest from stopping.
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._grpc is not None:
             # Streams have ended by now. What is left are stills, which take milliseconds, and watches of health, which
-            # have heard and would never end by themselves.
+            # were told and would never end by themselves. The workers stop after this, since stills need them.
             await self._grpc.stop(grace=_UNARY_GRACE_S)
         if self._http is not None:
             await self._http.cleanup()
         await self._engine.stop()
-        self._built.arena.close()
         log.info("stopped")
 
     def _metrics(self) -> bytes:
-        return metrics_text(
-            self._engine, self._built.dispatcher, self._built.book, self._reactions.holding_dropped
-        )
+        return metrics_text(self._engine, self._dispatcher, self._rule_book, self._reactions.holding_dropped)
 
     async def _listen_grpc(self) -> None:
         settings = self._settings
@@ -168,7 +173,7 @@ class Server:
         server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", message_bytes),
-                ("grpc.so_reuseport", 0),  # two servers on one port would be a mistake, not load balancing
+                ("grpc.so_reuseport", 0),  # two servers on one port are taken as a mistake
             ]
         )
         reaction_grpc.add_ReactionServiceServicer_to_server(self._reactions, server)
@@ -242,25 +247,25 @@ class Server:
         while True:
             await asyncio.sleep(self._settings.rules.reload_interval_s)
             try:
-                # In a thread: parsing a large book takes longer than streams may wait.
-                if self._built.book.take(await asyncio.to_thread(self._built.book.look)):
+                # In a thread: parsing a large book would hold up the streams.
+                if self._rule_book.take(await asyncio.to_thread(self._rule_book.look)):
                     log.info("rule book reloaded")
                     await asyncio.to_thread(self._tell_missing)
                 said = ""
             except Exception as error:
-                # The next book may be a good one. What comes at every look is said once.
+                # The next version may be a good one. An error that comes back at every look is logged once.
                 if repr(error) != said:
                     said = repr(error)
                     log.exception("rule book could not be followed")
 
     def _tell_presets(self) -> None:
-        for preset, problem in self._built.presets.refused.items():
+        for preset, problem in self._presets.refused.items():
             log.warning("no stream can ask for this preset", preset=preset, problem=problem)
 
     def _tell_missing(self) -> None:
-        """Warns of labels and GIFs that the book in force names and this server does not have."""
-        book = self._built.book
-        # Who configured no book did not choose the labels of the default one.
+        """Warns of labels and GIFs that the rule book names and this server does not have."""
+        book = self._rule_book
+        # Where no book is configured, the labels of the default one are no mistake of the operator.
         if self._settings.rules.book is not None:
             unknown = book.missing(labels=self._engine.reaction_labels(self._settings.reactions))
             if unknown:
@@ -273,7 +278,7 @@ class Server:
             CueGif(name, gif.url, gif.title, gif.media_type, gif.video_url)
             for name, gif in book.book.gifs.items()
         ]
-        for rejected in self._built.dispatcher.rejected_gifs(gifs):
+        for rejected in self._dispatcher.rejected_gifs(gifs):
             log.warning(
                 "rule book has GIFs that a sink cannot show",
                 sink=rejected.sink,

@@ -1,7 +1,6 @@
-"""Structured logs: an event, its fields, and nothing personal. Sessions are named by their random id alone.
+"""Structured logs without personal data: an event and its fields. Sessions are named by their random id alone.
 
-Errors are logged as their type and where they came from, never by their message: a message quotes what it is about,
-and that may be somebody's name.
+Errors are logged by type and stack, never by message: a message quotes the input, which may be a person's name.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from gifcue.server.settings import LogSettings
 
 
 def configure_logs(settings: LogSettings) -> None:
-    """Sends logs to stderr, so that stdout stays free for what programs read; those of libraries as well."""
+    """Sends all logs to stderr, those of libraries included: stdout is for output that programs read."""
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if settings.format == "json" else structlog.dev.ConsoleRenderer()
     )
@@ -38,7 +37,7 @@ def configure_logs(settings: LogSettings) -> None:
 
 
 def frames_of(error: BaseException) -> str:
-    """The error's type and frames, and those of what it came from; no messages."""
+    """The type and stack of an error, and of those that caused it; no messages."""
     lines: list[str] = []
     seen: BaseException | None = error
     while seen is not None:
@@ -58,11 +57,11 @@ def _frames_of_error(logger: WrappedLogger, method: str, event: EventDict) -> Ev
 
 
 class _LibraryHandler(logging.Handler):
-    """What asyncio, gRPC and aiohttp complain about: who, where, which error. Their texts quote what they are about."""
+    """Logs of asyncio, gRPC and aiohttp: the library, the place and the error. Their texts may quote personal data."""
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        # A log that cannot be written to must not break the library that complains.
+        # An error while logging must not break the library that logs.
         with contextlib.suppress(OSError, ValueError):
             structlog.get_logger().log(
                 record.levelno,

@@ -1,5 +1,5 @@
-"""Prometheus metrics, read at every scrape from the statistics of the engine, the couriers and the rule book: nothing
-is counted twice."""
+"""Prometheus metrics, read at every scrape from the statistics of the engine, the deliveries and the rule book: nothing
+is counted twice. No label ever names a person or a room."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ from prometheus_client.registry import Collector
 
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.delivery.queue import DeliveryStatistics
+from gifcue.detect.pool import DetectStatistics, DurationStatistics
 from gifcue.engine.engine import Engine
 from gifcue.engine.latency import BUCKETS_MS
+from gifcue.media.pool import DecodeStatistics
 from gifcue.rules.watch import BookWatcher
+
+# Upper bounds of pictures in a batch.
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class EngineCollector(Collector):
-    """Turns the engine's statistics into metric families. No label ever names a person or a room."""
+    """Turns the engine's statistics into metric families."""
 
     def __init__(self, engine: Engine, holding_dropped: int) -> None:
         self._engine = engine
@@ -32,14 +37,16 @@ class EngineCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         figures = self._engine.statistics()
-        books = figures.books
-        yield CounterMetricFamily("gifcue_frames_received", "Frames that arrived.", value=books.received)
+        frames = figures.frames
+        yield CounterMetricFamily("gifcue_frames_received", "Frames that arrived.", value=frames.received)
         yield CounterMetricFamily(
-            "gifcue_frames_analysed", "Frames that a detector judged.", value=books.analysed
+            "gifcue_frames_analysed", "Frames that a detector analysed.", value=frames.analysed
         )
-        yield _by("gifcue_frames_skipped", "Frames that needed no judgement.", "reason", books.skipped)
-        yield _by("gifcue_frames_dropped", "Frames lost to analysis.", "reason", books.dropped)
-        yield GaugeMetricFamily("gifcue_frames_in_flight", "Frames on their way now.", value=books.in_flight)
+        yield _by("gifcue_frames_skipped", "Frames that needed no analysis.", "reason", frames.skipped)
+        yield _by("gifcue_frames_dropped", "Frames lost to analysis.", "reason", frames.dropped)
+        yield GaugeMetricFamily(
+            "gifcue_frames_in_flight", "Frames received that have no outcome yet.", value=frames.in_flight
+        )
         yield _by("gifcue_reactions_started", "Reactions that started.", "label", figures.reactions)
         yield GaugeMetricFamily("gifcue_streams", "Streams open.", value=figures.sessions)
         yield GaugeMetricFamily("gifcue_participants", "Participants joined.", value=figures.participants)
@@ -55,6 +62,8 @@ class EngineCollector(Collector):
         buckets = [*zip(bounds, figures.latency.buckets, strict=True), ("+Inf", figures.latency.count)]
         latency.add_metric([], buckets, figures.latency.sum_ms / 1000)
         yield latency
+        yield from _decoding(figures.decode)
+        yield from _detection(figures.detect)
         up = GaugeMetricFamily("gifcue_worker_up", "1 while the worker is ready.", labels=["worker"])
         restarts = CounterMetricFamily(
             "gifcue_worker_restarts", "How often the worker was restarted.", labels=["worker"]
@@ -72,7 +81,7 @@ class EngineCollector(Collector):
 
 
 class RulesCollector(Collector):
-    """Turns the rule book's statistics into metric families. No label ever names a person or a room."""
+    """Turns the rule book's statistics into metric families."""
 
     def __init__(self, book: BookWatcher) -> None:
         self._book = book
@@ -85,7 +94,7 @@ class RulesCollector(Collector):
 
 
 class DeliveryCollector(Collector):
-    """Turns the couriers' statistics into metric families. No label ever names a person or a room."""
+    """Turns the deliveries' statistics into metric families."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
@@ -94,6 +103,64 @@ class DeliveryCollector(Collector):
         sinks = self._dispatcher.statistics()
         if sinks:
             yield from _deliveries(sinks)
+
+
+def _decoding(figures: DecodeStatistics) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "gifcue_decode_waiting_units",
+        "Access units sent to decode workers and not answered yet.",
+        value=figures.units,
+    )
+    yield GaugeMetricFamily(
+        "gifcue_decode_waiting_bytes", "Bytes of those access units.", value=figures.bytes
+    )
+    yield GaugeMetricFamily(
+        "gifcue_slots", "Slots of shared memory, each for one decoded picture.", value=figures.slots
+    )
+    yield GaugeMetricFamily(
+        "gifcue_slots_free",
+        "Slots that hold no picture waiting for a detector or with one; without any, pictures are dropped as no_slot.",
+        value=figures.slots - figures.slots_out,
+    )
+
+
+def _detection(figures: DetectStatistics) -> Iterator[Metric]:
+    yield _summary(
+        "gifcue_inference_seconds",
+        "The detector's time for one batch; quantiles over the last 512 batches.",
+        figures.infer,
+    )
+    yield _summary(
+        "gifcue_detector_wait_seconds",
+        "How long a participant waited until its picture went to a detector worker, since the first picture that the "
+        "newest one replaced; quantiles over the last 512 pictures.",
+        figures.wait,
+    )
+    sizes = HistogramMetricFamily("gifcue_batch_pictures", "Pictures, stills among them, in one batch.")
+    buckets = [
+        (str(bound), float(sum(count for size, count in figures.batches.items() if size <= bound)))
+        for bound in BATCH_BUCKETS
+    ]
+    buckets.append(("+Inf", float(sum(figures.batches.values()))))
+    sizes.add_metric([], buckets, sum(size * count for size, count in figures.batches.items()))
+    yield sizes
+    queue = GaugeMetricFamily(
+        "gifcue_detector_queue",
+        "Pictures that wait for a detector worker: frames, at most one a participant, and stills.",
+        labels=["kind"],
+    )
+    queue.add_metric(["frame"], figures.queue.waiting)
+    queue.add_metric(["still"], figures.queue.stills)
+    yield queue
+
+
+def _summary(name: str, documentation: str, figures: DurationStatistics) -> Metric:
+    family = Metric(name, documentation, "summary")
+    for quantile, value_ms in (("0.5", figures.p50_ms), ("0.95", figures.p95_ms)):
+        family.add_sample(name, {"quantile": quantile}, value_ms / 1000)
+    family.add_sample(f"{name}_count", {}, figures.count)
+    family.add_sample(f"{name}_sum", {}, figures.sum_ms / 1000)
+    return family
 
 
 def _deliveries(sinks: Sequence[DeliveryStatistics]) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""The servicer of OperatorService: the engine's figures for whoever runs the server."""
+"""The servicer of OperatorService: status and metrics for the operator of the server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class OperatorServicer(operator_service_pb2_grpc.OperatorServiceServicer):
-    """`state` says how the server does now; `clock` is in seconds; `metrics` gives the metrics' text."""
+    """`state` gives the state of the server; `clock` is in seconds; `metrics` gives the metrics' text."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class OperatorServicer(operator_service_pb2_grpc.OperatorServiceServicer):
             state=self._state(),
             streams=figures.sessions,
             participants=figures.participants,
-            frames=figures.books,
+            frames=figures.frames,
             reactions=figures.reactions,
             workers=figures.workers,
             latency_p50_ms=figures.latency.p50_ms,

@@ -1,7 +1,7 @@
-"""What waits to be written to a client.
+"""Messages that wait to be written to a client.
 
-STARTED and ENDED are never dropped. HOLDING is a picture of progress: when the client reads slowly, an unread one of
-the same hold gives way to the newer, and over a bound the oldest are dropped; both are counted.
+STARTED and ENDED are never dropped. HOLDING only shows progress: where the client reads slowly, a newer one replaces
+the unread one of the same hold, and over a bound the oldest are dropped. Both are counted.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ MAX_UNREAD_EVENTS = 10_000
 class Outbox:
     """One stream's unread messages. One reader; `put` and `close` never block."""
 
-    def __init__(self, max_holding: int = MAX_UNREAD_HOLDING, max_notices: int = MAX_UNREAD_EVENTS) -> None:
+    def __init__(self, max_holding: int = MAX_UNREAD_HOLDING, max_events: int = MAX_UNREAD_EVENTS) -> None:
         self._max_holding = max_holding
-        self._max_notices = max_notices
+        self._max_events = max_events
         # Kept in the order of arrival; the key finds the unread HOLDING of a hold.
         self._items: OrderedDict[object, Outgoing] = OrderedDict()
         self._holding: OrderedDict[object, None] = OrderedDict()
@@ -42,7 +42,7 @@ class Outbox:
         self.is_overrun = False
 
     def put(self, item: Outgoing) -> None:
-        """Queues a message. After `close`, or once the stream is overrun, it is not sent."""
+        """Queues a message. After `close`, or once more wait than the bound allows, it is not sent."""
         if self._is_closed:
             return
         if isinstance(item, Reaction) and item.phase is Phase.HOLDING:
@@ -58,7 +58,7 @@ class Outbox:
             self._holding[key] = None
         else:
             key = next(self._numbers)
-            if len(self._items) - len(self._holding) >= self._max_notices:
+            if len(self._items) - len(self._holding) >= self._max_events:
                 self.is_overrun = True
                 self.close()
                 return
@@ -66,7 +66,7 @@ class Outbox:
         self._wake.set()
 
     def close(self) -> None:
-        """Nothing more comes; the reader gets what waits, then None."""
+        """Takes no more messages; the reader gets those that wait, then None."""
         self._is_closed = True
         self._wake.set()
 

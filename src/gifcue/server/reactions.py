@@ -1,4 +1,4 @@
-"""The servicer of ReactionService: one coroutine writes, one task reads, and a watchdog stands beside them.
+"""The servicer of ReactionService. Each stream has one coroutine that writes, one task that reads, and a watchdog.
 
 A read is never wrapped in a timeout and CancelledError is never swallowed: both leak in grpc.aio.
 """
@@ -46,14 +46,14 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """How a stream ends, and why in words."""
+class CallStatus:
+    """The gRPC status that a stream ends with, and its details."""
 
     code: grpc.StatusCode
     details: str = ""
 
 
-FINISHED = Ending(grpc.StatusCode.OK)
+OK = CallStatus(grpc.StatusCode.OK)
 
 
 class ReactionServicer(reaction_service_pb2_grpc.ReactionServiceServicer):
@@ -76,12 +76,12 @@ class ReactionServicer(reaction_service_pb2_grpc.ReactionServiceServicer):
         stream = _Stream(self._engine, self._settings, self._clock, request_iterator, context)
         self._streams.add(stream)
         try:
-            ending = await stream.run()
+            status = await stream.run()
         finally:
             self._streams.discard(stream)
             self._closed_holding_dropped += stream.holding_dropped
-        if ending.code is not grpc.StatusCode.OK:
-            await context.abort(ending.code, ending.details)
+        if status.code is not grpc.StatusCode.OK:
+            await context.abort(status.code, status.details)
 
     async def AnnotateImage(
         self, request: reaction_service_pb2.AnnotateImageRequest, context: Context
@@ -108,7 +108,7 @@ class ReactionServicer(reaction_service_pb2_grpc.ReactionServiceServicer):
 
     @property
     def holding_dropped(self) -> int:
-        """HOLDING events that gave way to newer ones or to the bound, on all streams so far."""
+        """HOLDING events that gave way to newer ones or to the bound, on all streams since the start."""
         return self._closed_holding_dropped + sum(stream.holding_dropped for stream in self._streams)
 
     async def drain(self, timeout_s: float) -> None:
@@ -138,10 +138,10 @@ class _Stream:
         self._outbox = Outbox()
         self._session: Session | None = None
         self._last_read_s = clock()
-        self._ending: Ending | None = None
+        self._call_status: CallStatus | None = None
         self._done = asyncio.Event()
 
-    async def run(self) -> Ending:
+    async def run(self) -> CallStatus:
         """Serves the call to its end."""
         reader = asyncio.create_task(self._read(), name="stream reader")
         watchdog = asyncio.create_task(self._watch(), name="stream watchdog")
@@ -154,19 +154,21 @@ class _Stream:
                     await task
             if self._session is not None:
                 self._engine.close_session(self._session)
-                log.info("stream closed", session=self._session.session_id, status=self._status)
+                log.info(
+                    "stream closed",
+                    session=self._session.session_id,
+                    status=(self._call_status or OK).code.name,
+                )
             self._done.set()
         if self._outbox.is_overrun:
-            return Ending(grpc.StatusCode.RESOURCE_EXHAUSTED, "expected a client that reads what it is sent")
-        return self._ending or FINISHED
+            return CallStatus(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, "expected a client that reads what it is sent"
+            )
+        return self._call_status or OK
 
     @property
     def holding_dropped(self) -> int:
         return self._outbox.dropped_holding
-
-    @property
-    def _status(self) -> str:
-        return str((self._ending or FINISHED).code.name)
 
     async def drain(self, timeout_s: float) -> None:
         """Ends the stream once nothing is in flight, or after `timeout_s`."""
@@ -175,12 +177,12 @@ class _Stream:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._session.settled(), timeout_s)
             self._session.finish("draining")
-        self._end(FINISHED)
+        self._end(OK)
         await self._done.wait()
 
-    def _end(self, ending: Ending) -> None:
-        if self._ending is None:
-            self._ending = ending
+    def _end(self, status: CallStatus) -> None:
+        if self._call_status is None:
+            self._call_status = status
         self._outbox.close()
 
     async def _write(self) -> None:
@@ -191,22 +193,24 @@ class _Stream:
         try:
             async for request in self._requests:
                 self._last_read_s = self._clock()
-                ending = self._take(request)
-                if ending is not None:
-                    self._end(ending)
+                status = self._take(request)
+                if status is not None:
+                    self._end(status)
                     return
             if self._session is not None:
-                # The client has said all it wants to say; it still gets what follows from it.
+                # The client has sent all its messages; it still gets the reactions to them.
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._session.settled(), self._settings.drain_timeout_s)
                 self._session.finish("left")
-            self._end(FINISHED)
+            self._end(OK)
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            # A bug of ours must end this stream alone, and be seen.
+            # A defect must end this stream alone, and be logged.
             log.exception("stream failed", session=self._session.session_id if self._session else "")
-            self._end(Ending(grpc.StatusCode.INTERNAL, f"{type(error).__name__} while reading the stream"))
+            self._end(
+                CallStatus(grpc.StatusCode.INTERNAL, f"{type(error).__name__} while reading the stream")
+            )
 
     async def _watch(self) -> None:
         timeout_s = self._settings.idle_timeout_s
@@ -214,22 +218,22 @@ class _Stream:
             idle_s = self._clock() - self._last_read_s
             if idle_s >= timeout_s:
                 message = f"expected a message at least every {timeout_s:g} s"
-                self._end(Ending(grpc.StatusCode.DEADLINE_EXCEEDED, message))
+                self._end(CallStatus(grpc.StatusCode.DEADLINE_EXCEEDED, message))
                 return
             await asyncio.sleep(timeout_s - idle_s)
 
-    def _take(self, message: Request) -> Ending | None:
+    def _take(self, message: Request) -> CallStatus | None:
         """Acts on one message; returns how the stream ends where the message breaks the protocol."""
         kind = message.WhichOneof("message")
         session = self._session
         if session is None:
             if kind != "config":
                 details = f"expected `config` as the first message, got `{kind or 'an empty message'}`"
-                return Ending(grpc.StatusCode.FAILED_PRECONDITION, details)
+                return CallStatus(grpc.StatusCode.FAILED_PRECONDITION, details)
             return self._open(message.config)
         if kind == "config":
             details = "expected `config` exactly once, got a second one"
-            return Ending(grpc.StatusCode.FAILED_PRECONDITION, details)
+            return CallStatus(grpc.StatusCode.FAILED_PRECONDITION, details)
         match decode_request(message):
             case EncodedFrame() as frame:
                 session.frame(frame)
@@ -248,15 +252,15 @@ class _Stream:
                 self._outbox.put(Statistics(tuple(session.statistics())))
             case _ if kind == "participant":
                 details = "participant: expected one of `join`, `speaking`, `allowed`, `leave`, got none"
-                return Ending(grpc.StatusCode.INVALID_ARGUMENT, details)
+                return CallStatus(grpc.StatusCode.INVALID_ARGUMENT, details)
             case _:
                 details = (
                     "expected one of `participant`, `frame`, `frames`, `statistics`, got an empty message"
                 )
-                return Ending(grpc.StatusCode.INVALID_ARGUMENT, details)
+                return CallStatus(grpc.StatusCode.INVALID_ARGUMENT, details)
         return None
 
-    def _open(self, config: reaction_service_pb2.StreamConfig) -> Ending | None:
+    def _open(self, config: reaction_service_pb2.StreamConfig) -> CallStatus | None:
         try:
             options = decode_options(config)
             self._session = self._engine.open_session(
@@ -270,7 +274,7 @@ class _Stream:
                 subject=options.subject,
             )
         except ConfigError as error:
-            return Ending(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+            return CallStatus(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         log.info("stream opened", session=self._session.session_id, client=options.client_name)
         self._outbox.put(self._ready(self._session))
         return None

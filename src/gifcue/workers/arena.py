@@ -1,9 +1,8 @@
 """Shared memory in slots of one size, made by the front and mapped by the workers.
 
-The memory has no name on Linux (memfd), so nothing stays behind however the front ends; elsewhere it is a
-temporary file, unlinked before it is used. Slots are numbered through all ranges. A range has one writer at
-a time, the worker that owns it; who may write into a slot, and when, is the front's to say: the arena
-itself holds no lock.
+On Linux the memory has no name (memfd), so nothing stays behind however the front ends; elsewhere it is a temporary
+file, unlinked before it is used. Slots are numbered through all ranges. A range has one writer at a time, the worker
+that owns it. The front decides who may use a slot, and when; the arena holds no lock.
 """
 
 from __future__ import annotations
@@ -13,6 +12,9 @@ import mmap
 import os
 import tempfile
 from typing import NamedTuple
+
+# The name under which the arena's file descriptor is handed down to workers.
+ARENA_FD = "arena"
 
 # Slots start at multiples of a cache line, so that two workers never write into the same one.
 _ALIGNMENT_BYTES = 64
@@ -81,7 +83,7 @@ class Arena:
 
     @property
     def fd(self) -> int:
-        """To be handed to children; -1 once closed."""
+        """The file descriptor for children; -1 once closed."""
         return self._fd
 
     def slot(self, index: int) -> memoryview:
@@ -99,15 +101,15 @@ class Arena:
         return range(first, first + self.shape.slots_per_range)
 
     def close(self) -> None:
-        """Lets go of the mapping and the descriptor. Calling it again does nothing.
+        """Releases the mapping and the descriptor. Calling it again does nothing.
 
-        A view of a slot that somebody still holds stays valid; the memory goes with the last of them.
+        A view of a slot stays valid while it is held; the memory is freed with the last view.
         """
         if self._fd < 0:
             return
         os.close(self._fd)
         self._fd = -1
-        # BufferError: a view or an array over a slot is still alive, and the mapping goes when that one does.
+        # BufferError: a view or an array over a slot is still in use; the mapping is freed with it.
         with contextlib.suppress(BufferError):
             self._view.release()
             self._map.close()

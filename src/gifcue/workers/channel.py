@@ -1,11 +1,9 @@
 """Messages between the front and one child, over a socket pair.
 
-The front's end never blocks: what the kernel does not take at once is buffered and counted. The child's end
-blocks.
+The front's end never blocks: what the kernel does not take at once is buffered and counted. The child's end blocks.
 
-A ping is answered by the child's end when the child comes to it, that is between two messages and behind
-all that were sent before. So a child that hangs in its work does not answer, and that is how the front
-finds out.
+The child's end answers a ping between two messages, after all messages that were sent before the ping. So a child that
+hangs in its work does not answer, which is how the front notices.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gifcue.workers.framing import Inbox, Kind, encode
+from gifcue.workers.framing import FrameBuffer, Kind, encode
 
 # Buffers handed to one sendmsg; the kernel's own limit (IOV_MAX) is 1024.
 _MAX_BUFFERS = 512
@@ -49,7 +47,7 @@ class AsyncChannel:
         self._on_frame = on_frame
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
-        self._inbox = Inbox()
+        self._received = FrameBuffer()
         self._outbox: deque[memoryview | bytes] = deque()
         self._buffered_bytes = 0
         self._flush: asyncio.Handle | None = None
@@ -64,7 +62,7 @@ class AsyncChannel:
         return self._buffered_bytes
 
     def send(self, message: Any, kind: Kind = Kind.MESSAGE) -> None:
-        """Queues a message; never blocks. What is sent into a closed channel is gone.
+        """Queues a message; never blocks. What is sent into a closed channel is lost.
 
         Raises what pickle raises for a message that it cannot write, and ValueError for one that is too long.
         """
@@ -80,19 +78,19 @@ class AsyncChannel:
             self._flush = self._loop.call_soon(self._write)
 
     def finish(self) -> None:
-        """Ends the stream behind what is buffered; the answers are still read."""
+        """Closes for writing once the buffered messages are sent; answers are still read."""
         if self._open and not self._finishing:
             self._finishing = True
             if not self._outbox:
                 self._shutdown()
 
     def drain(self) -> None:
-        """Reads what has already come, for a peer that is known to be dead."""
+        """Reads what has already arrived from a peer that is known to be dead."""
         while self._open and self._read_once():
             pass
 
     def close(self) -> None:
-        """Closes at once; what is buffered is gone. Calling it again does nothing."""
+        """Closes at once; buffered messages are lost. Calling it again does nothing."""
         if not self._open:
             return
         self._open = False
@@ -109,9 +107,9 @@ class AsyncChannel:
         self._read_once()
 
     def _read_once(self) -> bool:
-        """False where nothing more is to be had."""
+        """False where nothing more can be read."""
         try:
-            with self._inbox.space() as space:
+            with self._received.space() as space:
                 count = self._sock.recv_into(space)
         except (BlockingIOError, InterruptedError):
             return False
@@ -120,12 +118,12 @@ class AsyncChannel:
         if count == 0:
             self._lost()
             return False
-        self._inbox.filled(count)
+        self._received.filled(count)
         while self._open:
             try:
-                frame = self._inbox.next()
+                frame = self._received.next()
             except Exception as error:
-                # The stream cannot be trusted any more: this loses the child, never the front.
+                # Nothing that follows can be read either: the child is lost, and the front goes on.
                 self._report("a worker's message could not be read", error)
                 self._lost()
                 return False
@@ -146,7 +144,7 @@ class AsyncChannel:
             except (BlockingIOError, InterruptedError):
                 break
             except OSError:
-                # The reader sees the end of the stream as well, after the answers that are still in it.
+                # Not closed here: the reader sees the end of the stream, too, after the answers that are still in it.
                 self._outbox.clear()
                 self._buffered_bytes = 0
                 break
@@ -184,7 +182,7 @@ class BlockingChannel:
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(True)
         self._sock = sock
-        self._inbox = Inbox()
+        self._received = FrameBuffer()
         self._ended = False
 
     def ready(self, info: Any = None) -> None:
@@ -192,7 +190,7 @@ class BlockingChannel:
         self._send(Kind.READY, info)
 
     def send(self, message: Any) -> None:
-        """Sends a message; waits while the front does not read. Raises ChannelClosed if it is gone."""
+        """Sends a message; waits while the front does not read. Raises ChannelClosed if the front is gone."""
         self._send(Kind.MESSAGE, message)
 
     def send_all(self, messages: Iterable[Any]) -> None:
@@ -206,7 +204,7 @@ class BlockingChannel:
     def receive_frame(self, expected: Kind) -> Any:
         """Waits for the next frame and returns its body; answers pings on the way."""
         while True:
-            frame = self._inbox.next()
+            frame = self._received.next()
             if frame is None:
                 if not self._fill(wait=True):
                     raise ChannelClosed
@@ -226,7 +224,7 @@ class BlockingChannel:
         """
         messages: list[Any] = []
         while True:
-            for kind, body in self._inbox.frames():
+            for kind, body in self._received.frames():
                 if kind is Kind.PING:
                     self._send(Kind.PONG, None)
                 else:
@@ -245,7 +243,7 @@ class BlockingChannel:
         return self._sock.fileno()
 
     def crash(self, what: str, *, hopeless: bool) -> None:
-        """Tells the front why the child ends; `hopeless` where a restart would end the same way."""
+        """Tells the front why the child ends; `hopeless` where a restart would fail in the same way."""
         self._send(Kind.CRASH, (what, hopeless))
 
     def close(self) -> None:
@@ -254,7 +252,7 @@ class BlockingChannel:
     def _fill(self, *, wait: bool) -> bool:
         if self._ended:
             return False
-        with self._inbox.space() as space:
+        with self._received.space() as space:
             try:
                 count = self._sock.recv_into(space, 0, 0 if wait else socket.MSG_DONTWAIT)
             except BlockingIOError:
@@ -262,13 +260,13 @@ class BlockingChannel:
             except OSError:
                 count = 0
         self._ended = count == 0
-        self._inbox.filled(count)
+        self._received.filled(count)
         return count > 0
 
     def _send(self, kind: Kind, body: Any) -> None:
         header, payload = encode(kind, body)
         if len(payload) > _JOINED_BYTES:
-            # Pixels: another system call costs less than another copy.
+            # A large body, mostly pixels: a second system call costs less than a copy.
             self._send_bytes(header)
             self._send_bytes(payload)
         else:
@@ -284,8 +282,8 @@ class BlockingChannel:
 def serve(channel: BlockingChannel, handle: Callable[[Any], None]) -> None:
     """Hands every message to `handle` until the front is gone or wants the child to end.
 
-    Pings are answered between messages only, so `handle` must return within `stuck_after_s` or send something
-    before that: a child that is silent for longer is taken to be stuck.
+    Pings are answered between messages only. So `handle` must return within `stuck_after_s` or send something before
+    that: a child that is silent for longer counts as stuck.
     """
     with contextlib.suppress(ChannelClosed):
         while True:

@@ -6,9 +6,9 @@ Calls `function(channel, init, fds)`, where `init` is what the front handed to i
 `fds` maps names to inherited file descriptors. The function makes itself ready, calls
 `channel.ready(info)`, works, and returns, or lets `ChannelClosed` through, when the channel ends.
 
-Only the front decides when a child ends: SIGINT and SIGTERM, which a terminal or a service manager sends to
-everybody, are ignored, so that the front can drain. The end of the channel ends the child, and on Linux so
-does the front's death.
+Only the front decides when a child ends: SIGINT and SIGTERM, which a terminal or a service manager sends to all
+processes, are ignored, so that the front can drain. The end of the channel ends the child, and on Linux so does the
+front's death.
 """
 
 from __future__ import annotations
@@ -70,8 +70,7 @@ def _set_process_name(name: str) -> None:
 
 
 def _die_with_parent() -> None:
-    # The end of the channel is seen between messages only; a child that hangs in its work would outlive the
-    # front.
+    # The end of the channel is noticed between messages only: a child that hangs in its work would outlive the front.
     if sys.platform == "linux":
         import ctypes
 

@@ -2,7 +2,7 @@
 
     frame = length of the body (u32, little endian) · kind (u8) · body (pickle protocol 5, or empty)
 
-Both ends are the same program of the same user, started by one another; this is why pickle will do.
+Both ends run the same program as the same user, and one started the other: so pickle is safe here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _HEADER = struct.Struct("<IB")
 # One read takes up to this much: many small messages, or a large keyframe, for one wake-up.
 READ_BYTES = 256 * 1024
 _MIN_READ_BYTES = READ_BYTES // 4
-# A frame longer than this is no frame of ours: the stream is out of step, and no reading on will mend it.
+# A longer frame was not sent by `encode`: the stream is out of step, and reading on would not help.
 MAX_FRAME_BYTES = 256 * 1024 * 1024
 
 
@@ -40,8 +40,8 @@ def encode(kind: Kind, body: Any = None) -> tuple[bytes, bytes]:
     return _HEADER.pack(len(payload), kind), payload
 
 
-class Inbox:
-    """Cuts a stream of bytes into frames, in one buffer that is used over and over."""
+class FrameBuffer:
+    """Cuts a stream of bytes into frames, in one buffer that is reused."""
 
     def __init__(self) -> None:
         self._buffer = bytearray(READ_BYTES)
@@ -49,13 +49,13 @@ class Inbox:
         self._end = 0
 
     def space(self) -> memoryview:
-        """Where to read to. Release it before `next` is called."""
+        """The free part of the buffer, to read into. Release it before `next` is called."""
         held_bytes = self._end - self._start
         wanted = _MIN_READ_BYTES
         if held_bytes >= _HEADER.size:
             length, _ = _HEADER.unpack_from(self._buffer, self._start)
             wanted = _HEADER.size + length - held_bytes
-        # One large frame must not hold its memory for ever.
+        # The memory of one large frame is given back.
         too_large = len(self._buffer) > READ_BYTES >= held_bytes + wanted
         if too_large or len(self._buffer) - self._end < wanted:
             held = self._buffer[self._start : self._end]

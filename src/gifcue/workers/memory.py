@@ -1,4 +1,4 @@
-"""Memory that the allocator keeps though nothing uses it."""
+"""Returns memory to the system that the allocator keeps unused."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _trim = _malloc_trim()
 
 
 def return_unused() -> bool:
-    """Gives pages that are free within the heap back to the system; False where the C library has no means to.
+    """Gives pages that are free within the heap back to the system; False where the C library cannot.
 
-    Buffers of many sizes that come and go leave a heap full of holes, which glibc keeps. Takes less than a millisecond
-    for 200 MB; the pages are had again when they are needed.
+    Buffers of many sizes, allocated and freed, leave holes in the heap, which glibc keeps. Takes less than a
+    millisecond for 200 MB; the system gives the pages again when they are needed.
     """
     return _trim is not None and bool(_trim(0))

@@ -1,7 +1,7 @@
 """A child process whose end can be awaited.
 
-Not `asyncio.create_subprocess_exec`: its watcher and its `kill` both reap the child, and whichever comes
-second makes up an exit status (measured: 255 for a child killed by SIGKILL). Here `Popen` alone reaps.
+Not `asyncio.create_subprocess_exec`: its watcher and its `kill` both reap the child, and the second of the two reports
+an invented exit status (measured: 255 for a child killed by SIGKILL). Here `Popen` alone reaps.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class Process:
     """Started when built; owned by the loop that runs then. Raises OSError where the system cannot start it.
 
     `exited` is settled with the exit status, or minus the number of the signal that ended it; the process
-    is reaped by then. It has no standard input, and its standard output goes where its errors go, so that
-    what a library prints cannot end up in the output of a command.
+    is reaped by then. It has no standard input, and its standard output goes to standard error, so that
+    what a library prints does not mix with the output of a command.
     """
 
     def __init__(self, arguments: Sequence[str], *, fds: Sequence[int], env: Mapping[str, str]) -> None:
@@ -31,7 +31,7 @@ class Process:
             stdout=2,
             pass_fds=fds,
             env=env,
-            # Ctrl-C in a terminal goes to the front only, also before the child can say that it ignores it.
+            # Ctrl-C in a terminal reaches the front only, even before the child ignores the signal.
             process_group=0,
         )
         self.pid = self._popen.pid
@@ -61,6 +61,6 @@ class Process:
 
     def _wait_in_thread(self) -> None:
         self._popen.wait()
-        # RuntimeError: the loop is closed, and nobody waits any more.
+        # RuntimeError: the loop is closed, and nothing waits for the process any more.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._reap)

@@ -1,4 +1,4 @@
-"""When a worker counts as stuck, and when it has failed too often. No clock of its own and no processes."""
+"""When a worker counts as stuck, and when it has failed too often. Times are handed in; no processes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class RestartBudget:
         return min(self._settings.backoff_initial_s * 2.0 ** (count - 1), self._settings.backoff_max_s)
 
 
-class Verdict(enum.Enum):
-    """What to do after a tick."""
+class WatchdogAction(enum.Enum):
+    """What to do after a tick of the watchdog."""
 
     NOTHING = 0
     PING = 1
@@ -35,10 +35,10 @@ class Verdict(enum.Enum):
 
 
 class Watchdog:
-    """Tells a silent worker from a busy one. Anything the worker sends is a sign of life.
+    """Tells a stuck worker from a busy one. Anything that the worker sends shows that it is not stuck.
 
-    Silence is summed up tick by tick, and one tick counts for two at most: where the front itself was held
-    up (a suspended machine, a debugger), the workers are not to blame for the silence.
+    Silence is summed up tick by tick, and the time between two ticks counts for two intervals at most: where the front
+    itself was held up (a suspended machine, a debugger), its workers must not be killed for that.
     """
 
     def __init__(self, settings: SupervisionSettings, now_s: float) -> None:
@@ -55,14 +55,18 @@ class Watchdog:
         if pong:
             self._asked = False
 
-    def tick(self, now_s: float) -> Verdict:
+    def tick(self, now_s: float) -> WatchdogAction:
         """To be called every `tick_s`."""
         passed_s = min(now_s - self._last_tick_s, 2.0 * self.tick_s)
         self._last_tick_s = now_s
         if self._asked:
             self._silent_s += passed_s
-            return Verdict.STUCK if self._silent_s >= self._settings.stuck_after_s else Verdict.NOTHING
+            return (
+                WatchdogAction.STUCK
+                if self._silent_s >= self._settings.stuck_after_s
+                else WatchdogAction.NOTHING
+            )
         if now_s - self._last_ping_s < self._settings.ping_interval_s:
-            return Verdict.NOTHING
+            return WatchdogAction.NOTHING
         self._asked, self._silent_s, self._last_ping_s = True, 0.0, now_s
-        return Verdict.PING
+        return WatchdogAction.PING

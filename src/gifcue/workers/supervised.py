@@ -4,8 +4,9 @@
         └──── too many failures, or a hopeless one at the first start ────► FAILED
     any ──stop()──► STOPPED
 
-`on_ready` and `on_lost` alternate, beginning with `on_ready`. What was sent before `on_lost` and not
-answered by then is lost: the process is dead by that time, and nothing of it will be delivered any more.
+`on_lost` comes once for each loss of a worker that was ready, and once when the worker has failed for good; a loss
+after which it has failed is told once. What was sent before `on_lost` and not answered by then is lost: the process is
+dead by that time, and nothing of it will be delivered any more.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.channel import AsyncChannel
 from gifcue.workers.framing import Kind
 from gifcue.workers.process import Process
-from gifcue.workers.restart_policy import RestartBudget, Verdict, Watchdog
+from gifcue.workers.restart_policy import RestartBudget, Watchdog, WatchdogAction
 from gifcue.workers.settings import SupervisionSettings
 
 Clock = Callable[[], float]
@@ -41,10 +42,10 @@ class SupervisedWorker:
     `target` is "module:function", called in the child as `function(channel, init, fds)`; `fds` are handed
     down under their names; `env` is added to the front's environment. The callbacks must not block:
 
-        on_message(message)  for each message of the child
-        on_ready(info)       after each start, with what the child said of itself
-        on_lost(reason)      once for each loss of a worker that was ready, before its restart
-        on_state(state)      after each change of state
+        on_message(message)     for each message of the child
+        on_ready(info)          after each start, with what the child said of itself
+        on_lost(reason, final)  once for each loss, before the restart; final: there is no restart, `state` is FAILED
+        on_state(state)         after each change of state
     """
 
     def __init__(
@@ -57,14 +58,14 @@ class SupervisedWorker:
         env: Mapping[str, str] | None = None,
         on_message: Callable[[Any], None],
         on_ready: Callable[[Any], None] | None = None,
-        on_lost: Callable[[str], None] | None = None,
+        on_lost: Callable[[str, bool], None] | None = None,
         on_state: Callable[[WorkerState], None] | None = None,
         settings: SupervisionSettings | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         self.name = name
         self._target = target
-        # Pickled here, so that what cannot be sent is the caller's error and not the supervision's.
+        # Pickled here, so that the caller gets the error where `init` cannot be sent.
         self._init = pickle.dumps(init, protocol=5)
         self._fds = dict(fds or {})
         self._env = dict(env or {})
@@ -83,11 +84,11 @@ class SupervisedWorker:
         self._watchdog: Watchdog | None = None
         self._crash = ""
         self._hopeless = False
-        # Settled by the first thing that ends the current process's life, with the reason.
+        # Settled once, with the reason, by whatever ends the current process first.
         self._end: asyncio.Future[str] | None = None
         self._task: asyncio.Task[None] | None = None
         self._stop_requested = asyncio.Event()
-        # Replaced after each change of state, so that everybody who waits sees every change.
+        # Replaced after each change of state, so that each waiter sees every change.
         self._changed = asyncio.Event()
         self._timer: asyncio.TimerHandle
 
@@ -96,8 +97,8 @@ class SupervisedWorker:
         return self._state
 
     @property
-    def ready(self) -> bool:
-        """True where `send` will do."""
+    def is_ready(self) -> bool:
+        """True while messages can be sent."""
         return self._state is WorkerState.READY and not self._stop_requested.is_set()
 
     @property
@@ -113,7 +114,7 @@ class SupervisedWorker:
 
     async def wait_ready(self) -> None:
         """Waits until the worker is ready. Raises WorkerStartError if it failed for good or was stopped."""
-        while not self.ready:
+        while not self.is_ready:
             if self._state in (WorkerState.FAILED, WorkerState.STOPPED):
                 why = self._last_failure or "it was stopped"
                 raise WorkerStartError(f"expected worker {self.name} to be ready, got {self._state}: {why}")
@@ -121,7 +122,7 @@ class SupervisedWorker:
 
     def send(self, message: Any) -> None:
         """Queues a message; never blocks. Raises WorkerLost while the worker is not ready."""
-        if not self.ready or self._channel is None:
+        if not self.is_ready or self._channel is None:
             raise WorkerLost(f"expected worker {self.name} to be ready, got {self._state}")
         self._channel.send(message)
 
@@ -146,13 +147,11 @@ class SupervisedWorker:
         try:
             await self._supervise()
         except Exception as error:
-            # Our own fault, but whoever waits for the worker or for its answers must hear of it.
-            was_ready = self._state is WorkerState.READY
+            # A defect of this module; those that wait for the worker or for its answers must still hear of the failure.
             self._last_failure = f"{type(error).__name__}: {error}"
             self._report("the supervision", error)
             self._set_state(WorkerState.FAILED)
-            if was_ready:
-                self._call(self._on_lost, self._last_failure)
+            self._call(self._on_lost, self._last_failure, True)
 
     async def _supervise(self) -> None:
         was_ever_ready = False
@@ -165,12 +164,14 @@ class SupervisedWorker:
             was_ever_ready = was_ever_ready or was_ready
             hopeless = self._hopeless and not was_ever_ready
             pause_s = None if hopeless else self._budget.spend(self._clock())
-            if pause_s is None:
+            is_final = pause_s is None
+            # The state first: whoever hears of the loss asks which workers are left.
+            if is_final:
                 self._set_state(WorkerState.FAILED)
             elif was_ever_ready:
                 self._set_state(WorkerState.RESTARTING)
-            if was_ready:
-                self._call(self._on_lost, reason)
+            if was_ready or is_final:
+                self._call(self._on_lost, reason, is_final)
             if pause_s is None:
                 return
             self._restarts += 1
@@ -200,19 +201,20 @@ class SupervisedWorker:
             channel.send(self._init, Kind.INIT)
             reason = await self._end
             self._timer.cancel()
-            # One that is still starting does not read its channel, and has nothing to finish.
+            # A process that is still starting does not read its channel, and has nothing to finish.
             if self._stop_requested.is_set() and self._state is WorkerState.READY:
                 channel.finish()
                 await asyncio.wait({process.exited}, timeout=self._settings.stop_grace_s)
             elif not reason and not self._stop_requested.is_set():
-                # It is on its way out; killed now, it could not say how it ended.
+                # It is ending by itself; if it were killed now, its exit status would be lost.
                 await asyncio.wait({process.exited}, timeout=_EXIT_GRACE_S)
         finally:
             self._timer.cancel()
             process.kill()
-            # Not even a cancelled supervision may leave a process behind.
+            # Shielded: even a cancelled supervision must not leave a process behind.
             status = await asyncio.shield(process.exited)
-            # What it said before it died counts.
+            # After the process is reaped and before the channel closes: what it sent before it died is delivered, and
+            # all of it before `on_lost`.
             channel.drain()
             channel.close()
             self._channel = None
@@ -236,11 +238,11 @@ class SupervisedWorker:
     def _on_tick(self) -> None:
         if self._watchdog is None or self._channel is None:
             return
-        verdict = self._watchdog.tick(self._clock())
-        if verdict is Verdict.STUCK:
+        action = self._watchdog.tick(self._clock())
+        if action is WatchdogAction.STUCK:
             self._finish(f"expected an answer within {self._settings.stuck_after_s:g} s, got none")
             return
-        if verdict is Verdict.PING:
+        if action is WatchdogAction.PING:
             self._channel.send(None, Kind.PING)
         self._timer = asyncio.get_running_loop().call_later(self._watchdog.tick_s, self._on_tick)
 
@@ -263,13 +265,13 @@ class SupervisedWorker:
         self._changed = asyncio.Event()
         self._call(self._on_state, state)
 
-    def _call(self, callback: Callable[[Any], None] | None, argument: Any) -> None:
+    def _call(self, callback: Callable[..., None] | None, *arguments: Any) -> None:
         if callback is None:
             return
         try:
-            callback(argument)
+            callback(*arguments)
         except Exception as error:
-            # A fault in the front's handling must not end the supervision.
+            # An error in a callback must not end the supervision.
             self._report("a callback", error)
 
     def _report(self, what: str, error: Exception) -> None:

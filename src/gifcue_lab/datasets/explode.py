@@ -46,7 +46,7 @@ def explode(
     try:
         total, frames = open_frames(recording)
         for frame in track(frames, f"exploding {recording.name}", total):
-            verdict = worth.judge(frame, frame.time)
+            verdict = worth.check(frame, frame.time)
             similar += verdict.skip is SkipReason.SIMILAR
             if verdict.skip is None:
                 worth.analysed(verdict, frame.time)

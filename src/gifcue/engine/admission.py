@@ -1,0 +1,85 @@
+"""Which frames of a participant go to its decoder, and why the others do not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gifcue.engine.gate import KeyframeGate, RateGate
+from gifcue.engine.settings import LimitSettings
+from gifcue.media.codecs import is_keyframe
+from gifcue.protocol.codecs import Codec
+from gifcue.protocol.reasons import DropReason
+from gifcue.protocol.requests import EncodedFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A frame that goes no further: the reason that is counted, and an explanation for the media server."""
+
+    reason: DropReason
+    message: str
+
+
+class Admission:
+    """Holds one participant's frames to the limits, and keeps what builds on a lost frame from its decoder."""
+
+    def __init__(self, codec: Codec, limits: LimitSettings) -> None:
+        self._codec = codec
+        self._limits = limits
+        self._gate = KeyframeGate(intra_only=codec.is_intra_only)
+        self._rate = RateGate(limits.max_fps)
+
+    @property
+    def awaits_keyframe(self) -> bool:
+        """True while nothing but a keyframe is admitted."""
+        return self._gate.is_waiting
+
+    def await_keyframe(self) -> None:
+        """A frame was lost behind this: what builds on it is refused up to the next keyframe."""
+        self._gate.close()
+
+    def check(
+        self, frame: EncodedFrame, pts_s: float, *, buffered_bytes: int, is_allowed: bool
+    ) -> Refusal | None:
+        """None where the frame goes to the decoder.
+
+        `pts_s` is the frame's pts in seconds, `buffered_bytes` what already waits for this participant's decoder, and
+        `is_allowed` tells whether the participant allows any label.
+        """
+        limits = self._limits
+        size = len(frame.payload)
+        # Where it matters, the bytes decide and not the sender's flag: some senders never set it, some always do.
+        must_look = frame.keyframe or self._gate.is_waiting or not self._gate.follows(frame.sequence)
+        keyframe = must_look and size > 0 and is_keyframe(self._codec, frame.payload)
+        # Asked first and in any case: the gate follows the sequence numbers of refused frames, too.
+        decision = self._gate.check(frame.sequence, keyframe=keyframe)
+        refusal: Refusal | None = None
+        if not is_allowed:
+            refusal = Refusal(DropReason.NOT_ALLOWED, "no label is allowed for this participant")
+        elif size == 0:
+            refusal = Refusal(DropReason.EMPTY_PAYLOAD, "expected an encoded access unit, got 0 bytes")
+        elif size > limits.max_frame_bytes:
+            message = f"expected at most {limits.max_frame_bytes} bytes a frame, got {size}"
+            refusal = Refusal(DropReason.FRAME_TOO_LARGE, message)
+        elif not self._rate.admits(pts_s):
+            refusal = Refusal(DropReason.RATE_LIMIT, f"expected at most {limits.max_fps} frames a second")
+        elif decision.drop is None and buffered_bytes + size > limits.max_buffered_bytes:
+            refusal = Refusal(
+                DropReason.OVERLOAD,
+                f"expected at most {limits.max_buffered_bytes} bytes waiting for the decoder, "
+                f"got {buffered_bytes + size}",
+            )
+        if refusal is not None:
+            # The decoder never sees this frame, so it must not see the ones that build on it.
+            self._gate.close()
+            return refusal
+        if decision.drop is None:
+            return None
+        if decision.drop is DropReason.SEQUENCE_GAP:
+            return Refusal(decision.drop, f"sequence number {frame.sequence} does not follow the one before")
+        if frame.keyframe:
+            message = (
+                f"expected a keyframe of {self._codec.name} as its flag says, got bytes that begin like none"
+            )
+            return Refusal(DropReason.INVALID_DATA, message)
+        return Refusal(decision.drop, "waiting for a keyframe")

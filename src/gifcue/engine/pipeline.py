@@ -1,0 +1,272 @@
+"""The way of a frame through the worker processes: decoded, shared with a detector, and back with what it found.
+
+    submit ─► DecodePool ─► skipped, dropped ──────────────────────► FrameListener
+                  └─► picture in a slot ─► DetectorPool ─► judged, dropped ─┘
+
+One event loop owns everything here; pixels are never touched, only numbers of slots are passed on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gifcue.detect.detector import ServedModel
+from gifcue.detect.pool import DETECTOR_TARGET, DetectorPool, DetectStatistics
+from gifcue.detect.regions import Region
+from gifcue.detect.settings import DetectSettings
+from gifcue.detect.worker import InlinePicture, SlotPicture
+from gifcue.engine.latency import LatencyRecorder, LatencyStatistics
+from gifcue.engine.pace import AnalysisPace
+from gifcue.errors import Unavailable
+from gifcue.media.frame import FrameInFlight
+from gifcue.media.messages import Dropped, Outcome, Picture, Skipped
+from gifcue.media.pool import DecodePool, DecodeStatistics
+from gifcue.media.settings import MediaSettings
+from gifcue.protocol.codecs import Codec
+from gifcue.protocol.reasons import DropReason, SkipReason
+from gifcue.workers.arena import Arena
+from gifcue.workers.settings import SupervisionSettings
+
+
+class FrameListener(Protocol):
+    """Whose frames go through the pipeline. Each frame submitted ends with one of `skipped`, `judged` and `dropped`."""
+
+    def decoded(self, frame: FrameInFlight) -> None:
+        """The frame's picture lies in a slot and now waits for a detector."""
+
+    def skipped(self, frame: FrameInFlight, reason: SkipReason) -> None:
+        """The frame needs no analysis."""
+
+    def judged(self, frame: FrameInFlight, regions: Sequence[Region]) -> None:
+        """A detector found these regions in the frame."""
+
+    def dropped(
+        self, frame: FrameInFlight, reason: DropReason, message: str, *, needs_keyframe: bool
+    ) -> None:
+        """The frame is lost to analysis; `needs_keyframe`: so is everything up to the next keyframe."""
+
+    def decoder_lost(self) -> None:
+        """The worker that held the decoder is gone. A new decoder is there, and starts at a keyframe."""
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineStatistics:
+    """`analysis_fps` is how many pictures a second of each participant are analysed at most."""
+
+    latency: LatencyStatistics
+    analysis_fps: float
+    decode: DecodeStatistics
+    detect: DetectStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedStill:
+    """One still, analysed. `width` and `height` are pixels of the picture as it came."""
+
+    regions: list[Region]
+    model: ServedModel
+    width: int
+    height: int
+
+
+class Pipeline:
+    """Builds and owns both pools, the memory that they share, the routing between them and the analysis pace."""
+
+    def __init__(
+        self,
+        media: MediaSettings,
+        detect: DetectSettings,
+        supervision: SupervisionSettings,
+        clock: Callable[[], float],
+        *,
+        detector_target: str = DETECTOR_TARGET,
+        decode_pool: type[DecodePool] = DecodePool,
+        detector_pool: type[DetectorPool] = DetectorPool,
+    ) -> None:
+        """`detector_target` ("module:function") is the entry point of detector workers. The pools' types can be
+        replaced by others with the same methods.
+
+        Raises:
+            OSError: the system has no shared memory for the slots.
+        """
+        self.max_pixels = media.max_pixels
+        self._clock = clock
+        self._pace = AnalysisPace(media)
+        self._latency = LatencyRecorder()
+        self._keys = itertools.count(1)
+        self._listeners: dict[int, FrameListener] = {}
+        self._open_count = 0
+        self._arena = Arena.create(media.workers, media.slots_per_worker, media.slot_bytes)
+        self._decode = decode_pool(
+            media,
+            self._arena,
+            supervision,
+            on_outcome=self._on_outcome,
+            on_decoder_lost=self._on_decoder_lost,
+            clock=clock,
+        )
+        self._detect = detector_pool(
+            detect,
+            self._arena,
+            supervision,
+            on_detected=self._on_detected,
+            on_lost=self._on_undetected,
+            target=detector_target,
+            clock=clock,
+        )
+
+    # Lifecycle
+
+    async def start(self) -> None:
+        """Starts both kinds of worker; returns once a detector is warm and the decoders are ready.
+
+        Raises:
+            WorkerStartError: a worker never became ready.
+        """
+        await asyncio.gather(self._decode.start(), self._detect.start())
+
+    async def stop(self) -> None:
+        """Stops the workers. Frames that are still in flight end as dropped."""
+        await asyncio.gather(self._decode.stop(), self._detect.stop())
+        self._arena.close()
+
+    @property
+    def is_ready(self) -> bool:
+        """True while frames can be analysed."""
+        return self._detect.is_ready and self._decode.is_ready
+
+    @property
+    def has_failed(self) -> bool:
+        """True once the workers of a kind failed too often to be restarted."""
+        return self._detect.has_failed or self._decode.has_failed
+
+    @property
+    def model(self) -> ServedModel:
+        """The model in service. Raises Unavailable before the first detector is warm."""
+        info = self._detect.info
+        if info is None:
+            raise Unavailable("expected a detector that is warm, none is yet")
+        return info
+
+    # Participants
+
+    @property
+    def participant_count(self) -> int:
+        """Participants that are open."""
+        return self._open_count
+
+    def open(self, listener: FrameListener, codec: Codec, extradata: bytes) -> int:
+        """A participant joins and gets a decoder. Returns its key, a number that is never used again."""
+        key = next(self._keys)
+        self._listeners[key] = listener
+        self._open_count += 1
+        self._decode.open(key, codec, extradata)
+        return key
+
+    def submit(self, frame: FrameInFlight, payload: bytes) -> None:
+        """Sends a frame on its way. The listener never hears of it from within this call."""
+        self._decode.submit(frame, payload)
+
+    def buffered_bytes(self, key: int) -> int:
+        """Bytes of a participant that wait for its decoder."""
+        return self._decode.buffered_bytes(key)
+
+    def set_hold(self, key: int, holding: bool) -> None:
+        """Nothing of this participant is skipped as similar while a hold runs."""
+        self._decode.set_hold(key, holding)
+
+    def start_over(self, key: int) -> None:
+        """Forgets every picture that the participant's decoder keeps; it goes on at the next keyframe."""
+        self._decode.start_over(key)
+
+    def close(self, key: int) -> None:
+        """The participant leaves: no more frames of it are submitted, those in flight still end."""
+        self._open_count -= 1
+        self._decode.close(key)
+
+    def forget(self, key: int) -> None:
+        """The last frame of a participant that left has ended: its listener hears nothing more."""
+        del self._listeners[key]
+        self._detect.forget(key)
+
+    # Stills
+
+    async def annotate(self, image: bytes) -> AnnotatedStill:
+        """Analyses one JPEG or PNG.
+
+        Raises:
+            MediaError: it is neither, damaged, or has too many pixels.
+            Unavailable: no worker is ready, or too many stills wait.
+            WorkerLost: the worker that held it died.
+        """
+        still = await self._decode.still(image)
+        try:
+            regions = await self._detect.annotate(
+                InlinePicture(still.rgb, still.width, still.height)
+                if still.slot is None
+                else SlotPicture(still.slot, still.width, still.height)
+            )
+        finally:
+            if still.slot is not None:
+                self._decode.release(still.slot, analysed=True)
+        return AnnotatedStill(regions, self.model, still.source_width, still.source_height)
+
+    def statistics(self) -> PipelineStatistics:
+        """The figures as they stand."""
+        return PipelineStatistics(
+            self._latency.statistics(),
+            self._pace.fps,
+            self._decode.statistics(),
+            self._detect.statistics(),
+        )
+
+    # What the pools say
+
+    def _on_outcome(self, frame: FrameInFlight, outcome: Outcome) -> None:
+        """A decode worker is done with a frame."""
+        listener = self._listeners[frame.key]
+        match outcome:
+            case Picture():
+                # Told before it is offered: `offer` may end this frame at once, where no detector is left, and ends an
+                # older picture that this one replaces. Either way the accounting must have it as detecting by then.
+                listener.decoded(frame)
+                self._detect.offer(frame)
+            case Skipped():
+                frame.decided_s = self._clock()
+                listener.skipped(frame, outcome.reason)
+            case Dropped():
+                listener.dropped(
+                    frame, outcome.reason, outcome.message, needs_keyframe=outcome.needs_keyframe
+                )
+
+    def _on_decoder_lost(self, keys: list[int]) -> None:
+        for key in keys:
+            listener = self._listeners.get(key)
+            if listener is not None:
+                listener.decoder_lost()
+
+    def _on_detected(self, frame: FrameInFlight, regions: list[Region]) -> None:
+        """A detector answered."""
+        # The slot first: the decode worker may be waiting for it, and nobody reads the picture any more.
+        self._release(frame, analysed=True)
+        # The one reading of this frame's latency: histogram, decision and reactions all state this number.
+        frame.decided_s = now_s = self._clock()
+        self._latency.record(frame.latency_ms)
+        self._listeners[frame.key].judged(frame, regions)
+        if self._pace.answered(frame.latency_ms, now_s):
+            self._decode.pace(self._pace.fps)
+
+    def _on_undetected(self, frame: FrameInFlight, reason: DropReason, message: str) -> None:
+        """A picture was replaced, or lost with its detector, or the detector failed on it."""
+        self._release(frame, analysed=False)
+        if reason is DropReason.SUPERSEDED and self._pace.superseded(self._clock()):
+            self._decode.pace(self._pace.fps)
+        self._listeners[frame.key].dropped(frame, reason, message, needs_keyframe=False)
+
+    def _release(self, frame: FrameInFlight, *, analysed: bool) -> None:
+        if frame.slot is not None:
+            self._decode.release(frame.slot, analysed=analysed)

@@ -1,0 +1,113 @@
+"""What follows from a reaction: a GIF is chosen, the reaction is counted, told to its stream and delivered."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gifcue.engine.events import Sink
+from gifcue.media.frame import FrameInFlight
+from gifcue.protocol.events import Gif, Reaction
+from gifcue.protocol.phases import Phase
+from gifcue.reactions.events import PolicyEvent
+from gifcue.rules.chooser import Choice, Chooser, ChosenGif
+
+Deliver = Callable[[str, Reaction, ChosenGif], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """One stream as reactions see it: where they are told, and which room they belong to.
+
+    `room_id` is the name that the stream gave, empty for none; `rules_room_id` is the room's name for the rules, where
+    a room without a name is a room of its own.
+    """
+
+    sink: Sink
+    room_id: str
+    rules_room_id: str
+    send_holding: bool
+
+
+class Publisher:
+    """Publishes the reactions of the whole server, so that each is counted once.
+
+    Args:
+        chooser: Gives the chooser of the rule book in force.
+        model_version: Gives the version of the model in service.
+        clock: Seconds; for the rules' cooldowns.
+        deliver: Gets the room's name, empty for none, and each reaction that started with a GIF, with that GIF. Must
+            neither wait nor raise.
+    """
+
+    def __init__(
+        self,
+        chooser: Callable[[], Chooser],
+        model_version: Callable[[], str],
+        clock: Callable[[], float],
+        deliver: Deliver | None = None,
+    ) -> None:
+        self._chooser = chooser
+        self._model_version = model_version
+        self._clock = clock
+        self._deliver = deliver
+        self._started: Counter[str] = Counter()
+
+    @property
+    def started(self) -> dict[str, int]:
+        """Reactions that started, by label."""
+        return dict(self._started)
+
+    def publish(
+        self,
+        audience: Audience,
+        participant_id: str,
+        events: Sequence[PolicyEvent],
+        frame: FrameInFlight,
+        latency_ms: float,
+    ) -> int:
+        """Publishes what the policy decided on one frame; returns how many reactions started.
+
+        `latency_ms` is that of the frame, or 0 where a message decided and `frame` is the newest before it.
+        """
+        started = 0
+        for event in events:
+            choice: Choice | None = None
+            if event.phase is Phase.STARTED:
+                started += 1
+                self._started[event.label] += 1
+                choice = self._chooser().choose(
+                    event.label, event.score, audience.rules_room_id, participant_id, self._clock()
+                )
+            elif event.phase is not Phase.ENDED and not audience.send_holding:
+                continue
+            reaction = Reaction(
+                participant_id=participant_id,
+                reaction_id=event.reaction_id,
+                phase=event.phase,
+                label=event.label,
+                progress=event.progress,
+                score=event.score,
+                box=event.box,
+                pts=frame.pts,
+                clock_hz=frame.clock_hz,
+                sequence=frame.sequence,
+                latency_ms=latency_ms,
+                model_version=self._model_version(),
+                gif=None if choice is None else _shown(choice),
+                gif_reason="" if choice is None else choice.reason,
+                end_reason=event.reason,
+            )
+            audience.sink.put(reaction)
+            if self._deliver is not None and choice is not None and choice.gif is not None:
+                self._deliver(audience.room_id, reaction, choice.gif)
+        return started
+
+
+def _shown(choice: Choice) -> Gif | None:
+    """The GIF that the stream is to show; None where the rules chose none."""
+    gif = choice.gif
+    if gif is None:
+        return None
+    return Gif(gif.id, gif.url, gif.title, gif.media_type, choice.priority)

@@ -1,0 +1,343 @@
+"""An engine whose pools are made by hand: a test says what becomes of each frame, and when.
+
+No process, no codec, no waiting: time is a `ManualTime`, and every call returns once its consequences have been told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from gifcue.detect.detector import ServedModel
+from gifcue.detect.regions import Region
+from gifcue.detect.settings import DetectSettings
+from gifcue.engine.engine import Engine
+from gifcue.engine.pipeline import Pipeline
+from gifcue.engine.publisher import Publisher
+from gifcue.engine.session import Session
+from gifcue.engine.settings import LimitSettings
+from gifcue.media.frame import FrameInFlight
+from gifcue.media.messages import Dropped, Outcome, Picture, Skipped, StillDone
+from gifcue.media.settings import MediaSettings
+from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.codecs import Codec
+from gifcue.protocol.events import Reaction
+from gifcue.protocol.geometry import Box
+from gifcue.protocol.phases import Phase
+from gifcue.protocol.reasons import DropReason, SkipReason
+from gifcue.protocol.requests import EncodedFrame
+from gifcue.reactions.settings import ReactionSettings
+from gifcue.rules.chooser import Choice, ChosenGif
+from gifcue.workers.arena import Arena
+from gifcue.workers.settings import SupervisionSettings
+from tests.support.manual_time import ManualTime
+
+LABELS = ("face", "hand", "smile", "neutral", "thumbs_up", "wave")
+INFO = ServedModel("fake", "7", "fake", LABELS, dict.fromkeys(LABELS, 0.5), 64, 64)
+LIMITS = LimitSettings(fault_interval_s=0.0)
+FPS = 5
+CLOCK_HZ = 90_000
+STEP = CLOCK_HZ // FPS
+
+KEYFRAME = b"\x00\x00\x00\x9d\x01\x2a" + bytes(10)  # VP8
+INTER = b"\x01\x00\x00" + bytes(10)
+
+SMILE = [Region("face", Box(0.2, 0.3, 0.7, 0.6), 0.98, {"smile": 0.95, "neutral": 0.03})]
+NOTHING: list[Region] = []
+
+_Event = TypeVar("_Event")
+
+
+class FakeDecodePool:
+    """Keeps what it was sent, by participant."""
+
+    def __init__(
+        self,
+        settings: MediaSettings,
+        arena: Arena,
+        supervision: SupervisionSettings,
+        *,
+        on_outcome: Callable[[FrameInFlight, Outcome], None],
+        on_decoder_lost: Callable[[list[int]], None],
+        clock: Callable[[], float],
+    ) -> None:
+        # No worker will ever write into it.
+        arena.close()
+        self.on_outcome = on_outcome
+        self.on_decoder_lost = on_decoder_lost
+        self.is_ready = True
+        self.has_failed = False
+        self.frames: dict[int, deque[FrameInFlight]] = {}
+        self.opened: list[tuple[int, Codec, bytes]] = []
+        self.closed: list[int] = []
+        self.started_over: list[int] = []
+        self.holds: list[tuple[int, bool]] = []
+        self.paces: list[float] = []
+        self.released: list[tuple[int, bool]] = []
+        self.stills: deque[StillDone | Exception] = deque()
+        self.is_running = False
+
+    async def start(self) -> None:
+        self.is_running = True
+
+    async def stop(self) -> None:
+        self.is_running = False
+
+    def open(self, key: int, codec: Codec, extradata: bytes) -> None:
+        self.opened.append((key, codec, extradata))
+        self.frames[key] = deque()
+
+    def close(self, key: int) -> None:
+        self.closed.append(key)
+
+    def start_over(self, key: int) -> None:
+        self.started_over.append(key)
+
+    def submit(self, frame: FrameInFlight, payload: bytes) -> None:
+        assert len(payload) == frame.size_bytes
+        self.frames[frame.key].append(frame)
+
+    def set_hold(self, key: int, holding: bool) -> None:
+        was_holding = next((was for of, was in reversed(self.holds) if of == key), False)
+        if holding != was_holding:
+            self.holds.append((key, holding))
+
+    def pace(self, fps: float) -> None:
+        self.paces.append(fps)
+
+    def release(self, slot: int, *, analysed: bool) -> None:
+        self.released.append((slot, analysed))
+
+    def buffered_bytes(self, key: int) -> int:
+        return sum(frame.size_bytes for frame in self.frames.get(key, ()))
+
+    async def still(self, data: bytes) -> StillDone:
+        answer = self.stills.popleft()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def statistics(self) -> Any:
+        return _NoWorkers()
+
+
+class FakeDetectorPool:
+    """Keeps the pictures it was offered, by participant, and what it was told to forget."""
+
+    def __init__(
+        self,
+        settings: DetectSettings,
+        arena: Arena,
+        supervision: SupervisionSettings,
+        *,
+        on_detected: Callable[[FrameInFlight, list[Region]], None],
+        on_lost: Callable[[FrameInFlight, DropReason, str], None],
+        target: str,
+        clock: Callable[[], float],
+    ) -> None:
+        self.on_detected = on_detected
+        self.on_lost = on_lost
+        self.target = target
+        self.is_ready = True
+        self.has_failed = False
+        self.info: ServedModel | None = INFO
+        self.pictures: dict[int, deque[FrameInFlight]] = {}
+        self.forgotten: list[int] = []
+        self.annotated: list[Any] = []
+        self.is_running = False
+
+    async def start(self) -> None:
+        self.is_running = True
+
+    async def stop(self) -> None:
+        self.is_running = False
+
+    def offer(self, frame: FrameInFlight) -> None:
+        if self.has_failed:
+            self.on_lost(frame, DropReason.DETECT_WORKER_LOST, "no detector is left")
+        else:
+            self.pictures.setdefault(frame.key, deque()).append(frame)
+
+    def forget(self, key: int) -> None:
+        self.forgotten.append(key)
+
+    async def annotate(self, picture: Any) -> list[Region]:
+        self.annotated.append(picture)
+        return SMILE
+
+    def statistics(self) -> Any:
+        return _NoWorkers()
+
+
+class _NoWorkers:
+    workers = ()
+
+
+class FakeChooser:
+    """Chooses the GIF of the label's name, or none where `withholds`."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, str]] = []
+        self.withholds = False
+
+    def choose(self, label: str, score: float, room_id: str, participant_id: str, now_s: float) -> Choice:
+        self.asked.append((label, room_id, participant_id))
+        gif = None if self.withholds else ChosenGif(label, f"/gifs/{label}.gif", label.title(), "image/gif")
+        return Choice(label, score, gif, "because", rule="rule", priority=3)
+
+
+class Stream:
+    """One session and what it was told."""
+
+    def __init__(self, kit: Kit, **settings: Any) -> None:
+        self.kit = kit
+        self.told: list[Any] = []
+        defaults = {"room_id": "", "client_name": "", "preset": ""}
+        flags = {"send_holding": False, "send_decisions": False}
+        self.session: Session = kit.engine.open_session(**{**defaults, **flags, **settings, "sink": self})
+        self._sequences: dict[str, itertools.count[int]] = {}
+
+    def put(self, event: Any) -> None:
+        self.told.append(event)
+
+    def join(
+        self,
+        name: str = "alice",
+        labels: Sequence[str] = ("smile",),
+        codec: Codec | None = Codec.VP8,
+        extradata: bytes = b"",
+    ) -> int:
+        """Joins; returns the participant's key with the pools."""
+        self.session.join(name, codec, extradata, labels)
+        self._sequences[name] = itertools.count()
+        return self.kit.decode.opened[-1][0] if self.kit.decode.opened else 0
+
+    def send(
+        self,
+        name: str = "alice",
+        *,
+        payload: bytes | None = None,
+        sequence: int | None = None,
+        pts: int | None = None,
+        clock_hz: int = CLOCK_HZ,
+        keyframe: bool = False,
+    ) -> int:
+        """Sends the next frame, a keyframe if it is the first; returns its sequence number."""
+        number = next(self._sequences[name]) if sequence is None else sequence
+        content = payload if payload is not None else KEYFRAME if number == 0 else INTER
+        time = number * STEP if pts is None else pts
+        self.session.frame(EncodedFrame(name, number, time, clock_hz, keyframe, content))
+        return number
+
+    def of(self, kind: type[_Event]) -> list[_Event]:
+        return [each for each in self.told if isinstance(each, kind)]
+
+    def phases(self) -> list[tuple[str, Phase]]:
+        return [(each.label, each.phase) for each in self.of(Reaction)]
+
+    def counts(self, name: str = "alice") -> FrameCounts:
+        (found,) = [each.frames for each in self.session.statistics() if each.participant_id == name]
+        return found
+
+
+class Kit:
+    """An engine, its pools, and the clock."""
+
+    def __init__(
+        self,
+        limits: LimitSettings = LIMITS,
+        media: MediaSettings | None = None,
+        reactions: ReactionSettings | None = None,
+    ) -> None:
+        self.time = ManualTime()
+        self.chooser = FakeChooser()
+        self.delivered: list[tuple[str, Reaction, ChosenGif]] = []
+        numbers = itertools.count(1)
+        own = reactions or ReactionSettings()
+        self.pipeline = Pipeline(
+            media or MediaSettings(),
+            DetectSettings(),
+            SupervisionSettings(),
+            self.time.clock,
+            detector_target="tests:detector",
+            decode_pool=self._make_decode,  # type: ignore[arg-type]
+            detector_pool=self._make_detect,  # type: ignore[arg-type]
+        )
+        publisher = Publisher(
+            lambda: self.chooser,  # type: ignore[arg-type,return-value]
+            lambda: self.pipeline.model.version,
+            self.time.clock,
+            lambda room_id, reaction, gif: self.delivered.append((room_id, reaction, gif)),
+        )
+        self.engine = Engine(
+            limits,
+            lambda preset: (preset, own.with_preset(preset) if preset else own),
+            self.pipeline,
+            publisher,
+            self.time.clock,
+            lambda: f"id-{next(numbers)}",
+        )
+        self._slots = itertools.count()
+
+    def _make_decode(self, *arguments: Any, **named: Any) -> FakeDecodePool:
+        self.decode = FakeDecodePool(*arguments, **named)
+        return self.decode
+
+    def _make_detect(self, *arguments: Any, **named: Any) -> FakeDetectorPool:
+        self.detect = FakeDetectorPool(*arguments, **named)
+        return self.detect
+
+    def open(self, **settings: Any) -> Stream:
+        return Stream(self, **settings)
+
+    # What the pools say; each of the oldest frame of that participant.
+
+    def decoded(self, key: int) -> int:
+        """The decode worker wrote a picture; returns the slot."""
+        frame = self.decode.frames[key].popleft()
+        frame.slot = slot = next(self._slots)
+        frame.width, frame.height = 64, 36
+        self.decode.on_outcome(frame, Picture(key, frame.token, slot, 64, 36, frame.pts_s))
+        return slot
+
+    def skipped(self, key: int, reason: SkipReason = SkipReason.SIMILAR) -> None:
+        frame = self.decode.frames[key].popleft()
+        self.decode.on_outcome(frame, Skipped(key, frame.token, reason, frame.pts_s))
+
+    def dropped(self, key: int, reason: DropReason, *, needs_keyframe: bool) -> None:
+        frame = self.decode.frames[key].popleft()
+        self.decode.on_outcome(frame, Dropped(key, frame.token, reason, "in words", needs_keyframe))
+
+    def detected(self, key: int, regions: list[Region]) -> None:
+        """The detector answered."""
+        self.detect.on_detected(self.detect.pictures[key].popleft(), regions)
+
+    def undetected(self, key: int, reason: DropReason = DropReason.DETECT_FAILED) -> None:
+        """The detector gave no answer for the picture."""
+        self.detect.on_lost(self.detect.pictures[key].popleft(), reason, "in words")
+
+    def decoder_lost(self, *keys: int) -> None:
+        """These participants have a new decoder."""
+        self.decode.on_decoder_lost(list(keys))
+
+    # In one
+
+    def analyse(self, stream: Stream, key: int, regions: list[Region], count: int = 1) -> None:
+        """Frames of one participant that are decoded and judged before the next one comes."""
+        for _ in range(count):
+            stream.send()
+            self.decoded(key)
+            self.detected(key, regions)
+
+    def smile(self, stream: Stream, key: int) -> None:
+        """A smile that lasts until it has started."""
+        while ("smile", Phase.STARTED) not in stream.phases():
+            self.analyse(stream, key, SMILE)
+
+
+async def turn() -> None:
+    """One turn of the loop, so that whoever waits can go on."""
+    await asyncio.sleep(0)

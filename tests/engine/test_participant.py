@@ -1,0 +1,265 @@
+"""One participant: what is admitted, what a frame's end means for its reactions, when a keyframe is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gifcue.engine.settings import LimitSettings
+from gifcue.protocol.codecs import Codec
+from gifcue.protocol.events import Fault, KeyframeRequested, Reaction, SlowDown
+from gifcue.protocol.phases import Phase
+from gifcue.protocol.reasons import DropReason, FaultCode, SkipReason
+from tests.engine.kit import INTER, KEYFRAME, LIMITS, NOTHING, SMILE, Kit
+
+
+def limits(**changed: Any) -> LimitSettings:
+    return LIMITS.model_copy(update=changed)
+
+
+class TestAdmission:
+    @pytest.mark.parametrize(
+        ("changed", "payload", "reason"),
+        [
+            ({}, b"", "empty_payload"),
+            ({"max_frame_bytes": 1024}, KEYFRAME + bytes(1024), "frame_too_large"),
+        ],
+    )
+    def test_what_the_limits_refuse_is_a_fault_and_closes_the_way_until_a_keyframe(
+        self, changed: dict[str, int], payload: bytes, reason: str
+    ) -> None:
+        kit = Kit(limits(**changed))
+        stream = kit.open()
+        key = stream.join()
+        kit.analyse(stream, key, NOTHING)
+        stream.send(payload=payload)
+        assert [each.code.value for each in stream.of(Fault)] == [reason]
+        assert stream.of(KeyframeRequested) == [KeyframeRequested("alice", reason)]
+        stream.send()
+        assert stream.counts().dropped == {reason: 1, "awaiting_keyframe": 1}
+        stream.send(payload=KEYFRAME)
+        assert stream.counts().in_flight == 1
+        assert stream.counts().is_consistent
+
+    def test_bytes_that_wait_for_the_decoder_are_bounded(self) -> None:
+        kit = Kit(limits(max_buffered_bytes=65536))
+        stream = kit.open()
+        key = stream.join()
+        stream.send(payload=KEYFRAME + bytes(40_000))
+        stream.send(payload=INTER + bytes(40_000))
+        (fault,) = stream.of(Fault)
+        assert fault.code is FaultCode.OVERLOAD
+        assert "got 80029" in fault.message
+        assert stream.of(SlowDown) == [SlowDown("alice", 15.0, "overload")]
+        kit.skipped(key)
+        stream.send(payload=KEYFRAME)
+        assert stream.counts().dropped == {"overload": 1}
+
+    def test_too_many_a_second_are_told_to_slow_down_once_an_interval(self) -> None:
+        kit = Kit(limits(max_fps=2))
+        stream = kit.open()
+        stream.join()
+        for _ in range(6):
+            stream.send(pts=0)
+        assert stream.counts().dropped["rate_limit"] == 4
+        assert stream.of(SlowDown) == [SlowDown("alice", 15.0, "rate_limit")]
+        assert stream.of(Fault) == []
+        kit.time.advance(1.0)
+        stream.send(pts=0)
+        assert len(stream.of(SlowDown)) == 2
+
+    def test_a_gap_is_a_fault_with_its_number(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        stream.join()
+        stream.send()
+        stream.send(sequence=5)
+        (fault,) = stream.of(Fault)
+        assert (fault.code, fault.sequence) == (FaultCode.SEQUENCE_GAP, 5)
+
+    def test_a_keyframe_is_asked_for_once_an_interval(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        stream.join()
+        for sequence in range(1, 4):
+            stream.send(sequence=sequence)
+        assert stream.of(KeyframeRequested) == [KeyframeRequested("alice", "awaiting_keyframe")]
+        kit.time.advance(1.0)
+        stream.send(sequence=4)
+        assert len(stream.of(KeyframeRequested)) == 2
+        assert stream.of(Fault) == []
+
+    def test_who_joins_anew_is_asked_at_once(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        for _ in range(2):
+            stream.join()
+            stream.send(payload=INTER)
+        assert len(stream.of(KeyframeRequested)) == 2
+
+    def test_a_flag_that_the_bytes_belie_is_a_fault(self) -> None:
+        stream = Kit().open()
+        stream.join()
+        stream.send(payload=INTER, keyframe=True)
+        (fault,) = stream.of(Fault)
+        assert fault.code is FaultCode.INVALID_DATA
+        assert "expected a keyframe of VP8 as its flag says" in fault.message
+
+    def test_pictures_that_stand_alone_need_no_keyframe(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        stream.join(codec=Codec.MJPEG)
+        stream.send(payload=b"\xff\xd8\xff", sequence=3)
+        stream.send(payload=b"\xff\xd8\xff", sequence=9)
+        assert stream.counts().in_flight == 2
+
+
+class TestDecoding:
+    def test_damage_is_a_fault_and_asks_for_a_keyframe(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        stream.send()
+        kit.dropped(key, DropReason.INVALID_DATA, needs_keyframe=True)
+        (fault,) = stream.of(Fault)
+        assert (fault.code, fault.message, fault.sequence) == (FaultCode.INVALID_DATA, "in words", 0)
+        assert stream.of(KeyframeRequested) == [KeyframeRequested("alice", "invalid_data")]
+        stream.send()
+        assert stream.counts().dropped == {"invalid_data": 1, "awaiting_keyframe": 1}
+
+    def test_no_slot_costs_one_picture_and_nothing_else(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        stream.send()
+        kit.dropped(key, DropReason.NO_SLOT, needs_keyframe=False)
+        stream.send()
+        assert stream.told == []
+        assert stream.counts().in_flight == 1
+
+    def test_a_lost_decoder_is_told_and_its_successor_gets_a_keyframe(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        stream.send()
+        kit.dropped(key, DropReason.DECODE_WORKER_LOST, needs_keyframe=False)
+        assert [each.code for each in stream.of(Fault)] == [FaultCode.WORKER_LOST]
+        assert stream.of(KeyframeRequested) == []
+        kit.decoder_lost(key, 99)
+        assert stream.of(KeyframeRequested) == [KeyframeRequested("alice", "decode_worker_lost")]
+        stream.send()
+        assert stream.counts().dropped == {"decode_worker_lost": 1, "awaiting_keyframe": 1}
+
+
+class TestReactions:
+    def test_a_smile_starts_with_a_gif_and_ends(self) -> None:
+        kit = Kit()
+        stream = kit.open(room_id="weekly")
+        key = stream.join()
+        kit.smile(stream, key)
+        started = stream.of(Reaction)[0]
+        assert (started.participant_id, started.label, started.model_version) == ("alice", "smile", "7")
+        assert started.gif is not None
+        assert (started.gif.gif_id, started.gif.priority, started.gif_reason) == ("smile", 3, "because")
+        kit.analyse(stream, key, NOTHING, 5)
+        assert stream.phases() == [("smile", Phase.STARTED), ("smile", Phase.ENDED)]
+        assert stream.of(Reaction)[1].reaction_id == started.reaction_id
+        assert stream.of(Reaction)[1].gif is None
+        assert [each.reactions for each in stream.session.statistics()] == [1]
+
+    def test_progress_is_told_to_who_asked(self) -> None:
+        kit = Kit()
+        stream = kit.open(send_holding=True)
+        key = stream.join()
+        kit.smile(stream, key)
+        phases = [phase for _, phase in stream.phases()]
+        assert phases[0] is Phase.HOLDING
+        assert phases[-1] is Phase.STARTED
+
+    def test_a_reaction_bears_the_deciding_frames_numbers(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        kit.smile(stream, key)
+        started = stream.of(Reaction)[0]
+        received = stream.counts().received
+        assert (started.sequence, started.pts) == (received - 1, (received - 1) * 18_000)
+        # What a message decides bears the numbers of the newest frame, and took no time.
+        stream.session.leave("alice")
+        ended = stream.of(Reaction)[1]
+        assert (ended.sequence, ended.pts, ended.latency_ms) == (started.sequence, started.pts, 0.0)
+
+    def test_the_filter_is_told_of_a_hold_once(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        kit.analyse(stream, key, SMILE, 2)
+        assert kit.decode.holds == [(key, True)]
+        kit.analyse(stream, key, NOTHING, 6)
+        assert kit.decode.holds == [(key, True), (key, False)]
+
+    def test_a_similar_frame_inherits_what_was_shown(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        kit.smile(stream, key)
+        for _ in range(10):
+            stream.send()
+            kit.skipped(key)
+        assert stream.phases() == [("smile", Phase.STARTED)]
+
+    def test_paced_frames_say_nothing(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        kit.smile(stream, key)
+        stream.send()
+        kit.skipped(key, SkipReason.PACED)
+        stream.session.leave("alice")
+        assert stream.of(Reaction)[1].sequence == stream.of(Reaction)[0].sequence
+
+    def test_a_frame_similar_to_one_on_its_way_inherits_once_that_is_judged(self) -> None:
+        kit = Kit()
+        stream = kit.open(send_holding=True)
+        key = stream.join()
+        kit.analyse(stream, key, SMILE)
+        stream.send()
+        stream.send()
+        kit.decoded(key)
+        kit.skipped(key)
+        told = len(stream.told)
+        kit.detected(key, SMILE)
+        sequences = [each.sequence for each in stream.told[told:]]
+        assert sequences == [1, 2]
+
+    def test_what_was_similar_to_a_lost_picture_inherits_nothing(self) -> None:
+        kit = Kit()
+        stream = kit.open(send_holding=True)
+        key = stream.join()
+        kit.analyse(stream, key, SMILE)
+        stream.send()
+        stream.send()
+        kit.decoded(key)
+        kit.skipped(key)
+        told = len(stream.told)
+        kit.undetected(key)
+        assert stream.told[told:] == []
+        kit.analyse(stream, key, SMILE)
+        assert [each.sequence for each in stream.told[told:]] == [3]
+
+    def test_a_similar_frame_waits_for_the_newest_of_several_pictures(self) -> None:
+        kit = Kit()
+        stream = kit.open(send_holding=True)
+        key = stream.join()
+        kit.analyse(stream, key, SMILE)
+        for _ in range(3):
+            stream.send()
+        kit.decoded(key)
+        kit.decoded(key)
+        kit.skipped(key)
+        told = len(stream.told)
+        kit.detected(key, SMILE)
+        assert [each.sequence for each in stream.told[told:]] == [1]
+        kit.detected(key, SMILE)
+        assert [each.sequence for each in stream.told[told:]] == [1, 2, 3]

@@ -1,0 +1,125 @@
+"""The pipeline between hand-made pools: who hears of what, and in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from gifcue.detect.regions import Region
+from gifcue.media.frame import FrameInFlight
+from gifcue.protocol.codecs import Codec
+from gifcue.protocol.reasons import DropReason, SkipReason
+from tests.engine.kit import NOTHING, SMILE, Kit
+
+
+class Listener:
+    """Notes what it hears."""
+
+    def __init__(self, kit: Kit) -> None:
+        self.kit = kit
+        self.heard: list[tuple[Any, ...]] = []
+        self.key = kit.pipeline.open(self, Codec.VP8, b"extradata")
+        self._tokens = 0
+
+    def decoded(self, frame: FrameInFlight) -> None:
+        self.heard.append(("decoded", frame.token))
+
+    def skipped(self, frame: FrameInFlight, reason: SkipReason) -> None:
+        self.heard.append(("skipped", frame.token, reason, frame.latency_ms))
+
+    def judged(self, frame: FrameInFlight, regions: Sequence[Region]) -> None:
+        # The slot is free by then.
+        self.heard.append(("judged", frame.token, regions, frame.latency_ms, self.kit.decode.released[-1]))
+
+    def dropped(
+        self, frame: FrameInFlight, reason: DropReason, message: str, *, needs_keyframe: bool
+    ) -> None:
+        self.heard.append(("dropped", frame.token, reason, message, needs_keyframe))
+
+    def decoder_lost(self) -> None:
+        self.heard.append(("decoder_lost",))
+
+    def submit(self) -> None:
+        self._tokens += 1
+        now_s = self.kit.time.clock()
+        frame = FrameInFlight(self.key, self._tokens, 0, 0, 90_000, 0.0, 3, now_s)
+        self.kit.pipeline.submit(frame, b"abc")
+
+
+def test_each_listener_hears_of_its_own_frames() -> None:
+    kit = Kit()
+    alice, bob = Listener(kit), Listener(kit)
+    for listener in (alice, bob):
+        listener.submit()
+    kit.time.advance(0.01)
+    kit.skipped(bob.key, SkipReason.PACED)
+    slot = kit.decoded(alice.key)
+    kit.time.advance(0.01)
+    kit.detected(alice.key, SMILE)
+    assert bob.heard == [("skipped", 1, SkipReason.PACED, pytest.approx(10.0))]
+    assert alice.heard == [("decoded", 1), ("judged", 1, SMILE, pytest.approx(20.0), (slot, True))]
+    assert kit.decode.opened == [(key, Codec.VP8, b"extradata") for key in (alice.key, bob.key)]
+
+
+def test_without_a_detector_a_picture_is_lost_at_once_and_after_it_was_decoded() -> None:
+    kit = Kit()
+    alice = Listener(kit)
+    kit.detect.has_failed = True
+    alice.submit()
+    slot = kit.decoded(alice.key)
+    assert alice.heard == [
+        ("decoded", 1),
+        ("dropped", 1, DropReason.DETECT_WORKER_LOST, "no detector is left", False),
+    ]
+    assert kit.decode.released == [(slot, False)]
+    assert kit.pipeline.has_failed
+
+
+def test_a_fault_in_a_listener_costs_no_slot_and_no_latency() -> None:
+    kit = Kit()
+    alice = Listener(kit)
+    alice.submit()
+    slot = kit.decoded(alice.key)
+
+    def fail(frame: FrameInFlight, regions: Sequence[Region]) -> None:
+        raise LookupError
+
+    alice.judged = fail  # type: ignore[method-assign]
+    with pytest.raises(LookupError):
+        kit.detected(alice.key, NOTHING)
+    assert kit.decode.released == [(slot, True)]
+    assert kit.pipeline.statistics().latency.count == 1
+
+
+def test_lost_decoders_are_told_to_those_that_are_still_there() -> None:
+    kit = Kit()
+    alice, bob = Listener(kit), Listener(kit)
+    kit.pipeline.close(bob.key)
+    kit.pipeline.forget(bob.key)
+    kit.decoder_lost(alice.key, bob.key)
+    assert (alice.heard, bob.heard) == ([("decoder_lost",)], [])
+    assert kit.pipeline.participant_count == 1
+    assert (kit.decode.closed, kit.detect.forgotten) == ([bob.key], [bob.key])
+
+
+def test_keys_are_never_used_again() -> None:
+    kit = Kit()
+    first = Listener(kit)
+    kit.pipeline.close(first.key)
+    kit.pipeline.forget(first.key)
+    assert Listener(kit).key != first.key
+
+
+def test_it_is_ready_and_has_failed_as_its_pools_are() -> None:
+    kit = Kit()
+    assert (kit.engine.is_ready, kit.engine.has_failed) == (True, False)
+    kit.decode.is_ready = False
+    assert not kit.engine.is_ready
+    kit.decode.has_failed = True
+    assert kit.engine.has_failed
+
+
+def test_the_detectors_entry_point_reaches_the_pool() -> None:
+    assert Kit().detect.target == "tests:detector"

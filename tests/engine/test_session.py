@@ -1,0 +1,292 @@
+"""One stream: who may join, what it is told, and that every frame is counted until the last one has ended."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from gifcue.engine.settings import LimitSettings
+from gifcue.protocol.codecs import Codec
+from gifcue.protocol.events import Draining, Fault, FrameDecided, KeyframeRequested, Reaction
+from gifcue.protocol.phases import Phase
+from gifcue.protocol.reasons import DropReason, FaultCode
+from tests.engine.kit import CLOCK_HZ, LIMITS, NOTHING, SMILE, STEP, Kit, turn
+
+
+def limits(**changed: Any) -> LimitSettings:
+    return LIMITS.model_copy(update=changed)
+
+
+def codes(stream: Any) -> list[FaultCode]:
+    return [each.code for each in stream.of(Fault)]
+
+
+class TestJoin:
+    def test_who_joins_gets_a_decoder(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join("alice", codec=Codec.VP8, extradata=b"")
+        assert kit.decode.opened == [(key, Codec.VP8, b"")]
+        assert stream.session.participant_count == 1
+        assert stream.told == []
+
+    @pytest.mark.parametrize(
+        ("join", "code", "words"),
+        [
+            ({"name": ""}, FaultCode.INVALID_ARGUMENT, "name of 1 to 128 bytes, got 0"),
+            ({"name": "x" * 129}, FaultCode.INVALID_ARGUMENT, "name of 1 to 128 bytes, got 129"),
+            ({"codec": None}, FaultCode.UNSUPPORTED_CODEC, "expected one of H264, "),
+            ({"extradata": bytes(65537)}, FaultCode.INVALID_EXTRADATA, "at most 65536 bytes of extradata"),
+            ({"labels": ["smile", "frown"]}, FaultCode.INVALID_LABEL, "got frown"),
+        ],
+    )
+    def test_what_is_wrong_is_a_fault_and_nobody_joins(
+        self, join: dict[str, Any], code: FaultCode, words: str
+    ) -> None:
+        kit = Kit()
+        stream = kit.open()
+        stream.join(**join)
+        (fault,) = stream.of(Fault)
+        assert fault.code is code
+        assert words in fault.message
+        assert stream.session.participant_count == 0
+        assert kit.decode.opened == []
+
+    def test_extradata_is_looked_at(self) -> None:
+        stream = Kit().open()
+        stream.join(codec=Codec.H264, extradata=b"nonsense")
+        assert codes(stream) == [FaultCode.INVALID_EXTRADATA]
+
+    def test_a_stream_and_the_server_have_room_for_so_many(self) -> None:
+        kit = Kit(limits(max_participants_per_stream=1, max_participants=2))
+        first, second, third = kit.open(), kit.open(), kit.open()
+        first.join("alice")
+        first.join("bob")
+        second.join("carol")
+        third.join("dave")
+        assert "on a stream" in first.of(Fault)[0].message
+        assert second.told == []
+        assert "on this server" in third.of(Fault)[0].message
+        # Who leaves makes room, and who joins anew takes none.
+        second.session.leave("carol")
+        third.join("dave")
+        third.join("dave")
+        assert codes(third) == [FaultCode.TOO_MANY_PARTICIPANTS]
+        assert kit.engine.statistics().participants == 2
+
+    def test_who_joins_anew_starts_anew(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        first = stream.join()
+        kit.smile(stream, first)
+        second = stream.join()
+        assert second != first
+        assert kit.decode.closed == [first]
+        assert stream.of(Reaction)[-1].end_reason == "rejoined"
+        kit.smile(stream, second)
+        counts = [each.frames for each in stream.session.statistics()]
+        assert [each.is_consistent for each in counts] == [True, True]
+
+    def test_a_join_that_is_refused_takes_back_what_it_does_not_name(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join(labels=["smile", "wave"])
+        kit.smile(stream, key)
+        stream.session.join("alice", Codec.VP8, b"", ["wave", "frown"])
+        assert stream.of(Reaction)[-1].end_reason == "not_allowed"
+        assert codes(stream) == [FaultCode.INVALID_LABEL]
+        assert kit.decode.closed == []
+
+
+class TestUpdates:
+    def test_an_update_of_nobody_is_a_fault(self) -> None:
+        stream = Kit().open()
+        stream.session.allow("ghost", ["smile"])
+        stream.session.speaking("ghost", True)
+        stream.session.leave("ghost")
+        assert codes(stream) == [FaultCode.UNKNOWN_PARTICIPANT] * 3
+
+    def test_a_label_that_is_no_longer_allowed_ends(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join(labels=["smile", "wave"])
+        kit.smile(stream, key)
+        stream.session.allow("alice", ["wave"])
+        assert stream.of(Reaction)[-1].phase is Phase.ENDED
+        assert kit.decode.started_over == []
+
+    def test_without_a_label_nothing_is_decoded_and_what_was_is_forgotten(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        kit.analyse(stream, key, NOTHING, 2)
+        stream.session.allow("alice", [])
+        stream.session.allow("alice", [])
+        assert kit.decode.started_over == [key]
+        stream.send()
+        assert stream.counts().dropped == {"not_allowed": 1}
+        assert stream.told == []
+        stream.session.allow("alice", ["smile"])
+        assert stream.told == [KeyframeRequested("alice", "allowed")]
+        stream.send()
+        assert stream.counts().dropped == {"not_allowed": 1, "awaiting_keyframe": 1}
+
+    def test_a_misspelt_label_adds_none_and_takes_back_the_rest(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        kit.smile(stream, key)
+        stream.session.allow("alice", ["smlie", "wave"])
+        assert [type(each) for each in stream.told[-2:]] == [Reaction, Fault]
+        assert stream.of(Reaction)[-1].end_reason == "not_allowed"
+        stream.send()
+        assert stream.counts().dropped == {"not_allowed": 1}
+
+    def test_speaking_reaches_the_policy(self) -> None:
+        kit = Kit()
+        stream = kit.open(send_holding=True)
+        key = stream.join()
+        kit.smile(stream, key)
+        told = len(stream.told)
+        stream.session.speaking("alice", True)
+        assert len(stream.told) == told
+
+
+class TestFrames:
+    def test_a_frame_of_nobody_is_counted_and_told(self) -> None:
+        stream = Kit().open()
+        stream._sequences["ghost"] = iter(())  # type: ignore[assignment]
+        stream.send("ghost", sequence=4)
+        (fault,) = stream.of(Fault)
+        assert (fault.code, fault.participant_id, fault.sequence) == (
+            FaultCode.UNKNOWN_PARTICIPANT,
+            "ghost",
+            4,
+        )
+        assert stream.session.frame_counts().dropped == {"unknown_participant": 1}
+        assert stream.session.statistics() == []
+
+    def test_a_draining_stream_takes_no_more(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        stream.send()
+        stream.session.drain(2000)
+        stream.session.drain(2000)
+        stream.send()
+        assert stream.told == [Draining(2000)]
+        assert stream.counts().dropped == {"draining": 1}
+        kit.decoded(key)
+        kit.detected(key, SMILE)
+        assert stream.counts().analysed == 1
+
+    def test_the_same_fault_is_told_once_an_interval(self) -> None:
+        kit = Kit(limits(fault_interval_s=1.0))
+        stream = kit.open()
+        stream.join()
+        for _ in range(3):
+            stream.send(payload=b"")
+        kit.time.advance(1.0)
+        stream.send(payload=b"")
+        assert [(each.code, each.count) for each in stream.of(Fault)] == [
+            (FaultCode.EMPTY_PAYLOAD, 1),
+            (FaultCode.EMPTY_PAYLOAD, 3),
+        ]
+
+
+class TestLeave:
+    def test_frames_in_flight_are_finished_without_effect(self) -> None:
+        kit = Kit()
+        stream = kit.open(send_decisions=False)
+        key = stream.join()
+        kit.smile(stream, key)
+        stream.send()
+        stream.send()
+        stream.session.leave("alice")
+        told = list(stream.told)
+        assert told[-1].end_reason == "left"
+        assert not stream.session.is_idle
+        kit.decoded(key)
+        kit.detected(key, SMILE)
+        kit.dropped(key, DropReason.INVALID_DATA, needs_keyframe=True)
+        assert stream.told == told
+        assert stream.session.is_idle
+        assert kit.detect.forgotten == [key]
+        counts = stream.counts()
+        assert counts.is_consistent
+        assert (counts.in_flight, counts.dropped) == (0, {"invalid_data": 1})
+
+    def test_who_left_stays_in_the_statistics_up_to_a_bound_and_in_the_sum_for_ever(self) -> None:
+        kit = Kit(limits(left_participants_kept=2))
+        stream = kit.open()
+        for number in range(5):
+            key = stream.join(f"guest-{number}")
+            stream.send(f"guest-{number}")
+            kit.skipped(key)
+            stream.session.leave(f"guest-{number}")
+        assert [each.participant_id for each in stream.session.statistics()] == ["guest-3", "guest-4"]
+        assert stream.session.frame_counts().received == 5
+        assert stream.session.frame_counts().is_consistent
+
+
+class TestSettled:
+    async def test_it_waits_for_the_last_frame_of_everybody(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        alice, bob = stream.join("alice"), stream.join("bob")
+        stream.send("alice")
+        stream.send("bob")
+        waits = [asyncio.create_task(stream.session.settled()) for _ in range(2)]
+        await turn()
+        kit.skipped(alice)
+        await turn()
+        assert not waits[0].done()
+        stream.session.leave("bob")
+        kit.skipped(bob)
+        await asyncio.gather(*waits)
+
+    async def test_an_idle_stream_is_settled_at_once(self) -> None:
+        stream = Kit().open()
+        stream.join()
+        await stream.session.settled()
+
+    async def test_one_who_no_longer_waits_hurts_nobody(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        stream.send()
+        gone, waits = (asyncio.create_task(stream.session.settled()) for _ in range(2))
+        await turn()
+        gone.cancel()
+        await turn()
+        kit.skipped(key)
+        await waits
+
+
+class TestDecisions:
+    def test_they_come_only_to_who_asked(self) -> None:
+        for asked in (False, True):
+            kit = Kit()
+            stream = kit.open(send_decisions=asked)
+            key = stream.join()
+            stream.send(pts=4500)
+            kit.decoded(key)
+            kit.time.advance(0.025)
+            kit.detected(key, NOTHING)
+            decisions = stream.of(FrameDecided)
+            assert [(each.sequence, each.pts, each.clock_hz) for each in decisions] == [
+                (0, 4500, CLOCK_HZ)
+            ] * asked
+            assert [each.latency_ms for each in decisions] == [pytest.approx(25.0)] * asked
+            assert stream.told == decisions
+
+    def test_an_unset_clock_is_rtps(self) -> None:
+        kit = Kit()
+        stream = kit.open(send_decisions=True)
+        key = stream.join()
+        stream.send(clock_hz=0, pts=STEP)
+        kit.decoded(key)
+        kit.detected(key, NOTHING)
+        assert stream.of(FrameDecided)[0].clock_hz == CLOCK_HZ

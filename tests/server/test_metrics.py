@@ -1,0 +1,85 @@
+"""What an operator reads of the pools, from figures of which each is another number."""
+
+from __future__ import annotations
+
+from gifcue.client import ReactionClient
+from gifcue.detect.pool import DetectStatistics, DurationStatistics
+from gifcue.detect.scheduler import SchedulerStatistics
+from gifcue.engine.engine import EngineStatistics
+from gifcue.engine.latency import LatencyRecorder
+from gifcue.media.pool import DecodeStatistics
+from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.codecs import Codec
+from gifcue.sample_video.clips import encode
+from gifcue.server.metrics import EngineCollector
+from tests.support.colour_detector import RED, colour_frames
+from tests.support.sending import send_in_step
+
+
+class FixedEngine:
+    """An engine with made-up figures."""
+
+    def statistics(self) -> EngineStatistics:
+        return EngineStatistics(
+            sessions=1,
+            participants=2,
+            frames=FrameCounts(),
+            reactions={},
+            latency=LatencyRecorder().statistics(),
+            analysis_fps=10.0,
+            decode=DecodeStatistics((), 2, units=3, bytes=4000, stills=0, slots=16, slots_out=5),
+            detect=DetectStatistics(
+                SchedulerStatistics(waiting=6, stills=7, offered=0, superseded=0, taken=0, refused_stills=0),
+                in_flight=0,
+                batches={1: 10, 3: 4, 8: 2},
+                infer=DurationStatistics(16, 320.0, 20.0, 18.0, 31.0),
+                wait=DurationStatistics(38, 76.0, 2.0, 1.0, 9.0),
+                workers=(),
+            ),
+        )
+
+
+def test_figures_of_the_pools_are_exported_in_seconds_pictures_and_bytes() -> None:
+    samples = {
+        (sample.name, *sorted(sample.labels.values())): sample.value
+        for family in EngineCollector(FixedEngine(), 0).collect()  # type: ignore[arg-type]
+        for sample in family.samples
+    }
+    expected = {
+        ("gifcue_inference_seconds", "0.5"): 0.018,
+        ("gifcue_inference_seconds", "0.95"): 0.031,
+        ("gifcue_inference_seconds_count",): 16,
+        ("gifcue_inference_seconds_sum",): 0.32,
+        ("gifcue_detector_wait_seconds", "0.5"): 0.001,
+        ("gifcue_detector_wait_seconds", "0.95"): 0.009,
+        ("gifcue_detector_wait_seconds_count",): 38,
+        ("gifcue_detector_wait_seconds_sum",): 0.076,
+        ("gifcue_batch_pictures_bucket", "1"): 10,
+        ("gifcue_batch_pictures_bucket", "2"): 10,
+        ("gifcue_batch_pictures_bucket", "4"): 14,
+        ("gifcue_batch_pictures_bucket", "8"): 16,
+        ("gifcue_batch_pictures_bucket", "+Inf"): 16,
+        ("gifcue_batch_pictures_sum",): 38,
+        ("gifcue_detector_queue", "frame"): 6,
+        ("gifcue_detector_queue", "still"): 7,
+        ("gifcue_slots",): 16,
+        ("gifcue_slots_free",): 11,
+        ("gifcue_decode_waiting_units",): 3,
+        ("gifcue_decode_waiting_bytes",): 4000,
+    }
+    assert {key: samples[key] for key in expected} == expected
+
+
+async def test_a_server_counts_batches_and_gives_every_slot_back(client: ReactionClient) -> None:
+    clip = encode(colour_frames(RED, 3), Codec.H264, 5.0)
+    async with client.open() as stream:
+        alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["smile"])
+        await send_in_step(stream, alice, clip.packets)
+        text = await client.metrics()
+    values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert values["gifcue_frames_analysed_total"] == "3.0"
+    assert values["gifcue_inference_seconds_count"] == "3.0"
+    assert values["gifcue_batch_pictures_sum"] == "3.0"
+    assert float(values['gifcue_inference_seconds{quantile="0.95"}']) > 0.0
+    assert values["gifcue_slots_free"] == values["gifcue_slots"]
+    assert values["gifcue_decode_waiting_units"] == "0.0"

@@ -10,7 +10,7 @@ from gifcue.errors import ModelError
 from gifcue.gestures.regression import fit_classifier
 
 
-def hand(rng: np.random.Generator, spread: float) -> np.ndarray:
+def hand(rng: np.random.Generator, spread: float) -> npt.NDArray[np.float32]:
     """A hand [21, 3] of five straight fingers, `spread` radians apart."""
     points = [[0.0, 0.0, 0.0]]
     for finger in range(5):

@@ -11,11 +11,11 @@ import pytest
 from gifcue.reactions.settings import ReactionSettings, policy_preset
 from gifcue_lab.datasets.annotation import DatasetError
 from gifcue_lab.evaluation.clips.truth import Clip, Expected
-from gifcue_lab.synthesis.builder import MIN_MEANT_S
+from gifcue_lab.synthesis.builder import MIN_POSITIVE_S
 from gifcue_lab.synthesis.distractors import FLICKER_S
 from gifcue_lab.synthesis.events import joined
-from gifcue_lab.synthesis.participants import Cast
-from gifcue_lab.synthesis.run import deal_sequences
+from gifcue_lab.synthesis.participants import Subjects
+from gifcue_lab.synthesis.run import schedule_sequences
 from gifcue_lab.synthesis.script import Segment, Sequence, Span
 from gifcue_lab.synthesis.talking_clips import TalkingClip
 
@@ -37,8 +37,8 @@ def policy() -> ReactionSettings:
 
 
 @pytest.fixture(scope="module")
-def dealt(cast: Cast, policy: ReactionSettings) -> list[Sequence]:
-    return deal_sequences(cast, [CLIP], policy, minutes=60, seed=3)
+def dealt(subjects: Subjects, policy: ReactionSettings) -> list[Sequence]:
+    return schedule_sequences(subjects, [CLIP], policy, minutes=60, seed=3)
 
 
 def segments(dealt: list[Sequence], kind: str) -> list[tuple[Sequence, Segment]]:
@@ -47,15 +47,21 @@ def segments(dealt: list[Sequence], kind: str) -> list[tuple[Sequence, Segment]]
     return found
 
 
-def test_the_same_seed_deals_the_same_and_another_one_does_not(cast: Cast, policy: ReactionSettings) -> None:
-    once, again, other = (deal_sequences(cast, [], policy, minutes=5, seed=seed) for seed in (1, 1, 2))
+def test_the_same_seed_deals_the_same_and_another_one_does_not(
+    subjects: Subjects, policy: ReactionSettings
+) -> None:
+    once, again, other = (
+        schedule_sequences(subjects, [], policy, minutes=5, seed=seed) for seed in (1, 1, 2)
+    )
     assert once == again
     assert once != other
 
 
 @pytest.mark.parametrize("minutes", [0.2, 1.7, 20.0, 33.3])
-def test_all_the_time_is_filled_without_a_gap(cast: Cast, policy: ReactionSettings, minutes: float) -> None:
-    dealt = deal_sequences(cast, [], policy, minutes=minutes, seed=1)
+def test_all_the_time_is_filled_without_a_gap(
+    subjects: Subjects, policy: ReactionSettings, minutes: float
+) -> None:
+    dealt = schedule_sequences(subjects, [], policy, minutes=minutes, seed=1)
     assert sum(each.seconds for each in dealt) == pytest.approx(60 * minutes, abs=0.2)
     for each in dealt:
         edges = [0.0, *(edge for shot in each.shots for edge in (shot.start_s, shot.end_s)), each.seconds]
@@ -84,7 +90,7 @@ def test_what_is_meant_is_long_enough_and_lies_within_its_clip(
     for each in dealt:
         for span in each.expect:
             held_s = span.end_s - span.start_s
-            assert held_s >= max(MIN_MEANT_S, policy.labels[span.label].dwell_s) - 1e-6
+            assert held_s >= max(MIN_POSITIVE_S, policy.labels[span.label].dwell_s) - 1e-6
             assert span.start_s >= 0.0
             assert span.end_s + 1.0 <= each.seconds + 1e-6
         for segment in each.segments:
@@ -101,11 +107,11 @@ def test_a_label_is_meant_again_only_after_its_cooldown(
                 assert other.start_s - one.end_s > settings.release_s + settings.cooldown_s
 
 
-def test_a_palm_held_still_is_never_expected_to_be_a_wave(dealt: list[Sequence], cast: Cast) -> None:
+def test_a_palm_held_still_is_never_expected_to_be_a_wave(dealt: list[Sequence], subjects: Subjects) -> None:
     for _, segment in segments(dealt, "palm"):
         assert segment.expect == ()
         assert not any(span.label == "wave" for span in segment.allow)
-        assert any(cast.stills[shot.photo].gesture == "wave" for shot in segment.shots)
+        assert any(subjects.stills[shot.photo].gesture == "wave" for shot in segment.shots)
     for each in dealt:
         for segment in each.segments:
             if any(span.label == "wave" for span in segment.expect):
@@ -163,4 +169,4 @@ def test_spans_of_a_label_are_joined_and_end_with_the_clip() -> None:
 
 def test_nobody_to_show_is_an_error(policy: ReactionSettings) -> None:
     with pytest.raises(DatasetError, match="expected somebody"):
-        deal_sequences(Cast((), {}, {}), [], policy, minutes=1, seed=1)
+        schedule_sequences(Subjects((), {}, {}), [], policy, minutes=1, seed=1)

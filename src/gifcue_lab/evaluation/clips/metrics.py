@@ -185,7 +185,7 @@ def _warnings(results: Sequence[ClipResult], when: str) -> list[str]:
             told.append(f"{each.clip.name}: {when}expected no faults, got {faults}")
         if counts.in_flight or not counts.is_consistent:
             told.append(
-                f"{each.clip.name}: {when}expected counts that balance with nothing in flight, got "
+                f"{each.clip.name}: {when}frame accounting is inconsistent: expected nothing in flight, got "
                 f"{counts.in_flight} in flight, {counts.received - counts.accounted} unaccounted for"
             )
     return told

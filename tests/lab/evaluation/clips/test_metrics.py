@@ -98,14 +98,14 @@ def test_what_skipping_loses_and_gains() -> None:
 
 
 def test_frames_lost_on_the_way_and_faults_are_warnings() -> None:
-    books = FrameCounts(10, 7, {}, {"superseded": 2}, 0)
-    bad = ClipRun("b.mp4", 5.0, (), books, faults={"worker_lost": 1})
+    counts = FrameCounts(10, 7, {}, {"superseded": 2}, 0)
+    bad = ClipRun("b.mp4", 5.0, (), counts, faults={"worker_lost": 1})
     told = report([match_clip(B, bad)], warnings=["first"])
     assert told["warnings"] == [
         "first",
         "b.mp4: expected every frame to be looked at, got dropped: 2 superseded",
         "b.mp4: expected no faults, got 1 worker_lost",
-        "b.mp4: expected books that balance with nothing in flight, got 0 in flight, 1 unaccounted for",
+        "b.mp4: frame accounting is inconsistent: expected nothing in flight, got 0 in flight, 1 unaccounted for",
     ]
 
 

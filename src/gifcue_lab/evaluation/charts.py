@@ -1,4 +1,4 @@
-"""The report as pictures: precision over recall, confusion matrices, F1 by group."""
+"""Draws the report: precision over recall, confusion matrices, F1 by group."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from gifcue_lab.evaluation.matches import gather
 from gifcue_lab.evaluation.metrics import Evaluation
 
 DPI = 120
-# Groups with fewer positives of a label say nothing by themselves.
+# F1 of a group is drawn for labels with at least this many positives.
 _MIN_POSITIVES = 5
 
 
 def pyplot() -> Any:
-    """Matplotlib, drawing into files."""
+    """Matplotlib's pyplot with a backend that draws to files."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -28,7 +28,7 @@ def pyplot() -> Any:
 
 
 def draw_curves(evaluation: Evaluation, path: Path) -> None:
-    """A small chart for each label: its precision-recall curve, and a dot where it is served."""
+    """Writes a PNG with the precision-recall curve of each label, and a dot at its threshold."""
     plt = pyplot()
     figure, grid = plt.subplots(2, 4, figsize=(13, 6.6), sharex=True, sharey=True, layout="constrained")
     for label, axes in zip(LABELS, grid.flat, strict=True):
@@ -55,7 +55,7 @@ def draw_curves(evaluation: Evaluation, path: Path) -> None:
 
 
 def draw_confusion(evaluation: Evaluation, path: Path) -> None:
-    """What is there (rows) against what is said (columns), by kind; shaded by the share of the row."""
+    """Writes a PNG with the confusion matrix of each kind: truth in rows, detections in columns."""
     plt = pyplot()
     matrices = evaluation.report["confusion"]
     figure, axes_of = plt.subplots(1, len(matrices), figsize=(6.4 * len(matrices), 5.2), layout="constrained")
@@ -76,7 +76,7 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> None:
 
 
 def draw_groups(evaluation: Evaluation, path: Path) -> None:
-    """F1 of every label for every group that shows it often enough: what people differ in, averages hide."""
+    """Writes a PNG with F1 by label and group, for groups with enough positives."""
     plt = pyplot()
     by_group = evaluation.report["by_group"]
     table = np.full((len(by_group), len(LABELS)), np.nan)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gifcue.detect.regions import DEFAULT_THRESHOLD, Box, Detection
+from gifcue.detect.regions import DEFAULT_THRESHOLD, Detection
+from gifcue.protocol.geometry import Box
 from gifcue_lab.datasets.boxes import iou_matrix
 from gifcue_lab.datasets.regions import ATTRIBUTES, LABELS
 from gifcue_lab.evaluation.matching import MASKED, MATCH_IOU, MISS, ScoredDetections, match

@@ -1,22 +1,22 @@
 """The report: metrics by label, by group, confusion, false gestures, landmarks, time.
 
-The JSON form, stable within `gifcue-evaluation/1` (keys may be added, none change):
+The JSON form, stable within `gifcue-evaluation/1`: keys may be added, existing ones do not change.
 
     format, detector {name, version?, backend}, pictures, groups, iou
     labels {label: {positives, threshold, ap50, precision, recall, f1, right, wrong, missed, masked,
                     best_threshold, best_f1, groups, mean_group_f1}}
     by_group {group: {pictures, labels {label: {positives, precision, recall, f1, right, wrong, missed}}}}
     confusion {face|hand: {truth [rows], said [columns], counts [[...]]}}
-    false_gestures {hands {hands, false, rate, by_label},     hands known to make none that got one
+    false_gestures {hands {hands, false, rate, by_label},     hands known to make none
                     frames {frames, false, rate},             frames that have hands, all known to make none
                     frames_without_hands {frames, false, rate}}
     landmarks {hand|face: {teacher, found, mean_error, median_error, p90_error}} or null
     timing {frames, mean_ms, median_ms, p95_ms} or null
 
-Rates, AP, precision, recall and F1 are 0..1, null where there is nothing to count. `masked` counts the
-detections over the threshold that hit a region of which nobody knows whether it has the label. `groups` is
-in how many groups a label has positives, `mean_group_f1` the mean over those: people count alike, however
-many frames they have.
+Rates, AP, precision, recall and F1 are 0..1, and null if their denominator is zero. `masked` counts the detections at
+or above the threshold that match a region of which it is unknown whether it has the label. `groups` is the number of
+groups with positives of a label, and `mean_group_f1` the mean over these, so that people count alike, whatever their
+number of pictures.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _DIGITS = 4
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`report` is the JSON form of the module's text; `matches` what charts and sheets are drawn from."""
+    """`report` is the JSON form above. `matches` and `thresholds` are what charts and gallery are drawn from."""
 
     report: dict[str, Any]
     matches: tuple[PictureMatches, ...]
@@ -61,9 +61,9 @@ def evaluate(
     predictions: Predictions,
     landmarks: Mapping[str, Any] | None = None,
 ) -> Evaluation:
-    """Judge predictions on pictures, at the predictions' own thresholds.
+    """Computes the report, at the thresholds of the predictions.
 
-    `landmarks` is the report of `landmark_errors`, where there is a teacher's word.
+    `landmarks` is the result of `landmark_errors`; None without a teacher.
     """
     served = predictions.thresholds
     matches = tuple(match_picture(p, predictions.pictures[p.name], served) for p in truth)

@@ -82,7 +82,7 @@ class SequenceBuilder:
         self._over_s: dict[str, float] = {}
 
     def stay(self, still: Still) -> None:
-        """What comes next is seen in the same photograph, if it may be shown without anything segment_type."""
+        """Keeps this photograph for the next segment, if it is one of the backgrounds."""
         if still in self.backgrounds:
             self.background = still
 

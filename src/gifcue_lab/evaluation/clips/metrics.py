@@ -1,8 +1,8 @@
 """The report on a folder of clips.
 
-The JSON form, stable within `gifcue-clips/1` (keys may be added, none change):
+The JSON form, stable within `gifcue-clips/1`: keys may be added, existing ones do not change.
 
-    format, about {...}                what the caller says of the server: model, preset, versions
+    format, about {...}                the server: model, preset, versions
     clips, seconds, participant_hours
     total   {expected, found, missed, misses {miss: n}, recall, false, false_per_hour, allowed,
              onset_to_started {n, median_s, p95_s}, dwell_s}
@@ -16,10 +16,10 @@ The JSON form, stable within `gifcue-clips/1` (keys may be added, none change):
     skipping   {lost [{clip, label, start_s, end_s}], gained [the same], false_with, false_without} or null
     warnings [text]
 
-Rates are 0..1, and null where there is nothing to count, as are times. `share_similar` is of all frames
-received, `share_similar_of_due` of those that pacing left to the filter. `held` is the most progress told
-within the span, 0..1. `miss` is null where it was found, else nothing, held, early or taken. `why` is unasked
-or again. `lost` are expectations met with the filter off and missed with it on.
+Rates are 0..1. Rates and times are null if there is nothing to compute them from. `share_similar` is a share of all
+frames received, `share_similar_of_due` of those that pacing passed on to the filter. `held` is the largest progress
+within the span, 0..1. `miss` is null if the reaction was found, otherwise nothing, held, early or taken. `why` is
+unasked or again. `lost` are expectations that are found with the filter off and missed with it on.
 """
 
 from __future__ import annotations
@@ -47,7 +47,15 @@ def report(
     about: Mapping[str, Any] | None = None,
     warnings: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """The figures. `filter_off` are the same clips, every frame analysed; `dwell_s` the policy's, by label."""
+    """Computes the report.
+
+    Args:
+        results: one per clip.
+        filter_off: the same clips with the similar-frame filter off; None if that was not run.
+        dwell_s: the policy's dwell by label.
+        about: describes the server.
+        warnings: added to those of the report.
+    """
     seconds = sum(each.run.seconds for each in results)
     return {
         "format": FORMAT,
@@ -80,7 +88,7 @@ def _side(results: Sequence[ClipResult], dwell_s: Mapping[str, float]) -> dict[s
 
 
 def _metrics(results: Sequence[ClipResult], label: str | None, dwell_s: float | None) -> dict[str, Any]:
-    """Of one label, or of all."""
+    """The metrics of one label, or of all."""
     wanted = [
         one for each in results for one in each.expectations if label is None or one.expected.label == label
     ]
@@ -110,7 +118,7 @@ def _waits(waits_s: Sequence[float]) -> dict[str, Any]:
 
 
 def frames(counts: FrameCounts) -> dict[str, Any]:
-    """What became of the frames."""
+    """The entry `frames` of the report."""
     similar = counts.skipped.get(SkipReason.SIMILAR, 0)
     received, due = counts.received, similar + counts.analysed
     return {
@@ -159,7 +167,7 @@ def _skipping(with_filter: Sequence[ClipResult], without: Sequence[ClipResult]) 
     beside = {each.clip.name: each for each in without}
     for each in with_filter:
         other = beside[each.clip.name]
-        # By their place: two expectations of a clip may be alike.
+        # Compared by index, because two expectations of a clip may be equal.
         for on, off in zip(each.expectations, other.expectations, strict=True):
             if (on.started is None) != (off.started is None):
                 entry = {"clip": each.clip.name, **on.expected.model_dump()}
@@ -173,7 +181,7 @@ def _skipping(with_filter: Sequence[ClipResult], without: Sequence[ClipResult]) 
 
 
 def _warnings(results: Sequence[ClipResult], when: str) -> list[str]:
-    """What makes the figures worth less: frames lost on the way, faults, counts that do not balance."""
+    """What makes the metrics unreliable: dropped frames, faults, inconsistent frame accounting."""
     told = []
     for each in results:
         counts = each.run.counts

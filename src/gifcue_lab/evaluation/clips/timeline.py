@@ -1,4 +1,4 @@
-"""A picture of each clip: what was expected, held and fired, over time."""
+"""Draws the expected, held and started reactions of a clip over time."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from gifcue.reactions.events import PolicyEvent
 from gifcue_lab.evaluation.charts import DPI, pyplot
 from gifcue_lab.evaluation.clips.matching import LATE_S, ClipResult
 
-# Seconds of one line of the picture: a second then is wide enough to see a dwell.
+# Seconds per line of the picture. A dwell is then wide enough to be visible.
 LINE_S = 40.0
 _WIDTH_IN, _ROW_IN, _LINE_MARGIN_IN = 13.0, 0.34, 0.75
 _EXPECTED, _FOUND, _FALSE, _ALLOWED, _HELD = "tab:blue", "tab:green", "tab:red", "tab:gray", "tab:orange"
 
 
 def draw_timeline(result: ClipResult, path: Path, filter_off: ClipResult | None = None) -> None:
-    """Writes a PNG; a long clip goes over several lines. `filter_off` adds what started with it off."""
+    """Writes a PNG, with several lines for a long clip. `filter_off` adds the reactions with the filter off."""
     plt = pyplot()
     labels = _labels(result, filter_off)
     length_s = max(result.run.seconds, 0.1)
@@ -83,7 +83,7 @@ def _draw_line(
 
 
 def _draw_holds(axes: Any, result: ClipResult, rows: dict[str, int]) -> None:
-    """A hold as a ramp that rises with its progress, from its first HOLDING to STARTED or to its end."""
+    """Draws each hold as a ramp that rises with its progress, from its first HOLDING to STARTED or to its end."""
     holds: dict[str, list[PolicyEvent]] = {}
     for event in result.run.events:
         if event.phase is not Phase.ENDED:

@@ -32,15 +32,6 @@ class PixelBox(NamedTuple):
         """Square pixels; 0 for an empty or inverted box."""
         return max(0.0, self.xmax - self.xmin) * max(0.0, self.ymax - self.ymin)
 
-    def iou(self, other: PixelBox) -> float:
-        """Intersection over union, 0..1."""
-        width = min(self.xmax, other.xmax) - max(self.xmin, other.xmin)
-        height = min(self.ymax, other.ymax) - max(self.ymin, other.ymin)
-        if width <= 0 or height <= 0:
-            return 0.0
-        intersection = width * height
-        return intersection / (self.area + other.area - intersection)
-
 
 class LabelledObject(NamedTuple):
     """One box as it stands in the file."""

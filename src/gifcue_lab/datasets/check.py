@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gifcue_lab.datasets.annotation import Annotation, DatasetError
+from gifcue_lab.datasets.boxes import iou_matrix
 from gifcue_lab.datasets.hashing import difference_hash, near_pairs
 from gifcue_lab.datasets.pictures import content_hash, decode_rgb, find_pictures, picture_format
 from gifcue_lab.datasets.progress import Track, quiet
@@ -187,9 +188,11 @@ def box_problems(annotation: Annotation, labels: Sequence[str] = LABELS) -> Iter
 def _box_pairs(annotation: Annotation) -> Iterator[tuple[Problem, str]]:
     kind_of = {name: kind for kind, names in ATTRIBUTES.items() for name in names}
     objects = annotation.objects
+    boxes = [labelled.box for labelled in objects]
+    same = iou_matrix(boxes, boxes) >= SAME_BOX_IOU
     for index, one in enumerate(objects):
-        for other in objects[index + 1 :]:
-            if one.box.iou(other.box) < SAME_BOX_IOU:
+        for number, other in enumerate(objects[index + 1 :], index + 1):
+            if not same[index, number]:
                 continue
             if one.label == other.label:
                 yield Problem.BOX_TWICE, f"expected each object once, got {one.label!r} twice on one place"

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gifcue_lab.datasets.annotation import Annotation, LabelledObject, PixelBox
+from gifcue_lab.datasets.boxes import iou_matrix
 
 FACE = "face"
 HAND = "hand"
@@ -54,11 +55,11 @@ def pair_up(
         kind = kind_of.get(labelled.label)
         if kind is None:
             continue
-        found = _best(labelled.box, [b.box if b.label == kind else None for b in bases])
+        found = _best(labelled.box, {i: b.box for i, b in enumerate(bases) if b.label == kind})
         if found is not None:
             said[found].append(labelled)
             continue
-        found = _best(labelled.box, [b.box if kind_of[b.label] == kind else None for b, _ in alone])
+        found = _best(labelled.box, {i: b.box for i, (b, _) in enumerate(alone) if kind_of[b.label] == kind})
         if found is None:
             alone.append((labelled, [labelled]))
         else:
@@ -67,9 +68,13 @@ def pair_up(
     return (*regions, *(_region(kind_of[first.label], first, labels) for first, labels in alone))
 
 
-def _best(box: PixelBox, candidates: Sequence[PixelBox | None]) -> int | None:
-    overlap, index = max(((c.iou(box) if c else 0.0, -i) for i, c in enumerate(candidates)), default=(0.0, 0))
-    return -index if overlap >= SAME_BOX_IOU else None
+def _best(box: PixelBox, candidates: Mapping[int, PixelBox]) -> int | None:
+    """The number of the candidate that is the same box, the first of the best; None where none is."""
+    if not candidates:
+        return None
+    overlaps = iou_matrix([box], list(candidates.values()))[0]
+    best = int(overlaps.argmax())
+    return list(candidates)[best] if overlaps[best] >= SAME_BOX_IOU else None
 
 
 def _region(kind: str, base: LabelledObject, said: Sequence[LabelledObject]) -> LabelledRegion:

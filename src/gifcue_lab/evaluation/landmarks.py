@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from gifcue.detect.regions import DEFAULT_THRESHOLD, Region
 from gifcue_lab.datasets.annotation import DatasetError
-from gifcue_lab.evaluation.matching import iou_matrix
+from gifcue_lab.datasets.boxes import iou_matrix
 from gifcue_lab.evaluation.predictions import Predictions
 from gifcue_lab.evaluation.truth import TruthPicture, box_array
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gifcue.detect.regions import DEFAULT_THRESHOLD, Box, Detection
+from gifcue_lab.datasets.boxes import iou_matrix
 from gifcue_lab.datasets.regions import ATTRIBUTES, LABELS
-from gifcue_lab.evaluation.matching import MASKED, MATCH_IOU, MISS, Judged, iou_matrix, match
+from gifcue_lab.evaluation.matching import MASKED, MATCH_IOU, MISS, Judged, match
 from gifcue_lab.evaluation.predictions import Prediction
 from gifcue_lab.evaluation.truth import TruthPicture, TruthRegion, box_array
 

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gifcue_lab.datasets.boxes import iou_matrix
+
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
@@ -20,17 +22,6 @@ MATCH_IOU = 0.5
 # What `match` says of a detection that hit no positive.
 MISS = -1
 MASKED = -2
-
-
-def iou_matrix(boxes: Floats, others: Floats) -> Floats:
-    """Intersection over union of every pair, [N, M]; 0 where either is empty."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = np.clip(high - low, 0.0, None).prod(axis=2)
-    areas = [np.clip(b[:, 2:] - b[:, :2], 0.0, None).prod(axis=1) for b in (boxes, others)]
-    union = areas[0][:, None] + areas[1][None, :] - shared
-    overlaps: Floats = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return overlaps
 
 
 def match(

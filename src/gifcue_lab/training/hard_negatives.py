@@ -110,11 +110,9 @@ def _is_hard_negative(photo: Photo, kind: str, box: Floats) -> bool:
     )
 
 
-def _max_iou(boxes: Sequence[Sequence[float] | Floats], box: Floats) -> float:
-    """The greatest IoU of `box` [4] with one of the boxes; 0 where there are none."""
-    if not len(boxes):
-        return 0.0
-    return float(iou_matrix(np.array(boxes, np.float64), box[None].astype(np.float64)).max())
+def _max_iou(boxes: npt.ArrayLike, box: Floats) -> float:
+    """The greatest IoU of `box` [4] with one of the boxes [N, 4]; 0 where there are none."""
+    return float(iou_matrix(boxes, box).max(initial=0.0))
 
 
 def _surroundings(face: Floats) -> Floats:

@@ -89,7 +89,7 @@ def match(found: Sequence[tuple[float, Floats]], truth: Sequence[Floats]) -> lis
     left = list(truth)
     answers = []
     for score, box in found:
-        overlaps = iou_matrix(np.stack(left), box[None])[:, 0] if left else np.zeros(0)
+        overlaps = iou_matrix(left, box)[:, 0]
         best = int(np.argmax(overlaps)) if left else -1
         hit = best >= 0 and bool(overlaps[best] >= MATCH_IOU)
         if hit:

@@ -57,8 +57,8 @@ def run(
     *events: Sequence[PolicyEvent],
     seconds: float = 20.0,
     name: str = "a.mp4",
-    books: FrameCounts | None = None,
+    counts: FrameCounts | None = None,
 ) -> ClipRun:
     """What was made of a clip."""
     flat = sorted(itertools.chain(*events), key=lambda event: event.at_s)
-    return ClipRun(name, seconds, tuple(flat), books or FrameCounts())
+    return ClipRun(name, seconds, tuple(flat), counts or FrameCounts())

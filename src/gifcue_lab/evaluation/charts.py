@@ -32,16 +32,16 @@ def draw_curves(evaluation: Evaluation, path: Path) -> None:
     plt = pyplot()
     figure, grid = plt.subplots(2, 4, figsize=(13, 6.6), sharex=True, sharey=True, layout="constrained")
     for label, axes in zip(LABELS, grid.flat, strict=True):
-        judged, figures = gather(evaluation.judged, label), evaluation.report["labels"][label]
-        curve = judged.curve()
+        detections, metrics = gather(evaluation.matches, label), evaluation.report["labels"][label]
+        curve = detections.curve()
         axes.plot(curve.recall, curve.precision, color="tab:blue", linewidth=1.6)
         threshold = evaluation.thresholds.get(label, DEFAULT_THRESHOLD)
-        if figures["precision"] is not None and figures["recall"] is not None:
-            axes.plot(figures["recall"], figures["precision"], "o", color="tab:red", markersize=6)
+        if metrics["precision"] is not None and metrics["recall"] is not None:
+            axes.plot(metrics["recall"], metrics["precision"], "o", color="tab:red", markersize=6)
         said = [
-            f"AP50 {_figure(figures['ap50'])}",
-            f"F1 {_figure(figures['f1'])} at {threshold:.2f}",
-            f"{judged.positives} positives",
+            f"AP50 {_three_digits(metrics['ap50'])}",
+            f"F1 {_three_digits(metrics['f1'])} at {threshold:.2f}",
+            f"{detections.positives} positives",
         ]
         axes.text(0.04, 0.05, "\n".join(said), transform=axes.transAxes, fontsize=9, va="bottom")
         axes.set_title(label, fontsize=11)
@@ -82,9 +82,9 @@ def draw_groups(evaluation: Evaluation, path: Path) -> None:
     table = np.full((len(by_group), len(LABELS)), np.nan)
     for row, group in enumerate(by_group.values()):
         for column, label in enumerate(LABELS):
-            figures = group["labels"][label]
-            if figures["positives"] >= _MIN_POSITIVES:
-                table[row, column] = figures["f1"]
+            metrics = group["labels"][label]
+            if metrics["positives"] >= _MIN_POSITIVES:
+                table[row, column] = metrics["f1"]
     height = 0.26 * len(by_group) + 1.4
     figure, axes = plt.subplots(figsize=(8.5, height), layout="constrained")
     colours = plt.get_cmap("RdYlGn").with_extremes(bad="whitesmoke")
@@ -102,5 +102,5 @@ def draw_groups(evaluation: Evaluation, path: Path) -> None:
     plt.close(figure)
 
 
-def _figure(value: float | None) -> str:
+def _three_digits(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"

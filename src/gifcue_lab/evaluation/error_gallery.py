@@ -17,7 +17,7 @@ import numpy.typing as npt
 from gifcue.protocol.geometry import Box
 from gifcue_lab.datasets.pictures import decode_rgb, write_jpeg
 from gifcue_lab.datasets.regions import LABELS
-from gifcue_lab.evaluation.matches import Mistake, PictureJudged
+from gifcue_lab.evaluation.matches import Mistake, PictureMatches
 
 TILE_PX = 200
 CAPTION_PX = 34
@@ -29,14 +29,14 @@ _GREEN, _RED, _INK, _PAPER = (60, 170, 60), (220, 50, 50), (20, 20, 20), (255, 2
 Picture = npt.NDArray[np.uint8]
 
 
-def worst_mistakes(judged: Sequence[PictureJudged], per_kind: int = 4, per_group: int = 2) -> list[Mistake]:
+def worst_mistakes(matches: Sequence[PictureMatches], per_kind: int = 4, per_group: int = 2) -> list[Mistake]:
     """The most severe that were missed and that were wrongly said, so many of each label.
 
     At most `per_group` of these come from one group: nobody fills the page. Equally severe ones are dealt
     by a hash of their names, so that the first groups are not favoured.
     """
     every = sorted(
-        (mistake for one in judged for mistake in one.mistakes),
+        (mistake for one in matches for mistake in one.mistakes),
         key=lambda m: (
             -round(m.severity, 4),
             crc32(m.picture.name.encode()),
@@ -58,7 +58,7 @@ def worst_mistakes(judged: Sequence[PictureJudged], per_kind: int = 4, per_group
     return sorted(chosen, key=lambda m: (LABELS.index(m.label), m.said == "missed", -m.severity))
 
 
-def draw_sheet(mistakes: Sequence[Mistake], path: Path) -> None:
+def draw_gallery(mistakes: Sequence[Mistake], path: Path) -> None:
     """Write a JPEG of tiles: green is missed, red is wrongly said; below it what, how sure, and whose."""
     rows = max(1, -(-len(mistakes) // COLUMNS))
     cell = TILE_PX + CAPTION_PX

@@ -22,7 +22,7 @@ class ClipRun:
     name: str
     seconds: float
     events: tuple[PolicyEvent, ...]
-    books: FrameCounts = field(default_factory=FrameCounts)
+    counts: FrameCounts = field(default_factory=FrameCounts)
     analysed_s: tuple[float, ...] = ()
     faults: Mapping[str, int] = field(default_factory=Counter)
 

@@ -26,7 +26,7 @@ class Miss(enum.StrEnum):
     TAKEN = "taken"  # one reaction for two spans
 
 
-class Wrong(enum.StrEnum):
+class FalseReason(enum.StrEnum):
     """Why a reaction is false."""
 
     UNASKED = "unasked"  # nobody meant it
@@ -34,7 +34,7 @@ class Wrong(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ExpectationResult:
     """One expectation. `held` is the most progress, 0..1, that was told within its span; `miss` None: found."""
 
     expected: Expected
@@ -53,16 +53,16 @@ class FalseReaction:
     """A reaction that nobody asked for."""
 
     event: PolicyEvent
-    why: Wrong
+    why: FalseReason
 
 
 @dataclass(frozen=True, slots=True)
-class ClipJudged:
+class ClipResult:
     """A clip, judged: every reaction that started is in exactly one of the three."""
 
     clip: Clip
     run: ClipRun
-    expectations: tuple[Judged, ...]
+    expectations: tuple[ExpectationResult, ...]
     false: tuple[FalseReaction, ...]
     allowed: tuple[PolicyEvent, ...]
 
@@ -72,7 +72,7 @@ class ClipJudged:
         return frozenset(each.expected for each in self.expectations if each.started is not None)
 
 
-def judge_clip(clip: Clip, run: ClipRun) -> ClipJudged:
+def match_clip(clip: Clip, run: ClipRun) -> ClipResult:
     """One reaction answers one expectation: STARTED from its start to `LATE_S` after its end, of its label.
 
     What answers none is allowed by the clip, or false. Where spans overlap, as many as possible are answered.
@@ -88,9 +88,11 @@ def judge_clip(clip: Clip, run: ClipRun) -> ClipJudged:
             allowed.append(event)
         else:
             again = any(_answered_by(expected, event) for expected in clip.expect)
-            false.append(FalseReaction(event, Wrong.AGAIN if again else Wrong.UNASKED))
-    judged = tuple(_judged(expected, answers.get(index), run) for index, expected in enumerate(clip.expect))
-    return ClipJudged(clip, run, judged, tuple(false), tuple(allowed))
+            false.append(FalseReaction(event, FalseReason.AGAIN if again else FalseReason.UNASKED))
+    expectations = tuple(
+        _result(expected, answers.get(index), run) for index, expected in enumerate(clip.expect)
+    )
+    return ClipResult(clip, run, expectations, tuple(false), tuple(allowed))
 
 
 def _answers(expect: Sequence[Expected], started: Sequence[PolicyEvent]) -> dict[int, PolicyEvent]:
@@ -120,18 +122,18 @@ def _is_allowed(clip: Clip, event: PolicyEvent) -> bool:
     )
 
 
-def _judged(expected: Expected, answer: PolicyEvent | None, run: ClipRun) -> Judged:
+def _result(expected: Expected, answer: PolicyEvent | None, run: ClipRun) -> ExpectationResult:
     within = [event for event in run.events if _answered_by(expected, event)]
     held = max((event.progress for event in within if event.phase is Phase.HOLDING), default=0.0)
     if answer is not None:
-        return Judged(expected, answer, 1.0, None)
+        return ExpectationResult(expected, answer, 1.0, None)
     if any(event.phase is Phase.STARTED for event in within):
         miss = Miss.TAKEN
     elif _was_under_way(expected, run):
         miss = Miss.EARLY
     else:
         miss = Miss.HELD if held > 0.0 else Miss.NOTHING
-    return Judged(expected, None, held, miss)
+    return ExpectationResult(expected, None, held, miss)
 
 
 def _was_under_way(expected: Expected, run: ClipRun) -> bool:

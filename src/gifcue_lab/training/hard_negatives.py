@@ -23,7 +23,7 @@ from gifcue.detect.regions import KINDS
 from gifcue.errors import ConfigError
 from gifcue_lab.datasets.boxes import iou_matrix
 from gifcue_lab.datasets.progress import Track, quiet
-from gifcue_lab.training.crops import covered_share
+from gifcue_lab.training.negatives import covered_share
 from gifcue_lab.training.samples import Photo, read_image, read_photos
 
 Floats = npt.NDArray[np.float32]

@@ -53,7 +53,8 @@ def test_a_hand_is_pasted_where_it_was_photographed() -> None:
 
 
 def test_only_hands_at_faces_labelled_thinking_are_pasted_so() -> None:
-    assert not HandDonors(*([item] for item in hand_at_chin("neutral"))).has_thinking
+    near = hand_at_chin("neutral")
+    assert not HandDonors([near[0]], [near[1]]).has_thinking
     far = hand_at_chin("thinking", hand_y=118.0)
     assert not HandDonors([far[0]], [far[1]]).has_thinking
 

@@ -41,8 +41,8 @@ def test_faces_with_a_hand_at_them_are_repeated() -> None:
     photo, picture = photo_of_hand(NONE)
     hand = photo.samples[0].box
     reach = hand[2:] - hand[:2]
-    away = Sample("face", np.concatenate([hand[:2] + 3 * reach, hand[2:] + 3 * reach]), NONE)
-    touched = Sample("face", hand + 0.4 * np.concatenate([reach, reach]), NONE)
+    away = Sample("face", hand + 3 * np.concatenate([reach, reach]), NONE)
+    touched = Sample("face", (hand + 0.4 * np.concatenate([reach, reach])).astype(np.float32), NONE)
     photo.samples += [away, touched]
     source = CropSource(make_recipe("face", hand_at_face_repeats=4.0, negatives=0.0), [photo], [picture])
     order = source.epoch(np.random.default_rng(0))

@@ -20,7 +20,7 @@ import cv2
 from gifcue.media.codecs import Codec
 from gifcue.media.decoder import Decoder
 from gifcue.media.picture import Converter
-from gifcue.media.settings import FilterSettings, MediaSettings, Metric
+from gifcue.media.settings import MediaSettings, Metric
 from gifcue.media.similarity import Comparer
 from gifcue.sample_video.clips import encode
 from gifcue.sample_video.photo import photo_frames
@@ -60,7 +60,7 @@ def stages(width: int, height: int) -> list[tuple[str, str, float]]:
         av.VideoFrame.from_ndarray(frame, format="rgb24").reformat(format="yuv420p") for frame in frames
     ]
     for metric in Metric:
-        comparer = Comparer(FilterSettings(metric=metric))
+        comparer = Comparer(metric)
         reference = comparer.signature(pictures[0])
 
         def judge(comparer=comparer, reference=reference) -> None:  # type: ignore[no-untyped-def]

@@ -100,7 +100,8 @@ async def target() -> AsyncIterator[str]:
         {
             "server": {"listen": "127.0.0.1:0", "http_listen": ""},
             # No picture is replaced by a newer one, however slow the machine.
-            "media": {"late_ms": 10_000.0},
+            "media": {"workers": 1, "late_ms": 10_000.0},
+            "detect": {"workers": 1},
             "log": {"level": "error"},
         },
     )

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from gifcue.server.config import Settings
+from gifcue.server.setting_names import moved
 from tests.support.deliveries import SECRET
 
 from .conftest import Gifcue
@@ -21,12 +23,14 @@ def told(gifcue: Gifcue, *arguments: str | Path) -> dict[str, dict[str, Any]]:
 
 
 def test_every_setting_says_what_it_does(gifcue: Gifcue) -> None:
-    settings = told(gifcue)
+    operators, experts = told(gifcue), told(gifcue, "--expert")
+    assert operators.keys().isdisjoint(experts)
+    settings = operators | experts
     assert len(settings) > 100
     assert [name for name, each in settings.items() if not each["description"]] == []
-    assert settings["reactions.swings.min_swings"]["value"] == 3
-    assert settings["reactions.labels.wave.motion"]["value"] == "side_to_side"
-    assert settings["delivery.webhook"]["value"] is None
+    assert experts["expert.reactions.swings.min_swings"]["value"] == 3
+    assert experts["expert.reactions.labels.wave.motion"]["value"] == "side_to_side"
+    assert operators["delivery.webhook"]["value"] is None
 
 
 def test_values_are_those_in_force_and_secrets_are_not_shown(
@@ -50,6 +54,29 @@ def test_values_are_those_in_force_and_secrets_are_not_shown(
 def test_one_table_alone(gifcue: Gifcue) -> None:
     assert set(told(gifcue, "rules")) == {name for name in told(gifcue) if name.startswith("rules.")}
     assert set(told(gifcue, "media.filter.threshold")) == {"media.filter.threshold"}
-    assert "min_travel" in gifcue("settings", "reactions.swings").stdout
+    assert set(told(gifcue, "expert.rules")) == {"expert.rules.seed", "expert.rules.reload_interval_s"}
+    assert told(gifcue, "rules", "--expert") == told(gifcue, "expert.rules")
+    assert "min_travel" in gifcue("settings", "expert.reactions.swings").stdout
     unknown = gifcue("settings", "react")
     assert (unknown.exit_code, "got 'react'" in unknown.stderr) == (2, True)
+
+
+def test_there_are_about_45_settings_for_operators(gifcue: Gifcue) -> None:
+    assert gifcue("settings", "--count").stdout == "47 settings, 66 expert settings\n"
+
+
+def test_the_documents_list_every_setting_and_every_old_name(gifcue: Gifcue) -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    listed = (docs / "settings.md").read_text(encoding="utf-8")
+    assert gifcue("settings", "--markdown").stdout in listed
+    assert gifcue("settings", "--expert", "--markdown").stdout in listed
+    rows = {row(old, became) for old, became in moved(Settings).items()}
+    migration = (docs / "migration.md").read_text(encoding="utf-8")
+    section = migration.partition("\n## Settings\n")[2].partition("\n## ")[0]
+    assert {line for line in section.splitlines() if line.startswith("| `")} == rows
+
+
+def row(old: str, became: str) -> str:
+    """A row of the table of old names in docs/migration.md."""
+    new = became.removeprefix("is now ")
+    return f"| `{old}` | {became if new == became else f'`{new}`'} |".replace("*", "NAME")

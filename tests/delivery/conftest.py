@@ -24,9 +24,9 @@ def time() -> ManualTime:
 
 @pytest.fixture
 async def make(api: FakeMeetingApi, time: ManualTime) -> AsyncIterator[Callable[..., Dispatcher]]:
-    """Makes dispatchers to the fake API with one sink; arguments as for `delivery_table`.
+    """Builds dispatchers with one sink that sends to the fake API. Arguments are as for `delivery_table`.
 
-    Attempts time out after 9 s, which is longer than any backoff: the waits tell which is which.
+    Attempts time out after 9 s, longer than any backoff, so the length of a wait tells its purpose.
     """
     made: list[Dispatcher] = []
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,9 @@ from tests.support.fake_meeting_api import FakeMeetingApi
 Make = Callable[..., Dispatcher]
 
 
-async def test_a_playback_as_the_api_wants_it(make: Make, api: FakeMeetingApi) -> None:
+async def test_a_playback_has_the_fields_of_the_api(make: Make, api: FakeMeetingApi) -> None:
     dispatcher = make("eyeson")
-    dispatcher.hand(cue())
+    dispatcher.submit(cue())
     assert (await delivered_or_dead(dispatcher)).delivered == 1
     (received,) = api.received
     assert received.path == f"/rooms/{ACCESS_KEY}/playbacks"
@@ -26,9 +27,9 @@ async def test_a_playback_as_the_api_wants_it(make: Make, api: FakeMeetingApi) -
     }
 
 
-async def test_the_video_takes_the_place_of_who_reacted(make: Make, api: FakeMeetingApi) -> None:
+async def test_the_video_replaces_the_participant_who_reacted(make: Make, api: FakeMeetingApi) -> None:
     dispatcher = make("eyeson", room={"audio": True, "replace_participant": True})
-    dispatcher.hand(cue(video_url=None, url="/clips/bear.webm", media_type="video/webm"))
+    dispatcher.submit(cue(gif={"video_url": None, "url": "/clips/bear.webm", "media_type": "video/webm"}))
     await delivered_or_dead(dispatcher)
     assert api.received[0].values == {
         "url": "https://cues.example.org/clips/bear.webm",
@@ -50,29 +51,29 @@ async def test_the_video_takes_the_place_of_who_reacted(make: Make, api: FakeMee
         (423, "locked"),
     ],
 )
-async def test_what_no_retry_changes_is_dead_at_once(
+async def test_a_status_that_no_retry_changes_gives_up_at_once(
     make: Make, api: FakeMeetingApi, status: int, reason: str
 ) -> None:
     api.status = status
     dispatcher = make("eyeson")
-    dispatcher.hand(cue())
-    figures = await delivered_or_dead(dispatcher)
-    assert (figures.dead, figures.retries) == ({reason: 1}, 0)
+    dispatcher.submit(cue())
+    statistics = await delivered_or_dead(dispatcher)
+    assert (statistics.dead, statistics.retries) == ({reason: 1}, 0)
     assert len(api.received) == 1
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"video_url": None}, "no_video"),
+        ({"gif": {"video_url": None}}, "no_video"),
         ({"room_id": "another"}, "no_room"),
         ({"room_id": ""}, "no_room"),
     ],
 )
-async def test_what_it_cannot_show_is_not_tried(
-    make: Make, api: FakeMeetingApi, changes: dict[str, object], reason: str
+async def test_a_cue_that_it_cannot_show_is_not_sent(
+    make: Make, api: FakeMeetingApi, changes: dict[str, Any], reason: str
 ) -> None:
     dispatcher = make("eyeson")
-    dispatcher.hand(cue(**changes))
+    dispatcher.submit(cue(**changes))
     assert (await delivered_or_dead(dispatcher)).dead == {reason: 1}
     assert api.received == []

@@ -24,9 +24,9 @@ def test_signatures_are_those_of_standard_webhooks() -> None:
     assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
-async def test_a_hook_is_signed_and_complete(make: Make, api: FakeMeetingApi) -> None:
+async def test_a_request_is_signed_and_complete(make: Make, api: FakeMeetingApi) -> None:
     dispatcher = make("webhook")
-    dispatcher.hand(cue(title="Ein Bär winkt"))
+    dispatcher.submit(cue(gif={"title": "Ein Bär winkt"}))
     assert (await delivered_or_dead(dispatcher)).delivered == 1
     (received,) = api.received
     key = secret_bytes(SecretStr(SECRET))
@@ -51,8 +51,10 @@ async def test_a_hook_is_signed_and_complete(make: Make, api: FakeMeetingApi) ->
 
 
 @pytest.mark.parametrize("status", [302, 400, 404, 410])
-async def test_what_no_retry_changes_is_dead_at_once(make: Make, api: FakeMeetingApi, status: int) -> None:
+async def test_a_status_that_no_retry_changes_gives_up_at_once(
+    make: Make, api: FakeMeetingApi, status: int
+) -> None:
     api.status = status
     dispatcher = make("webhook")
-    dispatcher.hand(cue())
+    dispatcher.submit(cue())
     assert (await delivered_or_dead(dispatcher)).dead == {"refused": 1}

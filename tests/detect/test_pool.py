@@ -93,7 +93,7 @@ def arena() -> Iterator[Arena]:
 
 @pytest.fixture
 async def kit(arena: Arena) -> AsyncIterator[Kit]:
-    kit = Kit(arena, DetectSettings(max_batch=4, max_stills=2), SUPERVISION)
+    kit = Kit(arena, DetectSettings(workers=1, max_batch=4, max_stills=2), SUPERVISION)
     await kit.pool.start()
     yield kit
     await kit.pool.stop()
@@ -215,7 +215,7 @@ async def test_a_worker_that_dies_of_a_picture_is_replaced(kit: Kit) -> None:
 
 async def test_a_stuck_worker_is_replaced(arena: Arena) -> None:
     impatient = SUPERVISION.model_copy(update={"stuck_after_s": 0.2})
-    kit = Kit(arena, DetectSettings(max_batch=1), impatient)
+    kit = Kit(arena, DetectSettings(workers=1, max_batch=1), impatient)
     await kit.pool.start()
     try:
         kit.offer(key=1, token=0, value=HOLD)
@@ -243,7 +243,7 @@ async def test_several_workers_share_what_waits(arena: Arena) -> None:
 
 async def test_a_free_worker_waits_for_a_batch_to_fill_if_told_to(arena: Arena) -> None:
     now_s = 0.0
-    kit = Kit(arena, DetectSettings(max_batch=2, max_wait_ms=100.0), SUPERVISION)
+    kit = Kit(arena, DetectSettings(workers=1, max_batch=2, max_wait_ms=100.0), SUPERVISION)
     await kit.pool.start()
     try:
         kit.pool._clock = lambda: now_s
@@ -275,7 +275,9 @@ async def test_a_model_that_is_missing_fails_at_once(arena: Arena) -> None:
 
 
 async def test_workers_that_fail_for_good_end_what_waits(arena: Arena) -> None:
-    kit = Kit(arena, DetectSettings(max_batch=1), SUPERVISION.model_copy(update={"max_restarts": 0}))
+    kit = Kit(
+        arena, DetectSettings(workers=1, max_batch=1), SUPERVISION.model_copy(update={"max_restarts": 0})
+    )
     await kit.pool.start()
     kit.offer(key=1, token=0, value=DIE)
     kit.offer(key=2, token=1, value=1)
@@ -286,7 +288,7 @@ async def test_workers_that_fail_for_good_end_what_waits(arena: Arena) -> None:
 
 
 async def test_stop_finishes_what_is_held_and_ends_what_waits(arena: Arena) -> None:
-    kit = Kit(arena, DetectSettings(max_batch=1), SUPERVISION)
+    kit = Kit(arena, DetectSettings(workers=1, max_batch=1), SUPERVISION)
     await kit.pool.start()
     kit.offer(key=1, token=0, value=HOLD)
     await kit.until_held(1)

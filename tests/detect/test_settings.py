@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,24 @@ def test_a_worker_opens_what_the_settings_say() -> None:
     ).detector()
     assert (config.model_dir, config.backend, config.threads) == (Path("m"), "savedmodel", 3)
     assert (config.max_faces, config.max_hands) == (1, 2)
+
+
+def test_a_worker_opens_every_setting_that_a_detector_has() -> None:
+    settings = DetectSettings(
+        model_dir=Path("m"),
+        backend="savedmodel",
+        precision="float",
+        threads=2,
+        max_faces=3,
+        max_hands=4,
+        score_floor=0.5,
+    )
+    config = settings.detector()
+    shared = {field.name for field in dataclasses.fields(config)} & DetectSettings.model_fields.keys()
+    assert len(shared) == 7
+    assert {name: getattr(config, name) for name in shared} == {
+        name: getattr(settings, name) for name in shared
+    }
 
 
 def test_batches_are_as_large_as_the_backend_gains_from() -> None:

@@ -27,7 +27,7 @@ from gifcue.workers.supervised import WorkerState
 # Patient, so that a slow machine fails no test.
 PATIENT = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
 ALL = MediaSettings(
-    filter=FilterSettings(enabled=False), max_analysis_fps=240.0, late_ms=1.0, slots_per_worker=4
+    workers=1, filter=FilterSettings(enabled=False), max_analysis_fps=240.0, late_ms=1.0, slots_per_worker=4
 )
 
 
@@ -193,7 +193,7 @@ async def test_slots_that_are_out_are_not_written(make, clip) -> None:
 
 
 async def test_holds_and_pictures_not_analysed_reach_the_filter(make, still) -> None:
-    kit = make(MediaSettings(slots_per_worker=4, max_analysis_fps=240.0, late_ms=1.0))
+    kit = make(MediaSettings(workers=1, slots_per_worker=4, max_analysis_fps=240.0, late_ms=1.0))
     kit.keep_slots = True
     await kit.pool.start()
     kit.pool.open(1, Codec.PNG, b"")
@@ -315,7 +315,7 @@ async def test_a_successor_does_not_write_into_slots_that_are_out(make, clip) ->
 
 
 async def test_a_hold_outlives_the_worker(make, still) -> None:
-    kit = make(MediaSettings(slots_per_worker=8, max_analysis_fps=240.0, late_ms=1.0))
+    kit = make(MediaSettings(workers=1, slots_per_worker=8, max_analysis_fps=240.0, late_ms=1.0))
     await kit.pool.start()
     kit.pool.open(1, Codec.PNG, b"")
     kit.pool.set_hold(1, True)

@@ -152,8 +152,10 @@ def test_a_unit_that_shows_nothing_yet_is_skipped(arena: Arena, clip) -> None:
     assert late.token > 0
 
 
-def test_stills(arena: Arena, clip) -> None:
-    worker = DecodeWorker(MediaSettings(still_long_side=320, still_short_side=180), arena)
+def test_stills(arena: Arena, clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MediaSettings, "still_long_side", 320)
+    monkeypatch.setattr(MediaSettings, "still_short_side", 180)
+    worker = DecodeWorker(MediaSettings(), arena)
     done = worker.handle(StillRequest(5, clip(Codec.JPEG).packets[0].payload))
     assert isinstance(done, StillDone)
     assert (done.number, done.width, done.height, done.source_width, done.source_height) == (

@@ -457,7 +457,7 @@ def test_how_much_of_a_hand_hides_a_face_and_for_how_long_can_be_set() -> None:
 
 @pytest.mark.parametrize(("votes", "expected_s"), [(1, 0.0), (5, 0.4)])
 def test_when_a_hold_is_told_can_be_set(votes: int, expected_s: float) -> None:
-    settings = ReactionSettings.model_validate({"telling_votes": votes})
+    settings = ReactionSettings.model_validate({"holding_votes": votes})
     events = play(policy(settings), lambda at_s: [face(smile=0.97)], times(0.7))
     assert events[0].at_s == pytest.approx(expected_s)
 

@@ -1,10 +1,23 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
 from gifcue.errors import ConfigError
-from gifcue.reactions import PRESETS, ReactionSettings, policy_preset
+from gifcue.reactions import (
+    PRESETS,
+    ReactionPresets,
+    ReactionSettings,
+    hold,
+    motion,
+    policy,
+    policy_preset,
+    tracks,
+)
+from gifcue.reactions.preset_values import PresetName
 
 
 def test_presets_have_the_same_labels_and_grow_more_careful() -> None:
@@ -39,14 +52,69 @@ def test_changes_go_along_to_another_preset() -> None:
     assert made.min_votes == playful.min_votes
 
 
-def test_what_was_given_and_no_more_is_dumped_as_set() -> None:
+def test_a_change_to_the_value_that_the_preset_has_anyway_goes_along_too() -> None:
+    made = ReactionSettings.model_validate({"labels": {"smile": {"dwell_s": 0.8}}})
+    assert made.labels == policy_preset("normal").labels
+    assert made.with_preset("careful").labels["smile"].dwell_s == 0.8
+
+
+def test_no_more_than_the_changes_goes_along() -> None:
     given = {"preset": "playful", "labels": {"smile": {"dwell_s": 2.0}}}
     made = ReactionSettings.model_validate(given)
-    assert ReactionSettings.model_validate(made.model_dump(exclude_unset=True)) == made
-    assert ReactionSettings.model_validate(made.model_dump()) == made
-    dumped = made.model_dump(exclude_unset=True)
-    assert {label: each for label, each in dumped["labels"].items() if each} == {"smile": {"dwell_s": 2.0}}
-    assert set(dumped) == {"preset", "labels"}
+    assert made.with_preset("careful").with_preset("playful") == made
+    assert made.for_stream(subject="largest").with_preset("playful") == made
+    changed = policy_preset("normal").model_dump()
+    changed["labels"]["smile"]["dwell_s"] = 2.0
+    assert made.with_preset("normal").model_dump() == changed
+
+
+def test_what_is_dumped_can_be_read() -> None:
+    made = ReactionSettings.model_validate({"preset": "playful", "labels": {"smile": {"dwell_s": 2.0}}})
+    assert ReactionSettings.model_validate(made.model_dump()).model_dump() == made.model_dump()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_number_of_the_presets_is_the_recorded_one(preset: PresetName) -> None:
+    # Recorded from the release on which the published reactions were measured.
+    recorded = json.loads((Path(__file__).parent / "presets.json").read_text(encoding="utf-8"))[preset]
+    fixed = {key: recorded.pop(key) for key in ("min_misses", "max_backstep_s")}
+    for table, keys in (
+        ("swings", ("under_way_share", "under_way_of_last")),
+        ("tracks", ("min_iou", "max_jump", "max_scale", "speed_over_s")),
+    ):
+        fixed |= {key: recorded[table].pop(key) for key in keys}
+    recorded["holding_votes"] = recorded.pop("telling_votes")
+    assert policy_preset(preset).model_dump() == recorded
+    assert fixed == {
+        "min_misses": hold.MIN_MISSES,
+        "max_backstep_s": policy.MAX_BACKSTEP_S,
+        "under_way_share": motion.UNDER_WAY_SHARE,
+        "under_way_of_last": motion.UNDER_WAY_OF_LAST,
+        "min_iou": tracks.MIN_IOU,
+        "max_jump": tracks.MAX_JUMP,
+        "max_scale": tracks.MAX_SCALE,
+        "speed_over_s": tracks.SPEED_OVER_S,
+    }
+
+
+def test_presets_are_prepared_once_for_all_streams() -> None:
+    own = ReactionSettings.model_validate({"preset": "playful", "labels": {"smile": {"dwell_s": 2.0}}})
+    presets = ReactionPresets(own)
+    assert presets.choose("") is own
+    assert presets.choose("careful") is presets.choose("careful")
+    assert [presets.choose(preset) for preset in PRESETS] == [own.with_preset(preset) for preset in PRESETS]
+    assert presets.refused == {}
+
+
+def test_a_preset_that_the_changes_do_not_go_with_is_refused_and_told() -> None:
+    presets = ReactionPresets(ReactionSettings.model_validate({"labels": {"smile": {"start": 0.62}}}))
+    told = "preset careful: labels.smile: expected stay to be at most start, 0.62, got 0.65"
+    assert presets.refused == {"careful": told}
+    with pytest.raises(ConfigError, match=told):
+        presets.choose("careful")
+    with pytest.raises(ConfigError, match="expected one of careful, normal, playful, got 'wild'"):
+        presets.choose("wild")
+    assert presets.choose("playful").labels["smile"].start == 0.62
 
 
 def test_an_unknown_preset_is_named() -> None:

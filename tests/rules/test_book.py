@@ -23,7 +23,7 @@ def test_a_name_alone_is_a_gif_of_weight_one() -> None:
     assert rule.id == "wave"
 
 
-def test_rules_of_higher_priority_come_first_and_equal_ones_in_the_books_order() -> None:
+def test_rules_are_tried_by_priority_and_then_in_the_order_of_the_book() -> None:
     rules = [
         {"id": "low", "label": "wave", "gifs": ["a"], "priority": -1},
         {"id": "first", "label": "wave", "gifs": ["a"]},
@@ -35,7 +35,7 @@ def test_rules_of_higher_priority_come_first_and_equal_ones_in_the_books_order()
     assert [rule.id for rule in found] == ["high", "first", "second", "low"]
 
 
-def test_a_rooms_rule_takes_the_place_of_the_one_with_its_id_or_comes_beside_it() -> None:
+def test_a_rooms_rule_replaces_the_one_with_its_id_or_is_added() -> None:
     rooms = {
         "r": {
             "rules": [
@@ -52,7 +52,7 @@ def test_a_rooms_rule_takes_the_place_of_the_one_with_its_id_or_comes_beside_it(
     assert [(rule.id, rule.gifs[0].gif) for rule in made.rules_for("s", "wave")] == [("wave", "a")]
 
 
-def test_a_room_may_be_louder_than_its_book() -> None:
+def test_a_room_overrides_quiet_of_the_book() -> None:
     made = book(quiet=True, rooms={"r": {"quiet": False}, "s": {}})
     assert (made.is_quiet("r"), made.is_quiet("s"), made.is_quiet("t")) == (False, True, True)
 
@@ -65,7 +65,7 @@ def test_a_url_is_http_or_a_path(url: str) -> None:
         book(gifs={"a": {"url": url, "title": "a"}}, rules=[])
 
 
-def test_a_rule_that_names_no_gif_is_refused_without_a_file_too() -> None:
+def test_a_rule_with_an_unknown_gif_is_refused_without_a_file_too() -> None:
     with pytest.raises(ValidationError, match=r"rules\[0\]\.gifs\[0\]: expected one of a, b, c; got 'd'"):
         book(rules=[{"label": "wave", "gifs": ["d"]}])
 

@@ -31,12 +31,12 @@ def test_the_same_seed_gives_the_same_gifs() -> None:
     assert names(Chooser(book(), 7), 50) != names(Chooser(book(), 8), 50)
 
 
-def test_what_is_chosen_under_a_seed_never_changes() -> None:
-    # Fixed values: a change of the draw would change every operator's rooms.
+def test_the_choices_for_a_seed_never_change() -> None:
+    # Fixed values, since a change of the draw would change the GIFs in every operator's rooms.
     assert names(Chooser(book(), 7), 6) == ["c", "b", "a", "c", "a", "c"]
 
 
-def test_one_room_does_not_stir_another() -> None:
+def test_reactions_in_one_room_do_not_change_the_choices_in_another() -> None:
     alone, beside = Chooser(book(), 7), Chooser(book(), 7)
     names(beside, 10, "other")
     assert names(alone, 10) == names(beside, 10)
@@ -64,7 +64,7 @@ def test_weights_are_shares() -> None:
     assert counts["a"] == pytest.approx(1500, abs=80)
 
 
-def test_a_score_below_the_rules_falls_to_the_next_rule() -> None:
+def test_a_score_that_is_too_low_for_a_rule_leaves_the_next_rule() -> None:
     sure = {"id": "sure", "label": "wave", "gifs": ["a"], "min_score": 0.9, "priority": 1}
     chooser = Chooser(book(sure, {"label": "wave", "gifs": ["b"], "min_score": 0.5}))
     choice = chooser.choose("wave", 0.7, "r", "p", 0.0)
@@ -98,13 +98,13 @@ def test_a_room_waits_for_its_cooldown_and_other_rooms_do_not() -> None:
     assert chooser.choose("wave", 0.9, "s", "q", 1.0).gif is not None
 
 
-def test_what_was_refused_starts_no_cooldown() -> None:
+def test_a_withheld_reaction_starts_no_cooldown() -> None:
     chooser = Chooser(book({"label": "wave", "gifs": ["a"], "min_score": 0.8, "participant_cooldown_s": 10}))
     assert chooser.choose("wave", 0.5, "r", "p", 0.0).gif is None
     assert chooser.choose("wave", 0.9, "r", "p", 1.0).gif is not None
 
 
-def test_quiet_without_and_unknown_labels_say_so() -> None:
+def test_the_reason_names_quiet_rooms_excluded_labels_and_unknown_labels() -> None:
     rooms = {"quiet": {"quiet": True}, "without": {"without": ["wave"]}}
     chooser = Chooser(book(rooms=rooms))
     assert chooser.choose("wave", 0.9, "quiet", "p", 0.0).reason == "quiet: nothing is shown"
@@ -127,7 +127,7 @@ def test_a_new_book_keeps_the_cooldowns() -> None:
     assert "15.0 s left" in chooser.choose("wave", 0.9, "r", "p", 5.0).reason
 
 
-def test_what_shows_no_gif_is_counted_by_reason() -> None:
+def test_withheld_reactions_are_counted_by_reason() -> None:
     rooms = {
         "quiet": {"quiet": True},
         "without": {"without": ["wave"]},

@@ -34,11 +34,11 @@ def is_missing(url: str, folder: Path) -> bool:
         "/gifs/more/b.gif",
         "/gifs/in.gif",
         "/gifs/a.gif?v=2#top",
-        "/pictures/none.gif",  # no path of gifcue's: a proxy in front may answer it
+        "/pictures/none.gif",  # not a path of gifcue; a proxy in front may answer it
         "https://media.example.org/gifs/none.gif",
     ],
 )
-def test_what_is_there_or_is_somebody_elses_to_serve(folder: Path, url: str) -> None:
+def test_files_in_the_folder_and_addresses_of_other_servers_are_not_missing(folder: Path, url: str) -> None:
     assert not is_missing(url, folder)
 
 
@@ -59,15 +59,15 @@ def test_what_is_there_or_is_somebody_elses_to_serve(folder: Path, url: str) -> 
     ],
     ids=lambda url: url[:30],
 )
-def test_what_the_folder_cannot_answer(folder: Path, url: str) -> None:
+def test_files_that_the_folder_cannot_serve_are_missing(folder: Path, url: str) -> None:
     assert is_missing(url, folder)
 
 
-def test_the_default_book_finds_its_pack() -> None:
+def test_all_gifs_of_the_default_book_exist() -> None:
     assert list(missing_files(load_book().model_dump(), gifs_folder())) == []
 
 
-def test_a_folder_of_gifs_that_is_none_is_said_so() -> None:
+def test_a_file_in_place_of_the_folder_of_gifs_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"rules\.gifs: expected a folder, got .*book\.yaml"):
         gifs_folder(default_book_path())
 
@@ -83,6 +83,6 @@ def test_a_folder_of_gifs_that_is_none_is_said_so() -> None:
         {"rooms": {"r": {"without": 1, "rules": 1}, "s": {"without": [[], 1]}}},
     ],
 )
-def test_values_of_the_wrong_shape_are_looked_past(values: object, folder: Path) -> None:
+def test_values_of_the_wrong_type_are_passed_over(values: object, folder: Path) -> None:
     assert list(unknown_labels(values, ["wave"])) == []
     assert list(missing_files(values, folder)) == []

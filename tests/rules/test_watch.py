@@ -36,7 +36,7 @@ def test_a_changed_book_is_taken_and_cooldowns_go_on(path: Path) -> None:
     assert "cooldown" in chooser.choose("wave", 0.9, "r", "p", 1.0).reason
 
 
-def test_a_broken_book_leaves_the_old_one_in_force_and_says_why(path: Path) -> None:
+def test_a_book_with_mistakes_is_refused_and_the_problem_is_named(path: Path) -> None:
     watcher = BookWatcher(path)
     path.write_text("version: 1\nrooms: {secret-room: {quite: true}}\n")
     with capture_logs() as logs:
@@ -84,7 +84,7 @@ def test_an_odd_scalar_is_refused_and_the_next_good_book_taken(path: Path, title
 def test_changes_are_counted_once_taken_or_refused(path: Path) -> None:
     watcher = BookWatcher(path)
     counted = [(watcher.statistics().taken, watcher.statistics().refused)]
-    # The second of two books with the same mistake is a change as well.
+    # A second book with the same mistake counts as a further change.
     for text in ("version: 2\n", "version: 2 \n", None, BOOK.format(title="two"), BOOK.format(title="three")):
         if text is None:
             path.unlink()
@@ -96,7 +96,7 @@ def test_changes_are_counted_once_taken_or_refused(path: Path) -> None:
     assert counted == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 3), (2, 3)]
 
 
-def test_a_defect_comes_once_a_change_and_the_change_is_refused(
+def test_a_bug_raises_once_per_change_and_the_change_is_refused(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     watcher = BookWatcher(path)
@@ -118,13 +118,13 @@ def broken(data: bytes, suffix: str) -> None:
     raise KeyError(suffix)
 
 
-def test_what_shows_no_gif_is_in_the_figures(path: Path) -> None:
+def test_the_statistics_count_withheld_reactions(path: Path) -> None:
     watcher = BookWatcher(path)
     watcher.chooser.choose("dance", 0.9, "r", "p", 0.0)
     assert watcher.statistics().withheld["no_rule"] == 1
 
 
-def test_what_the_book_in_force_names_and_is_not_there(path: Path, tmp_path: Path) -> None:
+def test_unknown_labels_and_missing_files_of_the_book_in_force(path: Path, tmp_path: Path) -> None:
     watcher = BookWatcher(path)
     assert watcher.missing() == []
     assert [each.where for each in watcher.missing(labels=["smile"])] == ["rules[0].label"]

@@ -1,23 +1,21 @@
-"""Chosen GIFs handed on by a whole server, to a receiver that dies and comes back."""
+"""A whole server delivers chosen GIFs to a receiver that dies and comes back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gifcue.client import Codec, Phase, Reaction, ReactionClient, StreamOptions
-from gifcue.delivery import DeliveryStatistics
 from gifcue.sample_video.clips import EncodedClip, EncodedPacket, encode
 from gifcue.server.config import Settings, load_settings
 from gifcue.server.lifecycle import Server
 from tests.support.colour_detector import GREY, RED, TARGET, colour_frames
-from tests.support.deliveries import ROOM, books, delivered_or_dead, delivery_table, until
+from tests.support.deliveries import ROOM, counts, delivered_or_dead, delivery_table, until
 from tests.support.fake_meeting_api import FakeMeetingApi
 from tests.support.sending import packets_from, send_in_step, unaccounted
 
-# No cooldowns: every smile is to be handed on.
+# Without cooldowns, so that every smile is delivered.
 BOOK = """
 version: 1
 defaults: {participant_cooldown_s: 0, room_cooldown_s: 0}
@@ -46,15 +44,14 @@ def configured(settings: Settings, folder: Path, table: dict[str, object]) -> Se
 async def test_a_receiver_killed_in_the_middle(
     settings: Settings, tmp_path: Path, smile_and_rest: EncodedClip, sink: str
 ) -> None:
-    """Before, while it holds its answers, while it is gone, once it is back."""
+    """One reaction before, one while it holds its answers, one while it is gone, one after its return."""
     async with FakeMeetingApi() as api:
-        # Attempts are made often, and none times out: what happens does not depend on how long anything takes.
+        # Attempts are frequent and none times out, so the result does not depend on the speed of the machine.
         table = delivery_table(
             sink, api.url, backoff_initial_s=0.01, backoff_max_s=0.05, max_age_s=3600.0, timeout_s=120.0
         )
         configuration = configured(settings, tmp_path, table)
         async with Server(configuration, detector_target=TARGET) as server:
-            handed = books_of(server)
             async with (
                 ReactionClient(f"127.0.0.1:{server.listen_port}") as client,
                 client.open(StreamOptions(room_id=ROOM)) as stream,
@@ -64,16 +61,16 @@ async def test_a_receiver_killed_in_the_middle(
                 )
                 for number in range(4):
                     if number == 1:
-                        await until(lambda: handed().delivered == 1)
+                        await until(lambda: counts(server.dispatcher).delivered == 1)
                         api.hold()
                     if number == 2:
                         await api.arrived(2)
                         await api.kill()
                     if number == 3:
-                        await until(lambda: handed().retries >= 3)
+                        await until(lambda: counts(server.dispatcher).retries >= 3)
                         await api.start()
                     await send_in_step(stream, alice, packets(smile_and_rest, number))
-                figures = await delivered_or_dead(server.dispatcher)
+                statistics = await delivered_or_dead(server.dispatcher)
                 metrics = await client.metrics()
                 assert unaccounted(await stream.statistics()) == []
                 await stream.half_close()
@@ -83,14 +80,14 @@ async def test_a_receiver_killed_in_the_middle(
                     if isinstance(event, Reaction) and event.phase is Phase.STARTED
                 ]
             assert len(started) == 4
-            assert (figures.handed, figures.delivered, figures.dead) == (4, 3, {"unanswered": 1})
-            # It acted on the one that it never answered, too; on none twice.
+            assert (statistics.submitted, statistics.delivered, statistics.dead) == (4, 3, {"unanswered": 1})
+            # It also acted on the one that it did not answer, and on none twice.
             assert dict(api.acted) == dict.fromkeys(started, 1)
             assert f'gifcue_delivery_delivered_total{{sink="{sink}"}} 3.0' in metrics
             assert f'gifcue_delivery_dead_total{{reason="unanswered",sink="{sink}"}} 1.0' in metrics
 
 
-async def test_a_receiver_that_never_answers_holds_up_no_stream(
+async def test_a_receiver_that_never_answers_delays_no_stream(
     settings: Settings, tmp_path: Path, smile_and_rest: EncodedClip
 ) -> None:
     async with FakeMeetingApi() as api:
@@ -113,14 +110,13 @@ async def test_a_receiver_that_never_answers_holds_up_no_stream(
                 phases = [event.phase async for event in stream.events() if isinstance(event, Reaction)]
             assert phases == [Phase.STARTED, Phase.ENDED] * 3
             await api.arrived(1)
-            assert (books_of(server)().queued, books_of(server)().dead) == (1, {"queue_full": 2})
-        assert books_of(server)().dead == {"queue_full": 2, "unanswered": 1}
+            assert (counts(server.dispatcher).queued, counts(server.dispatcher).dead) == (
+                1,
+                {"queue_full": 2},
+            )
+        assert counts(server.dispatcher).dead == {"queue_full": 2, "unanswered": 1}
 
 
 def packets(clip: EncodedClip, number: int) -> list[EncodedPacket]:
-    """The clip as if it were recorded later, each time."""
+    """The clip as if recorded `number` times `SECONDS_APART` later."""
     return packets_from(clip, number * SECONDS_APART)
-
-
-def books_of(server: Server) -> Callable[[], DeliveryStatistics]:
-    return lambda: books(server.dispatcher)

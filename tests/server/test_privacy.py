@@ -83,7 +83,7 @@ async def test_a_run_with_everything_in_it_logs_no_name_and_no_payload(
     with logs_to_stderr():
         metrics = await a_run(settings, tmp_path, clip, monkeypatch)
     captured = capfd.readouterr()
-    for expected in ("stream opened", "reaction not handed on", "rule book not taken", "KeyError", "stopped"):
+    for expected in ("stream opened", "reaction not delivered", "rule book not taken", "KeyError", "stopped"):
         assert expected in captured.err
     assert leaks(captured.out + captured.err, clip) == []
     assert leaks(metrics, clip) == []
@@ -122,7 +122,7 @@ async def a_run(settings: Settings, folder: Path, clip: EncodedClip, monkeypatch
                 monkeypatch.setattr(Session, "frame", broken)
                 with pytest.raises(ServerFailed):
                     await a_stream(client, clip)
-            assert [sink.handed for sink in server.dispatcher.statistics()] == [1, 1]
+            assert [sink.submitted for sink in server.dispatcher.statistics()] == [1, 1]
     return metrics
 
 

@@ -1,7 +1,8 @@
-"""The rule book of a server that runs: followed, whatever is saved, and counted."""
+"""The rule book of a running server: changes of its file are followed, checked and counted."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ version: 1
 gifs: {{a: {{url: /gifs/wave_1.gif, title: {title}}}}}
 rules: [{{label: smile, gifs: [a]}}]
 """
-STRANGE = """\
+UNKNOWN_REFERENCES = """\
 version: 1
 gifs:
   a: {url: /gifs/none.gif, title: t}
@@ -42,7 +43,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def following(settings: Settings, path: Path) -> Settings:
-    """The server looks at the book in every turn of the loop: nothing waits for a clock."""
+    """Settings with which the server reads the book in every step of the event loop, so that no test waits."""
     configured = load_settings(None, {**settings.model_dump(), "rules": {"book": path}})
     rules = configured.rules.model_copy(update={"reload_interval_s": 0.0})
     return configured.model_copy(update={"rules": rules})
@@ -55,11 +56,14 @@ async def server(following: Settings) -> AsyncIterator[Server]:
 
 
 def save(path: Path, text: str) -> None:
-    path.write_text(text)
+    """Replaces the book in one step: the server may read the file at any time, also between truncation and writing."""
+    saved = path.with_suffix(".saved")
+    saved.write_text(text)
+    saved.replace(path)
 
 
 def title(server: Server) -> str:
-    return server._built.book.book.gifs["a"].title
+    return server.rule_book.book.gifs["a"].title
 
 
 def events(logs: list[Any], event: str) -> list[Any]:
@@ -73,7 +77,7 @@ async def metrics(server: Server) -> str:
 
 async def test_an_odd_scalar_is_refused_and_the_next_good_book_taken(server: Server, path: Path) -> None:
     save(path, BOOK.format(title="2024-13-45"))
-    await until(lambda: server._built.book.statistics().refused == 1)
+    await until(lambda: server.rule_book.statistics().refused == 1)
     text = await metrics(server)
     assert 'gifcue_book_reloads_total{outcome="refused"} 1.0' in text
     assert 'gifcue_book_reloads_total{outcome="taken"} 0.0' in text
@@ -84,14 +88,14 @@ async def test_an_odd_scalar_is_refused_and_the_next_good_book_taken(server: Ser
 
 async def test_withheld_gifs_are_counted_by_reason(server: Server) -> None:
     for now_s in (0.0, 1.0, 2.0):
-        server._built.book.chooser.choose("smile", 0.9, "r", "p", now_s)
+        server.rule_book.chooser.choose("smile", 0.9, "r", "p", now_s)
     text = await metrics(server)
     assert 'gifcue_gifs_withheld_total{reason="participant_cooldown"} 2.0' in text
     assert 'gifcue_gifs_withheld_total{reason="quiet"} 0.0' in text
 
 
 def raising(looks: list[int], raises: Callable[[int], bool]) -> Callable[[BookWatcher], NewBook | None]:
-    """A look at the book that raises, as no look should; `raises` gets the number of the look."""
+    """A replacement for `look` that raises on those calls whose number satisfies `raises`."""
     own = BookWatcher.look
 
     def look(watcher: BookWatcher) -> NewBook | None:
@@ -103,7 +107,7 @@ def raising(looks: list[int], raises: Callable[[int], bool]) -> Callable[[BookWa
     return look
 
 
-async def test_a_surprise_is_logged_once_and_the_book_followed_on(
+async def test_a_bug_is_logged_once_and_the_book_is_still_followed(
     following: Settings, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[int] = []
@@ -122,7 +126,7 @@ async def failing(self: Server) -> None:
 
 
 @pytest.mark.parametrize("part", ["_follow_health", "_follow_book"])
-async def test_a_part_that_failed_keeps_nothing_from_stopping(
+async def test_a_task_that_failed_does_not_keep_the_server_from_stopping(
     following: Settings, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     monkeypatch.setattr(Server, part, failing)
@@ -133,21 +137,21 @@ async def test_a_part_that_failed_keeps_nothing_from_stopping(
     assert len(events(logs, "a part of the server failed")) == 1
     assert events(logs, "stopped")
     assert not server.engine.is_ready
-    assert server._http is not None
-    assert server._http.addresses == []
+    with pytest.raises(OSError, match="Connect"):
+        await asyncio.open_connection("127.0.0.1", server.http_port)
 
 
-async def test_what_the_server_does_not_have_is_warned_of_at_the_start_and_on_reload(
+async def test_unknown_labels_and_missing_files_are_logged_at_the_start_and_on_reload(
     following: Settings, path: Path
 ) -> None:
-    save(path, STRANGE)
+    save(path, UNKNOWN_REFERENCES)
     with capture_logs() as logs:
         async with Server(following, detector_target=TARGET) as server:
-            save(path, STRANGE.replace("smlie", "smile"))
+            save(path, UNKNOWN_REFERENCES.replace("smlie", "smile"))
             await until(lambda: len(events(logs, "rule book names GIFs that are not in the folder")) == 2)
-            save(path, "\n" + STRANGE.replace("none.gif", "wave_1.gif"))
+            save(path, "\n" + UNKNOWN_REFERENCES.replace("none.gif", "wave_1.gif"))
             await until(lambda: len(events(logs, "rule book names labels that never react here")) == 2)
-            assert server._built.book.statistics().taken == 2
+            assert server.rule_book.statistics().taken == 2
     labels = events(logs, "rule book names labels that never react here")
     files = events(logs, "rule book names GIFs that are not in the folder")
     assert [(each["log_level"], each["lines"]) for each in labels] == [("warning", [6]), ("warning", [7])]
@@ -156,31 +160,32 @@ async def test_what_the_server_does_not_have_is_warned_of_at_the_start_and_on_re
     assert "smlie" not in repr(logs)
 
 
-async def test_nobody_is_warned_of_labels_in_the_default_book(settings: Settings) -> None:
+async def test_labels_of_the_default_book_cause_no_warning(settings: Settings) -> None:
     reactions = {"labels": {"thinking": {"enabled": False}}}
     configured = load_settings(None, {**settings.model_dump(exclude={"reactions"}), "reactions": reactions})
     with capture_logs() as logs:
         async with Server(configured, detector_target=TARGET) as server:
-            assert "thinking" in server._built.book.book.labels
+            assert "thinking" in server.rule_book.book.labels
             assert "thinking" not in server.engine.reaction_labels(configured.reactions)
     assert [each for each in logs if each["log_level"] == "warning"] == []
 
 
 @pytest.mark.parametrize("sink", ["eyeson", "webhook"])
-async def test_who_configured_eyeson_is_warned_of_gifs_without_video(settings: Settings, sink: str) -> None:
+async def test_gifs_that_eyeson_cannot_show_are_logged_at_the_start(settings: Settings, sink: str) -> None:
     table = {"delivery": delivery_table(sink, "http://127.0.0.1:1")}
     with capture_logs() as logs:
         async with Server(load_settings(None, {**settings.model_dump(), **table}), detector_target=TARGET):
             pass
-    told = events(
-        logs, "rule book has GIFs without a video that eyeson can fetch, which it will not be given"
-    )
-    # The default book has no videos.
-    assert [(each["gifs"], each["of"]) for each in told] == ([(10, 10)] if sink == "eyeson" else [])
+    warnings = [
+        (each["sink"], each["reason"], each["gifs"], each["of"])
+        for each in events(logs, "rule book has GIFs that a sink cannot show")
+    ]
+    # The GIFs of the default book have no videos.
+    assert warnings == ([("eyeson", "no_video", 10, 10)] if sink == "eyeson" else [])
 
 
 async def test_without_http_no_gif_is_missing(following: Settings, path: Path) -> None:
-    save(path, STRANGE)
+    save(path, UNKNOWN_REFERENCES)
     without = following.server.model_copy(update={"http_listen": ""})
     with capture_logs() as logs:
         async with Server(following.model_copy(update={"server": without}), detector_target=TARGET):

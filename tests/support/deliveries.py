@@ -1,4 +1,4 @@
-"""What tests of deliveries do again and again: sinks to the fake API, cues, books that add up."""
+"""Helpers for tests of deliveries: sinks that send to the fake API, cues, and the counts of a dispatcher."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from gifcue.delivery import Cue, DeliveryStatistics, Dispatcher
+from gifcue.delivery import Cue, CueGif, DeliveryStatistics, Dispatcher
 
-# Far more than anything takes that works.
+# Seconds after which a condition counts as one that never holds. Everything that works takes far less.
 HANGS_S = 60.0
 ROOM = "room-with-a-name"
 ACCESS_KEY = "very-secret-key"
@@ -17,9 +17,12 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def delivery_table(
-    sink: str, api_url: str, *, room: dict[str, Any] | None = None, **courier: Any
+    sink: str, api_url: str, *, room: dict[str, Any] | None = None, **queue: Any
 ) -> dict[str, Any]:
-    """The settings' table `[delivery]` with one sink, "eyeson" or "webhook"; `room` goes over the eyeson room's."""
+    """The settings' table `[delivery]` with one sink, "eyeson" or "webhook".
+
+    `room` holds further keys of the eyeson room, `queue` those of the sink's delivery queue.
+    """
     if sink == "eyeson":
         values: dict[str, Any] = {
             "api_url": api_url,
@@ -27,44 +30,56 @@ def delivery_table(
         }
     else:
         values = {"url": f"{api_url}/hook", "secret": SECRET}
-    return {"public_url": "https://cues.example.org", sink: {**values, "courier": courier}}
+    return {"public_url": "https://cues.example.org", sink: {**values, "queue": queue}}
 
 
-def cue(number: int = 1, **changes: Any) -> Cue:
-    """A cue that every sink can take."""
-    values = {
-        "reaction_id": f"reaction-{number}",
-        "room_id": ROOM,
-        "participant_id": "somebody",
-        "label": "wave",
-        "score": 0.97,
-        "gif_id": "bear",
+def cue(number: int = 1, *, gif: dict[str, Any] | None = None, **changes: Any) -> Cue:
+    """A cue that every sink can take, with changes to its fields and to those of its GIF."""
+    gif_values: dict[str, Any] = {
+        "id": "bear",
         "url": "/gifs/bear.gif",
         "title": "A bear waves",
         "media_type": "image/gif",
         "video_url": "https://media.example.org/bear.mp4",
     }
+    values: dict[str, Any] = {
+        "reaction_id": f"reaction-{number}",
+        "room_id": ROOM,
+        "participant_id": "somebody",
+        "label": "wave",
+        "score": 0.97,
+        "gif": CueGif(**{**gif_values, **(gif or {})}),
+    }
     return Cue(**{**values, **changes})
 
 
-def books(dispatcher: Dispatcher) -> DeliveryStatistics:
-    """The only sink's figures; raises AssertionError where they do not add up."""
-    (figures,) = dispatcher.statistics()
-    assert figures.handed == figures.delivered + sum(figures.dead.values()) + figures.queued, figures
-    return figures
+def counts(dispatcher: Dispatcher) -> DeliveryStatistics:
+    """The counts of the only sink. Raises AssertionError if they are inconsistent."""
+    (statistics,) = dispatcher.statistics()
+    accounted = statistics.delivered + sum(statistics.dead.values()) + statistics.queued
+    assert statistics.submitted == accounted, statistics
+    return statistics
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Gives the loop turns until the condition holds: what comes over the network has no event here.
+async def until(condition: Callable[[], object], what: Callable[[], object] | None = None) -> None:
+    """Yields to the event loop until the condition holds. What comes over the network sets no event to wait for.
 
-    Raises TimeoutError where it never does.
+    Args:
+        condition: Checked after every step of the loop.
+        what: Describes the present state for the failure.
+
+    Raises:
+        AssertionError: the condition did not hold within `HANGS_S` seconds.
     """
-    async with asyncio.timeout(HANGS_S):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0)
+    loop = asyncio.get_running_loop()
+    deadline_s = loop.time() + HANGS_S
+    while not condition():
+        state = "" if what is None else f", at {what()}"
+        assert loop.time() < deadline_s, f"expected the condition to hold within {HANGS_S:.0f} s{state}"
+        await asyncio.sleep(0)
 
 
 async def delivered_or_dead(dispatcher: Dispatcher) -> DeliveryStatistics:
-    """The figures once nothing is on its way any more."""
-    await until(lambda: books(dispatcher).queued == 0)
-    return books(dispatcher)
+    """The counts once no delivery is open."""
+    await until(lambda: counts(dispatcher).queued == 0, lambda: counts(dispatcher))
+    return counts(dispatcher)

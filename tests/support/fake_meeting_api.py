@@ -1,4 +1,4 @@
-"""A recording fake of eyeson's playbacks, over real HTTP on a port of 127.0.0.1; takes webhooks as well."""
+"""A fake of eyeson's playbacks API and of a webhook receiver, over real HTTP. It records what it receives."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from typing import Any
 
 from aiohttp import web
 
+# Seconds after which requests count as ones that never arrive.
+HANGS_S = 60.0
 _VIDEO_SUFFIXES = (".mp4", ".webm")
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request as it arrived. `reaction_id` is the playback's `play_id` or the webhook's id."""
+    """A request. `reaction_id` is the playback's `play_id` or the webhook's id."""
 
     path: str
     reaction_id: str
@@ -30,11 +32,11 @@ class Received:
 
 
 class FakeMeetingApi:
-    """`async with FakeMeetingApi() as api`; its `url` stays the same when it is killed and comes back."""
+    """Listens on 127.0.0.1 inside `async with`. Its `url` stays the same after `kill` and `start`."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []
-        # Reactions that it acted on, each as often as it did.
+        # How often it acted on each reaction.
         self.acted: Counter[str] = Counter()
         self.status = 201
         self.retry_after = ""
@@ -57,46 +59,53 @@ class FakeMeetingApi:
         await self.kill()
 
     async def start(self) -> None:
-        """Listens, on the port that it had before."""
+        """Listens, on the same port every time."""
         application = web.Application()
-        application.router.add_post("/rooms/{key}/playbacks", self._take)
-        application.router.add_post("/hook", self._take)
+        application.router.add_post("/rooms/{key}/playbacks", self._receive)
+        application.router.add_post("/hook", self._receive)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
         self._port = self._runner.addresses[0][1]
 
     async def kill(self) -> None:
-        """Is gone: nobody listens, and connections break off. Holds nothing any more."""
+        """Stops listening and aborts all connections. Requests that were held are not answered."""
         for transport in self._transports:
             transport.abort()
-        self.release()  # what is held has nobody left to answer
+        self.release()  # the handlers of held requests must end before the clean-up
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
 
     def hold(self) -> None:
-        """Acts on what comes and answers nothing until `release`."""
+        """Acts on requests, but answers none of them until `release`."""
         self._open.clear()
 
     def release(self) -> None:
         self._open.set()
 
     async def arrived(self, count: int) -> None:
-        """Returns once so many requests have come, ever."""
-        async with self._arrived:
-            await self._arrived.wait_for(lambda: len(self.received) >= count)
+        """Returns once `count` requests have arrived since the beginning.
 
-    async def _take(self, request: web.Request) -> web.Response:
+        Raises:
+            AssertionError: they did not arrive within `HANGS_S` seconds.
+        """
+        try:
+            async with asyncio.timeout(HANGS_S), self._arrived:
+                await self._arrived.wait_for(lambda: len(self.received) >= count)
+        except TimeoutError:
+            raise AssertionError(f"expected {count} requests, got {len(self.received)}") from None
+
+    async def _receive(self, request: web.Request) -> web.Response:
         body = await request.read()
         transport = request.transport
-        assert transport is not None  # the request was read a moment ago
+        assert transport is not None  # a request whose body was read has a transport
         self._transports.add(transport)
         try:
             values = json.loads(body)
             reaction_id = request.headers.get("webhook-id") or values["play_id"]
             received = Received(request.path, reaction_id, dict(request.headers), body)
-            status = self._judge(request, values)
+            status = self._status_for(request, values)
             if 200 <= status < 300:
                 self.acted[reaction_id] += 1
             async with self._arrived:
@@ -108,7 +117,7 @@ class FakeMeetingApi:
         finally:
             self._transports.discard(transport)
 
-    def _judge(self, request: web.Request, values: Mapping[str, Any]) -> int:
+    def _status_for(self, request: web.Request, values: Mapping[str, Any]) -> int:
         is_playback = "key" in request.match_info
         if is_playback and not str(values.get("url", "")).endswith(_VIDEO_SUFFIXES):
             return 400

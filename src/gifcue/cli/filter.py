@@ -1,4 +1,4 @@
-"""`gifcue filter`: what the similar-frame filter makes of a clip."""
+"""`gifcue filter`: what the similar-frame filter skips of a clip."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def filter_clip(
         Path | None, typer.Option("--config", "-c", metavar="FILE", help="The server's settings.")
     ] = None,
     metric: Annotated[
-        str | None, typer.Option(help="correlation, intersection, chi_square, bhattacharyya or ssim.")
+        str | None, typer.Option(help="How pictures are compared: intersection or ssim.")
     ] = None,
     threshold: Annotated[
         float | None, typer.Option(help="Similarity, 0..1, from which a frame is skipped.")
     ] = None,
     paced: Annotated[
-        bool, typer.Option("--paced", help="First let only the analysis rate through, as the server does.")
+        bool, typer.Option("--paced", help="Apply the analysis rate first, as the server does.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Tell how many frames of a clip the similar-frame filter skips, and what that costs."""
+    """Report how many frames of a clip the similar-frame filter skips, and its cost."""
     from gifcue.cli.filter_report import report
     from gifcue.server.config import load_settings
 
@@ -49,10 +49,10 @@ def filter_clip(
     )
     table.add_row("frames", str(result.frames))
     if paced:
-        table.add_row("paced", f"{result.paced} [dim]sooner than the analysis rate wants one[/]")
+        table.add_row("paced", f"{result.paced} [dim]over the analysis rate[/]")
     table.add_row("skipped", f"{result.skipped} [bold]{result.share_skipped:.1%}[/]")
     table.add_row("analysed", str(result.analysed))
     table.add_row("filter", f"{result.filter_ms_per_frame:.3f} ms a frame")
     table.add_row("decoding", f"{result.decode_ms_per_frame:.3f} ms a frame")
-    table.add_row("metric", f"{result.metric}, from {result.threshold:g} similarity on")
+    table.add_row("metric", f"{result.metric}, threshold {result.threshold:g}")
     out.print(table)

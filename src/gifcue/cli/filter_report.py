@@ -1,4 +1,4 @@
-"""What the similar-frame filter does to a clip: the figures behind its defaults."""
+"""Measures what the similar-frame filter skips of a clip."""
 
 from __future__ import annotations
 
@@ -17,14 +17,18 @@ from gifcue.media.filter import FrameFilter
 from gifcue.media.settings import MediaSettings
 from gifcue.protocol.reasons import DropReason, SkipReason
 
-# High enough to let every frame of any clip through.
+# Frames a second: no clip has more, so that pacing passes every frame.
 UNPACED_FPS = 10_000.0
+# Frames a second of a bare bitstream, which has no timestamps.
 UNTIMED_FPS = 25.0
 
 
 @dataclass(frozen=True, slots=True)
 class FilterReport:
-    """`skipped` counts the similar ones, `paced` those that came sooner than the analysis rate wants one."""
+    """Counts of frames: `skipped` as similar, `paced` as over the analysis rate, `analysed` the rest.
+
+    `width` and `height` are pixels of the last frame. `seconds` lie between the first and the last frame.
+    """
 
     frames: int
     analysed: int
@@ -47,8 +51,7 @@ def report(
     paced: bool = False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> FilterReport:
-    """Decodes a clip and judges each frame; `paced=True` lets only `max_analysis_fps` frames a second reach
-    the filter.
+    """Decodes a clip and passes each frame to the filter; with `paced` at most `max_analysis_fps` frames a second.
 
     Raises:
         MediaError: the file cannot be read, or holds no video.
@@ -68,7 +71,6 @@ def report(
         decode_s += decoded_s - started_s
         if frame is None:
             break
-        # A bare bitstream has no times.
         at_s = frame.time if frame.time is not None else sum(counts.values()) / UNTIMED_FPS
         verdict = frame_filter.judge(frame, at_s)
         if verdict.skip is None:

@@ -1,4 +1,4 @@
-"""`gifcue rules`: what a rule book says."""
+"""`gifcue rules`: checks a rule book and explains its choices."""
 
 from __future__ import annotations
 
@@ -12,35 +12,39 @@ from rich.table import Table
 from gifcue.cli.console import err, out, print_json
 
 app = typer.Typer(
-    help="Check a rule book, and explain what it would choose.",
+    help="Check a rule book, or explain what it would choose.",
     add_completion=False,
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
 
-Config = Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="The server's settings.")]
+Config = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="The server's configuration file.")
+]
 
 
 @app.command()
 def explain(
     label: Annotated[str, typer.Option(help="The reaction.")],
     score: Annotated[float, typer.Option(min=0.0, max=1.0, help="Its score, 0..1.")] = 1.0,
-    room: Annotated[str, typer.Option(help="The room, for its overrides.")] = "",
+    room: Annotated[str, typer.Option(help="The room, whose differences from the book apply.")] = "",
     participant: Annotated[str, typer.Option(help="The participant, for cooldowns.")] = "somebody",
     times: Annotated[
-        int, typer.Option(min=1, max=1000, help="So many such reactions, one after the other.")
+        int, typer.Option(min=1, max=1000, help="How many such reactions to try, one after the other.")
     ] = 1,
-    every: Annotated[float, typer.Option(min=0.0, help="Seconds between them.")] = 60.0,
+    every: Annotated[float, typer.Option(min=0.0, help="Seconds between two reactions.")] = 60.0,
     book: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The rule book; the settings' own if not given.")
+        Path | None, typer.Option(metavar="FILE", help="The rule book. Default: that of the configuration.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of the choice; the settings' own if not given.")
+        int | None, typer.Option(help="Seed of the choice. Default: that of the configuration.")
     ] = None,
     config: Config = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a reaction and line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per reaction, one per line.")
+    ] = False,
 ) -> None:
-    """Tell which GIF a reaction would get, and why."""
+    """Print which GIF a reaction would get, and why."""
     from gifcue.rules import Chooser, load_book
     from gifcue.server.config import load_settings
 
@@ -71,18 +75,21 @@ def explain(
 @app.command()
 def check(
     book: Annotated[
-        Path | None, typer.Argument(metavar="FILE", help="YAML or TOML; the settings' own if not given.")
+        Path | None,
+        typer.Argument(metavar="FILE", help="A YAML file. Default: the book of the configuration."),
     ] = None,
     config: Config = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a mistake and line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object per mistake, one per line.")
+    ] = False,
 ) -> None:
-    """Name every mistake in a rule book, with its line. Exit code 1 where there is one."""
+    """Print every mistake in a rule book with its line. The exit code is 1 if there is one."""
     from gifcue.rules import check_book, default_book_path, gifs_folder
     from gifcue.server.config import load_settings
 
     settings = load_settings(config)
     path = book or settings.rules.book or default_book_path()
-    # Without a configuration nobody knows which folder is behind /gifs/, without an HTTP port somebody else serves it.
+    # Without a configuration the folder behind /gifs/ is not known. Without an HTTP port another server has the files.
     is_served = config is not None and settings.server.http_listen
     gifs = gifs_folder(settings.rules.gifs) if is_served else None
     mistakes = check_book(path, settings.reactions.reaction_labels, gifs)

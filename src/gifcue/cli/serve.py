@@ -16,25 +16,30 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 @app.command()
 def serve(
     config: Annotated[
-        Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings, a TOML file.")
+        Path | None,
+        typer.Option("--config", "-c", metavar="FILE", help="Settings, a TOML file (docs/settings.md)."),
     ] = None,
     listen: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="gRPC address; port 0: a free one.")
+        str | None, typer.Option(metavar="HOST:PORT", help="Address for gRPC; port 0: a free one.")
     ] = None,
     http: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="HTTP address; an empty one turns HTTP off.")
+        str | None, typer.Option(metavar="HOST:PORT", help="Address for HTTP; empty: no HTTP.")
     ] = None,
     model: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the model: weights, label map, metadata.")
     ] = None,
-    backend: Annotated[str | None, typer.Option(help="What runs the model: litert or savedmodel.")] = None,
-    decode_workers: Annotated[int | None, typer.Option(metavar="N", help="Decode processes.")] = None,
-    detect_workers: Annotated[int | None, typer.Option(metavar="N", help="Detector processes.")] = None,
+    backend: Annotated[str | None, typer.Option(help="Runtime of the model: litert or savedmodel.")] = None,
+    decode_workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Decode processes; not set: half of the cores.")
+    ] = None,
+    detect_workers: Annotated[
+        int | None, typer.Option(metavar="N", help="Detector processes; not set: half of the cores.")
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
-    """Run the server until SIGTERM or Ctrl-C; it then finishes what is in flight.
+    """Run the server until SIGTERM or Ctrl-C. It then finishes the frames in flight.
 
-    What is given here goes over the environment (GIFCUE_SERVER__LISTEN=…), and that over the file.
+    Options override environment variables (GIFCUE_SERVER__LISTEN=…), and those override the file.
     """
     from gifcue.server.config import load_settings
 
@@ -52,14 +57,18 @@ def serve(
             overrides.setdefault(table, {})[field] = value
     settings = load_settings(config, overrides)
     check_model(settings.detect)
-    # Only now: a mistake is told before anything heavy is imported and any process started.
+    # Imported only here: a mistake is reported before anything heavy is imported and any process is started.
     from gifcue.server.lifecycle import run
 
     raise typer.Exit(run(settings))
 
 
 def check_model(detect: DetectSettings) -> None:
-    """A model that is not there is the user's mistake: told in a line, not by a worker that fails to start."""
+    """Reports a missing model in one line, instead of a worker that fails to start.
+
+    Raises:
+        ModelError: there is no model, or a file of it is missing or damaged.
+    """
     from gifcue.detect.metadata import read_metadata
     from gifcue.errors import ModelError
 

@@ -1,4 +1,4 @@
-"""`gifcue settings`: every setting, its value in force, and what it does."""
+"""`gifcue settings`: the settings, their values in force, and what they mean."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 
 class Setting(NamedTuple):
-    """One setting: its place in the file, as `table.key`, what is in force, and its description."""
+    """A setting: its place in the file as `table.key`, its value in force, and its description."""
 
     name: str
     value: object
@@ -27,23 +27,42 @@ class Setting(NamedTuple):
 @app.command()
 def settings(
     only: Annotated[
-        str, typer.Argument(metavar="TABLE", help="reactions, media.filter …; all if not given.")
+        str, typer.Argument(metavar="TABLE", help="A table or key, such as reactions or media.filter.")
     ] = "",
     config: Annotated[
         Path | None, typer.Option("--config", "-c", metavar="FILE", help="The server's settings.")
     ] = None,
+    expert: Annotated[
+        bool, typer.Option("--expert", help="List the expert settings instead of the operator's.")
+    ] = False,
+    count: Annotated[bool, typer.Option("--count", help="Print how many settings there are.")] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print defaults and meanings as a Markdown table.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a setting and line.")] = False,
 ) -> None:
-    """List every setting with its value in force: the file's, the environment's over it, or the default.
+    """List the settings with their values in force: the environment's, the file's, or the default.
 
     `reactions.labels.smile.start` is `start` in the table `[reactions.labels.smile]` of the file, and
-    `GIFCUE_REACTIONS__LABELS__SMILE__START` in the environment. Secrets are not shown.
+    `GIFCUE_REACTIONS__LABELS__SMILE__START` in the environment. Expert settings are in the table `[expert]`.
+    Secrets are not shown.
     """
-    from gifcue.server.config import load_settings
+    from gifcue.server.config import Settings, load_settings
+    from gifcue.server.setting_names import declared
 
+    if count:
+        number = sum(not each.is_expert for each in declared(Settings))
+        typer.echo(f"{number} settings, {sum(each.is_expert for each in declared(Settings))} expert settings")
+        return
+    if markdown:
+        typer.echo(markdown_table(expert=expert))
+        return
+    is_expert = expert or only.partition(".")[0] == "expert"
+    if only and expert:
+        only = f"expert.{only.removeprefix('expert.')}"
     found = [
         each
-        for each in settings_of(load_settings(config))
+        for each in settings_in_force(load_settings(config), expert=is_expert)
         if not only or f"{each.name}.".startswith(f"{only}.")
     ]
     if not found:
@@ -62,27 +81,59 @@ def settings(
     out.print(table)
 
 
-def settings_of(model: BaseModel, under: str = "", description: str = "") -> Iterator[Setting]:
-    """The settings of a table and of the tables in it, as plain values."""
-    for name, field in type(model).model_fields.items():
-        yield from _settings(getattr(model, name), f"{under}{name}", field.description or description)
+def settings_in_force(model: BaseModel, *, expert: bool) -> list[Setting]:
+    """The expert settings, or the operator's, with their values as plain values.
+
+    A table that is not given, such as a sink's, is one setting without a value.
+    """
+    from gifcue.server.setting_names import setting_name
+
+    found = []
+    for keys, value, description in _values(model, ()):
+        name = setting_name(type(model), keys)
+        if (name[0] == "expert") is expert:
+            found.append(Setting(".".join(name), _plain(value), description))
+    return found
 
 
-def _settings(value: object, name: str, description: str) -> Iterator[Setting]:
+def markdown_table(*, expert: bool) -> str:
+    """The settings as a Markdown table: name, default, meaning."""
+    from gifcue.server.config import Settings
+    from gifcue.server.setting_names import declared
+
+    rows = ["| setting | default | meaning |", "|---|---|---|"]
+    for each in declared(Settings):
+        if each.is_expert is expert:
+            field = each.field
+            if field.is_required():
+                default = "required"
+            elif field.default_factory is not None or field.default is None:
+                default = "unset"
+            else:
+                default = f"`{_shown(_plain(field.default))}`"
+            name = each.name.replace("*", "NAME")
+            rows.append(f"| `{name}` | {default} | {field.description} |")
+    return "\n".join(rows)
+
+
+def _values(
+    value: object, keys: tuple[str, ...], description: str = ""
+) -> Iterator[tuple[tuple[str, ...], object, str]]:
     if isinstance(value, BaseModel):
-        yield from settings_of(value, f"{name}.", description)
-    elif isinstance(value, Mapping):
+        for name, field in type(value).model_fields.items():
+            yield from _values(getattr(value, name), (*keys, name), field.description or description)
+    elif isinstance(value, Mapping) and value:
         for key, each in value.items():
-            yield from _settings(each, f"{name}.{key}", description)
-        if not value:
-            yield Setting(name, {}, description)
+            yield from _values(each, (*keys, key), description)
     else:
-        yield Setting(name, _plain(value), description)
+        yield keys, value, description
 
 
 def _plain(value: object) -> object:
     if isinstance(value, SecretStr):
         return "(secret)"
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     return value if value is None or isinstance(value, bool | int | float) else str(value)

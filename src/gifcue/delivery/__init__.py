@@ -1,21 +1,28 @@
-"""Hands chosen GIFs on to other systems. Optional, off by default; knows nothing of video, of gRPC or of the engine."""
+"""Delivers chosen GIFs to other systems. Optional and off by default. Knows nothing of video, gRPC or the engine.
 
-from gifcue.delivery.dispatcher import Dispatcher
+Dispatcher     submits each Cue to every configured sink
+DeliveryQueue  delivers cues to one sink, at most once each
+Sink           the interface of a sink; WebhookSink and EyesonSink implement it
+"""
+
+from gifcue.delivery.dispatcher import Dispatcher, RejectedGifs
 from gifcue.delivery.queue import DeliveryQueue, DeliveryStatistics
-from gifcue.delivery.settings import CourierSettings, DeliverySettings, EyesonSettings, WebhookSettings
-from gifcue.delivery.sink import Answer, Cue, DeadReason, Sink, Verdict
+from gifcue.delivery.settings import DeliverySettings, EyesonSettings, QueueSettings, WebhookSettings
+from gifcue.delivery.sink import AttemptOutcome, AttemptResult, Cue, CueGif, DeadReason, Sink
 
 __all__ = [
-    "Answer",
-    "CourierSettings",
+    "AttemptOutcome",
+    "AttemptResult",
     "Cue",
+    "CueGif",
     "DeadReason",
     "DeliveryQueue",
     "DeliverySettings",
     "DeliveryStatistics",
     "Dispatcher",
     "EyesonSettings",
+    "QueueSettings",
+    "RejectedGifs",
     "Sink",
-    "Verdict",
     "WebhookSettings",
 ]

@@ -1,22 +1,32 @@
-"""Hands each cue to every sink that is configured."""
+"""Submits each cue to every configured sink."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
 
-from gifcue.delivery.eyeson import EyesonSink, is_fetched, video_of
+from gifcue.delivery.eyeson import EyesonSink
 from gifcue.delivery.queue import DeliveryQueue, DeliveryStatistics
-from gifcue.delivery.settings import CourierSettings, DeliverySettings
-from gifcue.delivery.sink import Cue, Sink
+from gifcue.delivery.settings import DeliverySettings, QueueSettings
+from gifcue.delivery.sink import Cue, CueGif, DeadReason, Sink
 from gifcue.delivery.webhook import WebhookSink
 
 
+@dataclass(frozen=True, slots=True)
+class RejectedGifs:
+    """How many GIFs a sink can never show, for one reason."""
+
+    sink: str
+    reason: DeadReason
+    count: int
+
+
 class Dispatcher:
-    """One courier a sink: what one of them does is nothing to the others, and nothing to who hands over."""
+    """Owns one delivery queue per sink, so that a slow or failing sink affects neither the others nor the caller."""
 
     def __init__(
         self,
@@ -28,37 +38,44 @@ class Dispatcher:
         uniform: Callable[[], float] = random.random,
     ) -> None:
         self._public_url = (settings.public_url or "").rstrip("/")
-        sinks: list[tuple[Sink, CourierSettings]] = []
+        sinks: list[tuple[Sink, QueueSettings]] = []
         if settings.webhook is not None:
-            sinks.append((WebhookSink(settings.webhook, wall_clock), settings.webhook.courier))
+            sinks.append((WebhookSink(settings.webhook, wall_clock), settings.webhook.queue))
         if settings.eyeson is not None:
-            sinks.append((EyesonSink(settings.eyeson), settings.eyeson.courier))
-        self._plays = settings.eyeson is not None
-        self._couriers = [
-            DeliveryQueue(sink, courier, clock=clock, sleep=sleep, uniform=uniform) for sink, courier in sinks
+            sinks.append((EyesonSink(settings.eyeson), settings.eyeson.queue))
+        self._queues = [
+            DeliveryQueue(sink, queue, clock=clock, sleep=sleep, uniform=uniform) for sink, queue in sinks
         ]
 
-    def hand(self, cue: Cue) -> None:
-        """Never waits and never raises."""
-        if not self._couriers:
+    def submit(self, cue: Cue) -> None:
+        """Hands a cue to every sink. Never waits and never raises."""
+        if not self._queues:
             return
-        video_url = None if cue.video_url is None else self._absolute(cue.video_url)
-        absolute = replace(cue, url=self._absolute(cue.url), video_url=video_url)
-        for courier in self._couriers:
-            courier.hand(absolute)
+        absolute = replace(cue, gif=self._absolute(cue.gif))
+        for queue in self._queues:
+            queue.submit(absolute)
 
-    def has_video(self, url: str, media_type: str, video_url: str | None) -> bool:
-        """False where eyeson is to play GIFs and cannot play this one."""
-        video = video_of(url, media_type, video_url)
-        return not self._plays or (video is not None and is_fetched(self._absolute(video)))
+    def rejected_gifs(self, gifs: Iterable[CueGif]) -> list[RejectedGifs]:
+        """The sinks that can never show some of these GIFs, in any room."""
+        absolute = [self._absolute(gif) for gif in gifs]
+        counts: Counter[tuple[str, DeadReason]] = Counter()
+        for queue in self._queues:
+            reasons = [queue.sink.reject_reason(gif) for gif in absolute]
+            counts.update((queue.sink.name, reason) for reason in reasons if reason is not None)
+        return [RejectedGifs(sink, reason, count) for (sink, reason), count in counts.items()]
 
     async def stop(self, timeout_s: float) -> None:
-        """Waits for what is open, at most `timeout_s`, and counts the rest as dead."""
-        await asyncio.gather(*(courier.stop(timeout_s) for courier in self._couriers))
+        """Waits up to `timeout_s` for the open cues, and counts the rest as dead."""
+        await asyncio.gather(*(queue.stop(timeout_s) for queue in self._queues))
 
     def statistics(self) -> tuple[DeliveryStatistics, ...]:
-        """One entry a sink."""
-        return tuple(courier.statistics() for courier in self._couriers)
+        """One entry per sink."""
+        return tuple(queue.statistics() for queue in self._queues)
 
-    def _absolute(self, url: str) -> str:
+    def _absolute(self, gif: CueGif) -> CueGif:
+        """The GIF with the addresses that receivers get."""
+        video_url = None if gif.video_url is None else self._absolute_url(gif.video_url)
+        return replace(gif, url=self._absolute_url(gif.url), video_url=video_url)
+
+    def _absolute_url(self, url: str) -> str:
         return self._public_url + url if url.startswith("/") else url

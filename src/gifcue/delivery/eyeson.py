@@ -1,7 +1,7 @@
 """Plays the chosen GIF's video in an eyeson meeting.
 
 POST /rooms/<access_key>/playbacks, https://docs.eyeson.com/docs/rest/references/playbacks. The API takes MP4 and WEBM
-that it can fetch itself, no animated GIF: a GIF of the rule book needs its `video_url`.
+from addresses that it can fetch, and no animated GIF. A GIF of the rule book therefore needs a `video_url`.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from yarl import URL
 
 from gifcue.delivery.http import Poster
 from gifcue.delivery.settings import EyesonSettings
-from gifcue.delivery.sink import Answer, Cue, DeadReason, Verdict
+from gifcue.delivery.sink import AttemptOutcome, AttemptResult, Cue, CueGif, DeadReason
 
-_DEAD = {409: DeadReason.CONFLICT, 410: DeadReason.MEETING_OVER, 423: DeadReason.LOCKED}
-# What went wrong may have gone wrong after the video was started: nobody promised otherwise.
+_DEAD_REASONS = {409: DeadReason.CONFLICT, 410: DeadReason.MEETING_OVER, 423: DeadReason.LOCKED}
+# The API does not promise that a request answered with 500 had no effect: the video may be playing.
 _MAY_HAVE_ACTED = 500
 _VIDEO_TYPES = ("video/mp4", "video/webm")
 
 
 class EyesonSink:
-    """`play_id` is the reaction's id: no two reactions share one, and every attempt of one has the same."""
+    """Sends the reaction's id as `play_id`: the same in every attempt, and different for every reaction."""
 
     name = "eyeson"
 
@@ -31,35 +31,34 @@ class EyesonSink:
         self._rooms = settings.rooms
         self._poster = Poster()
 
-    def objection(self, cue: Cue) -> DeadReason | None:
-        if cue.room_id not in self._rooms:
+    def reject_reason(self, gif: CueGif, room_id: str | None = None) -> DeadReason | None:
+        if room_id is not None and room_id not in self._rooms:
             return DeadReason.NO_ROOM
-        video = video_of(cue.url, cue.media_type, cue.video_url)
-        return None if video is not None and is_fetched(video) else DeadReason.NO_VIDEO
+        return None if _video_url(gif) is not None else DeadReason.NO_VIDEO
 
-    async def send(self, cue: Cue, begun: Callable[[], None]) -> Answer:
+    async def send(self, cue: Cue, on_sent: Callable[[], None]) -> AttemptResult:
         room = self._rooms[cue.room_id]
-        video = video_of(cue.url, cue.media_type, cue.video_url)
-        values = {"url": video, "play_id": cue.reaction_id, "name": cue.title, "audio": room.audio}
+        values = {
+            "url": _video_url(cue.gif),
+            "play_id": cue.reaction_id,
+            "name": cue.gif.title,
+            "audio": room.audio,
+        }
         if room.replace_participant:
             values["replacement_id"] = cue.participant_id
         url = self._api / "rooms" / room.access_key.get_secret_value() / "playbacks"
         body = json.dumps(values, ensure_ascii=False).encode()
-        status = await self._poster.post(url, body, {"Content-Type": "application/json"}, begun)
+        status = await self._poster.post(url, body, {"Content-Type": "application/json"}, on_sent)
         if status is None or status.code == _MAY_HAVE_ACTED:
-            return Answer(Verdict.LOST)
-        dead = _DEAD.get(status.code, DeadReason.REFUSED)
-        return status.general() or Answer(Verdict.DEAD, dead)
+            return AttemptResult(AttemptOutcome.NO_ANSWER)
+        reason = _DEAD_REASONS.get(status.code, DeadReason.REFUSED)
+        return status.common_result() or AttemptResult(AttemptOutcome.REFUSED, reason)
 
     async def close(self) -> None:
         await self._poster.close()
 
 
-def video_of(url: str, media_type: str, video_url: str | None) -> str | None:
-    """Where the video of a GIF is; None where it has none."""
-    return video_url or (url if media_type in _VIDEO_TYPES else None)
-
-
-def is_fetched(video: str) -> bool:
-    """False for a path on this server's port: eyeson fetches videos from outside."""
-    return video.startswith(("http://", "https://"))
+def _video_url(gif: CueGif) -> str | None:
+    """The address of the GIF's video. None if there is no video, or eyeson cannot fetch it: a path on gifcue's port."""
+    video = gif.video_url or (gif.url if gif.media_type in _VIDEO_TYPES else None)
+    return video if video is not None and video.startswith(("http://", "https://")) else None

@@ -1,4 +1,4 @@
-"""One POST, and whether any of it may have left."""
+"""Sends one POST, and reports whether any of it may have left."""
 
 from __future__ import annotations
 
@@ -10,54 +10,55 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from gifcue.delivery.sink import Answer, Verdict
+from gifcue.delivery.sink import AttemptOutcome, AttemptResult
 
-# Statuses that say "not done, later perhaps". A proxy's 502 and 504 say nothing about what the receiver did.
+# The receiver did not act on the request, and may do so later.
 _BUSY = frozenset({408, 425, 429, 500, 503})
-_PROXY_DOES_NOT_KNOW = frozenset({502, 504})
-_MAX_WAIT_S = 3600.0
+# A proxy's answers, which do not say whether the receiver behind it acted.
+_UNKNOWN = frozenset({502, 504})
+_MAX_RETRY_AFTER_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """An HTTP status; `wait_s` is the Retry-After in seconds, 0 without one."""
+    """An HTTP status. `retry_after_s` is its Retry-After header, or 0."""
 
     code: int
-    wait_s: float = 0.0
+    retry_after_s: float = 0.0
 
-    def general(self) -> Answer | None:
-        """What the status says to every sink; None where it depends on the sink."""
+    def common_result(self) -> AttemptResult | None:
+        """What the status means to every sink. None if its meaning depends on the sink."""
         if 200 <= self.code < 300:
-            return Answer(Verdict.DELIVERED)
+            return AttemptResult(AttemptOutcome.DELIVERED)
         if self.code in _BUSY:
-            return Answer(Verdict.BUSY, wait_s=self.wait_s)
-        return Answer(Verdict.LOST) if self.code in _PROXY_DOES_NOT_KNOW else None
+            return AttemptResult(AttemptOutcome.BUSY, retry_after_s=self.retry_after_s)
+        return AttemptResult(AttemptOutcome.NO_ANSWER) if self.code in _UNKNOWN else None
 
 
 class Poster:
-    """Owns the connections of one sink.
+    """Owns the connections of one sink. Each request opens a connection of its own.
 
-    Every request has a connection of its own. A kept one may be closed by the receiver just as a request goes out;
-    that cannot be told from a receiver that died with the request in its hands.
+    A receiver may close an idle connection just as a request leaves on it. That cannot be told from a receiver that
+    failed while it handled the request.
     """
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
     async def post(
-        self, url: URL, body: bytes, headers: Mapping[str, str], begun: Callable[[], None]
+        self, url: URL, body: bytes, headers: Mapping[str, str], on_sent: Callable[[], None]
     ) -> Status | None:
-        """The status, or None where none came. `begun` is called once there is a connection, before anything is sent.
+        """The status, or None if none came. `on_sent` is called when the connection is made, before anything is sent.
 
-        Follows no redirects: a signature is for one receiver.
+        Redirects are not followed, since a signature is meant for one receiver.
         """
         try:
             async with self._open().post(
-                url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=begun
+                url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=on_sent
             ) as response:
-                return Status(response.status, _wait_s(response.headers.get("Retry-After")))
+                return Status(response.status, _retry_after_s(response.headers.get("Retry-After")))
         except (aiohttp.ClientError, OSError):
-            # Not told further: what these say may hold the address, and so an access key.
+            # Not logged and not chained: the message may hold the address, and with it an access key.
             return None
 
     async def close(self) -> None:
@@ -68,20 +69,22 @@ class Poster:
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             trace = aiohttp.TraceConfig()
-            trace.on_connection_create_end.append(_connected)
+            trace.on_connection_create_end.append(_on_connected)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(force_close=True, limit=0),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None),  # the courier's clock decides
+                timeout=aiohttp.ClientTimeout(total=None),  # the delivery queue's timeout applies
                 trace_configs=[trace],
             )
         return self._session
 
 
-async def _connected(session: aiohttp.ClientSession, context: SimpleNamespace, parameters: Any) -> None:
+async def _on_connected(session: aiohttp.ClientSession, context: SimpleNamespace, parameters: Any) -> None:
     context.trace_request_ctx()
 
 
-def _wait_s(header: str | None) -> float:
-    """Seconds only: a date would need a clock that the receiver shares."""
-    return min(float(header), _MAX_WAIT_S) if header is not None and header.isdecimal() else 0.0
+def _retry_after_s(header: str | None) -> float:
+    """The header in seconds. Its other form, a date, would need a clock that the receiver shares, and counts as 0."""
+    if header is None or not header.isdecimal():
+        return 0.0
+    return min(float(header), _MAX_RETRY_AFTER_S)

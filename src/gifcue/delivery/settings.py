@@ -1,4 +1,4 @@
-"""Where chosen GIFs are handed on to. Nothing, unless configured."""
+"""Settings of delivery: where chosen GIFs are sent. Nowhere, unless configured."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, field_validator
 
+from gifcue.expert import EXPERT
+
 HttpUrl = Annotated[str, StringConstraints(max_length=2048, pattern=r"^https?://[^/\s?#@]+(/[^\s?#]*)?$")]
 
 SECRET_PREFIX = "whsec_"
@@ -17,31 +19,45 @@ MIN_SECRET_BYTES = 24
 MAX_SECRET_BYTES = 64
 
 
-class CourierSettings(BaseModel):
-    """How long a sink's cues are tried, and how many at once."""
+class QueueSettings(BaseModel):
+    """How long delivery to a sink is attempted, and how many deliveries run at once."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_queued: int = Field(256, ge=1, le=100_000, description="Cues open at once; further ones are dead.")
-    max_requests: int = Field(8, ge=1, le=256, description="Requests at once.")
-    timeout_s: float = Field(5.0, gt=0.0, le=120.0, description="Seconds until an attempt counts as lost.")
-    max_age_s: float = Field(
+    retry_unanswered: bool = Field(
+        False,
+        description="True: an attempt that got no answer is repeated under the same id. Only for receivers that take a "
+        "reaction once and know it again by its id.",
+    )
+    max_queued: Annotated[int, EXPERT] = Field(
+        256,
+        ge=1,
+        le=100_000,
+        description="GIFs that may wait for delivery. Further ones are given up at once.",
+    )
+    max_requests: Annotated[int, EXPERT] = Field(
+        8, ge=1, le=256, description="Requests to the sink at the same time."
+    )
+    timeout_s: Annotated[float, EXPERT] = Field(
+        5.0, gt=0.0, le=120.0, description="Seconds that an attempt may take to be answered."
+    )
+    max_age_s: Annotated[float, EXPERT] = Field(
         20.0,
         gt=0.0,
         le=3600.0,
-        description="Seconds after which a cue is not tried again: nobody laughs then.",
+        description="Seconds after which delivery is not attempted again: the moment has passed.",
     )
-    backoff_initial_s: float = Field(0.5, gt=0.0, le=60.0, description="Seconds before the second attempt.")
-    backoff_max_s: float = Field(
-        8.0, gt=0.0, le=600.0, description="Most seconds between two attempts, before jitter."
+    backoff_initial_s: Annotated[float, EXPERT] = Field(
+        0.5,
+        gt=0.0,
+        le=60.0,
+        description="Seconds before the second attempt. Each further wait is twice as long.",
     )
-    jitter: float = Field(
-        0.5, ge=0.0, le=1.0, description="Share by which each wait may be longer or shorter."
+    backoff_max_s: Annotated[float, EXPERT] = Field(
+        8.0, gt=0.0, le=600.0, description="Longest wait between two attempts before jitter, in seconds."
     )
-    retry_unanswered: bool = Field(
-        False,
-        description="True: an attempt without an answer is repeated, under the same id. Only for receivers that "
-        "know a reaction by its id and take it once.",
+    jitter: Annotated[float, EXPERT] = Field(
+        0.5, ge=0.0, le=1.0, description="Share by which each wait is made longer or shorter at random."
     )
 
 
@@ -50,9 +66,15 @@ class WebhookSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: HttpUrl = Field(description="Where to post. Without a query: addresses are not secrets.")
-    secret: SecretStr = Field(description='Key of the signatures: "whsec_" and 24 to 64 bytes in base64.')
-    courier: CourierSettings = Field(default_factory=CourierSettings, description="Queue, patience, retries.")
+    url: HttpUrl = Field(
+        description="Address that the webhook posts to. It is not a secret, so a query or credentials are refused."
+    )
+    secret: SecretStr = Field(
+        description='Key that signs the posts: "whsec_" and 24 to 64 bytes in base64. Never logged.'
+    )
+    queue: QueueSettings = Field(
+        default_factory=QueueSettings, description="The delivery queue: attempts and retries."
+    )
 
     @field_validator("secret")
     @classmethod
@@ -67,49 +89,52 @@ class EyesonRoom(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     access_key: SecretStr = Field(description="The meeting's access key. Never logged.")
-    audio: bool = Field(False, description="True: the video's sound is played, too.")
+    audio: bool = Field(False, description="True: the sound of the video is played too.")
     replace_participant: bool = Field(
         False,
-        description="True: the video takes the place of who reacted (participant ids are then eyeson's user ids); "
-        "else it gets a place of its own.",
+        description="True: the video takes the place of the participant who reacted; participant ids must then be "
+        "eyeson's user ids. False: it gets a place of its own.",
     )
 
     @field_validator("access_key")
     @classmethod
     def _is_key(cls, key: SecretStr) -> SecretStr:
-        # It becomes a part of a path.
+        # The key becomes part of a path.
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,256}", key.get_secret_value()):
             raise ValueError("expected 1 to 256 letters, digits, '-' and '_'")
         return key
 
 
 class EyesonSettings(BaseModel):
-    """The playbacks of eyeson's meeting API."""
+    """Playbacks in eyeson meetings."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    api_url: HttpUrl = Field("https://api.eyeson.team", description="The API.")
+    api_url: HttpUrl = Field("https://api.eyeson.team", description="Base address of eyeson's API.")
     rooms: dict[str, EyesonRoom] = Field(
-        default_factory=dict, description="Meetings, by the streams' room_id."
+        default_factory=dict, description="The meetings, each under the `room_id` of its streams."
     )
-    courier: CourierSettings = Field(default_factory=CourierSettings, description="Queue, patience, retries.")
+    queue: QueueSettings = Field(
+        default_factory=QueueSettings, description="The delivery queue: attempts and retries."
+    )
 
 
 class DeliverySettings(BaseModel):
-    """The sinks. Each is off unless its table is there."""
+    """The sinks. Each is off unless its table exists."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     public_url: HttpUrl | None = Field(
         None,
-        description="Where receivers find this server's HTTP port: goes before the rule book's paths.",
+        description="Base address under which receivers reach this server's HTTP port. It goes before the addresses of "
+        "GIFs in the rule book that are only a path.",
     )
-    webhook: WebhookSettings | None = Field(None, description="A webhook.")
-    eyeson: EyesonSettings | None = Field(None, description="eyeson's meeting API.")
+    webhook: WebhookSettings | None = Field(None, description="The webhook. Unset: none.")
+    eyeson: EyesonSettings | None = Field(None, description="Delivery to eyeson meetings. Unset: none.")
 
 
 def secret_bytes(secret: SecretStr) -> bytes:
-    """The key of a webhook's signatures. Raises ValueError, which never holds the secret."""
+    """The key bytes of a webhook's secret. Raises ValueError, whose message never holds the secret."""
     text = secret.get_secret_value()
     expected = f'expected "{SECRET_PREFIX}" and {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes in base64'
     if not text.startswith(SECRET_PREFIX):

@@ -1,7 +1,7 @@
-"""A signed POST for each chosen GIF, as https://www.standardwebhooks.com specifies it.
+"""Sends a signed POST for each chosen GIF, as specified by https://www.standardwebhooks.com.
 
-webhook-id         the reaction's id, the same in every attempt: the receiver's means to know a repetition
-webhook-timestamp  seconds since 1970, of this attempt: the receiver refuses what is minutes old
+webhook-id         the reaction's id, the same in every attempt, so that the receiver recognises repetitions
+webhook-timestamp  seconds since 1970 at this attempt; the receiver refuses requests that are minutes old
 webhook-signature  "v1," and the base64 of HMAC-SHA256 over "{id}.{timestamp}.{body}"
 """
 
@@ -17,17 +17,17 @@ from yarl import URL
 
 from gifcue.delivery.http import Poster
 from gifcue.delivery.settings import WebhookSettings, secret_bytes
-from gifcue.delivery.sink import Answer, Cue, DeadReason, Verdict
+from gifcue.delivery.sink import AttemptOutcome, AttemptResult, Cue, CueGif, DeadReason
 
 
 def sign(key: bytes, message_id: str, timestamp_s: int, body: bytes) -> str:
-    """The value of `webhook-signature`. Receivers compare in constant time (`hmac.compare_digest`)."""
+    """The value of `webhook-signature`. Receivers must compare it in constant time (`hmac.compare_digest`)."""
     signed = f"{message_id}.{timestamp_s}.".encode() + body
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
 class WebhookSink:
-    """`wall_clock` is in seconds since 1970."""
+    """Posts to one address. `wall_clock` returns seconds since 1970."""
 
     name = "webhook"
 
@@ -37,10 +37,10 @@ class WebhookSink:
         self._wall_clock = wall_clock
         self._poster = Poster()
 
-    def objection(self, cue: Cue) -> DeadReason | None:
+    def reject_reason(self, gif: CueGif, room_id: str | None = None) -> DeadReason | None:
         return None
 
-    async def send(self, cue: Cue, begun: Callable[[], None]) -> Answer:
+    async def send(self, cue: Cue, on_sent: Callable[[], None]) -> AttemptResult:
         body = _body(cue)
         timestamp_s = int(self._wall_clock())
         headers = {
@@ -49,19 +49,24 @@ class WebhookSink:
             "webhook-timestamp": str(timestamp_s),
             "webhook-signature": sign(self._key, cue.reaction_id, timestamp_s, body),
         }
-        status = await self._poster.post(self._url, body, headers, begun)
+        status = await self._poster.post(self._url, body, headers, on_sent)
         if status is None:
-            return Answer(Verdict.LOST)
-        return status.general() or Answer(Verdict.DEAD, DeadReason.REFUSED)
+            return AttemptResult(AttemptOutcome.NO_ANSWER)
+        return status.common_result() or AttemptResult(AttemptOutcome.REFUSED, DeadReason.REFUSED)
 
     async def close(self) -> None:
         await self._poster.close()
 
 
 def _body(cue: Cue) -> bytes:
-    gif = {"id": cue.gif_id, "url": cue.url, "title": cue.title, "media_type": cue.media_type}
-    if cue.video_url is not None:
-        gif["video_url"] = cue.video_url
+    gif = {
+        "id": cue.gif.id,
+        "url": cue.gif.url,
+        "title": cue.gif.title,
+        "media_type": cue.gif.media_type,
+    }
+    if cue.gif.video_url is not None:
+        gif["video_url"] = cue.gif.video_url
     values = {
         "type": "reaction.started",
         "reaction_id": cue.reaction_id,

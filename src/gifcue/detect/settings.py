@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from gifcue.detect.detector import Backend, DetectorConfig, Precision
 from gifcue.errors import ConfigError
+from gifcue.expert import EXPERT
+from gifcue.workers.settings import half_of_the_cores
 
 _BATCH_LIMITS: dict[Backend, int] = {"litert": 1, "savedmodel": 8}
 
@@ -24,66 +27,94 @@ class DetectSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    backend: Backend = Field(default="litert", description="What runs the model.")
+    backend: Backend = Field(default="litert", description="Runtime of the model: litert or savedmodel.")
     model_dir: Path = Field(
         default_factory=default_model_dir,
-        description="The folder with the weights, label_map.pbtxt and metadata.json. Unset: `models` of the checkout "
-        "that gifcue runs from, or else of the current folder.",
+        description="Folder of the model: weights, label_map.pbtxt and metadata.json. Unset: the model that comes with "
+        "gifcue.",
     )
-    precision: Precision = Field(
-        default="int8", description="How litert computes: int8 is several times faster, float the reference."
-    )
-    workers: int = Field(
-        default=1, ge=1, le=64, description="Detector processes: one a GPU, or one a group of CPU cores."
+    gestures_dir: Path | None = Field(
+        default=None,
+        description="Folder of custom gestures (`gifcue gesture train`), each a `*.json` file. Unset: none.",
     )
     threads: int = Field(
-        default=1, ge=1, le=64, description="Threads of one worker. More workers do better than more threads."
+        default=1,
+        ge=1,
+        le=64,
+        description="Threads of one detector process. More processes give more than more threads.",
     )
     cuda_devices: tuple[str, ...] = Field(
         default=(),
-        description="CUDA devices, one a worker, in turn; empty leaves the choice to the backend.",
+        description="CUDA devices, given to the processes in turn. Empty: the runtime chooses.",
     )
-    max_batch: Literal[1, 2, 4, 8, 16, 32] | None = Field(
+    workers: int = Field(
+        default="auto",
+        validate_default=True,
+        ge=1,
+        le=64,
+        description='Detector processes. "auto": one for each of `cuda_devices`; without them 1 with savedmodel, and '
+        "with litert half of the cores, over `threads`, at least 1.",
+    )
+    precision: Annotated[Precision, EXPERT] = Field(
+        default="int8",
+        description="Arithmetic of litert: int8 is several times faster, float is the reference.",
+    )
+    max_batch: Annotated[Literal[1, 2, 4, 8, 16, 32] | None, EXPERT] = Field(
         default=None,
-        description="Frames in one batch at most. Unset: 8 with savedmodel; 1 with litert, which judges the frames "
-        "of a batch one after another, so that a larger one only keeps finished results waiting.",
+        description="Largest batch, in frames. Unset: 8 with savedmodel and 1 with litert, which analyses the frames "
+        "of a batch one after another, so that finished results would only wait for the others.",
     )
-    max_wait_ms: float = Field(
+    max_wait_ms: Annotated[float, EXPERT] = Field(
         default=0.0,
         ge=0.0,
         le=100.0,
-        description="Milliseconds that a free worker waits for a batch to fill. Under load batches fill by "
-        "themselves, while the workers are busy.",
+        description="Milliseconds that a free worker waits for a batch to fill. Under load batches fill without it, "
+        "while the workers are busy.",
     )
-    max_stills: int = Field(
-        default=16, ge=1, le=1024, description="Stills that may wait; more are refused as unavailable."
+    max_stills: Annotated[int, EXPERT] = Field(
+        default=16,
+        ge=1,
+        le=1024,
+        description="Stills that may wait. Further ones are refused as unavailable.",
     )
-    score_floor: float = Field(
+    score_floor: Annotated[float, EXPERT] = Field(
         default=0.2,
         ge=0.0,
         le=1.0,
-        description="The score in finding below which a face or hand gets no close look (litert).",
+        description="Detection score, 0..1, from which a face or hand is cropped and classified (litert).",
     )
-    max_faces: int = Field(default=8, ge=1, le=64, description="Faces looked at in one frame, best first.")
-    max_hands: int = Field(default=8, ge=1, le=64, description="Hands looked at in one frame, best first.")
+    max_faces: Annotated[int, EXPERT] = Field(
+        default=8, ge=1, le=64, description="Faces classified in one frame, those of the highest score first."
+    )
+    max_hands: Annotated[int, EXPERT] = Field(
+        default=8, ge=1, le=64, description="Hands classified in one frame, those of the highest score first."
+    )
 
-    gestures_dir: Path | None = Field(
-        default=None,
-        description="A folder of gestures that users taught (`gifcue gesture train`): each *.json is served.",
-    )
+    @field_validator("max_batch", mode="before")
+    @classmethod
+    def _read_number(cls, value: Any) -> Any:
+        # The environment gives text, which a choice of numbers does not take.
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _follow_the_machine(cls, value: Any, info: ValidationInfo) -> Any:
+        if value != "auto" or "cuda_devices" not in info.data or "threads" not in info.data:
+            return value  # a count; or another field is wrong, which is then reported
+        if devices := info.data["cuda_devices"]:
+            return len(devices)
+        return (
+            1
+            if info.data.get("backend") == "savedmodel"
+            else max(1, half_of_the_cores() // info.data["threads"])
+        )
 
     def detector(self) -> DetectorConfig:
         """What a worker opens."""
-        return DetectorConfig(
-            model_dir=self.model_dir,
-            backend=self.backend,
-            precision=self.precision,
-            threads=self.threads,
-            max_faces=self.max_faces,
-            max_hands=self.max_hands,
-            score_floor=self.score_floor,
-            heads=() if self.gestures_dir is None else taught_gestures(self.gestures_dir),
-        )
+        # Fields of the same name are taken over, so a new one needs no line here.
+        shared = {field.name for field in dataclasses.fields(DetectorConfig)} & type(self).model_fields.keys()
+        files = () if self.gestures_dir is None else taught_gestures(self.gestures_dir)
+        return DetectorConfig(**self.model_dump(include=shared), heads=files)
 
     @property
     def batch_limit(self) -> int:
@@ -91,7 +122,7 @@ class DetectSettings(BaseModel):
         return self.max_batch or _BATCH_LIMITS[self.backend]
 
     def environment(self, index: int) -> dict[str, str]:
-        """What the environment of worker `index` needs besides the server's own."""
+        """Environment variables of worker `index`, besides the server's own."""
         # Libraries that size their thread pools by the machine would have the workers fight for its cores.
         variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(self.threads))
         variables |= {"TF_NUM_INTRAOP_THREADS": str(self.threads), "TF_NUM_INTEROP_THREADS": "1"}
@@ -102,7 +133,7 @@ class DetectSettings(BaseModel):
 
 
 def taught_gestures(folder: Path) -> tuple[Path, ...]:
-    """The files of light heads in a folder, by name. Raises ConfigError where there is no such folder."""
+    """The gesture files in a folder, by name. Raises ConfigError where there is no such folder."""
     if not folder.is_dir():
         raise ConfigError(f"gestures_dir: expected a folder of taught gestures, got none at {folder}")
     return tuple(sorted(folder.glob("*.json")))

@@ -1,40 +1,54 @@
-"""What the engine holds a stream and its participants to."""
+"""Limits of a stream and its participants."""
 
 from __future__ import annotations
 
+from typing import Annotated, ClassVar
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from gifcue.expert import EXPERT
 
 
 class LimitSettings(BaseModel):
-    """Limits, each enforced where frames arrive and each told to the client in `StreamReady`."""
+    """Each limit is enforced where frames arrive, and the client learns it from `StreamReady`.
+
+    The class variables are fixed: nobody has needed another value.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_participants_per_stream: int = Field(64, ge=1, le=4096, description="Participants on one stream.")
-    max_participants: int = Field(512, ge=1, le=65536, description="Participants on the whole server.")
-    max_frame_bytes: int = Field(
-        2 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="Bytes of one payload or still."
+    # Bytes of the extradata in a join. H.264 and H.265 parameter sets take some hundred bytes.
+    max_extradata_bytes: ClassVar[int] = 65_536
+    # Bytes of the name of a participant, a room or a client: twice a UUID in UTF-8, and room to spare.
+    max_name_bytes: ClassVar[int] = 128
+    # Seconds between two keyframe requests for one participant. A keyframe is large: asking again before the
+    # first one can have arrived only adds load.
+    keyframe_request_interval_s: ClassVar[float] = 1.0
+    # Participants that left whose frame counts a stream still reports one by one. Older ones are summed up, so
+    # that a stream that lasts for days does not grow.
+    left_participants_kept: ClassVar[int] = 256
+
+    max_participants_per_stream: int = Field(
+        64, ge=1, le=4096, description="Largest number of participants on one stream."
     )
-    max_buffered_bytes: int = Field(
-        8 * 1024 * 1024,
-        ge=65536,
-        description="Bytes of one participant that wait for its decoder; over it, frames are dropped up to a keyframe.",
+    max_participants: int = Field(
+        512, ge=1, le=65536, description="Largest number of participants on the whole server."
+    )
+    max_frame_bytes: int = Field(
+        2 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="Largest frame or still, in bytes."
     )
     max_fps: int = Field(
-        120, ge=1, le=1000, description="Frames a second of one participant, over its own pts."
+        120,
+        ge=1,
+        le=1000,
+        description="Frames a second that one participant may send, by its own timestamps.",
     )
-    max_extradata_bytes: int = Field(65536, ge=0, description="Bytes of a join's extradata.")
-    max_name_bytes: int = Field(
-        128, ge=1, description="Bytes of a participant's, a room's or a client's name."
+    max_buffered_bytes: Annotated[int, EXPERT] = Field(
+        8 * 1024 * 1024,
+        ge=65536,
+        description="Bytes of one participant that may wait for its decoder. Above that, frames are dropped up to the "
+        "next keyframe.",
     )
-    keyframe_request_interval_s: float = Field(
-        1.0, ge=0.1, description="Seconds between two keyframe requests for one participant."
-    )
-    fault_interval_s: float = Field(
+    fault_interval_s: Annotated[float, EXPERT] = Field(
         1.0, ge=0.0, description="Seconds between two reports of the same fault of one participant."
-    )
-    left_participants_kept: int = Field(
-        256,
-        ge=0,
-        description="Participants that left whose books a stream still reports; older ones are summed up.",
     )

@@ -66,7 +66,7 @@ class FrameFilter:
         """`comparer` may be shared by filters of one thread and of the same settings: it is large, and knows nobody."""
         self._settings = settings
         self._threshold = settings.similarity_threshold
-        self._comparer = comparer or Comparer(settings)
+        self._comparer = comparer or Comparer(settings.metric)
         self._pacer = Pacer(max_fps)
         self._max_fps = self._paced_fps = max_fps
         self._reference: Signature | None = None

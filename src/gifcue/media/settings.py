@@ -1,58 +1,53 @@
-"""How video is decoded and which frames of it are worth looking at."""
+"""How video is decoded, and which of its frames are analysed."""
 
 from __future__ import annotations
 
 import enum
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from gifcue.expert import EXPERT
+from gifcue.workers.settings import half_of_the_cores
 
 
 class Metric(enum.StrEnum):
-    """How two pictures are compared. All but SSIM compare histograms of tiles."""
+    """How two pictures are compared; the figures are in docs/decisions/0020-similar-frame-filter.md."""
 
-    CORRELATION = "correlation"
-    INTERSECTION = "intersection"
-    CHI_SQUARE = "chi_square"
-    BHATTACHARYYA = "bhattacharyya"
-    SSIM = "ssim"
+    INTERSECTION = (
+        "intersection"  # of the histograms of each tile: sees colour, tolerates a trembling picture
+    )
+    SSIM = "ssim"  # of the brightness of each tile: hides the least change, sees no colour
 
 
-# At this similarity or more a frame shows nothing new: docs/decisions/0020-similar-frame-filter.md has the
-# figures.
-DEFAULT_THRESHOLDS = {
-    Metric.CORRELATION: 0.985,
-    Metric.INTERSECTION: 0.94,
-    Metric.CHI_SQUARE: 0.985,
-    Metric.BHATTACHARYYA: 0.99,
-    Metric.SSIM: 0.85,
-}
+# A similarity of this or more means that a frame shows nothing new.
+DEFAULT_THRESHOLDS = {Metric.INTERSECTION: 0.94, Metric.SSIM: 0.85}
 
 
 class FilterSettings(BaseModel):
-    """The similar-frame filter: a frame that looks like the last one analysed inherits its result."""
+    """The similar-frame filter: a frame that looks like the last one analysed takes over its result."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    enabled: bool = Field(default=True, description="False analyses every frame that pacing lets through.")
-    metric: Metric = Field(default=Metric.INTERSECTION, description="How two pictures are compared.")
+    enabled: bool = Field(
+        default=True, description="False: every frame is analysed that the analysis rate allows."
+    )
     threshold: float | None = Field(
         default=None,
         ge=0.0,
         le=1.0,
-        description="Similarity of the least similar tile from which on a frame is skipped; unset takes "
-        "the metric's own.",
+        description="Similarity from which a frame is skipped, of its least similar tile, 0..1. Unset: 0.94, or 0.85 "
+        "for the metric ssim.",
     )
     max_age_s: float = Field(
         default=1.0,
         ge=0.0,
         le=60.0,
-        description="Seconds after which even a similar frame is analysed.",
+        description="Seconds after which even a similar frame is analysed, counted from the last analysis.",
     )
-    tiles_long: int = Field(default=16, ge=1, le=32, description="Tiles along a picture's longer side.")
-    tiles_short: int = Field(default=9, ge=1, le=32, description="Tiles along a picture's shorter side.")
-    luma_bins: int = Field(default=16, ge=4, le=64, description="Bins of a tile's histogram of brightness.")
-    chroma_bins: int = Field(
-        default=8, ge=2, le=32, description="Bins of a tile's histogram of a colour difference."
+    metric: Annotated[Metric, EXPERT] = Field(
+        default=Metric.INTERSECTION,
+        description="How two pictures are compared: intersection of colour histograms, or ssim of brightness.",
     )
 
     @property
@@ -62,46 +57,36 @@ class FilterSettings(BaseModel):
 
 
 class MediaSettings(BaseModel):
-    """Decode workers and what they do."""
+    """The decode workers and what they pass on to the detectors.
+
+    The class variables are fixed. Pictures keep their aspect ratio and are scaled to fit long side x short side, in
+    landscape as in portrait.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    workers: int = Field(default=1, ge=1, le=64, description="Decode worker processes.")
-    slots_per_worker: int = Field(
-        default=32,
+    # Pixels of a picture that is analysed: larger than the input of the network that finds faces and hands, so
+    # that the crops of what it found are still sharp. Every published figure was measured at this size.
+    long_side: ClassVar[int] = 640
+    short_side: ClassVar[int] = 360
+    # Pixels of a single still. It is analysed once and not ten times a second, so it may be larger.
+    still_long_side: ClassVar[int] = 1280
+    still_short_side: ClassVar[int] = 720
+
+    workers: Annotated[
+        int, BeforeValidator(lambda value: half_of_the_cores() if value == "auto" else value)
+    ] = Field(
+        default="auto",
+        validate_default=True,
         ge=1,
-        le=4096,
-        description="Pictures of one worker that may wait for detectors at once; memory for each is kept.",
-    )
-    long_side: int = Field(
-        default=640,
-        ge=64,
-        le=3840,
-        description="Pixels that a picture's longer side is scaled down to.",
-    )
-    short_side: int = Field(
-        default=360,
-        ge=64,
-        le=2160,
-        description="Pixels that a picture's shorter side is scaled down to.",
-    )
-    still_long_side: int = Field(
-        default=1280,
-        ge=64,
-        le=3840,
-        description="Pixels that a single still's longer side is scaled down to.",
-    )
-    still_short_side: int = Field(
-        default=720,
-        ge=64,
-        le=2160,
-        description="Pixels that a single still's shorter side is scaled down to.",
+        le=64,
+        description='Decode processes. "auto": half of the cores, at least 1.',
     )
     max_pixels: int = Field(
         default=3840 * 2160,
         ge=128 * 96,
         le=8192 * 8192,
-        description="Pixels of a picture that is decoded at all.",
+        description="Largest picture that is decoded, in pixels.",
     )
     max_analysis_fps: float = Field(
         default=10.0,
@@ -113,20 +98,27 @@ class MediaSettings(BaseModel):
         default=4.0,
         gt=0.0,
         le=240.0,
-        description="Pictures a second of one participant that are analysed under overload, where there are as many; "
-        "`max_analysis_fps` or more leaves the pace as it is.",
+        description="Lowest value to which overload may reduce that rate. `max_analysis_fps` or more: it is never "
+        "reduced.",
     )
     late_ms: float = Field(
         default=80.0,
         gt=0.0,
         le=10_000.0,
-        description="Milliseconds from received to judged above which an answer is late. While more than a tenth are, "
-        "everybody is looked at less often; and a picture that has waited for less is not replaced by a newer one.",
+        description="Milliseconds from the arrival of a frame to its result above which it is late. When more than a "
+        "tenth are late, every participant is analysed less often. A picture that has waited longer is replaced "
+        "by the newest one.",
     )
     filter: FilterSettings = Field(default=FilterSettings(), description="The similar-frame filter.")
+    slots_per_worker: Annotated[int, EXPERT] = Field(
+        default=32,
+        ge=1,
+        le=4096,
+        description="Pictures of one decode process that may wait for a detector. Each takes 0.7 MB of shared memory.",
+    )
 
     def unhurried(self) -> MediaSettings:
-        """The same, with the pace the same under overload: for figures that must not depend on a machine's speed."""
+        """The same with a constant analysis rate: for figures that must not depend on a machine's speed."""
         return self.model_copy(update={"min_analysis_fps": self.max_analysis_fps})
 
     @property

@@ -1,17 +1,16 @@
-"""How alike two pictures are, told by their least similar tile.
+"""The similarity of two pictures: that of their least similar tile, 0..1.
 
     frame ─► planes (no conversion) ─► few pixels ─► a histogram for each tile ─► metric ─► worst tile
 
-A histogram of the whole picture does not see a hand: one of 60 pixels that moves by 150 pixels in 640x360
-changes 1 part in 400 of it. Of its tile it changes most. Every metric is 1 for equal tiles and 0 for tiles
-with nothing in common.
+A histogram of the whole picture hardly shows a hand: one of 60 pixels that moves by 150 pixels in 640x360 changes
+1 part in 400 of it. Of its tile the hand changes most. Every metric is 1 for equal tiles and 0 for tiles that have
+nothing in common.
 
-Lights that go on or off, and exposure that drifts far enough, change every tile: by design they count as new.
+Lights that go on or off, and exposure that drifts far enough, change every tile. Such a picture counts as new.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import cv2
@@ -19,18 +18,24 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from gifcue.media.settings import FilterSettings, Metric
+from gifcue.media.settings import Metric
 
 Floats: TypeAlias = NDArray[np.float32]
 Bytes: TypeAlias = NDArray[np.uint8]
 
-# The picture that is compared, in pixels on its longer side: what is left of a hand at the room's end still
-# fills a share of its tile, and what a video encoder's noise does to single pixels averages out.
+# Pixels of the longer side of the picture that is compared. A hand at the end of a room still fills a share of its
+# tile, and the noise of a video encoder in single pixels averages out.
 SAMPLE_LONG_SIDE = 160
-# Colour, at half of this, still has a pixel for each of the most tiles that may be asked for.
+# Pixels of the shorter side, at least. Colour, at half of this, still has a pixel for each tile of a narrow picture.
 MIN_SIDE = 64
-# Histograms are counted in fine bins and then spread over the coarse ones as triangles: a wall whose
-# brightness lies at the edge of a bin would otherwise jump between two with every frame's noise.
+# Tiles along a picture's longer and shorter side, 40 pixels of 640x360: about the size of a hand at the end of a room.
+# With 10x6 tiles, half of the frames of a hand that waves far away were skipped.
+TILES = (16, 9)
+# Bins of a tile's histogram of brightness, and of each of its two histograms of colour differences.
+LUMA_BINS = 16
+CHROMA_BINS = 8
+# Histograms are counted in fine bins and then spread over the coarse ones as triangles. Otherwise a wall whose
+# brightness lies at the edge of a bin would change bins with the noise of every frame.
 FINE_BINS = 64
 FINE_SHIFT = 2  # from 256 values to FINE_BINS
 
@@ -42,7 +47,7 @@ _SEMI_PLANAR = frozenset({"nv12", "nv16", "nv24"})
 
 
 class Sample(NamedTuple):
-    """A small picture: brightness, and the two colour differences at half its size; None for a grey one."""
+    """A small picture: brightness, and the two colour differences at half its size, None for a grey picture."""
 
     luma: Bytes
     u: Bytes | None
@@ -50,16 +55,19 @@ class Sample(NamedTuple):
 
 
 class Signature(NamedTuple):
-    """What is kept of a picture to compare it with others; only those of one `kind` can be compared."""
+    """What is kept of a picture to compare it with others: features for each tile.
+
+    Only signatures of the same `kind` (height, width, is grey) can be compared.
+    """
 
     kind: tuple[int, int, bool]
     features: Floats
 
 
 class _Layout(NamedTuple):
-    """Where each pixel of planes of these shapes is counted, and the buffer in which that is written down.
+    """Where each pixel of planes of given shapes is counted, and the buffers for it.
 
-    `offsets` and `indices` have an array for each plane, `whole` is all of `indices` in a row; `weights`
+    `offsets` and `indices` have an array for each plane. `whole` holds all of `indices` in a row. `weights`
     (planes x tiles x 1) turns counts into shares.
     """
 
@@ -89,7 +97,7 @@ class Sampler:
             return Sample(_shrink(luma, size), _shrink(both[:, 0::2], half), _shrink(both[:, 1::2], half))
         if name == "gray":
             return Sample(_shrink(_plane(frame.planes[0], 1), size), None, None)
-        # 10 bits, RGB, palettes, stills' rarities: let swscale make the small picture.
+        # 10 bits, RGB, palettes and other rare formats: swscale makes the small picture.
         even = size[0] & ~1, size[1] & ~1
         small = self._reformatter.reformat(frame, *even, "yuv420p", interpolation="AREA", threads=1)
         luma, u, v = (_plane(plane, 1) for plane in small.planes)
@@ -97,39 +105,37 @@ class Sampler:
 
 
 class Comparer:
-    """Compares pictures by one metric."""
+    """Compares pictures by one metric. `tiles` are those along the longer and the shorter side."""
 
-    def __init__(self, settings: FilterSettings) -> None:
-        self._settings = settings
-        self._metric = _METRICS.get(settings.metric)
+    def __init__(self, metric: Metric, tiles: tuple[int, int] = TILES) -> None:
+        self._metric = metric
+        self._tiles = tiles
         self._sampler = Sampler()
         self._layouts: dict[tuple[tuple[int, ...], ...], _Layout] = {}
-        self._luma_spread = _spread(settings.luma_bins)
-        self._chroma_spread = _spread(settings.chroma_bins)
+        self._luma_spread = _spread(LUMA_BINS)
+        self._chroma_spread = _spread(CHROMA_BINS)
 
     def signature(self, frame: Any) -> Signature:
         """What is kept of a frame to compare it with others."""
         sample = self._sampler.sample(frame)
-        features = self._pixels(sample.luma) if self._metric is None else self._histograms(sample)
+        features = self._pixels(sample.luma) if self._metric is Metric.SSIM else self._histograms(sample)
         return Signature((sample.luma.shape[0], sample.luma.shape[1], sample.u is None), features)
 
     def similarity(self, first: Signature, second: Signature) -> float:
-        """Of the least similar tile, 0..1; 0 for pictures of different shapes."""
+        """The similarity of the least similar tile, 0..1; 0 for pictures of different shapes."""
         if first.kind != second.kind:
             return 0.0
-        if self._metric is None:
-            tiles = _ssim(first.features, second.features)
-        else:
-            tiles = self._metric(first.features, second.features)
+        compare = _ssim if self._metric is Metric.SSIM else _intersection
+        tiles = compare(first.features, second.features)
         return float(min(1.0, max(0.0, tiles.min())))
 
     def _histograms(self, sample: Sample) -> Floats:
-        # tiles x bins, each row one distribution: half of its weight is brightness, half is colour.
+        # tiles x bins. Each row is one distribution: half of its weight is brightness, half is colour.
         planes = [plane for plane in sample if plane is not None]
         layout = self._layout(tuple(plane.shape for plane in planes))
         for plane, offsets, index in zip(planes, layout.offsets, layout.indices, strict=True):
             np.add(offsets, plane >> FINE_SHIFT, out=index)
-        tiles = self._settings.tiles_long * self._settings.tiles_short
+        tiles = self._tiles[0] * self._tiles[1]
         counts = np.bincount(layout.whole, minlength=len(planes) * tiles * FINE_BINS)
         shares = counts.astype(np.float32).reshape(len(planes), tiles, FINE_BINS) * layout.weights
         return np.concatenate(
@@ -168,8 +174,8 @@ class Comparer:
         return pixels
 
     def _grid(self, shape: tuple[int, ...]) -> tuple[int, int]:
-        # Rows and columns of tiles, which are as good as square however the picture lies.
-        short, long = self._settings.tiles_short, self._settings.tiles_long
+        # Rows and columns of tiles, which are nearly square in landscape and in portrait.
+        long, short = self._tiles
         return (short, long) if shape[1] >= shape[0] else (long, short)
 
 
@@ -181,8 +187,8 @@ def _plane(plane: Any, components: int) -> Bytes:
 
 
 def _shrink(plane: Bytes, size: tuple[int, int]) -> Bytes:
-    # Halving by averages is vectorised and an order faster than averaging by any other factor; what is left
-    # to do after it is less than 2, where interpolation leaves out no pixel.
+    # Halving by averages is vectorised and ten times faster than averaging by any other factor. The factor that is
+    # left after it is less than 2, where interpolation leaves out no pixel.
     width, height = size
     while plane.shape[1] >= 2 * width and plane.shape[0] >= 2 * height:
         half = plane.shape[1] // 2, plane.shape[0] // 2
@@ -197,8 +203,7 @@ def _resize(plane: Bytes, size: tuple[int, int], interpolation: int) -> Bytes:
 
 
 def _spread(bins: int) -> Floats:
-    # fine bins x bins: how a fine bin's pixels are shared out between the two coarse bins whose centres it
-    # lies between.
+    # fine bins x bins: how the pixels of a fine bin are shared between the two coarse bins around it.
     centres = (np.arange(FINE_BINS) + 0.5) * bins / FINE_BINS - 0.5
     lower = np.clip(np.floor(centres).astype(int), 0, bins - 2)
     upper_share = np.clip(centres - lower, 0.0, 1.0)
@@ -208,26 +213,8 @@ def _spread(bins: int) -> Floats:
     return matrix
 
 
-def _correlation(first: Floats, second: Floats) -> Floats:
-    a = first - first.mean(axis=1, keepdims=True)
-    b = second - second.mean(axis=1, keepdims=True)
-    spread = np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
-    return np.asarray((a * b).sum(axis=1) / np.maximum(spread, 1e-12), dtype=np.float32)
-
-
 def _intersection(first: Floats, second: Floats) -> Floats:
     return np.asarray(np.minimum(first, second).sum(axis=1), dtype=np.float32)
-
-
-def _chi_square(first: Floats, second: Floats) -> Floats:
-    # The symmetric form, which is 0 for equal and 1 for disjoint distributions, turned into a similarity.
-    difference = first - second
-    total = np.maximum(first + second, np.float32(1e-12))
-    return np.asarray(1.0 - 0.5 * (difference * difference / total).sum(axis=1), dtype=np.float32)
-
-
-def _bhattacharyya(first: Floats, second: Floats) -> Floats:
-    return np.asarray(np.sqrt(first * second).sum(axis=1), dtype=np.float32)
 
 
 def _ssim(first: Floats, second: Floats) -> Floats:
@@ -239,11 +226,3 @@ def _ssim(first: Floats, second: Floats) -> Floats:
     variances = (a * a).mean(axis=1) + (b * b).mean(axis=1)
     luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
     return np.asarray(luminance * (2 * covariance + c2) / (variances + c2), dtype=np.float32)
-
-
-_METRICS: dict[Metric, Callable[[Floats, Floats], Floats]] = {
-    Metric.CORRELATION: _correlation,
-    Metric.INTERSECTION: _intersection,
-    Metric.CHI_SQUARE: _chi_square,
-    Metric.BHATTACHARYYA: _bhattacharyya,
-}

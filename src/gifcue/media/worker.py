@@ -90,7 +90,7 @@ class DecodeWorker:
         self._lent: dict[int, int] = {}
         self._patience_s = settings.late_ms / 1000.0
         # Shared by all participants: large, and they know nobody.
-        self._comparer = Comparer(settings.filter)
+        self._comparer = Comparer(settings.filter.metric)
         self._converter = Converter(settings.long_side, settings.short_side)
 
     @property

@@ -1,9 +1,13 @@
-"""Detections over time ► reactions somebody meant."""
+"""From detections over time to reactions that a person meant.
+
+`ReactionPolicy` follows one participant and returns `PolicyEvent`s. Its settings are `ReactionSettings`.
+"""
 
 from gifcue.protocol.phases import Phase
 from gifcue.reactions.events import EndReason, PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
-from gifcue.reactions.presets import PRESETS
+from gifcue.reactions.preset_values import PRESETS
+from gifcue.reactions.presets import ReactionPresets
 from gifcue.reactions.settings import LabelSettings, ReactionSettings, policy_preset
 
 __all__ = [
@@ -13,6 +17,7 @@ __all__ = [
     "Phase",
     "PolicyEvent",
     "ReactionPolicy",
+    "ReactionPresets",
     "ReactionSettings",
     "policy_preset",
 ]

@@ -1,11 +1,11 @@
-"""What the policy decides, as events.
+"""The events of the reaction policy.
 
-Every reaction has an id of its own. Its events come in one of two orders:
+Every reaction has an id. Its events come in one of two orders:
 
-    HOLDING … ▸ STARTED ▸ ENDED        it was meant
-    HOLDING … ▸ CANCELLED              it broke off
+    HOLDING … ▸ STARTED ▸ ENDED        the pose was held long enough
+    HOLDING … ▸ CANCELLED              the pose ended too early
 
-HOLDING may be absent before STARTED, where the dwell is as short as the time between two frames.
+There is no HOLDING before STARTED if the dwell time is as short as the time between two frames.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from gifcue.protocol.phases import Phase
 
 
 class EndReason(enum.StrEnum):
-    """Why the policy itself ends or cancels a reaction. `finish` brings the caller's own words."""
+    """Why the policy ends or cancels a reaction. The caller of `finish` gives a reason of its own instead."""
 
     RELEASED = "released"  # the pose is over
     NOT_ALLOWED = "not_allowed"  # the participant's labels changed
-    SPEAKING = "speaking"  # a hold broke off since the participant speaks
-    GAP = "gap"  # no frame for longer than anything may be believed
+    SPEAKING = "speaking"  # the participant speaks, and hand gestures are suppressed meanwhile
+    GAP = "gap"  # no frame for longer than `max_gap_s`
     CLOCK_JUMP = "clock_jump"  # media time went backwards
 
 
@@ -31,9 +31,9 @@ class EndReason(enum.StrEnum):
 class PolicyEvent:
     """One step of one reaction.
 
-    `progress` is the share of the way to STARTED, 0..1, and 1 from then on. `score` is the detector's
-    probability averaged over the frames that showed the pose, 0..1. `box` is the face or hand where it was
-    last seen. `at_s` is media time. `reason` is set on ENDED and CANCELLED.
+    `progress` is how much of the way to STARTED is done, 0..1, and 1 from then on. `score` is the mean of the
+    detector's probabilities over the frames that showed the pose, 0..1. `box` is where the face or hand was last
+    seen. `at_s` is media time in seconds. `reason` is set on ENDED and CANCELLED.
     """
 
     phase: Phase

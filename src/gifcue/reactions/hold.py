@@ -1,4 +1,4 @@
-"""One pose, held by one face or hand: the votes for it, frame by frame."""
+"""One pose of one face or hand: how many frames have shown it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ from dataclasses import dataclass
 
 from gifcue.reactions.settings import LabelSettings, ReactionSettings
 
-# Frames, in votes that it takes to fire, before a hold can be stale: few frames a second take long to have them.
+# A hold can be stale only after this many times the frames that a reaction needs: at few frames a second, the time
+# limits alone would pass before those frames have come.
 STALE_VOTES = 2
+# Analysed frames in a row without the pose that end a hold, if `release_s` has passed as well. One missed detection
+# alone must not end it.
+MIN_MISSES = 2
 
 
 @dataclass(slots=True)
 class Hold:
-    """Begins with a frame that speaks for the pose, at `begun_s`; `shown_s` is when the pose was last seen.
+    """Begins at `begun_s` with a frame that shows the pose; `shown_s` is when the pose was last shown.
 
-    `votes` are the frames that spoke for it, `analysed_votes` those of them that a detector judged,
-    `frames` all of them. `misses` are analysed frames in a row that spoke against it.
+    `frames` counts all frames since then. `votes` counts those with a probability of `start` or more, and
+    `analysed_votes` those of them that were analysed and not skipped. `shown` counts frames with a probability of
+    `stay` or more. `misses` counts the analysed frames in a row, up to now, that did not show the pose.
     """
 
     begun_s: float
@@ -30,15 +35,16 @@ class Hold:
 
     @property
     def score(self) -> float:
-        """The probability averaged over the frames that showed the pose."""
+        """The mean probability over the frames that showed the pose, 0..1."""
         return self.score_sum / self.shown if self.shown else 0.0
 
     def count(
         self, probability: float, *, counts: bool, analysed: bool, at_s: float, label: LabelSettings
     ) -> None:
-        """Takes a frame.
+        """Counts a frame.
 
-        `counts` False: it speaks against, whatever the probability (the hand flies past, say).
+        With `counts` False the frame does not show the pose, whatever the probability: the hand only moves past,
+        for example.
         """
         self.frames += 1
         self.is_vote = counts and probability >= label.start
@@ -53,18 +59,18 @@ class Hold:
             self.misses += 1
 
     def is_over(self, at_s: float, label: LabelSettings, policy: ReactionSettings) -> bool:
-        """True once the pose is gone: missed often and long enough, or not seen for the longest gap."""
+        """True once the pose is gone: missed often and long enough, or not shown for `max_gap_s`."""
         gone_s = at_s - self.shown_s
-        return (self.misses >= policy.min_misses and gone_s >= label.release_s) or gone_s >= policy.max_gap_s
+        return (self.misses >= MIN_MISSES and gone_s >= label.release_s) or gone_s >= policy.max_gap_s
 
     def is_stale(self, at_s: float, label: LabelSettings, policy: ReactionSettings) -> bool:
-        """True where it should have fired long ago: in time, and in the frames that it would have taken."""
+        """True where the reaction should have started long ago, by time and by the number of frames."""
         limit_s = max(policy.stale_dwells * label.dwell_s, label.dwell_s + policy.stale_after_dwell_s)
         frames = STALE_VOTES * policy.min_votes
         return label.motion == "none" and at_s - self.begun_s > limit_s and self.frames > frames
 
     def has_votes(self, label: LabelSettings, policy: ReactionSettings) -> bool:
-        """True when this frame and enough of those before it speak for the pose."""
+        """True when this frame and enough of those before it show the pose."""
         share = policy.min_vote_share if label.min_vote_share is None else label.min_vote_share
         return (
             self.is_vote

@@ -1,4 +1,4 @@
-"""Moving from side to side: what makes an open palm a wave."""
+"""Side-to-side motion, which turns an open palm into a wave."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ from gifcue.detect.regions import Region
 from gifcue.reactions.settings import SwingSettings
 from gifcue.reactions.tracks import Track
 
-# The time that three samples span at least.
+# Seconds that three samples in a row span at least. Denser ones are dropped: they add jitter and no motion. Frames'
+# times are rounded, so a microsecond less is enough.
 DENSE_S = 0.1 - 1e-6
+# The last swing, still under way, counts from this share of `min_travel` and from this share of the way of the swing
+# before. Waiting for the whole of it would delay every wave; with less, a trembling palm that was taken back was a
+# wave in up to three of ten tries (docs/decisions/0030-reaction-policy.md).
+UNDER_WAY_SHARE = 0.6
+UNDER_WAY_OF_LAST = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Where a hand was: x and y in widths and heights of the frame, its width and height in the same."""
+    """Where a hand was at `at_s`: centre and size, in shares of the frame's width and height."""
 
     at_s: float
     x: float
@@ -28,9 +34,9 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Swing:
-    """From one turning point to the next.
+    """The motion from one turning point to the next.
 
-    `travel` in hand widths, `climb` in hand heights, both without sign.
+    `travel` is the horizontal way in hand widths and `climb` the vertical one in hand heights, both without sign.
     """
 
     begun_s: float
@@ -41,36 +47,37 @@ class Swing:
 
 @dataclass(frozen=True, slots=True)
 class Waving:
-    """Swings in a row up to now, and when the first of them began."""
+    """The number of swings in a row up to now, and when the first of them began."""
 
     swings: int
     begun_s: float
 
 
 class HandMotion:
-    """One hand's way across the frame, less the way of the body and of the camera."""
+    """The motion of one hand, less the motion of the body and of the camera."""
 
     def __init__(self, settings: SwingSettings) -> None:
         self._settings = settings
-        # No row of as many swings as it takes is longer.
+        # Seconds that the required row of swings takes at most. Older samples are not needed.
         self._longest_s = settings.min_swings * (settings.max_swing_s + settings.max_rest_s)
         self._samples: deque[Sample] = deque()
         self._drift = (0.0, 0.0)
         self._anchor: tuple[int, float, float] | None = None
         self._has_landmarks: bool | None = None
-        # The last answer, by what was asked: the policy asks twice a frame.
+        # The last answer and what was asked: the policy asks the same twice a frame.
         self._answer: tuple[float, float, Waving | None] | None = None
 
     def follow(self, hand: Track, face: Track | None, at_s: float) -> None:
-        """Takes one frame.
+        """Takes the hand in one analysed frame.
 
-        `face` is the one nearest to the hand: it moves too when the body or the camera sways.
+        `face` is the face nearest to the hand. Its motion is subtracted: it moves as well when the body or the camera
+        sways.
         """
         region = hand.region
         has_landmarks = region.landmarks is not None and len(region.landmarks) > 0
         if has_landmarks is not self._has_landmarks:
-            # The middle of the landmarks is not the middle of the box: from one to the other would be a
-            # swing.
+            # The centre of the landmarks is not the centre of the box: a change from one to the other would look
+            # like a swing.
             self._samples.clear()
             self._has_landmarks = has_landmarks
         self._follow_face(face)
@@ -79,16 +86,13 @@ class HandMotion:
         self._add(Sample(at_s, x - self._drift[0], y - self._drift[1], width, height))
 
     def rest(self, at_s: float) -> None:
-        """A frame like the last one: the hand is where it was."""
+        """Takes a skipped frame: the hand is where it was."""
         if self._samples:
             last = self._samples[-1]
             self._add(Sample(at_s, last.x, last.y, last.width, last.height))
 
     def waving(self, since_s: float, now_s: float) -> Waving | None:
-        """The swings in a row that lead up to now, none before `since_s`.
-
-        None where the hand does not wave.
-        """
+        """The row of swings that lasts until `now_s`, without any before `since_s`; None if the hand does not wave."""
         if self._answer is None or self._answer[:2] != (since_s, now_s):
             self._answer = (since_s, now_s, self._waving(since_s, now_s))
         return self._answer[2]
@@ -129,10 +133,9 @@ class HandMotion:
 
 
 def swings(samples: Sequence[Sample], settings: SwingSettings) -> list[Swing]:
-    """Turns a way into swings of at least `min_travel` hand widths. Smaller motion is jitter and turns nothing round.
+    """Divides a motion into swings of at least `min_travel` hand widths. Smaller motion is jitter and is ignored.
 
-    The last one, still under way, may be shorter: what went before had its full length, and waiting for the
-    whole of it would only be slower.
+    The last swing is still under way and may be shorter.
     """
     if len(samples) < 2:
         return []
@@ -141,7 +144,7 @@ def swings(samples: Sequence[Sample], settings: SwingSettings) -> list[Swing]:
     least = settings.min_travel * width
     slack = settings.turning_share * least
     found: list[Swing] = []
-    # `left` is the last sample still at the turning point behind, `farthest` the farthest since.
+    # `left` is the last sample at the previous turning point, `farthest` the sample farthest from it since.
     left = farthest = lowest = highest = samples[0]
     direction = 0
     for sample in samples[1:]:
@@ -167,7 +170,7 @@ def swings(samples: Sequence[Sample], settings: SwingSettings) -> list[Swing]:
         found.append(_swing(left, farthest, width, height))
         last = samples[-1]
         behind = abs(farthest.x - left.x)
-        begun = max(settings.under_way_share * least, settings.under_way_of_last * behind)
+        begun = max(UNDER_WAY_SHARE * least, UNDER_WAY_OF_LAST * behind)
         if (farthest.x - last.x) * direction >= begun:
             found.append(_swing(_last_near(samples, farthest, last, slack), last, width, height))
     return found
@@ -187,7 +190,7 @@ def _swing(begin: Sample, end: Sample, width: float, height: float) -> Swing:
 
 
 def _middle(region: Region) -> tuple[float, float]:
-    """(x, y). Landmarks show a hand that turns about its wrist better than its box does."""
+    """The hand's centre, (x, y). Landmarks show a turn about the wrist better than the box does."""
     if region.landmarks is not None and len(region.landmarks) > 0:
         middle = region.landmarks[:, :2].mean(axis=0)
         return float(middle[0]), float(middle[1])

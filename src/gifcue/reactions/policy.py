@@ -1,6 +1,6 @@
-"""Which detections are a reaction that somebody meant.
+"""Decides which detections are a reaction that a person meant.
 
-Time is the participant's own media time in seconds: what fires is the same however fast the frames come in.
+Time is the participant's media time in seconds, so the result does not depend on how fast frames are delivered.
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ from gifcue.reactions.settings import LabelSettings, ReactionSettings
 from gifcue.reactions.subjects import HiddenFaces, SubjectChooser, face_cover, has_hand, nearest_face
 from gifcue.reactions.tracks import Track, Tracker
 
-# Seconds that may be missing from a dwell: frames' times are fractions that do not add up exactly.
+# Seconds that may be missing from a dwell time: frames' times are fractions that do not add up exactly.
 ROUNDING_S = 1e-6
+# Seconds by which a result may be older than the last one and is ignored. A larger step back means that the sender's
+# clock was set anew; B-frames and jitter go back by less.
+MAX_BACKSTEP_S = 0.5
 
 
 class ReactionPolicy:
-    """The policy of one participant. Not thread-safe; never raises for what a detector says.
+    """The policy of one participant. Not thread-safe. No detection makes it raise.
 
     Args:
-        settings: The numbers.
+        settings: Thresholds and times.
         allowed: Labels that the participant agreed to. Nothing is followed while there are none.
-        ids: Gives every reaction its id.
+        ids: Returns the id of the next reaction.
     """
 
     def __init__(self, settings: ReactionSettings, allowed: frozenset[str], ids: Callable[[], str]) -> None:
@@ -41,25 +44,26 @@ class ReactionPolicy:
         self._subjects = SubjectChooser(settings.subject, settings.subject_takeover)
         self._hidden = HiddenFaces(settings.placement)
         self._motions: dict[int, HandMotion] = {}
-        # When and where hands were of late, those too uncertain to be followed among them.
+        # Time and box of each recent hand, including those of a score too low to be followed.
         self._hands: list[tuple[float, Box]] = []
         self._holds: dict[tuple[int, str], Hold] = {}
-        # Since when a pose that nobody holds has been shown almost well enough.
+        # Since when a pose has been shown from `stay` up, by track and label, without a hold.
         self._nearly: dict[tuple[int, str], float] = {}
         self._is_speaking = False
         self._at_s: float | None = None
 
     @property
     def holding(self) -> bool:
-        """True while the next frame is needed, similar to the last one or not.
+        """True while the next frame must be analysed, even if it is similar to the last one.
 
-        That is while something is held that has not fired, for a while where it almost is, and while a reaction
-        under way was not seen in the last frame. One that is seen goes on without: `inherit` keeps it.
+        That is the case while a hold has not started its reaction, for `nearly_s` after a pose was almost shown, and
+        while an active reaction was not seen in the last frame. An active reaction that is seen needs no analysis:
+        `inherit` keeps it going.
         """
         return any(self._needs_next_frame(label) for label in self._allowed)
 
     def observe(self, regions: Iterable[Region], at_s: float) -> list[PolicyEvent]:
-        """A frame was analysed: its faces and hands. A result older than the last one changes nothing."""
+        """Takes the faces and hands of an analysed frame. A result older than the last one changes nothing."""
         events: list[PolicyEvent] = []
         if not self._advance(at_s, events) or not self._allowed:
             return events
@@ -70,7 +74,7 @@ class ReactionPolicy:
         return events + self._decide(at_s, analysed=True)
 
     def inherit(self, at_s: float) -> list[PolicyEvent]:
-        """A frame was skipped, being like the last one: what was shown is still shown, and nothing moved."""
+        """Takes a frame that was skipped as similar: what was shown is still shown, and nothing moved."""
         events: list[PolicyEvent] = []
         last_s = self._at_s
         if not self._advance(at_s, events) or not self._allowed:
@@ -83,7 +87,7 @@ class ReactionPolicy:
         return events + self._decide(at_s, analysed=False)
 
     def set_allowed(self, labels: frozenset[str], at_s: float) -> list[PolicyEvent]:
-        """The participant's labels changed: what is no longer allowed ends. Cooldowns stay."""
+        """Changes the allowed labels. Reactions that are no longer allowed end. Cooldowns go on."""
         at_s = self._now(at_s)
         events: list[PolicyEvent] = []
         for label in self._allowed:
@@ -95,9 +99,9 @@ class ReactionPolicy:
         return events
 
     def set_speaking(self, speaking: bool, at_s: float) -> list[PolicyEvent]:
-        """The participant speaks, or no longer.
+        """Notes whether the participant speaks.
 
-        By the settings, hand gestures in the making then break off.
+        With `speaking_suppresses_hands`, holds of hand gestures are cancelled when speaking begins.
         """
         self._is_speaking = speaking
         at_s = self._now(at_s)
@@ -108,7 +112,7 @@ class ReactionPolicy:
         return events
 
     def finish(self, at_s: float, reason: str) -> list[PolicyEvent]:
-        """Everything ends, and `reason` says why. The policy can go on afterwards, with a clean sheet."""
+        """Ends everything, with `reason` in the events. The policy can be used on, as if it were new."""
         events = self._stop_all(self._now(at_s), reason)
         self._forget()
         return events
@@ -119,10 +123,10 @@ class ReactionPolicy:
         return at_s if self._at_s is None else max(at_s, self._at_s)
 
     def _advance(self, at_s: float, events: list[PolicyEvent]) -> bool:
-        """Moves the clock; False where the frame is older than the last. A gap or a jump ends everything."""
+        """Moves the clock; False where the frame is older than the last. A gap or a jump back ends everything."""
         last_s, settings = self._at_s, self._settings
         if last_s is not None and at_s < last_s:
-            if last_s - at_s <= settings.max_backstep_s:
+            if last_s - at_s <= MAX_BACKSTEP_S:
                 return False
             for reaction in self._reactions.values():
                 reaction.shift_clock(last_s, at_s)
@@ -189,16 +193,16 @@ class ReactionPolicy:
     def _count(
         self, label: str, track: Track, at_s: float, *, is_subject: bool, analysed: bool
     ) -> Hold | None:
-        """Counts this frame for the track's hold, which may begin or end with it."""
+        """Counts this frame for the track's hold, which may begin or end with it; None without a hold."""
         settings, key = self._labels[label], (track.number, label)
         is_active = self._reactions[label].state is State.ACTIVE
         probability = track.region.attributes.get(label, 0.0) if track.is_seen and is_subject else 0.0
-        # Once a reaction has started, a hand may move and pass before the face: only its pose keeps it going.
+        # Once a reaction has started, a hand may move and cover the face: its pose alone keeps the reaction going.
         counts = is_active or (probability >= settings.stay and self._is_meant(label, track))
         hold = self._holds.get(key)
         if hold is None:
             if not counts or probability < settings.start:
-                # Whatever speaks against it: the next look may find the hand at the chin that this one did not.
+                # Also where `_is_meant` is False: the next analysis may detect the hand at the chin.
                 if probability >= settings.stay and not is_active:
                     self._nearly.setdefault(key, at_s)
                 else:
@@ -215,7 +219,7 @@ class ReactionPolicy:
         return hold
 
     def _is_meant(self, label: str, track: Track) -> bool:
-        """False where the pose is passing: another is likelier, the hand flies past or lies over a face."""
+        """False where the pose does not count: another is likelier, the hand moves too fast or covers a face."""
         settings, shown = self._labels[label], track.region.attributes
         rivals = (
             shown.get(name, 0.0)
@@ -224,10 +228,7 @@ class ReactionPolicy:
         )
         if any(rival > shown.get(label, 0.0) for rival in rivals):
             return False
-        if (
-            settings.max_speed is not None
-            and track.speed(self._settings.tracks.speed_over_s) > settings.max_speed
-        ):
+        if settings.max_speed is not None and track.speed() > settings.max_speed:
             return False
         if track.kind == "face":
             return not settings.hand_at_face or has_hand(
@@ -238,7 +239,7 @@ class ReactionPolicy:
         )
 
     def _candidate(self, settings: LabelSettings, track: Track, hold: Hold, at_s: float) -> Candidate | None:
-        """What the hold amounts to; None where the motion that belongs to it is missing."""
+        """The hold as a candidate for a reaction; None where the label needs a motion that is missing."""
         begun_s, moved = hold.begun_s, 1.0
         if settings.motion == "side_to_side":
             motion = self._motions.get(track.number)
@@ -255,7 +256,7 @@ class ReactionPolicy:
             hold.score,
             progress,
             is_ripe=progress >= 1.0 and hold.has_votes(settings, self._settings),
-            is_telling=hold.is_vote and hold.votes >= self._settings.telling_votes,
+            sends_holding=hold.is_vote and hold.votes >= self._settings.holding_votes,
         )
 
     def _needs_next_frame(self, label: str) -> bool:
@@ -266,7 +267,7 @@ class ReactionPolicy:
             return all(hold.misses > 0 for _, hold in holds)
         if self._labels[label].motion == "none" or self._at_s is None:
             return bool(holds)
-        # An open palm that keeps still is no hold: frames in which it starts to move are not similar anyway.
+        # An open palm that keeps still needs no analysis: frames in which it starts to move are not similar.
         return any(
             self._at_s - hold.begun_s < self._settings.swings.expect_s
             or self._is_waving(number, hold, self._at_s)
@@ -274,7 +275,7 @@ class ReactionPolicy:
         )
 
     def _is_nearly_held(self, label: str) -> bool:
-        # The next look may see what the last one did not; skipped frames would only repeat that one.
+        # The next analysis may show what the last one did not. A skipped frame would only repeat the last one.
         return self._at_s is not None and any(
             self._at_s - since_s <= self._settings.nearly_s
             for key, since_s in self._nearly.items()

@@ -1,86 +1,42 @@
-"""The values of the three presets: `careful` and `playful` are changes over `normal`.
-
-The reasons: docs/decisions/0030-reaction-policy.md.
-"""
+"""The presets that streams can ask for."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Mapping
 
-from gifcue.tables import merge
+from gifcue.errors import ConfigError
+from gifcue.reactions.preset_values import PRESETS
+from gifcue.reactions.settings import ReactionSettings
 
-PresetName = Literal["careful", "normal", "playful"]
 
-PRESETS: tuple[PresetName, ...] = ("careful", "normal", "playful")
+class ReactionPresets:
+    """A server's reaction settings, and its changes over every preset. Prepared once, at the start."""
 
-NORMAL: dict[str, Any] = {
-    "labels": {
-        # Expressions come slowly and last; a speaking mouth smiles for a moment, so they are held longer.
-        "smile": {
-            "kind": "face",
-            "start": 0.85,
-            "stay": 0.6,
-            "dwell_s": 0.8,
-            "release_s": 0.6,
-            "cooldown_s": 3.0,
-            "max_speed": None,
-        },
-        # Half hidden faces look less certain than they are, and a hand must be at them besides.
-        "thinking": {
-            "kind": "face",
-            "start": 0.85,
-            "stay": 0.75,
-            "dwell_s": 1.2,
-            "release_s": 0.8,
-            "cooldown_s": 8.0,
-            "max_speed": None,
-            "hand_at_face": True,
-        },
-        # A waving hand is blurred in every other frame: it stays on less, is gone only after longer, and its motion
-        # speaks for it as well.
-        "wave": {
-            "kind": "hand",
-            "start": 0.6,
-            "stay": 0.3,
-            "release_s": 0.6,
-            "min_vote_share": 0.35,
-            "motion": "side_to_side",
-            "max_speed": None,
-        },
-        # One hand that is held can look like another for some frames; it is not taken down and put up again so fast.
-        "ok_hand": {"kind": "hand", "release_s": 0.5},
-        "thumbs_up": {"kind": "hand", "start": 0.93, "stay": 0.5, "release_s": 0.5},
-    },
-}
-CAREFUL: dict[str, Any] = merge(
-    NORMAL,
-    {
-        "labels": {
-            "smile": {"start": 0.9, "stay": 0.65, "dwell_s": 1.2, "cooldown_s": 10.0},
-            "thinking": {"start": 0.9, "stay": 0.8, "dwell_s": 2.0, "cooldown_s": 15.0},
-            "wave": {"start": 0.7, "stay": 0.4, "dwell_s": 0.8, "cooldown_s": 10.0, "min_vote_share": 0.5},
-            "ok_hand": {"start": 0.85, "stay": 0.5, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
-            "thumbs_up": {"start": 0.95, "stay": 0.6, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
-        },
-        "swings": {"min_swings": 4, "min_travel": 0.4},
-        "speaking_suppresses_hands": True,
-        "min_votes": 4,
-        "min_analysed_votes": 3,
-        "min_vote_share": 0.75,
-    },
-)
-PLAYFUL: dict[str, Any] = merge(
-    NORMAL,
-    {
-        "labels": {
-            "smile": {"start": 0.7, "stay": 0.45, "dwell_s": 0.5, "cooldown_s": 1.5},
-            "thinking": {"start": 0.7, "stay": 0.5, "dwell_s": 0.8, "cooldown_s": 3.0},
-            "wave": {"start": 0.5, "dwell_s": 0.3, "cooldown_s": 1.5},
-            "ok_hand": {"start": 0.6, "stay": 0.4, "dwell_s": 0.3, "cooldown_s": 1.5, "max_speed": 2.0},
-            "thumbs_up": {"start": 0.7, "stay": 0.45, "dwell_s": 0.3, "cooldown_s": 1.5, "max_speed": 2.0},
-        },
-        "swings": {"min_swings": 2, "min_travel": 0.2},
-        "min_votes": 2,
-    },
-)
-PRESET_VALUES: dict[str, dict[str, Any]] = {"careful": CAREFUL, "normal": NORMAL, "playful": PLAYFUL}
+    def __init__(self, own: ReactionSettings) -> None:
+        self._own = own
+        self._ready: dict[str, ReactionSettings] = {}
+        self._refused: dict[str, str] = {}
+        for preset in PRESETS:
+            try:
+                self._ready[preset] = own.with_preset(preset)
+            except ConfigError as error:
+                self._refused[preset] = str(error)
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """The presets whose values do not go with the server's changes, each with the reason."""
+        return self._refused
+
+    def choose(self, preset: str) -> ReactionSettings:
+        """The settings of a stream that asks for `preset`; the server's own where it is empty.
+
+        Raises:
+            ConfigError: there is no such preset, or it is refused.
+        """
+        if not preset:
+            return self._own
+        if preset in self._ready:
+            return self._ready[preset]
+        if preset in self._refused:
+            raise ConfigError(self._refused[preset])
+        raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, got {preset!r}")

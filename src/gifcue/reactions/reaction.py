@@ -1,4 +1,4 @@
-"""One label of one participant: idle, held, active, cooling down."""
+"""The state machine of one label of one participant: idle, holding, active, cooling down."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gifcue.protocol.geometry import Box
 from gifcue.protocol.phases import Phase
 from gifcue.reactions.events import EndReason, PolicyEvent
 
-# HOLDING never says that it is done: that is what STARTED says.
+# HOLDING never reports a progress of 1: that is reported by STARTED.
 MOST_PROGRESS = 0.99
 
 
@@ -24,7 +24,7 @@ class State(enum.Enum):
 class Candidate:
     """A face or hand that shows the label now.
 
-    `progress` is 0..1; `is_ripe`: it may fire; `is_telling`: it is worth a HOLDING.
+    `progress` is 0..1. `is_ripe`: the reaction may start. `sends_holding`: it is worth a HOLDING event.
     """
 
     track: int
@@ -32,13 +32,13 @@ class Candidate:
     score: float
     progress: float
     is_ripe: bool
-    is_telling: bool
+    sends_holding: bool
 
 
 class LabelReaction:
-    """Turns candidates into events. At most one reaction of a label is under way, whoever shows it.
+    """Turns candidates into events. At most one reaction of a label is under way at a time.
 
-    Two thumbs up are one reaction, and the GIF is shown once.
+    Two thumbs up are one reaction, so the GIF is shown once.
     """
 
     def __init__(self, label: str, cooldown_s: float, ids: Callable[[], str]) -> None:
@@ -59,7 +59,7 @@ class LabelReaction:
         return self._free_at_s is not None and at_s < self._free_at_s
 
     def step(self, candidates: list[Candidate], at_s: float) -> list[PolicyEvent]:
-        """Takes what is shown in this frame."""
+        """Takes the faces and hands that show the label in this frame."""
         best = self._best(candidates)
         if self._state is State.ACTIVE:
             if best is None:
@@ -72,7 +72,7 @@ class LabelReaction:
             self._begin()
             self._state, self._candidate = State.ACTIVE, best
             return [self._event(Phase.STARTED, best, 1.0, at_s)]
-        if not best.is_telling:
+        if not best.sends_holding:
             return []
         self._begin()
         self._state, self._candidate = State.HOLDING, best
@@ -91,7 +91,7 @@ class LabelReaction:
         return [self._event(Phase.CANCELLED, candidate, progress, at_s, reason)]
 
     def shift_clock(self, from_s: float, to_s: float) -> None:
-        """Media time jumped: what is left of the cooldown stays what it was."""
+        """Media time jumped from `from_s` to `to_s`: the rest of the cooldown stays as long as it was."""
         if self._free_at_s is not None:
             self._free_at_s = to_s + max(0.0, self._free_at_s - from_s)
 
@@ -100,7 +100,7 @@ class LabelReaction:
             self._reaction_id = self._ids()
 
     def _best(self, candidates: list[Candidate]) -> Candidate | None:
-        """One that is ripe, else the one that it was, else the one that is farthest."""
+        """A ripe one first, then the one of the last frame, then the one with the most progress."""
         was = self._candidate.track if self._candidate is not None else None
         return max(
             candidates,

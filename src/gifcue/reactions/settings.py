@@ -1,25 +1,26 @@
-"""Every number of the reaction policy, in three presets.
+"""Settings of the reaction policy, in three presets.
 
-The reasons: docs/decisions/0030-reaction-policy.md.
+The reasons for the values: docs/decisions/0030-reaction-policy.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     ModelWrapValidatorHandler,
+    PrivateAttr,
     ValidationError,
     model_validator,
 )
 
 from gifcue.errors import ConfigError
-from gifcue.reactions.presets import PRESET_VALUES, PRESETS, PresetName
-from gifcue.tables import merge
+from gifcue.expert import EXPERT
+from gifcue.reactions.preset_values import PRESET_VALUES, PRESETS, PresetName, overlay
 
 SubjectPolicy = Literal["largest", "centre", "all"]
 
@@ -27,49 +28,62 @@ SUBJECTS: tuple[SubjectPolicy, ...] = get_args(SubjectPolicy)
 
 
 class LabelSettings(BaseModel):
-    """When one label becomes a reaction. From `start` up it begins a hold; below `stay` it is not shown."""
+    """When one label becomes a reaction.
+
+    A probability of `start` or more begins a hold; one below `stay` counts as a frame without the pose.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["face", "hand"] = Field(description="What shows it.")
-    enabled: bool = Field(
-        default=True, description="False takes it out of the reactions that may be allowed."
-    )
+    kind: Literal["face", "hand"] = Field(description="What shows the pose: face or hand.")
+    enabled: bool = Field(default=True, description="False: participants cannot allow this reaction.")
     start: float = Field(
-        default=0.7, gt=0.0, le=1.0, description="Probability from which a frame speaks for the pose."
+        default=0.7, gt=0.0, le=1.0, description="Probability from which a frame counts as showing the pose."
     )
     stay: float = Field(
-        default=0.45, ge=0.0, le=1.0, description="Probability below which a frame speaks against it."
+        default=0.45,
+        ge=0.0,
+        le=1.0,
+        description="Probability below which a frame counts as not showing the pose. At most `start`.",
     )
-    dwell_s: float = Field(default=0.5, ge=0.0, le=10.0, description="How long it is held before it fires.")
-    release_s: float = Field(
-        default=0.35, ge=0.0, le=5.0, description="How long it must be gone before it is over."
+    dwell_s: float = Field(
+        default=0.5,
+        ge=0.0,
+        le=10.0,
+        description="Seconds that the pose must be held before the reaction starts.",
     )
     cooldown_s: float = Field(
-        default=4.0, ge=0.0, le=600.0, description="From ENDED until it may be held again."
+        default=4.0, ge=0.0, le=600.0, description="Seconds after a reaction's end before the next can begin."
     )
-    motion: Literal["none", "side_to_side"] = Field(
-        default="none", description="Motion that must come with the pose, judged by `swings`."
+    release_s: Annotated[float, EXPERT] = Field(
+        default=0.35,
+        ge=0.0,
+        le=5.0,
+        description="Seconds that the pose must be gone before the reaction ends.",
     )
-    max_speed: float | None = Field(
+    motion: Annotated[Literal["none", "side_to_side"], EXPERT] = Field(
+        default="none", description="Motion that the pose needs; `swings` tells what side_to_side means."
+    )
+    max_speed: Annotated[float | None, EXPERT] = Field(
         default=1.5,
         gt=0.0,
-        description="Hand or face sizes a second over which a frame does not count; null: any speed.",
+        description="Speed above which a frame does not count, in sizes of the hand or face a second. Unset: any "
+        "speed counts.",
     )
-    max_face_cover: float = Field(
+    max_face_cover: Annotated[float, EXPERT] = Field(
         default=0.5,
         ge=0.0,
         le=1.0,
-        description="Share of the hand that may lie over a face; hands only, 1: all of it.",
+        description="Largest share of the hand's box that may lie over a face. Hands only; 1: all of it.",
     )
-    min_vote_share: float | None = Field(
+    min_vote_share: Annotated[float | None, EXPERT] = Field(
         default=None,
         ge=0.0,
         le=1.0,
-        description="Share of a hold's frames that must show it; null: the policy's own.",
+        description="Share of a hold's frames that must show the pose. Unset: the policy's `min_vote_share`.",
     )
-    hand_at_face: bool = Field(
-        default=False, description="Counts only with a hand at chin or cheek; faces only."
+    hand_at_face: Annotated[bool, EXPERT] = Field(
+        default=False, description="True: a frame counts only with a hand at the chin or cheek. Faces only."
     )
 
     @model_validator(mode="after")
@@ -84,47 +98,49 @@ class LabelSettings(BaseModel):
 class SwingSettings(BaseModel):
     """What counts as moving from side to side.
 
-    Lengths are in hand widths, so that distance does not matter.
+    Lengths are in hand widths, so that the distance to the camera does not matter.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_swings: int = Field(
-        default=3, ge=1, le=20, description="Swings in a row, each opposite to the one before."
+        default=3,
+        ge=1,
+        le=20,
+        description="Swings in a row, each in the direction opposite to the one before.",
     )
     min_travel: float = Field(
-        default=0.25, gt=0.0, le=5.0, description="Hand widths from turning point to turning point."
+        default=0.25,
+        gt=0.0,
+        le=5.0,
+        description="Shortest swing, from turning point to turning point, in hand widths.",
     )
-    min_speed: float = Field(default=0.8, ge=0.0, le=20.0, description="Hand widths a second in a swing.")
-    max_swing_s: float = Field(default=2.6, gt=0.0, le=10.0, description="Seconds of one swing.")
+    min_speed: float = Field(
+        default=0.8, ge=0.0, le=20.0, description="Slowest swing, in hand widths a second."
+    )
+    max_swing_s: float = Field(default=2.6, gt=0.0, le=10.0, description="Longest swing, in seconds.")
     max_rest_s: float = Field(
-        default=0.8, gt=0.0, le=5.0, description="Seconds of stillness that end the motion."
+        default=0.8, gt=0.0, le=5.0, description="Seconds without motion after which the row of swings ends."
     )
     turning_share: float = Field(
         default=0.3,
         ge=0.0,
         le=1.0,
-        description="Share of the least travel from which a hand has left its turning point.",
-    )
-    under_way_share: float = Field(
-        default=0.6,
-        gt=0.0,
-        le=1.0,
-        description="Share of the least travel from which the last swing, still under way, counts.",
-    )
-    under_way_of_last: float = Field(
-        default=0.25, ge=0.0, le=1.0, description="And share of the way of the swing before."
+        description="Share of `min_travel` from which a hand has left its turning point.",
     )
     expect_s: float = Field(
         default=1.5,
         ge=0.0,
         le=10.0,
-        description="Seconds for which a palm that has just appeared is watched in every frame.",
+        description="Seconds for which no frame is skipped after an open palm has appeared.",
     )
 
 
 class PlacementSettings(BaseModel):
-    """How hands lie to faces. Chin and cheeks are part of a face's box, and of what is below and beside it."""
+    """When a hand is at a face, and when it hides one.
+
+    The area of chin and cheeks is the lower part of a face's box and the space below and beside it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -132,29 +148,34 @@ class PlacementSettings(BaseModel):
         default=0.45,
         ge=0.0,
         le=1.0,
-        description="Where chin and cheeks begin, in face heights from its upper edge.",
+        description="Upper edge of the chin area, in face heights below the upper edge of the face.",
     )
-    chin_bottom: float = Field(default=1.35, gt=0.0, le=3.0, description="Where they end, in the same.")
+    chin_bottom: float = Field(
+        default=1.35, gt=0.0, le=3.0, description="Lower edge of the chin area, in the same unit."
+    )
     chin_side: float = Field(
-        default=0.25, ge=0.0, le=2.0, description="How far they go beyond the face, in face widths."
+        default=0.25,
+        ge=0.0,
+        le=2.0,
+        description="Width of the chin area beyond each side of the face, in face widths.",
     )
     at_chin_share: float = Field(
         default=0.3,
         gt=0.0,
         le=1.0,
-        description="Share of a hand's box in there from which it is at chin or cheek.",
+        description="Share of a hand's box in the chin area from which the hand is at the face.",
     )
     hiding_share: float = Field(
         default=0.25,
         gt=0.0,
         le=1.0,
-        description="Share of a hand's box over a face that is no longer found from which it may be what hides it.",
+        description="Share of a hand's box over a face that is no longer detected from which the hand may hide it.",
     )
     hidden_s: float = Field(
         default=1.0,
         ge=0.0,
         le=60.0,
-        description="Seconds for which a face that is no longer found counts as hidden with no hand found over it.",
+        description="Seconds for which a face that is no longer detected is remembered without a hand over it.",
     )
 
     @model_validator(mode="after")
@@ -167,109 +188,104 @@ class PlacementSettings(BaseModel):
 
 
 class TrackSettings(BaseModel):
-    """How a face or a hand is followed from frame to frame."""
+    """Which detections are followed from frame to frame, and for how long."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     min_score: float = Field(
-        default=0.3, ge=0.0, le=1.0, description="A region that scores less is not looked at."
+        default=0.3, ge=0.0, le=1.0, description="Detection score from which a face or hand is followed."
     )
     min_score_at_face: float = Field(
         default=0.02,
         ge=0.0,
         le=1.0,
-        description="Score from which a hand counts for labels that ask for one at the face: before a cheek, hands are "
-        "found with less certainty.",
+        description="Detection score from which a hand counts for `hand_at_face`: in front of a face, hands are "
+        "detected with less certainty.",
     )
-    min_iou: float = Field(
-        default=0.15, gt=0.0, lt=1.0, description="Overlap at which two boxes are the same thing."
-    )
-    max_jump: float = Field(
-        default=1.5,
-        gt=0.0,
-        description="Sizes that the centre may move between frames where boxes do not overlap.",
-    )
-    max_scale: float = Field(
-        default=3.0, gt=1.0, description="How many times larger the area may become between two frames."
-    )
-    lost_after_s: float = Field(default=0.7, gt=0.0, description="Seconds unseen after which a track ends.")
-    speed_over_s: float = Field(
-        default=0.15, gt=0.0, le=0.5, description="Seconds that speed is measured over, at least."
+    lost_after_s: float = Field(
+        default=0.7, gt=0.0, description="Seconds without a detection after which a track ends."
     )
 
 
 class ReactionSettings(BaseModel):
     """The policy of one participant.
 
-    What is given is laid over the preset's own values, label by label and field by field. So `careful` with a
-    slower smile and one more gesture is
+    What is given is laid over the preset's values, label by label and field by field. `careful` with a slower smile
+    and one more gesture is
 
         {"preset": "careful", "labels": {"smile": {"dwell_s": 2.0}, "victory": {"kind": "hand"}}}
 
-    Any label that the model brings as an attribute of a face or a hand can be added like that. Only what was
-    given counts as set, so `model_dump(exclude_unset=True)` gives it back.
+    Any label that the model knows as an attribute of a face or a hand can be added like that.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    preset: PresetName = Field(default="normal", description="Where the values come from that are not given.")
+    preset: PresetName = Field(
+        default="normal",
+        description="Values of what is not given: careful (fewer false reactions), normal, or playful (faster).",
+    )
     labels: dict[str, LabelSettings] = Field(default_factory=dict, description="The reactions, by label.")
-    swings: SwingSettings = Field(default_factory=SwingSettings, description="Side-to-side motion.")
-    tracks: TrackSettings = Field(
-        default_factory=TrackSettings, description="How faces and hands are followed."
-    )
-    placement: PlacementSettings = Field(
-        default_factory=PlacementSettings, description="How hands lie to faces."
-    )
     subject: SubjectPolicy = Field(
-        default="all", description="Whose reactions count where several people share a camera."
-    )
-    subject_takeover: float = Field(
-        default=1.3,
-        ge=1.0,
-        le=10.0,
-        description="How many times larger, or nearer to the centre, another face must be to become the subject: two "
-        "of one size would take turns from frame to frame.",
+        default="all",
+        description="Whose reactions count where several people share a camera: the largest face's, those of the one "
+        "nearest to the centre, or all.",
     )
     speaking_suppresses_hands: bool = Field(
         default=False, description="True: no hand gesture begins while the participant speaks."
     )
-    min_votes: int = Field(default=3, ge=1, le=100, description="Frames that show the pose before it fires.")
-    min_analysed_votes: int = Field(
-        default=2, ge=1, le=100, description="Of these, frames that were really analysed."
+    swings: Annotated[SwingSettings, EXPERT] = Field(
+        default_factory=SwingSettings, description="Side-to-side motion."
     )
-    min_vote_share: float = Field(
-        default=0.6, ge=0.0, le=1.0, description="Share of a hold's frames that must show it."
+    tracks: Annotated[TrackSettings, EXPERT] = Field(
+        default_factory=TrackSettings, description="How faces and hands are followed."
     )
-    min_misses: int = Field(
-        default=2, ge=1, le=100, description="Analysed frames in a row without the pose that end it."
+    placement: Annotated[PlacementSettings, EXPERT] = Field(
+        default_factory=PlacementSettings, description="Where hands are in relation to faces."
     )
-    telling_votes: int = Field(
-        default=2, ge=1, le=100, description="Frames that must speak for a pose before HOLDING is told."
+    subject_takeover: Annotated[float, EXPERT] = Field(
+        default=1.3,
+        ge=1.0,
+        le=10.0,
+        description="How many times larger, or nearer to the centre, another face must be to become the subject. At 1, "
+        "two faces of one size would take turns.",
     )
-    nearly_s: float = Field(
+    min_votes: Annotated[int, EXPERT] = Field(
+        default=3, ge=1, le=100, description="Frames that must show the pose before the reaction starts."
+    )
+    min_analysed_votes: Annotated[int, EXPERT] = Field(
+        default=2, ge=1, le=100, description="How many of them must have been analysed, not skipped."
+    )
+    min_vote_share: Annotated[float, EXPERT] = Field(
+        default=0.6, ge=0.0, le=1.0, description="Share of a hold's frames that must show the pose."
+    )
+    holding_votes: Annotated[int, EXPERT] = Field(
+        default=2, ge=1, le=100, description="Frames that must show the pose before HOLDING is sent."
+    )
+    nearly_s: Annotated[float, EXPERT] = Field(
         default=1.5,
         ge=0.0,
         le=60.0,
-        description="Seconds for which no frame is skipped while a pose is shown from `stay` up and none is held.",
+        description="Seconds for which no frame is skipped while a pose is shown from `stay` up and no hold has begun.",
     )
-    stale_dwells: float = Field(
+    stale_dwells: Annotated[float, EXPERT] = Field(
         default=2.0,
         ge=1.0,
-        description="A hold that has not fired by so many dwells is dropped: a face that always half smiles must not "
-        "be in the making for ever.",
+        description="A hold that has not started a reaction after so many dwell times is dropped: a face that always "
+        "half smiles must not be held for ever.",
     )
-    stale_after_dwell_s: float = Field(
-        default=1.0, ge=0.0, description="And so many seconds after its dwell, at least."
-    )
-    max_gap_s: float = Field(
-        default=2.0, gt=0.0, description="Seconds without a frame after which nothing is believed."
-    )
-    max_backstep_s: float = Field(
-        default=0.5,
+    stale_after_dwell_s: Annotated[float, EXPERT] = Field(
+        default=1.0,
         ge=0.0,
-        description="A result older than the last by up to this is ignored; by more, time jumped.",
+        description="The same in seconds after the dwell time; the later of the two counts.",
     )
+    max_gap_s: Annotated[float, EXPERT] = Field(
+        default=2.0,
+        gt=0.0,
+        description="Seconds without a frame after which everything under way ends, since nobody knows what happened.",
+    )
+
+    # What was given, without the name of the preset: laid over another preset by `with_preset`.
+    _changes: dict[str, Any] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -277,9 +293,10 @@ class ReactionSettings(BaseModel):
         if not isinstance(given, Mapping):
             return build(given)
         name = given.get("preset", "normal")
-        base = PRESET_VALUES.get(name) if isinstance(name, str) else None
-        built = build(given if base is None else merge(base, _plain(given)))
-        _keep_set(built, given)
+        # A name that is no preset's is refused by `build`.
+        values = PRESET_VALUES.get(name, {}) if isinstance(name, str) else {}
+        built = build(overlay(values, given))
+        built._changes = {key: value for key, value in given.items() if key != "preset"}
         return built
 
     @model_validator(mode="after")
@@ -302,9 +319,10 @@ class ReactionSettings(BaseModel):
         Raises:
             ConfigError: there is no such preset, or the changes do not go with its values; the message names both.
         """
-        policy_preset(preset)
+        if preset not in PRESET_VALUES:
+            raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, got {preset!r}")
         try:
-            return ReactionSettings.model_validate({**self.model_dump(exclude_unset=True), "preset": preset})
+            return ReactionSettings.model_validate({**self._changes, "preset": preset})
         except ValidationError as error:
             first = error.errors()[0]
             where = [f"preset {preset}", ".".join(str(part) for part in first["loc"])]
@@ -314,33 +332,11 @@ class ReactionSettings(BaseModel):
     def for_stream(
         self, *, speaking_suppresses_hands: bool | None = None, subject: SubjectPolicy | None = None
     ) -> ReactionSettings:
-        """The same with what a stream asks for itself; None leaves what is set here."""
+        """The same with what a stream asks for; None leaves what is set here."""
         asked = {"speaking_suppresses_hands": speaking_suppresses_hands, "subject": subject}
         return self.model_copy(update={field: value for field, value in asked.items() if value is not None})
 
 
 def policy_preset(name: str) -> ReactionSettings:
     """A preset as it is. Raises ConfigError where there is none of that name."""
-    if name not in PRESET_VALUES:
-        raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, got {name!r}")
-    return ReactionSettings.model_validate({"preset": name})
-
-
-def _plain(value: Any) -> Any:
-    """Without models in it: of those, what was given."""
-    if isinstance(value, BaseModel):
-        return value.model_dump(exclude_unset=True)
-    return {key: _plain(each) for key, each in value.items()} if isinstance(value, Mapping) else value
-
-
-def _keep_set(built: ReactionSettings, given: Mapping[str, Any]) -> None:
-    """Takes the preset's own values out of what counts as set."""
-    built.model_fields_set.intersection_update(given)
-    labels = given.get("labels", {})
-    for label, settings in built.labels.items():
-        own = labels.get(label, {})
-        settings.model_fields_set.intersection_update(
-            own.model_fields_set if isinstance(own, BaseModel) else own
-        )
-    if isinstance(given.get("swings"), Mapping):
-        built.swings.model_fields_set.intersection_update(given["swings"])
+    return ReactionSettings().with_preset(name)

@@ -1,4 +1,4 @@
-"""Whose reactions count, and how hands lie to faces."""
+"""Whose reactions count, and where hands are in relation to faces."""
 
 from __future__ import annotations
 
@@ -8,9 +8,13 @@ from gifcue.protocol.geometry import Box
 from gifcue.reactions.settings import PlacementSettings, SubjectPolicy
 from gifcue.reactions.tracks import Track
 
+# Added to the distance from the centre of the frame, in shares of its sides. Two faces within a twentieth of the
+# centre count as about equally near.
+CENTRE_OFFSET = 0.05
+
 
 class SubjectChooser:
-    """Chooses the tracks that count, by the room's policy."""
+    """Chooses the tracks that count, by the room's subject policy."""
 
     def __init__(self, policy: SubjectPolicy, takeover: float) -> None:
         self._policy = policy
@@ -18,10 +22,9 @@ class SubjectChooser:
         self._subject: int | None = None
 
     def choose(self, tracks: Sequence[Track]) -> set[int]:
-        """The numbers of the tracks that count: the subject's face and the hands nearer to it than to other
-        faces.
+        """The numbers of the tracks that count: the subject's face, and the hands nearer to it than to other faces.
 
-        With no face in sight, every hand counts.
+        Every hand counts while no face is in sight.
         """
         faces = [track for track in tracks if track.kind == "face"]
         if self._policy == "all" or not faces:
@@ -38,21 +41,21 @@ class SubjectChooser:
         return chosen
 
     def reset(self) -> None:
-        """Forgets who it was."""
+        """Forgets the subject."""
         self._subject = None
 
     def _rank(self, face: Track) -> float:
         if self._policy == "largest":
             return face.box.area
         y, x = face.box.center
-        return 1.0 / (0.05 + abs(x - 0.5) + abs(y - 0.5))
+        return 1.0 / (CENTRE_OFFSET + abs(x - 0.5) + abs(y - 0.5))
 
 
 class HiddenFaces:
-    """Faces that a hand came to lie over: the detector loses them, and the hand is at a face all the same.
+    """Remembers faces that a hand has come to cover.
 
-    One is remembered where it was last seen for as long as a hand lies over it, and a little longer, or until a
-    face is found there again.
+    The detector loses such a face, but the hand is still over a face. The face is remembered where it was last seen
+    while a hand covers it and `hidden_s` longer, or until a face is detected there again.
     """
 
     def __init__(self, settings: PlacementSettings) -> None:
@@ -62,11 +65,11 @@ class HiddenFaces:
 
     @property
     def faces(self) -> Sequence[Track]:
-        """The faces in sight and the hidden ones."""
+        """The faces in sight and those that are hidden."""
         return [face for face, _ in self._known.values()]
 
     def update(self, tracks: Sequence[Track], at_s: float) -> None:
-        """Takes the tracks that live after a frame."""
+        """Takes the tracks after a frame."""
         faces = {track.number: track for track in tracks if track.kind == "face"}
         hands = [track for track in tracks if track.kind == "hand"]
         known = {number: (face, at_s) for number, face in faces.items()}
@@ -85,9 +88,9 @@ class HiddenFaces:
 
 
 def nearest_face(hand: Track, faces: Iterable[Track]) -> Track | None:
-    """The face that a hand is likely to belong to.
+    """The face that a hand probably belongs to; None without faces.
 
-    In sizes of the face: arms are as long as people are large.
+    Distances are in sizes of the face, since a larger face is nearer to the camera and so are its hands.
     """
 
     def away(face: Track) -> tuple[float, int]:
@@ -99,12 +102,12 @@ def nearest_face(hand: Track, faces: Iterable[Track]) -> Track | None:
 
 
 def face_cover(hand: Track, faces: Iterable[Track]) -> float:
-    """The largest share of the hand's box that lies over one face, 0..1."""
+    """The largest share of the hand's box that lies over any one face, 0..1."""
     return max((_share(hand.box, face.box) for face in faces), default=0.0)
 
 
 def has_hand(face: Track, hands: Iterable[Box], settings: PlacementSettings) -> bool:
-    """True where a hand's box is at the face's chin or cheek, or seems so: a hand in front of it does too."""
+    """True where a hand is at the face's chin or cheek, or in front of the camera there."""
     box = face.box
     chin = Box(
         box.ymin + settings.chin_top * box.height,

@@ -1,4 +1,4 @@
-"""The same face, the same hand, from frame to frame."""
+"""Follows faces and hands from frame to frame."""
 
 from __future__ import annotations
 
@@ -11,16 +11,25 @@ from gifcue.detect.regions import Kind, Region
 from gifcue.protocol.geometry import Box
 from gifcue.reactions.settings import TrackSettings
 
-# Frames of a track's past that are kept: at 10 analyses a second, far more than speed is ever measured over.
+# Past frames that a track keeps: at 10 analyses a second many times `SPEED_OVER_S`.
 PAST = 16
+# Seconds that speed is measured over, at least: two frames of a fast stream are so close in time that the jitter of
+# a box would count as speed.
+SPEED_OVER_S = 0.15
+# Overlap (IoU) from which two boxes are the same face or hand. Low, since a hand moves between two analyses.
+MIN_IOU = 0.15
+# Sizes that a centre may move between two frames where the boxes do not overlap: a fast hand at 10 frames a second.
+MAX_JUMP = 1.5
+# Times that the area may grow or shrink between two frames: more than a change of pose or distance makes of it.
+MAX_SCALE = 3.0
 
 
 @dataclass(slots=True)
 class Track:
-    """One face or hand. `region` is where it was last seen, at `seen_s`; `is_seen`: that was in the last
-    frame.
+    """One face or hand, last seen at `seen_s` in `region`. `is_seen`: that was in the last frame.
 
-    Centres are (y, x) and sizes (height, width), in shares of the frame.
+    Centres are (y, x) and sizes (height, width), in shares of the frame. `velocity` is that of the centre, in shares
+    a second.
     """
 
     number: int
@@ -39,7 +48,7 @@ class Track:
         return self.region.box
 
     def see(self, region: Region, at_s: float) -> None:
-        """The track was found again."""
+        """Notes that the track was detected again."""
         elapsed_s = at_s - self.seen_s
         if elapsed_s > 0.0:
             (y, x), (last_y, last_x) = region.box.center, self.box.center
@@ -48,17 +57,16 @@ class Track:
         self.past.append((at_s, region.box))
 
     def predicted(self, at_s: float) -> Box:
-        """Where it would be by now, had it gone on as it did."""
+        """Where it is at `at_s` if its velocity has not changed."""
         elapsed_s = max(0.0, at_s - self.seen_s)
         dy, dx = self.velocity[0] * elapsed_s, self.velocity[1] * elapsed_s
         box = self.box
         return Box(box.ymin + dy, box.xmin + dx, box.ymax + dy, box.xmax + dx)
 
-    def speed(self, over_s: float) -> float:
-        """Its own sizes a second, over the last `over_s` seconds or a little more; 0 where it has been seen
-        only once.
+    def speed(self, over_s: float = SPEED_OVER_S) -> float:
+        """Its speed over the last `over_s` seconds or a little more, in its own sizes a second; 0 if seen only once.
 
-        The way from then to now, not the path: the jitter of a box that stays is not speed.
+        The distance from then to now counts and not the path, so the jitter of a box that stays is no speed.
         """
         if len(self.past) < 2:
             return 0.0
@@ -72,9 +80,9 @@ class Track:
 
 
 def distance(one: Box, other: Box) -> float:
-    """Between the centres, in sizes.
+    """The distance between the centres, in mean sizes of the boxes.
 
-    Each axis counts in its own, so that the frame's shape does not matter.
+    Heights and widths are compared separately, so the shape of the frame does not matter.
     """
     height, width = (one.height + other.height) / 2, (one.width + other.width) / 2
     if height <= 0.0 or width <= 0.0:
@@ -84,9 +92,9 @@ def distance(one: Box, other: Box) -> float:
 
 
 class Tracker:
-    """Gives regions their tracks.
+    """Assigns regions to tracks.
 
-    One that is missed lives on for a while, and takes the next region that fits.
+    A track that is not detected is kept for `lost_after_s` and takes the next region that fits.
     """
 
     def __init__(self, settings: TrackSettings) -> None:
@@ -96,11 +104,11 @@ class Tracker:
 
     @property
     def tracks(self) -> Sequence[Track]:
-        """Those that live, the ones missed in the last frame included."""
+        """All tracks, including those that the last frame did not show."""
         return self._tracks
 
     def update(self, regions: Iterable[Region], at_s: float) -> None:
-        """Takes the faces and hands of one frame."""
+        """Takes the faces and hands of one analysed frame."""
         settings = self._settings
         found = [each for each in regions if each.score >= settings.min_score and each.box.area > 0.0]
         pairs = [
@@ -109,7 +117,7 @@ class Tracker:
             for index, region in enumerate(found)
             if (affinity := self._affinity(track, region, at_s)) is not None
         ]
-        # Best first. The numbers make the order, and so every decision, the same on every run.
+        # Best first. The track numbers break ties, so that every run decides the same.
         pairs.sort(key=lambda pair: (-pair[0], pair[2].number, pair[1]))
         for track in self._tracks:
             track.is_seen = False
@@ -128,28 +136,30 @@ class Tracker:
                 self._next_number += 1
 
     def repeat(self, at_s: float) -> None:
-        """A frame like the last one: what was seen is where it was."""
+        """Takes a skipped frame: what was seen in the last frame is still there."""
         for track in self._tracks:
             if track.is_seen:
                 track.see(track.region, at_s)
         self._tracks = [each for each in self._tracks if at_s - each.seen_s <= self._settings.lost_after_s]
 
     def reset(self) -> None:
-        """Forgets everything. Numbers are not used again."""
+        """Forgets all tracks. Their numbers are not used again."""
         self._tracks = []
 
     def _affinity(self, track: Track, region: Region, at_s: float) -> float | None:
-        """How well they fit, more is better; None where they cannot be the same. Overlap beats nearness."""
-        settings = self._settings
+        """How well a region fits a track, more is better; None where it cannot be the same.
+
+        Any overlap is better than any distance.
+        """
         if track.kind != region.kind:
             return None
         scale = region.box.area / track.box.area
-        if not 1.0 / settings.max_scale <= scale <= settings.max_scale:
+        if not 1.0 / MAX_SCALE <= scale <= MAX_SCALE:
             return None
         predicted = track.predicted(at_s)
-        # A hand that waves turns round where the prediction goes on, so its last place counts as well.
+        # A waving hand turns round where the prediction goes on, so its last place counts as well.
         overlap = max(predicted.iou(region.box), track.box.iou(region.box))
-        if overlap >= settings.min_iou:
+        if overlap >= MIN_IOU:
             return overlap
         away = min(distance(predicted, region.box), distance(track.box, region.box))
-        return -away if away <= settings.max_jump else None
+        return -away if away <= MAX_JUMP else None

@@ -1,4 +1,8 @@
-"""Reaction ► GIF. Imports nothing of vision, transport or the rest of gifcue."""
+"""Chooses the GIF that answers a reaction, by a rule book. Imports nothing else of gifcue but its errors.
+
+load_book    reads a book              Chooser       chooses GIFs by it
+check_book   names its mistakes        BookWatcher   follows the file of a book
+"""
 
 from gifcue.rules.book import Defaults, Gif, Room, Rule, RuleBook, WeightedGif
 from gifcue.rules.chooser import Choice, Chooser, ChosenGif, Considered, Withheld

@@ -1,4 +1,4 @@
-"""Chooses the GIF for a reaction, and says why."""
+"""Chooses the GIF for a reaction and explains the choice."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, Generic, TypeVar
 
 from gifcue.rules.book import Gif, Rule, RuleBook, WeightedGif
 
-# Rooms and participants that are remembered, each. Of more than that, those not answered for longest are
-# forgotten; at worst, one is answered a cooldown too early.
+# Entries of each memory. Beyond that, those answered longest ago are forgotten. At worst, a reaction is then answered
+# before its cooldown has passed.
 REMEMBERED = 16_384
 
 _Key = TypeVar("_Key")
@@ -20,7 +20,7 @@ _Value = TypeVar("_Value")
 
 
 class Withheld(enum.StrEnum):
-    """Why a reaction is shown no GIF; of several rules, what speaks against the first."""
+    """Why no GIF is shown for a reaction. If several rules answer its label, the reason is that of the first."""
 
     QUIET = "quiet"
     WITHOUT = "without"
@@ -33,7 +33,7 @@ class Withheld(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChosenGif:
-    """A GIF to show; `id` is its name in the book, `video_url` the same as MP4 or WEBM."""
+    """A GIF to show. `id` is its name in the book; `video_url` is the same animation as MP4 or WEBM."""
 
     id: str
     url: str
@@ -44,7 +44,7 @@ class ChosenGif:
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """A rule that was looked at, or a GIF of the rule taken: taken or not, and why."""
+    """A rule that was considered, or a GIF of the chosen rule: whether it was taken, and why."""
 
     rule: str
     gif: str | None
@@ -54,11 +54,10 @@ class Considered:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the rules make of a reaction. `gif` is None where nothing is shown, and `withheld` where something is;
-    `reason` says why either way.
+    """The choice for a reaction. Either `gif` or `withheld` is None; `reason` explains the choice in words.
 
-    `rule` is the rule taken, with its `priority`, also where a dry run shows nothing. Nothing in here names
-    a room or a participant.
+    `rule` is the rule that was taken, with its `priority`. A dry run has one although it shows no GIF. No field names a
+    room or a participant.
     """
 
     label: str
@@ -71,12 +70,12 @@ class Choice:
     withheld: Withheld | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """The choice as plain values, for JSON."""
         return asdict(self)
 
 
 class _Memory(Generic[_Key, _Value]):
-    """A mapping that forgets what was set longest ago."""
+    """A mapping of bounded size. It forgets the entry that was set longest ago."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -96,18 +95,24 @@ class _Memory(Generic[_Key, _Value]):
 
 
 class Chooser:
-    """Chooses by one book at a time, and remembers whom it answered when.
+    """Chooses by one book at a time, and remembers when it answered whom.
 
-    The same seed and the same reactions in the same rooms give the same GIFs, on every machine; what
-    happens in one room changes nothing in another.
+    The same seed and the same reactions in a room give the same GIFs on every machine. Reactions in one room do not
+    change the choices in another.
+
+    Args:
+        book: The book in force.
+        seed: Of the draw among weighted GIFs.
+        remembered: Capacity of each memory, in entries.
     """
 
     def __init__(self, book: RuleBook, seed: int = 0, remembered: int = REMEMBERED) -> None:
         self._book = book
         self._seed = seed
-        # Times are the caller's `now_s`. Keys begin with the rule's id, or with the room's.
+        # The caller's `now_s` of the last answer, by (rule, room, participant) and by (rule, room).
         self._participants: _Memory[tuple[str, str, str], float] = _Memory(remembered)
         self._rooms: _Memory[tuple[str, str], float] = _Memory(remembered)
+        # How many GIFs were drawn, and the last one, by (room, label).
         self._shown: _Memory[tuple[str, str], tuple[int, str]] = _Memory(remembered)
         self._withheld: Counter[str] = Counter()
 
@@ -117,27 +122,27 @@ class Chooser:
 
     @property
     def remembered(self) -> int:
-        """Entries in memory, never more than three times the capacity."""
+        """Entries of all memories together: at most three times the capacity of one."""
         return len(self._participants) + len(self._rooms) + len(self._shown)
 
     @property
     def withheld(self) -> dict[str, int]:
-        """How often no GIF was shown, by every reason that there is."""
+        """How often no GIF was shown, for each reason."""
         return {reason.value: self._withheld[reason] for reason in Withheld}
 
     def use(self, book: RuleBook) -> None:
-        """Goes on with another book. Cooldowns of rules whose id stays go on as well."""
+        """Replaces the book. Cooldowns of rules that keep their id stay in force."""
         self._book = book
 
     def choose(self, label: str, score: float, room_id: str, participant_id: str, now_s: float) -> Choice:
-        """Chooses for a reaction that started now, and remembers it as answered.
+        """Chooses a GIF for a reaction that starts at `now_s`. If one is chosen, the cooldowns of its rule start.
 
         Args:
             label: The reaction.
             score: Its score, 0..1.
-            room_id: The room; its overrides hold.
-            participant_id: Who, unique within the room.
-            now_s: Any clock that never goes backwards, in seconds.
+            room_id: The room, whose differences from the book apply.
+            participant_id: Unique within the room.
+            now_s: The caller's clock in seconds. It must never go backwards.
         """
         choice = self._choose(label, score, room_id, participant_id, now_s)
         if choice.withheld is not None:
@@ -147,7 +152,7 @@ class Chooser:
     def _choose(self, label: str, score: float, room_id: str, participant_id: str, now_s: float) -> Choice:
         if self._book.is_quiet(room_id):
             return Choice(label, score, None, "quiet: nothing is shown", withheld=Withheld.QUIET)
-        if self._book.is_without(room_id, label):
+        if self._book.excludes(room_id, label):
             return Choice(label, score, None, f"this room goes without {label}", withheld=Withheld.WITHOUT)
         rules = [self._book.with_defaults(rule) for rule in self._book.rules_for(room_id, label)]
         if not rules:
@@ -159,13 +164,13 @@ class Chooser:
             if taken is not None:
                 considered.append(Considered(rule.id, None, False, f"rule {taken.id} comes first"))
                 continue
-            against = self._against(rule, score, room_id, participant_id, now_s)
-            if against is None:
+            obstacle = self._obstacle(rule, score, room_id, participant_id, now_s)
+            if obstacle is None:
                 considered.append(Considered(rule.id, None, True, "it answers"))
                 taken = rule
             else:
-                considered.append(Considered(rule.id, None, False, against[1]))
-                withheld = withheld or against[0]
+                considered.append(Considered(rule.id, None, False, obstacle[1]))
+                withheld = withheld or obstacle[0]
         if taken is None:
             first = considered[0]
             reason = f"rule {first.rule}: {first.why}"
@@ -190,10 +195,10 @@ class Chooser:
             )
         return Choice(label, score, gif, reason, taken.id, taken.priority, tuple(considered))
 
-    def _against(
+    def _obstacle(
         self, rule: Rule, score: float, room_id: str, participant_id: str, now_s: float
     ) -> tuple[Withheld, str] | None:
-        """Why a rule, nothing of which is unset, does not answer, also in words; None where it does."""
+        """Why a rule does not answer, also in words; None if it does. `rule` has the defaults filled in."""
         if rule.min_score is not None and score < rule.min_score:
             return Withheld.SCORE, f"score {score:.2f} is below {rule.min_score:.2f}"
         waits = (
@@ -219,10 +224,11 @@ class Chooser:
     def _draw(self, rule: Rule, room_id: str, label: str) -> tuple[str, list[Considered]]:
         count, last = self._shown.get((room_id, label)) or (0, None)
         fresh = [each for each in rule.gifs if each.gif != last]
-        # Where there is only the one, it may come again: a GIF twice is better than none.
+        # A rule with a single GIF repeats it rather than showing none.
         drawn_from: Sequence[WeightedGif] = rule.gifs if rule.allow_repeats or not fresh else fresh
         total = sum(each.weight for each in drawn_from)
-        # A draw of its own for each reaction: repr keeps names apart that would otherwise run together.
+        # Each reaction has its own seed, so that a room's choices do not depend on other rooms. repr() separates the
+        # parts: without it, ("ab", "c") and ("a", "bc") would have the same seed.
         draw = random.Random(repr((self._seed, room_id, label, count))).random() * total
         name = drawn_from[-1].gif
         for each in drawn_from:

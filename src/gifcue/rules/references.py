@@ -1,51 +1,51 @@
-"""What a rule book names outside of itself: reactions, and files that gifcue serves.
+"""What a rule book refers to outside of itself: reactions, and files that gifcue serves.
 
-Both look past values of the wrong shape, as a book may hold that is yet to be checked.
+The functions take a book's plain values before they are validated, and pass over those of the wrong type.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from importlib.resources import files
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from gifcue.errors import ConfigError
-from gifcue.rules.book import Path, room_tables, rule_lists
+from gifcue.rules.book import Location, room_tables, rule_lists
 
-# Where the server's HTTP port has the folder of GIFs.
+# The path of the folder of GIFs on the server's HTTP port.
 SERVED_UNDER = "/gifs/"
 
 
-def gifs_folder(folder: FilePath | None = None) -> FilePath:
-    """The folder of GIFs that is served; the default pack's if none is given.
+def gifs_folder(folder: Path | None = None) -> Path:
+    """The folder of GIFs that is served: `folder`, or the one that comes with gifcue.
 
     Raises:
-        ConfigError: it is no folder.
+        ConfigError: it is not a folder.
     """
-    folder = folder or FilePath(str(files("gifcue.rules") / "default" / "gifs"))
+    folder = folder or Path(str(files("gifcue.rules") / "default" / "gifs"))
     if not folder.is_dir():
         raise ConfigError(f"rules.gifs: expected a folder, got {folder}")
     return folder
 
 
-def unknown_labels(values: Any, labels: Collection[str]) -> Iterator[tuple[Path, str]]:
-    """Labels that are none of these, each with its place in a book's plain values."""
-    for path, rules in rule_lists(values):
-        for place, rule in enumerate(rules):
+def unknown_labels(values: Any, labels: Collection[str]) -> Iterator[tuple[Location, str]]:
+    """The labels of a book that are not among `labels`, each with its location."""
+    for location, rules in rule_lists(values):
+        for number, rule in enumerate(rules):
             label = rule.get("label") if isinstance(rule, Mapping) else None
             if isinstance(label, str) and label not in labels:
-                yield (*path, place, "label"), label
-    for path, room in room_tables(values):
+                yield (*location, number, "label"), label
+    for location, room in room_tables(values):
         without = room.get("without")
-        for place, label in enumerate(without if isinstance(without, list) else []):
+        for index, label in enumerate(without if isinstance(without, list) else []):
             if isinstance(label, str) and label not in labels:
-                yield (*path, "without", place), label
+                yield (*location, "without", index), label
 
 
-def missing_files(values: Any, folder: FilePath) -> Iterator[tuple[Path, str]]:
-    """Addresses in a book's plain values that this folder would have to answer and cannot, each with its place."""
+def missing_files(values: Any, folder: Path) -> Iterator[tuple[Location, str]]:
+    """The addresses of a book under `/gifs/` that are not files of the folder, each with its location."""
     gifs = values.get("gifs") if isinstance(values, Mapping) else None
     for name, gif in gifs.items() if isinstance(gifs, Mapping) else ():
         for key in ("url", "video_url"):
@@ -54,11 +54,11 @@ def missing_files(values: Any, folder: FilePath) -> Iterator[tuple[Path, str]]:
                 yield ("gifs", name, key), url
 
 
-def _is_served(url: str, folder: FilePath) -> bool:
-    """Goes by aiohttp's rules for static files: a link that leads out of the folder is not followed."""
+def _is_served(url: str, folder: Path) -> bool:
+    """Follows aiohttp's rules for static files: a link that leads out of the folder is not served."""
     path = url.partition("#")[0].partition("?")[0]
     try:
         file = (folder / unquote(path.removeprefix(SERVED_UNDER))).resolve()
         return file.is_relative_to(folder.resolve()) and file.is_file()
     except (OSError, RuntimeError, ValueError):
-        return False  # too long a name, links in a circle, a zero byte
+        return False  # a name that is too long, a loop of links, a zero byte

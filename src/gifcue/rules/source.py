@@ -1,28 +1,32 @@
-"""The text of a rule book as plain values, and the line that each of them stands on."""
+"""The text of a rule book as plain values, with the line of each value."""
 
 from __future__ import annotations
 
-import re
-import sys
-import tomllib
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-from yaml.reader import ReaderError
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, ComposerError, MaxDepthExceededError
+from ruamel.yaml.constructor import BaseConstructor
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.nodes import Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
 
-from gifcue.rules.book import Path, where
+from gifcue.rules.book import Location, format_location
 
-# Far more than a book needs; a bound for what a wrong file can cost.
+# A book of 1,000 rules has about 100 kB. The bound limits what a wrong file can cost.
 MAX_BYTES = 1024 * 1024
+# A book needs 7 levels. Parsing time grows with the square of the depth: 20,000 "[" would take most of a minute.
 MAX_DEPTH = 16
-# Longest text of a wrong value that a message repeats.
+# Characters of a wrong value that a message repeats.
 MAX_SHOWN = 60
+
 YAML_TAG = "tag:yaml.org,2002:"
-PLAIN_TAGS = (f"{YAML_TAG}map", f"{YAML_TAG}seq")
-# What a scalar was taken for, by its tag.
+# The types of scalars, by their tags, with the words for a value that does not fit.
 SCALARS = {
+    "str": "text",
+    "null": "nothing",
     "int": "a whole number",
     "float": "a number",
     "bool": "true or false",
@@ -31,11 +35,14 @@ SCALARS = {
     "merge": "no merged table",
     "value": "a value",
 }
+# Text in YAML 1.2, but truth values in 1.1, which most libraries read. A book needs quotes around them, so that it
+# means the same to both.
+TRUTH_WORDS = frozenset({"yes", "no", "on", "off"})
 
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What is wrong in a book: `line` is 1-based, `where` a path such as `rules[2].gifs[0].weight`."""
+    """A mistake in a book. `line` is 1-based; `where` is a location such as `rules[2].gifs[0].weight`."""
 
     line: int
     where: str
@@ -47,180 +54,138 @@ class Mistake:
 
 @dataclass(slots=True)
 class Source:
-    """Plain values with their lines. `mistakes` are those of the text itself."""
+    """Plain values and their lines. `mistakes` holds those of the text itself."""
 
     values: Any = None
-    lines: dict[Path, int] = field(default_factory=dict)
+    lines: dict[Location, int] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
 
-    def line(self, path: Path) -> int:
-        """The line of a value; of what holds it, where it is not there itself."""
-        for length in range(len(path), -1, -1):
-            if path[:length] in self.lines:
-                return self.lines[path[:length]]
+    def line(self, location: Location) -> int:
+        """The line of a value, or of the closest table or list around it if the value itself is absent."""
+        for length in range(len(location), -1, -1):
+            if location[:length] in self.lines:
+                return self.lines[location[:length]]
         return 1
 
 
 def shown(value: Any) -> str:
-    """A wrong value for a message, cut where it is long."""
+    """A wrong value for a message, shortened to `MAX_SHOWN` characters."""
     try:
         text = repr(value)
     except ValueError:
-        return "a number of too many digits to show"  # in hexadecimal they could still be read
+        # Python reads any number of hexadecimal digits, but prints no more than 4,300 decimal ones.
+        return "a number of too many digits to show"
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
 
 def read_yaml(text: str) -> Source:
-    """Reads YAML: plain values only, no aliases (a few lines of them can stand for gigabytes)."""
-    source = Source()
+    """Reads YAML as plain values: no tags, and no aliases, since a few lines of them can stand for gigabytes."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.max_depth = MAX_DEPTH + 1  # ruamel counts the document itself as a level
+    yaml.Composer = _Composer
+    document, problem = None, None
     try:
-        loader = yaml.SafeLoader(text)
+        document = yaml.compose(text)
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        source.mistakes.append(Mistake(line, "", f"expected text, got the character U+{error.character:04X}"))
-        return source
-    try:
-        while loader.check_event():
-            event = loader.get_event()  # type: ignore[no-untyped-call]
-            if isinstance(event, yaml.AliasEvent):
-                message = f"expected no alias, got *{event.anchor}: write the values out"
-                line = event.start_mark.line + 1 if event.start_mark else 1
-                source.mistakes.append(Mistake(line, "", message))
-        if source.mistakes:
-            return source
-        loader = yaml.SafeLoader(text)
-        node = loader.get_single_node()
-        if node is not None:
-            source.values = _construct(node, (), source)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        found = " ".join(part for part in (error.context, error.problem) if part)
-        source.mistakes.append(Mistake(mark.line + 1 if mark else 1, "", f"expected YAML: {found}"))
-    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
-        # PyYAML lets through what int() and chr() raise for the digits of a directive or of an escape.
-        source.mistakes.append(Mistake(loader.line + 1, "", f"expected YAML: {error}"))
-    return source
+        problem = Mistake(line, "", f"expected text, got the character U+{error.character:04X}")
+    except MaxDepthExceededError as error:
+        problem = Mistake(_line(error.problem_mark), "", f"expected at most {MAX_DEPTH} levels, got more")
+    except MarkedYAMLError as error:
+        message = " ".join(part for part in (error.context, error.problem) if part)
+        problem = Mistake(_line(error.problem_mark or error.context_mark), "", f"expected YAML: {message}")
+    mistakes = [
+        Mistake(_line(alias.start_mark), "", f"expected no alias, got *{alias.anchor}: write the values out")
+        for alias in yaml.composer.aliases
+    ]
+    if problem is not None:
+        mistakes.append(problem)
+    if mistakes or document is None:
+        return Source(mistakes=mistakes)
+    reader = _DocumentReader(yaml.constructor)
+    reader.source.values = reader.value(document, ())
+    return reader.source
 
 
-def _construct(node: yaml.Node, path: Path, source: Source) -> Any:
-    line = node.start_mark.line + 1
-    source.lines.setdefault(path, line)
-    if len(path) > MAX_DEPTH:
-        source.mistakes.append(Mistake(line, where(path), f"expected at most {MAX_DEPTH} levels"))
-        return None
-    if not isinstance(node, yaml.ScalarNode) and node.tag not in PLAIN_TAGS:
-        source.mistakes.append(Mistake(line, where(path), f"expected no tag, got {node.tag}"))
-    if isinstance(node, yaml.SequenceNode):
-        return [_construct(each, (*path, index), source) for index, each in enumerate(node.value)]
-    if isinstance(node, yaml.MappingNode):
-        values: dict[Hashable, Any] = {}
+class _Composer(Composer):
+    """Collects aliases instead of following them, and gives every error a line."""
+
+    def __init__(self, loader: Any = None) -> None:
+        super().__init__(loader)
+        self.warn_double_anchors = False  # a warning on stderr; without aliases, anchors mean nothing
+        self.aliases: list[AliasEvent] = []
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if not self.parser.check_event(AliasEvent):
+            return super().compose_node(parent, index)
+        alias = self.parser.get_event()
+        self.aliases.append(alias)
+        return ScalarNode(f"{YAML_TAG}null", "", alias.start_mark, alias.end_mark)
+
+    def get_single_node(self) -> Any:
+        try:
+            return super().get_single_node()
+        except (ValueError, OverflowError) as error:
+            # ruamel passes on what int() and chr() raise for the digits of a directive or of an escape.
+            raise ComposerError(None, None, str(error), self.loader.reader.get_mark()) from None
+
+
+class _DocumentReader:
+    """Turns the nodes of a document into plain values, and goes on after a mistake so that all are found.
+
+    ruamel's own constructor would raise at the first one. It is asked for one scalar at a time.
+    """
+
+    def __init__(self, constructor: BaseConstructor) -> None:
+        self.source = Source()
+        self._constructor = constructor
+
+    def value(self, node: Node, location: Location) -> Any:
+        """The node's value. The depth of the recursion is that of the document, which the composer bounds."""
+        self.source.lines.setdefault(location, _line(node.start_mark))
+        if isinstance(node, ScalarNode):
+            return self._scalar(node, location)
+        if node.tag not in (f"{YAML_TAG}map", f"{YAML_TAG}seq"):
+            self._mistake(node, location, f"expected no tag, got {node.tag}")
+        if isinstance(node, SequenceNode):
+            return [self.value(each, (*location, index)) for index, each in enumerate(node.value)]
+        values: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key_line = key_node.start_mark.line + 1
-            if not isinstance(key_node, yaml.ScalarNode):
-                message = "expected text as a key, got a list or a table"
-                source.mistakes.append(Mistake(key_line, where(path), message))
+            if not isinstance(key_node, ScalarNode):
+                self._mistake(key_node, location, "expected text as a key, got a list or a table")
                 continue
-            key = _scalar(key_node, path, source)
+            key = self._scalar(key_node, location)
             if not isinstance(key, str):
-                message = f"expected text as a key, got {shown(key_node.value)}: put it in quotes"
-                source.mistakes.append(Mistake(key_line, where(path), message))
-                key = key_node.value
+                got = shown(key_node.value)
+                self._mistake(key_node, location, f"expected text as a key, got {got}: put it in quotes")
+                key = str(key_node.value)
             if key in values:
-                source.mistakes.append(
-                    Mistake(key_line, where((*path, key)), "expected this once, got it again")
-                )
-            source.lines[(*path, key)] = key_line
-            values[key] = _construct(value_node, (*path, key), source)
+                self._mistake(key_node, (*location, key), "expected this once, got it again")
+            self.source.lines[(*location, key)] = _line(key_node.start_mark)
+            values[key] = self.value(value_node, (*location, key))
         return values
-    return _scalar(node, path, source)
 
-
-def _scalar(node: yaml.Node, path: Path, source: Source) -> Any:
-    """A scalar's value; its text where that is none of the kind that it was taken for, which is a mistake."""
-    line = node.start_mark.line + 1
-    text = str(node.value).encode("utf-8", "replace").decode()
-    if text != node.value:
-        message = f"expected characters, got half of one: {shown(node.value)}"
-        source.mistakes.append(Mistake(line, where(path), message))
-        return text
-    loader = yaml.SafeLoader("")
-    try:
-        return loader.construct_object(node, deep=True)
-    except Exception:  # any: what int(), datetime and whatever else a tag calls raise
-        expected = SCALARS.get(node.tag.removeprefix(YAML_TAG))
-        message = f"expected {expected}, got {shown(text)}: put text in quotes"
+    def _scalar(self, node: ScalarNode, location: Location) -> Any:
+        """A scalar's value, or its text if that does not fit its tag."""
+        text = str(node.value).encode("utf-8", "replace").decode()
+        if text != node.value:
+            self._mistake(node, location, f"expected characters, got half of one: {shown(node.value)}")
+            return text
+        expected = SCALARS.get(str(node.tag).removeprefix(YAML_TAG))
         if expected is None:
-            message = f"expected no tag, got {node.tag}"
-        source.mistakes.append(Mistake(line, where(path), message))
-        return text
-    finally:
-        loader.dispose()
+            self._mistake(node, location, f"expected no tag, got {node.tag}")
+            return text
+        if node.style is None and text.lower() in TRUTH_WORDS:
+            node.tag = f"{YAML_TAG}bool"
+        try:
+            return self._constructor.construct_non_recursive_object(node)
+        except Exception:  # any: whatever int(), datetime and the other constructors of tags raise
+            self._mistake(node, location, f"expected {expected}, got {shown(text)}: put text in quotes")
+            return text
+
+    def _mistake(self, node: Node, location: Location, message: str) -> None:
+        self.source.mistakes.append(Mistake(_line(node.start_mark), format_location(location), message))
 
 
-def read_toml(text: str) -> Source:
-    """Reads TOML. A value inside an array or an inline table has the line of the key that holds it."""
-    source = Source()
-    try:
-        source.values = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        number = None if isinstance(error, tomllib.TOMLDecodeError) else _too_long_number(text)
-        if number is not None:
-            source.mistakes.append(number)
-            return source
-        found = re.search(r"\s*\(at line (\d+), column \d+\)|\s*\(at end of document\)", str(error))
-        line = int(found.group(1)) if found and found.group(1) else text.count("\n") + 1 if found else 1
-        problem = str(error)[: found.start()] if found else str(error)
-        source.mistakes.append(Mistake(line, "", f"expected TOML: {problem}"))
-        return source
-    source.lines = _toml_lines(text)
-    return source
-
-
-def _too_long_number(text: str) -> Mistake | None:
-    """The number of more digits than Python reads; `tomllib` does not tell where it is."""
-    limit = sys.get_int_max_str_digits()
-    for found in re.finditer(r"[0-9][0-9_]*", text):
-        digits = len(found.group().replace("_", ""))
-        if digits > limit:
-            line = text.count("\n", 0, found.start()) + 1
-            return Mistake(line, "", f"expected a number of at most {limit} digits, got {digits}")
-    return None
-
-
-_TOML_TABLE = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
-_TOML_KEY = re.compile(
-    r"^\s*((?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*'))*)\s*="
-)
-_TOML_PART = re.compile(r"\"([^\"]*)\"|'([^']*)'|([A-Za-z0-9_-]+)")
-
-
-def _toml_lines(text: str) -> dict[Path, int]:
-    """The lines of tables and keys in TOML that is known to be well formed; `tomllib` does not tell them."""
-    lines: dict[Path, int] = {(): 1}
-    counts: dict[Path, int] = {}
-    table: Path = ()
-    depth = 0
-    for number, line in enumerate(text.splitlines(), start=1):
-        header = _TOML_TABLE.match(line) if depth <= 0 else None
-        if header:
-            table = ()
-            parts = _toml_parts(header.group(2))
-            for place, part in enumerate(parts):
-                table = (*table, part)
-                if place == len(parts) - 1 and header.group(1) == "[[":
-                    lines.setdefault(table, number)
-                    counts[table] = counts.get(table, -1) + 1
-                if table in counts:
-                    table = (*table, counts[table])
-            lines.setdefault(table, number)
-            continue
-        key = _TOML_KEY.match(line) if depth <= 0 else None
-        if key:
-            lines.setdefault((*table, *_toml_parts(key.group(1))), number)
-        bare = re.sub(r"\"(?:\\.|[^\"\\])*\"|'[^']*'|#.*", "", line)
-        depth += bare.count("[") + bare.count("{") - bare.count("]") - bare.count("}")
-    return lines
-
-
-def _toml_parts(text: str) -> list[str]:
-    return [double or single or bare for double, single, bare in _TOML_PART.findall(text)]
+def _line(mark: Any) -> int:
+    return 1 if mark is None else int(mark.line) + 1

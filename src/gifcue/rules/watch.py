@@ -1,4 +1,4 @@
-"""A rule book that follows its file, without a restart."""
+"""Follows the file of a rule book, so that a change takes effect without a restart."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from gifcue.rules.source import MAX_BYTES, Mistake
 
 log = structlog.get_logger(__name__)
 
-# Most lines with mistakes that one event of the log names.
+# Lines with mistakes that one log event names at most.
 MAX_LINES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class BookStatistics:
-    """Changes of the file that were taken and that were refused, and how often no GIF was shown, by reason."""
+    """How many changes of the file were taken and refused, and how often no GIF was shown, by reason."""
 
     taken: int
     refused: int
@@ -32,24 +32,24 @@ class BookStatistics:
 
 
 class NewBook(NamedTuple):
-    """A book without mistakes, and the bytes that it was read from."""
+    """A book without mistakes, and the bytes of its file."""
 
     book: RuleBook
     data: bytes
 
 
 class BookWatcher:
-    """Holds the book in force and the chooser that goes by it.
+    """Owns the book in force and the chooser that uses it.
 
-    A book that comes out broken is not taken: the old one stays in force, and `problem` says what is wrong.
-    The chooser stays the same one, so cooldowns outlive a new book.
+    A change with mistakes is refused: the old book stays in force, and `problem` says what is wrong. All books share
+    one chooser, so cooldowns outlive a change.
 
     Args:
-        path: The file; None is the default book, which never changes.
+        path: The file. None: the default book, which never changes.
         seed: The chooser's seed.
 
     Raises:
-        ConfigError: there is no book to begin with.
+        ConfigError: the file cannot be read, or has mistakes.
     """
 
     def __init__(self, path: Path | None = None, seed: int = 0) -> None:
@@ -69,34 +69,39 @@ class BookWatcher:
 
     @property
     def chooser(self) -> Chooser:
-        """Always the same one."""
+        """The chooser, the same one for every book."""
         return self._chooser
 
     @property
     def problem(self) -> str | None:
-        """Why the file as it is now is not in force; None where it is."""
+        """Why the present state of the file is not in force; None if it is."""
         return self._problem
 
     def missing(self, labels: Collection[str] | None = None, gifs: Path | None = None) -> list[Mistake]:
-        """What the book in force names that is not there, `labels` and `gifs` as in `check_book`.
+        """References of the book in force to labels and files that do not exist.
 
-        Where gestures and files may still be added, it is no reason to refuse a book.
+        They are no reason to refuse a book, since a gesture or a file may be added later. `labels` and `gifs` are as in
+        `check_book`.
         """
         return parse_book(self._in_force, self._file.suffix, labels, gifs)[1]
 
     def statistics(self) -> BookStatistics:
-        """The figures as they stand. A file that cannot be read is refused once, until it can be."""
+        """The present figures. A file that cannot be read counts as one refused change until it can be read again."""
         return BookStatistics(self._taken, self._refused, self._chooser.withheld)
 
     def poll(self) -> bool:
-        """Looks at the file; True where a new book is in force. Raises what `look` does."""
+        """Reads the file and takes a new book; True if there was one. Raises what `look` raises."""
         return self.take(self.look())
 
     def look(self) -> NewBook | None:
-        """Reads the file whole, since a clock's tick can hide a change; None where there is no new book.
+        """Reads and checks the file; None if there is no new book.
 
-        May run in a thread of its own, one at a time: a large book takes long to parse. What it raises is a defect of
-        gifcue's; it comes once a change, and that change is refused.
+        The whole file is compared, since two changes within one tick of the file system's clock have the same time.
+        A large book takes seconds to parse, so this may run in another thread than `take`, but only one call at a time.
+        It changes nothing that the chooser reads.
+
+        Raises:
+            Exception: gifcue has a bug. The change is refused, and the same bytes do not raise again.
         """
         if self._path is None:
             return None
@@ -123,7 +128,7 @@ class BookWatcher:
         return NewBook(book, data)
 
     def take(self, found: NewBook | None) -> bool:
-        """Puts what `look` found in force; False where that is nothing."""
+        """Puts the book that `look` found in force; False if it found none. Must run in the thread that chooses."""
         if found is None:
             return False
         self._problem = None
@@ -143,5 +148,5 @@ class BookWatcher:
 
 
 def lines_of(mistakes: Collection[Mistake]) -> list[int]:
-    """The first lines with mistakes, for the log: what stands there may name a room."""
+    """The first lines with mistakes, for the log. Their text is not logged: it may name a room."""
     return sorted({each.line for each in mistakes})[:MAX_LINES]

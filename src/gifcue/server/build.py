@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gifcue.delivery.dispatcher import Dispatcher
-from gifcue.delivery.sink import Cue
+from gifcue.delivery.sink import Cue, CueGif
 from gifcue.detect.pool import DetectorPool
 from gifcue.engine.engine import Engine
 from gifcue.engine.notices import ReactionNotice
 from gifcue.media.pool import DecodePool
+from gifcue.reactions.presets import ReactionPresets
 from gifcue.reactions.settings import ReactionSettings
 from gifcue.rules.watch import BookWatcher
 from gifcue.server.config import Settings
@@ -29,6 +30,7 @@ class Built:
     arena: Arena
     book: BookWatcher
     dispatcher: Dispatcher
+    presets: ReactionPresets
 
 
 def build(settings: Settings, clock: Callable[[], float], detector_target: str | None = None) -> Built:
@@ -40,14 +42,15 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
     book = BookWatcher(settings.rules.book, seed=settings.rules.seed)
     arena = Arena.create(settings.media.workers, settings.media.slots_per_worker, settings.media.slot_bytes)
     dispatcher = Dispatcher(settings.delivery, clock=clock)
+    presets = ReactionPresets(settings.reactions)
     engine = Engine(
         settings.limits,
-        lambda preset: _policy(settings.reactions, preset),
+        lambda preset: _policy(presets, preset),
         lambda: book.chooser,
         clock,
         lambda: secrets.token_hex(_ID_BYTES),
         settings.media,
-        lambda room_id, notice: dispatcher.hand(cue_of(room_id, notice)),
+        lambda room_id, notice: dispatcher.submit(cue_of(room_id, notice)),
     )
     decode = DecodePool(
         settings.media,
@@ -62,7 +65,7 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
         settings.detect, arena, settings.supervision, engine.on_result, clock=clock, **target
     )
     engine.use(decode, detect)
-    return Built(engine, arena, book, dispatcher)
+    return Built(engine, arena, book, dispatcher, presets)
 
 
 def cue_of(room_id: str, notice: ReactionNotice) -> Cue:
@@ -75,14 +78,10 @@ def cue_of(room_id: str, notice: ReactionNotice) -> Cue:
         participant_id=notice.participant_id,
         label=notice.event.label,
         score=notice.event.score,
-        gif_id=gif.id,
-        url=gif.url,
-        title=gif.title,
-        media_type=gif.media_type,
-        video_url=gif.video_url,
+        gif=CueGif(gif.id, gif.url, gif.title, gif.media_type, gif.video_url),
     )
 
 
-def _policy(own: ReactionSettings, preset: str) -> tuple[str, ReactionSettings]:
-    settings = own.with_preset(preset) if preset else own
+def _policy(presets: ReactionPresets, preset: str) -> tuple[str, ReactionSettings]:
+    settings = presets.choose(preset)
     return settings.preset, settings

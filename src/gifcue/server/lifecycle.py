@@ -16,11 +16,11 @@ from grpc_reflection.v1alpha import reflection
 
 from gifcue import __version__
 from gifcue.delivery.dispatcher import Dispatcher
+from gifcue.delivery.sink import CueGif
 from gifcue.engine.engine import Engine
 from gifcue.errors import ConfigError
-from gifcue.reactions.presets import PRESETS
 from gifcue.rules.references import gifs_folder
-from gifcue.rules.watch import lines_of
+from gifcue.rules.watch import BookWatcher, lines_of
 from gifcue.server.build import build
 from gifcue.server.config import Settings
 from gifcue.server.http import HttpEdge
@@ -71,6 +71,11 @@ class Server:
     @property
     def dispatcher(self) -> Dispatcher:
         return self._built.dispatcher
+
+    @property
+    def rule_book(self) -> BookWatcher:
+        """The rule book in force, and what became of changes to its file."""
+        return self._built.book
 
     @property
     def state(self) -> ServingState:
@@ -248,11 +253,8 @@ class Server:
                     log.exception("rule book could not be followed")
 
     def _tell_presets(self) -> None:
-        for preset in PRESETS:
-            try:
-                self._settings.reactions.with_preset(preset)
-            except ConfigError as error:
-                log.warning("no stream can ask for this preset", preset=preset, problem=str(error))
+        for preset, problem in self._built.presets.refused.items():
+            log.warning("no stream can ask for this preset", preset=preset, problem=problem)
 
     def _tell_missing(self) -> None:
         """Warns of labels and GIFs that the book in force names and this server does not have."""
@@ -266,14 +268,16 @@ class Server:
             missing = book.missing(gifs=self._gifs)
             if missing:
                 log.warning("rule book names GIFs that are not in the folder", lines=lines_of(missing))
-        gifs = book.book.gifs.values()
-        silent = sum(
-            not self._built.dispatcher.has_video(gif.url, gif.media_type, gif.video_url) for gif in gifs
-        )
-        if silent:
+        gifs = [
+            CueGif(name, gif.url, gif.title, gif.media_type, gif.video_url)
+            for name, gif in book.book.gifs.items()
+        ]
+        for rejected in self._built.dispatcher.rejected_gifs(gifs):
             log.warning(
-                "rule book has GIFs without a video that eyeson can fetch, which it will not be given",
-                gifs=silent,
+                "rule book has GIFs that a sink cannot show",
+                sink=rejected.sink,
+                reason=rejected.reason.value,
+                gifs=rejected.count,
                 of=len(gifs),
             )
 

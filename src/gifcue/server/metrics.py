@@ -103,7 +103,7 @@ def _deliveries(sinks: Sequence[DeliveryStatistics]) -> Iterator[Metric]:
     queued = GaugeMetricFamily("gifcue_delivery_queued", "Reactions on their way now.", labels=["sink"])
     retries = CounterMetricFamily("gifcue_delivery_retries", "Attempts after the first.", labels=["sink"])
     for each in sinks:
-        handed.add_metric([each.sink], each.handed)
+        handed.add_metric([each.sink], each.submitted)
         delivered.add_metric([each.sink], each.delivered)
         for reason, count in sorted(each.dead.items()):
             dead.add_metric([each.sink, reason], count)

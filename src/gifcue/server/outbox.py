@@ -28,10 +28,17 @@ class StatisticsAnswer:
 Outgoing = Notice | StatisticsAnswer | reaction_service_pb2.StreamReactionsResponse
 
 
+# Unread HOLDING events that wait for a slow client. Further ones are dropped and counted: the progress of a hold is of
+# no use once it is old.
+MAX_UNREAD_HOLDING = 64
+# Unread events of other kinds that wait. They are never dropped, so a stream whose client reads slower than this ends.
+MAX_UNREAD_EVENTS = 10_000
+
+
 class Outbox:
     """One stream's unread messages. One reader; `put` and `close` never block."""
 
-    def __init__(self, max_holding: int, max_notices: int) -> None:
+    def __init__(self, max_holding: int = MAX_UNREAD_HOLDING, max_notices: int = MAX_UNREAD_EVENTS) -> None:
         self._max_holding = max_holding
         self._max_notices = max_notices
         # Kept in the order of arrival; the key finds the unread HOLDING of a hold.

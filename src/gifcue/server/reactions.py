@@ -122,7 +122,7 @@ class _Stream:
         self._clock = clock
         self._requests = requests
         self._context = context
-        self._outbox = Outbox(settings.max_unread_holding, settings.max_unread_notices)
+        self._outbox = Outbox()
         self._session: Session | None = None
         self._last_read_s = clock()
         self._ending: Ending | None = None

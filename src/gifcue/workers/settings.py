@@ -1,6 +1,8 @@
-"""How patient the supervision of workers is."""
+"""How worker processes are supervised, and how many there are."""
 
 from __future__ import annotations
+
+import os
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,41 +13,56 @@ class SupervisionSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     start_timeout_s: float = Field(
-        default=120.0, gt=0.0, le=3600.0, description="A worker not ready after this many seconds is killed."
+        default=120.0,
+        gt=0.0,
+        le=3600.0,
+        description="Seconds that a worker may take to become ready. After that it is killed.",
     )
     ping_interval_s: float = Field(
-        default=1.0,
-        gt=0.0,
-        le=60.0,
-        description="Seconds between two questions whether a worker still answers.",
+        default=1.0, gt=0.0, le=60.0, description="Seconds between two pings of a worker."
     )
     stuck_after_s: float = Field(
         default=10.0,
         gt=0.0,
         le=600.0,
-        description="A worker that was asked and has been silent for this many seconds is killed.",
+        description="Seconds without an answer to a ping after which a worker is killed.",
     )
     backoff_initial_s: float = Field(
         default=0.1,
         ge=0.0,
         le=60.0,
-        description="Seconds before the first restart; doubles with each further one.",
+        description="Seconds before the first restart. Each further restart waits twice as long.",
     )
     backoff_max_s: float = Field(
-        default=5.0, ge=0.0, le=600.0, description="The longest pause before a restart, in seconds."
+        default=5.0, ge=0.0, le=600.0, description="Longest wait before a restart, in seconds."
     )
     max_restarts: int = Field(
         default=5,
         ge=0,
         le=1000,
-        description="More restarts than this within the window, and the worker has failed.",
+        description="Restarts within the window. A worker that needs more has failed for good.",
     )
     restart_window_s: float = Field(
-        default=60.0, gt=0.0, le=3600.0, description="The window in which restarts are counted, in seconds."
+        default=60.0, gt=0.0, le=3600.0, description="Window in which restarts are counted, in seconds."
     )
     stop_grace_s: float = Field(
         default=5.0,
         ge=0.0,
         le=600.0,
-        description="Seconds a worker gets to finish its work before it is killed.",
+        description="Seconds that a worker gets to finish its work before it is killed.",
     )
+
+
+def half_of_the_cores() -> int:
+    """Half of the cores that this process may use, at least 1: the automatic number of workers of one kind.
+
+    At full load decoding takes 0.86 of a core where detection takes 0.68 (docs/performance.md): the two kinds need
+    about as many cores. A CPU quota of a container is not seen, only the cores that it may run on.
+    """
+    return max(1, _usable_cores() // 2)
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -24,7 +24,7 @@ from gifcue_lab.export.metadata import update_metadata
 from gifcue_lab.export.score_fit import fit_rescoring, fit_temperature
 from gifcue_lab.export.thresholds import MATCH_IOU, Report, choose_thresholds
 from gifcue_lab.training.recipe import Recipe
-from gifcue_lab.training.samples import NONE, UNKNOWN, Photo, Sample, read_image, read_photos
+from gifcue_lab.training.samples import NONE, UNKNOWN, Photo, read_image, read_photos
 
 # A box that overlaps a hand by more than this IoU without hitting it shows part of the hand, so it is no negative.
 TOUCH_IOU = 0.15
@@ -144,20 +144,17 @@ def _fit_temperature(boxes: Sequence[MatchedBox], labels: Sequence[str]) -> Cali
 def _match(detector: LiteRtDetector, photo: Photo, longest_px: int) -> list[MatchedBox]:
     """Every box of the detector on a photograph, best score first, with what it hits."""
     frame = shrink(read_image(photo.path), longest_px)
-    left = list(photo.samples)
+    free = np.ones(len(photo.samples), bool)
     matched: list[MatchedBox] = []
     for seen in sorted(detector.look(frame), key=lambda seen: -seen.found):
-
-        def overlap(sample: Sample, seen: Seen = seen) -> float:
-            if sample.kind != seen.kind:
-                return 0.0
-            return float(iou_matrix(sample.box[None], seen.placed[None])[0, 0])
-
-        best = max(left, key=overlap, default=None)
-        if best is not None and overlap(best) >= MATCH_IOU:
-            left = [sample for sample in left if sample is not best]
-            matched.append(MatchedBox(seen, True, best.attribute))
-            continue
-        touches = any(overlap(sample) > TOUCH_IOU for sample in photo.samples)
-        matched.append(MatchedBox(seen, False, UNKNOWN if touches else NONE))
+        overlaps = iou_matrix([sample.box for sample in photo.samples], seen.placed)[:, 0]
+        overlaps *= [sample.kind == seen.kind for sample in photo.samples]
+        candidates = np.where(free, overlaps, 0.0)
+        if candidates.max(initial=0.0) >= MATCH_IOU:
+            best = int(candidates.argmax())
+            free[best] = False
+            matched.append(MatchedBox(seen, True, photo.samples[best].attribute))
+        else:
+            touches = overlaps.max(initial=0.0) > TOUCH_IOU
+            matched.append(MatchedBox(seen, False, UNKNOWN if touches else NONE))
     return matched

@@ -163,11 +163,9 @@ def _match(detector: LiteRtDetector, photo: Photo, half: int) -> list[MatchedReg
     for region in detector.detect([frame])[0]:
         edges = [region.box.xmin, region.box.ymin, region.box.xmax, region.box.ymax]
         box = np.array(edges, np.float32) * size
-        overlaps = [
-            float(iou_matrix(sample.box[None], box[None])[0, 0]) if sample.kind == region.kind else 0.0
-            for sample in left
-        ]
-        best = int(np.argmax(overlaps)) if overlaps else -1
+        overlaps = iou_matrix([sample.box for sample in left], box)[:, 0]
+        overlaps *= [sample.kind == region.kind for sample in left]
+        best = int(np.argmax(overlaps)) if left else -1
         hits = best >= 0 and overlaps[best] >= MATCH_IOU
         matched.append(MatchedRegion(half, region, left.pop(best).attribute if hits else None))
     return matched

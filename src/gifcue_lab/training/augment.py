@@ -25,8 +25,8 @@ INFLUENCE_SHARE = 0.11
 FIELD_FLOOR = 0.25
 # Fixed-point steps that invert the displacement field at the landmarks.
 INVERSION_STEPS = 6
-# MediaPipe's indices of the fingertips, thumb first.
-FINGERTIPS_AND_THUMB = [4, 8, 12, 16, 20]
+# MediaPipe's indices of the tips of all five fingers, thumb first.
+TIPS = [4, 8, 12, 16, 20]
 
 
 def move_points(points: Floats, matrix: Floats, size: int) -> Floats:
@@ -99,7 +99,7 @@ def bend_fingers(
 def _finger_moves(flat: Doubles, extent: float, rng: np.random.Generator, strength: float) -> Doubles:
     """The displacement [21, 2] of each landmark in shares of the crop."""
     shifts = rng.normal(0.0, strength * extent, (5, 2))
-    tips = flat[FINGERTIPS_AND_THUMB]
+    tips = flat[TIPS]
     for finger in range(1, 5):
         if np.linalg.norm(tips[finger] - tips[0]) < TOUCHING_SHARE * extent:
             shifts[finger] = shifts[0]

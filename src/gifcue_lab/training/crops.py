@@ -12,6 +12,7 @@ from gifcue.detect.processing import crop_matrix, warp
 from gifcue_lab.training.augment import bend_fingers, move_points, striped_background, truncate
 from gifcue_lab.training.compositing import HandDonors, beside_point, replace_background, touch_point
 from gifcue_lab.training.degrade import degrade
+from gifcue_lab.training.negatives import BLACK_BORDER_SHARE, NegativeCrops, crop_square
 from gifcue_lab.training.recipe import Recipe
 from gifcue_lab.training.samples import NONE, UNKNOWN, Image, Photo, Sample
 
@@ -38,14 +39,8 @@ AT_CHIN_SHARE = 0.4
 AS_PHOTOGRAPHED_SHARE = 0.6
 # Share of the hands pasted beside a face that are closed.
 CLOSED_SHARE = 0.4
-# Share of crops whose surroundings beyond the photograph are black, as in serving; the others repeat the edge.
-BLACK_BORDER_SHARE = 0.6
-# A random place is a negative when it covers less than this share of every labelled box of the kind.
-MAX_COVERED = 0.25
 # A hand reaches a face when it overlaps the face's surroundings by more than this share of the face, in both axes.
 MIN_TOUCH_SHARE = 0.15
-# Standard deviation of the logarithm of a crop's scale.
-SCALE_SIGMA = 0.13
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +90,7 @@ class CropSource:
             for photo in photos
             if any(sample.attribute == recipe.assumed_absent for sample in photo.of_kind(self.kind))
         }
+        self._negatives = NegativeCrops(recipe, photos, images)
         self._hard_negatives = [
             CropIndex(index, None, box)
             for index, photo in enumerate(photos)
@@ -149,7 +145,10 @@ class CropSource:
         }
         for row, index in enumerate(chosen):
             if index.sample is None and rng is not None:
-                crops[row] = self._negative(index, rng)
+                if index.hard_negative is None:
+                    crops[row] = self._negatives.random(index.photo, rng)
+                else:
+                    crops[row] = self._negatives.hard(index.photo, index.hard_negative, rng)
                 # A negative shows none of the labels. Training on that keeps false crops from showing one.
                 targets["has_label"][row] = 1.0
                 continue
@@ -178,7 +177,7 @@ class CropSource:
     ) -> tuple[Image, Floats | None, str]:
         """A crop of a sample, its landmarks in shares of the crop, and the attribute that it shows."""
         recipe = self._recipe
-        center, side = _square(sample.box, recipe, rng)
+        center, side = crop_square(sample.box, recipe, rng)
         if rng is None:
             matrix = crop_matrix((float(center[0]), float(center[1])), side, recipe.width)
             crop = warp(self._images[photo], matrix, (recipe.width, recipe.width), 0)
@@ -248,35 +247,10 @@ class CropSource:
         """The number of the attribute's class; 0 for none of the classes."""
         return self._recipe.classes.index(attribute) + 1 if attribute in self._recipe.classes else 0
 
-    def _negative(self, index: CropIndex, rng: np.random.Generator) -> Image:
-        if index.hard_negative is None:
-            return self._random_negative(index.photo, rng)
-        center, side = _square(index.hard_negative, self._recipe, rng)
-        return degrade(self._cut(self._images[index.photo], center, side, rng), rng, self._recipe.degrade)
-
-    def _random_negative(self, photo: int, rng: np.random.Generator, tries: int = 12) -> Image:
-        """A crop of a random place that shows no sample of the kind; noise where `tries` places all show one."""
-        recipe, record, image = self._recipe, self._photos[photo], self._images[photo]
-        height, width = image.shape[:2]
-        others = [sample.box for sample in record.of_kind(self.kind)]
-        for _ in range(tries):
-            side = float(rng.uniform(0.12, 0.6)) * max(width, height)
-            center = rng.uniform((0, 0), (width, height)).astype(np.float32)
-            square = np.concatenate([center - side / 2, center + side / 2])
-            if all(covered_share(box, square) < MAX_COVERED for box in others):
-                return degrade(self._cut(image, center, side, rng), rng, recipe.degrade)
-        return rng.integers(0, 256, (recipe.width, recipe.width, 3)).astype(np.uint8)
-
-    def _cut(self, image: Image, center: Floats, side: float, rng: np.random.Generator) -> Image:
-        size = self._recipe.width
-        mirror = bool(rng.random() < 0.5)
-        matrix = crop_matrix((float(center[0]), float(center[1])), side, size, mirror=mirror)
-        return warp(image, matrix, (size, size), 0 if rng.random() < BLACK_BORDER_SHARE else None)
-
     def _background(self, rng: np.random.Generator) -> Image:
         if rng.random() < STRIPED_SHARE:
             return striped_background(self._recipe.width, rng)
-        return self._random_negative(int(rng.integers(len(self._photos))), rng, tries=3)
+        return self._negatives.random(int(rng.integers(len(self._photos))), rng, tries=3)
 
     def _mirrored_points(self) -> list[int] | None:
         """The order of the points in a mirrored crop; None where it does not change."""
@@ -297,23 +271,6 @@ def has_hand_at(photo: Photo, face: Sample) -> bool:
         )
         for hand in photo.of_kind("hand")
     )
-
-
-def covered_share(box: Floats, square: Floats) -> float:
-    """The share of the box [4] that lies in the square [4], 0..1."""
-    sides = np.minimum(box[2:], square[2:]) - np.maximum(box[:2], square[:2])
-    if sides.min() <= 0:
-        return 0.0
-    return float(sides.prod() / max(1.0, float((box[2:] - box[:2]).prod())))
-
-
-def _square(box: Floats, recipe: Recipe, rng: np.random.Generator | None) -> tuple[Floats, float]:
-    """The centre [2] and side of the crop of a box; with `rng` as varied as the detector's boxes are."""
-    center, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max()) * recipe.margin
-    if rng is not None:
-        side *= float(np.exp(rng.normal(0.0, SCALE_SIGMA)))
-        center = center + rng.uniform(-recipe.shift, recipe.shift, 2) * side / recipe.margin
-    return np.asarray(center, np.float32), side
 
 
 def _stretched(matrix: Floats, recipe: Recipe, rng: np.random.Generator) -> Floats:

@@ -23,7 +23,7 @@ from gifcue.detect.regions import KINDS
 from gifcue.errors import ConfigError
 from gifcue_lab.datasets.boxes import iou_matrix
 from gifcue_lab.datasets.progress import Track, quiet
-from gifcue_lab.training.crops import covered_share
+from gifcue_lab.training.negatives import covered_share
 from gifcue_lab.training.samples import Photo, read_image, read_photos
 
 Floats = npt.NDArray[np.float32]
@@ -110,11 +110,9 @@ def _is_hard_negative(photo: Photo, kind: str, box: Floats) -> bool:
     )
 
 
-def _max_iou(boxes: Sequence[Sequence[float] | Floats], box: Floats) -> float:
-    """The greatest IoU of `box` [4] with one of the boxes; 0 where there are none."""
-    if not len(boxes):
-        return 0.0
-    return float(iou_matrix(np.array(boxes, np.float64), box[None].astype(np.float64)).max())
+def _max_iou(boxes: npt.ArrayLike, box: Floats) -> float:
+    """The greatest IoU of `box` [4] with one of the boxes [N, 4]; 0 where there are none."""
+    return float(iou_matrix(boxes, box).max(initial=0.0))
 
 
 def _surroundings(face: Floats) -> Floats:

@@ -126,6 +126,6 @@ def decode_maps(heat: Floats, sides: Floats, kind: int, floor: float = 0.02) -> 
         left, top, right, bottom = sides[row, column, kind * 4 : kind * 4 + 4]
         x, y = column + 0.5, row + 0.5
         box = np.array([x - left, y - top, x + right, y + bottom], np.float32) * STRIDE
-        if not kept or iou_matrix(np.stack([b for _, b in kept]), box[None]).max() < SUPPRESS_IOU:
+        if iou_matrix([each for _, each in kept], box).max(initial=0.0) < SUPPRESS_IOU:
             kept.append((float(scores[row, column]), box))
     return kept

@@ -1,7 +1,7 @@
 """Training recipes: every hyperparameter of a run, read from a TOML file.
 
-A recipe holds no folder of a machine. The photographs and the folder of runs are arguments of `train`. A recipe names
-other runs and files relative to the folder of runs.
+A recipe holds no absolute path: the photographs and the folder of runs are arguments of `train`. It names other runs
+and files, which `Recipe.find` looks up.
 """
 
 from __future__ import annotations
@@ -234,7 +234,8 @@ def _check_keys(settings: Mapping[str, Any], recipe: str | Path) -> None:
     ]
     if replaced:
         raise ConfigError(f"{recipe}: {'; '.join(replaced)}")
-    unknown = sorted(set(settings) - {item.name for item in fields(Recipe)} | {"folder"} & set(settings))
+    known = {item.name for item in fields(Recipe)} - {"folder"}
+    unknown = sorted(set(settings) - known)
     if unknown:
         raise ConfigError(f"{recipe}: expected the keys of a training recipe, got {', '.join(unknown)}")
 

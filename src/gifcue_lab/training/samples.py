@@ -164,7 +164,7 @@ def _attach_landmarks(photos: Sequence[Photo], path: Path) -> None:
                 if not candidates:
                     continue
                 extent = np.concatenate([found[:, :2].min(0), found[:, :2].max(0)])
-                overlaps = iou_matrix(np.stack([sample.box for sample in candidates]), extent[None])[:, 0]
+                overlaps = iou_matrix([sample.box for sample in candidates], extent)[:, 0]
                 best = int(np.argmax(overlaps))
                 if overlaps[best] >= MIN_LANDMARK_IOU:
                     candidates[best].landmarks = found

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.regions import KINDS
-from gifcue_lab.datasets.boxes import iou_matrix
+from gifcue_lab.evaluation.matching import MISS, ScoredDetections, match
 from gifcue_lab.training.crops import CropSource
 from gifcue_lab.training.heatmaps import decode_maps
 from gifcue_lab.training.scenes import SceneSource
@@ -22,25 +22,31 @@ Floats = npt.NDArray[np.float32]
 Predict = Callable[[Any], dict[str, Floats]]
 
 SCENES_A_BATCH, CROPS_A_BATCH = 32, 128
-# A box is found when a predicted one overlaps it by this IoU or more.
-MATCH_IOU = 0.5
 
 
 def measure_scenes(source: SceneSource, predict: Predict) -> dict[str, float]:
-    """Average precision at IoU 0.5: `ap/face`, `ap/hand`, and their mean `ap`."""
-    found: tuple[list[tuple[float, bool]], ...] = ([], [])
-    total = [0, 0]
+    """Average precision at IoU 0.5: `ap/face`, `ap/hand`, and their mean `ap`; 0 for a kind without objects."""
+    scores: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    right: dict[str, list[bool]] = {kind: [] for kind in KINDS}
+    total = dict.fromkeys(KINDS, 0)
     for start in range(0, len(source), SCENES_A_BATCH):
         indices = list(range(start, min(start + SCENES_A_BATCH, len(source))))
         outputs = predict(source.batch(indices, None)[0])
         for row, index in enumerate(indices):
             for channel, kind in enumerate(KINDS):
-                truth = source.boxes(index, kind)
-                total[channel] += len(truth)
-                predicted = decode_maps(outputs["heat"][row], outputs["sides"][row], channel)
-                found[channel].extend(match(predicted, truth))
-    face, hand = (average_precision(found[channel], total[channel]) for channel in (0, 1))
-    return {"ap": (face + hand) / 2, "ap/face": face, "ap/hand": hand}
+                truth = np.array(source.boxes(index, kind), np.float64).reshape(-1, 4)
+                found = decode_maps(outputs["heat"][row], outputs["sides"][row], channel)
+                found_scores = np.array([score for score, _ in found])
+                boxes = np.array([box for _, box in found], np.float64).reshape(-1, 4)
+                hits = match(found_scores, boxes, truth, masked=np.zeros((0, 4)))
+                scores[kind].extend(found_scores.tolist())
+                right[kind].extend((hits != MISS).tolist())
+                total[kind] += len(truth)
+    metrics = {}
+    for kind in KINDS:
+        detections = ScoredDetections(np.array(scores[kind]), np.array(right[kind], bool), total[kind])
+        metrics[f"ap/{kind}"] = detections.average_precision() or 0.0
+    return {"ap": float(np.mean(list(metrics.values()))), **metrics}
 
 
 def measure_crops(source: CropSource, predict: Predict, classes: Sequence[str]) -> dict[str, float]:
@@ -82,36 +88,3 @@ def _f1(truth: npt.NDArray[np.intp], given: npt.NDArray[np.intp], number: int) -
     """F1 of one class; 0 where it neither is there nor is answered."""
     hits = int(((truth == number) & (given == number)).sum())
     return 2 * hits / max(1, int((truth == number).sum() + (given == number).sum()))
-
-
-def match(found: Sequence[tuple[float, Floats]], truth: Sequence[Floats]) -> list[tuple[float, bool]]:
-    """For each found box, best score first, its score and whether it hits a box that no better one has hit."""
-    left = list(truth)
-    answers = []
-    for score, box in found:
-        overlaps = iou_matrix(np.stack(left), box[None])[:, 0] if left else np.zeros(0)
-        best = int(np.argmax(overlaps)) if left else -1
-        hit = best >= 0 and bool(overlaps[best] >= MATCH_IOU)
-        if hit:
-            left.pop(best)
-        answers.append((score, hit))
-    return answers
-
-
-def average_precision(found: Sequence[tuple[float, bool]], total: int) -> float:
-    """Area under the precision-recall curve, with precision made monotone.
-
-    `sklearn.metrics.average_precision_score` does not fit: it neither counts objects that were not found nor
-    interpolates precision.
-
-    Args:
-        found: scores, and whether they hit.
-        total: the number of objects, found or not.
-    """
-    if not total or not found:
-        return 0.0
-    hits = np.array([hit for _, hit in sorted(found, key=lambda answer: -answer[0])], np.float64)
-    recall = np.cumsum(hits) / total
-    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
-    precision = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(np.sum(np.diff(np.concatenate([[0.0], recall])) * precision))

@@ -1,4 +1,4 @@
-"""Events and runs written by hand, for tests of the evaluation on clips."""
+"""Makes events, clips and runs for tests of the evaluation on clips."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _numbers = itertools.count(1)
 def reaction(
     label: str, started_s: float, ended_s: float | None = None, score: float = 0.9
 ) -> list[PolicyEvent]:
-    """A reaction that fires, with or without its end."""
+    """The events of a reaction that starts, and that ends if `ended_s` is given."""
     name = f"r{next(_numbers)}"
     events = [PolicyEvent(Phase.STARTED, name, label, 1.0, score, BOX, started_s)]
     if ended_s is not None:
@@ -29,7 +29,7 @@ def reaction(
 
 
 def hold(label: str, from_s: float, to_s: float, progress: float) -> list[PolicyEvent]:
-    """A hold that comes as far as `progress` and breaks off."""
+    """The events of a hold that reaches `progress` and is cancelled."""
     name = f"r{next(_numbers)}"
     steps = (
         (Phase.HOLDING, progress / 2, from_s),
@@ -45,12 +45,12 @@ def clip(
     name: str = "a.mp4",
     spans: Iterable[tuple[str, float, float]] = (),
 ) -> Clip:
-    """A clip that holds (label, start_s, end_s), and allows `spans` of them beside `allow`."""
+    """A clip that expects each (label, start_s, end_s), and allows the labels `allow` and the `spans`."""
     return Clip(name, Path(name), None, _spans(expect), frozenset(allow), _spans(spans))
 
 
-def _spans(told: Iterable[tuple[str, float, float]]) -> tuple[Expected, ...]:
-    return tuple(Expected(label=label, start_s=start, end_s=end) for label, start, end in told)
+def _spans(spans: Iterable[tuple[str, float, float]]) -> tuple[Expected, ...]:
+    return tuple(Expected(label=label, start_s=start, end_s=end) for label, start, end in spans)
 
 
 def run(
@@ -59,6 +59,6 @@ def run(
     name: str = "a.mp4",
     counts: FrameCounts | None = None,
 ) -> ClipRun:
-    """What was made of a clip."""
+    """A run with these events, sorted by time."""
     flat = sorted(itertools.chain(*events), key=lambda event: event.at_s)
     return ClipRun(name, seconds, tuple(flat), counts or FrameCounts())

@@ -107,8 +107,8 @@ def schedule_sequences(
     """
     if not subjects.people:
         raise DatasetError(
-            "expected somebody with a few photographs in one place, of which one has a single hand with landmarks "
-            "that the others can fill in for; got none"
+            "expected a person with at least five photographs in one place, one of them with a single hand that has "
+            "landmarks and that the others can replace; got none"
         )
     rng = np.random.default_rng(seed)
     tally, shown = Tally(), Counter[str]()
@@ -186,5 +186,5 @@ def _read(photo: Photo) -> Image:
     return image
 
 
-def _write_json(path: Path, told: object) -> None:
-    path.write_text(json.dumps(told, indent=1), encoding="utf-8")
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, indent=1), encoding="utf-8")

@@ -55,7 +55,7 @@ def read_talking_clips(directory: Path, hand_labels: Collection[str]) -> list[Ta
         return []
     found = []
     for clip in read_clips(directory):
-        told = {each.label for each in (*clip.expect, *clip.allow_spans)} | clip.allow
-        if (clip.seconds or 0.0) >= MIN_SECONDS and not told & set(hand_labels):
+        labels = {each.label for each in (*clip.expect, *clip.allow_spans)} | clip.allow
+        if (clip.seconds or 0.0) >= MIN_SECONDS and not labels & set(hand_labels):
             found.append(TalkingClip(clip, clip.seconds or 0.0))
     return found

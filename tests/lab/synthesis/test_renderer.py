@@ -49,7 +49,7 @@ def fillers(subjects: Subjects, name: str) -> tuple[str, ...]:
     return next(person.fills[name].names for person in subjects.people if name in person.fills)
 
 
-def test_a_plate_has_no_hand_and_the_wall_stays(draw: Draw, subjects: Subjects) -> None:
+def test_a_background_has_no_hand_and_the_wall_stays(draw: Draw, subjects: Subjects) -> None:
     shown, hidden = Shot(0, 1, PALM), Shot(0, 1, PALM, fillers(subjects, PALM))
     with_hand, without = draw(shown).picture(shown, 0.0), draw(hidden).picture(hidden, 0.0)
     assert skin(with_hand).sum() > 400

@@ -182,21 +182,23 @@ def _skipping(with_filter: Sequence[ClipResult], without: Sequence[ClipResult]) 
 
 def _warnings(results: Sequence[ClipResult], when: str) -> list[str]:
     """What makes the metrics unreliable: dropped frames, faults, inconsistent frame accounting."""
-    told = []
+    warnings = []
     for each in results:
         counts = each.run.counts
         if counts.dropped:
             lost = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.dropped.items()))
-            told.append(f"{each.clip.name}: {when}expected every frame to be looked at, got dropped: {lost}")
+            warnings.append(
+                f"{each.clip.name}: {when}expected every frame to be analysed or skipped, got dropped: {lost}"
+            )
         if each.run.faults:
             faults = ", ".join(f"{count} {code}" for code, count in sorted(each.run.faults.items()))
-            told.append(f"{each.clip.name}: {when}expected no faults, got {faults}")
+            warnings.append(f"{each.clip.name}: {when}expected no faults, got {faults}")
         if counts.in_flight or not counts.is_consistent:
-            told.append(
+            warnings.append(
                 f"{each.clip.name}: {when}frame accounting is inconsistent: expected nothing in flight, got "
                 f"{counts.in_flight} in flight, {counts.received - counts.accounted} unaccounted for"
             )
-    return told
+    return warnings
 
 
 def _rounded(value: float | None) -> float | None:

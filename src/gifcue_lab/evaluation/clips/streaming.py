@@ -164,8 +164,10 @@ async def _times(path: Path) -> tuple[float, float | None]:
 def _frame_counts(clip: Clip, summary: Summary) -> FrameCounts:
     if summary.statistics is None:
         raise Unavailable(f"{clip.name}: expected the server's frame accounting at the end, got none")
-    told: FrameCounts = summary.statistics.participant(PARTICIPANT).books
-    return FrameCounts(told.received, told.analysed, dict(told.skipped), dict(told.dropped), told.in_flight)
+    counts: FrameCounts = summary.statistics.participant(PARTICIPANT).books
+    return FrameCounts(
+        counts.received, counts.analysed, dict(counts.skipped), dict(counts.dropped), counts.in_flight
+    )
 
 
 def _policy_event(event: Reaction, start_s: float) -> PolicyEvent:

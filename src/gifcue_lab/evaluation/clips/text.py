@@ -99,7 +99,7 @@ def wrong_lines(report: dict[str, Any]) -> list[str]:
             if each["miss"] is not None:
                 lines.append(f"  missed: {_span(name, each)}: {_MISSES[each['miss']].format(**each)}")
         for each in clip["false_reactions"]:
-            again = ", told once already" if each["why"] == "again" else ""
+            again = ", found once already" if each["why"] == "again" else ""
             lines.append(
                 f"  false: {name} {each['label']} at {each['at_s']:.2f} s, score {each['score']:.2f}{again}"
             )

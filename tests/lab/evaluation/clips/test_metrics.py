@@ -103,7 +103,7 @@ def test_frames_lost_on_the_way_and_faults_are_warnings() -> None:
     told = report([match_clip(B, bad)], warnings=["first"])
     assert told["warnings"] == [
         "first",
-        "b.mp4: expected every frame to be looked at, got dropped: 2 superseded",
+        "b.mp4: expected every frame to be analysed or skipped, got dropped: 2 superseded",
         "b.mp4: expected no faults, got 1 worker_lost",
         "b.mp4: frame accounting is inconsistent: expected nothing in flight, got 0 in flight, 1 unaccounted for",
     ]

@@ -1,4 +1,4 @@
-"""The whole command line: every command has help, and mistakes are told before anything heavy is imported."""
+"""The whole command line: every command has help, and mistakes are reported before anything heavy is imported."""
 
 from __future__ import annotations
 

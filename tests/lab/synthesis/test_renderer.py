@@ -1,4 +1,4 @@
-"""What is drawn."""
+"""Rendered frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole way: photographs in, clips and what they hold out."""
+"""From photographs to videos and their expected reactions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The evaluation of clips with a real server whose detector knows colours."""
+"""The evaluation of clips with a real server whose detector finds colours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FPS = 10
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three seconds of smile after one of nothing, a thumb that nobody asked for, and a clip of nothing."""
+    """A clip with an expected smile and a thumb that is not expected, and a clip of nothing."""
     path = tmp_path / "clips"
     path.mkdir()
     scenes = ((GREY, 10), (RED, 30), (GREY, 20), (GREEN, 15), (GREY, 10))

@@ -1,4 +1,4 @@
-"""What counts as found, missed, false and allowed, by hand-made cases."""
+"""Found, missed, false and allowed reactions, in constructed cases."""
 
 from __future__ import annotations
 

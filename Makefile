@@ -2,53 +2,73 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+# One environment, installed in two steps: what the demo needs, and everything else. A stamp stands for each step.
+DEMO := $(VENV)/.installed-demo
+DEV := $(VENV)/.installed-dev
+INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+PROTOC := $(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy
+CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint protos protos-check bench bench-detector gifs clean
+.PHONY: help setup demo test coverage lint protos protos-check wheel check-wheel bench bench-detector gifs clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## Make the environment in .venv
+setup: $(DEV) ## Install everything into .venv
 
-$(STAMP): pyproject.toml constraints.txt
+$(DEMO): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@touch $(STAMP)
+	$(INSTALL) -e '.[demo]'
+	@touch $(DEMO)
 
-demo: $(STAMP) ## Stream a real clip through a real server and print the reactions
+$(DEV): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) -e '.[dev]'
+	@touch $(DEMO) $(DEV)
+
+demo: $(DEMO) ## Stream a real clip through a real server and print the reactions
 	$(BIN)/gifcue demo
 
-test: $(STAMP) ## Lint, check types, imports and generated code, and run the tests
+test: $(DEV) ## Lint, check the protos and run the tests
 	$(MAKE) lint protos-check
-	$(BIN)/pytest
+	$(BIN)/pytest --durations=15
 
-lint: $(STAMP) ## Check style, types and import rules
-	$(BIN)/ruff check src tests benchmarks tools
-	$(BIN)/ruff format --check src tests benchmarks tools
+coverage: $(DEV) ## Coverage of engine/ by its own unit tests
+	$(BIN)/pytest tests/engine --cov=gifcue.engine --cov-report=term-missing
+
+lint: $(DEV) ## Check style, types, import contracts and import cycles
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.import_cycles
+
+protos: $(DEV) ## Generate the code of the wire from protos/
+	$(PROTOC) --python_out=src --grpc_python_out=src --mypy_out=src protos/gifcue/v1/*.proto
+
+protos-check: $(DEV) ## Check protos/: style, no break with protos/baseline.binpb, generated code up to date
 	$(BIN)/buf lint
-
-protos: $(STAMP) ## Generate the code of the wire from protos/
-	$(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
-	  --python_out=src --grpc_python_out=src --mypy_out=src protos/gifcue/v1/*.proto
-
-protos-check: $(STAMP) ## Fail where the generated code is not what protos/ says
+	$(BIN)/buf breaking --against protos/baseline.binpb
 	@rm -rf build/protos && mkdir -p build/protos
-	@$(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
-	  --python_out=build/protos --grpc_python_out=build/protos --mypy_out=build/protos protos/gifcue/v1/*.proto
+	@$(PROTOC) --python_out=build/protos --grpc_python_out=build/protos --mypy_out=build/protos protos/gifcue/v1/*.proto
 	@diff -r -x __pycache__ -x __init__.py build/protos/gifcue/v1 src/gifcue/v1 \
-	  || { echo "src/gifcue/v1 is not what protos/ says: run 'make protos'"; exit 1; }
+	  || { echo "src/gifcue/v1 was not generated from protos/: run 'make protos'"; exit 1; }
 
-bench: $(STAMP) ## Measure everything in one table, in less than 15 minutes; BENCH=--quick for a minute's smoke test
+wheel: $(DEV) ## Build the sdist and, from it, the wheel into dist/
+	@rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+
+check-wheel: wheel ## Install the wheel into an empty environment elsewhere, serve and run the demo; print sizes
+	$(BIN)/python -m tools.check_wheel dist/*.whl
+
+bench: $(DEV) ## Measure everything in one table, in less than 15 minutes; BENCH=--quick for a minute's smoke test
 	$(BIN)/python -m benchmarks.suite $(BENCH)
 
-bench-detector: $(STAMP) ## Compare: one frame on one core, gifcue's detector beside MediaPipe
+bench-detector: $(DEV) ## Compare one frame on one core in gifcue's detector and in MediaPipe
 	$(BIN)/python -m benchmarks.detector
 
-gifs: $(STAMP) ## Draw the default GIF pack anew
+gifs: $(DEV) ## Draw the default GIFs again
 	$(BIN)/python -m tools.gifpack.draw
 
 clean: ## Remove what commands made

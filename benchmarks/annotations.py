@@ -31,7 +31,7 @@ from benchmarks.measure import measure as measure_load
 from benchmarks.processes import end_in_order
 from benchmarks.server_process import ServerProcess, spent
 from gifcue.client import ReactionClient
-from gifcue.detect.detector import open_detector
+from gifcue.detect.factory import open_detector
 from gifcue.media.stills import scaled_still
 from gifcue.sample_video.photo import photo_frames
 from gifcue.server.config import load_settings

@@ -19,7 +19,8 @@ import numpy as np
 
 from benchmarks.footage import Footage
 from benchmarks.processes import Child
-from gifcue.detect.detector import Detector, open_detector
+from gifcue.detect.detector import Detector
+from gifcue.detect.factory import open_detector
 from gifcue.media.decoder import Decoder
 from gifcue.media.filter import NOT_COMPARED, FrameFilter
 from gifcue.media.picture import Converter

@@ -29,7 +29,8 @@ from benchmarks.measure import Load, measure
 from benchmarks.processes import end_in_order
 from benchmarks.server_process import ServerProcess
 from benchmarks.stages import bare_costs, table
-from gifcue.detect.detector import Backend, open_detector
+from gifcue.detect.detector import Backend
+from gifcue.detect.factory import open_detector
 from gifcue.media.codecs import Codec
 from gifcue.sample_video.photo import photo_frames
 from gifcue.server.config import load_settings

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.bare import Bare
 from benchmarks.footage import Footage
-from gifcue.detect.detector import open_detector
+from gifcue.detect.factory import open_detector
 from gifcue.detect.pool import DetectResult, ResultKind
 from gifcue.detect.regions import Region
 from gifcue.detect.scheduler import Scheduler, WaitingFrame

@@ -14,6 +14,9 @@ from gifcue.sample_video.clips import encode
 from gifcue.sample_video.photo import photo_frames
 from tests.support.manual_time import ManualTime
 
+# Of the clock, for one plan of a few seconds: far more than any test here takes.
+MOST_STEPS = 10_000
+
 
 class NumberedPictures:
     """Decodes nothing: a picture is the place of its packet, 1 byte."""
@@ -62,7 +65,11 @@ def plan(seats: int = 1, moving_only: bool = False, rate: float = 5.0) -> Plan:
 
 
 async def seen_of(time: ManualTime, plan: Plan, side: Side) -> Seen:
-    """Runs the plan, in no time: whenever everybody waits, the clock goes on to the first who wakes."""
+    """Runs the plan in simulated time: whenever all tasks wait, the clock advances to the first that wakes.
+
+    Raises:
+        AssertionError: the plan has not ended after `MOST_STEPS` of these steps.
+    """
     client = Client(
         plan,
         side,
@@ -72,12 +79,14 @@ async def seen_of(time: ManualTime, plan: Plan, side: Side) -> Seen:
         cpu=time.clock,
     )
     running = asyncio.create_task(client.run(time.clock()))
-    while not running.done():
+    for _ in range(MOST_STEPS):
         for _ in range(20):
             await asyncio.sleep(0)
-        if time.waits_s and not running.done():
+        if running.done():
+            return await running
+        if time.waits_s:
             time.advance(time.waits_s[0])
-    return await running
+    raise AssertionError(f"expected the plan to end within {MOST_STEPS} steps of the clock")
 
 
 async def test_latency_counts_from_due_to_answer() -> None:

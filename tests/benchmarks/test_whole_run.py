@@ -1,7 +1,5 @@
 """A tiny run of everything that needs a server of its own: that it works, never how fast."""
 
-from __future__ import annotations
-
 import json
 import os
 

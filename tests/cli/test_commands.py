@@ -86,6 +86,7 @@ def test_annotate_draws_the_boxes(gifcue: Gifcue, server: FakeServer, photo: Pat
     assert result.exit_code == 0, result.output
     assert "smile" in result.stdout
     drawn = cv2.imread(str(target))
+    assert drawn is not None
     assert drawn.shape == (90, 160, 3)
     assert (np.abs(drawn.astype(int) - 200) > 40).any(axis=2).mean() > 0.02
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -90,7 +91,7 @@ async def test_jitter_spreads_the_waits(api: FakeMeetingApi, time: ManualTime) -
     for uniform, expected_s in ((0.0, 0.5), (0.5, 1.0), (1.0, 1.5)):
         settings = QueueSettings(backoff_initial_s=1.0, jitter=0.5)
         queue = DeliveryQueue(
-            Busy(), settings, clock=time.clock, sleep=time.sleep, uniform=lambda value=uniform: value
+            Busy(), settings, clock=time.clock, sleep=time.sleep, uniform=partial(float, uniform)
         )
         queue.submit(cue())
         await until(lambda: len(time.waits_s) == 1 and time.waits_s[0] < 5.0)

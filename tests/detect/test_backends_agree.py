@@ -1,4 +1,4 @@
-"""The SavedModel and the LiteRT files say the same of the same pictures."""
+"""The SavedModel and the LiteRT files give the same results for the same pictures."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gifcue.detect import DetectorConfig, Region, open_detector
+from gifcue.detect.detector import Backend
 from gifcue.detect.metadata import read_metadata
 
 pytest.importorskip("tensorflow")
@@ -20,7 +21,7 @@ MAX_APART_SCORE = 0.02
 
 
 def pictures() -> list[np.ndarray]:
-    """The astronaut in many places, sizes and lights, before noise of many kinds."""
+    """The portrait of an astronaut at many positions, sizes and brightnesses, on noise."""
     import cv2
 
     portrait = np.asarray(data.astronaut(), np.uint8)
@@ -56,7 +57,7 @@ def test_two_hundred_pictures(tmp_path: Path) -> None:
     compared = 0
     for frame, ours, theirs in zip(frames, litert.detect(frames), batched, strict=True):
         for region in ours:
-            # Which of two faint regions survives suppression is a matter of rounding, and neither is served.
+            # Which of two low-scoring regions survives suppression depends on rounding, and neither is served.
             if region.score < litert.info.thresholds[region.kind]:
                 continue
             twin = max((r for r in theirs if r.kind == region.kind), key=lambda r: r.box.iou(region.box))
@@ -93,10 +94,10 @@ def test_a_frame_that_shows_nobody(tmp_path: Path) -> None:
     assert [region for region in saved.detect([grey])[0] if region.score > 0.1] == []
 
 
-def test_what_was_taught_is_believed_as_far_on_both(tmp_path: Path) -> None:
-    """A head that says the same of every hand tells how far each backend believes hands of its size."""
+def test_gesture_probabilities_have_the_same_size_confidence_on_both(tmp_path: Path) -> None:
+    """The classifier gives 0.9 for every hand, so that an attribute is 0.9 times the size confidence."""
     from gifcue.detect.gesture_classifier import POINTS, GestureClassifier, hand_features
-    from gifcue.detect.processing import clarity
+    from gifcue.detect.processing import size_confidence
     from gifcue_lab.export.metadata import copy_description
     from gifcue_lab.export.savedmodel import export_saved_model
 
@@ -109,9 +110,12 @@ def test_what_was_taught_is_believed_as_far_on_both(tmp_path: Path) -> None:
     copy_description(MODELS, tmp_path)
     export_saved_model(MODELS, tmp_path / "saved_model")
     smallest_px = read_metadata(MODELS, "litert").stages["hand"].smallest_px
-    half_told = 0
-    for model_dir, backend in ((MODELS, "litert"), (tmp_path, "savedmodel")):
-        config = DetectorConfig(model_dir, backend, heads=(tmp_path / "victory.json",), precision="float")
+    partial = 0
+    backends: tuple[tuple[Path, Backend], ...] = ((MODELS, "litert"), (tmp_path, "savedmodel"))
+    for model_dir, backend in backends:
+        config = DetectorConfig(
+            model_dir, backend, gesture_files=(tmp_path / "victory.json",), precision="float"
+        )
         detector = open_detector(config)
         for frame, regions in zip(pictures()[:40], detector.detect(pictures()[:40]), strict=True):
             height, width = frame.shape[:2]
@@ -120,7 +124,7 @@ def test_what_was_taught_is_believed_as_far_on_both(tmp_path: Path) -> None:
                     continue
                 box = region.box
                 corners = np.array([box.xmin * width, box.ymin * height, box.xmax * width, box.ymax * height])
-                believed = clarity(corners, smallest_px)
-                assert region.attributes["victory"] == pytest.approx(0.9 * believed, abs=0.02)
-                half_told += 0.0 < believed < 1.0
-    assert half_told
+                confidence = size_confidence(corners, smallest_px)
+                assert region.attributes["victory"] == pytest.approx(0.9 * confidence, abs=0.02)
+                partial += 0.0 < confidence < 1.0
+    assert partial

@@ -3,14 +3,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from gifcue.detect.gesture_classifier import fit_head, hand_features, read_head
+from gifcue.detect.gesture_classifier import hand_features, read_classifier
 from gifcue.errors import ModelError
+from gifcue.gestures.regression import fit_classifier
 
 
 def hand(rng: np.random.Generator, spread: float) -> np.ndarray:
-    """Five fingers from a wrist, straight and apart by `spread` radians."""
+    """A hand [21, 3] of five straight fingers, `spread` radians apart."""
     points = [[0.0, 0.0, 0.0]]
     for finger in range(5):
         angle = -np.pi / 2 + (finger - 2) * spread
@@ -28,43 +30,43 @@ def test_features_do_not_depend_on_place_size_or_side() -> None:
 
 def test_features_undo_the_frames_aspect() -> None:
     points = hand(np.random.default_rng(0), 0.3)
-    wide = points / np.array([2.0, 1.0, 2.0], np.float32)
+    wide = (points / np.array([2.0, 1.0, 2.0], np.float32)).astype(np.float32)
     np.testing.assert_allclose(hand_features(wide, 2.0), hand_features(points), atol=1e-4)
 
 
-def test_a_head_learns_from_thirty_samples_and_survives_its_file(tmp_path: Path) -> None:
+def test_a_classifier_learns_from_sixty_samples_and_is_read_as_written(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     features = np.stack([hand_features(hand(rng, 0.4 if i % 2 else 0.1)) for i in range(60)])
-    head = fit_head(features, ["fan" if i % 2 else "" for i in range(60)])
-    head.write(tmp_path / "fan.json")
-    again = read_head(tmp_path / "fan.json")
+    classifier = fit_classifier(features, ["fan" if i % 2 else "" for i in range(60)])
+    classifier.write(tmp_path / "fan.json")
+    again = read_classifier(tmp_path / "fan.json")
     assert again.probabilities(hand_features(hand(rng, 0.4)))["fan"] > 0.8
     assert again.probabilities(hand_features(hand(rng, 0.1)))["fan"] < 0.2
 
 
-def test_a_head_of_likeness_knows_what_no_plane_parts(tmp_path: Path) -> None:
+def test_similarity_to_examples_separates_what_no_plane_does(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     spreads = [(0.05, 0.25, 0.45)[i % 3] for i in range(90)]
     features = np.stack([hand_features(hand(rng, spread)) for spread in spreads])
     labels = ["fan" if spread == 0.25 else "" for spread in spreads]
-    head = fit_head(features, labels, pull=0.003, examples=features[1:60:3])
-    head.write(tmp_path / "fan.json")
-    again = read_head(tmp_path / "fan.json")
+    classifier = fit_classifier(features, labels, regularisation=0.003, examples=features[1:60:3])
+    classifier.write(tmp_path / "fan.json")
+    again = read_classifier(tmp_path / "fan.json")
     assert again.examples.shape == (20, features.shape[1])
     for spread, is_fan in ((0.05, False), (0.25, True), (0.45, False)):
         one = hand_features(hand(rng, spread))
-        chance = again.probabilities(one)["fan"]
-        assert chance == pytest.approx(head.probabilities(one)["fan"], abs=1e-5)
-        assert (chance > 0.5) == is_fan
+        probability = again.probabilities(one)["fan"]
+        assert probability == pytest.approx(classifier.probabilities(one)["fan"], abs=1e-5)
+        assert (probability > 0.5) == is_fan
 
 
-def test_a_head_needs_a_gesture_and_none() -> None:
+def test_fitting_needs_samples_of_a_gesture_and_of_none() -> None:
     with pytest.raises(ValueError, match="got only"):
-        fit_head(np.zeros((3, 5), np.float32), ["fan"] * 3)
+        fit_classifier(np.zeros((3, 5), np.float32), ["fan"] * 3)
 
 
-def test_a_damaged_head_is_a_model_error(tmp_path: Path) -> None:
-    path = tmp_path / "head.json"
+def test_a_damaged_file_is_a_model_error(tmp_path: Path) -> None:
+    path = tmp_path / "fan.json"
     path.write_text('{"format": 1}')
-    with pytest.raises(ModelError, match="expected a light head"):
-        read_head(path)
+    with pytest.raises(ModelError, match="expected a gesture classifier"):
+        read_classifier(path)

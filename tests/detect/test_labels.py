@@ -8,7 +8,7 @@ from gifcue.detect.labels import parse_label_map, read_label_map, write_label_ma
 from gifcue.errors import ModelError
 
 
-def test_ids_order_the_names_and_comments_do_not_count() -> None:
+def test_names_are_ordered_by_id_and_comments_are_ignored() -> None:
     text = """# a comment { id: 9 }
     item { name: 'b' id: 2 }
     item {
@@ -19,7 +19,7 @@ def test_ids_order_the_names_and_comments_do_not_count() -> None:
     assert parse_label_map(text).names == ("a", "b")
 
 
-def test_written_and_read_again_it_is_the_same() -> None:
+def test_a_written_map_is_read_as_the_same() -> None:
     labels = parse_label_map('item { id: 1 name: "a" } item { id: 7 name: "b" }')
     assert parse_label_map(write_label_map(labels)) == labels
     assert labels.id_of("b") == 7

@@ -1,4 +1,4 @@
-"""The weights that are shipped, on pictures that anybody may have."""
+"""The shipped networks, on public pictures."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def place(portrait: np.ndarray, side: int, x: int, y: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("side", "x", "y"), [(360, 0, 0), (360, 140, 0), (360, 280, 0), (300, 200, 40)])
-def test_a_smiling_woman_is_a_face_that_smiles(portrait: np.ndarray, side: int, x: int, y: int) -> None:
+def test_a_smile_is_found_where_the_face_is(portrait: np.ndarray, side: int, x: int, y: int) -> None:
     detector = open_detector(DetectorConfig(MODELS))
     found = flatten(detector.detect([place(portrait, side, x, y)])[0], detector.info.thresholds)
     labels = [item.label for item in found]
     assert "face" in labels
     assert "smile" in labels
     face = next(item.box for item in found if item.label == "face")
-    # Where her face is in the picture of 512 pixels: about x 180 to 275, y 65 to 185.
+    # In the picture of 512 pixels her face is at about x 180 to 275, y 65 to 185.
     middle_y, middle_x = face.center
     assert abs(middle_x * 640 - (x + side * 0.44)) < side * 0.06
     assert abs(middle_y * 360 - (y + side * 0.24)) < side * 0.07
 
 
-def test_an_empty_frame_shows_nothing() -> None:
+def test_an_empty_frame_has_no_detections() -> None:
     detector = open_detector(DetectorConfig(MODELS))
     assert flatten(detector.detect([np.full((360, 640, 3), 90, np.uint8)])[0], detector.info.thresholds) == []
 
@@ -75,7 +75,7 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "hand.int8.tflite").write_bytes(b"no model")
     with pytest.raises(ModelError, match=r"hand\.int8\.tflite: expected sha256"):
         open_detector(DetectorConfig(tmp_path))
-    # What is not served is not asked for.
+    # Only the files of the chosen precision are checked.
     assert open_detector(DetectorConfig(tmp_path, precision="float")).info.labels
 
 

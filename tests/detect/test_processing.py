@@ -7,7 +7,7 @@ import pytest
 from gifcue.detect import processing
 
 
-def test_a_box_in_the_letterbox_comes_back_to_its_place_in_the_frame() -> None:
+def test_a_box_in_the_letterbox_is_mapped_back_to_the_frame() -> None:
     fit = processing.Letterbox.fit(640, 360, 256, 192)
     assert (fit.scale, fit.left, fit.top) == (pytest.approx(0.4), 0.0, pytest.approx(24.0))
     inside = np.array([[40 * 0.4, 24 + 50 * 0.4, 140 * 0.4, 24 + 150 * 0.4]], np.float32)
@@ -31,7 +31,7 @@ def test_a_crop_shows_the_square_around_the_box() -> None:
     assert crop[:19].max() == 0
 
 
-def test_points_of_a_crop_come_back_to_the_frame() -> None:
+def test_points_in_a_crop_are_mapped_back_to_the_frame() -> None:
     box = np.array([140, 80, 180, 120], np.float32)
     points = np.array([[0.5, 0.5, 0.1], [0.0, 1.0, 0.0]], np.float32)
     placed = processing.from_crop(points, box, 2.0, 300, 200)
@@ -53,7 +53,7 @@ def test_suppression_keeps_the_best_of_those_that_overlap() -> None:
     assert processing.suppress(boxes, 0.5, 1) == [0]
 
 
-def test_a_large_frame_is_shrunk_and_a_small_one_is_the_same() -> None:
+def test_a_large_frame_is_scaled_down_and_a_small_one_is_unchanged() -> None:
     frame = np.zeros((720, 1280, 3), np.uint8)
     assert processing.shrink(frame, 640).shape == (360, 640, 3)
     assert processing.shrink(frame[:100, :100], 640).shape == (100, 100, 3)
@@ -80,16 +80,19 @@ def test_logits_become_scores_at_peaks_and_positive_sides() -> None:
 
 
 @pytest.mark.parametrize("size", [(640, 360), (640, 480), (512, 512), (321, 200), (160, 120)])
-def test_the_letterbox_is_the_warp_of_its_matrix(size: tuple[int, int]) -> None:
+def test_the_letterbox_equals_the_warp_by_its_matrix(size: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
-    frame = cv2.resize(rng.integers(0, 256, (9, 16, 3)).astype(np.uint8), size, interpolation=cv2.INTER_CUBIC)
+    coarse = rng.integers(0, 256, (9, 16, 3)).astype(np.uint8)
+    frame = np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC), np.uint8)
     fit = processing.Letterbox.fit(*size, 320, 256)
     warped = processing.warp(frame, fit.matrix(), (320, 256), processing.LETTERBOX_GREY)
     assert np.abs(processing.letterbox(frame, fit, 320, 256).astype(int) - warped).max() <= 1
 
 
-@pytest.mark.parametrize(("longer_px", "believed"), [(10, 0.0), (24, 0.0), (28, 0.5), (32, 1.0), (200, 1.0)])
-def test_what_a_small_region_shows_is_believed_less(longer_px: float, believed: float) -> None:
+@pytest.mark.parametrize(
+    ("longer_px", "confidence"), [(10, 0.0), (24, 0.0), (28, 0.5), (32, 1.0), (200, 1.0)]
+)
+def test_the_size_confidence_grows_above_the_smallest_size(longer_px: float, confidence: float) -> None:
     box = np.array([5, 5, 5 + longer_px / 2, 5 + longer_px], np.float32)
-    assert processing.clarity(box, 24.0) == pytest.approx(believed)
-    assert processing.clarity(box, 0.0) == 1.0
+    assert processing.size_confidence(box, 24.0) == pytest.approx(confidence)
+    assert processing.size_confidence(box, 0.0) == 1.0

@@ -9,13 +9,13 @@ LEFT = Box(0.1, 0.1, 0.5, 0.4)
 RIGHT = Box(0.2, 0.6, 0.6, 0.9)
 
 
-def test_overlap_of_a_box_with_itself_is_whole_and_with_another_none() -> None:
+def test_a_box_overlaps_itself_fully_and_a_distant_one_not_at_all() -> None:
     assert LEFT.iou(LEFT) == pytest.approx(1.0)
     assert LEFT.iou(RIGHT) == 0.0
     assert Box(0, 0, 0, 0).iou(LEFT) == 0.0
 
 
-def test_flatten_names_each_region_and_what_it_shows_best_first() -> None:
+def test_flatten_gives_each_region_and_its_attributes_best_first() -> None:
     regions = [
         Region("hand", LEFT, 0.9, {"wave": 0.55, "ok_hand": 0.7, "thumbs_up": 0.1}),
         Region("face", RIGHT, 0.8, {"smile": 0.6}),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -20,13 +21,13 @@ SECONDS = 1.2
 COUNT = 12
 
 
-def clip(folder: Path, name: str, codec: Codec, **options: object) -> Path:
+def clip(folder: Path, name: str, codec: Codec, **options: Any) -> Path:
     frames = photo_frames(SECONDS, FPS, width=160, height=96, motion="always")
     return write(frames, folder / name, codec, FPS, keyframe_interval=5, **options)
 
 
 def decoded(codec: Codec, extradata: bytes, payloads: list[bytes]) -> int:
-    context = av.CodecContext.create(codec.ffmpeg_name, "r")
+    context: Any = av.CodecContext.create(codec.ffmpeg_name, "r")
     context.thread_count = 1
     if extradata:
         context.extradata = extradata

@@ -100,7 +100,7 @@ def palette(rgb: np.ndarray):
     entries = np.zeros((256, 4), np.uint8)
     entries[:, 0] = 255
     entries[:, 1:] = np.arange(256)[:, None]
-    return av.VideoFrame.from_ndarray((grey, entries), format="pal8")
+    return av.VideoFrame.from_ndarray((grey, entries), format="pal8")  # type: ignore[arg-type]  # a pair for pal8
 
 
 def test_pictures_of_other_shapes_are_never_similar(frames) -> None:

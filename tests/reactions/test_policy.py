@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,11 @@ HAND_LABELS = ("ok_hand", "thumbs_up")
 def shown(label: str, begin_s: float, end_s: float, *, without: tuple[float, ...] = ()) -> Scene:
     """A still hand that shows a label from one time to another, missed in the frames at `without`."""
 
+    attributes: dict[str, Any] = {label: 0.97}
+
     def scene(at_s: float) -> list[Region]:
         missed = any(abs(at_s - miss_s) < 1e-6 for miss_s in without)
-        return [hand(**{label: 0.97})] if begin_s <= at_s < end_s and not missed else []
+        return [hand(**attributes)] if begin_s <= at_s < end_s and not missed else []
 
     return scene
 
@@ -158,12 +161,14 @@ def test_a_hand_over_the_face_never_fires() -> None:
 
 @pytest.mark.parametrize("label", ["thumbs_up", "ok_hand", "wave"])
 def test_a_hand_that_hides_the_face_never_fires(label: str) -> None:
+    attributes: dict[str, Any] = {label: 0.97}
+
     def scene(at_s: float) -> list[Region]:
         if at_s < 1.0:
             return [face()]
         sway = 0.03 * math.sin(2 * math.pi * 1.5 * at_s) if label == "wave" else 0.0
         # The detector no longer sees the face behind it.
-        return [hand(0.5 + sway, 0.4, 0.12, **{label: 0.97})]
+        return [hand(0.5 + sway, 0.4, 0.12, **attributes)]
 
     assert started(play(policy(), scene, times(8.0))) == []
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import grpc
 import pytest
+import pytest_asyncio
 
 from gifcue.client import (
     Codec,
@@ -21,11 +22,29 @@ from gifcue.client import (
 )
 from gifcue.sample_video.clips import EncodedClip, encode
 from gifcue.server.lifecycle import Server
+from gifcue.v1 import media_pb2
 from gifcue.v1 import reaction_service_pb2 as pb
 from tests.support.colour_detector import GREY, RED, colour_frames
 from tests.support.sending import send_all, send_in_step, settled, unaccounted
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 SMILE = ["smile"]
+
+
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    return shared_server
+
+
+@pytest.fixture
+def client(shared_client: ReactionClient) -> ReactionClient:
+    return shared_client
+
+
+@pytest.fixture
+def stub(shared_stub: object) -> object:
+    return shared_stub
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +52,7 @@ def clip() -> EncodedClip:
     return encode(colour_frames(RED, 12), Codec.H264, 5.0)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def stream(client: ReactionClient) -> AsyncIterator[ReactionStream]:
     async with client.open() as opened:
         yield opened
@@ -73,7 +92,7 @@ async def ending(stub: object, messages: list[pb.StreamReactionsRequest]) -> grp
 
 
 CONFIG = pb.StreamReactionsRequest(config=pb.StreamConfig())
-FRAME = pb.StreamReactionsRequest(frame={"participant_id": "alice", "payload": b"\x00"})
+FRAME = pb.StreamReactionsRequest(frame=media_pb2.Frame(participant_id="alice", payload=b"\x00"))
 
 
 @pytest.mark.parametrize(
@@ -175,9 +194,8 @@ async def test_random_bytes_are_a_fault(stream: ReactionStream, clip: EncodedCli
 async def test_a_frame_of_nobody_is_a_fault(stream: ReactionStream, clip: EncodedClip) -> None:
     other = await bystander(stream, clip)
     ghost = await stream.join("ghost", clip.codec, clip.extradata, allowed_labels=SMILE)
-    stream.post(
-        pb.StreamReactionsRequest(participant=pb.ParticipantUpdate(participant_id="ghost", leave={})), 0
-    )
+    leave = pb.ParticipantUpdate(participant_id="ghost", leave=pb.Leave())
+    stream.post(pb.StreamReactionsRequest(participant=leave), 0)
     await send_all(ghost, clip.packets[:1])
     fault = await next_fault(stream)
     assert (fault.participant_id, fault.code) == ("ghost", FaultCode.UNKNOWN_PARTICIPANT)
@@ -255,7 +273,12 @@ async def test_what_was_decoded_is_forgotten_with_the_last_label(
 ) -> None:
     started_over: list[int] = []
     decode, own = server.engine._decode, server.engine._decode.start_over
-    monkeypatch.setattr(decode, "start_over", lambda key: (started_over.append(key), own(key)))
+
+    def start_over(key: int) -> None:
+        started_over.append(key)
+        own(key)
+
+    monkeypatch.setattr(decode, "start_over", start_over)
     alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=SMILE)
     await send_in_step(stream, alice, clip.packets[:3])
     await alice.set_allowed([])

@@ -17,6 +17,18 @@ from gifcue.server.config import Settings
 from gifcue.server.lifecycle import REACTION_SERVICE, Server
 from tests.support.colour_detector import GREEN, TARGET, colour_frames
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    return shared_server
+
+
+@pytest.fixture
+def client(shared_client: ReactionClient) -> ReactionClient:
+    return shared_client
+
 
 def still(extension: str) -> bytes:
     frame = next(colour_frames(GREEN, 1))
@@ -93,8 +105,11 @@ async def test_status_tells_model_and_workers(client: ReactionClient) -> None:
     assert {each.name: each.state for each in status.workers} == {"decode-0": "ready", "detect-0": "ready"}
 
 
-async def test_health_and_reflection(server: Server) -> None:
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.listen_port}") as channel:
+async def test_health_and_reflection(settings: Settings) -> None:
+    async with (
+        Server(settings, detector_target=TARGET) as server,
+        grpc.aio.insecure_channel(f"127.0.0.1:{server.listen_port}") as channel,
+    ):
         health = health_pb2_grpc.HealthStub(channel)
         watch = health.Watch(health_pb2.HealthCheckRequest(service=REACTION_SERVICE))
         assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING

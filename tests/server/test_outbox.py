@@ -18,7 +18,7 @@ def notice(phase: Phase, reaction_id: str, progress: float = 1.0) -> ReactionNot
 
 async def drain(outbox: Outbox) -> list[object]:
     outbox.close()
-    items = []
+    items: list[object] = []
     while (item := await outbox.get()) is not None:
         items.append(item)
     return items
@@ -26,7 +26,11 @@ async def drain(outbox: Outbox) -> list[object]:
 
 async def test_messages_come_out_in_the_order_they_went_in() -> None:
     outbox = Outbox(max_holding=8, max_notices=8)
-    items = [KeyframeNotice("alice", "sequence_gap"), notice(Phase.HOLDING, "a"), notice(Phase.STARTED, "a")]
+    items: list[KeyframeNotice | ReactionNotice] = [
+        KeyframeNotice("alice", "sequence_gap"),
+        notice(Phase.HOLDING, "a"),
+        notice(Phase.STARTED, "a"),
+    ]
     for item in items:
         outbox.put(item)
     assert await drain(outbox) == items

@@ -1,12 +1,12 @@
-"""A detector for tests of the whole path: what it finds is the colour that dominates a picture.
+"""A detector for tests of the whole pipeline. What it finds depends on the colour that dominates a picture.
 
-red    a face that smiles
-green  a hand with its thumb up
-yellow a large face at the edge that does not smile, and a small one in the middle that does
-blue   none: it raises
-other  nothing
+    red      a face that smiles
+    green    a hand with its thumb up
+    yellow   a large face at the edge that does not smile, and a small one in the middle that does
+    blue     it raises
+    other    nothing
 
-Decoding and conversion on the way there are real: the colour is what surely survives them.
+Decoding and conversion are real in these tests. A colour survives them, whatever the codec.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ BLUE = (40, 40, 200)
 YELLOW = (200, 200, 40)
 GREY = (120, 120, 120)
 
-# By how much the mean of a channel, 0..255, must lie over those of the others.
+# The difference, 0..255, by which the mean of the dominant channels exceeds those of the others.
 _DOMINATES = 60.0
 
 
 class ColourDetector:
-    """See the module."""
+    """Described in the module."""
 
     info = INFO
 
@@ -49,13 +49,13 @@ class ColourDetector:
         """Nothing to warm."""
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
-        return [self._look(frame) for frame in frames]
+        return [self._find(frame) for frame in frames]
 
     def close(self) -> None:
         """Nothing to close."""
 
     @staticmethod
-    def _look(frame: Frame) -> list[Region]:
+    def _find(frame: Frame) -> list[Region]:
         means = frame.reshape(-1, 3).mean(axis=0)
         if means[:2].min() - means[2] >= _DOMINATES:
             return [
@@ -75,7 +75,7 @@ class ColourDetector:
 def colour_frames(
     colour: tuple[int, int, int], count: int, width: int = 320, height: int = 180
 ) -> Iterator[NDArray[np.uint8]]:
-    """RGB frames of one colour in which a grey spot wanders, so that none is like the one before."""
+    """RGB frames of one colour. A grey spot moves through them, so that no frame is similar to the one before."""
     for index in range(count):
         frame = np.full((height, width, 3), colour, dtype=np.uint8)
         centre = (20 + 13 * index % (width - 40), 20 + 7 * index % (height - 40))

@@ -1,4 +1,4 @@
-"""A detector for tests of what stands around detectors. What it does is written in a picture's first byte.
+"""A detector for tests of pools and workers. The first byte of a picture says what it does.
 
 HOLD    waits until the byte in the arena changes
 DIE     kills its process
@@ -28,7 +28,7 @@ INFO = ModelInfo("fake", "1", "fake", ("face",), {"face": 0.5}, 64, 64)
 
 
 class FakeDetector:
-    """See the module. A model folder of the name `missing` cannot be opened."""
+    """Described in the module. A model folder with the name `missing` cannot be opened."""
 
     info = INFO
 
@@ -40,15 +40,15 @@ class FakeDetector:
         pass
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
-        return [[self._look(frame, len(frames))] for frame in frames]
+        return [[self._find(frame, len(frames))] for frame in frames]
 
     def close(self) -> None:
         pass
 
     @staticmethod
-    def _look(frame: Frame, batch: int) -> Region:
+    def _find(frame: Frame, batch: int) -> Region:
         while frame[0, 0, 0] == HOLD:
-            # In a child: shared memory has no event to wait on, and nothing is timed by this.
+            # This runs in a child process: shared memory has no event to wait on. No test measures this time.
             time.sleep(0.001)
         value = int(frame[0, 0, 0])
         if value == DIE:

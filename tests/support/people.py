@@ -1,4 +1,4 @@
-"""Hand-written detections: people in front of a camera, for tests of what follows from detections."""
+"""Hand-written regions of people in front of a camera, for tests of the reaction policy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gifcue.reactions.events import PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.reactions.settings import ReactionSettings
 
-# What a scene shows at a time in seconds; None is a frame that was skipped as similar.
+# The regions of a scene at a time in seconds; None stands for a frame that was skipped as similar.
 Scene = Callable[[float], Sequence[Region] | None]
 
 
@@ -27,7 +27,7 @@ def hand(
     landmarks: bool = False,
     **attributes: float,
 ) -> Region:
-    """A hand around (x, y), `size` wide and half again as high, with probabilities by label."""
+    """A hand centred at (x, y), `size` wide and 1.5 times as high, with a probability for each label."""
     height = size * 1.5
     points = np.array([[x, y - height * 0.4], [x, y + height * 0.4]], np.float32) if landmarks else None
     return Region("hand", _around(x, y, size, height), score, attributes, points)
@@ -36,18 +36,18 @@ def hand(
 def face(
     x: float = 0.5, y: float = 0.4, size: float = 0.2, *, score: float = 0.9, **attributes: float
 ) -> Region:
-    """A face around (x, y), `size` wide and half again as high, with probabilities by label."""
+    """A face centred at (x, y), `size` wide and 1.5 times as high, with a probability for each label."""
     return Region("face", _around(x, y, size, size * 1.5), score, attributes)
 
 
 def numbered_ids() -> Callable[[], str]:
-    """Ids r1, r2 and so on."""
+    """A function that returns the ids r1, r2, ..."""
     numbers = itertools.count(1)
     return lambda: f"r{next(numbers)}"
 
 
 def policy(settings: ReactionSettings | None = None, allowed: Iterable[str] | None = None) -> ReactionPolicy:
-    """A policy that allows every label, unless told otherwise."""
+    """A policy that allows the given labels, by default all."""
     settings = settings or ReactionSettings()
     return ReactionPolicy(
         settings, frozenset(settings.reaction_labels if allowed is None else allowed), numbered_ids()
@@ -55,12 +55,12 @@ def policy(settings: ReactionSettings | None = None, allowed: Iterable[str] | No
 
 
 def times(until_s: float, fps: float = 10.0, from_s: float = 0.0) -> list[float]:
-    """Evenly spaced times in seconds."""
+    """Times in seconds, evenly spaced, `until_s` excluded."""
     return [from_s + number / fps for number in range(round((until_s - from_s) * fps))]
 
 
 def play(policy: ReactionPolicy, scene: Scene, at: Iterable[float]) -> list[PolicyEvent]:
-    """Shows a scene to a policy."""
+    """Passes a scene to a policy and returns the events."""
     events: list[PolicyEvent] = []
     for at_s in at:
         shown = scene(at_s)
@@ -69,12 +69,12 @@ def play(policy: ReactionPolicy, scene: Scene, at: Iterable[float]) -> list[Poli
 
 
 def started(events: Iterable[PolicyEvent]) -> list[str]:
-    """The labels that fired, in order."""
+    """The labels whose reaction started, in order."""
     return [event.label for event in events if event.phase is Phase.STARTED]
 
 
 def phases(events: Iterable[PolicyEvent]) -> list[str]:
-    """The phases, a run of HOLDING as one."""
+    """The phases, with consecutive equal ones given once."""
     names = [event.phase.value for event in events]
     return [name for name, _ in itertools.groupby(names)]
 

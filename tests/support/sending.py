@@ -1,4 +1,4 @@
-"""What tests of a server do again and again: join, send a clip, wait until its frames have ended."""
+"""What tests of a server have in common: send a clip, and wait until all of its frames are accounted for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from gifcue.client import FrameCounts, Participant, ReactionStream, Statistics
 from gifcue.sample_video.clips import EncodedClip, EncodedPacket
+from tests.support.waiting import TIMEOUT_S
 
 
 async def send_all(participant: Participant, packets: Iterable[EncodedPacket]) -> None:
@@ -20,19 +21,29 @@ async def send_all(participant: Participant, packets: Iterable[EncodedPacket]) -
 async def send_in_step(
     stream: ReactionStream, participant: Participant, packets: Sequence[EncodedPacket]
 ) -> None:
-    """Sends each packet once the one before has ended, so that none is superseded and no clock matters."""
+    """Sends each packet once the one before is accounted for, so that none is superseded and no clock matters."""
     for packet in packets:
         await send_all(participant, [packet])
         await settled(stream, participant.id)
 
 
 async def settled(stream: ReactionStream, participant_id: str) -> FrameCounts:
-    """The participant's books, once no frame of it is in flight. Every question gives the server a turn."""
-    while True:
-        books = (await stream.statistics()).participant(participant_id).books
-        if books.in_flight == 0:
-            return books
-        await asyncio.sleep(0)
+    """The participant's frame counts, once none of its frames is in flight.
+
+    Raises:
+        TimeoutError: frames are still in flight after `TIMEOUT_S` seconds.
+    """
+    try:
+        async with asyncio.timeout(TIMEOUT_S):
+            # Every question takes a turn of the server's loop, which gets on with its frames meanwhile.
+            while True:
+                counts = (await stream.statistics()).participant(participant_id).books
+                if counts.in_flight == 0:
+                    return counts
+    except TimeoutError:
+        raise TimeoutError(
+            f"expected all frames of {participant_id} to be accounted for within {TIMEOUT_S:g} s"
+        ) from None
 
 
 def packets_from(clip: EncodedClip, start_s: float) -> list[EncodedPacket]:
@@ -44,5 +55,5 @@ def packets_from(clip: EncodedClip, start_s: float) -> list[EncodedPacket]:
 
 
 def unaccounted(statistics: Statistics) -> list[str]:
-    """The participants whose books do not balance."""
+    """The participants whose frame counts are inconsistent."""
     return [each.participant_id for each in statistics.participants if not each.books.is_consistent]

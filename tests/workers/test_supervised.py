@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -349,9 +350,13 @@ class TestStop:
         before = descriptors()
         kit = Kit()
         worker = await kit.start()
+
+        def ready_times(count: int) -> bool:
+            return len(kit.of("ready")) == count
+
         for count in (2, 3):
             worker.send("die")
-            await kit.until(lambda count=count: len(kit.of("ready")) == count)
+            await kit.until(partial(ready_times, count))
         await worker.stop()
         assert descriptors() == before
 

@@ -1,33 +1,45 @@
-"""`gifcue gesture`: teach a gesture from a few dozen samples, and serve it."""
+"""`gifcue gesture`: train a classifier for a gesture of your own, test it, and serve it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gifcue.cli.detector import detector_for
+from gifcue.cli.progress import rich_track
+
 if TYPE_CHECKING:
-    from gifcue.gestures.capture import Captured
+    from gifcue.gestures.capture import Capture
+    from gifcue.gestures.evaluation import GestureEvaluation
+    from gifcue.gestures.fit import TrainedGesture
 
-app = typer.Typer(help="Teach gifcue a gesture of your own.", no_args_is_help=True)
+app = typer.Typer(help="Add a gesture of your own, from a few dozen samples.", no_args_is_help=True)
 
-Label = Annotated[str, typer.Argument(help="The gesture's label: a-z, 0-9 and _.")]
-Gestures = Annotated[
-    Path, typer.Option("--gestures-dir", help="Where gestures are kept; [detect] gestures_dir serves it.")
-]
-Model = Annotated[Path, typer.Option("--model", help="The model's directory.")]
-Backend = Annotated[str, typer.Option(help="litert or savedmodel.")]
-Fps = Annotated[float, typer.Option(help="Frames a second of clips and cameras.", min=0.1, max=60)]
-EveryHand = Annotated[
-    bool, typer.Option("--every-hand", help="Take every hand of a frame, not the largest alone.")
-]
+Label = Annotated[str, typer.Argument(help="Label of the gesture: a-z, 0-9 and _, beginning with a letter.")]
 Sources = Annotated[
-    list[str], typer.Argument(help="Clips, pictures, folders of pictures, or a camera (/dev/video0).")
+    list[str],
+    typer.Argument(help="Recordings, pictures, folders of pictures, or a camera (/dev/video0)."),
+]
+Gestures = Annotated[
+    Path,
+    typer.Option("--gestures-dir", metavar="DIR", help="Folder of the gestures' samples and classifiers."),
+]
+Model = Annotated[
+    Path | None,
+    typer.Option("--model", metavar="DIR", help="Folder of the model. Default: the model that is served."),
+]
+Backend = Annotated[str, typer.Option(help="Runtime of the model: litert or savedmodel.")]
+Fps = Annotated[float, typer.Option(help="Frames a second taken of recordings and cameras.", min=0.1, max=60)]
+EveryHand = Annotated[
+    bool, typer.Option("--every-hand", help="Take all hands of a frame, and not only the largest.")
 ]
 
 _FOLDER = Path("gestures")
-_MODEL = Path("models")
+# Errors of `test` that are listed, of each kind.
+_LISTED = 20
 _SETTINGS = """[detect]
 gestures_dir = "{}"
 
@@ -38,112 +50,151 @@ kind = "hand"
 
 @app.command()
 def capture(
-    label: Annotated[str, typer.Argument(help="The gesture's label; none for hands that do not make it.")],
+    label: Annotated[
+        str, typer.Argument(help="Label of the gesture, or none for hands that show another gesture or none.")
+    ],
     sources: Sources,
     gestures_dir: Gestures = _FOLDER,
-    limit: Annotated[int, typer.Option(help="Take so many hands of each source at most.", min=1)] = 30,
+    limit: Annotated[int, typer.Option(help="Maximum number of hands from each source.", min=1)] = 30,
     fps: Fps = 4.0,
     every_hand: EveryHand = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Forget the samples that are there.")] = False,
-    model_dir: Model = _MODEL,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Replace the samples of this label, and do not add to them.")
+    ] = False,
+    model_dir: Model = None,
     backend: Backend = "litert",
 ) -> None:
-    """Keep the landmarks of hands as samples of a gesture. No picture is kept."""
+    """Save the landmarks of hands as samples of a gesture. No pictures are saved."""
     from gifcue.gestures.samples import check_label, read_samples, write_samples
 
     check_label(label)
     folder = gestures_dir / "samples"
     before = [] if fresh else read_samples(folder, label)
-    taken = _capture(sources, limit, fps, every_hand, model_dir, backend)
-    found = [sample for captured in taken for sample in captured.samples]
-    path = write_samples(folder, label, [*before, *found])
-    frames = sum(captured.frames for captured in taken)
-    typer.echo(f"{len(found)} hands in {frames} frames; {path} now has {len(before) + len(found)} of {label}")
+    captures = _capture(sources, limit, fps, every_hand, model_dir, backend)
+    new = [sample for each in captures for sample in each.samples]
+    path = write_samples(folder, label, [*before, *new])
+    frames = sum(each.frames for each in captures)
+    typer.echo(f"{len(new)} hands in {frames} frames; {path} now has {len(before) + len(new)} of {label}")
 
 
 @app.command()
 def train(
     label: Label,
     gestures_dir: Gestures = _FOLDER,
-    seed: Annotated[int, typer.Option(help="The same seed and samples give the same head.")] = 1,
+    seed: Annotated[
+        int, typer.Option(help="Random seed. The same seed and samples give the same classifier.")
+    ] = 1,
     max_false: Annotated[
-        float, typer.Option(help="The share of strangers' hands that may pass for it.", min=0.0, max=0.5)
+        float,
+        typer.Option(
+            help="Share of other people's hands that may be taken for the gesture.", min=0.0, max=0.5
+        ),
     ] = 0.003,
+    model_dir: Model = None,
 ) -> None:
-    """Make a light head of the samples, tell what it is worth, and put it where it is served."""
+    """Train the classifier of a gesture, report its cross-validation, and write it to the gestures' folder."""
+    from gifcue.detect.labels import read_label_map
+    from gifcue.detect.metadata import LABEL_MAP
     from gifcue.gestures.fit import train_gesture
     from gifcue.gestures.negatives import read_negatives
     from gifcue.gestures.samples import labels_in, read_samples
 
     folder = gestures_dir / "samples"
-    strangers = read_negatives()
+    negatives = read_negatives()
     others = [
         sample for other in labels_in(folder) if other != label for sample in read_samples(folder, other)
     ]
-    done = train_gesture(
-        label, read_samples(folder, label), others, strangers, seed=seed, max_false=max_false
+    trained = train_gesture(
+        label,
+        read_samples(folder, label),
+        others,
+        negatives,
+        model_labels=read_label_map(_model_dir(model_dir) / LABEL_MAP).names,
+        seed=seed,
+        max_false=max_false,
     )
     path = gestures_dir / f"{label}.json"
-    done.head.write(path)
-    mine, shipped = done.positives, len(strangers.points) - done.alike
-    typer.echo(f"{path} is made. What it says of hands held out in turn:")
-    typer.echo(f"  {mine.right} of your {mine.right + mine.missed} samples found")
-    if others:
-        typer.echo(f"  {done.own.wrong} of your {len(others)} other hands taken for it")
-    typer.echo(f"  {done.strangers.wrong} of {shipped} strangers' hands taken for it")
-    if done.alike:
-        typer.echo(f"  {done.alike} more strangers' hands look like it and were left out")
-    typer.echo(f"Serve it with this in the server's settings:\n\n{_SETTINGS.format(gestures_dir, label)}")
+    trained.classifier.write(path)
+    typer.echo(f"{path} is written. Cross-validation, with each hand held out once:")
+    _print_trained(trained, len(others), len(negatives.points))
+    typer.echo(f"To serve it, add this to the server's settings:\n\n{_SETTINGS.format(gestures_dir, label)}")
 
 
 @app.command("test")
-def judge_gesture(
+def evaluate(
     label: Label,
     sources: Sources,
     against: Annotated[
         list[str] | None,
-        typer.Option(help="Clips, pictures or folders whose hands do not make it; may be repeated."),
+        typer.Option(
+            metavar="SOURCE",
+            help="Recording, picture or folder whose hands do not show the gesture. May be repeated.",
+        ),
     ] = None,
     gestures_dir: Gestures = _FOLDER,
-    limit: Annotated[int, typer.Option(help="Take so many hands of each source at most.", min=1)] = 1000,
+    limit: Annotated[int, typer.Option(help="Maximum number of hands from each source.", min=1)] = 1000,
     fps: Fps = 4.0,
     every_hand: EveryHand = False,
-    model_dir: Model = _MODEL,
+    model_dir: Model = None,
     backend: Backend = "litert",
 ) -> None:
-    """Precision and recall on hands that were not taught: those in SOURCES make the gesture, those against do not."""
-    from gifcue.detect.gesture_classifier import read_head
-    from gifcue.gestures.evaluation import judge
+    """Print the recall on SOURCES, whose hands show the gesture, and the precision with those of --against."""
+    from gifcue.detect.gesture_classifier import read_classifier
+    from gifcue.gestures.evaluation import evaluate_classifier
 
-    head = read_head(gestures_dir / f"{label}.json")
-    shows = [s for c in _capture(sources, limit, fps, every_hand, model_dir, backend) for s in c.samples]
-    others = _capture(against, limit, fps, True, model_dir, backend) if against else []
-    shows_not = [sample for captured in others for sample in captured.samples]
-    result = judge(head, label, shows, shows_not)
+    classifier = read_classifier(gestures_dir / f"{label}.json")
+    captures = _capture(sources, limit, fps, every_hand, model_dir, backend)
+    positives = [sample for each in captures for sample in each.samples]
+    captures = _capture(against, limit, fps, True, model_dir, backend) if against else []
+    negatives = [sample for each in captures for sample in each.samples]
+    _print_evaluation(
+        evaluate_classifier(classifier, label, positives, negatives), len(positives), len(negatives)
+    )
+
+
+def _print_trained(trained: TrainedGesture, others: int, negatives: int) -> None:
+    mine = trained.positives
+    typer.echo(f"  {mine.right} of your {mine.right + mine.missed} samples found")
+    if others:
+        typer.echo(f"  {trained.others.wrong} of your {others} other hands taken for it")
+    used = negatives - trained.similar
+    typer.echo(f"  {trained.negatives.wrong} of {used} hands of other people taken for it")
+    if trained.similar:
+        typer.echo(f"  {trained.similar} more hands of other people were left out, because they resemble it")
+
+
+def _print_evaluation(result: GestureEvaluation, positives: int, negatives: int) -> None:
     counts = result.counts
     if counts.recall is not None:
-        typer.echo(f"recall {counts.recall:.3f}: {counts.right} of {len(shows)} hands found")
-    if against and counts.precision is not None:
+        typer.echo(f"recall {counts.recall:.3f}: {counts.right} of {positives} hands found")
+    if negatives and counts.precision is not None:
         typer.echo(
-            f"precision {counts.precision:.3f}: {counts.wrong} of {len(shows_not)} other hands taken for it"
+            f"precision {counts.precision:.3f}: {counts.wrong} of {negatives} other hands taken for it"
         )
-    for what, found in (("missed", result.missed), ("wrong", result.wrong)):
-        for source, score in found[:20]:
-            typer.echo(f"  {what} {source} at {score:.3f}")
+    for kind, errors in (("missed", result.missed), ("wrong", result.wrong)):
+        for source, score in errors[:_LISTED]:
+            typer.echo(f"  {kind} {source} at {score:.3f}")
 
 
 def _capture(
-    sources: list[str], limit: int, fps: float, every_hand: bool, model_dir: Path, backend: str
-) -> list[Captured]:
-    from gifcue.gestures.capture import capture as run
-    from gifcue_lab.cli.evaluate import detector_for
-    from gifcue_lab.datasets.progress import rich_track
+    sources: Sequence[str], limit: int, fps: float, every_hand: bool, model_dir: Path | None, backend: str
+) -> list[Capture]:
+    from gifcue.gestures.capture import capture as capture_hands
+    from gifcue.gestures.capture import open_frames_of
 
-    detector = detector_for(model_dir, backend)
+    detector = detector_for(_model_dir(model_dir), backend)
+    captures = []
     try:
-        return [
-            run(detector, source, limit=limit, fps=fps, every_hand=every_hand, track=rich_track)
-            for source in sources
-        ]
+        for source in sources:
+            total, frames = open_frames_of(source, fps)
+            shown = rich_track(frames, f"capturing from {source}", total)
+            captures.append(capture_hands(detector, shown, limit=limit, every_hand=every_hand))
     finally:
         detector.close()
+    return captures
+
+
+def _model_dir(given: Path | None) -> Path:
+    from gifcue.detect.settings import default_model_dir
+
+    return given or default_model_dir()

@@ -1,11 +1,22 @@
-"""Frames ► detections: faces and hands, what they show, and the detectors that find them.
+"""Detection of faces and hands, and of what they show.
 
-Importing this package loads numpy and nothing heavier; a backend is imported when it is opened.
+The names below are the public interface. Importing this package loads numpy and nothing heavier; `open_detector`
+imports the backend that it opens.
+
+    detector             protocol of detectors, their configuration, description of a model
+    factory              opens a detector
+    litert, savedmodel   the two backends
+    processing           pre- and postprocessing of the networks
+    metadata, labels     files of a model
+    gesture_classifier   classifiers of users' own gestures
+    regions              regions and detections
+    pool, scheduler, worker, settings   detector processes of the server
 """
 
 from __future__ import annotations
 
-from gifcue.detect.detector import Detector, DetectorConfig, ModelInfo, open_detector
+from gifcue.detect.detector import Detector, DetectorConfig, ModelInfo
+from gifcue.detect.factory import open_detector
 from gifcue.detect.regions import Detection, Region, flatten, group
 from gifcue.protocol.geometry import Box
 

@@ -1,4 +1,4 @@
-"""The small protocol behind which every detector stands, and the factory that picks a backend."""
+"""What a detector is: its protocol, its configuration, and the description of its model."""
 
 from __future__ import annotations
 
@@ -23,15 +23,24 @@ PRECISIONS: tuple[Precision, ...] = ("int8", "float")
 
 @dataclass(frozen=True, slots=True)
 class DetectorConfig:
-    """What to open. `model_dir` holds the weights, `label_map.pbtxt` and `metadata.json`.
+    """What `open_detector` opens.
 
-    `threads` are the interpreter's, and 1 by choice: workers scale by processes, and two interpreters that
-    share cores by threads are slower than two that do not. `max_faces` and `max_hands` bound the crops of
-    one frame, best first, so that a poster of faces cannot stall a batch. `heads` are files of light heads
-    (`gifcue.detect.gesture_classifier`): gestures that a user taught. `score_floor` is the score in
-    finding below which nothing gets a close look, the model's own where unset: a close look costs a third of
-    finding, and what scores low there hardly ever passes a threshold after it. `precision` is that of LiteRT's
-    convolutions: `int8` takes the quantised networks that lie beside the float ones, where there are any.
+    Attributes:
+        model_dir: folder with the weights, `label_map.pbtxt` and `metadata.json`.
+        backend: the runtime.
+        threads: threads of the runtime. Workers scale by processes, because two processes of one thread are faster than
+            one process of two threads.
+        max_faces: faces of a frame that get a crop stage, best score first. The limit keeps a poster of faces from
+            delaying a batch.
+        max_hands: the same for hands.
+        gesture_files: files of gesture classifiers (`gifcue.detect.gesture_classifier`).
+        score_floor: detector score, 0..1, below which a region gets no crop stage. None stands for the model's own
+            floor, which is also the minimum. A crop stage costs a third of a detector run, and regions with low
+            detector scores rarely reach a threshold after it.
+        precision: precision of LiteRT's convolutions. `int8` uses the quantised networks where the model has them.
+
+    Raises:
+        ConfigError: a value is not in its range.
     """
 
     model_dir: Path
@@ -39,7 +48,7 @@ class DetectorConfig:
     threads: int = 1
     max_faces: int = 8
     max_hands: int = 8
-    heads: tuple[Path, ...] = ()
+    gesture_files: tuple[Path, ...] = ()
     score_floor: float | None = None
     precision: Precision = "int8"
 
@@ -55,8 +64,18 @@ class DetectorConfig:
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What is served. `thresholds` has the served threshold of every label; sizes are pixels of the
-    networks' input.
+    """The description of a model.
+
+    Attributes:
+        name: name of the model.
+        version: version of the model.
+        backend: the runtime.
+        labels: all labels, in the order of the label map; labels of gesture classifiers last.
+        thresholds: score, 0..1, from which a label counts as detected, for every label.
+        input_width: width of the detector network's input in pixels.
+        input_height: its height in pixels.
+        attributes: labels that a region of each kind can show.
+        checksums: SHA-256 of each network's file, in hexadecimal.
     """
 
     name: str
@@ -74,30 +93,14 @@ class Detector(Protocol):
     """Finds faces and hands. Owned by one process and called from one thread."""
 
     @property
-    def info(self) -> ModelInfo: ...
+    def info(self) -> ModelInfo:
+        """The description of the model, with the labels of the gesture classifiers."""
 
     def warm(self) -> None:
-        """Runs every fixed shape once, so that the first real frame waits for nothing."""
+        """Runs every fixed input shape once, so that the first frame is not delayed by it."""
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
-        """Takes uint8 RGB [H, W, 3], of any sizes; returns each frame's regions, best first."""
+        """Takes RGB frames, uint8 [H, W, 3], of any sizes. Returns the regions of each frame, best score first."""
 
     def close(self) -> None:
-        """Lets go of the model. Calling it again does nothing."""
-
-
-def open_detector(config: DetectorConfig) -> Detector:
-    """Opens the backend that the configuration names.
-
-    Raises:
-        ModelError: a file is missing, damaged, or of another shape than its metadata says.
-        ConfigError: the backend's library is not installed.
-    """
-    # Imported here: the protocol must cost nothing, and only the process that detects may load a runtime.
-    if config.backend == "litert":
-        from gifcue.detect.litert import LiteRtDetector
-
-        return LiteRtDetector(config)
-    from gifcue.detect.savedmodel import SavedModelDetector
-
-    return SavedModelDetector(config)
+        """Releases the model. May be called more than once."""

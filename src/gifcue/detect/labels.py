@@ -1,4 +1,4 @@
-"""Labels and their numbers, read from a `label_map.pbtxt` as TensorFlow's Object Detection API writes it."""
+"""Labels and their ids, in the `label_map.pbtxt` format of TensorFlow's Object Detection API."""
 
 from __future__ import annotations
 
@@ -17,16 +17,21 @@ _NAME = re.compile(r"\bname\s*:\s*(?:\"([^\"]*)\"|'([^']*)')")
 
 @dataclass(frozen=True, slots=True)
 class LabelMap:
-    """Names in the order of their ids. Ids are 1-based; 0 is the background and never listed."""
+    """Labels by id. Ids start at 1; id 0 is the background and is never listed."""
 
     by_id: dict[int, str]
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The labels, in the order of their ids."""
         return tuple(self.by_id[number] for number in sorted(self.by_id))
 
     def id_of(self, name: str) -> int:
-        """Raises KeyError where the map has no such label."""
+        """The id of a label.
+
+        Raises:
+            KeyError: the map has no such label.
+        """
         for number, known in self.by_id.items():
             if known == name:
                 return number
@@ -40,8 +45,10 @@ class LabelMap:
 
 
 def parse_label_map(text: str, source: str = "label map") -> LabelMap:
-    """Reads the text form. Raises ModelError where an item lacks id or name, or an id or a name comes
-    twice.
+    """Reads the text of a label map; `source` is used in messages.
+
+    Raises:
+        ModelError: there are no items, an item lacks its id or name, or an id or name occurs twice.
     """
     by_id: dict[int, str] = {}
     for body in _ITEM.findall(_COMMENT.sub("", text)):
@@ -60,7 +67,11 @@ def parse_label_map(text: str, source: str = "label map") -> LabelMap:
 
 
 def read_label_map(path: Path) -> LabelMap:
-    """Reads a file. Raises ModelError where it is missing or malformed."""
+    """Reads the file of a label map.
+
+    Raises:
+        ModelError: the file is missing or malformed.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -69,7 +80,7 @@ def read_label_map(path: Path) -> LabelMap:
 
 
 def write_label_map(labels: LabelMap) -> str:
-    """The text form, the inverse of `parse_label_map`."""
+    """The text of a label map, which `parse_label_map` reads."""
     return "".join(
         f'item {{\n  id: {number}\n  name: "{labels.by_id[number]}"\n}}\n' for number in sorted(labels.by_id)
     )

@@ -1,6 +1,4 @@
-"""The default backend: three LiteRT networks on the CPU, glued by numpy and OpenCV. Never imports
-TensorFlow.
-"""
+"""The default backend: three LiteRT networks on the CPU, between them numpy and OpenCV. Never imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -13,16 +11,25 @@ import numpy.typing as npt
 
 from gifcue.detect import processing
 from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
-from gifcue.detect.gesture_classifier import read_head, taught, with_heads
+from gifcue.detect.gesture_classifier import add_gesture_labels, gesture_probabilities, read_classifier
 from gifcue.detect.metadata import Metadata, read_metadata
-from gifcue.detect.regions import KINDS, Box, Kind, Region
+from gifcue.detect.regions import KINDS, Kind, Region
 from gifcue.errors import ConfigError, ModelError
+from gifcue.protocol.geometry import Box
 
 Floats = npt.NDArray[np.float32]
 
+# Peaks that enter suppression, for each region that may be left.
+PEAKS_A_REGION = 4
+
 
 class Network:
-    """One LiteRT file with a batch of one: uint8 [H, W, 3] ► named outputs."""
+    """A network in a LiteRT file, with a batch of one: from uint8 [H, W, 3] to outputs by name.
+
+    Raises:
+        ConfigError: ai-edge-litert is not installed.
+        ModelError: the file is no LiteRT model.
+    """
 
     def __init__(self, path: Path, threads: int) -> None:
         try:
@@ -38,16 +45,17 @@ class Network:
             raise ModelError(f"{path}: expected a LiteRT model, got {error}") from error
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._shape = tuple(int(side) for side in self._interpreter.get_input_details()[0]["shape"])
-        # The order of a file's outputs is not that of their names; its signature knows.
+        # The order of the outputs in a file is arbitrary, so they are found by their names in its signature.
         signature = self._interpreter.get_signature_runner().get_output_details()
         self._outputs = {name: detail["index"] for name, detail in signature.items()}
 
     @property
     def input_shape(self) -> tuple[int, ...]:
+        """(1, height, width, 3)."""
         return self._shape
 
     def __call__(self, picture: npt.NDArray[np.uint8]) -> dict[str, Floats]:
-        """Returns copies, without the batch's axis."""
+        """Runs the network. Returns copies of the outputs, without the batch axis."""
         self._interpreter.set_tensor(self._input, picture[None])
         self._interpreter.invoke()
         return {
@@ -56,21 +64,32 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """One face or hand, raw. Boxes are [4] (xmin, ymin, xmax, ymax) in frame pixels.
+class RawRegion:
+    """A face or hand as the networks return it, before calibration. Boxes are [4] (xmin, ymin, xmax, ymax) in pixels.
 
-    `box` is the detector's, around which the crop was cut; `placed` the refined one. `found` is the detector's score.
+    Attributes:
+        kind: face or hand.
+        box: box of the detector network, around which the crop was taken.
+        refined_box: box refined by the landmarks.
+        detector_score: score of the detector network, 0..1.
+        landmarks: [N, 2 or 3] in shares of the crop.
+        presence_logit: logit of the crop network that this is a face or hand.
+        landmark_logits: logits [classes] from the landmarks alone; class 0 means that no label applies.
+        appearance_logits: logits [classes] from the appearance of the crop.
     """
 
     kind: Kind
     box: Floats
-    placed: Floats
-    found: float
-    outputs: dict[str, Floats]
+    refined_box: Floats
+    detector_score: float
+    landmarks: Floats
+    presence_logit: float
+    landmark_logits: Floats
+    appearance_logits: Floats
 
 
 class LiteRtDetector:
-    """Frames one after another, crops one after another: on one core a batch saves nothing."""
+    """Detects on one frame after another and one crop after another: on one core, batches save no time."""
 
     def __init__(self, config: DetectorConfig) -> None:
         self._config = config
@@ -80,8 +99,8 @@ class LiteRtDetector:
             name: Network(path, config.threads) for name, path in self._metadata.files.items()
         }
         info = self._metadata.info
-        self._heads = [read_head(path) for path in config.heads]
-        self._info = with_heads(info, self._heads)
+        self._classifiers = [read_classifier(path) for path in config.gesture_files]
+        self._info = add_gesture_labels(info, self._classifiers)
         expected = (1, info.input_height, info.input_width, 3)
         if self._networks["detector"].input_shape != expected:
             raise ModelError(
@@ -102,70 +121,94 @@ class LiteRtDetector:
     def close(self) -> None:
         self._networks.clear()
 
-    def look(self, frame: Frame) -> list[Seen]:
-        """What the networks say of one frame, before it is calibrated; `frame` is no longer than
-        `longest_px`.
+    def raw_regions(self, frame: Frame) -> list[RawRegion]:
+        """The outputs of the networks for one frame, before calibration.
+
+        Args:
+            frame: RGB, uint8 [H, W, 3], neither side longer than the metadata's `longest_px`.
+
+        Returns:
+            Faces, then hands, best detector score first.
         """
         height, width = frame.shape[:2]
         info = self._metadata.info
         fit = processing.Letterbox.fit(width, height, info.input_width, info.input_height)
-        scene = processing.letterbox(frame, fit, info.input_width, info.input_height)
-        maps = self._networks["detector"](scene)
+        maps = self._networks["detector"](
+            processing.letterbox(frame, fit, info.input_width, info.input_height)
+        )
         if "heat" in maps:
             maps = processing.activate(maps["heat"], maps["reach"], self._score_floor)
-        seen: list[Seen] = []
+        raw: list[RawRegion] = []
         for channel, kind in enumerate(KINDS):
             limit = self._config.max_faces if kind == "face" else self._config.max_hands
             scores, boxes = processing.peaks(
                 maps["scores"][..., channel],
                 maps["sides"][..., channel * 4 : channel * 4 + 4],
                 self._score_floor,
-                4 * limit,
+                PEAKS_A_REGION * limit,
             )
-            stage = self._metadata.stages[kind]
             for number in processing.suppress(boxes, self._metadata.nms_iou, limit):
                 box = fit.to_frame(boxes[number : number + 1])[0]
-                outputs = self._networks[kind](processing.crop(frame, box, stage.margin, stage.size))
-                points = processing.from_crop(outputs["landmarks"], box, stage.margin, 1, 1)
-                placed = processing.refine(box, points, stage.refinement.weight, stage.refinement.scale)
-                seen.append(Seen(kind, box, placed, float(scores[number]), outputs))
-        return seen
+                raw.append(self._crop_stage(frame, kind, box, float(scores[number])))
+        return raw
+
+    def _crop_stage(self, frame: Frame, kind: Kind, box: Floats, detector_score: float) -> RawRegion:
+        """Runs the crop network on the square around a box [4] in frame pixels."""
+        stage = self._metadata.stages[kind]
+        outputs = self._networks[kind](processing.crop(frame, box, stage.margin, stage.size))
+        points = processing.from_crop(outputs["landmarks"], box, stage.margin, 1, 1)
+        return RawRegion(
+            kind=kind,
+            box=box,
+            refined_box=processing.refine(box, points, stage.refinement.weight, stage.refinement.scale),
+            detector_score=detector_score,
+            landmarks=outputs["landmarks"],
+            presence_logit=float(outputs["presence"][0]),
+            landmark_logits=outputs["by_shape"],
+            appearance_logits=outputs["by_sight"],
+        )
 
     def _regions(self, frame: Frame) -> list[Region]:
         frame = processing.shrink(frame, self._metadata.longest_px)
         height, width = frame.shape[:2]
         regions: list[Region] = []
-        everything = self.look(frame)
+        everything = self.raw_regions(frame)
         for kind in KINDS:
-            stage = self._metadata.stages[kind]
+            rescoring = self._metadata.stages[kind].rescoring
             scored = [
-                (stage.rescoring.score(seen.found, float(seen.outputs["presence"][0])), seen)
-                for seen in everything
-                if seen.kind == kind
+                (rescoring.score(raw.detector_score, raw.presence_logit), raw)
+                for raw in everything
+                if raw.kind == kind
             ]
             scored.sort(key=lambda pair: -pair[0])
             if not scored:
                 continue
-            # Two boxes that the detector kept apart may be one hand once its landmarks are known.
-            placed = np.stack([seen.placed for _, seen in scored])
-            for number in processing.suppress(placed, self._metadata.nms_iou, len(scored)):
+            # A second suppression: the refined boxes of one hand overlap even where the detector's boxes do not.
+            refined = np.stack([raw.refined_box for _, raw in scored])
+            for number in processing.suppress(refined, self._metadata.nms_iou, len(scored)):
                 regions.append(self._region(*scored[number], width, height))
         return sorted(regions, key=lambda region: -region.score)
 
-    def _region(self, score: float, seen: Seen, width: int, height: int) -> Region:
-        stage, outputs = self._metadata.stages[seen.kind], seen.outputs
-        chances = stage.calibration.probabilities(outputs["by_shape"][None], outputs["by_sight"][None])[0]
-        landmarks = processing.from_crop(outputs["landmarks"], seen.box, stage.margin, width, height)
-        shown = {label: float(chance) for label, chance in zip(stage.labels, chances[1:], strict=True)}
-        if seen.kind == "hand":
-            shown.update(taught(self._heads, landmarks, width / height))
-        clarity = processing.clarity(seen.placed, stage.smallest_px)
-        shown = {label: chance * clarity for label, chance in shown.items()}
-        return Region(seen.kind, to_box(seen.placed, width, height), score, shown, landmarks)
+    def _region(self, score: float, raw: RawRegion, width: int, height: int) -> Region:
+        """The calibrated region, in a frame of `width x height` pixels."""
+        stage = self._metadata.stages[raw.kind]
+        probabilities = stage.calibration.probabilities(
+            raw.landmark_logits[None], raw.appearance_logits[None]
+        )[0]
+        landmarks = processing.from_crop(raw.landmarks, raw.box, stage.margin, width, height)
+        attributes = {label: float(p) for label, p in zip(stage.labels, probabilities[1:], strict=True)}
+        if raw.kind == "hand":
+            attributes.update(gesture_probabilities(self._classifiers, landmarks, width / height))
+        confidence = processing.size_confidence(raw.refined_box, stage.smallest_px)
+        attributes = {label: probability * confidence for label, probability in attributes.items()}
+        return Region(raw.kind, to_box(raw.refined_box, width, height), score, attributes, landmarks)
 
 
 def to_box(box: Floats, width: int, height: int) -> Box:
-    """A box [4] (xmin, ymin, xmax, ymax) in frame pixels ► shares of the frame, clipped to it."""
+    """A box in shares of a frame of `width x height` pixels, clipped to it.
+
+    `box` is [4] (xmin, ymin, xmax, ymax) in pixels of the frame.
+    """
     xmin, ymin, xmax, ymax = (float(value) for value in box)
     return Box(
         min(max(ymin / height, 0.0), 1.0),

@@ -1,4 +1,4 @@
-"""`metadata.json`: what lies beside the weights and says how they are to be used."""
+"""`metadata.json` of a model: files, sizes, calibration and thresholds."""
 
 from __future__ import annotations
 
@@ -25,32 +25,46 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Turns the two heads' logits into probabilities: softmax(shape * by_shape + sight * by_sight + bias)."""
+    """Turns the logits of a crop network into probabilities.
 
-    shape: float
-    sight: float
+    A crop network has two classifiers: one sees the landmarks only, the other the appearance of the crop. The
+    probabilities are softmax(landmark_scale * landmark logits + appearance_scale * appearance logits + bias).
+
+    Attributes:
+        landmark_scale: inverse temperature of the landmark logits.
+        appearance_scale: inverse temperature of the appearance logits.
+        bias: added to the logit of each class.
+    """
+
+    landmark_scale: float
+    appearance_scale: float
     bias: tuple[float, ...]
 
-    def probabilities(self, by_shape: Floats, by_sight: Floats) -> Floats:
-        """Logits [N, classes] ► probabilities [N, classes]; class 0 is "none of them"."""
-        logits = self.shape * by_shape + self.sight * by_sight + np.array(self.bias, np.float32)
+    def probabilities(self, landmark_logits: Floats, appearance_logits: Floats) -> Floats:
+        """Probabilities [N, classes], 0..1, from logits [N, classes]. Class 0 means that no label applies."""
+        logits = (
+            self.landmark_scale * landmark_logits
+            + self.appearance_scale * appearance_logits
+            + np.array(self.bias, np.float32)
+        )
         powers = np.exp(logits - logits.max(1, keepdims=True))
         return np.asarray(powers / powers.sum(1, keepdims=True), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Rescoring:
-    """A region's score from what the detector and the close look say: sigmoid(found * logit + present *
-    logit + bias).
+    """The score of a region from the detector network and the crop network.
+
+    The score is sigmoid(found * logit of the detector's score + present * presence logit of the crop network + bias).
     """
 
     found: float
     present: float
     bias: float
 
-    def score(self, found: float, presence_logit: float) -> float:
-        """`found` is the detector's score, 0..1."""
-        clipped = min(max(found, 1e-4), 1 - 1e-4)
+    def score(self, detector_score: float, presence_logit: float) -> float:
+        """The score of a region, 0..1; `detector_score` is 0..1."""
+        clipped = min(max(detector_score, 1e-4), 1 - 1e-4)
         logit = (
             self.found * float(np.log(clipped / (1 - clipped))) + self.present * presence_logit + self.bias
         )
@@ -59,9 +73,11 @@ class Rescoring:
 
 @dataclass(frozen=True, slots=True)
 class Refinement:
-    """A region's box from the detector's and its landmarks': their mean, the landmarks' extent enlarged by `scale`.
+    """How a region's box is refined by its landmarks, see `processing.refine`.
 
-    `weight` is how much the landmarks count, 0..1; 0 leaves the detector's box.
+    Attributes:
+        weight: weight of the landmarks, 0..1; 0 keeps the detector's box.
+        scale: factor by which the extent of the landmarks is enlarged.
     """
 
     weight: float
@@ -70,9 +86,17 @@ class Refinement:
 
 @dataclass(frozen=True, slots=True)
 class CropStage:
-    """The close look at one kind of region: crops of `size` pixels, `margin` times the box.
+    """The second stage for one kind of region: a network that sees a crop around the region.
 
-    What a region smaller than `smallest_px` (longer side, frame pixels) shows is not told (`processing.clarity`).
+    Attributes:
+        size: side of a crop in pixels.
+        margin: side of the square that is cropped, in units of the box's longer side.
+        labels: labels that a region of this kind can show.
+        calibration: turns logits into probabilities.
+        rescoring: the score of a region.
+        refinement: the box of a region.
+        smallest_px: regions whose longer side is shorter than this, in frame pixels, show no label
+            (`processing.size_confidence`).
     """
 
     size: int
@@ -86,7 +110,16 @@ class CropStage:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """The whole file. `stages` are by kind; `files` maps a network's name to its LiteRT file."""
+    """The contents of the file.
+
+    Attributes:
+        info: description of the model.
+        files: LiteRT file of each network: detector, face, hand.
+        stages: crop stage of each kind: face, hand.
+        score_floor: detector score, 0..1, at or below which a region is ignored.
+        nms_iou: intersection over union, 0..1, above which the weaker of two regions is suppressed.
+        longest_px: frames whose longer side is longer than this are scaled down to it.
+    """
 
     info: ModelInfo
     files: Mapping[str, Path]
@@ -97,7 +130,12 @@ class Metadata:
 
 
 def read_metadata(model_dir: Path, backend: str, precision: str = "float") -> Metadata:
-    """Reads and checks what lies in `model_dir`; with `precision` int8 its quantised files, where it has them.
+    """Reads the metadata of a model and checks its files.
+
+    Args:
+        model_dir: the model's folder.
+        backend: the backend that is described. For `litert` the checksum of each file is compared.
+        precision: `int8` selects the quantised files, for networks that have one.
 
     Raises:
         ModelError: a file is missing or damaged, a checksum differs, or a label is not in the label map.
@@ -127,54 +165,65 @@ def _from_json(
         files[network] = model_dir / entry["path"]
         checksums[entry["path"]] = entry["sha256"]
         if backend == "litert":
-            _check(files[network], entry["sha256"])
-    stages = {
-        kind: CropStage(
-            size=int(stage["size"]),
-            margin=float(stage["margin"]),
-            labels=tuple(stage["labels"]),
-            calibration=Calibration(
-                float(stage["calibration"]["shape"]),
-                float(stage["calibration"]["sight"]),
-                tuple(float(value) for value in stage["calibration"]["bias"]),
-            ),
-            rescoring=Rescoring(**{key: float(value) for key, value in stage["rescoring"].items()}),
-            refinement=Refinement(**{key: float(value) for key, value in stage["refinement"].items()}),
-            smallest_px=float(stage["smallest_px"]),
-        )
-        for kind, stage in raw["stages"].items()
-    }
+            _check_file(files[network], entry["sha256"], precision)
+    stages = {kind: _stage(stage) for kind, stage in raw["stages"].items()}
     for kind, stage in stages.items():
-        strangers = {kind, *stage.labels} - set(labels)
-        if strangers:
+        unknown = {kind, *stage.labels} - set(labels)
+        if unknown:
             raise ModelError(
-                f"{model_dir / LABEL_MAP}: expected {', '.join(sorted(strangers))}, got {', '.join(labels)}"
+                f"{model_dir / LABEL_MAP}: expected {', '.join(sorted(unknown))}, got {', '.join(labels)}"
             )
+    detector = raw["detector"]
     info = ModelInfo(
         name=raw["name"],
         version=raw["version"],
         backend=backend,
         labels=labels,
         thresholds={label: float(raw["thresholds"][label]) for label in labels},
-        input_width=int(raw["detector"]["width"]),
-        input_height=int(raw["detector"]["height"]),
+        input_width=int(detector["width"]),
+        input_height=int(detector["height"]),
         attributes={kind: stage.labels for kind, stage in stages.items()},
         checksums=checksums,
     )
-    detector = raw["detector"]
     return Metadata(
-        info,
-        files,
-        stages,
-        float(detector["score_floor"]),
-        float(detector["nms_iou"]),
-        int(detector["longest_px"]),
+        info=info,
+        files=files,
+        stages=stages,
+        score_floor=float(detector["score_floor"]),
+        nms_iou=float(detector["nms_iou"]),
+        longest_px=int(detector["longest_px"]),
     )
 
 
-def _check(path: Path, expected: str) -> None:
+def _stage(raw: dict[str, Any]) -> CropStage:
+    calibration = raw["calibration"]
+    return CropStage(
+        size=int(raw["size"]),
+        margin=float(raw["margin"]),
+        labels=tuple(raw["labels"]),
+        calibration=Calibration(
+            # The keys of the file name the two classifiers by what they see.
+            landmark_scale=float(calibration["shape"]),
+            appearance_scale=float(calibration["sight"]),
+            bias=tuple(float(value) for value in calibration["bias"]),
+        ),
+        rescoring=Rescoring(**{key: float(value) for key, value in raw["rescoring"].items()}),
+        refinement=Refinement(**{key: float(value) for key, value in raw["refinement"].items()}),
+        smallest_px=float(raw["smallest_px"]),
+    )
+
+
+def _check_file(path: Path, expected: str, precision: str) -> None:
     try:
         actual = hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError as error:
+        # An installed package holds the int8 files only, because they are what is served.
+        hint = (
+            'precision = "float" needs the float files of models/ in a checkout of gifcue: set model_dir to it'
+            if precision == "float"
+            else "export the model again"
+        )
+        raise ModelError(f"{path}: expected weights, got no such file; {hint}") from error
     except OSError as error:
         raise ModelError(f"{path}: expected weights, got {error}") from error
     if actual != expected:

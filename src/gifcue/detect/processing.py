@@ -1,8 +1,7 @@
-"""Between pixels and networks: letterbox, crops, peaks, overlaps. numpy and OpenCV only.
+"""Pre- and postprocessing of the networks, with numpy and OpenCV.
 
-Sampling is plain bilinear with pixel centres at halves, everywhere the same: in training, here, and in the
-graph of the SavedModel, so that the backends agree. Pixel coordinates are continuous: pixel (i, j) covers
-[i, i + 1).
+Training, this module and the graph of the SavedModel sample in the same way, bilinear with pixel centres at halves, so
+that the backends agree. Pixel coordinates are continuous: pixel (i, j) covers [i, i + 1).
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy.typing as npt
 Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
-# Cells of the detector's maps, in pixels of its input.
+# Side of a cell of the detector network's maps, in pixels of its input.
 STRIDE = 8
 # The grey around a letterboxed frame.
 LETTERBOX_GREY = 114
@@ -25,7 +24,13 @@ LETTERBOX_GREY = 114
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """How a frame lies in the detector's input: scaled by `scale`, moved by `left`, `top` (input pixels)."""
+    """The placement of a frame in the detector network's input.
+
+    Attributes:
+        scale: input pixels for a pixel of the frame.
+        left: input pixels to the left of the frame.
+        top: input pixels above the frame.
+    """
 
     scale: float
     left: float
@@ -33,16 +38,17 @@ class Letterbox:
 
     @classmethod
     def fit(cls, frame_width: int, frame_height: int, width: int, height: int) -> Letterbox:
+        """The largest centred placement of a frame in an input of `width x height` pixels."""
         scale = min(width / frame_width, height / frame_height)
         return cls(scale, (width - frame_width * scale) / 2, (height - frame_height * scale) / 2)
 
     def matrix(self) -> Floats:
-        """The affine map [2, 3] between pixel indices, for `warp`."""
+        """The affine map [2, 3] from pixel indices of the frame to those of the input, for `warp`."""
         half = self.scale / 2 - 0.5
         return np.array([[self.scale, 0.0, self.left + half], [0.0, self.scale, self.top + half]], np.float32)
 
     def to_frame(self, boxes: Floats) -> Floats:
-        """Boxes [N, 4] (xmin, ymin, xmax, ymax) in input pixels ► in the frame's pixels."""
+        """Boxes [N, 4] (xmin, ymin, xmax, ymax) in frame pixels, from boxes in input pixels."""
         shift = np.array([self.left, self.top, self.left, self.top], np.float32)
         return np.asarray((boxes - shift) / np.float32(self.scale), np.float32)
 
@@ -50,9 +56,14 @@ class Letterbox:
 def crop_matrix(
     center: tuple[float, float], side_px: float, size: int, *, angle_deg: float = 0.0, mirror: bool = False
 ) -> Floats:
-    """The affine map [2, 3] from a frame's pixel indices to those of a crop of `size` pixels.
+    """The affine map [2, 3] from pixel indices of a frame to those of a crop.
 
-    The square of `side_px` around `center` (x, y) fills the crop.
+    Args:
+        center: centre (x, y) of the square that fills the crop, in frame pixels.
+        side_px: side of that square in frame pixels.
+        size: side of the crop in pixels.
+        angle_deg: rotation of the square's contents in degrees.
+        mirror: whether the crop is mirrored horizontally.
     """
     scale = size / side_px
     cos, sin = scale * np.cos(np.radians(angle_deg)), scale * np.sin(np.radians(angle_deg))
@@ -64,7 +75,14 @@ def crop_matrix(
 
 
 def warp(image: Image, matrix: Floats, size: tuple[int, int], border: int | None = None) -> Image:
-    """Applies the map; `size` is (width, height), `border` the grey outside or None to repeat the edge."""
+    """Applies an affine map [2, 3] to an image [H, W, 3].
+
+    Args:
+        image: the image.
+        matrix: the map from pixel indices of the image to those of the result.
+        size: (width, height) of the result in pixels.
+        border: grey level, 0..255, outside the image; None repeats the image's edge.
+    """
     mode = cv2.BORDER_REPLICATE if border is None else cv2.BORDER_CONSTANT
     level = 0 if border is None else border
     warped = cv2.warpAffine(
@@ -74,8 +92,10 @@ def warp(image: Image, matrix: Floats, size: tuple[int, int], border: int | None
 
 
 def letterbox(frame: Image, fit: Letterbox, width: int, height: int) -> Image:
-    """The detector's input [height, width, 3]: `warp` by `fit.matrix()`, several times faster where it comes to whole
-    pixels, as it does for the usual sizes.
+    """The detector network's input [height, width, 3]: the frame at its placement, grey around it.
+
+    The result is that of `warp` with `fit.matrix()`. Where the placement has whole pixels, as for the usual sizes, the
+    frame is resized instead, which is several times faster.
     """
     rows, columns = fit.scale * frame.shape[0], fit.scale * frame.shape[1]
     if fit.scale > 1 or any(abs(place - round(place)) > 1e-6 for place in (rows, columns, fit.left, fit.top)):
@@ -94,8 +114,18 @@ def letterbox(frame: Image, fit: Letterbox, width: int, height: int) -> Image:
 
 
 def activate(heat: Floats, reach: Floats, floor: float) -> dict[str, Floats]:
-    """What a float graph ends with, for one in int8, whose steps are too coarse for it: `scores` [h, w, 2] and `sides`
-    [h, w, 8] from the logits of both, 0 where a neighbour is higher or the score is no more than `floor`.
+    """The last steps of the float detector network, for the int8 one, which ends with logits.
+
+    Quantised scores would be too coarse, so these steps are computed in float.
+
+    Args:
+        heat: logits [h, w, 2] of the scores of faces and hands.
+        reach: logits [h, w, 8] of the distances to the box's sides, four for each kind.
+        floor: score, 0..1, at or below which a cell is no peak.
+
+    Returns:
+        `scores` [h, w, 2], 0..1, and `sides` [h, w, 8] in cells. Scores are 0 except at peaks: cells without a higher
+        neighbour. Sides are 0 where neither kind has a peak.
     """
     around = cv2.dilate(heat, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_REPLICATE)
     is_peak = (heat >= around) & (heat > math.log(floor / (1 - floor)))
@@ -108,11 +138,16 @@ def activate(heat: Floats, reach: Floats, floor: float) -> dict[str, Floats]:
 
 
 def peaks(scores: Floats, sides: Floats, floor: float, limit: int) -> tuple[Floats, Floats]:
-    """Boxes where one kind's map peaks.
+    """The boxes at the peaks of one kind's map.
 
-    `scores` [h, w] are 0 where a neighbour is higher; `sides` [h, w, 4] the distances to the left, top,
-    right and bottom in cells. Returns scores [N] and boxes [N, 4] (xmin, ymin, xmax, ymax) in input pixels,
-    best first, at most `limit`.
+    Args:
+        scores: [h, w], 0 except at peaks.
+        sides: [h, w, 4], distances from a cell's centre to the left, top, right and bottom side in cells.
+        floor: score, 0..1, at or below which a peak is ignored.
+        limit: maximum number of boxes.
+
+    Returns:
+        Scores [N] and boxes [N, 4] (xmin, ymin, xmax, ymax) in input pixels, best score first.
     """
     rows, columns = np.nonzero(scores > floor)
     found = scores[rows, columns]
@@ -125,7 +160,16 @@ def peaks(scores: Floats, sides: Floats, floor: float, limit: int) -> tuple[Floa
 
 
 def suppress(boxes: Floats, iou: float, limit: int) -> list[int]:
-    """Greedy suppression of boxes [N, 4], best first; returns the numbers of those kept, at most `limit`."""
+    """Greedy non-maximum suppression.
+
+    Args:
+        boxes: [N, 4] (xmin, ymin, xmax, ymax), best score first.
+        iou: intersection over union, 0..1, above which the later of two boxes is suppressed.
+        limit: maximum number of boxes kept.
+
+    Returns:
+        The indices of the boxes kept, in their order.
+    """
     kept: list[int] = []
     areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     for number in range(len(boxes)):
@@ -144,19 +188,22 @@ def suppress(boxes: Floats, iou: float, limit: int) -> list[int]:
 
 
 def square_around(box: Floats, margin: float) -> tuple[tuple[float, float], float]:
-    """The square that a crop is cut from: the box's centre (x, y), and `margin` times its longer side."""
+    """The square that a crop is taken from: the box's centre (x, y) and `margin` times its longer side, in pixels."""
     center = (float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2)
     return center, max(2.0, float(max(box[2] - box[0], box[3] - box[1])) * margin)
 
 
 def crop(frame: Image, box: Floats, margin: float, size: int) -> Image:
-    """The square around a box [4] (frame pixels) as [size, size, 3]; black beyond the frame."""
+    """The square around a box [4] (frame pixels), scaled to [size, size, 3]; black outside the frame."""
     center, side = square_around(box, margin)
     return warp(frame, crop_matrix(center, side, size), (size, size), 0)
 
 
 def from_crop(points: Floats, box: Floats, margin: float, frame_width: int, frame_height: int) -> Floats:
-    """Landmarks [N, 2 or 3] in shares of a crop ► in shares of the frame; z by the frame's width, as x."""
+    """Landmarks in shares of the frame, from landmarks [N, 2 or 3] in shares of the crop around a box [4].
+
+    z is divided by the frame's width, as x is. With a frame size of 1 x 1 the result is in frame pixels.
+    """
     (x, y), side = square_around(box, margin)
     placed = np.empty_like(points)
     placed[:, 0] = (points[:, 0] * side + x - side / 2) / frame_width
@@ -167,10 +214,10 @@ def from_crop(points: Floats, box: Floats, margin: float, frame_width: int, fram
 
 
 def refine(box: Floats, points: Floats, weight: float, scale: float) -> Floats:
-    """The mean of a box [4] and the extent of landmarks [N, 2 or 3] enlarged by `scale`, all in frame pixels.
+    """The weighted mean of a box [4] and the extent of its landmarks [N, 2 or 3], all in frame pixels.
 
-    The landmarks see the hand at several times the detector's resolution, the detector sees what is around it: their
-    mean hits more hands than either.
+    The extent is enlarged by `scale` and has the weight `weight`, 0..1. The crop network has several times the detector
+    network's resolution, and the detector network sees more of the surroundings: the mean is more accurate than either.
     """
     low, high = points[:, :2].min(0), points[:, :2].max(0)
     middle, reach = (low + high) / 2, (high - low) / 2 * scale
@@ -178,9 +225,11 @@ def refine(box: Floats, points: Floats, weight: float, scale: float) -> Floats:
     return np.asarray((1 - weight) * box + weight * extent, np.float32)
 
 
-def clarity(box: Floats, smallest_px: float) -> float:
-    """How much a close look at a box [4] (frame pixels) may be believed, 0..1: nothing below `smallest_px`, all from a
-    third above it on, and in between as it lies, so that a box that trembles does not switch its label on and off.
+def size_confidence(box: Floats, smallest_px: float) -> float:
+    """The factor, 0..1, for what a region of this size shows, by its box [4] in frame pixels.
+
+    It is 0 up to a longer side of `smallest_px`, and 1 from 4/3 of it on. It is linear in between, so that a label does
+    not switch on and off when the size of a box varies between frames.
     """
     if smallest_px <= 0:
         return 1.0
@@ -189,8 +238,9 @@ def clarity(box: Floats, smallest_px: float) -> float:
 
 
 def shrink(frame: Image, longest_px: int) -> Image:
-    """A frame no longer than `longest_px`, averaged down where it was: bilinear sampling alone would
-    alias.
+    """The frame, scaled down to a longer side of `longest_px` pixels if it is longer.
+
+    Pixels are averaged, because the bilinear sampling of the later steps would alias.
     """
     height, width = frame.shape[:2]
     if max(height, width) <= longest_px:

@@ -1,8 +1,8 @@
-"""What a detector sees in a frame: faces and hands, each with what it shows.
+"""What a detector finds in a frame.
 
-Coordinates are shares of the frame, 0..1, y first as in TensorFlow's Object Detection API. A `Region` is
-what the networks think in: one face or hand with its attributes. A `Detection` is the flat form of it, a
-label, a score and a box, one for the region and one for each attribute over its threshold.
+Coordinates are shares of the frame, 0..1, y first as in TensorFlow's Object Detection API. A `Region` is one face or
+hand with its attributes. `Detection`s are the flat form of regions: a label, a score and a box, one for the region and
+one for each attribute that reaches its threshold.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Kind = Literal["face", "hand"]
 Landmarks = npt.NDArray[np.float32]
 
 KINDS: tuple[Kind, Kind] = ("face", "hand")
-# Used where a model brings no threshold for a label.
+# The threshold of labels for which a model has none.
 DEFAULT_THRESHOLD = 0.5
-# An attribute's box belongs to the region that it overlaps most, if it overlaps one at least this much.
+# An attribute belongs to the region that its box overlaps most, from this intersection over union on.
 MIN_GROUP_IOU = 0.4
 
 
@@ -30,9 +30,14 @@ MIN_GROUP_IOU = 0.4
 class Region:
     """One face or hand.
 
-    `score` is the probability that it is one. `attributes` maps labels (smile, wave, ...) to calibrated
-    probabilities; one that the model did not judge is absent. `landmarks` is float32 [N, 2] (x, y) or [N, 3]
-    (x, y, z) in shares of the frame, x by its width and y by its height, z by its width, or None.
+    Attributes:
+        kind: face or hand.
+        box: where it is.
+        score: probability, 0..1, that it is a face or hand.
+        attributes: calibrated probability, 0..1, of each label that it can show (smile, wave, ...). Labels that the
+            model did not evaluate are absent.
+        landmarks: float32 [N, 2] (x, y) or [N, 3] (x, y, z) in shares of the frame, or None. x and z are divided by the
+            frame's width, y by its height.
     """
 
     kind: Kind
@@ -44,7 +49,7 @@ class Region:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """A label, its score 0..1, and where."""
+    """A label, its score 0..1, and its box."""
 
     label: str
     score: float
@@ -52,43 +57,42 @@ class Detection:
 
 
 def flatten(regions: Iterable[Region], thresholds: Mapping[str, float]) -> list[Detection]:
-    """The flat form: a detection for each region and each of its attributes that reach their label's
-    threshold.
+    """The detections of regions: one for each region and each of its attributes that reach their thresholds.
 
-    A region below its own threshold gives nothing, whatever its attributes say. Best first within a region.
+    A region below its own threshold gives no detections, not even of its attributes. The detection of a region comes
+    before those of its attributes, which come best score first. Labels without a threshold use `DEFAULT_THRESHOLD`.
     """
     detections: list[Detection] = []
     for region in regions:
         if region.score < thresholds.get(region.kind, DEFAULT_THRESHOLD):
             continue
         detections.append(Detection(region.kind, region.score, region.box))
-        shown = [
+        attributes = [
             Detection(label, score, region.box)
             for label, score in region.attributes.items()
             if score >= thresholds.get(label, DEFAULT_THRESHOLD)
         ]
-        detections.extend(sorted(shown, key=lambda detection: -detection.score))
+        detections.extend(sorted(attributes, key=lambda detection: -detection.score))
     return detections
 
 
 def group(detections: Sequence[Detection]) -> list[Region]:
-    """Regions from a plain Object Detection model's output: each attribute goes to the face or hand that it
-    overlaps most.
+    """The regions of the detections of a plain Object Detection model.
 
-    An attribute that overlaps no region by `MIN_GROUP_IOU` is dropped: nothing says whether it is a face's
-    or a hand's.
+    Each attribute is assigned to the region that it overlaps most. An attribute that overlaps no region by
+    `MIN_GROUP_IOU` is dropped, because it may belong to a face or a hand.
     """
-    homes = [detection for detection in detections if detection.label in KINDS]
-    attributes: list[dict[str, float]] = [{} for _ in homes]
+    bases = [detection for detection in detections if detection.label in KINDS]
+    attributes: list[dict[str, float]] = [{} for _ in bases]
     for detection in detections:
-        if detection.label in KINDS or not homes:
+        if detection.label in KINDS or not bases:
             continue
-        overlaps = [home.box.iou(detection.box) for home in homes]
+        overlaps = [base.box.iou(detection.box) for base in bases]
         best = int(np.argmax(overlaps))
         if overlaps[best] >= MIN_GROUP_IOU:
             known = attributes[best].get(detection.label, 0.0)
             attributes[best][detection.label] = max(known, detection.score)
     return [
-        Region("face" if home.label == "face" else "hand", home.box, home.score, shown)
-        for home, shown in zip(homes, attributes, strict=True)
+        Region("face" if base.label == "face" else "hand", base.box, base.score, probabilities)
+        for base, probabilities in zip(bases, attributes, strict=True)
     ]

@@ -1,8 +1,9 @@
-"""A TensorFlow SavedModel with the Object Detection signature: gifcue's own, or anybody's.
+"""The backend for a TensorFlow SavedModel with the signature of the Object Detection API.
 
 Input `input_tensor` uint8 [N, H, W, 3]; outputs `detection_boxes` [N, M, 4] (ymin, xmin, ymax, xmax in 0..1),
 `detection_scores` [N, M], `detection_classes` [N, M] (1-based, as in the label map), `num_detections` [N].
-gifcue's own adds landmarks and each detection's region, so that nothing has to be regrouped by overlap.
+A model made by `gifcue-lab export` also has landmarks and the region of each detection. For other models, attributes
+are assigned to regions by overlap (`regions.group`).
 """
 
 from __future__ import annotations
@@ -16,25 +17,27 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.detector import DetectorConfig, Frame, ModelInfo
-from gifcue.detect.gesture_classifier import read_head, taught, with_heads
+from gifcue.detect.gesture_classifier import add_gesture_labels, gesture_probabilities, read_classifier
 from gifcue.detect.labels import read_label_map
 from gifcue.detect.metadata import LABEL_MAP, METADATA, read_metadata
-from gifcue.detect.processing import clarity, shrink
-from gifcue.detect.regions import DEFAULT_THRESHOLD, KINDS, Box, Detection, Kind, Region, group
+from gifcue.detect.processing import shrink, size_confidence
+from gifcue.detect.regions import DEFAULT_THRESHOLD, KINDS, Detection, Kind, Region, group
 from gifcue.errors import ConfigError, ModelError
+from gifcue.protocol.geometry import Box
 
-# Batches are padded up to one of these, so that nothing is traced while serving: retracing never frees
-# memory.
+# Batches are padded to one of these sizes, so that no shape is traced while serving: the memory of a traced shape is
+# never released.
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 SAVED_MODEL = "saved_model"
-# The size that decode workers hand over, in pixels, and what a stranger's model is spared.
+# Size of the frames that decode workers deliver, in pixels.
 WARM_WIDTH, WARM_HEIGHT = 640, 360
+# Frames for a model without gifcue's metadata are scaled down to this longer side, in pixels.
 LONGEST_PX = 1280
 OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes", "num_detections")
 
 
 class SavedModelDetector:
-    """Batches across participants. `model_dir` is a SavedModel, or holds one as `saved_model`."""
+    """Detects on batches of frames. `model_dir` is a SavedModel, or contains one as `saved_model`."""
 
     def __init__(self, config: DetectorConfig) -> None:
         try:
@@ -56,8 +59,8 @@ class SavedModelDetector:
                 f"{folder}: expected outputs {', '.join(OUTPUTS)}, none named {', '.join(missing)}"
             )
         self._tensor = tf.constant
-        self._heads = [read_head(path) for path in config.heads]
-        self._info = with_heads(_info(config.model_dir, folder), self._heads)
+        self._classifiers = [read_classifier(path) for path in config.gesture_files]
+        self._info = add_gesture_labels(_info(config.model_dir, folder), self._classifiers)
         self._labels = read_label_map(_label_map(config.model_dir, folder)).by_id
         own = (config.model_dir / METADATA).exists()
         metadata = read_metadata(config.model_dir, "savedmodel") if own else None
@@ -73,23 +76,23 @@ class SavedModelDetector:
             self._run(np.zeros((count, WARM_HEIGHT, WARM_WIDTH, 3), np.uint8))
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
-        """Frames of one size share a batch."""
-        answers: list[list[Region]] = [[] for _ in frames]
+        """As `Detector.detect`. Frames of one size share a batch."""
+        results: list[list[Region]] = [[] for _ in frames]
         small = [shrink(frame, self._longest_px) for frame in frames]
-        by_size: dict[tuple[int, ...], list[int]] = {}
-        for place, frame in enumerate(small):
-            by_size.setdefault(frame.shape, []).append(place)
-        for shape, places in by_size.items():
-            for start in range(0, len(places), BATCH_SIZES[-1]):
-                part = places[start : start + BATCH_SIZES[-1]]
+        indices_by_shape: dict[tuple[int, ...], list[int]] = {}
+        for index, frame in enumerate(small):
+            indices_by_shape.setdefault(frame.shape, []).append(index)
+        for shape, indices in indices_by_shape.items():
+            for start in range(0, len(indices), BATCH_SIZES[-1]):
+                part = indices[start : start + BATCH_SIZES[-1]]
                 count = next(size for size in BATCH_SIZES if size >= len(part))
                 batch = np.zeros((count, *shape), np.uint8)
-                for row, place in enumerate(part):
-                    batch[row] = small[place]
+                for row, index in enumerate(part):
+                    batch[row] = small[index]
                 outputs = self._run(batch)
-                for row, place in enumerate(part):
-                    answers[place] = self._regions(outputs, row, shape[1], shape[0])
-        return answers
+                for row, index in enumerate(part):
+                    results[index] = self._regions(outputs, row, shape[1], shape[0])
+        return results
 
     def close(self) -> None:
         self._model = self._serve = None
@@ -111,51 +114,54 @@ class SavedModelDetector:
         if "detection_regions" not in outputs:
             return group([detection for detection in detections if detection.label])
         regions = _own_regions(detections, outputs, row)
-        if not self._heads:
+        if not self._classifiers:
             return regions
-        return [self._taught(region, width, height) for region in regions]
+        return [self._with_gestures(region, width, height) for region in regions]
 
-    def _taught(self, region: Region, width: int, height: int) -> Region:
-        """The region with what the heads say of it, as far as it is large enough to be believed."""
+    def _with_gestures(self, region: Region, width: int, height: int) -> Region:
+        """The region with the probabilities of the gesture classifiers, multiplied by its size confidence."""
         if region.kind != "hand" or region.landmarks is None:
             return region
         box = region.box
         corners = np.array(
             [box.xmin * width, box.ymin * height, box.xmax * width, box.ymax * height], np.float32
         )
-        believed = clarity(corners, self._smallest_px)
-        shown = taught(self._heads, region.landmarks, width / height)
+        confidence = size_confidence(corners, self._smallest_px)
+        gestures = gesture_probabilities(self._classifiers, region.landmarks, width / height)
         return replace(
             region,
-            attributes={**region.attributes, **{label: chance * believed for label, chance in shown.items()}},
+            attributes={**region.attributes, **{label: p * confidence for label, p in gestures.items()}},
         )
 
 
 def _own_regions(
     detections: Sequence[Detection], outputs: dict[str, npt.NDArray[Any]], row: int
 ) -> list[Region]:
-    """`detection_regions` [N, M] numbers the face or hand of each detection, faces first, as landmarks
-    are.
+    """The regions of one row of a batch, best score first.
+
+    `detection_regions` [N, M] gives the number of each detection's region. Faces are numbered before hands, in the
+    order of `face_landmarks` [N, faces, P, 2] and `hand_landmarks` [N, hands, 21, 3].
     """
-    homes: dict[int, Detection] = {}
-    shown: dict[int, dict[str, float]] = {}
+    bases: dict[int, Detection] = {}
+    attributes: dict[int, dict[str, float]] = {}
     numbers = outputs["detection_regions"][row].tolist()
     for number, detection in zip(numbers, detections, strict=False):
         if detection.label in KINDS:
-            homes[number] = detection
+            bases[number] = detection
         else:
-            shown.setdefault(number, {})[detection.label] = detection.score
+            attributes.setdefault(number, {})[detection.label] = detection.score
     faces = outputs["face_landmarks"].shape[1]
     regions = []
-    for number, home in homes.items():
-        kind: Kind = "face" if home.label == "face" else "hand"
+    for number, base in bases.items():
+        kind: Kind = "face" if base.label == "face" else "hand"
         points = outputs[f"{kind}_landmarks"][row, number - (0 if kind == "face" else faces)]
         landmarks = np.asarray(points, np.float32)
-        regions.append(Region(kind, home.box, home.score, shown.get(number, {}), landmarks))
+        regions.append(Region(kind, base.box, base.score, attributes.get(number, {}), landmarks))
     return sorted(regions, key=lambda region: -region.score)
 
 
 def _label_map(model_dir: Path, folder: Path) -> Path:
+    """The first label map that exists: beside the metadata, in the SavedModel, or in its assets."""
     for path in (model_dir / LABEL_MAP, folder / LABEL_MAP, folder / "assets" / LABEL_MAP):
         if path.exists():
             return path
@@ -163,7 +169,7 @@ def _label_map(model_dir: Path, folder: Path) -> Path:
 
 
 def _info(model_dir: Path, folder: Path) -> ModelInfo:
-    """From the metadata where the model is gifcue's own; else what a stranger's model can tell."""
+    """The description from the model's metadata. Without metadata, labels only, at the default threshold."""
     if (model_dir / METADATA).exists():
         return read_metadata(model_dir, "savedmodel").info
     labels = read_label_map(_label_map(model_dir, folder)).names

@@ -17,9 +17,8 @@ _BATCH_LIMITS: dict[Backend, int] = {"litert": 1, "savedmodel": 8}
 
 
 def default_model_dir() -> Path:
-    """`models` of the checkout that this module lies in, where there is one; otherwise of the current folder."""
-    beside = Path(__file__).resolve().parents[3] / "models"
-    return beside if (beside / "label_map.pbtxt").is_file() else Path("models")
+    """The folder of the model that comes with the package."""
+    return Path(__file__).with_name("model")
 
 
 class DetectSettings(BaseModel):
@@ -113,8 +112,8 @@ class DetectSettings(BaseModel):
         """What a worker opens."""
         # Fields of the same name are taken over, so a new one needs no line here.
         shared = {field.name for field in dataclasses.fields(DetectorConfig)} & type(self).model_fields.keys()
-        files = () if self.gestures_dir is None else taught_gestures(self.gestures_dir)
-        return DetectorConfig(**self.model_dump(include=shared), heads=files)
+        files = () if self.gestures_dir is None else gesture_files(self.gestures_dir)
+        return DetectorConfig(**self.model_dump(include=shared), gesture_files=files)
 
     @property
     def batch_limit(self) -> int:
@@ -132,8 +131,8 @@ class DetectSettings(BaseModel):
         return variables
 
 
-def taught_gestures(folder: Path) -> tuple[Path, ...]:
-    """The gesture files in a folder, by name. Raises ConfigError where there is no such folder."""
+def gesture_files(folder: Path) -> tuple[Path, ...]:
+    """The files of gesture classifiers in a folder, by name. Raises ConfigError where there is no such folder."""
     if not folder.is_dir():
-        raise ConfigError(f"gestures_dir: expected a folder of taught gestures, got none at {folder}")
+        raise ConfigError(f"gestures_dir: expected a folder of gesture classifiers, got none at {folder}")
     return tuple(sorted(folder.glob("*.json")))

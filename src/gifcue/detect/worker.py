@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gifcue.detect.detector import Detector, DetectorConfig, Frame, open_detector
+from gifcue.detect.detector import Detector, DetectorConfig, Frame
+from gifcue.detect.factory import open_detector
 from gifcue.detect.regions import Region
 from gifcue.workers.arena import Arena, ArenaShape
 from gifcue.workers.channel import BlockingChannel, serve

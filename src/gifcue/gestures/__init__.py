@@ -1,6 +1,14 @@
-"""Bring your own gesture: a new label for hands, from a few dozen samples, without touching the networks.
+"""Gestures of your own: a new label for hands, from a few dozen samples, with the networks unchanged.
 
-`samples` keeps what `capture` saw: landmarks, never pictures. `negatives` are landmarks of strangers' hands
-that ship with gifcue, so that a user need only show the gesture. `fit` makes a light head of them,
-`figures` says what it is worth.
+    capture      hands from recordings, pictures and cameras
+    samples      samples of a gesture on disk, as landmarks without pictures
+    negatives    landmarks of other people's hands, which are part of the package
+    augment      variations of a sample
+    regression   fits a gesture classifier to features
+    fit          fits the classifier of one gesture, with cross-validation
+    evaluation   precision and recall of a classifier on further samples
+    counts       precision, recall and F1 from counts
+
+`gifcue.detect.gesture_classifier` runs the classifiers. These modules need numpy, OpenCV and PyAV, and none of the
+training libraries.
 """

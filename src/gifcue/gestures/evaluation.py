@@ -1,4 +1,4 @@
-"""What a taught gesture is worth on hands that it was not taught with."""
+"""Precision and recall of a gesture classifier on samples that it was not fitted to."""
 
 from __future__ import annotations
 
@@ -6,31 +6,51 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from gifcue.detect.gesture_classifier import GestureClassifier
-from gifcue.gestures.fit import scores
-from gifcue.gestures.samples import HandSample
-from gifcue_lab.evaluation.matching import Counts
+from gifcue.gestures.counts import Counts
+from gifcue.gestures.fit import label_scores
+from gifcue.gestures.samples import HandSample, stack_features
 
 
 @dataclass(frozen=True)
-class Tested:
-    """`counts` at the served threshold; `missed` and `wrong` say where, with the score."""
+class GestureEvaluation:
+    """The result at the served threshold.
+
+    Attributes:
+        counts: true positives, false positives and false negatives.
+        missed: source and probability of each false negative.
+        wrong: source and probability of each false positive.
+    """
 
     counts: Counts
     missed: tuple[tuple[str, float], ...]
     wrong: tuple[tuple[str, float], ...]
 
 
-def judge(
-    head: GestureClassifier, label: str, shows: Sequence[HandSample], shows_not: Sequence[HandSample]
-) -> Tested:
-    """Hands that make the gesture, and hands that do not."""
-    said, said_not = (
-        scores(head, np.stack([sample.features() for sample in samples]), label) if samples else np.zeros(0)
-        for samples in (shows, shows_not)
-    )
-    missed = [(s.source, float(p)) for s, p in zip(shows, said, strict=True) if p < head.threshold]
-    wrong = [(s.source, float(p)) for s, p in zip(shows_not, said_not, strict=True) if p >= head.threshold]
-    counts = Counts(len(shows) - len(missed), len(wrong), len(missed))
-    return Tested(counts, tuple(missed), tuple(wrong))
+def evaluate_classifier(
+    classifier: GestureClassifier,
+    label: str,
+    positives: Sequence[HandSample],
+    negatives: Sequence[HandSample],
+) -> GestureEvaluation:
+    """Evaluates a label of a classifier on hands that show the gesture, and on hands that do not. Both may be empty."""
+    missed = [
+        (sample.source, float(score))
+        for sample, score in zip(positives, _scores(classifier, label, positives), strict=True)
+        if score < classifier.threshold
+    ]
+    wrong = [
+        (sample.source, float(score))
+        for sample, score in zip(negatives, _scores(classifier, label, negatives), strict=True)
+        if score >= classifier.threshold
+    ]
+    counts = Counts(len(positives) - len(missed), len(wrong), len(missed))
+    return GestureEvaluation(counts, tuple(missed), tuple(wrong))
+
+
+def _scores(
+    classifier: GestureClassifier, label: str, samples: Sequence[HandSample]
+) -> npt.NDArray[np.float64]:
+    return label_scores(classifier, stack_features(samples), label) if samples else np.zeros(0)

@@ -1,183 +1,217 @@
-"""A light head from a user's samples and strangers' hands, and what it is worth on samples it has not seen."""
+"""Fits the classifier of one gesture, and measures it by cross-validation."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.detect.gesture_classifier import GestureClassifier, fit_head
+from gifcue.detect.gesture_classifier import GestureClassifier
+from gifcue.gestures.augment import variations
+from gifcue.gestures.counts import Counts
 from gifcue.gestures.negatives import Negatives
-from gifcue.gestures.samples import NONE, HandSample, check_label
-from gifcue_lab.datasets.annotation import DatasetError
-from gifcue_lab.datasets.regions import LABELS
-from gifcue_lab.evaluation.matching import Counts
+from gifcue.gestures.regression import SCALE_FLOOR, fit_classifier
+from gifcue.gestures.samples import NONE, GestureError, HandSample, check_label, stack_features
 
 MIN_SAMPLES = 10
+# Parts of the cross-validation.
 FOLDS = 5
-# Each sample is shown so often, turned, seen aslant, and with the landmarks off by as much as a network errs.
-COPIES = 16
-# A hand is known by its likeness to the samples: few numbers to fit, that need little holding back.
-PULL = 0.003
-TURN_DEG = 12.0
-SLANT = 0.12
-JITTER = 0.03
-# The threshold is the lowest at which no more than this share of strangers' hands passes, within reason.
+# With similarities as inputs few weights matter, so less regularisation is needed than with plain features.
+REGULARISATION = 0.003
+# The threshold is the lowest at which at most this share of the negatives is taken for the gesture, within its range.
 MAX_FALSE = 0.003
-LOWEST, HIGHEST = 0.5, 0.98
-# The share of a gesture's own samples that are as near to each other as a stranger's hand must be to count
-# as one.
-ALIKE = 0.9
-ALIKE_AT_MOST = 0.04
+MIN_THRESHOLD, MAX_THRESHOLD = 0.5, 0.98
+# A negative shows the gesture itself where it is as near to a sample as this share of the samples is to theirs.
+SIMILAR_QUANTILE = 0.9
+# At most this share of the negatives is left out for it, so that one unusual sample cannot exclude many.
+MAX_SIMILAR = 0.04
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A head, and figures by cross-validation at its threshold.
+class TrainedGesture:
+    """A classifier, and its counts by cross-validation at its threshold.
 
-    `positives` counts the user's samples of the gesture, `own` that of other labels, `strangers` the
-    shipped hands; of these `alike` were left out, because they make the very gesture.
+    Attributes:
+        classifier: fitted to all samples.
+        positives: the user's samples of the gesture.
+        others: the user's samples of other labels.
+        negatives: the negatives that were used.
+        similar: number of negatives that were left out, because they show the gesture.
     """
 
-    head: GestureClassifier
+    classifier: GestureClassifier
     positives: Counts
-    own: Counts
-    strangers: Counts
-    alike: int
+    others: Counts
+    negatives: Counts
+    similar: int
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """Cross-validated probabilities of the gesture: of positives [P], others [O] and negatives [N]."""
+
+    positives: Doubles
+    others: Doubles
+    negatives: Doubles
 
 
 def train_gesture(
     label: str,
     positives: Sequence[HandSample],
     others: Sequence[HandSample],
-    strangers: Negatives,
+    negatives: Negatives,
     *,
+    model_labels: Collection[str] = (),
     seed: int = 1,
     max_false: float = MAX_FALSE,
-) -> Trained:
-    """Fit a head for `label`.
+) -> TrainedGesture:
+    """Fits the classifier of one gesture. The same samples and seed give the same classifier.
 
-    `others` are the user's own hands that do not make it. Samples are held out in runs of neighbours, since
-    frames that follow each other are nearly the same. The same samples and seed give the same head. Raises
-    `DatasetError` for too few samples, or a label that cannot be one.
+    Args:
+        label: the gesture's label.
+        positives: samples of the gesture.
+        others: the user's samples that do not show it; may be empty.
+        negatives: other people's hands.
+        model_labels: labels of the model, which the gesture's must differ from.
+        seed: seed of the variations.
+        max_false: share of the negatives, 0..1, that may be taken for the gesture.
+
+    Raises:
+        GestureError: there are fewer than `MIN_SAMPLES` samples, or the label is not allowed.
     """
-    if check_label(label) == NONE:
-        raise DatasetError(
-            f"expected the name of a gesture, got {NONE!r}, which names the hands that make none"
-        )
-    if label in LABELS:
-        raise DatasetError(f"expected a new label, got {label!r}, which is the model's own")
+    _check_new_label(label, model_labels)
     if len(positives) < MIN_SAMPLES:
-        raise DatasetError(
+        raise GestureError(
             f"{label}: expected {MIN_SAMPLES} samples or more, got {len(positives)}: capture more"
         )
     rng = np.random.default_rng(seed)
-    hands, theirs = _features(positives), strangers.features()
-    mine = _features(others) if others else np.zeros((0, hands.shape[1]), np.float32)
-    alike = look_alike(hands, theirs)
-    kept, groups = theirs[~alike], strangers.groups[~alike]
-    said, said_mine, said_theirs = np.zeros(len(hands)), np.zeros(len(mine)), np.zeros(len(kept))
-    for fold in range(FOLDS):
-        out, out_mine = _run(len(hands), fold), _run(len(mine), fold)
-        out_theirs = groups % FOLDS == fold
-        train = [sample for sample, held in zip(positives, out, strict=True) if not held]
-        train_mine = [sample for sample, held in zip(others, out_mine, strict=True) if not held]
-        head = _fit(label, train, train_mine, kept[~out_theirs], rng)
-        said[out] = scores(head, hands[out], label)
-        said_mine[out_mine] = scores(head, mine[out_mine], label)
-        said_theirs[out_theirs] = scores(head, kept[out_theirs], label)
-    threshold = float(np.clip(np.quantile(said_theirs, 1.0 - max_false), LOWEST, HIGHEST))
-    right = int((said >= threshold).sum())
-    return Trained(
-        moved_to(_fit(label, positives, others, kept, rng), label, threshold),
-        positives=Counts(right, 0, len(said) - right),
-        own=Counts(0, int((said_mine >= threshold).sum()), 0),
-        strangers=Counts(0, int((said_theirs >= threshold).sum()), 0),
-        alike=int(alike.sum()),
+    features = negatives.features()
+    similar = find_similar(stack_features(positives), features)
+    used, groups = features[~similar], negatives.groups[~similar]
+    scores = _cross_validate(label, positives, others, used, groups, rng)
+    threshold = float(np.clip(np.quantile(scores.negatives, 1.0 - max_false), MIN_THRESHOLD, MAX_THRESHOLD))
+    right = int((scores.positives >= threshold).sum())
+    return TrainedGesture(
+        shift_threshold(_fit(label, positives, others, used, rng), label, threshold),
+        positives=Counts(right, 0, len(positives) - right),
+        others=Counts(0, int((scores.others >= threshold).sum()), 0),
+        negatives=Counts(0, int((scores.negatives >= threshold).sum()), 0),
+        similar=int(similar.sum()),
     )
 
 
-def moved_to(head: GestureClassifier, label: str, threshold: float) -> GestureClassifier:
-    """The same head with its bias moved, so that what was `threshold` is the threshold that heads are served at.
+def _check_new_label(label: str, model_labels: Collection[str]) -> None:
+    if check_label(label) == NONE:
+        raise GestureError(
+            f"expected the label of a gesture, got {NONE!r}, which is the label of other hands"
+        )
+    if label in model_labels:
+        raise GestureError(f"expected a new label, got {label!r}, which is a label of the model")
 
-    So every taught gesture means the same by a score, and the reaction policy's own limits fit it.
+
+def _cross_validate(
+    label: str,
+    positives: Sequence[HandSample],
+    others: Sequence[HandSample],
+    negatives: Floats,
+    groups: npt.NDArray[np.int64],
+    rng: np.random.Generator,
+) -> _Scores:
+    """Probabilities of the gesture for each hand, from a classifier that was not fitted to it.
+
+    The user's samples are held out in runs of neighbours, because consecutive frames are nearly equal. Negatives [N, F]
+    are held out by their groups [N], so that no person is on both sides.
     """
-    weights = head.weights.copy()
-    weights[-1, head.labels.index(label)] += np.float32(_logit(head.threshold) - _logit(threshold))
-    return replace(head, weights=weights)
-
-
-def _logit(chance: float) -> float:
-    return float(np.log(chance / (1.0 - chance)))
-
-
-def scores(head: GestureClassifier, features: Floats, label: str) -> npt.NDArray[np.float64]:
-    """The probability of a label for each row of features [N, F]."""
-    return np.array([head.probabilities(row).get(label, 0.0) for row in features], np.float64)
-
-
-def look_alike(hands: Floats, strangers: Floats) -> Flags:
-    """Which strangers' hands [N, F] make the gesture themselves, the nearest 4 % at most.
-
-    They do where they are as near to a sample of it as nine in ten of the samples are to their own next
-    neighbour. Taught as counterexamples they would take the gesture away again. The limit keeps one odd
-    sample from claiming every hand there is.
-    """
-    scale = np.concatenate([hands, strangers]).std(axis=0) + 0.05
-    near = _nearest(hands / scale, hands / scale, apart=True)
-    distances = _nearest(strangers / scale, hands / scale, apart=False)
-    return np.asarray(distances <= min(np.quantile(near, ALIKE), np.quantile(distances, ALIKE_AT_MOST)))
-
-
-def _nearest(one: Floats, other: Floats, *, apart: bool) -> npt.NDArray[np.float64]:
-    squares = (one**2).sum(1)[:, None] + (other**2).sum(1)[None, :] - 2 * one @ other.T
-    if apart:
-        np.fill_diagonal(squares, np.inf)
-    return np.asarray(np.sqrt(np.maximum(squares.min(axis=1), 0.0)), np.float64)
+    scores = _Scores(np.zeros(len(positives)), np.zeros(len(others)), np.zeros(len(negatives)))
+    for fold in range(FOLDS):
+        held_positives, held_others = _run(len(positives), fold), _run(len(others), fold)
+        held_negatives = groups % FOLDS == fold
+        classifier = _fit(
+            label,
+            _select(positives, ~held_positives),
+            _select(others, ~held_others),
+            negatives[~held_negatives],
+            rng,
+        )
+        for part, samples, held in (
+            (scores.positives, positives, held_positives),
+            (scores.others, others, held_others),
+        ):
+            if held.any():
+                part[held] = label_scores(classifier, stack_features(_select(samples, held)), label)
+        scores.negatives[held_negatives] = label_scores(classifier, negatives[held_negatives], label)
+    return scores
 
 
 def _fit(
     label: str,
     positives: Sequence[HandSample],
     others: Sequence[HandSample],
-    strangers: Floats,
+    negatives: Floats,
     rng: np.random.Generator,
 ) -> GestureClassifier:
-    hands = _features([copy for sample in positives for copy in varied(sample, rng)])
-    mine = [copy for sample in others for copy in varied(sample, rng)]
-    parts = [hands, strangers, *([_features(mine)] if mine else [])]
-    labels = [label] * len(hands) + [""] * (len(strangers) + len(mine))
-    return fit_head(np.concatenate(parts), labels, pull=PULL, examples=_features(positives))
+    hands = stack_features([copy for sample in positives for copy in variations(sample, rng)])
+    counterexamples = [copy for sample in others for copy in variations(sample, rng)]
+    parts = [hands, negatives, *([stack_features(counterexamples)] if counterexamples else [])]
+    labels = [label] * len(hands) + [""] * (len(negatives) + len(counterexamples))
+    return fit_classifier(
+        np.concatenate(parts), labels, regularisation=REGULARISATION, examples=stack_features(positives)
+    )
 
 
-def varied(sample: HandSample, rng: np.random.Generator, copies: int = COPIES) -> list[HandSample]:
-    """The sample itself, and copies of it as another moment, hand or camera might show it."""
-    made = [sample]
-    points = sample.landmarks.copy()
-    points[:, [0, 2]] *= np.float32(sample.aspect)
-    size = float(np.ptp(points[:, :2], axis=0).max())
-    middle = points.mean(axis=0)
-    for _ in range(copies - 1):
-        turn = np.radians(rng.uniform(-TURN_DEG, TURN_DEG))
-        cos, sin = np.cos(turn), np.sin(turn)
-        flat = np.array([[cos, sin], [-sin, cos]]) * (1.0 + rng.uniform(-SLANT, SLANT, 2))
-        moved = points - middle
-        moved[:, :2] = moved[:, :2] @ flat
-        moved += rng.normal(0.0, JITTER * size, moved.shape) * rng.uniform(0.0, 1.0)
-        made.append(HandSample(np.asarray(moved, np.float32), 1.0, sample.source))
-    return made
+def shift_threshold(classifier: GestureClassifier, label: str, threshold: float) -> GestureClassifier:
+    """The classifier with a shifted bias, so that a probability of `threshold` becomes its served threshold.
+
+    All gestures then have the same threshold, and the limits of the reaction policy fit each of them.
+    """
+    weights = classifier.weights.copy()
+    weights[-1, classifier.labels.index(label)] += np.float32(
+        _logit(classifier.threshold) - _logit(threshold)
+    )
+    return replace(classifier, weights=weights)
 
 
-def _features(samples: Sequence[HandSample]) -> Floats:
-    return np.stack([sample.features() for sample in samples])
+def label_scores(classifier: GestureClassifier, features: Floats, label: str) -> Doubles:
+    """The probability [N] of a label for features [N, F]."""
+    return np.array([classifier.probabilities(row).get(label, 0.0) for row in features], np.float64)
+
+
+def find_similar(positives: Floats, negatives: Floats) -> Flags:
+    """Which negatives [N] show the gesture themselves, from features [P, F] of its samples and [N, F] of negatives.
+
+    They are those as near to a sample as `SIMILAR_QUANTILE` of the samples are to their nearest neighbour, and at most
+    the nearest `MAX_SIMILAR`. As counterexamples they would keep the classifier from learning the gesture.
+    """
+    scale = np.concatenate([positives, negatives]).std(axis=0) + SCALE_FLOOR
+    among_positives = _nearest(positives / scale, positives / scale, same=True)
+    distances = _nearest(negatives / scale, positives / scale, same=False)
+    limit = min(np.quantile(among_positives, SIMILAR_QUANTILE), np.quantile(distances, MAX_SIMILAR))
+    return np.asarray(distances <= limit)
+
+
+def _nearest(rows: Floats, references: Floats, *, same: bool) -> Doubles:
+    """The distance of each row to the nearest reference; with `same`, to the nearest other row."""
+    squares = (rows**2).sum(1)[:, None] + (references**2).sum(1)[None, :] - 2 * rows @ references.T
+    if same:
+        np.fill_diagonal(squares, np.inf)
+    return np.asarray(np.sqrt(np.maximum(squares.min(axis=1), 0.0)), np.float64)
+
+
+def _logit(probability: float) -> float:
+    return float(np.log(probability / (1.0 - probability)))
+
+
+def _select(samples: Sequence[HandSample], flags: Flags) -> list[HandSample]:
+    return [sample for sample, flag in zip(samples, flags, strict=True) if flag]
 
 
 def _run(count: int, fold: int) -> Flags:
-    """[count]: a run of neighbours, one fifth of them."""
+    """[count]: one of `FOLDS` runs of neighbours."""
     places = np.arange(count)
     return np.asarray((places * FOLDS // max(count, 1)) == fold)

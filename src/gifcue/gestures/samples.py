@@ -1,10 +1,10 @@
-"""Samples of a gesture: hands as landmarks, in one JSON file a label.
+"""Samples of a gesture: landmarks of hands, in one JSON file for each label.
 
     {"format": "gifcue-gesture-samples/1", "label": "victory",
      "samples": [{"source": "me.mp4@1.20", "aspect": 1.7778, "landmarks": [[x, y, z] x 21]}]}
 
-Landmarks are shares of the frame, as in `Region`; `aspect` is the frame's width over its height. No picture
-is kept.
+Landmarks are shares of the frame, as in `gifcue.detect.Region`; `aspect` is the frame's width divided by its height. No
+picture is stored.
 """
 
 from __future__ import annotations
@@ -19,45 +19,67 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.gesture_classifier import POINTS, hand_features
-from gifcue_lab.datasets.annotation import DatasetError
+from gifcue.errors import GifcueError
 
 FORMAT = "gifcue-gesture-samples/1"
-# Hands that make none of the user's gestures; captured like a gesture, trained against.
+# The label of samples that show none of the user's gestures.
 NONE = "none"
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 Floats = npt.NDArray[np.float32]
 
 
+class GestureError(GifcueError):
+    """A label is not allowed, or samples are damaged or too few."""
+
+
 @dataclass(frozen=True, eq=False)
 class HandSample:
-    """One hand. `landmarks` float32 [21, 3], shares of the frame; `source` says where it was seen."""
+    """One hand.
+
+    Attributes:
+        landmarks: float32 [21, 3], in shares of the frame.
+        aspect: width of the frame divided by its height.
+        source: the picture, or the recording and the time in it.
+    """
 
     landmarks: Floats
     aspect: float
     source: str = ""
 
     def features(self) -> Floats:
-        """What a light head sees, [F]."""
+        """The features [F] for a gesture classifier."""
         return hand_features(self.landmarks, self.aspect)
 
 
+def stack_features(samples: Sequence[HandSample]) -> Floats:
+    """The features [N, F] of one or more samples."""
+    return np.stack([sample.features() for sample in samples])
+
+
 def check_label(label: str) -> str:
-    """The label itself. Raises `DatasetError` unless it is lower-case letters, digits and underscores."""
+    """Returns the label.
+
+    Raises:
+        GestureError: it is not made of lower-case letters, digits and underscores, or is longer than 32 characters.
+    """
     if not _LABEL.fullmatch(label):
-        raise DatasetError(f"expected a label of a-z, 0-9 and _, beginning with a letter, got {label!r}")
+        raise GestureError(
+            f"expected a label of at most 32 of a-z, 0-9 and _, beginning with a letter, got {label!r}"
+        )
     return label
 
 
 def samples_path(folder: Path, label: str) -> Path:
-    """Where the samples of a label are kept."""
+    """The file of a label's samples. Raises GestureError where the label is not allowed."""
     return folder / f"{check_label(label)}.json"
 
 
 def read_samples(folder: Path, label: str) -> list[HandSample]:
-    """The samples of a label, in the order they were seen; none where nobody captured any.
+    """The samples of a label, in the order in which they were captured; empty where there is no file.
 
-    Raises `DatasetError` when the file is damaged or of another form.
+    Raises:
+        GestureError: the file is damaged or has another format, or the label is not allowed.
     """
     path = samples_path(folder, label)
     if not path.exists():
@@ -71,18 +93,18 @@ def read_samples(folder: Path, label: str) -> list[HandSample]:
             for one in document["samples"]
         ]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DatasetError(f"{path}: expected {FORMAT} of {label!r}, got {error!r}") from error
-    wrong = next((s for s in samples if s.landmarks.shape != (POINTS, 3) or not s.aspect > 0), None)
-    if wrong is not None:
-        shape = wrong.landmarks.shape
-        raise DatasetError(
-            f"{path}: expected landmarks [{POINTS}, 3] and an aspect, got {shape}, {wrong.aspect}"
-        )
+        raise GestureError(f"{path}: expected {FORMAT} of {label!r}, got {error!r}") from error
+    for sample in samples:
+        if sample.landmarks.shape != (POINTS, 3) or not sample.aspect > 0:
+            raise GestureError(
+                f"{path}: expected landmarks [{POINTS}, 3] and a positive aspect, got {sample.landmarks.shape} "
+                f"and {sample.aspect}"
+            )
     return samples
 
 
 def write_samples(folder: Path, label: str, samples: Sequence[HandSample]) -> Path:
-    """Replace the samples of a label; return the file."""
+    """Replaces the samples of a label and returns their file. Raises GestureError where the label is not allowed."""
     path = samples_path(folder, label)
     folder.mkdir(parents=True, exist_ok=True)
     document = {
@@ -90,13 +112,14 @@ def write_samples(folder: Path, label: str, samples: Sequence[HandSample]) -> Pa
         "label": label,
         "samples": [
             {
-                "source": s.source,
-                "aspect": round(s.aspect, 4),
-                "landmarks": [[round(float(value), 5) for value in point] for point in s.landmarks],
+                "source": sample.source,
+                "aspect": round(sample.aspect, 4),
+                "landmarks": [[round(float(value), 5) for value in point] for point in sample.landmarks],
             }
-            for s in samples
+            for sample in samples
         ],
     }
+    # Written beside the file and renamed, so that an interruption does not lose the samples that are there.
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(document), encoding="utf-8")
     part.replace(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import grpc
 
@@ -13,7 +13,7 @@ from gifcue.engine.engine import Engine
 from gifcue.server import convert
 from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc
 
-Context: TypeAlias = grpc.aio.ServicerContext
+Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class ServingState(enum.StrEnum):

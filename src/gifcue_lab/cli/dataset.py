@@ -48,8 +48,8 @@ def explode(
     limit: Annotated[int | None, typer.Option(help="The most frames to write.", min=1)] = None,
 ) -> None:
     """Write the frames of a recording as JPEG, without similar ones."""
+    from gifcue.cli.progress import rich_track
     from gifcue_lab.datasets.explode import explode as run
-    from gifcue_lab.datasets.progress import rich_track
 
     done = run(recording, out, fps=fps, similarity=similarity, limit=limit, track=rich_track)
     typer.echo(f"{done.kept} frames written to {out}, {done.similar} similar ones skipped")
@@ -71,8 +71,8 @@ def convert(
     ] = None,
 ) -> None:
     """Convert labels from LabelImg, TFRecord or CVAT to LabelImg, TFRecord or COCO."""
+    from gifcue.cli.progress import rich_track
     from gifcue_lab.datasets.convert import convert as run
-    from gifcue_lab.datasets.progress import rich_track
 
     order = tuple(label.strip() for label in labels.split(",")) if labels else ()
     done = run(
@@ -95,8 +95,8 @@ def split(
     copy: Annotated[bool, typer.Option(help="Copy pictures and XML, or write only split.json.")] = True,
 ) -> None:
     """Split pictures into sides by their group, so that no person is in two sides."""
+    from gifcue.cli.progress import rich_track
     from gifcue_lab.datasets.pictures import read_folder
-    from gifcue_lab.datasets.progress import rich_track
     from gifcue_lab.datasets.split import copy_sides, groups_by_csv, groups_by_regex, split_by_group
 
     if group_regex and group_csv:
@@ -124,7 +124,7 @@ def stats(
     as_json: Json = False,
 ) -> None:
     """Count pictures, groups and labels, by side if the directory holds sides (train, dev)."""
-    from gifcue_lab.datasets.progress import rich_track
+    from gifcue.cli.progress import rich_track
     from gifcue_lab.datasets.stats import count_labels, draw_labels, read_sides
 
     counts = count_labels(read_sides(source, rich_track))
@@ -164,8 +164,8 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Report problems by file. The exit code is 1 if there are any."""
+    from gifcue.cli.progress import rich_track
     from gifcue_lab.datasets.check import check as run
-    from gifcue_lab.datasets.progress import rich_track
     from gifcue_lab.datasets.regions import LABELS
 
     known = tuple(label.strip() for label in labels.split(",")) if labels else LABELS
@@ -193,11 +193,11 @@ def autolabel(
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing XML.")] = False,
 ) -> None:
     """Write detected boxes as LabelImg XML beside the pictures, to be corrected by hand. Existing XML is kept."""
+    from gifcue.cli.detector import detector_for
+    from gifcue.cli.progress import rich_track
     from gifcue.detect.settings import default_model_dir
-    from gifcue_lab.cli.evaluate import detector_for
     from gifcue_lab.datasets.autolabel import autolabel as run
     from gifcue_lab.datasets.pictures import find_pictures
-    from gifcue_lab.datasets.progress import rich_track
 
     detector = detector_for(model_dir or default_model_dir(), backend)
     try:
@@ -205,6 +205,27 @@ def autolabel(
     finally:
         detector.close()
     typer.echo(f"{done.written} files with {done.regions} faces and hands written, {done.kept} files kept")
+
+
+@app.command("gesture-negatives")
+def gesture_negatives(
+    source: Annotated[
+        Path, typer.Argument(help="A directory of labelled pictures, a directory for each person.")
+    ],
+    out: Annotated[Path, typer.Argument(help="The file to write, negatives.npz.")],
+    model_dir: Annotated[Path, typer.Option("--model", help="The model's directory.")] = Path("models"),
+) -> None:
+    """Write landmarks of labelled hands, which training a custom gesture uses as negatives."""
+    from gifcue.cli.detector import detector_for
+    from gifcue.cli.progress import rich_track
+    from gifcue_lab.training.gesture_negatives import run
+
+    detector = detector_for(model_dir, "litert")
+    try:
+        made = run(detector, source, out, track=rich_track)
+    finally:
+        detector.close()
+    typer.echo(f"{len(made.points)} hands of {len(set(made.groups.tolist()))} groups written to {out}")
 
 
 @app.command()
@@ -218,7 +239,7 @@ def compose(
     seed: Annotated[int, typer.Option(help="The same seed gives the same sequences.", min=0)] = 1,
 ) -> None:
     """Compose videos with known reactions from photographs, for `gifcue-lab evaluate clips`."""
-    from gifcue_lab.datasets.progress import rich_track
+    from gifcue.cli.progress import rich_track
     from gifcue_lab.synthesis.run import compose as run
 
     done = run(data, out, split=split, minutes=minutes, seed=seed, track=rich_track)

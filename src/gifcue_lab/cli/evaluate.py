@@ -5,35 +5,15 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 
+from gifcue.cli.detector import detector_for
 from gifcue_lab.cli.evaluate_clips import clips
-
-if TYPE_CHECKING:
-    from gifcue.detect.detector import Detector
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown")
 app.command()(clips)
-
-
-def detector_for(model_dir: Path, backend: str, precision: str = "int8") -> Detector:
-    """Opens the detector that the options name.
-
-    Raises:
-        ConfigError: the backend or the precision is unknown, or the backend is not installed.
-        ModelError: the model is missing or damaged.
-    """
-    from gifcue.detect.detector import Backend, DetectorConfig, Precision, open_detector
-
-    return open_detector(
-        DetectorConfig(
-            model_dir=model_dir,
-            backend=cast("Backend", backend),
-            precision=cast("Precision", precision),
-        )
-    )
 
 
 @app.callback()
@@ -74,8 +54,8 @@ def images(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Average precision, precision, recall and F1 by label and person, confusion, false gestures, landmarks, time."""
+    from gifcue.cli.progress import rich_track
     from gifcue.detect.settings import default_model_dir
-    from gifcue_lab.datasets.progress import rich_track
     from gifcue_lab.evaluation.landmarks import landmark_errors, model_face_points, read_teacher
     from gifcue_lab.evaluation.metrics import evaluate
     from gifcue_lab.evaluation.predictions import read_predictions, write_predictions

@@ -57,7 +57,7 @@ def clips(
     Every clip is streamed as a participant. A frame is sent when the server has decided the one before, so the
     metrics do not depend on the speed of the machine.
     """
-    from gifcue_lab.datasets.progress import rich_track
+    from gifcue.cli.progress import rich_track
     from gifcue_lab.evaluation.clips.evaluate import evaluate_clips, evaluate_clips_on, write_report
     from gifcue_lab.evaluation.clips.text import print_clips_report
 

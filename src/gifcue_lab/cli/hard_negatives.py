@@ -25,8 +25,8 @@ def hard_negatives(
     ] = None,
 ) -> None:
     """Find what a model takes for faces and hands by mistake, to train on it."""
+    from gifcue.cli.progress import rich_track
     from gifcue.detect.settings import default_model_dir
-    from gifcue_lab.datasets.progress import rich_track
     from gifcue_lab.training.hard_negatives import find_hard_negatives
 
     counts = find_hard_negatives(model_dir or default_model_dir(), data, out, track=rich_track)

@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from gifcue.media import files
 from gifcue_lab.datasets.annotation import Annotation, DatasetError
 from gifcue_lab.datasets.progress import Track, quiet
 from gifcue_lab.datasets.voc import read_voc
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 # The first bytes say what a picture is; its name may lie.
 _MAGIC = ((b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n\x1a\n", "png"), (b"BM", "bmp"), (b"GIF8", "gif"))
 
@@ -59,11 +59,10 @@ def decode_rgb(encoded: bytes, name: str = "picture") -> npt.NDArray[np.uint8]:
 
     The EXIF orientation is not applied: boxes are drawn on the stored pixels.
     """
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    picture = cv2.imdecode(np.frombuffer(encoded, np.uint8), flags) if encoded else None
-    if picture is None:
-        raise DatasetError(f"{name}: expected a picture, got {len(encoded)} bytes that are none")
-    return np.ascontiguousarray(picture[:, :, ::-1])
+    try:
+        return files.decode_rgb(encoded, name)
+    except files.UnreadableMedia as error:
+        raise DatasetError(str(error)) from error
 
 
 def write_jpeg(path: Path, rgb: npt.NDArray[np.uint8], quality: int = 92) -> None:
@@ -81,9 +80,10 @@ def content_hash(encoded: bytes) -> str:
 
 def find_pictures(root: Path) -> list[Path]:
     """All picture files under a directory, sorted. Raises `DatasetError` when there is no such directory."""
-    if not root.is_dir():
-        raise DatasetError(f"{root}: expected a directory with pictures, got none")
-    return sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+    try:
+        return files.find_pictures(root)
+    except files.UnreadableMedia as error:
+        raise DatasetError(str(error)) from error
 
 
 def group_of(path: Path, root: Path) -> str:

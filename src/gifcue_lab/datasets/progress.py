@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Protocol, TypeVar
 
 T = TypeVar("T")
@@ -17,20 +17,3 @@ class Track(Protocol):
 def quiet(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
     """Shows nothing: for tests and for callers with a progress of their own."""
     return items
-
-
-def rich_track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """A bar, the count and the time left on stderr; one line in the end where that is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.progress import TimeRemainingColumn as TimeLeft
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeLeft(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        yield from progress.track(items, total, description=what)

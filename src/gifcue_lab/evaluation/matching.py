@@ -7,11 +7,11 @@ has the label and *masked* if it is unknown whether it has. Every other region i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from gifcue.gestures.counts import Counts
 from gifcue_lab.datasets.boxes import iou_matrix
 
 Floats = npt.NDArray[np.float64]
@@ -44,30 +44,6 @@ def match(
         elif len(masked) and hidden[index].max() >= min_iou:
             hit[index] = MASKED
     return hit
-
-
-class Counts(NamedTuple):
-    """Numbers of right and wrong detections at or above a threshold, and of positives without a detection."""
-
-    right: int
-    wrong: int
-    missed: int
-
-    @property
-    def precision(self) -> float | None:
-        """0..1; None without detections."""
-        return self.right / (self.right + self.wrong) if self.right + self.wrong else None
-
-    @property
-    def recall(self) -> float | None:
-        """0..1; None without positives."""
-        return self.right / (self.right + self.missed) if self.right + self.missed else None
-
-    @property
-    def f1(self) -> float | None:
-        """0..1; None without positives and detections."""
-        relevant = 2 * self.right + self.wrong + self.missed
-        return 2 * self.right / relevant if relevant else None
 
 
 @dataclass(frozen=True)

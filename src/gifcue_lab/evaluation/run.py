@@ -4,29 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-
 from gifcue.detect.detector import Detector
-from gifcue.media.picture import fit
+from gifcue.media.files import scale_to_fit
 from gifcue.media.settings import MediaSettings
 from gifcue_lab.datasets.pictures import decode_rgb
 from gifcue_lab.datasets.progress import Track, quiet
 from gifcue_lab.evaluation.predictions import Prediction, Predictions, flatten_all
 from gifcue_lab.evaluation.truth import TruthPicture
-
-Picture = npt.NDArray[np.uint8]
-
-
-def fit_for_analysis(rgb: Picture) -> Picture:
-    """Scaled down to the analysis size of the decode workers' defaults, 640 x 360; as it is where it fits."""
-    settings = MediaSettings()
-    height, width = rgb.shape[:2]
-    size = fit(width, height, settings.long_side, settings.short_side)
-    if size == (width, height):
-        return rgb
-    return np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def run_detector(
@@ -44,12 +28,12 @@ def run_detector(
     workers do. Raises `DatasetError` for an unreadable picture.
     """
     detector.warm()
-    info = detector.info
+    info, media = detector.info, MediaSettings()
     served = {**info.thresholds, **(thresholds or {})}
     found: dict[str, Prediction] = {}
     for picture in track(pictures, "detecting"):
         rgb = decode_rgb(picture.path.read_bytes(), picture.name)
-        frame = fit_for_analysis(rgb) if as_served else rgb
+        frame = scale_to_fit(rgb, media.long_side, media.short_side) if as_served else rgb
         start = clock()
         regions = detector.detect([frame])[0]
         elapsed_ms = (clock() - start) * 1000.0

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gifcue.detect.detector import DetectorConfig
-from gifcue.detect.litert import LiteRtDetector, Seen
+from gifcue.detect.litert import LiteRtDetector, RawRegion
 from gifcue.detect.metadata import Calibration, Rescoring, read_metadata
 from gifcue.detect.processing import shrink
 from gifcue.detect.regions import KINDS
@@ -93,7 +93,7 @@ class MatchedBox:
         truth: the attribute of what it hits; `NONE` for a negative, `UNKNOWN` for a part of a face or hand.
     """
 
-    seen: Seen
+    seen: RawRegion
     real: bool
     truth: str
 
@@ -110,8 +110,8 @@ def _calibrate_scores(model_dir: Path, photos: Sequence[Photo], report: Report) 
         calibration = _fit_temperature(known, metadata.stages[kind].labels)
         changes[kind] = {
             "calibration": {
-                "shape": calibration.shape,
-                "sight": calibration.sight,
+                "shape": calibration.landmark_scale,
+                "sight": calibration.appearance_scale,
                 "bias": list(calibration.bias),
             },
             "rescoring": {"found": rescoring.found, "present": rescoring.present, "bias": rescoring.bias},
@@ -127,16 +127,16 @@ def _calibrate_scores(model_dir: Path, photos: Sequence[Photo], report: Report) 
 
 def _fit_rescoring(boxes: Sequence[MatchedBox]) -> Rescoring:
     return fit_rescoring(
-        np.array([box.seen.found for box in boxes], np.float64),
-        np.array([float(box.seen.outputs["presence"][0]) for box in boxes]),
+        np.array([box.seen.detector_score for box in boxes], np.float64),
+        np.array([box.seen.presence_logit for box in boxes]),
         np.array([box.real for box in boxes], bool),
     )
 
 
 def _fit_temperature(boxes: Sequence[MatchedBox], labels: Sequence[str]) -> Calibration:
     return fit_temperature(
-        np.stack([box.seen.outputs["by_shape"] for box in boxes]).astype(np.float32),
-        np.stack([box.seen.outputs["by_sight"] for box in boxes]).astype(np.float32),
+        np.stack([box.seen.landmark_logits for box in boxes]).astype(np.float32),
+        np.stack([box.seen.appearance_logits for box in boxes]).astype(np.float32),
         np.array([labels.index(box.truth) + 1 if box.truth in labels else 0 for box in boxes], np.intp),
     )
 
@@ -146,8 +146,8 @@ def _match(detector: LiteRtDetector, photo: Photo, longest_px: int) -> list[Matc
     frame = shrink(read_image(photo.path), longest_px)
     free = np.ones(len(photo.samples), bool)
     matched: list[MatchedBox] = []
-    for seen in sorted(detector.look(frame), key=lambda seen: -seen.found):
-        overlaps = iou_matrix([sample.box for sample in photo.samples], seen.placed)[:, 0]
+    for seen in sorted(detector.raw_regions(frame), key=lambda seen: -seen.detector_score):
+        overlaps = iou_matrix([sample.box for sample in photo.samples], seen.refined_box)[:, 0]
         overlaps *= [sample.kind == seen.kind for sample in photo.samples]
         candidates = np.where(free, overlaps, 0.0)
         if candidates.max(initial=0.0) >= MATCH_IOU:

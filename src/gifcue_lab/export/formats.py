@@ -6,7 +6,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from gifcue.detect.detector import DetectorConfig, open_detector
+from gifcue.detect.detector import DetectorConfig
+from gifcue.detect.factory import open_detector
 from gifcue.errors import ConfigError
 from gifcue_lab.evaluation.metrics import evaluate
 from gifcue_lab.evaluation.run import run_detector

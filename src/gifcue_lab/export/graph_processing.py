@@ -120,7 +120,9 @@ def crop(pixels: Tensor, boxes: Tensor, owners: Tensor, stage: CropStage) -> tup
 def calibrate(outputs: dict[str, Tensor], found: Tensor, stage: CropStage) -> tuple[Tensor, Tensor]:
     """As `Calibration.probabilities` and `Rescoring.score`: [N, limit, classes] and [N, limit]."""
     calibration, rescoring = stage.calibration, stage.rescoring
-    logits = calibration.shape * outputs["by_shape"] + calibration.sight * outputs["by_sight"]
+    logits = (
+        calibration.landmark_scale * outputs["by_shape"] + calibration.appearance_scale * outputs["by_sight"]
+    )
     probabilities = tf.nn.softmax(logits + tf.constant(calibration.bias, tf.float32))
     clipped = tf.clip_by_value(found, 1e-4, 1 - 1e-4)
     presence = outputs["presence"][..., 0]
@@ -140,7 +142,7 @@ def refine(boxes: Tensor, points: Tensor, corners: Tensor, stage: CropStage) -> 
 
 
 def size_confidence(boxes: Tensor, stage: CropStage) -> Tensor:
-    """As `processing.clarity`: how much the labels of boxes [N, limit, 4] are believed, 0..1."""
+    """As `processing.size_confidence`: how much the labels of boxes [N, limit, 4] are believed, 0..1."""
     longer = tf.reduce_max(boxes[..., 2:] - boxes[..., :2], -1)
     return tf.clip_by_value(3.0 * (longer / stage.smallest_px - 1.0), 0.0, 1.0)
 

@@ -39,7 +39,7 @@ def write_video(frames: Iterable[Image], path: Path, video: Video) -> None:
         context.options = _options(video)
         for number, frame in enumerate(frames):
             # OpenCV converts to BT.601 with limited range, ten times faster than FFmpeg.
-            planes = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420))
+            planes = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420), np.uint8)
             picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
             picture.pts, picture.time_base = number, Fraction(1, video.fps)
             output.mux(stream.encode(picture))

@@ -133,9 +133,9 @@ class HandDonors:
         length = float(np.ptp(flat @ linear.T, axis=0).max())
         mask = _soft_mask(outline, crop.shape[0], max(1, round(MASK_GROWTH * length)))
         matrix = np.concatenate([linear, offset[:, None]], 1)
-        pasted = cv2.warpAffine(self._images[photo], matrix, size, borderMode=cv2.BORDER_REPLICATE)
-        tone = _tone(crop, face) / np.maximum(_tone(pasted, outline), 20.0)
-        pasted = np.clip(pasted.astype(np.float32) * np.clip(tone, 0.4, 2.5), 0, 255)
+        warped = cv2.warpAffine(self._images[photo], matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        tone = _tone(crop, face) / np.maximum(_tone(np.asarray(warped, np.uint8), outline), 20.0)
+        pasted = np.clip(warped.astype(np.float32) * np.clip(tone, 0.4, 2.5), 0, 255)
         return np.asarray(pasted * mask + crop * (1 - mask), np.uint8)
 
 

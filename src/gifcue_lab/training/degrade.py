@@ -42,7 +42,7 @@ def degrade(image: Image, rng: np.random.Generator, probability: Degradation) ->
         factor = rng.uniform(0.25, 0.8)
         small = cv2.resize(image, (max(8, int(width * factor)), max(8, int(height * factor))))
         interpolation = cv2.INTER_LINEAR if rng.random() < 0.7 else cv2.INTER_NEAREST
-        image = cv2.resize(small, (width, height), interpolation=interpolation)
+        image = np.asarray(cv2.resize(small, (width, height), interpolation=interpolation), np.uint8)
     if drawn[5] < probability.blur:
         image = _blur(image, rng)
     if drawn[6] < probability.noise:

@@ -59,9 +59,9 @@ def find_hard_negatives(
         image = read_image(photo.path)
         frame = processing.shrink(image, metadata.longest_px)
         scale = image.shape[1] / frame.shape[1]
-        for seen in detector.look(frame):
+        for seen in detector.raw_regions(frame):
             rescoring = metadata.stages[seen.kind].rescoring
-            score = rescoring.score(seen.found, float(seen.outputs["presence"][0]))
+            score = rescoring.score(seen.detector_score, seen.presence_logit)
             box = seen.box * scale
             if SCORE_RANGE[0] <= score <= SCORE_RANGE[1] and _is_hard_negative(photo, seen.kind, box):
                 known = found[seen.kind].setdefault(photo.name, [])

@@ -99,6 +99,7 @@ def test_the_same_picture_twice(tmp_path: Path, make_picture: Any) -> None:
 def test_near_duplicates_between_sides_and_by_wish_within_one(tmp_path: Path, make_picture: Any) -> None:
     first = make_picture("train/a.jpg", seed=1)
     worse = cv2.imread(str(first))
+    assert worse is not None
     for name in ("train/b.jpg", "dev/c.jpg"):
         make_picture(name, seed=5)
         cv2.imwrite(str(tmp_path / name), worse, [cv2.IMWRITE_JPEG_QUALITY, 60 if "b" in name else 40])

@@ -59,6 +59,6 @@ def test_the_temperature_is_the_one_that_generated_the_labels(factor: float) -> 
     # The Gumbel maximum is a draw from the softmax.
     truth = (logits + rng.gumbel(size=logits.shape)).argmax(1)
     fitted = fit_temperature(by_landmarks, by_appearance, truth)
-    assert fitted.shape == fitted.sight == factor
+    assert fitted.landmark_scale == fitted.appearance_scale == factor
     assert factor in FACTORS
     assert set(fitted.bias) == {0.0}

@@ -142,7 +142,9 @@ def test_a_timeline_goes_over_several_lines(tmp_path: Path) -> None:
     for seconds in (LINE_S, 3 * LINE_S):
         told = match_clip(A, run(first.run.events, seconds=seconds))
         draw_timeline(told, tmp_path / "t.png", told)
-        heights.append(cv2.imread(str(tmp_path / "t.png")).shape[0])
+        drawn = cv2.imread(str(tmp_path / "t.png"))
+        assert drawn is not None
+        heights.append(drawn.shape[0])
     assert heights[1] > 2 * heights[0]
     draw_timeline(match_clip(B, run(name="b.mp4")), tmp_path / "quiet.png")
     assert (tmp_path / "quiet.png").stat().st_size > 1000
@@ -156,5 +158,7 @@ def test_a_timeline_has_a_row_for_what_is_allowed_for_a_while(tmp_path: Path) ->
     heights = []
     for spans in ([], [("thinking", 1.0, 4.0)]):
         draw_timeline(match_clip(clip(spans=spans), run()), tmp_path / "t.png")
-        heights.append(cv2.imread(str(tmp_path / "t.png")).shape[0])
+        drawn = cv2.imread(str(tmp_path / "t.png"))
+        assert drawn is not None
+        heights.append(drawn.shape[0])
     assert heights[1] > heights[0]

@@ -213,14 +213,18 @@ def gesture_negatives(
         Path, typer.Argument(help="A directory of labelled pictures, a directory for each person.")
     ],
     out: Annotated[Path, typer.Argument(help="The file to write, negatives.npz.")],
-    model_dir: Annotated[Path, typer.Option("--model", help="The model's directory.")] = Path("models"),
+    model_dir: Annotated[
+        Path | None,
+        typer.Option("--model", metavar="DIR", help="The model's directory; by default gifcue's own model."),
+    ] = None,
 ) -> None:
     """Write landmarks of labelled hands, which training a custom gesture uses as negatives."""
     from gifcue.cli.detector import detector_for
     from gifcue.cli.progress import rich_track
+    from gifcue.detect.settings import default_model_dir
     from gifcue_lab.training.gesture_negatives import run
 
-    detector = detector_for(model_dir, "litert")
+    detector = detector_for(model_dir or default_model_dir(), "litert")
     try:
         made = run(detector, source, out, track=rich_track)
     finally:

@@ -90,13 +90,13 @@ def exported_model(home: Path = HOME) -> Path:
 
 
 def export_model(home: Path = HOME) -> None:
-    """Makes the SavedModel anew where the weights have changed: `gifcue export --no-int8`."""
+    """Exports the SavedModel again if the weights have changed: `gifcue-lab export --no-int8`."""
     with contextlib.suppress(EnvironmentMissing):
         exported_model(home)
         return
     folder = home / "savedmodel"
     environments.to_stderr("jpeg-http: exporting the SavedModel")
-    command = [sys.executable, "-m", "gifcue", "export", str(folder), "--no-int8"]
+    command = [sys.executable, "-m", "gifcue_lab", "export", str(folder), "--no-int8"]
     subprocess.run(command, check=True, stdout=sys.stderr)
     (folder / "exported").write_text(_weights(), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""`python -m gifcue_lab` is `gifcue-lab`."""
+"""`python -m gifcue_lab` runs `gifcue-lab`."""
 
 from gifcue_lab.cli import main
 

@@ -11,7 +11,7 @@ import pytest
 from grpc import StatusCode
 
 from gifcue import __version__
-from gifcue.cli.app import COMMANDS
+from gifcue.cli.app import COMMANDS, MOVED
 from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import write
 from gifcue.sample_video.photo import photo_frames
@@ -59,6 +59,15 @@ def test_an_unknown_command_is_usage(gifcue: Gifcue) -> None:
     result = gifcue("serv")
     assert result.exit_code == 2
     assert result.stderr.startswith("error: No such command 'serv'")
+
+
+@pytest.mark.parametrize("command", list(MOVED))
+def test_a_command_of_the_laboratory_names_its_new_place(gifcue: Gifcue, command: str) -> None:
+    result = gifcue(command, "whatever", "--json")
+    assert result.exit_code == 2
+    told = " ".join(result.stderr.split())
+    assert told.startswith("error: expected one of serve, stream,")
+    assert f'`{command}` moved to `gifcue-lab {command}` (pip install "gifcue[lab]")' in told
 
 
 def test_annotate_prints_json(gifcue: Gifcue, server: FakeServer, photo: Path) -> None:

@@ -42,8 +42,8 @@ def pictures() -> list[np.ndarray]:
 
 
 def test_two_hundred_pictures(tmp_path: Path) -> None:
-    from gifcue_lab.export.artifacts import copy_description
-    from gifcue_lab.export.graph import export_saved_model
+    from gifcue_lab.export.metadata import copy_description
+    from gifcue_lab.export.savedmodel import export_saved_model
 
     copy_description(MODELS, tmp_path)
     export_saved_model(MODELS, tmp_path / "saved_model")
@@ -84,8 +84,8 @@ def apart_px(one: Region, other: Region, frame: np.ndarray) -> float:
 
 
 def test_a_frame_that_shows_nobody(tmp_path: Path) -> None:
-    from gifcue_lab.export.artifacts import copy_description
-    from gifcue_lab.export.graph import export_saved_model
+    from gifcue_lab.export.metadata import copy_description
+    from gifcue_lab.export.savedmodel import export_saved_model
 
     copy_description(MODELS, tmp_path)
     export_saved_model(MODELS, tmp_path / "saved_model")
@@ -98,8 +98,8 @@ def test_gesture_probabilities_have_the_same_size_confidence_on_both(tmp_path: P
     """The classifier gives 0.9 for every hand, so that an attribute is 0.9 times the size confidence."""
     from gifcue.detect.gesture_classifier import POINTS, GestureClassifier, hand_features
     from gifcue.detect.processing import size_confidence
-    from gifcue_lab.export.artifacts import copy_description
-    from gifcue_lab.export.graph import export_saved_model
+    from gifcue_lab.export.metadata import copy_description
+    from gifcue_lab.export.savedmodel import export_saved_model
 
     count = len(hand_features(np.zeros((POINTS, 3), np.float32)))
     weights = np.zeros((count + 1, 2), np.float32)

@@ -1,4 +1,4 @@
-"""Policy events and clip runs, for tests of the evaluation on clips."""
+"""Makes events, clips and runs for tests of the evaluation on clips."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _numbers = itertools.count(1)
 def reaction(
     label: str, started_s: float, ended_s: float | None = None, score: float = 0.9
 ) -> list[PolicyEvent]:
-    """A reaction that starts, with or without its end."""
+    """The events of a reaction that starts, and that ends if `ended_s` is given."""
     name = f"r{next(_numbers)}"
     events = [PolicyEvent(Phase.STARTED, name, label, 1.0, score, BOX, started_s)]
     if ended_s is not None:
@@ -29,7 +29,7 @@ def reaction(
 
 
 def hold(label: str, from_s: float, to_s: float, progress: float) -> list[PolicyEvent]:
-    """A hold that reaches `progress` and is cancelled."""
+    """The events of a hold that reaches `progress` and is cancelled."""
     name = f"r{next(_numbers)}"
     steps = (
         (Phase.HOLDING, progress / 2, from_s),
@@ -45,23 +45,20 @@ def clip(
     name: str = "a.mp4",
     spans: Iterable[tuple[str, float, float]] = (),
 ) -> Clip:
-    """A clip that shows the reactions `expect`, each a (label, start_s, end_s).
-
-    A reaction is also accepted where its label is in `allow`, or within one of `spans`.
-    """
+    """A clip that expects each (label, start_s, end_s), and allows the labels `allow` and the `spans`."""
     return Clip(name, Path(name), None, _spans(expect), frozenset(allow), _spans(spans))
 
 
-def _spans(told: Iterable[tuple[str, float, float]]) -> tuple[Expected, ...]:
-    return tuple(Expected(label=label, start_s=start, end_s=end) for label, start, end in told)
+def _spans(spans: Iterable[tuple[str, float, float]]) -> tuple[Expected, ...]:
+    return tuple(Expected(label=label, start_s=start, end_s=end) for label, start, end in spans)
 
 
 def run(
     *events: Sequence[PolicyEvent],
     seconds: float = 20.0,
     name: str = "a.mp4",
-    books: FrameCounts | None = None,
+    counts: FrameCounts | None = None,
 ) -> ClipRun:
-    """The result of streaming a clip."""
+    """A run with these events, sorted by time."""
     flat = sorted(itertools.chain(*events), key=lambda event: event.at_s)
-    return ClipRun(name, seconds, tuple(flat), books or FrameCounts())
+    return ClipRun(name, seconds, tuple(flat), counts or FrameCounts())

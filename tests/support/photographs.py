@@ -1,6 +1,6 @@
-"""A tiny folder of labelled photographs: a drawn person before a wall, with a hand here or there.
+"""Writes a small folder of labelled pictures: a drawn person in front of a wall, with hands at different places.
 
-For tests of what is composed of photographs, without a real person in them.
+For tests of synthesis, which must not contain real people.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from gifcue_lab.datasets.annotation import Annotation, LabelledObject
 from gifcue_lab.datasets.voc import write_voc
 
 SIZE = WIDTH, HEIGHT = 192, 144
-# The hand's colour, which nothing else of the pictures has: red, green, blue.
+# Red, green and blue of a hand. Nothing else in the pictures has this colour.
 SKIN = (230, 40, 160)
 # (xmin, ymin, xmax, ymax)
 FACE = (84, 30, 112, 66)
-# The middle of a hand's wrist, on either side of the face.
+# Positions of the wrist on either side of the face.
 LEFT, RIGHT = (36, 110), (158, 110)
 HAND_WIDTH = 26.0
 
 Wrist = tuple[int, int]
-# (gesture, expression, wrists): "" is known to show none, "?" is not known.
+# (gesture, expression, wrists): "" is none, "?" is unknown.
 Shown = tuple[str, str, Sequence[Wrist]]
 
 SOMEBODY: tuple[Shown, ...] = (
@@ -39,7 +39,7 @@ SOMEBODY: tuple[Shown, ...] = (
     ("", "neutral", []),
     ("", "smile", []),
 )
-# Nobody knows what this one's face shows.
+# A person whose expression is always unknown.
 STRANGER: tuple[Shown, ...] = (("wave", "?", [LEFT]), *[("", "?", [RIGHT])] * 3, *[("", "?", [LEFT])] * 3)
 
 
@@ -58,7 +58,7 @@ def hand_points(wrist: Wrist) -> npt.NDArray[np.float32]:
 
 
 def draw_person(person: int, wrists: Iterable[Wrist], number: int) -> npt.NDArray[np.uint8]:
-    """RGB; `person` decides the wall, `number` the noise alone: body and wall are where they were."""
+    """uint8 RGB [HEIGHT, WIDTH, 3]. `person` determines the wall, and `number` only the noise."""
     wall = np.random.default_rng(person).integers(20, 150, (6, 8, 3), np.uint8)
     picture = cv2.resize(wall, SIZE, interpolation=cv2.INTER_CUBIC)
     cv2.ellipse(picture, (98, 150), (44, 70), 0, 0, 360, (40, 60, 120), -1)
@@ -72,7 +72,7 @@ def draw_person(person: int, wrists: Iterable[Wrist], number: int) -> npt.NDArra
 
 
 def write_people(split: Path, groups: dict[str, Sequence[Shown]]) -> None:
-    """Writes `split/GROUP/NN.jpg` and its XML for everything shown, and landmarks.npz."""
+    """Writes `split/GROUP/NN.jpg` with its XML for each element of `groups`, and landmarks.npz."""
     rows: list[tuple[str, npt.NDArray[np.float32]]] = []
     for person, (group, shown) in enumerate(groups.items()):
         folder = split / group

@@ -45,6 +45,10 @@ COMMANDS: dict[str, Entry] = {
 }
 
 
+# Commands of the laboratory, which people may look for here.
+MOVED: dict[str, str] = {name: f"gifcue-lab {name}" for name in ("dataset", "train", "evaluate", "export")}
+
+
 class LazyGroup(TyperGroup):
     """A group that imports a command's module only when the command is run.
 
@@ -126,6 +130,15 @@ def _run(command: Any) -> int:
 
 class _Commands(LazyGroup):
     commands_table = COMMANDS
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """As in `LazyGroup`. Raises `ConfigError` for a command that is `gifcue-lab`'s."""
+        if cmd_name in MOVED:
+            raise ConfigError(
+                f"expected one of {', '.join(COMMANDS)}; `{cmd_name}` moved to `{MOVED[cmd_name]}` "
+                '(pip install "gifcue[lab]")'
+            )
+        return super().get_command(ctx, cmd_name)
 
 
 app = typer.Typer(

@@ -1,4 +1,4 @@
-"""The top of the `gifcue-lab` command line."""
+"""The commands of `gifcue-lab`. Errors and exit codes are those of `gifcue`: see `gifcue.cli.app`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from gifcue import __version__
 from gifcue.cli.app import Entry, LazyGroup
 
 COMMANDS: dict[str, Entry] = {
-    "dataset": Entry("gifcue_lab.cli.dataset", "Build, check, split and convert labelled pictures."),
-    "train": Entry("gifcue_lab.cli.train", "Train one of the detector's networks, or resume a run."),
-    "evaluate": Entry(
-        "gifcue_lab.cli.evaluate",
-        "Measure a detector on pictures, and reactions on clips, of people it never saw.",
+    "dataset": Entry("gifcue_lab.cli.dataset", "Build, check, split, convert and compose datasets."),
+    "train": Entry("gifcue_lab.cli.train", "Train one network of the detector, or resume its run."),
+    "average": Entry("gifcue_lab.cli.average", "Average the weights of several runs of one network."),
+    "hard-negatives": Entry(
+        "gifcue_lab.cli.hard_negatives", "Find what a model takes for faces and hands by mistake."
     ),
-    "export": Entry("gifcue_lab.cli.export", "Make what is served of a model's weights."),
+    "pack": Entry("gifcue_lab.cli.pack", "Make a model directory from finished runs, and calibrate it."),
+    "calibrate": Entry("gifcue_lab.cli.calibrate", "Fit the scores and thresholds of a model."),
+    "export": Entry("gifcue_lab.cli.export", "Convert a model's weights to the formats that are served."),
+    "evaluate": Entry("gifcue_lab.cli.evaluate", "Measure a detector on pictures, or reactions on clips."),
 }
 
 
@@ -44,8 +47,3 @@ def _top(
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), nl=False)
-
-
-def main() -> None:
-    """The entry point of the `gifcue-lab` command."""
-    app()

@@ -1,9 +1,8 @@
-"""`gifcue dataset`: from recordings and other people's labels to pictures that training can trust."""
+"""`gifcue-lab dataset`: builds, checks, splits, converts and composes datasets."""
 
 from __future__ import annotations
 
 import json
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,14 +10,14 @@ from typing import Annotated, Any
 import typer
 
 app = typer.Typer(
-    help="Build, check, split and convert labelled pictures.", add_completion=False, no_args_is_help=True
+    help="Build, check, split, convert and compose datasets.", add_completion=False, no_args_is_help=True
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 
 class Read(StrEnum):
-    """Forms that can be read."""
+    """Formats that can be read."""
 
     VOC = "voc"
     TFRECORD = "tfrecord"
@@ -26,7 +25,7 @@ class Read(StrEnum):
 
 
 class Write(StrEnum):
-    """Forms that can be written."""
+    """Formats that can be written."""
 
     VOC = "voc"
     TFRECORD = "tfrecord"
@@ -36,40 +35,42 @@ class Write(StrEnum):
 @app.command()
 def explode(
     recording: Annotated[Path, typer.Argument(help="A video file.")],
-    out: Annotated[Path, typer.Argument(help="The directory for the frames; made where it is missing.")],
-    fps: Annotated[float, typer.Option(help="Frames a second that are looked at.", min=0.01, max=60)] = 5.0,
+    out: Annotated[Path, typer.Argument(help="The directory for the frames; it is created.")],
+    fps: Annotated[
+        float, typer.Option(help="Frames per second that are considered.", min=0.01, max=60)
+    ] = 5.0,
     similarity: Annotated[
         float | None,
-        typer.Option(help="Leave a frame out that is this similar to the last one kept, 0..1."),
+        typer.Option(
+            help="Skip frames with this similarity to the last one written, 0..1; by default as in serving."
+        ),
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many frames.", min=1)] = None,
+    limit: Annotated[int | None, typer.Option(help="The most frames to write.", min=1)] = None,
 ) -> None:
-    """Write the frames of a recording as JPEG, similar ones left out."""
+    """Write the frames of a recording as JPEG, without similar ones."""
     from gifcue.cli.progress import rich_track
     from gifcue_lab.datasets.explode import explode as run
 
     done = run(recording, out, fps=fps, similarity=similarity, limit=limit, track=rich_track)
-    typer.echo(f"{done.kept} frames written to {out}, {done.similar} similar ones left out")
+    typer.echo(f"{done.kept} frames written to {out}, {done.similar} similar ones skipped")
 
 
 @app.command()
 def convert(
     source: Annotated[
-        Path, typer.Argument(help="voc: a directory; tfrecord: a file or a directory; cvat: the XML.")
+        Path, typer.Argument(help="voc: a directory; tfrecord: a file or a directory; cvat: the XML file.")
     ],
-    out: Annotated[Path, typer.Argument(help="voc: a directory; otherwise the file.")],
-    read: Annotated[Read, typer.Option("--from", help="The form that is there.")] = Read.VOC,
-    write: Annotated[Write, typer.Option("--to", help="The form that is wanted.")] = Write.TFRECORD,
+    out: Annotated[Path, typer.Argument(help="voc: a directory; otherwise a file.")],
+    read: Annotated[Read, typer.Option("--from", help="The format of SOURCE.")] = Read.VOC,
+    write: Annotated[Write, typer.Option("--to", help="The format of OUT.")] = Write.TFRECORD,
     pictures: Annotated[
-        Path | None, typer.Option(help="cvat: where its pictures are, if not beside the XML.")
+        Path | None, typer.Option(help="cvat: the directory of the pictures, if not that of the XML.")
     ] = None,
     labels: Annotated[
-        str | None, typer.Option(help="Labels in the order of their numbers, with commas between.")
+        str | None, typer.Option(help="Labels in the order of their numbers, separated by commas.")
     ] = None,
 ) -> None:
-    """Convert labels: LabelImg, TFRecord or CVAT in; LabelImg, TFRecord or COCO out."""
-    # TensorFlow greets with a page on stderr; this is read when it is imported.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    """Convert labels from LabelImg, TFRecord or CVAT to LabelImg, TFRecord or COCO."""
     from gifcue.cli.progress import rich_track
     from gifcue_lab.datasets.convert import convert as run
 
@@ -84,16 +85,16 @@ def convert(
 @app.command()
 def split(
     source: Annotated[Path, typer.Argument(help="A directory of labelled pictures.")],
-    out: Annotated[Path, typer.Argument(help="The directory for the sides and split.json.")],
+    out: Annotated[Path, typer.Argument(help="The directory for the sides and split.json; it is created.")],
     sides: Annotated[str, typer.Option(help="Sides and their shares.")] = "train=0.85,dev=0.15",
-    seed: Annotated[int, typer.Option(help="The same seed deals alike.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same split.")] = 1,
     group_regex: Annotated[
-        str | None, typer.Option(help="The group is its first capture in folder/file.")
+        str | None, typer.Option(help="The group is the first capture in folder/file.")
     ] = None,
-    group_csv: Annotated[Path | None, typer.Option(help="Lines of folder/file,group.")] = None,
-    copy: Annotated[bool, typer.Option(help="Copy pictures and XML; without it only split.json.")] = True,
+    group_csv: Annotated[Path | None, typer.Option(help="A file with lines of folder/file,group.")] = None,
+    copy: Annotated[bool, typer.Option(help="Copy pictures and XML, or write only split.json.")] = True,
 ) -> None:
-    """Deal pictures out to sides by their source, so that no person is on two of them."""
+    """Split pictures into sides by their group, so that no person is in two sides."""
     from gifcue.cli.progress import rich_track
     from gifcue_lab.datasets.pictures import read_folder
     from gifcue_lab.datasets.split import copy_sides, groups_by_csv, groups_by_regex, split_by_group
@@ -122,7 +123,7 @@ def stats(
     chart: Annotated[Path | None, typer.Option(help="Write a bar chart of the labels to this PNG.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Count pictures, groups and labels; by side, where the directories hold directories (train, dev, …)."""
+    """Count pictures, groups and labels, by side if the directory holds sides (train, dev)."""
     from gifcue.cli.progress import rich_track
     from gifcue_lab.datasets.stats import count_labels, draw_labels, read_sides
 
@@ -149,18 +150,20 @@ def check(
     source: Annotated[Path, typer.Argument(help="A directory of labelled pictures.")],
     labels: Annotated[
         str | None,
-        typer.Option(help="The labels that may occur, with commas between; gifcue's by default."),
+        typer.Option(help="The labels that may occur, separated by commas; by default gifcue's."),
     ] = None,
     near_bits: Annotated[
         int, typer.Option(help="How many of 256 bits may differ between near duplicates.", min=0, max=64)
     ] = 6,
     near_within: Annotated[
         bool,
-        typer.Option("--near-within", help="Name near duplicates within a side too, not only between sides."),
+        typer.Option(
+            "--near-within", help="Report near duplicates within a side too, not only between sides."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Name everything that is wrong, by file. Exits with 1 when something is."""
+    """Report problems by file. The exit code is 1 if there are any."""
     from gifcue.cli.progress import rich_track
     from gifcue_lab.datasets.check import check as run
     from gifcue_lab.datasets.regions import LABELS
@@ -174,7 +177,7 @@ def check(
     else:
         for finding in findings:
             typer.echo(str(finding))
-        typer.echo(f"{len(findings)} findings" if findings else "nothing wrong", err=True)
+        typer.echo(f"{len(findings)} findings" if findings else "no findings", err=True)
     if findings:
         raise typer.Exit(1)
 
@@ -182,24 +185,26 @@ def check(
 @app.command()
 def autolabel(
     source: Annotated[Path, typer.Argument(help="A directory of pictures.")],
-    model_dir: Annotated[Path, typer.Option("--model", help="The model's directory.")] = Path("models"),
+    model_dir: Annotated[
+        Path | None,
+        typer.Option("--model", metavar="DIR", help="The model's directory; by default gifcue's own model."),
+    ] = None,
     backend: Annotated[str, typer.Option(help="litert or savedmodel.")] = "litert",
-    force: Annotated[bool, typer.Option("--force", help="Overwrite XML that is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing XML.")] = False,
 ) -> None:
-    """Propose boxes as LabelImg XML beside the pictures, to be corrected by hand. Keeps XML that is there."""
+    """Write detected boxes as LabelImg XML beside the pictures, to be corrected by hand. Existing XML is kept."""
     from gifcue.cli.detector import detector_for
     from gifcue.cli.progress import rich_track
+    from gifcue.detect.settings import default_model_dir
     from gifcue_lab.datasets.autolabel import autolabel as run
     from gifcue_lab.datasets.pictures import find_pictures
 
-    detector = detector_for(model_dir, backend)
+    detector = detector_for(model_dir or default_model_dir(), backend)
     try:
         done = run(detector, find_pictures(source), force=force, track=rich_track)
     finally:
         detector.close()
-    typer.echo(
-        f"{done.written} files with {done.regions} faces and hands written, {done.kept} kept as they were"
-    )
+    typer.echo(f"{done.written} files with {done.regions} faces and hands written, {done.kept} files kept")
 
 
 @app.command("gesture-negatives")
@@ -208,14 +213,18 @@ def gesture_negatives(
         Path, typer.Argument(help="A directory of labelled pictures, a directory for each person.")
     ],
     out: Annotated[Path, typer.Argument(help="The file to write, negatives.npz.")],
-    model_dir: Annotated[Path, typer.Option("--model", help="The model's directory.")] = Path("models"),
+    model_dir: Annotated[
+        Path | None,
+        typer.Option("--model", metavar="DIR", help="The model's directory; by default gifcue's own model."),
+    ] = None,
 ) -> None:
     """Write landmarks of labelled hands, which training a custom gesture uses as negatives."""
     from gifcue.cli.detector import detector_for
     from gifcue.cli.progress import rich_track
+    from gifcue.detect.settings import default_model_dir
     from gifcue_lab.training.gesture_negatives import run
 
-    detector = detector_for(model_dir, "litert")
+    detector = detector_for(model_dir or default_model_dir(), "litert")
     try:
         made = run(detector, source, out, track=rich_track)
     finally:
@@ -225,13 +234,15 @@ def gesture_negatives(
 
 @app.command()
 def compose(
-    data: Annotated[Path, typer.Argument(help="The directory of the splits, with their landmarks.npz.")],
+    data: Annotated[Path, typer.Argument(help="The directory of the splits, each with its landmarks.npz.")],
     out: Annotated[Path, typer.Argument(help="An empty directory for videos, events.json and script.json.")],
-    split: Annotated[str, typer.Option(help="Whose photographs: train to tune on, dev to judge by.")] = "dev",
-    minutes: Annotated[float, typer.Option(help="Minutes of video in all.", min=0.2, max=600)] = 20.0,
-    seed: Annotated[int, typer.Option(help="The same seed deals the same sequences.", min=0)] = 1,
+    split: Annotated[
+        str, typer.Option(help="The split of the photographs: train to choose settings, dev to evaluate.")
+    ] = "dev",
+    minutes: Annotated[float, typer.Option(help="Minutes of video in total.", min=0.2, max=600)] = 20.0,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same sequences.", min=0)] = 1,
 ) -> None:
-    """Make long sequences of photographs, with what is expected of them, for `gifcue evaluate clips`."""
+    """Compose videos with known reactions from photographs, for `gifcue-lab evaluate clips`."""
     from gifcue.cli.progress import rich_track
     from gifcue_lab.synthesis.run import compose as run
 
@@ -239,7 +250,7 @@ def compose(
     expected = ", ".join(f"{count} {label}" for label, count in sorted(done.expected.items())) or "none"
     typer.echo(f"{len(done.sequences)} sequences, {done.seconds / 60:.1f} minutes, written to {out}")
     typer.echo(f"{sum(done.expected.values())} reactions expected: {expected}")
-    typer.echo("They show the persons of the photographs: keep them as private, and never commit them.")
+    typer.echo("They show the people of the photographs: keep them private, and never commit them.")
 
 
 def _shares(text: str) -> dict[str, float]:

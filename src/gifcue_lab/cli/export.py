@@ -1,4 +1,4 @@
-"""`gifcue export`: everything that can be served from a model's weights, and what each step costs."""
+"""`gifcue-lab export`: converts a model's weights to all formats that can be served, and measures each."""
 
 from __future__ import annotations
 
@@ -14,23 +14,31 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 @app.command()
 def export(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for litert and savedmodel.")],
-    model: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder of the model.")] = None,
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="The directory for the directories litert and savedmodel.")
+    ],
+    model_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", metavar="DIR", help="The model's directory, with its weights; by default gifcue's own."
+        ),
+    ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR", help="Labelled pictures: int8 takes its ranges from them, accuracy its measure."
+            metavar="DIR",
+            help="The directory of the splits: train gives the ranges for int8, dev measures the accuracy.",
         ),
     ] = None,
-    int8: Annotated[bool, typer.Option(help="Make int8 files beside the float ones; needs --data.")] = True,
+    int8: Annotated[bool, typer.Option(help="Also make int8 files for LiteRT; they need --data.")] = True,
 ) -> None:
-    """Make LiteRT and SavedModel folders of a model's weights, and print sizes and what accuracy is lost."""
+    """Make LiteRT and SavedModel directories of a model, and print their sizes and their accuracy."""
     if int8 and data is None:
         raise ConfigError(
-            "--data: expected a folder of labelled pictures for int8, got none (or give --no-int8)"
+            "--data: expected a directory of labelled pictures for int8, got none (or give --no-int8)"
         )
-    # Imported once the arguments are right: TensorFlow takes its time.
+    # TensorFlow takes seconds to import, so a mistake in the options is reported first.
     from gifcue.detect.settings import default_model_dir
-    from gifcue_lab.export.artifacts import export as export_all
+    from gifcue_lab.export.formats import export as export_all
 
-    export_all(model or default_model_dir(), out, int8=int8, data_dir=data, report=typer.echo)
+    export_all(model_dir or default_model_dir(), out, int8=int8, data_dir=data, report=typer.echo)

@@ -1,9 +1,9 @@
-"""`gifcue train`: trains one network, or goes on where a run was broken off."""
+"""`gifcue-lab train`: trains one network, or resumes an interrupted run."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -13,18 +13,26 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 @app.command()
 def train(
     config: Annotated[
-        Path, typer.Argument(metavar="CONFIG", help="A TOML file as in gifcue/training/configs.")
+        str, typer.Argument(metavar="CONFIG", help="A recipe of gifcue-lab by its name, or a TOML file.")
     ],
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The data, in place of the file's data_dir.")
+    data: Annotated[Path, typer.Option(metavar="DIR", help="The directory of the splits, train and dev.")],
+    runs: Annotated[
+        Path, typer.Option(metavar="DIR", help="The directory of runs; this run is a directory in it.")
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="The name of the run; by default that of the recipe.")
     ] = None,
-    run: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where checkpoints go, in place of the file's run_dir.")
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs; by default those of the recipe.")] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Start from this run's weights; by default as in the recipe."),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs, in place of the file's.")] = None,
 ) -> None:
-    """Train one network, or go on where a run was broken off: call it again with the same file."""
+    """Train one network. The same command resumes a run that was interrupted."""
+    from gifcue_lab.training.recipe import read_recipe
+
+    recipe = read_recipe(config, name=name, epochs=epochs, start_from=start_from)
+    # TensorFlow takes seconds to import, so a mistake in the recipe is reported first.
     from gifcue_lab.training.loop import train as run_training
 
-    overrides: dict[str, Any] = {"data_dir": data, "run_dir": run, "epochs": epochs}
-    run_training(config, report=typer.echo, **overrides)
+    run_training(recipe, data, runs, report=typer.echo)

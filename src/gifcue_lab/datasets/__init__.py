@@ -1,6 +1,6 @@
-"""Photographs and their labels: reading, checking, converting, splitting, counting.
+"""Labelled photographs: reading, checking, converting, splitting and counting.
 
-LabelImg's Pascal VOC XML is the native form (`voc`), because it is what a person corrects by hand.
-`regions` merges doubled boxes into faces and hands with at most one attribute, which is what training and
-evaluation see.
+Labels are stored as LabelImg's Pascal VOC XML (`voc`), which people can edit by hand. `regions` merges the boxes of an
+object into one face or hand with at most one attribute, which is what training and evaluation use. `boxes` computes
+overlaps.
 """

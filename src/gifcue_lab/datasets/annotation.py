@@ -1,4 +1,4 @@
-"""What somebody drew on one picture, in any file format."""
+"""The labels of one picture, whatever the file format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gifcue.errors import GifcueError
 
 
 class DatasetError(GifcueError):
-    """A file of labels or a picture of a dataset cannot be used; the message names the file."""
+    """A file of labels or a picture of a dataset cannot be used. The message names the file."""
 
     status = "INVALID_ARGUMENT"
 
@@ -17,9 +17,8 @@ class DatasetError(GifcueError):
 class PixelBox(NamedTuple):
     """The edges of a box in pixels of the stored picture, 0-based: `xmax - xmin` is the width.
 
-    LabelImg's numbers are such edges (a mouse position, truncated to an int), only that it writes 0 as 1.
-    They are *not* the 1-based inclusive pixel numbers of the original Pascal VOC, so nothing is subtracted
-    when reading.
+    LabelImg writes such edges (a mouse position, truncated to an integer), except that it writes 0 as 1. They are not
+    the 1-based inclusive pixel indices of the original Pascal VOC, so nothing is subtracted when they are read.
     """
 
     xmin: float
@@ -29,21 +28,12 @@ class PixelBox(NamedTuple):
 
     @property
     def area(self) -> float:
-        """Square pixels; 0 for an empty or inverted box."""
+        """In square pixels; 0 for an empty or inverted box."""
         return max(0.0, self.xmax - self.xmin) * max(0.0, self.ymax - self.ymin)
-
-    def iou(self, other: PixelBox) -> float:
-        """Intersection over union, 0..1."""
-        width = min(self.xmax, other.xmax) - max(self.xmin, other.xmin)
-        height = min(self.ymax, other.ymax) - max(self.ymin, other.ymin)
-        if width <= 0 or height <= 0:
-            return 0.0
-        intersection = width * height
-        return intersection / (self.area + other.area - intersection)
 
 
 class LabelledObject(NamedTuple):
-    """One box as it stands in the file."""
+    """One box as it is in the file. `difficult` means that nobody can tell what the object shows."""
 
     label: str
     xmin: float
@@ -59,7 +49,7 @@ class LabelledObject(NamedTuple):
 
 @dataclass(frozen=True)
 class Annotation:
-    """All boxes of one picture; `width` and `height` are the picture's, in pixels."""
+    """All boxes of one picture. `width` and `height` are those of the picture, in pixels."""
 
     filename: str
     width: int

@@ -1,4 +1,4 @@
-"""The current model's proposals as LabelImg XML, for a person to correct."""
+"""Writes a model's detections as LabelImg XML, for people to correct."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gifcue_lab.datasets.pictures import decode_rgb
 from gifcue_lab.datasets.progress import Track, quiet
 from gifcue_lab.datasets.voc import write_voc
 
-# A model is sure that a region shows none of its labels where each score is below this part of its threshold.
+# A region is taken to show none of its labels if every score is below this share of its threshold.
 SURE_OF_NONE = 0.5
 
 
 @dataclass(frozen=True)
 class Proposed:
-    """How many files were written, with how many regions, and how many kept the XML that they had."""
+    """Numbers of files written, of regions in them, and of files whose XML was kept."""
 
     written: int
     regions: int
@@ -34,9 +34,9 @@ def autolabel(
     thresholds: Mapping[str, float] | None = None,
     track: Track = quiet,
 ) -> Proposed:
-    """Write an XML file beside every picture that has none; beside every picture if `force`.
+    """Writes an XML file beside every picture without one; beside every picture if `force`.
 
-    `thresholds` overrides some of the model's. Raises `DatasetError` for a file that is no picture.
+    `thresholds` overrides thresholds of the model. Raises `DatasetError` for a file that is no picture.
     """
     detector.warm()
     served = {**detector.info.thresholds, **(thresholds or {})}
@@ -59,9 +59,9 @@ def autolabel(
 def propose(
     region: Region, width: int, height: int, thresholds: Mapping[str, float]
 ) -> tuple[LabelledObject, ...]:
-    """A region's box, doubled under its best label over the threshold.
+    """The boxes of a region: one for its kind, and one for its best label that reaches the threshold.
 
-    Without one it is `difficult` (nobody knows), unless every score is so low that it is none of them.
+    Without such a label the box is `difficult`, unless all scores are so low that the region shows none of the labels.
     """
     box = region.box
     edges = (

@@ -1,4 +1,4 @@
-"""Everything about a dataset that would spoil training or figures, each named by its file."""
+"""Finds what would spoil training or evaluation in a dataset, by file."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gifcue_lab.datasets.annotation import Annotation, DatasetError
+from gifcue_lab.datasets.boxes import iou_matrix
 from gifcue_lab.datasets.hashing import difference_hash, near_pairs
 from gifcue_lab.datasets.pictures import content_hash, decode_rgb, find_pictures, picture_format
 from gifcue_lab.datasets.progress import Track, quiet
 from gifcue_lab.datasets.regions import ATTRIBUTES, LABELS, SAME_BOX_IOU
 from gifcue_lab.datasets.voc import BOX_ORDER, OBJECT_ORDER, parse_xml, read_voc
 
-# LabelImg writes 0 as 1 and rounds down, and labellers drag past the edge: a pixel is nobody's mistake.
+# LabelImg writes 0 as 1 and rounds down, and people drag past the edge, so a pixel outside is no problem.
 EDGE_SLACK = 1.0
 _FORMAT_OF_SUFFIX = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".bmp": "bmp", ".webp": "webp"}
 
 
 class Problem(enum.StrEnum):
-    """What can be wrong with a file."""
+    """The problems that are found."""
 
     UNREADABLE_XML = "unreadable_xml"
     UNREADABLE_PICTURE = "unreadable_picture"
@@ -44,7 +45,7 @@ class Problem(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """`file` is relative to the root that was checked."""
+    """One problem. `file` is relative to the directory that was checked."""
 
     file: str
     problem: Problem
@@ -56,7 +57,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Looks:
-    """What of a picture is needed to find another like it. `side` is its first directory, "" at the root."""
+    """What is compared to find duplicates of a picture. `side` is its first directory, "" at the root."""
 
     file: str
     side: str
@@ -72,12 +73,22 @@ def check(
     near_within: bool = False,
     track: Track = quiet,
 ) -> list[Finding]:
-    """Look at every picture and XML file under a directory; findings come sorted by file.
+    """Checks every picture and XML file under a directory.
 
-    `near_bits` of 256 may differ between near duplicates (0 finds only the same look). They are reported
-    between the first directories under the root (train, dev), where they leak; within one only if
-    `near_within`, because the frames of one recording resemble each other. The same bytes twice are always
-    reported.
+    Args:
+        root: the directory.
+        labels: the labels that may occur.
+        near_bits: how many of 256 bits may differ between near duplicates.
+        near_within: whether near duplicates within a side are reported too. By default they are reported only between
+            sides (train, dev), where training data would leak into the evaluation; frames of one recording are alike.
+            Identical files are always reported.
+        track: shows progress.
+
+    Returns:
+        The findings, sorted by file.
+
+    Raises:
+        DatasetError: there is no such directory.
     """
     pictures = find_pictures(root)
     stems = {p.with_suffix("") for p in pictures}
@@ -152,7 +163,7 @@ def _check_xml(
 
 
 def element_order(xml: Path) -> list[str]:
-    """Where a file leaves LabelImg's order of elements, which converters that read by position need."""
+    """Deviations from LabelImg's order of elements, on which converters that read by position rely."""
     wrong = []
     for number, element in enumerate(parse_xml(xml).iter("object"), 1):
         order = [child.tag for child in element if child.tag in OBJECT_ORDER]
@@ -165,7 +176,7 @@ def element_order(xml: Path) -> list[str]:
 
 
 def box_problems(annotation: Annotation, labels: Sequence[str] = LABELS) -> Iterator[tuple[Problem, str]]:
-    """What is wrong with the boxes of one picture, by themselves and with each other."""
+    """The problems of the boxes of one picture, alone and in pairs."""
     for labelled in annotation.objects:
         label, box = labelled.label, labelled.box
         where = f"{label} [{', '.join(f'{edge:g}' for edge in box)}]"
@@ -187,9 +198,11 @@ def box_problems(annotation: Annotation, labels: Sequence[str] = LABELS) -> Iter
 def _box_pairs(annotation: Annotation) -> Iterator[tuple[Problem, str]]:
     kind_of = {name: kind for kind, names in ATTRIBUTES.items() for name in names}
     objects = annotation.objects
+    boxes = [labelled.box for labelled in objects]
+    same = iou_matrix(boxes, boxes) >= SAME_BOX_IOU
     for index, one in enumerate(objects):
-        for other in objects[index + 1 :]:
-            if one.box.iou(other.box) < SAME_BOX_IOU:
+        for number, other in enumerate(objects[index + 1 :], index + 1):
+            if not same[index, number]:
                 continue
             if one.label == other.label:
                 yield Problem.BOX_TWICE, f"expected each object once, got {one.label!r} twice on one place"

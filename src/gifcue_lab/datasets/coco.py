@@ -11,10 +11,10 @@ from gifcue_lab.datasets.pictures import LabelledPicture
 
 
 def write_coco(path: Path, pictures: Iterable[LabelledPicture], labels: Sequence[str]) -> int:
-    """Write one `instances` file; return how many pictures it names.
+    """Writes one `instances` file and returns the number of its pictures.
 
     `bbox` is [x, y, width, height] in pixels; category ids are 1-based in the order of `labels`. COCO has no
-    `difficult`: it is kept under that name, which other readers pass over, and `iscrowd` stays 0.
+    `difficult`: it is written under that name, which other readers ignore, and `iscrowd` is 0.
     Raises `DatasetError` for a label that is not in `labels`.
     """
     numbers = {label: number for number, label in enumerate(labels, 1)}

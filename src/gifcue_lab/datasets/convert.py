@@ -1,4 +1,4 @@
-"""From any form of labels that can be read to any that can be written."""
+"""Converts labels between file formats."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Target = Literal["voc", "tfrecord", "coco"]
 
 @dataclass(frozen=True)
 class Converted:
-    """What was written: pictures, boxes, and the labels in the order of their numbers (1-based)."""
+    """Numbers of pictures and boxes written, and the labels in the order of their numbers, from 1."""
 
     pictures: int
     objects: int
@@ -32,9 +32,9 @@ class Converted:
 def read_any(
     kind: Source, source: Path, pictures: Path | None, track: Track = quiet
 ) -> list[LabelledPicture]:
-    """Read a directory (voc), a record file or a directory of *.tfrecord (tfrecord), or an export (cvat).
+    """Reads a directory (voc), a record file or a directory of *.tfrecord (tfrecord), or an export (cvat).
 
-    `pictures` is where the pictures of a CVAT export lie; the export's own directory by default.
+    `pictures` is the directory of a CVAT export's pictures, by default that of the export.
     """
     if kind == "voc":
         return list(read_folder(source, track))
@@ -56,12 +56,20 @@ def convert(
     labels: Sequence[str] = (),
     track: Track = quiet,
 ) -> Converted:
-    """Convert a dataset.
+    """Converts a dataset.
 
-    `out` is a directory for voc (`group/name.xml` beside a copy of the picture) and a file otherwise.
-    `labels` numbers the classes from 1; by default gifcue's labels that occur, in gifcue's order, then the
-    others sorted. Raises `DatasetError` when something cannot be read, a label is not among `labels`, or a
-    voc target has such a picture or XML already (nobody's corrections are overwritten).
+    Args:
+        source: as for `read_any`.
+        out: a directory for voc (`group/name.xml` beside a copy of the picture), otherwise a file.
+        read, write: the formats.
+        pictures: as for `read_any`.
+        labels: the labels in the order of their numbers, from 1. By default gifcue's labels that occur, in gifcue's
+            order, then the others, sorted.
+        track: shows progress.
+
+    Raises:
+        DatasetError: the source cannot be read, a label is not among `labels`, or a picture or XML file to be written
+            for voc exists. Files are never overwritten, because they may hold corrections.
     """
     found = read_any(read, source, pictures, track)
     order = tuple(labels) or label_order(found, LABELS)

@@ -1,4 +1,4 @@
-"""CVAT's XML "for images 1.1": boxes that a team drew in a browser."""
+"""Reads CVAT's XML "for images 1.1"."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ _TRUE = frozenset(("true", "1", "yes"))
 def read_cvat(path: Path, pictures: Path) -> Iterator[LabelledPicture]:
     """The pictures of one export; `pictures` is the directory that its image names are relative to.
 
-    A box's attribute `difficult` (a checkbox, where the CVAT task has one) becomes LabelImg's flag.
-    Attributes of the same name as gifcue's labels do not exist in CVAT's form: draw the second box there
-    too. Shapes other than boxes, and rotated boxes, raise `DatasetError`, because leaving them out silently
-    would make their regions background.
+    A box's attribute `difficult` (a checkbox, if the CVAT task has one) becomes LabelImg's flag. What a face or hand
+    shows is a second box, as in LabelImg, and not an attribute.
+
+    Raises:
+        DatasetError: the file cannot be read, or holds rotated boxes or other shapes than boxes. Leaving these out
+            would turn their regions into background.
     """
     root = parse_xml(path)
     if root.tag != "annotations" or root.findtext("version") not in (None, "1.1"):

@@ -1,4 +1,4 @@
-"""A recording's frames as pictures to be labelled, without those that show nothing new."""
+"""Writes the frames of a recording as pictures to be labelled, without similar ones."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from gifcue_lab.datasets.annotation import DatasetError
 from gifcue_lab.datasets.pictures import write_jpeg
 from gifcue_lab.datasets.progress import Track, quiet
 
-# Served frames are looked at again after a second however similar; somebody who labels has no use for them.
+# Serving analyses a similar frame after a second at the latest. Labelling does not need it.
 _MAX_AGE_S = 60.0
 
 
 @dataclass(frozen=True)
 class Exploded:
-    """How many frames were written, and how many were looked at and too similar to the last one written."""
+    """Numbers of frames written, and of frames skipped because they are similar to the last one written."""
 
     kept: int
     similar: int
@@ -40,16 +40,16 @@ def explode(
     (0..1) to the last one written; unset, the threshold is that of serving. Raises `DatasetError` when the
     file is no video or cannot be read to its end; what was written until then stays.
     """
-    worth = FrameFilter(FilterSettings(threshold=similarity, max_age_s=_MAX_AGE_S), fps)
+    frame_filter = FrameFilter(FilterSettings(threshold=similarity, max_age_s=_MAX_AGE_S), fps)
     out.mkdir(parents=True, exist_ok=True)
     kept = similar = 0
     try:
         total, frames = open_frames(recording)
         for frame in track(frames, f"exploding {recording.name}", total):
-            verdict = worth.check(frame, frame.time)
-            similar += verdict.skip is SkipReason.SIMILAR
-            if verdict.skip is None:
-                worth.analysed(verdict, frame.time)
+            decision = frame_filter.check(frame, frame.time)
+            similar += decision.skip is SkipReason.SIMILAR
+            if decision.skip is None:
+                frame_filter.analysed(decision, frame.time)
                 rgb = frame.to_ndarray(format="rgb24")
                 write_jpeg(out / f"{recording.stem}-{round(frame.time * 1000):07d}.jpg", rgb)
                 kept += 1

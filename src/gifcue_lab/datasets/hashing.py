@@ -1,4 +1,7 @@
-"""Pictures that look the same: a perceptual hash, and pairs that are near each other by it."""
+"""A perceptual hash, and the pairs of pictures that are close to each other by it.
+
+The package imagehash has a similar hash, but resizes with another filter, and it has no search for pairs.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +9,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-# 16 x 16 comparisons of neighbours: 64 bits take two frames of one webcam for the same picture.
+# 16 x 16 comparisons of neighbours. With 8 x 8, two frames of one webcam often have the same hash.
 HASH_SIDE = 16
 HASH_BYTES = HASH_SIDE * HASH_SIDE // 8
-# Pairs are compared a block of rows at a time, so that ten thousand pictures need megabytes.
+# Rows that are compared at a time, so that ten thousand pictures need megabytes and not gigabytes.
 _BLOCK = 512
 
 Hashes = npt.NDArray[np.uint64]
 
 
 def difference_hash(rgb: npt.NDArray[np.uint8]) -> bytes:
-    """32 bytes: whether each cell of a 16 x 16 grid is darker than its right neighbour.
+    """The hash of a picture, uint8 RGB [H, W, 3]: 32 bytes, a bit for each of 16 x 16 pairs of neighbours.
 
-    Scaling, recompression and brightness leave it nearly the same; `near_pairs` counts the bits that differ.
+    It changes little with scale, compression and brightness.
     """
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (HASH_SIDE + 1, HASH_SIDE), interpolation=cv2.INTER_AREA).astype(np.int16)

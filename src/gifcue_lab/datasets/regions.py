@@ -1,8 +1,7 @@
-"""Faces and hands with at most one attribute each, out of doubled boxes.
+"""Merges boxes into faces and hands with at most one attribute each.
 
-A person labels a smiling face by drawing `face` and, on the same box, `smile`. `difficult` on the `face`
-says that nobody knows its expression; a `face` that is not difficult and has no second box is known to have
-none of them.
+A smiling face is labelled with two boxes at the same place, `face` and `smile`. `difficult` on the `face` means that
+its expression is unknown. A `face` that is not difficult and has no second box is known to show no expression.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gifcue_lab.datasets.annotation import Annotation, LabelledObject, PixelBox
+from gifcue_lab.datasets.boxes import iou_matrix
 
 FACE = "face"
 HAND = "hand"
@@ -19,15 +19,18 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     HAND: ("wave", "ok_hand", "thumbs_up"),
 }
 LABELS: tuple[str, ...] = (FACE, HAND, *ATTRIBUTES[FACE], *ATTRIBUTES[HAND])
-# LabelImg's copies are equal to the pixel; somebody who draws them twice by hand is off by a few.
+# Least IoU of two boxes of one object. Copies in LabelImg are identical; boxes drawn twice differ by a few pixels.
 SAME_BOX_IOU = 0.85
 
 
 class LabelledRegion(NamedTuple):
     """One face or hand.
 
-    `attribute` is its expression or gesture, None for none of them. `attribute_known` is False where nobody
-    knows: mask it in a loss, leave it out of the figures. `attribute` is then always None.
+    Attributes:
+        kind: face or hand.
+        box: in pixels.
+        attribute: its expression or gesture; None for none, or if it is unknown.
+        attribute_known: False if the attribute is unknown. Losses and metrics then ignore it.
     """
 
     kind: str
@@ -39,12 +42,11 @@ class LabelledRegion(NamedTuple):
 def pair_up(
     annotation: Annotation, attributes: Mapping[str, Sequence[str]] = ATTRIBUTES
 ) -> tuple[LabelledRegion, ...]:
-    """Merge doubled boxes; the regions come in the order of the file.
+    """Merges the boxes of a picture into regions, in the order of the file.
 
-    `attributes` gives the attribute labels of each kind; objects of other labels are left out. An
-    attribute's box without a box of its kind is a region too: whoever drew a `smile` has seen a face. Two
-    different attributes on one box contradict each other, so the attribute counts as unknown, and so does a
-    difficult attribute.
+    `attributes` holds the attribute labels of each kind; objects with other labels are left out. An attribute's box
+    without a box of its kind is a region too: a `smile` implies a face. The attribute is unknown if two different
+    attributes have the same box, or if it is difficult.
     """
     kind_of = {attribute: kind for kind, names in attributes.items() for attribute in names}
     bases = [o for o in annotation.objects if o.label in attributes]
@@ -54,11 +56,11 @@ def pair_up(
         kind = kind_of.get(labelled.label)
         if kind is None:
             continue
-        found = _best(labelled.box, [b.box if b.label == kind else None for b in bases])
+        found = _best(labelled.box, {i: b.box for i, b in enumerate(bases) if b.label == kind})
         if found is not None:
             said[found].append(labelled)
             continue
-        found = _best(labelled.box, [b.box if kind_of[b.label] == kind else None for b, _ in alone])
+        found = _best(labelled.box, {i: b.box for i, (b, _) in enumerate(alone) if kind_of[b.label] == kind})
         if found is None:
             alone.append((labelled, [labelled]))
         else:
@@ -67,9 +69,13 @@ def pair_up(
     return (*regions, *(_region(kind_of[first.label], first, labels) for first, labels in alone))
 
 
-def _best(box: PixelBox, candidates: Sequence[PixelBox | None]) -> int | None:
-    overlap, index = max(((c.iou(box) if c else 0.0, -i) for i, c in enumerate(candidates)), default=(0.0, 0))
-    return -index if overlap >= SAME_BOX_IOU else None
+def _best(box: PixelBox, candidates: Mapping[int, PixelBox]) -> int | None:
+    """The number of the candidate that is the same box, the first of the best; None where none is."""
+    if not candidates:
+        return None
+    overlaps = iou_matrix([box], list(candidates.values()))[0]
+    best = int(overlaps.argmax())
+    return list(candidates)[best] if overlaps[best] >= SAME_BOX_IOU else None
 
 
 def _region(kind: str, base: LabelledObject, said: Sequence[LabelledObject]) -> LabelledRegion:

@@ -1,4 +1,4 @@
-"""Sides of a dataset that share no person."""
+"""Splits a dataset into sides that share no person."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from gifcue_lab.datasets.pictures import LabelledPicture, content_hash
 from gifcue_lab.datasets.progress import Track, quiet
 from gifcue_lab.datasets.voc import write_voc
 
-# Counted beside the labels, so that a side also gets its share of pictures.
+# A key beside the labels, so that each side also gets its share of pictures.
 _PICTURES = "\0pictures"
-# How many random orders are tried; twice as many change the result by less than a percent.
+# Random orders that are tried. Twice as many change the result by less than one percent.
 _ORDERS = 200
 
 Table = npt.NDArray[np.float64]
@@ -28,7 +28,7 @@ Table = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Split:
-    """`sides` maps a side's name to its pictures; `groups` a group's name to its side."""
+    """The result: `sides` maps the name of a side to its pictures, `groups` the name of a group to its side."""
 
     seed: int
     sides: Mapping[str, tuple[LabelledPicture, ...]]
@@ -47,7 +47,10 @@ class Split:
 
 
 def groups_by_regex(pattern: str) -> Callable[[LabelledPicture], str]:
-    """A group is what the first capture finds in `folder/filename`; finding nothing is a `DatasetError`."""
+    """Groups by the first capture of a pattern in `folder/filename`.
+
+    Raises `DatasetError` for a wrong pattern. The returned function raises it if the pattern does not match.
+    """
     try:
         expression = re.compile(pattern)
     except re.error as error:
@@ -67,9 +70,9 @@ def groups_by_regex(pattern: str) -> Callable[[LabelledPicture], str]:
 
 
 def groups_by_csv(path: Path) -> Callable[[LabelledPicture], str]:
-    """A group is what a CSV file of two columns, `file,group`, says for `folder/filename`.
+    """Groups by a CSV file with two columns, `folder/filename` and the group.
 
-    Raises `DatasetError` when the file cannot be read, or has no line for a picture.
+    Raises `DatasetError` if the file cannot be read. The returned function raises it for a picture without a line.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
@@ -97,11 +100,13 @@ def split_by_group(
     group_of: Callable[[LabelledPicture], str] = lambda picture: picture.group,
     track: Track = quiet,
 ) -> Split:
-    """Deal whole groups out to sides, so that each side gets its share of the pictures and of every label.
+    """Assigns whole groups to sides, so that each side gets its share of the pictures and of every label.
 
-    The same pictures, shares and seed give the same split, whatever the order. Groups that hold the same
-    picture (by content) are one source and stay together. Raises `DatasetError` for shares that are no
-    positive numbers, and for fewer groups than sides.
+    The same pictures, shares and seed give the same split, whatever the order of `pictures`. Groups that hold an
+    identical picture stay together.
+
+    Raises:
+        DatasetError: a share is not positive, or there are fewer groups than sides.
     """
     if len(shares) < 2 or any(not share > 0 for share in shares.values()):
         raise DatasetError(f"expected two or more sides with shares over 0, got {dict(shares)}")
@@ -122,7 +127,7 @@ def split_by_group(
 
 
 def copy_sides(split: Split, out: Path, track: Track = quiet) -> None:
-    """Copy pictures and their XML to `out/side/folder/`. Raises `DatasetError` where one is there already."""
+    """Copies pictures and their XML to `out/side/folder/`. Raises `DatasetError` if such a file exists."""
     for side, pictures in split.sides.items():
         for picture in track(pictures, f"copying {side}"):
             target = out / side / picture.name
@@ -134,7 +139,7 @@ def copy_sides(split: Split, out: Path, track: Track = quiet) -> None:
 
 
 def _same_source(members: Mapping[str, Sequence[LabelledPicture]], track: Track) -> list[tuple[str, ...]]:
-    """The groups, joined where they share a picture."""
+    """The groups, merged if they share a picture."""
     parent = {group: group for group in members}
 
     def root(group: str) -> str:
@@ -159,7 +164,7 @@ def _deal(
     shares: Mapping[str, float],
     rng: random.Random,
 ) -> dict[str, str]:
-    """Deal in many random orders and keep the best: a label that few show decides which orders are good."""
+    """Assigns in many random orders and keeps the best result, because the order matters for rare labels."""
     counts = [Counter[str]() for _ in sources]
     for count, groups in zip(counts, sources, strict=True):
         for picture in (p for group in groups for p in members[group]):
@@ -178,10 +183,15 @@ def _deal(
 
 
 def _deal_once(parts: Table, wanted: Table, order: Sequence[int]) -> tuple[npt.NDArray[np.intp], float]:
-    """Each source to the side that it brings nearest to its share; the sides, and the squared error left.
+    """Assigns each source to the side whose shares it improves most.
 
-    `parts` [sources, labels] is the part of all boxes of a label that a source has, `wanted` [sides] the
-    shares.
+    Args:
+        parts: float64 [sources, labels], the share of a label's boxes that each source has.
+        wanted: float64 [sides], the shares of the sides.
+        order: the order of the sources.
+
+    Returns:
+        The side of each source [sources], and the squared relative error.
     """
     side_of = np.zeros(len(parts), np.intp)
     missing = np.repeat(wanted[:, None], parts.shape[1], axis=1)
@@ -189,11 +199,11 @@ def _deal_once(parts: Table, wanted: Table, order: Sequence[int]) -> tuple[npt.N
     for place, source in enumerate(order):
         gain = (missing**2 - (missing - parts[source]) ** 2).sum(axis=1)
         if len(order) - place <= len(empty):
-            # The last sources go to sides that have none yet: a side without anybody would be of no use.
+            # The last sources go to sides without any, because no side may stay empty.
             gain[[side for side in range(len(wanted)) if side not in empty]] = -np.inf
         side = int(np.argmax(gain))
         side_of[source] = side
         missing[side] -= parts[source]
         empty.discard(side)
-    # Relative to the share, so that the small side counts as much as the large one.
+    # Relative to the share, so that small and large sides count alike.
     return side_of, float(((missing / wanted[:, None]) ** 2).sum())

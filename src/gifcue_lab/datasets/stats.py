@@ -1,4 +1,4 @@
-"""What a dataset holds, as figures and as a picture."""
+"""Counts the labels of a dataset, and draws them as a chart."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Sides = Mapping[str, Sequence[LabelledPicture]]
 
 
 def read_sides(root: Path, track: Track = quiet) -> dict[str, list[LabelledPicture]]:
-    """The pictures of a directory by its first directories, if these hold directories; else all under "".
+    """The pictures of a directory by side; all are of the side "" if the directory holds no sides.
 
-    So `root/train/p001/a.jpg` is on the side train, while `root/p001/a.jpg` is not on the side p001.
+    `root/train/p001/a.jpg` is of the side `train`. `root/p001/a.jpg` is of the side "", because `p001` is a group.
     """
     sides: dict[str, list[LabelledPicture]] = {}
     for picture in read_folder(root, track):
@@ -31,9 +31,9 @@ def read_sides(root: Path, track: Track = quiet) -> dict[str, list[LabelledPictu
 
 
 def count_labels(sides: Sides) -> dict[str, Any]:
-    """Count boxes by label and side; every side names every label of the dataset.
+    """Counts boxes by label and side. Every side has an entry for every label of the dataset.
 
-    The form: `{"labels": [...], "sides": {side: {"pictures", "groups", "objects", "empty_pictures",
+    The result is `{"labels": [...], "sides": {side: {"pictures", "groups", "objects", "empty_pictures",
     "labels": {label: {"boxes", "difficult", "pictures", "groups"}}}}}`.
     """
     order = label_order([p for pictures in sides.values() for p in pictures], LABELS)
@@ -73,9 +73,9 @@ def _count(pictures: Sequence[LabelledPicture], order: Sequence[str]) -> dict[st
 
 
 def draw_labels(counts: dict[str, Any], path: Path) -> None:
-    """Write a bar chart (PNG) of boxes by label, a bar for each side, with the number at each bar.
+    """Writes a bar chart (PNG) of boxes by label, with a bar for each side.
 
-    The axis is logarithmic: a face is a hundred times as frequent as a rare gesture. Needs matplotlib.
+    The axis is logarithmic, because faces are a hundred times as frequent as rare gestures.
     """
     import matplotlib as mpl
 

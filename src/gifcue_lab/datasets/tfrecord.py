@@ -1,8 +1,8 @@
-"""TFRecord files with the keys of TensorFlow's Object Detection API.
+"""Reads and writes TFRecord files with the keys of TensorFlow's Object Detection API.
 
-Boxes are shares of the picture, 0..1; `image/object/class/label` is 1-based, numbered by the
-`label_map.pbtxt` that is written beside the record. `image/filename` keeps the group as its directory, so
-that a dataset survives the round trip.
+Boxes are shares of the picture, 0..1; `image/object/class/label` is numbered from 1 as in the
+`label_map.pbtxt` beside the record. `image/filename` has the group as its directory, so that it is kept when the file
+is read again.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ LABEL_MAP = "label_map.pbtxt"
 
 
 def write_tfrecord(path: Path, pictures: Iterable[LabelledPicture], labels: Sequence[str]) -> int:
-    """Write one record file and `label_map.pbtxt` beside it; return how many pictures it holds.
+    """Writes one record file and `label_map.pbtxt` beside it, and returns the number of its pictures.
 
-    `labels` gives the class numbers, from 1. Raises `DatasetError` for a label that is not among them, and
-    for a picture that is neither JPEG nor PNG (the API decodes no others).
+    `labels` are the labels in the order of their numbers, from 1. Raises `DatasetError` for a label that is not among
+    them, and for a picture that is neither JPEG nor PNG (the API decodes no others).
     """
     import tensorflow as tf
 
@@ -81,9 +81,9 @@ def _example(tf: Any, picture: LabelledPicture, numbers: dict[str, int]) -> Any:
 
 
 def read_tfrecord(path: Path) -> Iterator[LabelledPicture]:
-    """The pictures of one record file. Edges are rounded to a hundredth of a pixel, which undoes float32.
+    """The pictures of one record file. Edges are rounded to 0.01 pixels, to remove the error of float32.
 
-    Raises `DatasetError` when the file is missing or damaged, or a record lacks the API's keys.
+    Raises `DatasetError` if the file is missing or damaged, or a record lacks a key.
     """
     import tensorflow as tf
 

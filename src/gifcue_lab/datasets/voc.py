@@ -1,9 +1,9 @@
-"""LabelImg's Pascal VOC XML, read leniently and written exactly as LabelImg does.
+"""Reads and writes LabelImg's Pascal VOC XML.
 
-LabelImg writes `folder, filename, path, source, size, segmented, object*` and in each object `name, pose,
-truncated, difficult, bndbox(xmin, ymin, xmax, ymax)`. Well-known converters read objects by position, so
-that order is kept here and demanded by `gifcue dataset check`; reading goes by name and takes any order.
-Coordinates: see `PixelBox`.
+LabelImg writes `folder, filename, path, source, size, segmented, object*`, and in each object `name, pose, truncated,
+difficult, bndbox(xmin, ymin, xmax, ymax)`. Files are read by the names of elements, in any order. They are written in
+LabelImg's order, which `gifcue-lab dataset check` requires, because common converters read by position. For coordinates
+see `PixelBox`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ BOX_ORDER = ("xmin", "ymin", "xmax", "ymax")
 
 
 def parse_xml(path: Path) -> Element:
-    """The root element of an XML file from strangers: no entities, no external references.
+    """The root element of an XML file from an untrusted source; entities and external references are refused.
 
-    Raises `DatasetError` when it cannot be read or parsed.
+    Raises `DatasetError` if it cannot be read or parsed.
     """
     try:
         root = parse(path).getroot()
@@ -35,7 +35,7 @@ def parse_xml(path: Path) -> Element:
 
 
 def number(element: Element | None, name: str, path: Path) -> float:
-    """The number under `element/name`; LabelImg writes ints, other tools write "12.0" or " 12 "."""
+    """The number in `element/name`, NaN if it is missing. Accepts "12", "12.0" and " 12 ". Raises `DatasetError`."""
     text = None if element is None else element.findtext(name)
     try:
         return float(text) if text is not None else float("nan")
@@ -44,11 +44,13 @@ def number(element: Element | None, name: str, path: Path) -> float:
 
 
 def read_voc(path: Path) -> Annotation:
-    """Read one LabelImg XML file.
+    """Reads one LabelImg XML file.
 
-    Boxes come as they stand, in pixels, also when they are empty or outside: judging them is `check`'s
-    work. A missing `difficult` is 0, as in LabelImg. Raises `DatasetError` when the file is no such XML or
-    lacks the picture's name, its size, or a box's label or edges.
+    Boxes are returned as they are, in pixels, even if they are empty or outside of the picture; `check` reports these.
+    A missing `difficult` is 0, as in LabelImg.
+
+    Raises:
+        DatasetError: the file is no such XML, or lacks the picture's name or size, or the label or edges of a box.
     """
     root = parse_xml(path)
     if root.tag != "annotation":
@@ -79,10 +81,10 @@ def _object(element: Element, path: Path) -> LabelledObject:
 
 
 def write_voc(path: Path, annotation: Annotation, *, folder: str = "", depth: int = 3) -> None:
-    """Write one file as LabelImg would: its element order, whole pixels, and 1 where an edge is 0 or less.
+    """Writes one file as LabelImg does: its order of elements, whole pixels, and 1 for an edge of 0 or less.
 
-    `folder` defaults to the name of the directory that `path` is in. The file is replaced in one step, so
-    that a kill never leaves half of it over somebody's corrections.
+    `folder` is by default the name of the directory of `path`. The file is replaced in one step, so that an
+    interruption never leaves a damaged file in place of corrections.
     """
     root = Element("annotation")
     _text(root, "folder", folder or path.resolve().parent.name)

@@ -1,5 +1,6 @@
-"""How good a detector is, on pictures of people whom training never saw.
+"""Measures a detector on labelled pictures.
 
-`truth` reads what is right, `predictions` gets what a detector (or a file) says, `matching` compares the
-two for one label, `figures` makes the report, `charts` and `sheet` draw it.
+`truth` reads the labels, `run` runs a detector on the pictures, `predictions` reads and writes detections,
+`matching` compares the two for one label and `matches` for a picture. `metrics` computes the report. `charts` and
+`error_gallery` draw it, `text` prints it and `report` writes its files. Reactions on clips: `clips`.
 """

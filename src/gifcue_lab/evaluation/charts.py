@@ -1,4 +1,4 @@
-"""The report as pictures: precision over recall, confusion matrices, F1 by group."""
+"""Draws the report: precision over recall, confusion matrices, F1 by group."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from gifcue_lab.evaluation.matches import gather
 from gifcue_lab.evaluation.metrics import Evaluation
 
 DPI = 120
-# Groups with fewer positives of a label say nothing by themselves.
+# F1 of a group is drawn for labels with at least this many positives.
 _MIN_POSITIVES = 5
 
 
 def pyplot() -> Any:
-    """Matplotlib, drawing into files."""
+    """Matplotlib's pyplot with a backend that draws to files."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -28,20 +28,20 @@ def pyplot() -> Any:
 
 
 def draw_curves(evaluation: Evaluation, path: Path) -> None:
-    """A small chart for each label: its precision-recall curve, and a dot where it is served."""
+    """Writes a PNG with the precision-recall curve of each label, and a dot at its threshold."""
     plt = pyplot()
     figure, grid = plt.subplots(2, 4, figsize=(13, 6.6), sharex=True, sharey=True, layout="constrained")
     for label, axes in zip(LABELS, grid.flat, strict=True):
-        judged, figures = gather(evaluation.judged, label), evaluation.report["labels"][label]
-        curve = judged.curve()
+        detections, metrics = gather(evaluation.matches, label), evaluation.report["labels"][label]
+        curve = detections.curve()
         axes.plot(curve.recall, curve.precision, color="tab:blue", linewidth=1.6)
         threshold = evaluation.thresholds.get(label, DEFAULT_THRESHOLD)
-        if figures["precision"] is not None and figures["recall"] is not None:
-            axes.plot(figures["recall"], figures["precision"], "o", color="tab:red", markersize=6)
+        if metrics["precision"] is not None and metrics["recall"] is not None:
+            axes.plot(metrics["recall"], metrics["precision"], "o", color="tab:red", markersize=6)
         said = [
-            f"AP50 {_figure(figures['ap50'])}",
-            f"F1 {_figure(figures['f1'])} at {threshold:.2f}",
-            f"{judged.positives} positives",
+            f"AP50 {_three_digits(metrics['ap50'])}",
+            f"F1 {_three_digits(metrics['f1'])} at {threshold:.2f}",
+            f"{detections.positives} positives",
         ]
         axes.text(0.04, 0.05, "\n".join(said), transform=axes.transAxes, fontsize=9, va="bottom")
         axes.set_title(label, fontsize=11)
@@ -55,7 +55,7 @@ def draw_curves(evaluation: Evaluation, path: Path) -> None:
 
 
 def draw_confusion(evaluation: Evaluation, path: Path) -> None:
-    """What is there (rows) against what is said (columns), by kind; shaded by the share of the row."""
+    """Writes a PNG with the confusion matrix of each kind: truth in rows, detections in columns."""
     plt = pyplot()
     matrices = evaluation.report["confusion"]
     figure, axes_of = plt.subplots(1, len(matrices), figsize=(6.4 * len(matrices), 5.2), layout="constrained")
@@ -76,15 +76,15 @@ def draw_confusion(evaluation: Evaluation, path: Path) -> None:
 
 
 def draw_groups(evaluation: Evaluation, path: Path) -> None:
-    """F1 of every label for every group that shows it often enough: what people differ in, averages hide."""
+    """Writes a PNG with F1 by label and group, for groups with enough positives."""
     plt = pyplot()
     by_group = evaluation.report["by_group"]
     table = np.full((len(by_group), len(LABELS)), np.nan)
     for row, group in enumerate(by_group.values()):
         for column, label in enumerate(LABELS):
-            figures = group["labels"][label]
-            if figures["positives"] >= _MIN_POSITIVES:
-                table[row, column] = figures["f1"]
+            metrics = group["labels"][label]
+            if metrics["positives"] >= _MIN_POSITIVES:
+                table[row, column] = metrics["f1"]
     height = 0.26 * len(by_group) + 1.4
     figure, axes = plt.subplots(figsize=(8.5, height), layout="constrained")
     colours = plt.get_cmap("RdYlGn").with_extremes(bad="whitesmoke")
@@ -102,5 +102,5 @@ def draw_groups(evaluation: Evaluation, path: Path) -> None:
     plt.close(figure)
 
 
-def _figure(value: float | None) -> str:
+def _three_digits(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"

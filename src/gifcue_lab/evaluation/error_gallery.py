@@ -1,6 +1,6 @@
-"""The worst mistakes, on one page: people find in a minute what no figure says.
+"""One picture with the worst mistakes of a detector, for people to look at.
 
-A sheet shows people. It is written where the user asks for it, and is no part of what is shared.
+It shows people. It is written only on request, and must not be shared.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ import numpy.typing as npt
 from gifcue.protocol.geometry import Box
 from gifcue_lab.datasets.pictures import decode_rgb, write_jpeg
 from gifcue_lab.datasets.regions import LABELS
-from gifcue_lab.evaluation.matches import Mistake, PictureJudged
+from gifcue_lab.evaluation.matches import Mistake, PictureMatches
 
 TILE_PX = 200
 CAPTION_PX = 34
 COLUMNS = 8
-# The part of the picture that a tile shows, in sides of the box.
+# Side of the part of the picture that a tile shows, in longer sides of the box.
 _CONTEXT = 2.2
 _GREEN, _RED, _INK, _PAPER = (60, 170, 60), (220, 50, 50), (20, 20, 20), (255, 255, 255)
 
 Picture = npt.NDArray[np.uint8]
 
 
-def worst_mistakes(judged: Sequence[PictureJudged], per_kind: int = 4, per_group: int = 2) -> list[Mistake]:
-    """The most severe that were missed and that were wrongly said, so many of each label.
+def worst_mistakes(matches: Sequence[PictureMatches], per_kind: int = 4, per_group: int = 2) -> list[Mistake]:
+    """The most severe missed and the most severe false detections, `per_kind` of each for every label.
 
-    At most `per_group` of these come from one group: nobody fills the page. Equally severe ones are dealt
-    by a hash of their names, so that the first groups are not favoured.
+    At most `per_group` of these come from one group, so that no person fills the page. Mistakes of equal severity are
+    ordered by a hash of their names, so that the first groups are not preferred.
     """
     every = sorted(
-        (mistake for one in judged for mistake in one.mistakes),
+        (mistake for one in matches for mistake in one.mistakes),
         key=lambda m: (
             -round(m.severity, 4),
             crc32(m.picture.name.encode()),
@@ -58,8 +58,8 @@ def worst_mistakes(judged: Sequence[PictureJudged], per_kind: int = 4, per_group
     return sorted(chosen, key=lambda m: (LABELS.index(m.label), m.said == "missed", -m.severity))
 
 
-def draw_sheet(mistakes: Sequence[Mistake], path: Path) -> None:
-    """Write a JPEG of tiles: green is missed, red is wrongly said; below it what, how sure, and whose."""
+def draw_gallery(mistakes: Sequence[Mistake], path: Path) -> None:
+    """Writes a JPEG of tiles. Green boxes were missed, red ones are false; below are label, score and group."""
     rows = max(1, -(-len(mistakes) // COLUMNS))
     cell = TILE_PX + CAPTION_PX
     page: Picture = np.full((rows * cell, COLUMNS * TILE_PX, 3), _PAPER, np.uint8)

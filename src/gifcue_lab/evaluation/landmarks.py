@@ -1,7 +1,8 @@
-"""How far a detector's landmarks are from a teacher's, in shares of the size of the hand or face."""
+"""The error of a detector's landmarks against those of a teacher model, in shares of the size of the hand or face."""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,23 +14,26 @@ import numpy.typing as npt
 
 from gifcue.detect.regions import DEFAULT_THRESHOLD, Region
 from gifcue_lab.datasets.annotation import DatasetError
-from gifcue_lab.evaluation.matching import iou_matrix
+from gifcue_lab.datasets.boxes import iou_matrix
 from gifcue_lab.evaluation.predictions import Predictions
 from gifcue_lab.evaluation.truth import TruthPicture, box_array
 
 Points = npt.NDArray[np.float64]
-# The detector's box goes around the whole hand, the teacher's points only span its joints.
+# Lower than for boxes: the detector's box encloses the whole hand, the teacher's points span only its joints.
 MIN_IOU = 0.3
 
 
 class Teacher:
-    """A teacher's landmarks: by kind and picture (`group/name` without suffix), points [N, 2] in pixels.
+    """The landmarks of a teacher model for a folder of pictures.
 
-    `face_points` are the numbers of a face's points in the teacher's mesh, empty where the file does not say.
+    Attributes:
+        points: by kind and picture (`group/name` without suffix), a float64 array [N, 2] of x, y in pixels for each
+            hand or face.
+        face_points: the indices of a face's points in the teacher's mesh; empty if the file does not have them.
     """
 
     def __init__(self, path: Path) -> None:
-        """Read a `landmarks.npz`. Raises `DatasetError` when it is damaged or lacks its arrays."""
+        """Reads a `landmarks.npz`. Raises `DatasetError` if it is damaged or an array is missing."""
         try:
             with np.load(path) as arrays:
                 kinds = {"hand": ("hand_file", "hand_xyz"), "face": ("face_file", "face_xy")}
@@ -49,7 +53,7 @@ class Teacher:
 
 
 def read_teacher(directory: Path) -> Teacher | None:
-    """The teacher's `landmarks.npz` of a directory, None where there is none."""
+    """The teacher's landmarks in a directory; None without a `landmarks.npz`."""
     path = directory / "landmarks.npz"
     return Teacher(path) if path.is_file() else None
 
@@ -60,12 +64,17 @@ def landmark_errors(
     teacher: Teacher,
     face_points: Sequence[int] = (),
 ) -> dict[str, dict[str, Any]]:
-    """By kind: how many the `teacher` found, how many of those the detector `found`, and the errors on these.
+    """By kind: how many the `teacher` found, how many of these the detector `found`, and the errors of those.
 
-    The error of a hand or face is the mean distance of its points, divided by the larger side of the box
-    around the teacher's points. `face_points` are the numbers, in the teacher's mesh, of the points that the
-    detector finds of a face; without them it must find all of the teacher's. A kind that the detector has
-    other points of is left out.
+    The error of a hand or face is the mean distance of its points, divided by the larger side of the box around the
+    teacher's points.
+
+    Args:
+        face_points: the indices, in the teacher's mesh, of the detector's face points. Empty: the detector has all of
+            the teacher's points.
+
+    Returns:
+        An entry for each kind with at least one match. A kind with other points than the teacher's has none.
     """
     places = {"face": _places(teacher.face_points, face_points)}
     errors: dict[str, list[float]] = {kind: [] for kind in teacher.points}
@@ -89,8 +98,17 @@ def landmark_errors(
     return {kind: _summary(total[kind], errors[kind]) for kind in errors if errors[kind]}
 
 
+def model_face_points(model_dir: Path) -> tuple[int, ...]:
+    """The indices of a model's face landmarks in the teacher's mesh; empty if its metadata does not have them."""
+    try:
+        metadata = json.loads((model_dir / "metadata.json").read_text(encoding="utf-8"))
+        return tuple(int(number) for number in metadata["networks"]["face"]["points"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+
+
 def _places(known: Sequence[int], wanted: Sequence[int]) -> list[int] | None:
-    """Where the wanted points stand among the known ones; None where all are wanted, or some are not known."""
+    """The positions of the wanted points among the known ones; None if all are wanted, or one is not known."""
     if not wanted or not set(wanted) <= set(known):
         return None
     return [list(known).index(number) for number in wanted]

@@ -1,4 +1,4 @@
-"""Every picture's detections judged: what hit, what was missed, what was taken for something else."""
+"""Matches the detections of a picture to its labelled regions, for every label, and lists the mistakes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy as np
 
 from gifcue.detect.regions import DEFAULT_THRESHOLD, Detection
 from gifcue.protocol.geometry import Box
+from gifcue_lab.datasets.boxes import iou_matrix
 from gifcue_lab.datasets.regions import ATTRIBUTES, LABELS
-from gifcue_lab.evaluation.matching import MASKED, MATCH_IOU, MISS, Judged, iou_matrix, match
+from gifcue_lab.evaluation.matching import MASKED, MATCH_IOU, MISS, ScoredDetections, match
 from gifcue_lab.evaluation.predictions import Prediction
 from gifcue_lab.evaluation.truth import TruthPicture, TruthRegion, box_array
 
 KIND_OF: Mapping[str, str] = {label: kind for kind, labels in ATTRIBUTES.items() for label in labels}
-# Beside the attributes themselves, in confusion matrices.
+# Row and column names of confusion matrices, in addition to the attributes.
 NONE = "none"
 NOT_FOUND = "not found"
 NOTHING_THERE = "nothing there"
@@ -23,10 +24,15 @@ NOTHING_THERE = "nothing there"
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One wrong answer.
+    """One false or missed detection.
 
-    `score` is the detection's or, for a miss, what the label got there below its threshold (0: nothing).
-    `truth` says what is there, `said` what the detector says. `severity` orders: 1 is worst.
+    Attributes:
+        label: the label that was detected or missed.
+        truth: what the labels say is there.
+        said: what was detected there, or `missed`.
+        box: the detection's box, or the region's if it was missed.
+        score: of the detection. For a miss, the score below the threshold; 0 without a detection.
+        severity: 0..1, 1 is worst.
     """
 
     picture: TruthPicture
@@ -39,13 +45,19 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True)
-class PictureJudged:
-    """One picture, judged.
+class PictureMatches:
+    """The matches of one picture.
 
-    By label: the scores that count, whether each is right, how many positives there are, how many
-    detections were masked. `confusion` has (kind, truth, said) of every region that is known; `false_hands`
-    the gestures said of hands that make none, one a hand at most; `quiet_hands` how many such hands there
-    are.
+    Attributes:
+        scores: by label, the scores of all detections that are not masked.
+        right: by label, whether each of these matches a positive.
+        positives: by label, how many positives there are.
+        masked: by label, how many masked detections reach the threshold.
+        confusion: (kind, truth, detected) of every region with a known attribute.
+        negative_hands: how many hands are known to make no gesture.
+        false_hands: the gestures detected on these hands, at most one per hand.
+        gestures: all detected gestures.
+        mistakes: false and missed detections at the thresholds.
     """
 
     picture: TruthPicture
@@ -54,14 +66,14 @@ class PictureJudged:
     positives: Mapping[str, int]
     masked: Mapping[str, int]
     confusion: tuple[tuple[str, str, str], ...]
-    quiet_hands: int
+    negative_hands: int
     false_hands: tuple[str, ...]
     gestures: tuple[str, ...]
     mistakes: tuple[Mistake, ...]
 
     @property
     def hands_make_no_gesture(self) -> bool:
-        """Whether there are hands, and all of them are known to make no gesture."""
+        """Whether there is a hand, and all hands are known to make no gesture."""
         hands = [r for r in self.picture.regions if r.kind == "hand"]
         return bool(hands) and all(r.attribute_known and r.attribute is None for r in hands)
 
@@ -70,10 +82,10 @@ class PictureJudged:
         return any(r.kind == "hand" for r in self.picture.regions)
 
 
-def judge_picture(
+def match_picture(
     picture: TruthPicture, prediction: Prediction, thresholds: Mapping[str, float]
-) -> PictureJudged:
-    """Match one picture's detections, label by label, and name its mistakes at the served thresholds."""
+) -> PictureMatches:
+    """Matches the detections of one picture, and lists its mistakes at these thresholds."""
     by_label = {label: [d for d in prediction.detections if d.label == label] for label in LABELS}
     scores, right, positives, masked = {}, {}, {}, {}
     mistakes: list[Mistake] = []
@@ -101,34 +113,36 @@ def judge_picture(
             if (score := said.get(place, 0.0)) < threshold
         )
     confusion, false_hands = _confusion(picture, by_label, thresholds)
-    quiet_hands = sum(r.kind == "hand" and r.attribute_known and r.attribute is None for r in picture.regions)
+    negative_hands = sum(
+        r.kind == "hand" and r.attribute_known and r.attribute is None for r in picture.regions
+    )
     gestures = tuple(d.label for label in ATTRIBUTES["hand"] for d in _over(by_label[label], thresholds))
-    return PictureJudged(
+    return PictureMatches(
         picture,
         scores,
         right,
         positives,
         masked,
         confusion,
-        quiet_hands,
+        negative_hands,
         false_hands,
         gestures,
         tuple(mistakes),
     )
 
 
-def gather(judged: Sequence[PictureJudged], label: str) -> Judged:
-    """One label over a set of pictures."""
-    scores = [score for one in judged for score in one.scores[label]]
-    right = [flag for one in judged for flag in one.right[label]]
-    positives = sum(one.positives[label] for one in judged)
-    return Judged(np.array(scores, np.float64), np.array(right, np.bool_), positives)
+def gather(matches: Sequence[PictureMatches], label: str) -> ScoredDetections:
+    """The detections of one label in a set of pictures."""
+    scores = [score for one in matches for score in one.scores[label]]
+    right = [flag for one in matches for flag in one.right[label]]
+    positives = sum(one.positives[label] for one in matches)
+    return ScoredDetections(np.array(scores, np.float64), np.array(right, np.bool_), positives)
 
 
 def _sides(
     regions: Sequence[TruthRegion], label: str
 ) -> tuple[list[TruthRegion], list[TruthRegion], list[TruthRegion]]:
-    """Regions that have the label, that may have it, and that have not."""
+    """The regions that have the label, that may have it, and that do not have it."""
     kind = KIND_OF.get(label)
     if kind is None:
         return [r for r in regions if r.kind == label], [], [r for r in regions if r.kind != label]
@@ -161,7 +175,7 @@ def _false(
 def _confusion(
     picture: TruthPicture, by_label: Mapping[str, Sequence[Detection]], thresholds: Mapping[str, float]
 ) -> tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]]:
-    """(kind, truth, said) of what is known, and the gestures that were said of hands that make none."""
+    """(kind, truth, detected) of known regions, and the gestures detected on hands that make none."""
     entries: list[tuple[str, str, str]] = []
     false_hands: list[str] = []
     for kind, labels in ATTRIBUTES.items():
@@ -187,7 +201,7 @@ def _confusion(
 
 
 def _place(detection: Detection, boxes: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> int | None:
-    """The region that a detection overlaps most, if by `MATCH_IOU`."""
+    """The index of the region with the highest IoU of at least `MATCH_IOU`; None without one."""
     if not len(boxes):
         return None
     overlaps = iou_matrix(box_array([detection.box]), boxes)[0]

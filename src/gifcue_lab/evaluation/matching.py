@@ -1,8 +1,7 @@
-"""Detections against truth for one label: which hit, and what precision and recall follow.
+"""Matches detections of one label to labelled regions, and computes precision and recall.
 
-Boxes are float arrays [N, 4] of ymin, xmin, ymax, xmax in shares of the frame (intersection over union does
-not mind that frames are not square). Three truths: *positives* have the label, *masked* regions may or may
-not have it (nobody knows), anything else has not.
+Boxes are float arrays [N, 4] of ymin, xmin, ymax, xmax in shares of the frame. A labelled region is a *positive* if it
+has the label and *masked* if it is unknown whether it has. Every other region is a negative.
 """
 
 from __future__ import annotations
@@ -13,36 +12,26 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.gestures.counts import Counts
+from gifcue_lab.datasets.boxes import iou_matrix
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.intp]
 
 MATCH_IOU = 0.5
-# What `match` says of a detection that hit no positive.
+# Results of `match` for a detection that matches no positive.
 MISS = -1
 MASKED = -2
-
-
-def iou_matrix(boxes: Floats, others: Floats) -> Floats:
-    """Intersection over union of every pair, [N, M]; 0 where either is empty."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    shared = np.clip(high - low, 0.0, None).prod(axis=2)
-    areas = [np.clip(b[:, 2:] - b[:, :2], 0.0, None).prod(axis=1) for b in (boxes, others)]
-    union = areas[0][:, None] + areas[1][None, :] - shared
-    overlaps: Floats = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return overlaps
 
 
 def match(
     scores: Floats, boxes: Floats, positives: Floats, masked: Floats, min_iou: float = MATCH_IOU
 ) -> Ints:
-    """What each detection of one frame hit: the index of a positive, MASKED or MISS; [N].
+    """Matches the detections of one frame: int [N], the index of a positive, or MASKED, or MISS.
 
-    The best score chooses first, and takes the free positive that it overlaps most, by `min_iou` at least.
-    One that hits none but a masked region is MASKED: it counts neither way. A second detection of a
-    positive is a MISS. Since choice goes by score alone, dropping all detections below some threshold
-    changes nothing above it.
+    Detections are matched in descending order of `scores` [N]. Each takes the unmatched positive with the highest IoU
+    of at least `min_iou`. A detection that matches no positive but a masked region is MASKED and counts neither as
+    right nor as wrong. A second detection of a positive is a MISS. Dropping all detections below a threshold does not
+    change the matches above it.
     """
     hit = np.full(len(scores), MISS, np.intp)
     overlaps, hidden = iou_matrix(boxes, positives), iou_matrix(boxes, masked)
@@ -59,7 +48,7 @@ def match(
 
 @dataclass(frozen=True)
 class Curve:
-    """Precision and recall at every distinct score, best first; all [K]."""
+    """Precision and recall at each of K distinct scores, in descending order; float64 [K] each."""
 
     thresholds: Floats
     precision: Floats
@@ -67,7 +56,7 @@ class Curve:
 
     @property
     def f1(self) -> Floats:
-        """[K]; 0 where nothing is right."""
+        """float64 [K]; 0 where both are 0."""
         total = self.precision + self.recall
         f1: Floats = np.divide(
             2 * self.precision * self.recall, total, out=np.zeros_like(total), where=total > 0
@@ -76,21 +65,27 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """All detections of one label that count, over a set of frames, and how many positives there were."""
+class ScoredDetections:
+    """The detections of one label in a set of frames, masked ones left out.
+
+    Attributes:
+        scores: float64 [N].
+        right: bool [N], whether each matches a positive.
+        positives: number of positives in these frames.
+    """
 
     scores: Floats
     right: npt.NDArray[np.bool_]
     positives: int
 
     def counts(self, threshold: float) -> Counts:
-        """At a threshold; a score equal to it counts as detected, as in serving."""
+        """The counts at a threshold. A score equal to it counts as detected, as in serving."""
         over = self.scores >= threshold
         right = int((self.right & over).sum())
         return Counts(right, int(over.sum()) - right, self.positives - right)
 
     def curve(self) -> Curve:
-        """Equal scores are one point: no order among them may be invented."""
+        """The precision-recall curve. Equal scores are one point, because their order is arbitrary."""
         order = np.argsort(-self.scores, kind="stable")
         scores, right = self.scores[order], np.cumsum(self.right[order])
         last = np.flatnonzero(np.append(np.diff(scores) != 0, True)) if len(scores) else np.zeros(0, np.intp)
@@ -99,10 +94,9 @@ class Judged:
         return Curve(scores[last], right_at / (last + 1), recall)
 
     def average_precision(self) -> float | None:
-        """The area under the curve, precision made monotone from the right (Pascal VOC 2010 and later, all
-        points).
+        """The area under the precision-recall curve, 0..1; None without positives.
 
-        None where there are no positives.
+        Precision is made monotone from the right and all points are used, as in Pascal VOC since 2010.
         """
         if not self.positives:
             return None
@@ -111,7 +105,7 @@ class Judged:
         return float((np.diff(curve.recall, prepend=0.0) * envelope).sum())
 
     def best(self) -> tuple[float, float] | None:
-        """The threshold with the highest F1, and that F1; None without positives or detections."""
+        """(threshold, F1) where F1 is highest; None without positives or detections."""
         if not self.positives or not len(self.scores):
             return None
         curve = self.curve()

@@ -1,22 +1,22 @@
-"""The report: figures by label, by group, confusion, false gestures, landmarks, time.
+"""The report: metrics by label, by group, confusion, false gestures, landmarks, time.
 
-The JSON form, stable within `gifcue-evaluation/1` (keys may be added, none change):
+The JSON form, stable within `gifcue-evaluation/1`: keys may be added, existing ones do not change.
 
     format, detector {name, version?, backend}, pictures, groups, iou
     labels {label: {positives, threshold, ap50, precision, recall, f1, right, wrong, missed, masked,
                     best_threshold, best_f1, groups, mean_group_f1}}
     by_group {group: {pictures, labels {label: {positives, precision, recall, f1, right, wrong, missed}}}}
     confusion {face|hand: {truth [rows], said [columns], counts [[...]]}}
-    false_gestures {hands {hands, false, rate, by_label},     hands known to make none that got one
+    false_gestures {hands {hands, false, rate, by_label},     hands known to make none
                     frames {frames, false, rate},             frames that have hands, all known to make none
                     frames_without_hands {frames, false, rate}}
     landmarks {hand|face: {teacher, found, mean_error, median_error, p90_error}} or null
     timing {frames, mean_ms, median_ms, p95_ms} or null
 
-Rates, AP, precision, recall and F1 are 0..1, null where there is nothing to count. `masked` counts the
-detections over the threshold that hit a region of which nobody knows whether it has the label. `groups` is
-in how many groups a label has positives, `mean_group_f1` the mean over those: people count alike, however
-many frames they have.
+Rates, AP, precision, recall and F1 are 0..1, and null if their denominator is zero. `masked` counts the detections at
+or above the threshold that match a region of which it is unknown whether it has the label. `groups` is the number of
+groups with positives of a label, and `mean_group_f1` the mean over these, so that people count alike, whatever their
+number of pictures.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from gifcue_lab.evaluation.matches import (
     NONE,
     NOT_FOUND,
     NOTHING_THERE,
-    PictureJudged,
+    PictureMatches,
     gather,
-    judge_picture,
+    match_picture,
 )
 from gifcue_lab.evaluation.matching import MATCH_IOU
 from gifcue_lab.evaluation.predictions import Predictions
@@ -49,10 +49,10 @@ _DIGITS = 4
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`report` is the JSON form of the module's text; `judged` what charts and sheets are drawn from."""
+    """`report` is the JSON form above. `matches` and `thresholds` are what charts and gallery are drawn from."""
 
     report: dict[str, Any]
-    judged: tuple[PictureJudged, ...]
+    matches: tuple[PictureMatches, ...]
     thresholds: Mapping[str, float]
 
 
@@ -61,46 +61,46 @@ def evaluate(
     predictions: Predictions,
     landmarks: Mapping[str, Any] | None = None,
 ) -> Evaluation:
-    """Judge predictions on pictures, at the predictions' own thresholds.
+    """Computes the report, at the thresholds of the predictions.
 
-    `landmarks` is the report of `landmark_errors`, where there is a teacher's word.
+    `landmarks` is the result of `landmark_errors`; None without a teacher.
     """
     served = predictions.thresholds
-    judged = tuple(judge_picture(p, predictions.pictures[p.name], served) for p in truth)
-    by_group: dict[str, list[PictureJudged]] = {}
-    for one in judged:
+    matches = tuple(match_picture(p, predictions.pictures[p.name], served) for p in truth)
+    by_group: dict[str, list[PictureMatches]] = {}
+    for one in matches:
         by_group.setdefault(one.picture.group, []).append(one)
     groups = {group: _group(members, served) for group, members in sorted(by_group.items())}
     elapsed = [ms for p in truth if (ms := predictions.pictures[p.name].elapsed_ms) is not None]
     report = {
         "format": FORMAT,
         "detector": dict(predictions.detector),
-        "pictures": len(judged),
+        "pictures": len(matches),
         "groups": len(by_group),
         "iou": MATCH_IOU,
-        "labels": {label: _label(judged, groups, label, served) for label in LABELS},
+        "labels": {label: _label(matches, groups, label, served) for label in LABELS},
         "by_group": groups,
-        "confusion": {kind: _confusion(judged, kind) for kind in ATTRIBUTES},
-        "false_gestures": _false_gestures(judged),
+        "confusion": {kind: _confusion(matches, kind) for kind in ATTRIBUTES},
+        "false_gestures": _false_gestures(matches),
         "landmarks": dict(landmarks) if landmarks else None,
         "timing": _timing(elapsed),
     }
-    return Evaluation(report, judged, served)
+    return Evaluation(report, matches, served)
 
 
 def _label(
-    judged: Sequence[PictureJudged], groups: Mapping[str, Any], label: str, served: Mapping[str, float]
+    matches: Sequence[PictureMatches], groups: Mapping[str, Any], label: str, served: Mapping[str, float]
 ) -> dict[str, Any]:
     threshold = served.get(label, DEFAULT_THRESHOLD)
-    figures = gather(judged, label)
-    best = figures.best()
+    metrics = gather(matches, label)
+    best = metrics.best()
     own = [g["labels"][label]["f1"] for g in groups.values() if g["labels"][label]["positives"]]
     return {
-        "positives": figures.positives,
+        "positives": metrics.positives,
         "threshold": threshold,
-        "ap50": _rounded(figures.average_precision()),
-        **_counts(figures.counts(threshold)),
-        "masked": sum(one.masked[label] for one in judged),
+        "ap50": _rounded(metrics.average_precision()),
+        **_counts(metrics.counts(threshold)),
+        "masked": sum(one.masked[label] for one in matches),
         "best_threshold": _rounded(best[0] if best else None),
         "best_f1": _rounded(best[1] if best else None),
         "groups": len(own),
@@ -108,12 +108,12 @@ def _label(
     }
 
 
-def _group(members: Sequence[PictureJudged], served: Mapping[str, float]) -> dict[str, Any]:
+def _group(members: Sequence[PictureMatches], served: Mapping[str, float]) -> dict[str, Any]:
     labels = {}
     for label in LABELS:
-        figures = gather(members, label)
-        counts = figures.counts(served.get(label, DEFAULT_THRESHOLD))
-        labels[label] = {"positives": figures.positives, **_counts(counts)}
+        metrics = gather(members, label)
+        counts = metrics.counts(served.get(label, DEFAULT_THRESHOLD))
+        labels[label] = {"positives": metrics.positives, **_counts(counts)}
     return {"pictures": len(members), "labels": labels}
 
 
@@ -128,18 +128,18 @@ def _counts(counts: Any) -> dict[str, Any]:
     }
 
 
-def _confusion(judged: Sequence[PictureJudged], kind: str) -> dict[str, Any]:
+def _confusion(matches: Sequence[PictureMatches], kind: str) -> dict[str, Any]:
     rows, columns = (*ATTRIBUTES[kind], NONE, NOTHING_THERE), (*ATTRIBUTES[kind], NONE, NOT_FOUND)
-    counted = Counter(entry[1:] for one in judged for entry in one.confusion if entry[0] == kind)
+    counted = Counter(entry[1:] for one in matches for entry in one.confusion if entry[0] == kind)
     counts = [[counted[row, column] for column in columns] for row in rows]
     return {"truth": list(rows), "said": list(columns), "counts": counts}
 
 
-def _false_gestures(judged: Sequence[PictureJudged]) -> dict[str, Any]:
-    said = Counter(label for one in judged for label in one.false_hands)
-    hands = sum(one.quiet_hands for one in judged)
-    frames = [one for one in judged if one.hands_make_no_gesture]
-    empty = [one for one in judged if not one.has_hands]
+def _false_gestures(matches: Sequence[PictureMatches]) -> dict[str, Any]:
+    said = Counter(label for one in matches for label in one.false_hands)
+    hands = sum(one.negative_hands for one in matches)
+    frames = [one for one in matches if one.hands_make_no_gesture]
+    empty = [one for one in matches if not one.has_hands]
     return {
         "hands": {"hands": hands, **_rate(said.total(), hands), "by_label": dict(sorted(said.items()))},
         "frames": {"frames": len(frames), **_rate(sum(bool(one.gestures) for one in frames), len(frames))},

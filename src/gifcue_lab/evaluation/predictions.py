@@ -1,19 +1,19 @@
-"""What a detector says about each picture, from a run or from a file.
+"""The detections of each picture, from a run or from a file.
 
-The file is how any other detector is measured alike:
+The file format, with which any other detector can be measured:
 
     {"format": "gifcue-detections/1",
      "detector": "its name",
      "thresholds": {"face": 0.5, "smile": 0.6},          optional; 0.5 where a label is not named
      "pictures": {
-       "p002/0e669e13bf01.jpg": {                         the path below the directory that is evaluated
-         "ms": 4.1,                                       optional, what it took
+       "p002/0e669e13bf01.jpg": {                         the path below the evaluated directory
+         "ms": 4.1,                                       optional, the time
          "detections": [
            {"label": "face", "score": 0.98, "box": [ymin, xmin, ymax, xmax],   shares of the picture, 0..1
             "landmarks": [[x, y], ...]}]}}}               optional, shares too; on faces and hands
 
-Every detection should be given, also those below its threshold: average precision needs them. Every picture
-that is evaluated must be there, with an empty list where nothing was found.
+All detections should be given, because average precision also needs those below the threshold. Every evaluated picture
+must have an entry, with an empty list if nothing was detected.
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ FORMAT = "gifcue-detections/1"
 
 @dataclass(frozen=True)
 class Prediction:
-    """One picture's detections in flat form, those below their thresholds included; `regions` for the
-    landmarks.
+    """The detections of one picture.
 
-    `elapsed_ms` is what the detector took, None where nobody measured.
+    Attributes:
+        detections: also those below their thresholds.
+        regions: the same as regions, for their landmarks.
+        elapsed_ms: the time of the detector; None if it was not measured.
     """
 
     detections: tuple[Detection, ...]
@@ -48,7 +50,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictions:
-    """A detector's word on a set of pictures, by their names."""
+    """The detections of a set of pictures by name, with the name and the thresholds of the detector."""
 
     detector: Mapping[str, str]
     thresholds: Mapping[str, float]
@@ -56,10 +58,10 @@ class Predictions:
 
 
 def flatten_all(regions: Iterable[Region], thresholds: Mapping[str, float]) -> tuple[Detection, ...]:
-    """Every region and every attribute, whatever an attribute's score.
+    """Every region and every attribute as a detection, whatever the attribute's score.
 
-    As in serving, a region below its own threshold shows no attributes: so the curve of an attribute passes
-    through the point that is served.
+    As in serving, a region below its own threshold has no attributes. So the precision-recall curve of an attribute
+    contains the point at which it is served.
     """
     detections: list[Detection] = []
     for region in regions:
@@ -74,9 +76,9 @@ def flatten_all(regions: Iterable[Region], thresholds: Mapping[str, float]) -> t
 def read_predictions(
     path: Path, names: Sequence[str], thresholds: Mapping[str, float] | None = None
 ) -> Predictions:
-    """Read a file of detections for these pictures; `thresholds` overrides some of the file's.
+    """Reads a file of detections for these pictures; `thresholds` overrides thresholds of the file.
 
-    Raises `DatasetError` when it is missing or of another form, or lacks one of the pictures.
+    Raises `DatasetError` if it is missing or of another format, or lacks one of the pictures.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -123,7 +125,7 @@ def _prediction(item: Mapping[str, Any]) -> Prediction:
 
 
 def write_predictions(path: Path, predictions: Predictions) -> None:
-    """Write the form that `read_predictions` reads. Scores and boxes keep 5 digits, landmarks too."""
+    """Writes the format of `read_predictions`, with 5 decimals."""
     pictures = {}
     for name, prediction in predictions.pictures.items():
         points = {

@@ -1,4 +1,4 @@
-"""The report as text for a terminal."""
+"""Prints the report on pictures."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def print_report(report: dict[str, Any]) -> None:
-    """Tables of the figures by label, of false gestures, landmarks and time, on stdout."""
+    """Prints metrics by label, false gestures, landmarks and time to stdout."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -47,5 +47,5 @@ def print_report(report: dict[str, Any]) -> None:
 
 
 def share(value: float | None) -> str:
-    """Three digits, or a dash where there is nothing to count."""
+    """A rate with three decimals, or a dash for None."""
     return "–" if value is None else f"{value:.3f}"

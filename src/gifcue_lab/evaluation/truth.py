@@ -1,4 +1,4 @@
-"""What is right: the labelled regions of every picture."""
+"""Reads the labelled regions of every picture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gifcue_lab.evaluation.matching import Floats
 
 @dataclass(frozen=True, slots=True)
 class TruthRegion:
-    """One labelled face or hand, its box in shares of the picture; see `LabelledRegion`."""
+    """One labelled face or hand, as in `LabelledRegion`, with its box in shares of the picture."""
 
     kind: str
     box: Box
@@ -28,7 +28,7 @@ class TruthRegion:
 
 @dataclass(frozen=True, slots=True)
 class TruthPicture:
-    """One picture. `name` is `group/file`, `path` its file, sizes in pixels as stored."""
+    """One labelled picture. `name` is `group/file`; `width` and `height` are in pixels, as stored."""
 
     name: str
     group: str
@@ -39,10 +39,9 @@ class TruthPicture:
 
 
 def read_truth(root: Path, split: str | None = None, track: Track = quiet) -> list[TruthPicture]:
-    """The labelled pictures of a directory, or of its subdirectory `split`; the directories in it are the
-    groups.
+    """The labelled pictures of a directory, or of its subdirectory `split`. Directories in it are groups.
 
-    Raises `DatasetError` when there are none, or labels cannot be read.
+    Raises `DatasetError` if there are none, or labels cannot be read.
     """
     base = root / split if split else root
     pictures = []
@@ -56,7 +55,7 @@ def read_truth(root: Path, split: str | None = None, track: Track = quiet) -> li
 
 
 def truth_regions(annotation: Annotation) -> tuple[TruthRegion, ...]:
-    """The regions of one picture, in shares of it."""
+    """The regions of one picture, with boxes in shares of it."""
     width, height = annotation.width, annotation.height
     return tuple(
         TruthRegion(
@@ -75,5 +74,5 @@ def truth_regions(annotation: Annotation) -> tuple[TruthRegion, ...]:
 
 
 def box_array(boxes: Sequence[Box]) -> Floats:
-    """[N, 4] of ymin, xmin, ymax, xmax."""
+    """float64 [N, 4] of ymin, xmin, ymax, xmax."""
     return np.array([(b.ymin, b.xmin, b.ymax, b.xmax) for b in boxes], np.float64).reshape(-1, 4)

@@ -1,6 +1,18 @@
-"""Long sequences made of stills: people at their webcams who sometimes mean a reaction, and mostly do not.
+"""Composes videos with known reactions from labelled photographs.
 
-`cast` and `people` say who can show what, `plates` takes hands out of pictures and cuts them out. `plot` deals what
-happens when, of what is `meant` and `unmeant`: pure data, the `script`. `stage` draws it, `encode` makes the video,
-`events` says what is expected, `run` does all of it.
+Data flows from the top to the bottom:
+
+    subjects       photographs -> `Still`: what each shows; sorts them into scenes
+    cutouts        removes hands from photographs (backgrounds) and cuts hands out
+    participants   stills -> `Subjects`: the people of a split, and what can be shown of each
+    builder        `SequenceBuilder`: one sequence while it is put together
+    positives      add segments with an expected reaction to a builder
+    distractors    add segments without one
+    hand_motion    keyframes of a moving hand
+    schedule       chooses what comes next -> tuple of `Segment`
+    script         the result as plain data, as in script.json
+    renderer       script -> RGB frames; `sway` moves heads and cameras, `video` reads the real clips that are cut in
+    encode         frames -> a video file
+    events         script -> events.json, as `gifcue-lab evaluate clips` reads it
+    run            all of this for a directory of photographs
 """

@@ -1,7 +1,10 @@
-"""Pictures without their hands, and hands without their pictures.
+"""Removes hands from photographs, and cuts hands out of them.
 
-A hand is taken out of a photograph by the pixels of another one of the same scene whose hands are elsewhere.
-What then differs between the two is the hand and its arm: that is how it is cut out.
+In: `Still` objects of one scene and their pictures, uint8 RGB [H, W, 3]. Out: backgrounds (pictures without hands) and
+`Cutout` objects.
+
+A hand is replaced by the pixels of other photographs of the scene, whose hands are elsewhere. The difference between a
+photograph and its background is the hand with its arm, which gives the mask of the cutout.
 """
 
 from __future__ import annotations
@@ -20,32 +23,38 @@ from gifcue_lab.training.samples import Image, Sample
 Floats = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-# The arm behind a hand, in palm lengths (wrist to middle knuckle), and half its width.
+# Length and half width of the arm behind a hand, in palm lengths (wrist to middle knuckle).
 ARM_PALMS = 4.0
 ARM_HALF_WIDTH_PALMS = 0.55
 ELBOW_PALMS = 3.2
-# Numbers of MediaPipe's hand, and a finger's width.
+# Indices of MediaPipe's hand landmarks, and the width of a finger in palm lengths.
 PALM = (0, 1, 5, 9, 13, 17)
 FINGERS = ((0, 1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
 FINGER_PALMS = 0.24
-# A hand's surroundings that are taken out with it: sleeves, shadows. Share of the hand's size.
+# Margin around a hand that is replaced too, for sleeves and shadows, as a share of the hand's size.
 GROW_SHARE = 0.16
-# Where filler and photograph meet they differ by no more than this on average, of 255.
+# Largest mean difference at the seam between a photograph and a filler, of 255.
 MAX_SEAM = 20.0
-# One in so many pixels of where they meet is compared.
+# Every so many pixels of the seam are compared.
 RING_STEP = 3
-# So many photographs may be needed for one, and each must fill in more than half of what is left.
+# Most fillers for one photograph. Each must leave at most this share of what is still to be filled.
 MAX_FILLERS = 3
 MAX_LEFT = 0.45
-# So much of a face, of either photograph, may lie in what is taken out.
+# Largest share of a face, of either photograph, that may lie in the replaced region.
 MAX_OF_FACE = 0.08
-# What differs by more than this between photograph and plate is the hand's.
+# A pixel that differs by more than this from the background, of 255, belongs to the hand.
 DIFFERENT = 26.0
 
 
 @dataclass(frozen=True, slots=True)
 class Cutout:
-    """A hand that can be moved: `picture` uint8 [H, W, 3], `alpha` float32 [H, W, 1] of 0..1, `elbow` (x, y)."""
+    """A hand that can be moved.
+
+    Attributes:
+        picture: uint8 RGB [H, W, 3], the whole photograph.
+        alpha: float32 [H, W, 1], 0..1, where the hand and its arm are.
+        elbow: (x, y) in pixels, the centre of rotation.
+    """
 
     picture: Image
     alpha: Floats
@@ -54,14 +63,19 @@ class Cutout:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """Names of the photographs that fill in, and how badly they fit, of 255 each; 0 where nothing is to be filled."""
+    """What replaces the hands of a photograph.
+
+    Attributes:
+        names: the photographs whose pixels are used, in this order; empty for a photograph without hands.
+        seam: sum of their mean differences at the seam, each of 255. Lower fits better.
+    """
 
     names: tuple[str, ...]
     seam: float
 
 
 def hand_region(still: Still) -> Mask:
-    """Where a photograph's hands and their arms are, generously: bool [H, W]."""
+    """The region of all hands and their arms, with a margin: bool [H, W]."""
     shape = still.photo.height, still.photo.width
     region = np.zeros(shape, np.uint8)
     for hand in still.hands:
@@ -77,10 +91,10 @@ def hand_region(still: Still) -> Mask:
 
 
 def find_fillers(scene: Sequence[Still], images: Mapping[str, Image]) -> dict[str, Fill]:
-    """By the name of a photograph, those of its scene that together can fill in for its hands.
+    """Finds for each photograph of a scene those that together can replace its hands; by name.
 
-    Photographs without such are left out; without hands nothing must be filled in. The first covers all of the
-    region, each further one what the hands of those before it hide.
+    Photographs for which there are none are left out. The first filler covers the whole region, each further one what
+    the hands of the fillers before it hide.
     """
     regions = {still.name: hand_region(still) for still in scene}
     fillers: dict[str, Fill] = {}
@@ -110,18 +124,18 @@ def find_fillers(scene: Sequence[Still], images: Mapping[str, Image]) -> dict[st
     return fillers
 
 
-def make_plate(still: Still, image: Image, fillers: Sequence[tuple[Still, Image]]) -> Image:
-    """The photograph without its hands."""
+def make_background(still: Still, image: Image, fillers: Sequence[tuple[Still, Image]]) -> Image:
+    """The photograph without its hands, uint8 RGB [H, W, 3]."""
     region = hand_region(still)
     ring, left, filled = _ring(region), region, image
     for other, filler in fillers:
         theirs = hand_region(other)
         seen = ring & ~theirs
-        # The light may have changed between the two.
+        # The light may differ between the two photographs.
         tone = np.zeros(3, np.float32)
         if seen.any():
             tone = image[seen].mean(0, dtype=np.float32) - filler[seen].mean(0, dtype=np.float32)
-        # Wider than what is left: the hands of the filler before reach over the region's edge.
+        # Wider than what is left, because the hands of the filler before reach over the edge of the region.
         wide = np.asarray(cv2.dilate(left.astype(np.uint8), np.ones((13, 13), np.uint8))) > 0
         soft = _soft(wide, 1.5)
         filled = np.asarray(np.clip(filled * (1 - soft) + (filler + tone) * soft, 0, 255), np.uint8)
@@ -130,13 +144,13 @@ def make_plate(still: Still, image: Image, fillers: Sequence[tuple[Still, Image]
     return np.asarray(np.clip(image * (1 - soft) + filled * soft, 0, 255), np.uint8)
 
 
-def cut_out(still: Still, image: Image, plate: Image) -> Cutout:
-    """The hand of a photograph with one hand that has landmarks, by what differs from its plate."""
+def cut_out(still: Still, image: Image, background: Image) -> Cutout:
+    """Cuts out the hand of a photograph with exactly one hand, which has landmarks."""
     hand = still.hands[0]
     assert hand.landmarks is not None
     points = np.ascontiguousarray(hand.landmarks[:, :2])
     region = hand_region(still)
-    difference = np.abs(image.astype(np.int16) - plate).max(2).astype(np.float32)
+    difference = np.abs(image.astype(np.int16) - background).max(2).astype(np.float32)
     differs = (cv2.GaussianBlur(difference, (0, 0), 1.5) > DIFFERENT) & region
     flesh = _flesh(points, region.shape)
     whole = np.asarray(
@@ -145,7 +159,7 @@ def cut_out(still: Still, image: Image, plate: Image) -> Cutout:
         ),
         np.uint8,
     )
-    # Specks elsewhere are noise, not arm.
+    # Only the component with the middle knuckle is the hand. The others are noise.
     _, marks = cv2.connectedComponents(whole)
     middle = np.clip(np.round(points[MIDDLE_KNUCKLE, ::-1]).astype(int), 0, np.array(whole.shape) - 1)
     own = marks == marks[middle[0], middle[1]]
@@ -155,7 +169,7 @@ def cut_out(still: Still, image: Image, plate: Image) -> Cutout:
 
 
 def _flesh(points: Floats, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    """The palm and the fingers, without what is seen between the fingers."""
+    """Mask of palm and fingers without the gaps between fingers, uint8 [H, W] of 0 and 1."""
     flesh = np.zeros(shape[:2], np.uint8)
     whole = np.round(points).astype(np.int32)
     palm = float(np.linalg.norm(points[WRIST] - points[MIDDLE_KNUCKLE]))

@@ -1,6 +1,7 @@
-"""Encodes as a media server would: no frames ahead, a rate that is kept, a keyframe once in a while.
+"""Encodes frames as a media server would: no B frames, a constant rate, a keyframe every few seconds.
 
-One thread: the same frames give the same bytes on the same build of the encoders.
+In: RGB frames, uint8 [H, W, 3], and the `Video` parameters. Out: an MP4 or WebM file. Encoders run on one thread, so
+the same frames give the same bytes on the same builds of the encoders.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from gifcue_lab.training.samples import Image
 SUFFIXES = {"h264": ".mp4", "vp8": ".webm"}
 _ENCODERS = {"h264": "libx264", "vp8": "libvpx"}
 _CONTAINERS = {"h264": "mp4", "vp8": "webm"}
-# Seconds of video that the rate may run ahead: what a jitter buffer holds.
+# Seconds of video in the rate control's buffer, as much as a jitter buffer holds.
 BUFFER_S = 1.0
 
 
 def write_video(frames: Iterable[Image], path: Path, video: Video) -> None:
-    """Encodes RGB frames [H, W, 3] of the video's size into a file, whose ending must be that of `SUFFIXES`."""
+    """Writes frames of the video's size to a file, whose suffix must be the codec's in `SUFFIXES`."""
     with av.open(str(path), "w", format=_CONTAINERS[video.codec]) as output:
         stream: Any = output.add_stream(_ENCODERS[video.codec], rate=video.fps)
         stream.width, stream.height, stream.pix_fmt = video.width, video.height, "yuv420p"
@@ -34,10 +35,10 @@ def write_video(frames: Iterable[Image], path: Path, video: Video) -> None:
         context.bit_rate = video.bits_per_s
         context.gop_size = round(video.keyframe_s * video.fps)
         context.time_base = Fraction(1, video.fps)
-        context.color_range = 1  # limited, as in all video but JPEG's
+        context.color_range = 1  # limited, as usual in video
         context.options = _options(video)
         for number, frame in enumerate(frames):
-            # OpenCV's planes are BT.601 of limited range, and come ten times faster than FFmpeg's.
+            # OpenCV converts to BT.601 with limited range, ten times faster than FFmpeg.
             planes = np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2YUV_I420), np.uint8)
             picture = av.VideoFrame.from_ndarray(planes, format="yuv420p")
             picture.pts, picture.time_base = number, Fraction(1, video.fps)

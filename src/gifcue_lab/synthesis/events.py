@@ -1,4 +1,7 @@
-"""What composed sequences hold, in the form that `gifcue evaluate clips` reads."""
+"""The expected reactions of composed sequences.
+
+In: `Sequence` objects by file name. Out: the content of events.json, as `gifcue-lab evaluate clips` reads it.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ _DIGITS = 3
 
 
 def events_json(sequences: Mapping[str, Sequence]) -> dict[str, Any]:
-    """events.json of the sequences by their file's name."""
+    """The content of events.json; `sequences` by the names of their files."""
     return {
-        "about": "Composed of photographs by `gifcue dataset compose`. Shows private persons.",
+        "about": "Composed of photographs by `gifcue-lab dataset compose`. Shows private persons.",
         "clips": {
             name: {
                 "seconds": round(sequence.seconds, _DIGITS),
@@ -27,7 +30,7 @@ def events_json(sequences: Mapping[str, Sequence]) -> dict[str, Any]:
 
 
 def joined(spans: Iterable[Span], seconds: float) -> list[Span]:
-    """Spans of a label that touch or overlap as one, within the clip, by label and time."""
+    """Merges spans of a label that touch or overlap, cuts them at `seconds`, and sorts by label and time."""
     joined: list[Span] = []
     for span in sorted(spans, key=lambda each: (each.label, each.start_s, each.end_s)):
         end_s = min(span.end_s, seconds)

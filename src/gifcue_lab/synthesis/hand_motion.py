@@ -1,4 +1,8 @@
-"""How a cut-out hand moves: keys in pixels of its photograph, (0, 0) where it was taken."""
+"""The motion of a cut-out hand.
+
+In: a `Still` with one hand, times in seconds, often a random generator. Out: a tuple of `Key` in ascending order of
+time. Positions are in pixels of the photograph, relative to where the hand is in it.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,11 @@ from gifcue_lab.synthesis.subjects import Still
 from gifcue_lab.training.compositing import FINGERTIPS, MIDDLE_KNUCKLE, WRIST
 from gifcue_lab.training.samples import Floats
 
-# Degrees beyond which an arm that turns about its elbow would leave the shoulder.
+# Largest rotation about the elbow, in degrees. Beyond it the arm would separate from the shoulder.
 MAX_TURN_DEG = 22.0
-# A wave is no less wide than this, in hand widths, whatever is in its way.
+# Smallest width of a wave in hand widths, also where there is less room.
 MIN_TRAVEL = 0.6
-# A hand that is held still trembles by this share of its width.
+# Tremble of a hand that is held still: standard deviation as a share of its width.
 TREMBLE_SHARE = 0.015
 
 
@@ -32,22 +36,22 @@ def hand_width(still: Still) -> float:
 
 
 def below(still: Still) -> float:
-    """How far down the hand is out of the picture."""
+    """The distance in pixels by which the hand must move down to leave the picture."""
     return float(still.photo.height - _points(still)[:, 1].min() + 0.1 * still.photo.height)
 
 
 def rise(still: Still, at_s: float, took_s: float) -> tuple[Key, ...]:
-    """Up from below the picture to its place."""
+    """Raises the hand from below the picture to its place."""
     return Key(at_s, 0.0, below(still)), Key(at_s + took_s)
 
 
 def fall(still: Still, at_s: float, took_s: float) -> tuple[Key, ...]:
-    """From its place down and out."""
+    """Lowers the hand from its place until it has left the picture."""
     return Key(at_s), Key(at_s + took_s, 0.0, below(still))
 
 
 def hold(still: Still, from_s: float, to_s: float, rng: np.random.Generator) -> tuple[Key, ...]:
-    """Held in its place, trembling."""
+    """Holds the hand in its place, with a tremble."""
     reach = TREMBLE_SHARE * hand_width(still)
     keys, at_s = [], from_s + 0.3
     while at_s < to_s - 0.2:
@@ -61,10 +65,14 @@ def hold(still: Still, from_s: float, to_s: float, rng: np.random.Generator) -> 
 def wave(
     still: Still, from_s: float, to_s: float, hz: float, travel: float, rng: np.random.Generator
 ) -> tuple[Key, ...]:
-    """From side to side, `hz` times a second there and back, `travel` hand widths from turning point to turning point.
+    """Moves the hand from side to side.
 
-    The arm turns about its elbow; what that may not reach, the whole arm moves. The hand stays in the picture and
-    beside the face as far as there is room, and travels less where there is little.
+    Args:
+        hz: full periods per second.
+        travel: distance between the turning points, in hand widths.
+
+    The arm turns about its elbow by up to `MAX_TURN_DEG`; the rest is a translation. The hand stays in the picture and
+    beside the face where there is room, and travels less where there is not.
     """
     points = _points(still)
     palm = float(np.linalg.norm(points[WRIST] - points[MIDDLE_KNUCKLE]))
@@ -74,7 +82,7 @@ def wave(
     wide = min(wide, max(high - low, MIN_TRAVEL * hand_width(still)))
     middle = min(max(0.0, low + wide / 2), high - wide / 2) if high - low >= wide else (low + high) / 2
     keys, side, at_s = [], 1.0 if rng.random() < 0.5 else -1.0, from_s
-    # The first swing comes from the middle: half as long, half as wide.
+    # The first swing starts in the middle, so it takes half the time.
     at_s += 0.25 / hz
     while at_s < to_s:
         half = side * 0.5 * wide * float(rng.uniform(0.88, 1.0))
@@ -87,7 +95,7 @@ def wave(
 
 
 def _room(still: Still) -> tuple[float, float]:
-    """How far to the left (negative) and to the right the hand may move: pixels of its middle."""
+    """The least (negative) and largest displacement to the right, in pixels."""
     points = _points(still)
     left, right = float(points[:, 0].min()), float(points[:, 0].max())
     slack = 0.25 * (right - left)
@@ -102,7 +110,7 @@ def _room(still: Still) -> tuple[float, float]:
 
 
 def cross(still: Still, from_s: float, took_s: float, rng: np.random.Generator) -> tuple[Key, ...]:
-    """Through the picture from one side to the other."""
+    """Moves the hand through the picture from one side to the other."""
     points = _points(still)
     width = float(still.photo.width)
     lift = float(rng.uniform(-0.1, 0.15)) * still.photo.height
@@ -114,15 +122,17 @@ def cross(still: Still, from_s: float, took_s: float, rng: np.random.Generator) 
 def touch(
     still: Still, face: Floats, from_s: float, there_s: float, rng: np.random.Generator, *, mouth: bool
 ) -> tuple[Key, ...]:
-    """Up to a face (xmin, ymin, xmax, ymax), there for a while, and down again.
+    """Raises the hand to a face, holds it there for `there_s` and lowers it; takes 0.6 s more than `there_s`.
 
-    The fingertips come to a cheek, or below the chin, so that what they hold is at the mouth. Takes 0.6 s more
-    than `there_s`.
+    Args:
+        face: (xmin, ymin, xmax, ymax) in pixels.
+        mouth: the fingertips stay below the chin, so that a cup in the hand is at the mouth. Otherwise they scratch a
+            cheek.
     """
     points = _points(still)
     top = points[list(FINGERTIPS)].mean(0)
     if mouth:
-        # Fingers may be bent: what they hold is over the hand's top.
+        # Fingers may be bent, and the cup is above the topmost point of the hand.
         top[1] = points[:, 1].min()
     width, height = face[2:] - face[:2]
     share = (0.5, 1.2) if mouth else ((0.1 if rng.random() < 0.5 else 0.9), float(rng.uniform(0.45, 0.75)))
@@ -131,7 +141,7 @@ def touch(
     keys = [Key(from_s, x, y + down), Key(from_s + 0.3, x, y)]
     at_s = from_s + 0.3 + 0.12
     while at_s < from_s + 0.3 + there_s - 0.1:
-        # Scratching; whoever drinks holds still.
+        # A hand that scratches moves more than one that holds a cup.
         scratch = 0.01 if mouth else 0.05
         keys.append(
             Key(at_s, x + float(rng.normal(0, scratch * width)), y + float(rng.normal(0, scratch * height)))

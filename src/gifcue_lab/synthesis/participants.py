@@ -1,4 +1,8 @@
-"""Participants: a person in one place, with what can be shown of them."""
+"""The people of a split, and what their photographs can show.
+
+In: `Still` objects and a function that decodes a photograph. Out: `Subjects`, which holds a `Person` for every scene
+with enough photographs, and photographs of visitors.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +15,26 @@ from gifcue_lab.synthesis.cutouts import Fill, find_fillers
 from gifcue_lab.synthesis.subjects import NEUTRAL, Still, sort_scenes
 from gifcue_lab.training.samples import NONE, Image, Photo
 
-# A scene of fewer photographs shows too little to fill a minute.
+# A scene with fewer photographs shows too little for a minute of video.
 MIN_STILLS = 5
-# Plates of a scene beyond the best are left alone: the more there are, the worse they fit.
-MAX_PLATES = 8
-# A visitor's face is at least this share of the photograph's height: small ones are judged elsewhere.
+# Only the best backgrounds of a scene are used.
+MAX_BACKGROUNDS = 8
+# Least height of a visitor's face, as a share of the photograph's height.
 MIN_VISITOR_FACE = 0.15
-# A hand that almost covers as much of a face as a policy bears will cover more once both sway.
+# Kept below the policy's limit for the share of a hand in front of a face, because both sway.
 FACE_COVER_SLACK = 0.15
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody in one place. `fills` has the photographs whose hands can be taken out, by name."""
+    """One person in one place.
+
+    Attributes:
+        name: the group and the number of the scene.
+        stills: the photographs of the scene.
+        fills: by name, the photographs whose hands can be removed.
+        labels: the settings of all reactions.
+    """
 
     name: str
     stills: tuple[Still, ...]
@@ -31,21 +42,22 @@ class Person:
     labels: Mapping[str, LabelSettings]
 
     @property
-    def plates(self) -> list[Still]:
-        """Photographs to be shown without hands, best first; only such of known expression where there are any."""
+    def backgrounds(self) -> list[Still]:
+        """Photographs whose hands can be removed, best first, with known expressions if there are any of these."""
         found = [still for still in self.stills if still.name in self.fills]
-        known = [still for still in found if not still.doubtful_faces]
-        return sorted(known or found, key=lambda still: self.fills[still.name].seam)[:MAX_PLATES]
+        known = [still for still in found if not still.ambiguous_faces]
+        return sorted(known or found, key=lambda still: self.fills[still.name].seam)[:MAX_BACKGROUNDS]
 
     @property
     def movable(self) -> list[Still]:
-        """Photographs whose hand can be cut out and moved."""
+        """Photographs with a hand that can be cut out and moved."""
         return [still for still in self.stills if still.name in self.fills and still.is_one_hand]
 
     def showing(self, label: str) -> list[Still]:
-        """Photographs that show a label, in a way that can be meant.
+        """Photographs that can be used to expect a reaction of this label.
 
-        What moves must be movable, and a hand before a face is none that a policy answers.
+        For a label that needs motion the hand must be movable. Hands in front of a face are left out, because the
+        policy does not react to them.
         """
         settings = self.labels[label]
         if settings.kind == "face":
@@ -58,9 +70,9 @@ class Person:
         ]
 
     @property
-    def offers(self) -> list[str]:
-        """The labels that this person can mean. An expression takes a neutral face to come from."""
-        has_neutral = any(still.expression == NEUTRAL for still in self.plates)
+    def available_labels(self) -> list[str]:
+        """The labels that can be shown. An expression also needs a neutral photograph, to begin with."""
+        has_neutral = any(still.expression == NEUTRAL for still in self.backgrounds)
         return [
             label
             for label, settings in self.labels.items()
@@ -69,21 +81,27 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Cast:
-    """Everybody of a split. `visitors` are photographs of other people with one known expression, by it."""
+class Subjects:
+    """The people of a split.
+
+    Attributes:
+        people: those with enough photographs in one place.
+        visitors: photographs of other people by their expression.
+        stills: all photographs by name.
+    """
 
     people: tuple[Person, ...]
     visitors: Mapping[str, tuple[Still, ...]]
     stills: Mapping[str, Still] = field(repr=False)
 
 
-def gather(
+def find_subjects(
     stills: Sequence[Still],
     labels: Mapping[str, LabelSettings],
     read: Callable[[Photo], Image],
     track: Callable[[Iterable[list[Still]]], Iterable[list[Still]]],
-) -> Cast:
-    """Sorts photographs into people. `read` decodes one; `track` hands the groups on and shows how far it is."""
+) -> Subjects:
+    """Sorts photographs by people and scenes. `read` decodes a photograph, `track` shows progress over groups."""
     groups: dict[str, list[Still]] = defaultdict(list)
     for still in stills:
         groups[still.photo.group].append(still)
@@ -105,7 +123,7 @@ def gather(
         label: tuple(s for s in stills if s.expression == label and s.name not in in_scenes and _is_close(s))
         for label in (NEUTRAL, *(label for label, each in labels.items() if each.kind == "face"))
     }
-    return Cast(tuple(people), visitors, {still.name: still for still in stills})
+    return Subjects(tuple(people), visitors, {still.name: still for still in stills})
 
 
 def _is_close(still: Still) -> bool:

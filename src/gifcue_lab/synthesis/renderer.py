@@ -1,6 +1,7 @@
-"""Draws a sequence: one RGB frame for any of its times.
+"""Draws the frames of a sequence.
 
-All is put together in the pixels of the photographs, then laid on the video's canvas once.
+In: a `Sequence` and functions that decode photographs and clips. Out: uint8 RGB frames [H, W, 3] of the video's size.
+Pictures are composed at the size of the photographs and scaled to the video's size once.
 """
 
 from __future__ import annotations
@@ -15,40 +16,40 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gifcue_lab.synthesis.cutouts import Cutout, cut_out, make_plate
+from gifcue_lab.synthesis.cutouts import Cutout, cut_out, make_background
 from gifcue_lab.synthesis.script import Guest, Key, Layer, Light, Shot, Video
 from gifcue_lab.synthesis.script import Sequence as Script
 from gifcue_lab.synthesis.subjects import Still
 from gifcue_lab.synthesis.sway import Sway, bend
-from gifcue_lab.synthesis.video import Film
+from gifcue_lab.synthesis.video import VideoReader
 from gifcue_lab.training.compositing import FINGERTIPS
 from gifcue_lab.training.samples import Image, Photo
 
-# A hand that moves farther than this between two frames is blurred, in pixels of its photograph.
+# A hand that moves farther than this while the shutter is open is blurred, in pixels of its photograph.
 SHARP_PX = 2.5
 BLUR_STEPS = 5
-# A shutter is open for this share of a frame.
+# Share of a frame's time for which the shutter is open.
 SHUTTER = 0.6
-# What is seen of a guest beside the face's middle and below the face, in face heights.
+# How much of a guest is visible beside the middle of the face and below the face, in face heights.
 GUEST_ASIDE, GUEST_BELOW = 1.1, 1.6
-# Seconds of leaning in, and of leaning out.
+# Seconds to lean in, and to lean out.
 GUEST_LEAN_S = 0.5
-# A cup's width and height, in face heights, how much of it is over the hand, its colour.
+# A cup's width and height in face heights, the share of it above the hand, and its colour.
 CUP_FACES, CUP_OVER, CUP_COLOUR = (0.42, 0.6), 0.65, (214, 208, 196)
-# The grain of a webcam's sensor, of 255.
+# Standard deviation of sensor noise, of 255.
 GRAIN = (1.2, 3.2)
 GRAIN_TILES = 4
 
 
-class Stage:
-    """Draws one sequence. `read` decodes a photograph, `open_clip` finds a real clip by name."""
+class Renderer:
+    """Draws one sequence. `read` decodes a photograph, `open_clip` opens a real clip by its name."""
 
     def __init__(
         self,
         script: Script,
         stills: Mapping[str, Still],
         read: Callable[[Photo], Image],
-        open_clip: Callable[[str], Film],
+        open_clip: Callable[[str], VideoReader],
     ) -> None:
         self._script, self._stills = script, stills
         self._shots = script.shots
@@ -56,9 +57,9 @@ class Stage:
         self._lights = [light for segment in script.segments for light in segment.lights]
         self._rng = np.random.default_rng(script.seed)
         self._sway = Sway(self._rng)
-        self._film = functools.lru_cache(maxsize=4)(open_clip)
+        self._video_reader = functools.lru_cache(maxsize=4)(open_clip)
         self._image = functools.lru_cache(maxsize=64)(lambda name: read(stills[name].photo))
-        self._plate = functools.lru_cache(maxsize=64)(self._make_plate)
+        self._background = functools.lru_cache(maxsize=64)(self._make_background)
         self._cutout = functools.lru_cache(maxsize=16)(self._make_cutout)
         video = script.video
         level = float(self._rng.uniform(*GRAIN))
@@ -71,7 +72,7 @@ class Stage:
             yield self.frame(number / self._script.video.fps)
 
     def frame(self, at_s: float) -> Image:
-        """What is seen at a time; only the grain depends on which frames were asked for before."""
+        """The frame at a time in seconds. Only the noise depends on the frames that were drawn before."""
         number = max(0, bisect_right(self._starts, at_s + 1e-9) - 1)
         shot = self._shots[number]
         canvas = self._canvas(shot, at_s)
@@ -85,11 +86,11 @@ class Stage:
         return np.asarray(cv2.add(lit, grain, dtype=cv2.CV_8U), np.uint8)
 
     def picture(self, shot: Shot, at_s: float) -> Image:
-        """A shot at a time, in the pixels of its photograph, before it is laid on the canvas."""
+        """A shot at a time, at the size of its photograph."""
         if shot.clip:
-            return self._film(shot.clip).at(shot.clip_from_s + at_s - shot.start_s)
+            return self._video_reader(shot.clip).at(shot.clip_from_s + at_s - shot.start_s)
         still = self._stills[shot.photo]
-        picture = self._plate(shot.photo, shot.fillers) if shot.fillers else self._image(shot.photo)
+        picture = self._background(shot.photo, shot.fillers) if shot.fillers else self._image(shot.photo)
         if shot.guest is not None:
             picture = self._with_guest(picture, still, shot, shot.guest, at_s)
         if still.face is not None:
@@ -105,13 +106,13 @@ class Stage:
         video = replace(self._script.video, cover=None) if shot.whole else self._script.video
         return lay_on_canvas(picture, video, drift)
 
-    def _make_plate(self, name: str, fillers: tuple[str, ...]) -> Image:
+    def _make_background(self, name: str, fillers: tuple[str, ...]) -> Image:
         others = [(self._stills[each], self._image(each)) for each in fillers]
-        return make_plate(self._stills[name], self._image(name), others)
+        return make_background(self._stills[name], self._image(name), others)
 
     def _make_cutout(self, name: str, fillers: tuple[str, ...], cup: bool) -> Cutout:
         still = self._stills[name]
-        made = cut_out(still, self._image(name), self._plate(name, fillers))
+        made = cut_out(still, self._image(name), self._background(name, fillers))
         return _with_cup(made, still) if cup else made
 
     def _with_hand(self, picture: Image, layer: Layer, at_s: float) -> Image:
@@ -137,7 +138,7 @@ class Stage:
         other = self._stills[guest.photo]
         if still.face is None or other.face is None:
             return picture
-        source = self._plate(guest.photo, guest.fillers) if guest.fillers else self._image(guest.photo)
+        source = self._background(guest.photo, guest.fillers) if guest.fillers else self._image(guest.photo)
         left, top, right, bottom = (float(each) for each in other.face.box)
         tall, middle = bottom - top, (left + right) / 2
         aside = GUEST_ASIDE * tall
@@ -147,7 +148,7 @@ class Stage:
         inside = 0.5 - 0.5 * math.cos(math.pi * max(0.0, inside))
         reach = guest.reach * width * inside - aside * scale * (1.0 - inside)
         x = reach if guest.side == "left" else width - reach
-        # The guest's body ends where the picture does, as far down as it is seen.
+        # The guest's body must reach the lowest visible row of the picture.
         end = min(float(source.shape[0]), bottom + GUEST_BELOW * tall)
         y = seen_bottom(width, height, self._script.video) - scale * (end - top)
         matrix = np.array([[scale, 0, x - middle * scale], [0, scale, y - top * scale]], np.float32)
@@ -163,7 +164,7 @@ class Stage:
 
 
 def pose(keys: Sequence[Key], at_s: float) -> Key:
-    """Where a hand is at a time: eased from key to key, at rest before the first and after the last."""
+    """The pose of a hand at a time: eased between keys, constant before the first and after the last."""
     number = bisect_right([key.at_s for key in keys], at_s)
     if number == 0 or number == len(keys):
         return keys[min(number, len(keys) - 1)]
@@ -178,7 +179,7 @@ def pose(keys: Sequence[Key], at_s: float) -> Key:
 
 
 def turn_matrix(key: Key, elbow: tuple[float, float]) -> npt.NDArray[np.float64]:
-    """The affine [2, 3] of a pose: clockwise about the elbow, then moved."""
+    """The affine matrix of a pose, float64 [2, 3]: a clockwise rotation about the elbow, then a translation."""
     cos, sin = math.cos(math.radians(key.angle_deg)), math.sin(math.radians(key.angle_deg))
     turn = np.array([[cos, -sin], [sin, cos]])
     shift = np.array(elbow) - turn @ np.array(elbow) + (key.x, key.y)
@@ -186,11 +187,11 @@ def turn_matrix(key: Key, elbow: tuple[float, float]) -> npt.NDArray[np.float64]
 
 
 def lay_on_canvas(picture: Image, video: Video, drift: tuple[float, float] = (0.0, 0.0)) -> Image:
-    """A picture in the middle of the video's frame, or filling it; `drift` in shares of the frame's height."""
+    """Scales a picture to the video's frame, as `Video.cover` says; `drift` is in shares of the frame's height."""
     height, width = picture.shape[:2]
     scale, shift_x, shift_y = _placed(width, height, video)
     shift_x, shift_y = shift_x + drift[0] * video.height, shift_y + drift[1] * video.height
-    # Pixel centres, not corners.
+    # Coordinates are of pixel centres, not of corners.
     offset = (scale - 1) / 2
     matrix = np.array([[scale, 0, shift_x + offset], [0, scale, shift_y + offset]], np.float32)
     border = cv2.BORDER_REPLICATE if video.cover is not None else cv2.BORDER_CONSTANT
@@ -200,13 +201,13 @@ def lay_on_canvas(picture: Image, video: Video, drift: tuple[float, float] = (0.
 
 
 def seen_bottom(width: int, height: int, video: Video) -> float:
-    """Down to which row a picture of that size is seen in the video."""
+    """The lowest row of a picture of this size that is visible in the video."""
     scale, _, shift_y = _placed(width, height, video)
     return min(float(height), (video.height - shift_y) / scale)
 
 
 def _placed(width: int, height: int, video: Video) -> tuple[float, float, float]:
-    """(scale, left, top) of a picture in the video's frame."""
+    """(scale, left, top) of a picture of this size in the video's frame, left and top in its pixels."""
     across, down = video.width / width, video.height / height
     scale = min(across, down) if video.cover is None else max(across, down)
     place = 0.5 if video.cover is None else video.cover
@@ -214,7 +215,7 @@ def _placed(width: int, height: int, video: Video) -> tuple[float, float, float]
 
 
 def relight(frame: Image, lights: Sequence[Light], at_s: float) -> Image:
-    """The frame in the light of a time."""
+    """The frame with the changes of light that apply at a time."""
     for light in lights:
         if not light.start_s < at_s < light.end_s:
             continue
@@ -229,17 +230,17 @@ def relight(frame: Image, lights: Sequence[Light], at_s: float) -> Image:
 
 
 def _with_cup(hand: Cutout, still: Still) -> Cutout:
-    """The hand holds a cup: behind the fingers, its rim over them."""
+    """Adds a cup behind the fingers, with its rim above them."""
     points, face = still.hands[0].landmarks, still.face
     assert points is not None
-    # As large as a cup is beside a face; beside a hand where none is seen.
+    # Sized by the face, or by the hand if there is no face.
     tall = float(face.box[3] - face.box[1]) if face is not None else float(np.ptp(points[:, 1]))
     wide, high = CUP_FACES[0] * tall, CUP_FACES[1] * tall
     x, top = float(points[list(FINGERTIPS), 0].mean()), float(points[:, 1].min())
     rim = top - CUP_OVER * high
     shape = hand.alpha.shape[:2]
     mask = np.zeros(shape, np.float32)
-    # Narrower below.
+    # Narrower at the bottom.
     corners = [
         (x - wide / 2, rim),
         (x + wide / 2, rim),
@@ -248,7 +249,7 @@ def _with_cup(hand: Cutout, still: Still) -> Cutout:
     ]
     cv2.fillConvexPoly(mask, np.round(corners).astype(np.int32), 1.0)
     cv2.ellipse(mask, (round(x), round(rim)), (round(wide / 2), round(0.12 * wide)), 0, 0, 360, 1.0, -1)
-    # Lit from one side, as something round is.
+    # Shaded like a cylinder lit from one side.
     across = (np.arange(shape[1], dtype=np.float32) - np.float32(x)) / np.float32(wide)
     shade = np.float32(1.0) - np.float32(0.9) * (across + np.float32(0.15)) ** 2
     cup = np.array(CUP_COLOUR, np.float32) * shade[None, :, None]

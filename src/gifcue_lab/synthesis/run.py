@@ -1,4 +1,8 @@
-"""From a folder of labelled photographs to a folder of sequences."""
+"""Composes a directory of sequences from a directory of labelled photographs.
+
+In: DATA/SPLIT with photographs, labels and landmarks.npz, the length and a seed. Out: videos, events.json and
+script.json.
+"""
 
 from __future__ import annotations
 
@@ -15,36 +19,36 @@ from gifcue.reactions.settings import ReactionSettings, policy_preset
 from gifcue_lab.datasets.annotation import DatasetError
 from gifcue_lab.datasets.progress import Track, quiet
 from gifcue_lab.evaluation.clips.truth import EVENTS_FILE
-from gifcue_lab.synthesis.builder import Desk, Tally
+from gifcue_lab.synthesis.builder import SequenceBuilder, Tally
 from gifcue_lab.synthesis.encode import SUFFIXES, write_video
 from gifcue_lab.synthesis.events import events_json
-from gifcue_lab.synthesis.participants import Cast, Person, gather
-from gifcue_lab.synthesis.renderer import Stage
-from gifcue_lab.synthesis.schedule import deal
+from gifcue_lab.synthesis.participants import Person, Subjects, find_subjects
+from gifcue_lab.synthesis.renderer import Renderer
+from gifcue_lab.synthesis.schedule import schedule_segments
 from gifcue_lab.synthesis.script import Codec, Sequence, Video
 from gifcue_lab.synthesis.subjects import read_stills
 from gifcue_lab.synthesis.talking_clips import TalkingClip, read_talking_clips
-from gifcue_lab.synthesis.video import Film
+from gifcue_lab.synthesis.video import VideoReader
 from gifcue_lab.training.samples import Image, Photo, read_image, read_photos
 
 SCRIPT_FILE = "script.json"
 SCRIPT_FORMAT = "gifcue-compose/1"
-# Seconds of one participant.
+# Least and most seconds of one sequence.
 SEQUENCE_S = (60.0, 180.0)
-# Less than this is what rounding leaves.
+# A remainder shorter than this is a rounding error.
 SHORTEST_S = 0.1
 SMALL, LARGE = (640, 360), (1280, 720)
-# Bits a second, by the video's lines.
+# Least and most bits per second, by the number of lines.
 RATES = {360: (300_000, 900_000), 720: (600_000, 1_500_000)}
 KEYFRAME_S = (2.0, 10.0)
 VP8_SHARE = 0.25
-# A frame is filled only where all but this share of hands and faces stay in it.
+# A photograph fills the frame only if at most this share of hands and faces is cut off.
 CUT_SHARE = 0.04
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """What was made: sequences by file name, and how many of each label are expected."""
+    """What was written: sequences by file name, and the number of expected reactions by label."""
 
     sequences: dict[str, Sequence]
     expected: Counter[str]
@@ -57,12 +61,12 @@ class Composed:
 def compose(
     data: Path, out: Path, *, split: str, minutes: float, seed: int, track: Track = quiet
 ) -> Composed:
-    """Writes videos, events.json and script.json of about `minutes` into `out`.
+    """Writes videos of `minutes` in all, events.json and script.json to `out`.
 
     Raises:
         ConfigError: there is no such split, or `out` is not empty.
-        DatasetError: the split's photographs show nobody of whom a sequence can be made, or one is not of the size
-            that its labels say.
+        DatasetError: there is nobody with enough photographs for a sequence, or a photograph has another size than
+            its labels say.
     """
     if out.exists() and any(out.iterdir()):
         raise ConfigError(f"OUT: expected an empty directory or none, got {out}, which holds files")
@@ -74,17 +78,17 @@ def compose(
         )
     policy = policy_preset("normal")
     stills = read_stills(read_photos(data, split), policy.labels)
-    cast = gather(stills, policy.labels, _read, lambda groups: track(groups, "looking for people"))
+    subjects = find_subjects(stills, policy.labels, _read, lambda groups: track(groups, "looking for people"))
     hands = [label for label, each in policy.labels.items() if each.kind == "hand"]
     directory = data / "clips" / split
     clips = read_talking_clips(directory, hands)
-    sequences = deal_sequences(cast, clips, policy, minutes=minutes, seed=seed)
+    sequences = schedule_sequences(subjects, clips, policy, minutes=minutes, seed=seed)
     out.mkdir(parents=True, exist_ok=True)
     named = {each.name + SUFFIXES[each.video.codec]: each for each in sequences}
     for name, sequence in named.items():
-        stage = Stage(sequence, cast.stills, _read, lambda clip: Film(directory / clip))
+        renderer = Renderer(sequence, subjects.stills, _read, lambda clip: VideoReader(directory / clip))
         total = round(sequence.seconds * sequence.video.fps)
-        write_video(track(stage.frames(), name, total), out / name, sequence.video)
+        write_video(track(renderer.frames(), name, total), out / name, sequence.video)
     _write_json(out / EVENTS_FILE, events_json(named))
     script = {name: sequence.to_json() for name, sequence in named.items()}
     _write_json(
@@ -93,46 +97,51 @@ def compose(
     return Composed(named, Counter(span.label for each in sequences for span in each.expect))
 
 
-def deal_sequences(
-    cast: Cast, clips: Many[TalkingClip], policy: ReactionSettings, *, minutes: float, seed: int
+def schedule_sequences(
+    subjects: Subjects, clips: Many[TalkingClip], policy: ReactionSettings, *, minutes: float, seed: int
 ) -> list[Sequence]:
-    """Scripts of `minutes` in all; the same seed deals alike.
+    """Scripts of `minutes` in all. The same arguments give the same scripts.
 
     Raises:
-        DatasetError: the cast has nobody.
+        DatasetError: there is nobody in `subjects`.
     """
-    if not cast.people:
+    if not subjects.people:
         raise DatasetError(
-            "expected somebody with a few photographs in one place, of which one has a single hand with landmarks "
-            "that the others can fill in for; got none"
+            "expected a person with at least five photographs in one place, one of them with a single hand that has "
+            "landmarks and that the others can replace; got none"
         )
     rng = np.random.default_rng(seed)
     tally, shown = Tally(), Counter[str]()
     sequences: list[Sequence] = []
     left_s = minutes * 60.0
     while left_s > SHORTEST_S:
-        # Shorter ones are likelier: more people in as many minutes.
+        # Short sequences are more likely, so that more people appear.
         seconds = round(float(rng.triangular(SEQUENCE_S[0], SEQUENCE_S[0], SEQUENCE_S[1])), 1)
-        # The rest is no sequence of its own where it would be a short one.
+        # A short remainder is added to this sequence.
         if left_s - seconds < SEQUENCE_S[0] / 2:
             seconds = round(left_s, 1)
-        person = _next_person(cast, tally, shown, rng)
+        person = _next_person(subjects, tally, shown, rng)
         shown[_group(person)] += 1
         video = _video(person, len(sequences), rng)
         own = np.random.default_rng(rng.integers(2**63))
-        segments = deal(Desk(person, cast, clips, policy, tally, video.fps, own), seconds)
+        segments = schedule_segments(
+            SequenceBuilder(person, subjects, clips, policy, tally, video.fps, own), seconds
+        )
         name = f"{len(sequences):03}_{person.name.replace('/', '_')}"
         sequences.append(Sequence(name, person.name, seconds, int(own.integers(2**31)), video, segments))
         left_s -= seconds
     return sequences
 
 
-def _next_person(cast: Cast, tally: Tally, shown: Counter[str], rng: np.random.Generator) -> Person:
-    """One who was shown the least, and of those one who offers most of what was meant the least."""
-    fewest = min(shown[_group(person)] for person in cast.people)
-    waiting = [person for person in cast.people if shown[_group(person)] == fewest]
+def _next_person(subjects: Subjects, tally: Tally, shown: Counter[str], rng: np.random.Generator) -> Person:
+    """A person of the group shown least so far, preferably with labels that were expected least."""
+    fewest = min(shown[_group(person)] for person in subjects.people)
+    waiting = [person for person in subjects.people if shown[_group(person)] == fewest]
     weights = np.array(
-        [sum(1.0 / (1 + tally.meant[label]) for label in each.offers) + 0.05 for each in waiting]
+        [
+            sum(1.0 / (1 + tally.positives[label]) for label in each.available_labels) + 0.05
+            for each in waiting
+        ]
     )
     return waiting[int(rng.choice(len(waiting), p=weights / weights.sum()))]
 
@@ -146,7 +155,7 @@ def _video(person: Person, number: int, rng: np.random.Generator) -> Video:
     low, high = RATES[height]
     codec: Codec = "vp8" if rng.random() < VP8_SHARE else "h264"
     fps = int(rng.choice((25, 30)))
-    # Rates are evenly many on a logarithmic scale: 300 to 600 kbit/s matters as much as 600 to 1200.
+    # Uniform on a logarithmic scale.
     rate = round(float(np.exp(rng.uniform(np.log(low), np.log(high)))), -3)
     keyframe_s = round(float(rng.uniform(*KEYFRAME_S)), 1)
     covers = _cover(person, width / height) if rng.random() < 0.6 else None
@@ -154,7 +163,7 @@ def _video(person: Person, number: int, rng: np.random.Generator) -> Video:
 
 
 def _cover(person: Person, aspect: float) -> float | None:
-    """Where a frame of that aspect lies on the person's photographs so that nothing labelled is cut, or None."""
+    """`Video.cover` such that a frame of this aspect cuts off no hand or face; None if that is impossible."""
     boxes = [
         sample.box[[1, 3]] / still.photo.height for still in person.stills for sample in still.photo.samples
     ]
@@ -169,7 +178,7 @@ def _cover(person: Person, aspect: float) -> float | None:
 
 
 def _read(photo: Photo) -> Image:
-    """Decodes a photograph. Raises DatasetError where it is not of the size that its labels were drawn on."""
+    """Decodes a photograph. Raises `DatasetError` if its size is not that of its labels."""
     image = read_image(photo.path)
     if image.shape[:2] != (photo.height, photo.width):
         got = f"{image.shape[1]} x {image.shape[0]}"
@@ -177,5 +186,5 @@ def _read(photo: Photo) -> Image:
     return image
 
 
-def _write_json(path: Path, told: object) -> None:
-    path.write_text(json.dumps(told, indent=1), encoding="utf-8")
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, indent=1), encoding="utf-8")

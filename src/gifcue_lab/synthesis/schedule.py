@@ -1,7 +1,7 @@
-"""What happens when: deals a participant's minute out of what the person's photographs can show.
+"""Chooses what happens in a sequence, and when.
 
-Most of the time nobody means anything. What is meant is held long enough for the policy, and far enough from the
-last of its label for the cooldown to be over.
+In: a `SequenceBuilder` and the length in seconds. Out: a tuple of `Segment`, without gaps. Idle time alternates with
+segments of random types.
 """
 
 from __future__ import annotations
@@ -12,49 +12,49 @@ from typing import NamedTuple
 import numpy as np
 
 from gifcue_lab.synthesis import distractors
-from gifcue_lab.synthesis.builder import AFTER_S, Desk
-from gifcue_lab.synthesis.positives import meant
+from gifcue_lab.synthesis.builder import AFTER_S, SequenceBuilder
+from gifcue_lab.synthesis.positives import positive
 from gifcue_lab.synthesis.script import Segment
 
-# The nothing between two things that happen, and before the first.
+# Least and most seconds of idle time before and between segments.
 IDLE_S = (1.8, 6.0)
-# Nothing begins so close to the end.
+# No segment begins this close to the end.
 LAST_S = 2.0
 
 
-class Happening(NamedTuple):
-    """One thing that can happen, and how often it is tried, of all."""
+class SegmentType(NamedTuple):
+    """A type of segment: the function that adds it to a builder, and its weight in the random choice."""
 
-    add: Callable[[Desk, float], bool]
+    add: Callable[[SequenceBuilder, float], bool]
     weight: float
 
 
-HAPPENINGS = (
-    Happening(meant, 16.0),
-    Happening(distractors.palm, 1.2),
-    Happening(distractors.flicker, 2.0),
-    Happening(distractors.dropped, 2.0),
-    Happening(distractors.passing, 2.0),
-    Happening(distractors.touch, 1.6),
-    Happening(distractors.drink, 1.2),
-    Happening(distractors.other_hand, 1.6),
-    Happening(distractors.light, 1.6),
-    Happening(distractors.guest, 1.2),
-    Happening(distractors.talk, 2.2),
-    Happening(distractors.visitor, 0.8),
-    Happening(distractors.clip, 0.8),
+SEGMENT_TYPES = (
+    SegmentType(positive, 16.0),
+    SegmentType(distractors.palm, 1.2),
+    SegmentType(distractors.flicker, 2.0),
+    SegmentType(distractors.dropped, 2.0),
+    SegmentType(distractors.passing, 2.0),
+    SegmentType(distractors.touch, 1.6),
+    SegmentType(distractors.drink, 1.2),
+    SegmentType(distractors.other_hand, 1.6),
+    SegmentType(distractors.light, 1.6),
+    SegmentType(distractors.guest, 1.2),
+    SegmentType(distractors.talk, 2.2),
+    SegmentType(distractors.visitor, 0.8),
+    SegmentType(distractors.clip, 0.8),
 )
 
 
-def deal(desk: Desk, seconds: float) -> tuple[Segment, ...]:
-    """The segments of `seconds`, without a gap."""
-    weights = np.array([each.weight for each in HAPPENINGS])
-    desk.idle(min(desk.between(*IDLE_S), seconds))
-    while desk.now_s < seconds - LAST_S:
-        happening = HAPPENINGS[int(desk.rng.choice(len(HAPPENINGS), p=weights / weights.sum()))]
-        # What happens comes to its end before the sequence does, with the grace of what it may start.
-        happening.add(desk, seconds - AFTER_S)
-        desk.idle(min(desk.between(*IDLE_S), seconds - desk.now_s))
-    if desk.now_s < seconds:
-        desk.idle(seconds - desk.now_s)
-    return tuple(desk.segments)
+def schedule_segments(builder: SequenceBuilder, seconds: float) -> tuple[Segment, ...]:
+    """Fills the builder with `seconds` of segments."""
+    weights = np.array([each.weight for each in SEGMENT_TYPES])
+    builder.idle(min(builder.between(*IDLE_S), seconds))
+    while builder.now_s < seconds - LAST_S:
+        segment_type = SEGMENT_TYPES[int(builder.rng.choice(len(SEGMENT_TYPES), p=weights / weights.sum()))]
+        # A reaction may start after its segment, and must still do so within the sequence.
+        segment_type.add(builder, seconds - AFTER_S)
+        builder.idle(min(builder.between(*IDLE_S), seconds - builder.now_s))
+    if builder.now_s < seconds:
+        builder.idle(seconds - builder.now_s)
+    return tuple(builder.segments)

@@ -1,4 +1,4 @@
-"""What a sequence shows, when: pure data, no pixels.
+"""The script of a sequence as plain data, as script.json holds it.
 
 Times are seconds from the sequence's start. Lengths are pixels of the photographs.
 """
@@ -13,9 +13,9 @@ Codec = Literal["h264", "vp8"]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Where a cut-out hand is at a time: moved by (x, y), then turned by `angle_deg` about its elbow.
+    """The pose of a cut-out hand at a time: rotated by `angle_deg` about its elbow and moved by (x, y).
 
-    Between two keys it eases from one to the other: turning points as keys make a swing.
+    Between two keys the pose is eased, so keys at the turning points make a swing.
     """
 
     at_s: float
@@ -26,9 +26,13 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """The hand of a photograph, cut out, moved over a frame. `fillers` tell what of the photograph is hand.
+    """A cut-out hand that moves in front of the picture.
 
-    With `cup` it holds one.
+    Attributes:
+        photo: the photograph of the hand.
+        fillers: the photographs that give its background, and so the mask of the hand.
+        keys: the motion.
+        cup: whether the hand holds a cup.
     """
 
     photo: str
@@ -39,10 +43,13 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """Somebody else in the frame: a photograph's person, scaled, leaning in from a side.
+    """Another person who leans into the frame from a side.
 
-    `face_share` is the height of the guest's face as a share of the participant's, `reach` how far in the
-    guest's middle comes, as a share of the frame's width.
+    Attributes:
+        photo: the guest's photograph.
+        fillers: the photographs that replace its hands.
+        face_share: height of the guest's face as a share of the participant's.
+        reach: distance of the middle of the guest's face from the side, as a share of the frame's width.
     """
 
     photo: str
@@ -54,9 +61,12 @@ class Guest:
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """A change of light: it comes over `ramp_s`, stays, and goes over `ramp_s`.
+    """A change of light that fades in and out over `ramp_s`.
 
-    `gain`, `gamma` and `tint` (by red, green, blue) are what it is in between; with `hz` it flickers.
+    Attributes:
+        gain, gamma: applied to all channels.
+        tint: gains of red, green and blue.
+        hz: frequency of flicker; 0 for none.
     """
 
     start_s: float
@@ -70,11 +80,15 @@ class Light:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One picture, for a time. The first `fade_s` blend over from the shot before.
+    """One picture from `start_s` to `end_s`.
 
-    `photo` is shown as it is, or with its hands taken out by the pixels of `fillers`; with `talks` its jaw moves.
-    `clip` is shown from `clip_from_s` on instead. With `whole` nothing is cut, whatever the video's `cover` says: it
-    is the participant's.
+    Attributes:
+        photo: the photograph that is shown; empty for a clip.
+        fillers: the photographs that replace its hands; empty to show it unchanged.
+        fade_s: seconds of the transition from the shot before.
+        talks: whether the jaw moves.
+        whole: whether the whole picture is shown, whatever the `cover` of the video.
+        clip: the real clip that is shown instead of a photograph, from `clip_from_s` on.
     """
 
     start_s: float
@@ -92,7 +106,7 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A label, from `start_s` to `end_s`."""
+    """A label from `start_s` to `end_s`."""
 
     label: str
     start_s: float
@@ -101,9 +115,12 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One thing that happens.
+    """One segment: what happens from `start_s` to `end_s`.
 
-    `expect` must be found once each; what starts within `allow` is neither asked for nor false.
+    Attributes:
+        kind: its type, see docs/composing.md.
+        expect: each needs exactly one reaction.
+        allow: a reaction that starts within one of these is neither expected nor false.
     """
 
     kind: str
@@ -117,10 +134,11 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """How a sequence is encoded.
+    """The size and encoding of a sequence.
 
-    `cover` None leaves bars where a photograph has another shape; else it fills the frame, and `cover` is where
-    the part lies that is seen: 0 at the top, 1 at the bottom.
+    Attributes:
+        cover: None adds bars if a photograph has another aspect. Otherwise the photograph fills the frame, and this is
+            the position of the visible part: 0 at the top, 1 at the bottom.
     """
 
     width: int
@@ -134,7 +152,7 @@ class Video:
 
 @dataclass(frozen=True, slots=True)
 class Sequence:
-    """One participant for a minute or a few. `seed` is that of the noise and of how body and camera sway."""
+    """One sequence, of one participant. `seed` is that of the noise and of the motion of body and camera."""
 
     name: str
     person: str
@@ -145,19 +163,19 @@ class Sequence:
 
     @property
     def shots(self) -> list[Shot]:
-        """All shots in order; they follow each other without a gap."""
+        """All shots in order, without gaps."""
         return [shot for segment in self.segments for shot in segment.shots]
 
     @property
     def expect(self) -> list[Span]:
-        """What must be found."""
+        """All expected reactions."""
         return [span for segment in self.segments for span in segment.expect]
 
     @property
     def allow(self) -> list[Span]:
-        """What may start."""
+        """All allowed reactions."""
         return [span for segment in self.segments for span in segment.allow]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data, as script.json holds it."""
+        """The content of script.json for this sequence."""
         return asdict(self)

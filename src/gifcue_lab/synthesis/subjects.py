@@ -1,7 +1,7 @@
-"""Who there is, and what their photographs show.
+"""What photographs show, and which of them belong to one scene.
 
-A group's photographs are sorted into scenes: one person, one camera, one place of it. Only within a scene can
-one photograph follow another and look like a webcam.
+In: `Photo` objects with their labels and landmarks. Out: `Still` objects, and lists of them by scene: one person, one
+camera and one position of it. Only photographs of one scene can follow each other as in a webcam's video.
 """
 
 from __future__ import annotations
@@ -18,34 +18,37 @@ from gifcue_lab.training.compositing import MIDDLE_KNUCKLE, WRIST
 from gifcue_lab.training.samples import NONE, UNKNOWN, Floats, Image, Photo, Sample
 
 NEUTRAL = "neutral"
-# Thumbnails that scenes are told apart by: a wall, a door, a lamp stay visible.
+# Width in pixels of the thumbnails that are compared to find scenes.
 THUMB_WIDTH = 64
-# Two photographs are of one scene where most of what is neither hand nor face differs by no more than this, of 255.
-# Most: not half, since in a dark room half of everything is alike.
+# Two photographs belong to one scene if this percentile of the differences outside of hands and faces is lower, of
+# 255. The median is not enough: in dark rooms half of the pixels are alike.
 SAME_SCENE, MOST_PERCENT = 11.0, 60
-# Less of two pictures tells nothing.
+# Least share of pixels that must be comparable.
 MIN_COMPARED = 0.2
-# A hand whose box, grown by this share, meets the lower part of a face may be taken for thinking.
+# A hand whose box, enlarged by this share, meets the lower part of a face may look like thinking.
 NEAR_FACE_SHARE = 0.15
-# How steep a palm stands whose arm comes from below: the sine of its angle.
+# Least sine of the palm's angle for an arm that comes from below.
 MIN_RISE = 0.35
 
 
 @dataclass(frozen=True, slots=True)
 class Still:
-    """A photograph, and what it says of itself.
+    """A photograph and what it shows.
 
-    `gesture` is what its hands show, `expression` the only face's (`UNKNOWN` where it is not known, or there are
-    several faces). `doubtful` are labels that somebody could see in it, `doubtful_faces` those that its faces alone
-    leave open.
+    Attributes:
+        gesture: the gesture of its hands, or `NONE`.
+        expression: that of its only face; `UNKNOWN` if it is unknown or there are several faces.
+        face: the largest face, if any.
+        ambiguous: face labels that could be seen in it.
+        ambiguous_faces: those of them that could be seen without its hands.
     """
 
     photo: Photo
     gesture: str
     expression: str
     face: Sample | None
-    doubtful: frozenset[str]
-    doubtful_faces: frozenset[str]
+    ambiguous: frozenset[str]
+    ambiguous_faces: frozenset[str]
 
     @property
     def name(self) -> str:
@@ -57,7 +60,7 @@ class Still:
 
     @property
     def face_cover(self) -> float:
-        """The largest share of a hand's box that lies over a face's, 0..1."""
+        """The largest share of a hand's box that lies in a face's box, 0..1."""
         shares = [
             _shared_area(hand.box, face.box) / max(1.0, float(np.prod(hand.box[2:] - hand.box[:2])))
             for hand in self.hands
@@ -67,17 +70,17 @@ class Still:
 
     @property
     def rises(self) -> bool:
-        """Whether its hands come from below, so that it is known where their arms are."""
+        """Whether the arms of all hands come from below."""
         return all(_rises(hand) for hand in self.hands)
 
     @property
     def is_one_hand(self) -> bool:
-        """Whether its hand can be cut out."""
+        """Whether it has exactly one hand, which can be cut out."""
         return len(self.hands) == 1 and self.rises
 
 
 def read_stills(photos: Iterable[Photo], labels: Mapping[str, LabelSettings]) -> list[Still]:
-    """The photographs that can be used: what every hand shows is known, and is one thing."""
+    """The usable photographs: the gesture of every hand is known, and there is at most one gesture."""
     stills = []
     for photo in photos:
         hands, faces = photo.of_kind("hand"), photo.of_kind("face")
@@ -93,8 +96,8 @@ def read_stills(photos: Iterable[Photo], labels: Mapping[str, LabelSettings]) ->
                 gesture,
                 expression,
                 face,
-                _doubtful(faces, hands, labels),
-                _doubtful(faces, (), labels),
+                _ambiguous(faces, hands, labels),
+                _ambiguous(faces, (), labels),
             )
         )
     return stills
@@ -107,20 +110,20 @@ def _rises(hand: Sample) -> bool:
     return bool(up[1] > MIN_RISE * float(np.linalg.norm(up)))
 
 
-def _doubtful(
+def _ambiguous(
     faces: Sequence[Sample], hands: Sequence[Sample], labels: Mapping[str, LabelSettings]
 ) -> frozenset[str]:
     of_faces = {label for label, each in labels.items() if each.kind == "face"}
     if any(face.attribute == UNKNOWN for face in faces):
         return frozenset(of_faces)
-    doubtful = {face.attribute for face in faces} & of_faces
+    ambiguous = {face.attribute for face in faces} & of_faces
     if any(near_face(hand.box, face.box) for hand in hands for face in faces):
-        doubtful |= {label for label in of_faces if labels[label].hand_at_face}
-    return frozenset(doubtful)
+        ambiguous |= {label for label in of_faces if labels[label].hand_at_face}
+    return frozenset(ambiguous)
 
 
 def near_face(hand: Floats, face: Floats) -> bool:
-    """Whether a hand touches the lower two thirds of a face, or almost; boxes (xmin, ymin, xmax, ymax)."""
+    """Whether a hand touches, or almost touches, the lower two thirds of a face; boxes (xmin, ymin, xmax, ymax)."""
     grow = NEAR_FACE_SHARE * (hand[2:] - hand[:2])
     low, high = hand[:2] - grow, hand[2:] + grow
     top = face[1] + (face[3] - face[1]) / 3
@@ -134,12 +137,12 @@ def _shared_area(one: Floats, other: Floats) -> float:
 
 
 def sort_scenes(stills: Sequence[Still], images: Mapping[str, Image]) -> list[list[Still]]:
-    """Stills that share person, camera and place; in the order of their first members, largest scene first."""
+    """Sorts stills of one group into scenes, the largest first."""
     scenes: list[list[tuple[Still, Floats, npt.NDArray[np.bool_]]]] = []
     for still in stills:
         thumb, free = _thumb(still, images[still.name])
         for scene in scenes:
-            # Against a few of the scene: bodies move, and the first may be the odd one.
+            # Compared with several stills of the scene, because the body moves between them.
             likeness = [
                 _difference(thumb, free, other, other_free)
                 for _, other, other_free in scene[:: max(1, len(scene) // 4)]

@@ -1,4 +1,8 @@
-"""What never keeps still: the head, the jaw, the camera."""
+"""Small motions of head, jaw and camera.
+
+In: a random generator, then times in seconds. Out: displacements, and pictures (uint8 RGB [H, W, 3]) that are bent by
+them.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +14,17 @@ import numpy.typing as npt
 
 from gifcue_lab.training.samples import Floats, Image
 
-# Each motion is a few slow waves: (least and most Hz, how many).
+# Each motion is a sum of slow sine waves: (least, most) Hz, and their number.
 HEAD_HZ, CAMERA_HZ, WAVES = (0.05, 0.45), (0.03, 0.2), 3
 BREATH_HZ = (0.2, 0.33)
-# How far a head sways, in shares of the face; how far a camera drifts, in shares of the frame's height.
+# Amplitudes of the head in shares of the face, and of the camera in shares of the frame's height.
 HEAD_REACH, BREATH_REACH, CAMERA_REACH = 0.05, 0.008, 0.002
-# A jaw opens so far, in face heights, so many times a second, with pauses.
+# Amplitude of the jaw in face heights, and the frequencies of syllables and of pauses in Hz.
 JAW_REACH, JAW_HZ, PAUSE_HZ = 0.05, (3.0, 5.5), (0.25, 0.5)
 
 
 class Sway:
-    """Smooth motions over time, dealt once from `rng`."""
+    """Smooth functions of time, with parameters from `rng`."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         reach = float(rng.uniform(0.3, 1.0))
@@ -30,33 +34,33 @@ class Sway:
         self._jaw = float(rng.uniform(*JAW_HZ)), float(rng.uniform(*PAUSE_HZ))
 
     def head(self, at_s: float) -> tuple[float, float]:
-        """(x, y) in shares of the face's size."""
+        """Displacement (x, y) of the head, in shares of the face's size."""
         x, y = (_at(waves, at_s) for waves in self._head)
         hz, phase = self._breath
         return x, 0.4 * y + BREATH_REACH * math.sin(2 * math.pi * hz * at_s + phase)
 
     def camera(self, at_s: float) -> tuple[float, float]:
-        """(x, y) in shares of the frame's height."""
+        """Displacement (x, y) of the camera, in shares of the frame's height."""
         x, y = (_at(waves, at_s) for waves in self._camera)
         return x, y
 
     def jaw(self, at_s: float) -> float:
-        """How far the jaw is down, in face heights; never up."""
+        """Displacement of the jaw downwards, in face heights, at least 0."""
         fast, slow = self._jaw
         speaks = max(0.0, math.sin(2 * math.pi * slow * at_s) + 0.4) / 1.4
-        # Two frequencies that share no period: no two syllables alike.
+        # The frequencies share no period, so no two syllables are alike.
         opens = abs(math.sin(math.pi * fast * at_s)) * (0.6 + 0.4 * math.sin(2 * math.pi * 1.37 * at_s))
         return JAW_REACH * speaks * opens
 
 
 def bend(picture: Image, face: Floats, head: tuple[float, float], jaw: float) -> Image:
-    """Moves a body in its room by `head`, and opens its jaw; `face` is its box in pixels, the rest shares of it."""
+    """Moves a head by `head` and a jaw by `jaw`, both in shares of `face`, a box (xmin, ymin, xmax, ymax) in pixels."""
     height, width = picture.shape[:2]
     left, top, right, bottom = (float(each) for each in face)
     wide, tall = right - left, bottom - top
     x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
     middle = (left + right) / 2
-    # The head moves, the shoulders half as much, the room stays.
+    # The head moves, the shoulders move half as much, and the room does not move.
     at_head = _bump(x, middle, 0.85 * wide)[None] * _bump(y, (top + bottom) / 2, 0.85 * tall)[:, None]
     torso = 0.5 * _bump(x, middle, 1.6 * wide)[None] / (1 + np.exp(-(y - bottom) / (0.2 * tall)))[:, None]
     weight = np.maximum(at_head, torso).astype(np.float32)

@@ -1,4 +1,7 @@
-"""Real clips of people who talk, to be shown in between."""
+"""Real clips of people who talk, to be cut into sequences.
+
+In: a directory of clips with events.json. Out: `TalkingClip` objects.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,13 @@ from pathlib import Path
 from gifcue_lab.evaluation.clips.truth import EVENTS_FILE, Clip, read_clips
 from gifcue_lab.synthesis.script import Span
 
-# Shorter clips are a gesture, and nobody talks in them.
+# Shorter clips show a gesture and no talking.
 MIN_SECONDS = 8.0
 
 
 @dataclass(frozen=True, slots=True)
 class TalkingClip:
-    """A clip and how long it is."""
+    """A clip and its length in seconds."""
 
     clip: Clip
     seconds: float
@@ -25,10 +28,10 @@ class TalkingClip:
         return self.clip.name
 
     def within(self, from_s: float, to_s: float, at_s: float, after_s: float) -> tuple[Span, ...]:
-        """What may be told where the clip's `from_s` to `to_s` is shown from `at_s` on, `after_s` of grace included.
+        """The allowed reactions where the part from `from_s` to `to_s` is shown from `at_s` on.
 
-        Nothing is expected: who smiles as the clip is cut in, or smiles again before a policy has cooled down,
-        could not be answered.
+        Each span is `after_s` longer than its cause. Nothing is expected of a clip, because it may begin within a
+        smile or within the policy's cooldown.
         """
         shown = [Span(label, from_s, to_s) for label in sorted(self.clip.allow)]
         shown += [
@@ -43,7 +46,7 @@ class TalkingClip:
 
 
 def read_talking_clips(directory: Path, hand_labels: Collection[str]) -> list[TalkingClip]:
-    """The clips of a folder that last, and of which no hand gesture is told; none where there is no such folder.
+    """The clips of a folder of `MIN_SECONDS` or more without hand gestures; empty without events.json.
 
     Raises:
         DatasetError: the folder's events.json is wrong.
@@ -52,7 +55,7 @@ def read_talking_clips(directory: Path, hand_labels: Collection[str]) -> list[Ta
         return []
     found = []
     for clip in read_clips(directory):
-        told = {each.label for each in (*clip.expect, *clip.allow_spans)} | clip.allow
-        if (clip.seconds or 0.0) >= MIN_SECONDS and not told & set(hand_labels):
+        labels = {each.label for each in (*clip.expect, *clip.allow_spans)} | clip.allow
+        if (clip.seconds or 0.0) >= MIN_SECONDS and not labels & set(hand_labels):
             found.append(TalkingClip(clip, clip.seconds or 0.0))
     return found

@@ -1,4 +1,7 @@
-"""A real clip, frame by frame, forwards."""
+"""Reads a real clip by time.
+
+In: a video file and times in seconds. Out: frames, uint8 RGB [H, W, 3].
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,11 @@ from gifcue_lab.datasets.annotation import DatasetError
 from gifcue_lab.training.samples import Image
 
 
-class Film:
-    """The frames of a clip by time. Asking for an earlier one begins anew.
+class VideoReader:
+    """The frames of a clip by time. A time before the last one decodes the clip again.
 
     Raises:
-        DatasetError: it cannot be decoded.
+        DatasetError: from `at`, if the clip cannot be decoded.
     """
 
     def __init__(self, path: Path) -> None:
@@ -26,7 +29,7 @@ class Film:
         self._next: tuple[float, Image] | None = None
 
     def at(self, at_s: float) -> Image:
-        """The frame that is seen at a time, uint8 RGB; the last one behind the end."""
+        """The frame that is visible at a time, uint8 RGB [H, W, 3]; after the end, the last one."""
         if self._shown is None or at_s < self._shown[0]:
             self._frames = self._decode()
             self._shown, self._next = next(self._frames, None), next(self._frames, None)

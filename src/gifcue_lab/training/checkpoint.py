@@ -1,74 +1,85 @@
-"""The state of a run on disk: written whole or not at all, so that a kill at any moment loses an epoch at
-most.
+"""The state of a run on disk. A kill at any moment loses one epoch at most.
+
+Keras writes the weights and the optimiser's state. Its callback `BackupAndRestore` is not used: it replaces the weights
+and the number of the epoch one after the other, so a kill between the two repeats an epoch with the weights that
+already learned from it, and it does not keep the history that early stopping needs. Here all of it is written into a
+new folder, which gets its final name last.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
-CHECKPOINT = "checkpoint.npz"
 AVERAGED = "averaged.weights.h5"
+_FOLDER = "checkpoint-{epoch:05d}"
+_PATTERN = "checkpoint-[0-9]*"
+_WEIGHTS = "training.weights.h5"
+_STATE = "state.json"
 
+# Keras has no types.
 Model = Any
-Optimizer = Any
 
 
-def save_checkpoint(run_dir: Path, model: Model, optimizer: Optimizer, state: dict[str, Any]) -> None:
-    """Writes weights, the optimiser's variables (averages included) and `state`, which must be JSON."""
-    arrays = {f"model_{i}": np.asarray(value, np.float32) for i, value in enumerate(model.get_weights())}
-    for i, variable in enumerate(optimizer.variables):
-        arrays[f"optimizer_{i}"] = keras.ops.convert_to_numpy(variable)
-    arrays["state"] = np.array(json.dumps(state))
-    half_written = run_dir / (CHECKPOINT + ".part")
-    with half_written.open("wb") as file:
-        np.savez(file, **arrays)  # type: ignore[arg-type]
-        file.flush()
-        os.fsync(file.fileno())
-    half_written.replace(run_dir / CHECKPOINT)
+def save_checkpoint(run_dir: Path, model: Model, state: dict[str, Any]) -> None:
+    """Writes weights, the optimiser's variables (the weights' average included) and `state`.
+
+    Args:
+        run_dir: the folder of the run.
+        model: a compiled and built model.
+        state: any JSON object with the number of finished epochs as `epoch`.
+    """
+    folder = run_dir / _FOLDER.format(epoch=state["epoch"])
+    part = run_dir / f"part-{folder.name}"
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    model.save_weights(part / _WEIGHTS)
+    (part / _STATE).write_text(json.dumps(state), encoding="utf-8")
+    older = sorted(run_dir.glob(_PATTERN))
+    # Renamed before the older ones go: in the other order a kill in between would leave no checkpoint.
+    part.replace(folder)
+    for each in older:
+        shutil.rmtree(each)
 
 
-def load_checkpoint(run_dir: Path, model: Model, optimizer: Optimizer) -> dict[str, Any] | None:
-    """Restores what `save_checkpoint` wrote and returns its state; None where there is no checkpoint."""
-    path = run_dir / CHECKPOINT
-    if not path.exists():
+def load_checkpoint(run_dir: Path, model: Model) -> dict[str, Any] | None:
+    """Restores the latest checkpoint into the model and its optimiser, and returns its state; None without one."""
+    folders = sorted(run_dir.glob(_PATTERN))
+    if not folders:
         return None
-    with np.load(path) as arrays:
-        model.set_weights([arrays[f"model_{i}"] for i in range(len(model.get_weights()))])
-        for i, variable in enumerate(optimizer.variables):
-            variable.assign(arrays[f"optimizer_{i}"])
-        state: dict[str, Any] = json.loads(str(arrays["state"]))
+    model.load_weights(folders[-1] / _WEIGHTS)
+    state: dict[str, Any] = json.loads((folders[-1] / _STATE).read_text(encoding="utf-8"))
     return state
 
 
-class Averaged:
-    """Puts the averaged weights into the model, and takes them out again, as a context manager."""
+@contextmanager
+def averaged_weights(model: Model) -> Iterator[None]:
+    """Puts the optimiser's moving average of the weights into the model for the block.
 
-    def __init__(self, optimizer: Optimizer) -> None:
-        self._pairs = list(
-            zip(optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True)
-            if optimizer.use_ema and optimizer.built
-            else []
-        )
-        self._kept: list[Any] = []
-
-    def __enter__(self) -> None:
-        self._kept = [keras.ops.convert_to_numpy(variable) for variable, _ in self._pairs]
-        for variable, average in self._pairs:
-            variable.assign(average)
-
-    def __exit__(self, *_: object) -> None:
-        for (variable, _), kept in zip(self._pairs, self._kept, strict=True):
-            variable.assign(kept)
+    The callback is called by hand, since `fit` is not used: `fit` ends by replacing the weights with their average,
+    which a run that stops early or is resumed must not do. On TensorFlow the callback swaps by addition and
+    subtraction, so the weights come back with a relative error of about 1e-7.
+    """
+    if not (model.optimizer.use_ema and model.optimizer.built):
+        yield
+        return
+    swap = keras.callbacks.SwapEMAWeights()
+    swap.set_model(model)
+    swap.on_test_begin()
+    try:
+        yield
+    finally:
+        swap.on_test_end()
 
 
 def save_averaged(run_dir: Path, network: Model) -> None:
-    """Writes the network's weights of the moment; to be called inside `Averaged`."""
-    part = run_dir / ("part_" + AVERAGED)
+    """Writes the network's present weights as the run's result; to be called within `averaged_weights`."""
+    part = run_dir / f"part-{AVERAGED}"
     network.save_weights(part)
     part.replace(run_dir / AVERAGED)

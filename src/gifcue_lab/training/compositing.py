@@ -1,9 +1,9 @@
-"""Composed pictures: a hand from one photograph laid at the face of another.
+"""Composited crops: a hand from one photograph pasted at the face of another, or before another background.
 
-Some fifty people thinking are too few to learn from. A closed hand under a chin or at a cheek is what makes the
-pose, so it is made: the hand is cut out along the hull of its landmarks, with some forearm. It is that of
-somebody who thinks, where it was at that face, or any closed hand that comes from below. The same hands laid
-beside a face, or before its eyes, are what must not be taken for it.
+The label "thinking" has few examples, too few to learn from. What makes the pose is a closed hand at the chin or a
+cheek, so such pictures are composited. The hand is cut out along the convex hull of its landmarks, with part of the
+forearm. It is the hand of a photograph labelled "thinking", at the place that it has there, or any closed hand that is
+raised from below. The same hands beside a face or before its eyes are the negative examples.
 """
 
 from __future__ import annotations
@@ -19,39 +19,44 @@ from gifcue_lab.training.samples import UNKNOWN, Image, Photo, Sample
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
-# Numbers of MediaPipe's hand.
+# Indices of MediaPipe's hand landmarks.
 WRIST, MIDDLE_KNUCKLE = 0, 9
 FINGERTIPS = (8, 12, 16, 20)
 KNUCKLES = (5, 9, 13, 17)
-# A hand whose fingertips are, on average, no farther from the wrist than this many times its knuckles is
-# closed.
+# A hand is closed when its fingertips are on average at most this many times as far from the wrist as its knuckles.
 CLOSED_RATIO = 1.45
-# Numbers of MediaPipe's face: where a thinking hand touches.
+# Indices of MediaPipe's face mesh where the hand of a "thinking" pose touches the face.
 CHIN_AND_JAW = (152, 150, 379, 172, 397)
-# How long a hand is, from the wrist to the farthest fingertip, in heights of the face (brows to chin).
-AT_THE_FACE, NEARER, NEAR_THE_CAMERA = (0.55, 0.95), (0.55, 1.3), (1.2, 1.8)
+# Ranges of a pasted hand's length, in heights of the face from the brows to the chin. The hand is at the face, between
+# face and camera, or close to the camera.
+SIZE_AT_FACE, SIZE_NEARER, SIZE_NEAR_CAMERA = (0.55, 0.95), (0.55, 1.3), (1.2, 1.8)
+# The smallest hand, in pixels, that is worth pasting elsewhere.
+MIN_DONOR_PX = 40
+# A hand is raised when its middle knuckle lies above the wrist by more than this share of its knuckles' distance.
+MIN_RISE = 0.6
+# The mask around a pasted hand grows by this share of the hand's length.
+MASK_GROWTH = 0.07
 
 
-class Donors:
-    """Hands that come from below, to be laid at faces. Safe to call from several threads."""
+class HandDonors:
+    """Raised hands that can be pasted at faces. Safe to call from several threads."""
 
     def __init__(self, photos: Sequence[Photo], images: Sequence[Image]) -> None:
         self._images = images
-        hands = [
-            (number, sample)
-            for number, photo in enumerate(photos)
+        self._all = [
+            (index, sample)
+            for index, photo in enumerate(photos)
             for sample in photo.of_kind("hand")
-            if sample.landmarks is not None and _rises(sample)
+            if sample.landmarks is not None and _is_raised(sample)
         ]
-        self._open = hands
         self._closed = [
-            (number, sample)
-            for number, sample in hands
+            (index, sample)
+            for index, sample in self._all
             if sample.attribute not in ("wave", UNKNOWN) and _is_closed(sample)
         ]
         self._thinking = [
-            (number, hand, face.box)
-            for number, photo in enumerate(photos)
+            (index, hand, face.box)
+            for index, photo in enumerate(photos)
             for face in photo.of_kind("face")
             if face.attribute == "thinking"
             for hand in photo.of_kind("hand")
@@ -59,30 +64,31 @@ class Donors:
         ]
 
     def __len__(self) -> int:
+        """The number of closed hands."""
         return len(self._closed)
 
     @property
     def has_thinking(self) -> bool:
-        """Whether there is a hand of somebody who thinks."""
+        """Whether there is a hand at a face labelled "thinking"."""
         return len(self._thinking) > 0
 
-    def lay_as_seen(self, crop: Image, face: Floats, rng: np.random.Generator) -> Image:
-        """Lays the hand of somebody who thinks on a face crop [S, S, 3], about where it was at that face.
+    def paste_as_photographed(self, crop: Image, face: Floats, rng: np.random.Generator) -> Image:
+        """Pastes the hand of a photograph labelled "thinking" at about the same place of another face.
 
-        `face` are the face's landmarks in crop pixels.
+        Args:
+            crop: a face crop [S, S, 3].
+            face: the face's landmarks [N, 2] in pixels of the crop.
+            rng: chooses the hand and varies its place.
         """
-        number, hand, box = self._thinking[int(rng.integers(len(self._thinking)))]
+        index, hand, box = self._thinking[int(rng.integers(len(self._thinking)))]
         low, high = face.min(0), face.max(0)
         scale = float((high - low)[1] / max(1.0, box[3] - box[1])) * float(np.exp(rng.normal(0, 0.1)))
-        angle = np.radians(rng.normal(0, 8))
-        turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        if rng.random() < 0.5:
-            turn[:, 0] = -turn[:, 0]
+        linear = _similarity(scale, np.radians(rng.normal(0, 8)), rng)
         middle = (low + high) / 2 + rng.normal(0, 0.05, 2) * (high - low)
-        offset = middle - turn @ ((box[:2] + box[2:]) / 2)
-        return self._paste(crop, face, number, hand, turn, offset)
+        offset = middle - linear @ ((box[:2] + box[2:]) / 2)
+        return self._paste(crop, face, index, hand, linear, offset)
 
-    def lay(
+    def paste(
         self,
         crop: Image,
         face: Floats,
@@ -90,122 +96,143 @@ class Donors:
         rng: np.random.Generator,
         *,
         closed: bool,
-        sizes: tuple[float, float] = AT_THE_FACE,
+        sizes: tuple[float, float] = SIZE_AT_FACE,
     ) -> Image:
-        """Lays a hand on a face crop [S, S, 3] so that its top is at `touch` (x, y, crop pixels).
+        """Pastes a random hand on a face crop so that its top is at `touch`.
 
-        `sizes` are the least and the greatest length of the hand, in heights of the face; `face` are the
-        face's landmarks in crop pixels; they give the hand's size and tone.
+        Args:
+            crop: a face crop [S, S, 3].
+            face: the face's landmarks [N, 2] in pixels of the crop. They give the hand's size and tone.
+            touch: x, y in pixels of the crop.
+            rng: chooses the hand, its size and its rotation.
+            closed: whether only closed hands are chosen from.
+            sizes: least and greatest length of the hand, in heights of the face.
         """
-        hands = self._closed if closed else self._open
-        number, sample = hands[int(rng.integers(len(hands)))]
+        hands = self._closed if closed else self._all
+        index, sample = hands[int(rng.integers(len(hands)))]
         points = sample.landmarks
         assert points is not None
         flat = points[:, :2].astype(np.float64)
         length = float(np.ptp(flat, axis=0).max())
         face_height = float(np.ptp(face[:, 1]))
         scale = face_height * float(rng.uniform(*sizes)) / max(length, 1.0)
-        angle = np.radians(rng.uniform(-35, 35))
-        turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        if rng.random() < 0.5:
-            turn[:, 0] = -turn[:, 0]
-        # The top of the hand touches: the rest of it hangs below the chin and does not cover the mouth.
-        heights = (flat @ turn.T)[:, 1]
-        anchor = flat[np.argsort(heights)[:3]].mean(0)
-        return self._paste(crop, face, number, sample, turn, np.array(touch) - turn @ anchor)
+        linear = _similarity(scale, np.radians(rng.uniform(-35, 35)), rng)
+        # The top of the hand is what touches: the rest of it hangs below the chin and does not cover the mouth.
+        heights = (flat @ linear.T)[:, 1]
+        top = flat[np.argsort(heights)[:3]].mean(0)
+        return self._paste(crop, face, index, sample, linear, np.array(touch) - linear @ top)
 
     def _paste(
-        self, crop: Image, face: Floats, number: int, hand: Sample, turn: Doubles, offset: Doubles
+        self, crop: Image, face: Floats, photo: int, hand: Sample, linear: Doubles, offset: Doubles
     ) -> Image:
-        """The hand of photograph `number`, mapped by `turn` [2, 2] and `offset` [2], in the tone of the face."""
+        """Pastes the hand of a photograph, mapped by `linear` [2, 2] and `offset` [2], in the tone of the face."""
         assert hand.landmarks is not None
         flat = hand.landmarks[:, :2].astype(np.float64)
         size = crop.shape[1], crop.shape[0]
-        outline = _with_forearm(flat) @ turn.T + offset
-        length = float(np.ptp(flat @ turn.T, axis=0).max())
-        soft = _mask(outline, crop.shape[0], max(1, round(0.07 * length)))
-        matrix = np.concatenate([turn, offset[:, None]], 1)
-        warped = cv2.warpAffine(self._images[number], matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        outline = _with_forearm(flat) @ linear.T + offset
+        length = float(np.ptp(flat @ linear.T, axis=0).max())
+        mask = _soft_mask(outline, crop.shape[0], max(1, round(MASK_GROWTH * length)))
+        matrix = np.concatenate([linear, offset[:, None]], 1)
+        warped = cv2.warpAffine(self._images[photo], matrix, size, borderMode=cv2.BORDER_REPLICATE)
         tone = _tone(crop, face) / np.maximum(_tone(np.asarray(warped, np.uint8), outline), 20.0)
-        laid = np.clip(warped.astype(np.float32) * np.clip(tone, 0.4, 2.5), 0, 255)
-        return np.asarray(laid * soft + crop * (1 - soft), np.uint8)
+        pasted = np.clip(warped.astype(np.float32) * np.clip(tone, 0.4, 2.5), 0, 255)
+        return np.asarray(pasted * mask + crop * (1 - mask), np.uint8)
 
 
-def transplant(crop: Image, hand: Floats, background: Image, rng: np.random.Generator) -> Image:
-    """Puts the hand of a crop [S, S, 3] before another background of the same size.
+def replace_background(crop: Image, hand: Floats, background: Image, rng: np.random.Generator) -> Image:
+    """Puts the hand of a crop before another background, so that the network learns the hand and not the room.
 
-    `hand` are its landmarks [21, 2 or 3] in crop pixels. What the network may know of a gesture then comes
-    from the hand: few people make some of them, each before one wall.
+    Some gestures are shown by few people, each before one wall.
+
+    Args:
+        crop: [S, S, 3].
+        hand: its hand's landmarks [21, 2 or 3] in pixels of the crop.
+        background: [S, S, 3].
+        rng: varies the width of the margin that is kept around the hand.
     """
     flat = hand[:, :2].astype(np.float64)
     length = float(np.ptp(flat, axis=0).max())
-    mask = _mask(_with_forearm(flat), crop.shape[0], max(1, round(float(rng.uniform(0.06, 0.14)) * length)))
+    growth = max(1, round(float(rng.uniform(0.06, 0.14)) * length))
+    mask = _soft_mask(_with_forearm(flat), crop.shape[0], growth)
     return np.asarray(crop * mask + background * (1 - mask), np.uint8)
 
 
 def touch_point(face: Floats, order: Sequence[int], rng: np.random.Generator) -> tuple[float, float]:
-    """A place at chin or jaw, from landmarks [N, 2] whose mesh numbers are `order`."""
+    """A random place (x, y) at the chin or jaw, from landmarks [N, 2] whose mesh indices are `order`."""
     place = face[list(order).index(int(rng.choice(CHIN_AND_JAW)))]
-    reach = float(np.ptp(face[:, 1]))
-    return float(place[0] + rng.normal(0, 0.06) * reach), float(place[1] + rng.normal(0.04, 0.06) * reach)
+    height = float(np.ptp(face[:, 1]))
+    return float(place[0] + rng.normal(0, 0.06) * height), float(place[1] + rng.normal(0.04, 0.06) * height)
 
 
 def beside_point(face: Floats, rng: np.random.Generator) -> tuple[tuple[float, float], tuple[float, float]]:
-    """A place for the top of a hand that is not thinking, and its sizes: beside the face, before its eyes or
-    mouth, below the chin, or so near the camera that it is larger than a hand at the chin can be.
+    """A random place (x, y) for the top of a hand that is not a "thinking" pose, and the range of its sizes.
+
+    The hand is before eyes or mouth, below the chin, so near the camera that it is larger than a hand at the chin can
+    be, or beside the face.
     """
     low, high = face.min(0), face.max(0)
-    middle, reach = (low + high) / 2, high - low
+    middle, extent = (low + high) / 2, high - low
     where = rng.random()
     if where < 0.3:
-        return (float(middle[0]), float(low[1] + rng.uniform(0.0, 0.6) * reach[1])), AT_THE_FACE
-    across = float(middle[0] + rng.uniform(-0.6, 0.6) * reach[0])
+        return (float(middle[0]), float(low[1] + rng.uniform(0.0, 0.6) * extent[1])), SIZE_AT_FACE
+    across = float(middle[0] + rng.uniform(-0.6, 0.6) * extent[0])
     if where < 0.45:
-        return (across, float(high[1] + rng.uniform(0.2, 0.6) * reach[1])), NEARER
+        return (across, float(high[1] + rng.uniform(0.2, 0.6) * extent[1])), SIZE_NEARER
     if where < 0.6:
-        return (across, float(low[1] + rng.uniform(0.5, 1.1) * reach[1])), NEAR_THE_CAMERA
+        return (across, float(low[1] + rng.uniform(0.5, 1.1) * extent[1])), SIZE_NEAR_CAMERA
     side = 1.0 if rng.random() < 0.5 else -1.0
     place = (
-        middle[0] + side * reach[0] * rng.uniform(1.05, 1.5),
-        middle[1] + reach[1] * rng.uniform(-0.4, 0.6),
+        middle[0] + side * extent[0] * rng.uniform(1.05, 1.5),
+        middle[1] + extent[1] * rng.uniform(-0.4, 0.6),
     )
-    return (float(place[0]), float(place[1])), NEARER
+    return (float(place[0]), float(place[1])), SIZE_NEARER
+
+
+def _similarity(scale: float, angle: float, rng: np.random.Generator) -> Doubles:
+    """The linear map [2, 2] that scales, rotates by `angle` radians and mirrors every second time."""
+    linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    if rng.random() < 0.5:
+        linear[:, 0] = -linear[:, 0]
+    return np.asarray(linear, np.float64)
 
 
 def _is_at(hand: Floats, face: Floats) -> bool:
-    """Whether a third of a hand's box lies in the face's, or just below or beside it."""
-    reach = face[2:] - face[:2]
-    low, high = face[:2] - 0.25 * reach, face[2:] + np.array([0.25, 0.6]) * reach
+    """Whether more than 30 % of a hand's box lies in the face's box, or just below or beside it."""
+    extent = face[2:] - face[:2]
+    low, high = face[:2] - 0.25 * extent, face[2:] + np.array([0.25, 0.6]) * extent
     sides = np.minimum(hand[2:], high) - np.maximum(hand[:2], low)
     return bool(sides.min() > 0 and sides.prod() > 0.3 * (hand[2:] - hand[:2]).prod())
 
 
+def _mean_distance(points: Floats, indices: Sequence[int]) -> float:
+    """The mean distance of some landmarks from the wrist, in pixels."""
+    return float(np.linalg.norm(points[list(indices)] - points[WRIST], axis=1).mean())
+
+
 def _is_closed(sample: Sample) -> bool:
-    points = sample.landmarks
-    assert points is not None
-    flat = points[:, :2]
-    tips = np.linalg.norm(flat[list(FINGERTIPS)] - flat[WRIST], axis=1).mean()
-    knuckles = np.linalg.norm(flat[list(KNUCKLES)] - flat[WRIST], axis=1).mean()
-    return bool(tips < CLOSED_RATIO * knuckles)
+    assert sample.landmarks is not None
+    flat = sample.landmarks[:, :2]
+    return _mean_distance(flat, FINGERTIPS) < CLOSED_RATIO * _mean_distance(flat, KNUCKLES)
 
 
-def _rises(sample: Sample) -> bool:
-    """Whether the hand comes from below, and is large enough to be laid elsewhere."""
-    points = sample.landmarks
-    assert points is not None
-    flat = points[:, :2]
-    knuckles = np.linalg.norm(flat[list(KNUCKLES)] - flat[WRIST], axis=1).mean()
-    return bool(np.ptp(flat, axis=0).max() > 40 and flat[WRIST, 1] - flat[MIDDLE_KNUCKLE, 1] > 0.6 * knuckles)
+def _is_raised(sample: Sample) -> bool:
+    """Whether the hand is raised from below, and is large enough to be pasted elsewhere."""
+    assert sample.landmarks is not None
+    flat = sample.landmarks[:, :2]
+    rise = flat[WRIST, 1] - flat[MIDDLE_KNUCKLE, 1]
+    is_large = np.ptp(flat, axis=0).max() > MIN_DONOR_PX
+    return bool(is_large and rise > MIN_RISE * _mean_distance(flat, KNUCKLES))
 
 
 def _with_forearm(points: Doubles) -> Doubles:
+    """The landmarks [21, 2] and two points of the forearm."""
     down = points[WRIST] - points[MIDDLE_KNUCKLE]
     across = np.array([-down[1], down[0]]) * 0.3
     return np.concatenate([points, [points[WRIST] + down + across, points[WRIST] + down - across]])
 
 
-def _mask(points: Doubles, size: int, grow: int) -> Floats:
-    """1 within the hull of the points, grown by `grow` pixels, 0 outside, soft between: [size, size, 1]."""
+def _soft_mask(points: Doubles, size: int, grow: int) -> Floats:
+    """A mask [size, size, 1]: 1 in the hull of the points grown by `grow` pixels, 0 outside, soft at its edge."""
     outline = cv2.convexHull(points.astype(np.float32))[:, 0]
     mask = np.zeros((size, size), np.uint8)
     cv2.fillConvexPoly(mask, np.round(outline * 8).astype(np.int32), 255, cv2.LINE_AA, 3)
@@ -215,7 +242,7 @@ def _mask(points: Doubles, size: int, grow: int) -> Floats:
 
 
 def _tone(image: Image, points: npt.ArrayLike) -> Floats:
-    """The mean colour along points (pixels) that lie within the image."""
+    """The mean colour [3] of the image at those points (pixels) that lie in it; mid-grey where none does."""
     places = np.round(np.asarray(points, np.float64)[:, :2]).astype(int)
     height, width = image.shape[:2]
     inside = (places >= 0).all(1) & (places[:, 0] < width) & (places[:, 1] < height)

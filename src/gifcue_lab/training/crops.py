@@ -1,4 +1,4 @@
-"""Batches for the networks that look closely: crops of faces or hands with everything known about them."""
+"""Batches for the crop networks: crops of faces or hands with everything that is known about them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.processing import crop_matrix, warp
-from gifcue_lab.training.augment import bend, cut_off, damage, folds, move_points
-from gifcue_lab.training.compositing import Donors, beside_point, touch_point, transplant
-from gifcue_lab.training.config import TrainingConfig
+from gifcue_lab.training.augment import bend_fingers, move_points, striped_background, truncate
+from gifcue_lab.training.compositing import HandDonors, beside_point, replace_background, touch_point
+from gifcue_lab.training.degrade import degrade
+from gifcue_lab.training.negatives import BLACK_BORDER_SHARE, NegativeCrops, crop_square
+from gifcue_lab.training.recipe import Recipe
 from gifcue_lab.training.samples import NONE, UNKNOWN, Image, Photo, Sample
 
 Floats = npt.NDArray[np.float32]
 Targets = dict[str, Floats]
 
-# MediaPipe's mesh mirrors its points left to right: the number of each point's twin, for those that we keep.
+# The points of MediaPipe's face mesh that mirroring exchanges, for those that the networks may predict.
 FACE_TWINS = {
     61: 291, 37: 267, 39: 269, 40: 270, 185: 409, 146: 375, 91: 321, 181: 405, 84: 314, 78: 308,
     191: 415, 80: 310, 81: 311, 82: 312, 95: 324, 88: 318, 178: 402, 87: 317, 33: 263, 133: 362,
@@ -26,89 +28,112 @@ FACE_TWINS = {
     149: 378, 148: 377, 98: 327, 50: 280, 205: 425, 36: 266, 117: 346, 187: 411,
 }  # fmt: skip
 
-# How often a hand that is put before another background gets one of stripes.
-FOLDED = 0.4
-# How many of the places that show none are what a detector took for one.
-MISTAKEN = 0.5
-# How many of the hands at chins come from people who think.
-AS_SEEN = 0.6
+HAND_POINTS = 21
+# Share of replaced backgrounds that are striped.
+STRIPED_SHARE = 0.4
+# Share of the negatives that are hard ones, where hard negatives are known.
+HARD_NEGATIVE_SHARE = 0.5
+# Share of the faces without a smile that get a hand at the chin, and share of these hands that come from a photograph
+# labelled "thinking" and keep their place.
+AT_CHIN_SHARE = 0.4
+AS_PHOTOGRAPHED_SHARE = 0.6
+# Share of the hands pasted beside a face that are closed.
+CLOSED_SHARE = 0.4
+# A hand reaches a face when it overlaps the face's surroundings by more than this share of the face, in both axes.
+MIN_TOUCH_SHARE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
 class CropIndex:
-    """One crop to be made: of a sample of a photograph, or a place that shows none (`sample` is None).
+    """One crop to be made.
 
-    `mistake` is a box [4] that a detector took for one, where it is to be such a place.
+    Attributes:
+        photo: index of the photograph.
+        sample: the face or hand; None for a negative.
+        hard_negative: the box [4] of a hard negative; None for a random place.
     """
 
     photo: int
     sample: Sample | None
-    mistake: Floats | None = None
+    hard_negative: Floats | None = None
 
 
 class CropSource:
-    """Makes crops of one kind from photographs held in memory. Safe to call from several threads."""
+    """Makes crops of one kind from photographs held in memory. Safe to call from several threads.
+
+    Args:
+        recipe: of a crop network.
+        photos, images: the photographs and their decoded pictures.
+        face_points: the mesh indices of the photographs' face landmarks, for a face network.
+        hard_negatives: boxes of hard negatives by the photographs' names.
+    """
 
     def __init__(
         self,
-        config: TrainingConfig,
+        recipe: Recipe,
         photos: Sequence[Photo],
         images: Sequence[Image],
         face_points: Sequence[int] = (),
-        mistakes: Mapping[str, Sequence[Floats]] | None = None,
+        hard_negatives: Mapping[str, Sequence[Floats]] | None = None,
     ) -> None:
-        self._config = config
+        self._recipe = recipe
         self._photos, self._images = photos, images
-        self.kind = config.task
-        self.point_count = len(config.points) if config.task == "face" else 21
-        self.dimensions = 2 if config.task == "face" else 3
-        self._select = [list(face_points).index(point) for point in config.points] if face_points else None
-        self._twins = self._twin_order()
-        self._donors = Donors(photos, images) if config.compose > 0 and self.kind == "face" else None
-        # Where somebody shows it, another whose attribute nobody knows may show it, too.
+        self.kind = recipe.task
+        is_face = recipe.task == "face"
+        self.point_count, self.dimensions = (len(recipe.points), 2) if is_face else (HAND_POINTS, 3)
+        self._select = [list(face_points).index(point) for point in recipe.points] if face_points else None
+        self._mirrored_order = self._mirrored_points()
+        self._donors = HandDonors(photos, images) if recipe.compositing > 0 and is_face else None
+        # In a group where one sample shows the label, another of unknown label may show it too.
         self._groups_that_show = {
             photo.group
             for photo in photos
-            if any(sample.attribute == config.denied for sample in photo.of_kind(self.kind))
+            if any(sample.attribute == recipe.assumed_absent for sample in photo.of_kind(self.kind))
         }
-        self._mistakes = [
-            CropIndex(number, None, box)
-            for number, photo in enumerate(photos)
-            for box in (mistakes or {}).get(photo.name, ())
+        self._negatives = NegativeCrops(recipe, photos, images)
+        self._hard_negatives = [
+            CropIndex(index, None, box)
+            for index, photo in enumerate(photos)
+            for box in (hard_negatives or {}).get(photo.name, ())
         ]
         self.samples = [
-            CropIndex(number, sample)
-            for number, photo in enumerate(photos)
+            CropIndex(index, sample)
+            for index, photo in enumerate(photos)
             for sample in photo.of_kind(self.kind)
             if sample.landmarks is not None or sample.attribute != UNKNOWN
         ]
 
     def epoch(self, rng: np.random.Generator) -> list[CropIndex]:
-        """The samples of an epoch in their order: labels repeated as configured, negatives mixed in."""
-        config = self._config
+        """The crops of an epoch in their order: samples repeated as the recipe says, negatives mixed in."""
+        recipe = self._recipe
         chosen: list[CropIndex] = []
         for index in self.samples:
             assert index.sample is not None
-            times = config.repeat.get(index.sample.attribute or "none", 1.0)
-            if config.repeat_touched != 1.0 and is_touched(self._photos[index.photo], index.sample):
-                times *= config.repeat_touched
+            times = recipe.label_repeats.get(index.sample.attribute or "none", 1.0)
+            if recipe.hand_at_face_repeats != 1.0 and has_hand_at(self._photos[index.photo], index.sample):
+                times *= recipe.hand_at_face_repeats
             chosen.extend([index] * int(times + rng.random()))
         order = [chosen[int(i)] for i in rng.permutation(len(chosen))]
-        if config.epoch_samples:
-            order = order[: config.epoch_samples]
-        for place in np.flatnonzero(rng.random(len(order)) < config.negatives):
-            order[int(place)] = self._nowhere(rng)
+        if recipe.epoch_samples:
+            order = order[: recipe.epoch_samples]
+        for place in np.flatnonzero(rng.random(len(order)) < recipe.negatives):
+            order[int(place)] = self._negative_index(rng)
         return order
 
-    def _nowhere(self, rng: np.random.Generator) -> CropIndex:
-        """A place that shows none: one in two is what a detector took for one, where such places are known."""
-        if self._mistakes and rng.random() < MISTAKEN:
-            return self._mistakes[int(rng.integers(len(self._mistakes)))]
+    def _negative_index(self, rng: np.random.Generator) -> CropIndex:
+        if self._hard_negatives and rng.random() < HARD_NEGATIVE_SHARE:
+            return self._hard_negatives[int(rng.integers(len(self._hard_negatives)))]
         return CropIndex(int(rng.integers(len(self._photos))), None)
 
     def batch(self, chosen: Sequence[CropIndex], rng: np.random.Generator | None) -> tuple[Image, Targets]:
-        """Crops [N, size, size, 3] uint8 and what is known about each. Without `rng` nothing is augmented."""
-        size, count = self._config.width, len(chosen)
+        """Crops and their targets; without `rng` nothing is augmented and `chosen` may hold no negatives.
+
+        Returns:
+            Crops [N, S, S, 3] uint8, and: `landmarks` [N, points, 2 or 3] in shares of the crop with `has_landmarks`
+            [N]; `presence` [N], 1 for a face or hand; `label` [N], the number of its class, with `has_label` [N];
+            `absent` [N], the number of a class that a sample without a label does not show, or 0.
+        """
+        size, count = self._recipe.width, len(chosen)
         crops = np.empty((count, size, size, 3), np.uint8)
         targets: Targets = {
             "landmarks": np.zeros((count, self.point_count, self.dimensions), np.float32),
@@ -116,163 +141,143 @@ class CropSource:
             "presence": np.zeros((count,), np.float32),
             "label": np.zeros((count,), np.float32),
             "has_label": np.zeros((count,), np.float32),
-            "denied": np.zeros((count,), np.float32),
+            "absent": np.zeros((count,), np.float32),
         }
         for row, index in enumerate(chosen):
             if index.sample is None and rng is not None:
-                crops[row] = self._nothing(index, rng)
-                # No face or hand: no gesture either, and saying so is what keeps false crops silent.
+                if index.hard_negative is None:
+                    crops[row] = self._negatives.random(index.photo, rng)
+                else:
+                    crops[row] = self._negatives.hard(index.photo, index.hard_negative, rng)
+                # A negative shows none of the labels. Training on that keeps false crops from showing one.
                 targets["has_label"][row] = 1.0
                 continue
             assert index.sample is not None
-            crops[row] = self._crop(index.photo, index.sample, rng, targets, row)
+            crops[row], points, attribute = self._crop(index.photo, index.sample, rng)
+            if points is not None:
+                targets["landmarks"][row] = points
+                targets["has_landmarks"][row] = 1.0
+            targets["presence"][row] = 1.0
+            self._set_label(targets, row, index, attribute)
         return crops, targets
 
-    def _crop(
-        self, photo: int, sample: Sample, rng: np.random.Generator | None, targets: Targets, row: int
-    ) -> Image:
-        config = self._config
-        center, side = _framed(sample.box, config, rng)
-        angle, mirror, border = 0.0, False, 0
-        if rng is not None:
-            angle = float(np.clip(rng.normal(0, config.angle_deg / 2), -config.angle_deg, config.angle_deg))
-            mirror = bool(rng.random() < 0.5)
-        matrix = crop_matrix(
-            (float(center[0]), float(center[1])), side, config.width, angle_deg=angle, mirror=mirror
-        )
-        if rng is not None and config.stretch > 0:
-            matrix = _stretched(matrix, config, rng)
-        any_border = border if rng is None or rng.random() < 0.6 else None
-        crop = warp(self._images[photo], matrix, (config.width, config.width), any_border)
-        attribute = sample.attribute
-        if rng is not None:
-            if self._donors is not None and sample.landmarks is not None and rng.random() < config.compose:
-                crop, attribute = self._compose(crop, sample, matrix, rng)
-            elif self.kind == "hand" and sample.landmarks is not None and rng.random() < config.compose:
-                hand = move_points(sample.landmarks, matrix, 1)
-                crop = transplant(crop, hand, self._background(rng), rng)
-        # A hand at the chin may be what is cut off.
-        may_cut = attribute == NONE or attribute != config.denied
-        if rng is not None and may_cut and rng.random() < config.cut:
-            crop = cut_off(crop, rng)
-        points: Floats | None = None
-        if sample.landmarks is not None:
-            chosen = sample.landmarks if self._select is None else sample.landmarks[self._select]
-            points = move_points(chosen, matrix, config.width)
-            if mirror and self._twins is not None:
-                points = points[self._twins]
-            if rng is not None and config.bend > 0:
-                crop, points = bend(crop, points, rng, config.bend)
-            targets["landmarks"][row] = points
-            targets["has_landmarks"][row] = 1.0
-        if rng is not None:
-            crop = damage(crop, rng, config.pixels)
-        targets["presence"][row] = 1.0
+    def _set_label(self, targets: Targets, row: int, index: CropIndex, attribute: str) -> None:
+        """Writes what is known of the label of a crop that shows `attribute`."""
+        assert index.sample is not None
         if attribute != UNKNOWN:
             targets["has_label"][row] = 1.0
             targets["label"][row] = float(self.class_of(attribute))
-        elif sample.denies:
-            targets["denied"][row] = float(self.class_of(sample.denies))
-        elif self._photos[photo].group not in self._groups_that_show:
-            targets["denied"][row] = float(self.class_of(config.denied))
-        return crop
+        elif index.sample.absent:
+            targets["absent"][row] = float(self.class_of(index.sample.absent))
+        elif self._photos[index.photo].group not in self._groups_that_show:
+            targets["absent"][row] = float(self.class_of(self._recipe.assumed_absent))
 
-    def _compose(
+    def _crop(
+        self, photo: int, sample: Sample, rng: np.random.Generator | None
+    ) -> tuple[Image, Floats | None, str]:
+        """A crop of a sample, its landmarks in shares of the crop, and the attribute that it shows."""
+        recipe = self._recipe
+        center, side = crop_square(sample.box, recipe, rng)
+        if rng is None:
+            matrix = crop_matrix((float(center[0]), float(center[1])), side, recipe.width)
+            crop = warp(self._images[photo], matrix, (recipe.width, recipe.width), 0)
+            return crop, self._points(sample, matrix, mirror=False), sample.attribute
+        limit = recipe.rotation_deg
+        angle = float(np.clip(rng.normal(0, limit / 2), -limit, limit))
+        mirror = bool(rng.random() < 0.5)
+        matrix = crop_matrix(
+            (float(center[0]), float(center[1])), side, recipe.width, angle_deg=angle, mirror=mirror
+        )
+        if recipe.stretch > 0:
+            matrix = _stretched(matrix, recipe, rng)
+        border = 0 if rng.random() < BLACK_BORDER_SHARE else None
+        crop = warp(self._images[photo], matrix, (recipe.width, recipe.width), border)
+        crop, attribute = self._composite(crop, sample, matrix, rng)
+        # Truncation may remove the hand that shows the label `assumed_absent`: such crops stay whole.
+        may_truncate = attribute == NONE or attribute != recipe.assumed_absent
+        if may_truncate and rng.random() < recipe.truncation:
+            crop = truncate(crop, rng)
+        points = self._points(sample, matrix, mirror=mirror)
+        if points is not None and recipe.finger_bend > 0:
+            crop, points = bend_fingers(crop, points, rng, recipe.finger_bend)
+        return degrade(crop, rng, recipe.degrade), points, attribute
+
+    def _points(self, sample: Sample, matrix: Floats, *, mirror: bool) -> Floats | None:
+        """The sample's landmarks in shares of the crop, None where they are unknown."""
+        if sample.landmarks is None:
+            return None
+        chosen = sample.landmarks if self._select is None else sample.landmarks[self._select]
+        points = move_points(chosen, matrix, self._recipe.width)
+        return points[self._mirrored_order] if mirror and self._mirrored_order is not None else points
+
+    def _composite(
         self, crop: Image, sample: Sample, matrix: Floats, rng: np.random.Generator
     ) -> tuple[Image, str]:
-        """Lays a hand at the face, which then is thinking, or beside it, which changes nothing."""
+        """Pastes a hand on a face, or replaces the background of a hand; returns the attribute shown then."""
+        if sample.landmarks is None:
+            return crop, sample.attribute
+        if self._donors is not None and rng.random() < self._recipe.compositing:
+            return self._paste_hand(crop, sample, matrix, rng)
+        if self.kind == "hand" and rng.random() < self._recipe.compositing:
+            hand = move_points(sample.landmarks, matrix, 1)
+            return replace_background(crop, hand, self._background(rng), rng), sample.attribute
+        return crop, sample.attribute
+
+    def _paste_hand(
+        self, crop: Image, sample: Sample, matrix: Floats, rng: np.random.Generator
+    ) -> tuple[Image, str]:
+        """Pastes a hand at the chin, which makes the face "thinking", or elsewhere, which leaves its attribute."""
         assert self._donors is not None
         assert sample.landmarks is not None
         assert self._select is not None
         if not len(self._donors):
             return crop, sample.attribute
         face = move_points(sample.landmarks[self._select], matrix, 1)
-        if sample.attribute != "smile" and rng.random() < 0.4:
-            if self._donors.has_thinking and rng.random() < AS_SEEN:
-                return self._donors.lay_as_seen(crop, face, rng), "thinking"
-            touch = touch_point(face, self._config.points, rng)
-            return self._donors.lay(crop, face, touch, rng, closed=True), "thinking"
-        # Any hand may be beside a face, below or before it, the flat one at the mouth above all.
-        closed = bool(rng.random() < 0.4)
+        if sample.attribute != "smile" and rng.random() < AT_CHIN_SHARE:
+            if self._donors.has_thinking and rng.random() < AS_PHOTOGRAPHED_SHARE:
+                return self._donors.paste_as_photographed(crop, face, rng), "thinking"
+            touch = touch_point(face, self._recipe.points, rng)
+            return self._donors.paste(crop, face, touch, rng, closed=True), "thinking"
+        # Any hand may be beside, below or before a face. A flat hand at the mouth is the most important case.
+        closed = bool(rng.random() < CLOSED_SHARE)
         touch, sizes = beside_point(face, rng)
-        return self._donors.lay(crop, face, touch, rng, closed=closed, sizes=sizes), sample.attribute
+        return self._donors.paste(crop, face, touch, rng, closed=closed, sizes=sizes), sample.attribute
 
     def class_of(self, attribute: str) -> int:
-        """0 for none of the classes, else 1-based."""
-        return self._config.classes.index(attribute) + 1 if attribute in self._config.classes else 0
-
-    def _nothing(self, index: CropIndex, rng: np.random.Generator) -> Image:
-        if index.mistake is None:
-            return self._negative(index.photo, rng)
-        center, side = _framed(index.mistake, self._config, rng)
-        return damage(self._cut(self._images[index.photo], center, side, rng), rng, self._config.pixels)
-
-    def _negative(self, photo: int, rng: np.random.Generator, tries: int = 12) -> Image:
-        """A crop that overlaps no sample of the kind; noise where no such place was found."""
-        config, record, image = self._config, self._photos[photo], self._images[photo]
-        height, width = image.shape[:2]
-        others = [sample.box for sample in record.of_kind(self.kind)]
-        for _ in range(tries):
-            side = float(rng.uniform(0.12, 0.6)) * max(width, height)
-            center = rng.uniform((0, 0), (width, height)).astype(np.float32)
-            square = np.concatenate([center - side / 2, center + side / 2])
-            if all(covered(box, square) < 0.25 for box in others):
-                return damage(self._cut(image, center, side, rng), rng, config.pixels)
-        return rng.integers(0, 256, (config.width, config.width, 3)).astype(np.uint8)
-
-    def _cut(self, image: Image, center: Floats, side: float, rng: np.random.Generator) -> Image:
-        config = self._config
-        mirror = bool(rng.random() < 0.5)
-        matrix = crop_matrix((float(center[0]), float(center[1])), side, config.width, mirror=mirror)
-        return warp(image, matrix, (config.width, config.width), 0 if rng.random() < 0.6 else None)
+        """The number of the attribute's class; 0 for none of the classes."""
+        return self._recipe.classes.index(attribute) + 1 if attribute in self._recipe.classes else 0
 
     def _background(self, rng: np.random.Generator) -> Image:
-        if rng.random() < FOLDED:
-            return folds(self._config.width, rng)
-        return self._negative(int(rng.integers(len(self._photos))), rng, tries=3)
+        if rng.random() < STRIPED_SHARE:
+            return striped_background(self._recipe.width, rng)
+        return self._negatives.random(int(rng.integers(len(self._photos))), rng, tries=3)
 
-    def _twin_order(self) -> list[int] | None:
+    def _mirrored_points(self) -> list[int] | None:
+        """The order of the points in a mirrored crop; None where it does not change."""
         if self.kind != "face":
-            return None  # a mirrored left hand is a right hand: its points keep their numbers
+            return None  # a mirrored left hand is a right hand: its points keep their indices
         twins = {**FACE_TWINS, **{right: left for left, right in FACE_TWINS.items()}}
-        points = list(self._config.points)
+        points = list(self._recipe.points)
         return [points.index(twins.get(point, point)) for point in points]
 
 
-def is_touched(photo: Photo, face: Sample) -> bool:
-    """Whether a hand lies before a face, or just below it."""
-    reach = face.box[2:] - face.box[:2]
-    low, high = face.box[:2] - 0.1 * reach, face.box[2:] + 0.25 * reach
+def has_hand_at(photo: Photo, face: Sample) -> bool:
+    """Whether a hand lies before a face or just below it."""
+    extent = face.box[2:] - face.box[:2]
+    low, high = face.box[:2] - 0.1 * extent, face.box[2:] + 0.25 * extent
     return any(
-        bool((np.minimum(hand.box[2:], high) - np.maximum(hand.box[:2], low) > 0.15 * reach).all())
+        bool(
+            (np.minimum(hand.box[2:], high) - np.maximum(hand.box[:2], low) > MIN_TOUCH_SHARE * extent).all()
+        )
         for hand in photo.of_kind("hand")
     )
 
 
-def _framed(box: Floats, config: TrainingConfig, rng: np.random.Generator | None) -> tuple[Floats, float]:
-    """The centre [2] and the side of a square crop about a box, as a detector that errs a little would cut it."""
-    center, side = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max()) * config.margin
-    if rng is not None:
-        side *= float(np.exp(rng.normal(0.0, 0.13)))
-        center = center + rng.uniform(-config.shift, config.shift, 2) * side / config.margin
-    return np.asarray(center, np.float32), side
-
-
-def _stretched(matrix: Floats, config: TrainingConfig, rng: np.random.Generator) -> Floats:
-    """The same map with the crop's sides stretched and sheared a little about its middle: hands of other
-    shapes.
-    """
-    wide, tall = np.exp(rng.normal(0, config.stretch, 2))
-    lean = rng.normal(0, config.stretch)
-    bend = np.array([[wide, lean], [0.0, tall]]) / np.sqrt(wide * tall)
-    middle = np.full(2, config.width / 2 - 0.5)
-    bent = np.concatenate([bend @ matrix[:, :2], (bend @ (matrix[:, 2] - middle) + middle)[:, None]], 1)
-    return np.asarray(bent, np.float32)
-
-
-def covered(box: Floats, square: Floats) -> float:
-    """How much of the box lies in the square, 0..1."""
-    sides = np.minimum(box[2:], square[2:]) - np.maximum(box[:2], square[:2])
-    if sides.min() <= 0:
-        return 0.0
-    return float(sides.prod() / max(1.0, float((box[2:] - box[:2]).prod())))
+def _stretched(matrix: Floats, recipe: Recipe, rng: np.random.Generator) -> Floats:
+    """The map [2, 3] with the crop stretched and sheared at random about its centre, for hands of other shapes."""
+    wide, tall = np.exp(rng.normal(0, recipe.stretch, 2))
+    shear = rng.normal(0, recipe.stretch)
+    linear = np.array([[wide, shear], [0.0, tall]]) / np.sqrt(wide * tall)
+    middle = np.full(2, recipe.width / 2 - 0.5)
+    offset = linear @ (matrix[:, 2] - middle) + middle
+    return np.asarray(np.concatenate([linear @ matrix[:, :2], offset[:, None]], 1), np.float32)

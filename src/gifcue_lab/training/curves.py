@@ -1,4 +1,4 @@
-"""Curves of a run as a picture."""
+"""Training curves as a picture."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from typing import Any
 
 
 def draw_curves(history: Sequence[dict[str, Any]], path: Path, *, title: str) -> None:
-    """Draws the loss and every figure of `history` (epoch, loss, figures) into a PNG."""
+    """Draws the loss and every metric of a run's history into a PNG.
+
+    Args:
+        history: records with `epoch`, `loss` and, for epochs that were evaluated, `metrics`.
+        path: the file to write.
+        title: stands above the loss.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -17,11 +23,11 @@ def draw_curves(history: Sequence[dict[str, Any]], path: Path, *, title: str) ->
     left, right = figure.subplots(1, 2)
     left.plot([record["epoch"] for record in history], [record["loss"] for record in history])
     left.set(title=f"{title}: loss", xlabel="epoch")
-    names = sorted({name for record in history for name in record.get("figures", {})})
+    names = sorted({name for record in history for name in record.get("metrics", {})})
     for name in names:
-        known = [record for record in history if name in record.get("figures", {})]
+        known = [record for record in history if name in record.get("metrics", {})]
         right.plot(
-            [record["epoch"] for record in known], [record["figures"][name] for record in known], label=name
+            [record["epoch"] for record in known], [record["metrics"][name] for record in known], label=name
         )
     right.set(title="held-out people", xlabel="epoch")
     if names:

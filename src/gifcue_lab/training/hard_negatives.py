@@ -1,13 +1,15 @@
-"""What a model takes for a face or a hand and is none: the best lessons in what a hand is not.
+"""Hard negatives: places that a model takes for a face or a hand although none is there.
 
-Places that are picked at random teach little: most are wall. A flower that the detector offers as a hand teaches much.
-Train's own labels tell which are mistakes, and they miss a few small hands: what the close look is sure of is left out.
+Random places are weak negatives, since most of them show a wall. The places that the detector offers wrongly are strong
+ones. The labels of the train split decide what is wrong. Small hands are not always labelled, so places that the crop
+stage is sure of are left out.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import numpy as np
@@ -19,36 +21,41 @@ from gifcue.detect.litert import LiteRtDetector
 from gifcue.detect.metadata import read_metadata
 from gifcue.detect.regions import KINDS
 from gifcue.errors import ConfigError
+from gifcue_lab.datasets.boxes import iou_matrix
 from gifcue_lab.datasets.progress import Track, quiet
-from gifcue_lab.training.crops import covered
+from gifcue_lab.training.negatives import covered_share
 from gifcue_lab.training.samples import Photo, read_image, read_photos
-from gifcue_lab.training.scenes import overlap
 
 Floats = npt.NDArray[np.float32]
-# By kind and by the photographs' names.
-Found = dict[str, dict[str, list[list[float]]]]
+# Boxes in pixels of the photographs, by kind and by the photographs' names.
+BoxesByKind = dict[str, dict[str, list[list[float]]]]
 
-# A mistake overlaps no labelled box by more (IoU), and hides no more than this share of one.
-MOST_OVERLAP = 0.2
-MOST_HIDDEN = 0.25
-# Two boxes that overlap by as much (IoU) are one mistake.
-SAME = 0.7
-# Scores of detector and close look together: below, nobody would be misled; above, it may be a hand without a label.
-SCORES = (0.01, 0.55)
+# A hard negative overlaps no labelled box of its kind by more than this IoU, and covers no more than this share of one.
+MAX_IOU = 0.2
+MAX_COVERED = 0.25
+# Boxes of one photograph that overlap by this IoU or more are the same hard negative.
+SAME_IOU = 0.7
+# The range of region scores. Lower scores mislead nobody; higher ones may be hands without a label.
+SCORE_RANGE = (0.01, 0.55)
 
 
-def find_mistakes(model_dir: Path, data_dir: Path, out: Path, *, track: Track = quiet) -> dict[str, int]:
-    """Runs the model over the train split, adds its mistakes to the JSON file `out`, and returns how many of each
-    kind are in it.
+def find_hard_negatives(
+    model_dir: Path, data_dir: Path, out: Path, *, track: Track = quiet
+) -> dict[str, int]:
+    """Runs a model over the train split and adds its hard negatives to the JSON file `out`.
+
+    Returns:
+        How many of each kind the file then holds.
 
     Raises:
-        ConfigError: there are no photographs, or no model.
+        ConfigError: there are no photographs, or `out` is another file.
+        ModelError: the model cannot be read.
     """
     detector = LiteRtDetector(DetectorConfig(model_dir))
     metadata = read_metadata(model_dir, "litert")
     found = _read(out) if out.exists() else {kind: {} for kind in KINDS}
     photos = [photo for photo in read_photos(data_dir, "train") if not photo.is_tight_crop]
-    for photo in track(photos, "looking for mistakes"):
+    for photo in track(photos, "finding hard negatives"):
         image = read_image(photo.path)
         frame = processing.shrink(image, metadata.longest_px)
         scale = image.shape[1] / frame.shape[1]
@@ -56,17 +63,17 @@ def find_mistakes(model_dir: Path, data_dir: Path, out: Path, *, track: Track = 
             rescoring = metadata.stages[seen.kind].rescoring
             score = rescoring.score(seen.detector_score, seen.presence_logit)
             box = seen.box * scale
-            if SCORES[0] <= score <= SCORES[1] and _is_mistake(photo, seen.kind, box):
+            if SCORE_RANGE[0] <= score <= SCORE_RANGE[1] and _is_hard_negative(photo, seen.kind, box):
                 known = found[seen.kind].setdefault(photo.name, [])
-                if all(overlap(np.array(other, np.float32), box) < SAME for other in known):
-                    known.append([round(float(side), 1) for side in box])
+                if _max_iou(known, box) < SAME_IOU:
+                    known.append([round(float(edge), 1) for edge in box])
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(found), encoding="utf-8")
     return {kind: sum(len(boxes) for boxes in by_name.values()) for kind, by_name in found.items()}
 
 
-def read_mistakes(path: Path, kind: str) -> Mapping[str, Sequence[Floats]]:
-    """Boxes [4] in pixels of the photographs, by the photographs' names.
+def read_hard_negatives(path: Path | Traversable, kind: str) -> Mapping[str, Sequence[Floats]]:
+    """Boxes [4] of one kind in pixels of the photographs, by the photographs' names.
 
     Raises:
         ConfigError: the file cannot be read.
@@ -77,32 +84,39 @@ def read_mistakes(path: Path, kind: str) -> Mapping[str, Sequence[Floats]]:
     }
 
 
-def _read(path: Path) -> Found:
+def _read(path: Path | Traversable) -> BoxesByKind:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
         return {
             kind: {
-                name: [[float(side) for side in box] for box in boxes] for name, boxes in found[kind].items()
+                name: [[float(edge) for edge in box] for box in boxes]
+                for name, boxes in content[kind].items()
             }
             for kind in KINDS
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
-            f"mistakes: expected a file of `python -m gifcue_lab.training mistakes`, got {path} ({error})"
+            f"hard_negatives: expected a file of `gifcue-lab hard-negatives`, got {path} ({error})"
         ) from error
 
 
-def _is_mistake(photo: Photo, kind: str, box: Floats) -> bool:
-    if kind == "hand" and any(overlap(_about(face.box), box) > 0 for face in photo.of_kind("face")):
-        # Before a face and just below it the teacher misses most hands, so a label that is missing says nothing.
+def _is_hard_negative(photo: Photo, kind: str, box: Floats) -> bool:
+    if kind == "hand" and _max_iou([_surroundings(face.box) for face in photo.of_kind("face")], box) > 0:
+        # Hands before a face and just below it are often not labelled, so a missing label proves nothing there.
         return False
-    return all(
-        overlap(sample.box, box) <= MOST_OVERLAP and covered(sample.box, box) <= MOST_HIDDEN
-        for sample in photo.of_kind(kind)
+    samples = [sample.box for sample in photo.of_kind(kind)]
+    return _max_iou(samples, box) <= MAX_IOU and all(
+        covered_share(sample, box) <= MAX_COVERED for sample in samples
     )
 
 
-def _about(face: Floats) -> Floats:
+def _max_iou(boxes: npt.ArrayLike, box: Floats) -> float:
+    """The greatest IoU of `box` [4] with one of the boxes [N, 4]; 0 where there are none."""
+    return float(iou_matrix(boxes, box).max(initial=0.0))
+
+
+def _surroundings(face: Floats) -> Floats:
+    """A face's box [4], a little wider and longer at the chin."""
     low, high = face[:2], face[2:]
-    reach = high - low
-    return np.concatenate([low - 0.1 * reach, high + [0.1, 0.25] * reach]).astype(np.float32)
+    extent = high - low
+    return np.concatenate([low - 0.1 * extent, high + [0.1, 0.25] * extent]).astype(np.float32)

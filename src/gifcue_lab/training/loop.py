@@ -1,8 +1,8 @@
-"""Training: epochs of batches, an averaged copy of the weights, checkpoints, curves.
+"""The training loop: epochs of batches, an averaged copy of the weights, checkpoints and curves.
 
-`train` reads top-down: prepare, resume, then an epoch at a time. Everything random in an epoch comes from
-the seed, the epoch's number and the batch's, so a run that was killed and resumed sees the batches that it
-would have seen.
+`train` reads top-down: prepare the task, resume, then one epoch after the other. All randomness of an epoch derives
+from the seed, the number of the epoch and the number of the batch, so a resumed run sees the same batches as one that
+was never interrupted. That is why this is not `keras.Model.fit`: it draws from one random state for the whole run.
 """
 
 from __future__ import annotations
@@ -19,19 +19,32 @@ from typing import Any
 import keras
 import numpy as np
 
-from gifcue_lab.training.checkpoint import Averaged, load_checkpoint, save_averaged, save_checkpoint
-from gifcue_lab.training.config import TrainingConfig, read_config
+from gifcue.errors import GifcueError
+from gifcue_lab.training.checkpoint import (
+    AVERAGED,
+    averaged_weights,
+    load_checkpoint,
+    save_averaged,
+    save_checkpoint,
+)
 from gifcue_lab.training.curves import draw_curves
-from gifcue_lab.training.tasks import Lesson, Source, prepare
+from gifcue_lab.training.recipe import Recipe
+from gifcue_lab.training.tasks import Source, TrainingTask, prepare
 
-# Batches prepared ahead: enough to ride out a slow one, few enough to cost no memory.
-AHEAD = 6
+# Batches prepared ahead. More ride out a slow batch, fewer take less memory.
+PREFETCH = 6
+# The largest norm of a variable's gradient.
+CLIP_NORM = 5.0
 
 Report = Callable[[str], None]
 
 
-class Taught(keras.Model):  # type: ignore[misc]
-    """A network with a loss of its own kind; works on any Keras backend."""
+class TrainingDiverged(GifcueError):
+    """The loss is not finite; a lower learning rate may help."""
+
+
+class TrainingModel(keras.Model):  # type: ignore[misc]
+    """A network with the loss of its task, on any Keras backend."""
 
     def __init__(self, network: Any, loss: Callable[..., Any]) -> None:
         super().__init__()
@@ -53,134 +66,153 @@ class Taught(keras.Model):  # type: ignore[misc]
         return total
 
 
-def train(config_path: Path, *, report: Report = print, **overrides: Any) -> dict[str, Any]:
-    """Runs, or resumes, the training that the file describes, and returns its last figures.
+def train(recipe: Recipe, data_dir: Path, runs_dir: Path, *, report: Report = print) -> dict[str, Any]:
+    """Trains a network, or resumes the run where it was interrupted.
 
-    The run's folder then holds `averaged.weights.h5`, `checkpoint.npz`, `history.json` and `curves.png`.
+    The folder `runs_dir / recipe.name` then holds `averaged.weights.h5` (the result), the latest checkpoint,
+    `history.json` and `curves.png`.
+
+    Args:
+        recipe: what to train, and how.
+        data_dir: the labelled photographs, as `gifcue_lab.training.samples` describes them.
+        runs_dir: the folder of runs; other runs and files that the recipe names are looked up there.
+        report: receives a line of text for the start and for every epoch.
+
+    Returns:
+        The last record of the history: `epoch`, `loss`, `seconds` and `metrics`.
 
     Raises:
-        ConfigError: a setting is wrong, or there is no data.
+        ConfigError: a key of the recipe is wrong, a file that it names is missing, or there are no photographs.
+        TrainingDiverged: the loss is not finite.
     """
-    return run(read_config(config_path, **overrides), report=report)
-
-
-def run(config: TrainingConfig, *, report: Report = print) -> dict[str, Any]:
-    """As `train`, from settings in memory."""
-    if config.deterministic:
+    if recipe.deterministic:
         _make_deterministic()
-    keras.utils.set_random_seed(config.seed)
-    keras.mixed_precision.set_global_policy(config.precision)
-    config.run_dir.mkdir(parents=True, exist_ok=True)
-    lesson = prepare(config)
-    steps = len(lesson.source.epoch(_rng(config.seed, 0))) // config.batch
-    if config.start_from is not None:
-        lesson.network.load_weights(config.start_from)
-    model, optimizer = _compile(config, lesson)
-    state = load_checkpoint(config.run_dir, model, optimizer) or {
+    keras.utils.set_random_seed(recipe.seed)
+    keras.mixed_precision.set_global_policy(recipe.precision)
+    # Looked up before the photographs are decoded: that takes a while.
+    start = recipe.find("start_from", runs_dir)
+    task = prepare(recipe, data_dir, runs_dir)
+    run_dir = runs_dir / recipe.name
+    run_dir.mkdir(parents=True, exist_ok=True)
+    steps = len(task.source.epoch(_rng(recipe.seed, 0))) // recipe.batch_size
+    if start is not None:
+        task.network.load_weights(Path(str(start)) / AVERAGED)
+    model = _compile(recipe, task)
+    state = load_checkpoint(run_dir, model) or {
         "epoch": 0,
         "history": [],
         "best": -1e9,
-        "stale": 0,
+        "evaluations_without_progress": 0,
     }
-    size = f"{lesson.network.count_params():,} parameters"
-    report(f"{config.task}: {size}, {steps} steps an epoch, starting after {state['epoch']}")
-    predict = _predictor(model)
-    for epoch in range(int(state["epoch"]), config.epochs):
-        started = time.monotonic()
-        _reseed_dropout(lesson.network, config.seed * 1000 + epoch)
-        mean = _teach(config, lesson, model, optimizer, epoch, steps)
-        record: dict[str, Any] = {"epoch": epoch + 1, "loss": mean, "seconds": time.monotonic() - started}
-        is_last = epoch + 1 == config.epochs
-        if is_last or (epoch + 1) % config.evaluate_every == 0:
-            with Averaged(optimizer):
-                record["figures"] = lesson.measure(predict)
-                save_averaged(config.run_dir, lesson.network)
-            goal = record["figures"][lesson.goal]
-            state["stale"] = 0 if goal > state["best"] else state["stale"] + 1
-            state["best"] = max(goal, state["best"])
+    report(
+        f"{recipe.name}: {task.network.count_params():,} parameters, {steps} steps an epoch, "
+        f"{state['epoch']} epochs done"
+    )
+    for epoch in range(int(state["epoch"]), recipe.epochs):
+        record = _run_epoch(recipe, task, model, epoch, steps)
+        if epoch + 1 == recipe.epochs or (epoch + 1) % recipe.evaluate_every == 0:
+            record["metrics"] = _evaluate(task, model, run_dir)
+            score = record["metrics"][task.goal]
+            has_progress = score > state["best"]
+            state["evaluations_without_progress"] = (
+                0 if has_progress else state["evaluations_without_progress"] + 1
+            )
+            state["best"] = max(score, state["best"])
         state["epoch"] = epoch + 1
         state["history"].append(record)
-        save_checkpoint(config.run_dir, model, optimizer, state)
-        (config.run_dir / "history.json").write_text(json.dumps(state["history"], indent=1), encoding="utf-8")
-        draw_curves(state["history"], config.run_dir / "curves.png", title=config.task)
-        report(_line(record, config.epochs))
-        if config.patience and state["stale"] >= config.patience:
-            report(f"stopped early: no better {lesson.goal} in {config.patience} evaluations")
+        save_checkpoint(run_dir, model, state)
+        (run_dir / "history.json").write_text(json.dumps(state["history"], indent=1), encoding="utf-8")
+        draw_curves(state["history"], run_dir / "curves.png", title=recipe.name)
+        report(_line(record, recipe.epochs))
+        if 0 < recipe.early_stopping_patience <= state["evaluations_without_progress"]:
+            report(
+                f"stopped early: no progress in {task.goal} for {state['evaluations_without_progress']} evaluations"
+            )
             break
     last: dict[str, Any] = state["history"][-1] if state["history"] else {}
     return last
 
 
-def _teach(
-    config: TrainingConfig, lesson: Lesson, model: Any, optimizer: Any, epoch: int, steps: int
-) -> float:
+def _run_epoch(recipe: Recipe, task: TrainingTask, model: Any, epoch: int, steps: int) -> dict[str, Any]:
+    """Trains on the batches of one epoch, and returns its record for the history."""
+    started = time.monotonic()
+    _reseed_dropout(task.network, recipe.seed * 1000 + epoch)
     total = 0.0
-    for step, (images, targets) in enumerate(_batches(config, lesson.source, epoch, steps)):
-        optimizer.learning_rate.assign(_rate(config, epoch * steps + step, config.epochs * steps))
-        loss = model.train_on_batch(images, targets)
-        total += float(loss)
+    for step, (images, targets) in enumerate(_batches(recipe, task.source, epoch, steps)):
+        model.optimizer.learning_rate.assign(
+            _learning_rate(recipe, epoch * steps + step, recipe.epochs * steps)
+        )
+        loss = float(model.train_on_batch(images, targets))
+        total += loss
         if not math.isfinite(total):
-            raise FloatingPointError(f"the loss is {loss} at epoch {epoch + 1}, step {step + 1}")
-    return total / max(1, steps)
+            raise TrainingDiverged(
+                f"expected a finite loss, got {loss} in epoch {epoch + 1}, step {step + 1}"
+            )
+    return {"epoch": epoch + 1, "loss": total / max(1, steps), "seconds": time.monotonic() - started}
+
+
+def _evaluate(task: TrainingTask, model: Any, run_dir: Path) -> dict[str, float]:
+    """The task's metrics with the averaged weights, which are saved as the run's result so far."""
+
+    def predict(images: Any) -> dict[str, Any]:
+        outputs = model.predict_on_batch(images)
+        return {name: np.asarray(value, np.float32) for name, value in outputs.items()}
+
+    with averaged_weights(model):
+        metrics = task.measure(predict)
+        save_averaged(run_dir, task.network)
+    return metrics
 
 
 def _reseed_dropout(network: Any, seed: int) -> None:
-    """Dropout keeps a count of its own, which is no weight and in no checkpoint: start it anew every epoch."""
+    """Sets the state of dropout's random generators, so that a resumed epoch draws what an uninterrupted one would."""
     for number, layer in enumerate(network.layers):
         if hasattr(layer, "seed_generator"):
             state = layer.seed_generator.state
             state.assign(np.array([seed, number]).astype(state.dtype))
 
 
-def _batches(config: TrainingConfig, source: Source, epoch: int, steps: int) -> Iterator[tuple[Any, Any]]:
-    """Batches in order, prepared by threads while the network learns."""
-    order = source.epoch(_rng(config.seed, epoch + 1))
+def _batches(recipe: Recipe, source: Source, epoch: int, steps: int) -> Iterator[tuple[Any, Any]]:
+    """The batches of an epoch in their order, prepared by threads while the network trains."""
+    order = source.epoch(_rng(recipe.seed, epoch + 1))
     waiting: deque[Future[tuple[Any, Any]]] = deque()
-    with ThreadPoolExecutor(config.workers) as pool:
+    with ThreadPoolExecutor(recipe.loader_threads) as pool:
         for step in range(steps):
-            chosen: Sequence[Any] = order[step * config.batch : (step + 1) * config.batch]
+            chosen: Sequence[Any] = order[step * recipe.batch_size : (step + 1) * recipe.batch_size]
             if not chosen:
                 break
-            waiting.append(pool.submit(source.batch, chosen, _rng(config.seed, epoch + 1, step + 1)))
-            if len(waiting) > AHEAD:
+            waiting.append(pool.submit(source.batch, chosen, _rng(recipe.seed, epoch + 1, step + 1)))
+            if len(waiting) > PREFETCH:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _compile(config: TrainingConfig, lesson: Lesson) -> tuple[Any, Any]:
-    model = Taught(lesson.network, lesson.loss)
+def _compile(recipe: Recipe, task: TrainingTask) -> Any:
+    """A built model whose optimiser has all its variables, so that a checkpoint can be loaded into it."""
+    model = TrainingModel(task.network, task.loss)
     optimizer = keras.optimizers.AdamW(
-        learning_rate=config.learning_rate,
-        weight_decay=config.weight_decay,
-        clipnorm=5.0,
-        use_ema=config.ema > 0,
-        ema_momentum=config.ema,
+        learning_rate=recipe.learning_rate,
+        weight_decay=recipe.weight_decay,
+        clipnorm=CLIP_NORM,
+        use_ema=recipe.ema_momentum > 0,
+        ema_momentum=recipe.ema_momentum,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     # XLA's CPU code for these convolutions is several times slower than oneDNN's.
     model.compile(optimizer=optimizer, jit_compile=False)
-    model.build((None, config.height, config.width, 3))
+    model.build((None, recipe.height, recipe.width, 3))
     optimizer.build(model.trainable_variables)
-    return model, optimizer
+    return model
 
 
-def _predictor(model: Any) -> Callable[[Any], dict[str, Any]]:
-    def predict(images: Any) -> dict[str, Any]:
-        outputs = model.predict_on_batch(images)
-        return {name: np.asarray(value, np.float32) for name, value in outputs.items()}
-
-    return predict
-
-
-def _rate(config: TrainingConfig, step: int, steps: int) -> float:
+def _learning_rate(recipe: Recipe, step: int, steps: int) -> float:
     """Linear warm-up, then half a cosine."""
-    if step < config.warmup_steps:
-        return config.learning_rate * (step + 1) / config.warmup_steps
-    share = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
-    return config.final_rate + (config.learning_rate - config.final_rate) * 0.5 * (
-        1 + math.cos(math.pi * share)
-    )
+    if step < recipe.warmup_steps:
+        return recipe.learning_rate * (step + 1) / recipe.warmup_steps
+    share = (step - recipe.warmup_steps) / max(1, steps - recipe.warmup_steps)
+    falling = 0.5 * (1 + math.cos(math.pi * share))
+    return recipe.final_learning_rate + (recipe.learning_rate - recipe.final_learning_rate) * falling
 
 
 def _rng(*numbers: int) -> np.random.Generator:
@@ -188,9 +220,9 @@ def _rng(*numbers: int) -> np.random.Generator:
 
 
 def _line(record: dict[str, Any], epochs: int) -> str:
-    figures = " ".join(f"{name} {value:.3f}" for name, value in record.get("figures", {}).items())
+    metrics = " ".join(f"{name} {value:.3f}" for name, value in record.get("metrics", {}).items())
     return (
-        f"epoch {record['epoch']}/{epochs}  loss {record['loss']:.4f}  {record['seconds']:.0f} s  {figures}"
+        f"epoch {record['epoch']}/{epochs}  loss {record['loss']:.4f}  {record['seconds']:.0f} s  {metrics}"
     )
 
 

@@ -1,4 +1,4 @@
-"""What the networks are trained to do. Written in `keras.ops`, so that every Keras backend runs it."""
+"""The losses of the networks, written in `keras.ops`, so that they run on every Keras backend."""
 
 from __future__ import annotations
 
@@ -10,30 +10,32 @@ from keras import ops
 Tensor = Any
 Parts = dict[str, Tensor]
 
-# Heat maps are taught a bump of this width, in cells.
+# Standard deviation of the Gaussian target of a landmark's heat map, in cells.
 HEAT_SIGMA = 0.8
-# Weights of the parts, so that each counts about as much once training is under way.
-WEIGHTS = {"heat": 0.25, "place": 12.0, "depth": 4.0, "presence": 0.3, "by_sight": 0.5, "by_shape": 0.5}
+# Weights of the parts of the crop loss, chosen so that the parts are of similar size once training has settled.
+WEIGHTS = {"heat": 0.25, "position": 12.0, "depth": 4.0, "presence": 0.3, "by_sight": 0.5, "by_shape": 0.5}
 
 
 def crop_loss(targets: Parts, outputs: Parts) -> tuple[Tensor, Parts]:
-    """The loss of a crop network, and its parts. Unknown landmarks and labels are masked by `has_*`.
+    """The loss of a crop network, and its parts.
 
-    `denied` is the number of a class that a crop without a label is known not to show, or 0.
+    Args:
+        targets: those of `crops.CropSource.batch`; unknown landmarks and labels are masked by `has_*`.
+        outputs: those of `networks.crop_network`.
     """
     known, mask = targets["landmarks"], targets["has_landmarks"]
     places, cells_squared = known[:, :, :2], outputs["heat"].shape[1]
-    # A point outside the crop has no cell to light up; the coordinates are still asked for, clipped to the
+    # The heat map has no cell for a landmark outside the crop. Its coordinates are trained all the same, clipped to the
     # edge.
     inside = ops.cast(ops.all((places > 0.0) & (places < 1.0), axis=2), "float32")
-    bumps = _bumps(places, round(cells_squared**0.5))
-    cross = -ops.sum(bumps * ops.log_softmax(outputs["heat"], axis=1), axis=1)
-    miss = ops.abs(outputs["landmarks"][:, :, :2] - ops.clip(places, 0.0, 1.0))
+    wanted = _gaussians(places, round(cells_squared**0.5))
+    cross_entropy = -ops.sum(wanted * ops.log_softmax(outputs["heat"], axis=1), axis=1)
+    error = ops.abs(outputs["landmarks"][:, :, :2] - ops.clip(places, 0.0, 1.0))
     weight = ops.maximum(ops.sum(mask), 1.0)
     points = float(known.shape[1])
     parts = {
-        "heat": ops.sum(cross * inside * mask[:, None]) / (weight * points),
-        "place": ops.sum(ops.mean(miss, axis=(1, 2)) * mask) / weight,
+        "heat": ops.sum(cross_entropy * inside * mask[:, None]) / (weight * points),
+        "position": ops.sum(ops.mean(error, axis=(1, 2)) * mask) / weight,
         "presence": ops.mean(
             keras.losses.binary_crossentropy(
                 targets["presence"][:, None], outputs["presence"], from_logits=True, label_smoothing=0.02
@@ -41,35 +43,36 @@ def crop_loss(targets: Parts, outputs: Parts) -> tuple[Tensor, Parts]:
         ),
     }
     if known.shape[2] == 3:
-        deep = ops.mean(ops.abs(outputs["landmarks"][:, :, 2] - known[:, :, 2]), axis=1)
-        parts["depth"] = ops.sum(deep * mask) / weight
-    for head in ("by_sight", "by_shape"):
-        parts[head] = class_loss(targets, outputs[head])
+        depth_error = ops.mean(ops.abs(outputs["landmarks"][:, :, 2] - known[:, :, 2]), axis=1)
+        parts["depth"] = ops.sum(depth_error * mask) / weight
+    for classifier in ("by_sight", "by_shape"):
+        parts[classifier] = class_loss(targets, outputs[classifier])
     return sum(WEIGHTS[name] * part for name, part in parts.items()), parts
 
 
 def detector_loss(targets: Parts, outputs: Parts) -> tuple[Tensor, Parts]:
-    """Penalty-reduced focal loss on the heat map, generalised IoU on the sides of the cells near a centre.
+    """The detector's loss and its parts: focal loss on the heat map, generalised IoU on the boxes near a centre.
 
-    `heat` [N, h, w, 2] holds bumps with 1 at the centres, `ignore` [N, h, w, 2] is 0 where nothing is asked,
-    `sides` [N, h, w, 8] and `near` [N, h, w, 2] the cells whose sides are asked for, with their weights.
+    Args:
+        targets: the maps of `heatmaps.empty_targets`, [N, h, w, channels].
+        outputs: those of `networks.detector_network`.
     """
     wanted, logits = targets["heat"], outputs["heat"]
-    chance = ops.sigmoid(logits)
+    probability = ops.sigmoid(logits)
     centre = ops.cast(wanted > 0.999, "float32")
-    hit = centre * ops.square(1.0 - chance) * ops.softplus(-logits)
-    false = (1.0 - centre) * ops.power(1.0 - wanted, 4) * ops.square(chance) * ops.softplus(logits)
+    positive = centre * ops.square(1.0 - probability) * ops.softplus(-logits)
+    negative = (1.0 - centre) * ops.power(1.0 - wanted, 4) * ops.square(probability) * ops.softplus(logits)
     count = ops.maximum(ops.sum(centre), 1.0)
-    parts = {"centre": ops.sum((hit + false) * targets["ignore"]) / count}
+    parts = {"centre": ops.sum((positive + negative) * targets["ignore"]) / count}
     near = targets["near"]
-    lost = sum(
+    box_loss = sum(
         ops.sum(
             near[..., kind]
             * _giou_loss(targets["sides"][..., start : start + 4], outputs["sides"][..., start : start + 4])
         )
         for kind, start in ((0, 0), (1, 4))
     )
-    parts["box"] = lost / ops.maximum(ops.sum(near), 1.0)
+    parts["box"] = box_loss / ops.maximum(ops.sum(near), 1.0)
     return parts["centre"] + 2.0 * parts["box"], parts
 
 
@@ -85,21 +88,21 @@ def _giou_loss(wanted: Tensor, given: Tensor) -> Tensor:
 
 
 def class_loss(targets: Parts, logits: Tensor) -> Tensor:
-    """Cross entropy of the labels that are known, and the surprise that a denied class is not shown."""
+    """Cross entropy where the label is known, and -log(1 - p) of a class that is known to be absent."""
     mask = targets["has_label"]
     classes = logits.shape[1]
     wanted = ops.one_hot(ops.cast(targets["label"], "int32"), classes)
     smooth = wanted * 0.97 + 0.03 / classes
-    cross = -ops.sum(smooth * ops.log_softmax(logits, axis=1), axis=1)
-    denied = ops.one_hot(ops.cast(targets["denied"], "int32"), classes)
-    denying = ops.cast(targets["denied"] > 0, "float32")
-    others = ops.logsumexp(logits - 1e4 * denied, axis=1)
-    surprise = ops.logsumexp(logits, axis=1) - others
-    return ops.sum(cross * mask + surprise * denying) / ops.maximum(ops.sum(mask + denying), 1.0)
+    cross_entropy = -ops.sum(smooth * ops.log_softmax(logits, axis=1), axis=1)
+    absent = ops.one_hot(ops.cast(targets["absent"], "int32"), classes)
+    has_absent = ops.cast(targets["absent"] > 0, "float32")
+    others = ops.logsumexp(logits - 1e4 * absent, axis=1)
+    absence = ops.logsumexp(logits, axis=1) - others
+    return ops.sum(cross_entropy * mask + absence * has_absent) / ops.maximum(ops.sum(mask + has_absent), 1.0)
 
 
-def _bumps(places: Tensor, cells: int) -> Tensor:
-    """Places [N, points, 2] ► [N, cells², points] that sum to 1 over the cells."""
+def _gaussians(places: Tensor, cells: int) -> Tensor:
+    """Places [N, points, 2] in shares of the crop ► Gaussians [N, cells², points] that sum to 1 over the cells."""
     middle = ops.arange(cells, dtype="float32") + 0.5
     x = ops.exp(-ops.square((middle[None, :, None] - places[:, None, :, 0] * cells) / HEAT_SIGMA) / 2)
     y = ops.exp(-ops.square((middle[None, :, None] - places[:, None, :, 1] * cells) / HEAT_SIGMA) / 2)

@@ -1,8 +1,11 @@
-"""The three networks: one finds faces and hands, two look at a face or a hand closely.
+"""The three networks: one finds faces and hands in a frame, two analyse a crop of a face or a hand.
 
-Dense 3x3 convolutions throughout: on CPUs with wide vector units they train and run several times faster per
-multiplication than depthwise ones (docs/decisions/0010). Inputs are uint8 RGB in 0..255, normalised in the
-graph.
+All convolutions are dense and 3x3 or 1x1. On CPUs with wide vector units they train and run several times faster for
+each multiplication than depthwise ones (docs/decisions/0010). Inputs are uint8 RGB in 0..255; the graph
+normalises them.
+
+Names of layers and outputs are part of the model files. The outputs `by_shape` and `by_sight` are the logits of the
+landmark classifier and of the appearance classifier.
 """
 
 from __future__ import annotations
@@ -13,11 +16,37 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-# Keras brings no types; a tensor or a layer is Any.
+from gifcue_lab.training.recipe import NetworkShape
+
+# Keras has no types: a tensor or a network is Any.
 Tensor = Any
 Network = Any
 
 POOLED_DROPOUT = 0.3
+BATCH_NORM_MOMENTUM = 0.98
+# The heat's first value is sigmoid(-4.6) = 1 %. Few cells hold a centre, so a larger one would make the first steps of
+# training learn the background alone.
+HEAT_BIAS = -4.6
+HAND_POINTS = 21
+
+
+def build_network(shape: NetworkShape) -> Network:
+    """The network that a recipe or a model's metadata describes, with fresh weights."""
+    options: dict[str, Any] = {}
+    if shape.channels:
+        options["channels"] = shape.channels
+    if shape.blocks:
+        options["blocks"] = shape.blocks
+    if shape.task == "detector":
+        return detector_network(shape.width, shape.height, **options)
+    return crop_network(
+        shape.width,
+        len(shape.points) if shape.task == "face" else HAND_POINTS,
+        len(shape.classes) + 1,
+        depth_axis=shape.task == "hand",
+        name=shape.task,
+        **options,
+    )
 
 
 def detector_network(
@@ -27,12 +56,11 @@ def detector_network(
     channels: Sequence[int] = (16, 32, 64, 128, 160),
     blocks: Sequence[int] = (1, 2, 3, 2),
 ) -> Network:
-    """Faces and hands in a frame: [N, height, width, 3] ► heat [N, H/8, W/8, 2] (logits), sides [N, H/8,
-    W/8, 8].
+    """An anchor-free detector of faces and hands at stride 8, for frames [N, height, width, 3].
 
-    Anchor-free at stride 8: `heat` peaks at the centre of a face (0) or a hand (1); `sides` are the
-    distances from the cell's centre to the left, top, right and bottom side in units of the stride, four for
-    faces and four for hands.
+    Outputs: `heat` [N, height/8, width/8, 2], logits that peak at the centre of a face (channel 0) or a hand (1);
+    `sides` [N, height/8, width/8, 8], the distances in units of the stride from a cell's centre to the left, top, right
+    and bottom side, four for faces and four for hands.
     """
     picture = keras.Input((height, width, 3), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(picture)
@@ -50,12 +78,11 @@ def detector_network(
     x = _join(x, _conv(eighth, neck, 1))
     x = _conv(x, neck, 3)
     x = _conv(x, neck, 3)
-    # Few cells hold a centre: starting the heat at 1 % keeps the first steps from drowning in the background.
     heat = layers.Conv2D(
-        2, 1, bias_initializer=keras.initializers.Constant(-4.6), dtype="float32", name="heat"
+        2, 1, bias_initializer=keras.initializers.Constant(HEAT_BIAS), dtype="float32", name="heat"
     )(x)
     sides = layers.Conv2D(8, 1, bias_initializer="ones", dtype="float32")(x)
-    # Sides are positive and span two orders of magnitude.
+    # Softplus: distances are positive and span two orders of magnitude.
     sides = layers.Activation("softplus", dtype="float32", name="sides")(sides)
     return keras.Model(picture, {"heat": heat, "sides": sides}, name="detector")
 
@@ -71,12 +98,13 @@ def crop_network(
     blocks: Sequence[int] = (2, 2, 2),
     neck: int = 48,
 ) -> Network:
-    """A close look at one face or hand: [N, size, size, 3] ► landmarks, presence, what it shows.
+    """A network for crops [N, size, size, 3] of one face or hand: its landmarks, its presence and its class.
 
-    Outputs, all float32: `landmarks` [N, points, 2 or 3] in shares of the crop (soft-argmax over heat maps;
-    z dense, in shares of the crop's side); `heat` [N, cells, points], the logits of the heat maps, for
-    training only; `presence` [N, 1] logit; `by_shape` [N, classes] logits from the landmarks alone;
-    `by_sight` [N, classes] logits from features, pooled over the crop and around each landmark.
+    Outputs, all float32: `landmarks` [N, points, 2 or 3] in shares of the crop's side, x and y by a soft-argmax over
+    heat maps, z by a dense layer; `heat` [N, cells², points], the logits of the heat maps, for training only;
+    `presence` [N, 1], the logit that there is a face or hand; `by_shape` [N, classes], the logits of the landmark
+    classifier, which sees the landmarks alone; `by_sight` [N, classes], the logits of the appearance classifier, which
+    sees features pooled over the crop and around each landmark.
     """
     picture = keras.Input((size, size, 3), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(picture)
@@ -100,8 +128,7 @@ def crop_network(
     weights = layers.Permute((2, 1), dtype="float32")(weights)
     where = Grid(cells, dtype="float32", name="grid")(weights)
 
-    # What the picture looks like at each landmark: fingertips that touch look different from fingertips that
-    # overlap.
+    # Features at each landmark: fingertips that touch look different from fingertips that overlap.
     local = layers.Reshape((cells * cells, 16), dtype="float32")(_conv(x, 16, 1))
     local = layers.Dot(axes=(2, 1), dtype="float32")([weights, local])
     local = layers.Flatten(dtype="float32")(local)
@@ -135,9 +162,7 @@ def crop_network(
 
 @keras.saving.register_keras_serializable("gifcue")
 class Grid(layers.Layer):  # type: ignore[misc]
-    """Soft-argmax: weights [N, points, cells²] that sum to 1 ► their mean place [N, points, 2] (x, y) in
-    0..1.
-    """
+    """Soft-argmax: weights [N, points, cells²] that sum to 1 ► their mean place [N, points, 2] (x, y), 0..1."""
 
     def __init__(self, cells: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -155,7 +180,7 @@ class Grid(layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable("gifcue")
 class Shape(layers.Layer):  # type: ignore[misc]
-    """Landmarks [N, points, D] ► [N, points * D]: their mean at the origin, their spread 1, never turned."""
+    """Landmarks [N, points, D] ► [N, points * D], moved and scaled to mean 0 and standard deviation 1, not rotated."""
 
     def call(self, landmarks: Tensor) -> Tensor:
         centered = landmarks - ops.mean(landmarks, axis=1, keepdims=True)
@@ -169,23 +194,24 @@ def _conv(x: Tensor, depth: int, kernel: int, stride: int = 1) -> Tensor:
     x = layers.Conv2D(depth, kernel, stride, padding="same", use_bias=False, kernel_initializer="he_normal")(
         x
     )
-    x = layers.BatchNormalization(momentum=0.98)(x)
+    x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x)
     return layers.ReLU()(x)
 
 
 def _residual(x: Tensor, depth: int) -> Tensor:
-    y = _conv(x, depth, 3)
-    y = layers.Conv2D(depth, 3, padding="same", use_bias=False, kernel_initializer="he_normal")(y)
-    y = layers.BatchNormalization(momentum=0.98, gamma_initializer="zeros")(y)
-    return layers.ReLU()(layers.Add()([x, y]))
+    return _add_residual(x, _conv(x, depth, 3), depth)
 
 
 def _bottleneck(x: Tensor, depth: int) -> Tensor:
-    y = _conv(x, depth // 2, 1)
+    return _add_residual(x, _conv(x, depth // 2, 1), depth)
+
+
+def _add_residual(x: Tensor, y: Tensor, depth: int) -> Tensor:
     y = layers.Conv2D(depth, 3, padding="same", use_bias=False, kernel_initializer="he_normal")(y)
-    y = layers.BatchNormalization(momentum=0.98, gamma_initializer="zeros")(y)
+    y = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, gamma_initializer="zeros")(y)
     return layers.ReLU()(layers.Add()([x, y]))
 
 
 def _join(coarse: Tensor, fine: Tensor) -> Tensor:
+    """The sum of features at one level and those of the next coarser level, enlarged."""
     return layers.Add()([layers.UpSampling2D(2)(coarse), fine])

@@ -1,14 +1,12 @@
-"""Labelled photographs, as training reads them: boxes, what they show, and a teacher's landmarks.
+"""Labelled photographs as training reads them: boxes, labels and landmarks.
 
-A folder `DIR/SPLIT` holds `GROUP/NAME.jpg` beside `GROUP/NAME.xml` (LabelImg's Pascal VOC) and
-`landmarks.npz`. A second object with the same box as a face or hand names its attribute; `difficult` 1 on
-the face or hand means that the attribute is not known, `difficult` 0 without such a second box that it shows
-none.
+A folder `DIR/SPLIT` holds `GROUP/NAME.jpg` beside `GROUP/NAME.xml` (LabelImg's Pascal VOC), and `landmarks.npz` with
+the landmarks that MediaPipe's models found. A second object with the same box as a face or hand names its label. A face
+or hand with `difficult` 1 and no second object has an unknown label; with `difficult` 0 it shows none of the labels.
 """
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.errors import ConfigError
+from gifcue_lab.datasets.boxes import iou_matrix
+from gifcue_lab.datasets.voc import read_voc
 
 Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -27,19 +27,25 @@ UNKNOWN = "?"
 NONE = ""
 # Two boxes are the same object drawn twice when their corners differ by no more than this, in pixels.
 SAME_BOX_PX = 3.0
-# A teacher's hand or face belongs to the labelled box that it overlaps most, at least this much.
+# Landmarks belong to the labelled box that their extent overlaps most, with at least this IoU.
 MIN_LANDMARK_IOU = 0.3
-# Tight crops of grey faces: their scale says nothing about faces in a meeting.
+# Pictures of this size are tight crops of grey faces. Their scale differs from that of faces in a meeting.
 TIGHT_CROP_SIZE = (350, 350)
+# Pictures that a decoding thread takes at a time: few enough to spread the work, many enough to keep overhead low.
+DECODE_CHUNK = 64
 
 
 @dataclass(slots=True)
 class Sample:
-    """One face or hand. `box` is (xmin, ymin, xmax, ymax) in pixels; `attribute` a label, `NONE` or
-    `UNKNOWN`.
+    """One face or hand.
 
-    `landmarks` is float32 [N, 2 or 3] in pixels of the photograph, or None where the teacher found none.
-    `denies` is a label that it is known not to show, where the attribute is unknown.
+    Attributes:
+        kind: `face` or `hand`.
+        box: xmin, ymin, xmax, ymax [4] in pixels of the photograph.
+        attribute: its label, `NONE` or `UNKNOWN`.
+        landmarks: [N, 2 or 3] in pixels of the photograph, None where MediaPipe's models found none.
+        mirrored_left: whether MediaPipe took a hand for a left one in a mirrored picture.
+        absent: where the attribute is unknown, a label that the sample is known not to show.
     """
 
     kind: str
@@ -47,12 +53,12 @@ class Sample:
     attribute: str
     landmarks: Floats | None = None
     mirrored_left: bool = False
-    denies: str = ""
+    absent: str = ""
 
 
 @dataclass(slots=True)
 class Photo:
-    """One photograph. `group` is its source: a person with a camera, mostly."""
+    """One photograph; `group` names its source, which usually is one person with one camera."""
 
     group: str
     name: str
@@ -72,12 +78,17 @@ class Photo:
 def read_photos(
     data_dir: Path, split: str, *, groups: Iterable[str] | None = None, without: Iterable[str] = ()
 ) -> list[Photo]:
-    """Reads a split's labels, in the order of their names, without decoding a picture.
+    """Reads the labels of a split in the order of the files' names. No picture is decoded.
 
-    `groups` keeps only these, `without` leaves these out.
+    Args:
+        data_dir: the folder of the splits.
+        split: `train` or `dev`.
+        groups: the groups to read; None for all.
+        without: groups to leave out.
 
     Raises:
         ConfigError: there is no such split, or no photograph in it.
+        DatasetError: a file of labels cannot be read.
     """
     root = data_dir / split
     keep, drop = None if groups is None else set(groups), set(without)
@@ -98,15 +109,19 @@ def read_photos(
 def decode(photos: Sequence[Photo], threads: int = 2) -> list[Image]:
     """Decodes every photograph to uint8 RGB [H, W, 3].
 
-    All are held in memory (11,000 of 384 pixels are 3.5 GB): a warp from the picture costs less than reading
-    a cached crop, and every augmentation then sees real pixels around the box.
+    All pictures are held in memory; 11,000 pictures with a long side of 384 pixels take 3.5 GB. Warping from a whole
+    picture costs less than reading a cached crop, and augmentation then has real pixels around each box.
     """
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda photo: read_image(photo.path), photos, chunksize=64))
+        return list(pool.map(lambda photo: read_image(photo.path), photos, chunksize=DECODE_CHUNK))
 
 
 def read_image(path: Path) -> Image:
-    """One picture as uint8 RGB. Raises ConfigError where it cannot be decoded."""
+    """Decodes one picture to uint8 RGB [H, W, 3].
+
+    Raises:
+        ConfigError: it cannot be decoded.
+    """
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
         raise ConfigError(f"{path}: expected a picture, got something that cannot be decoded")
@@ -114,33 +129,22 @@ def read_image(path: Path) -> Image:
 
 
 def _read_photo(path: Path, group: str) -> Photo:
-    root = ElementTree.parse(path).getroot()
-    size = root.find("size")
-    if size is None:
-        raise ConfigError(f"{path}: expected a size, got none")
-    width, height = int(size.findtext("width", "0")), int(size.findtext("height", "0"))
-    picture = path.with_name(root.findtext("filename") or path.with_suffix(".jpg").name)
+    annotation = read_voc(path)
+    picture = path.with_name(annotation.filename)
     if not picture.exists():
         picture = path.with_suffix(".jpg")
-    photo = Photo(group, f"{group}/{path.stem}", picture, width, height)
+    photo = Photo(group, f"{group}/{path.stem}", picture, annotation.width, annotation.height)
     attributes: list[tuple[str, Floats]] = []
-    for item in root.iter("object"):
-        name = item.findtext("name", "")
-        corners = item.find("bndbox")
-        if corners is None:
-            continue
-        box = np.array(
-            [float(corners.findtext(key, "0")) for key in ("xmin", "ymin", "xmax", "ymax")], np.float32
-        )
-        if name in ("face", "hand"):
-            unknown = item.findtext("difficult", "0") == "1"
-            photo.samples.append(Sample(name, box, UNKNOWN if unknown else NONE))
+    for labelled in annotation.objects:
+        box = np.array(labelled.box, np.float32)
+        if labelled.label in ("face", "hand"):
+            photo.samples.append(Sample(labelled.label, box, UNKNOWN if labelled.difficult else NONE))
         else:
-            attributes.append((name, box))
-    for name, box in attributes:
+            attributes.append((labelled.label, box))
+    for label, box in attributes:
         for sample in photo.samples:
             if np.abs(sample.box - box).max() <= SAME_BOX_PX:
-                sample.attribute = name
+                sample.attribute = label
     return photo
 
 
@@ -160,16 +164,8 @@ def _attach_landmarks(photos: Sequence[Photo], path: Path) -> None:
                 if not candidates:
                     continue
                 extent = np.concatenate([found[:, :2].min(0), found[:, :2].max(0)])
-                overlaps = [_iou(sample.box, extent) for sample in candidates]
+                overlaps = iou_matrix([sample.box for sample in candidates], extent)[:, 0]
                 best = int(np.argmax(overlaps))
                 if overlaps[best] >= MIN_LANDMARK_IOU:
                     candidates[best].landmarks = found
                     candidates[best].mirrored_left = bool(left)
-
-
-def _iou(one: Floats, other: Floats) -> float:
-    sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
-    if sides.min() <= 0:
-        return 0.0
-    shared = float(sides.prod())
-    return shared / (float((one[2:] - one[:2]).prod() + (other[2:] - other[:2]).prod()) - shared)

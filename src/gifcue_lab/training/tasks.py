@@ -1,138 +1,111 @@
-"""What each of the three networks learns from: its data, its loss, its measure of progress."""
+"""The three training tasks: for each network its data, its loss and its measure of progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from gifcue_lab.training import losses, networks
-from gifcue_lab.training.config import TrainingConfig
+from gifcue_lab.training import losses
 from gifcue_lab.training.crops import CropSource
-from gifcue_lab.training.hard_negatives import read_mistakes
-from gifcue_lab.training.label_overrides import correct
+from gifcue_lab.training.hard_negatives import read_hard_negatives
+from gifcue_lab.training.label_overrides import apply_overrides
+from gifcue_lab.training.networks import build_network
+from gifcue_lab.training.recipe import Recipe
 from gifcue_lab.training.samples import Photo, decode, read_photos
 from gifcue_lab.training.scenes import SceneSource
+from gifcue_lab.training.validation import Predict, measure_crops, measure_scenes
 
 Floats = npt.NDArray[np.float32]
 
+# Photographs of the training groups that are evaluated where a recipe holds no group out.
+EVALUATED_PHOTOS = 400
+
 
 class Source(Protocol):
-    """Where batches come from."""
+    """Where batches come from. Both methods may be called from several threads."""
 
-    def epoch(self, rng: np.random.Generator) -> Sequence[Any]: ...
+    def epoch(self, rng: np.random.Generator) -> Sequence[Any]:
+        """The samples of an epoch in their order."""
+        ...
 
-    def batch(
-        self, chosen: Sequence[Any], rng: np.random.Generator | None
-    ) -> tuple[Any, dict[str, Floats]]: ...
+    def batch(self, chosen: Sequence[Any], rng: np.random.Generator | None) -> tuple[Any, dict[str, Floats]]:
+        """Pictures [N, H, W, 3] uint8 and targets of some of these samples; without `rng` not augmented."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    """A network with what trains it. `measure` takes a predict function and returns figures; `goal` names
-    the one to raise.
+class TrainingTask:
+    """A network with what trains it.
+
+    Attributes:
+        network: the Keras model.
+        source: the training batches.
+        loss: targets and outputs ► the loss and its parts.
+        measure: a function that predicts ► metrics on held-out photographs.
+        goal: the metric that early stopping watches; greater is better.
     """
 
     network: Any
     source: Source
     loss: Callable[..., Any]
-    measure: Callable[[Callable[[Any], dict[str, Floats]]], dict[str, float]]
+    measure: Callable[[Predict], dict[str, float]]
     goal: str
 
 
-def build_network(config: TrainingConfig) -> Any:
-    """The network that the configuration describes, with fresh weights."""
-    shape: dict[str, Any] = {}
-    if config.channels:
-        shape["channels"] = config.channels
-    if config.blocks:
-        shape["blocks"] = config.blocks
-    if config.task == "detector":
-        return networks.detector_network(config.width, config.height, **shape)
-    points = len(config.points) if config.task == "face" else 21
-    return networks.crop_network(
-        config.width,
-        points,
-        len(config.classes) + 1,
-        depth_axis=config.task == "hand",
-        name=config.task,
-        **shape,
-    )
+def prepare(recipe: Recipe, data_dir: Path, runs_dir: Path) -> TrainingTask:
+    """Reads and decodes the photographs and builds the network with fresh weights.
 
-
-def prepare(config: TrainingConfig) -> Lesson:
-    """Reads and decodes the data and builds the network."""
-    training = read_photos(config.data_dir, "train", without=config.heldout_groups)
-    if config.photos:
-        # Spread over the groups, which lie behind one another.
-        training = training[:: max(1, len(training) // config.photos)][: config.photos]
-    if config.corrections:
-        correct(training, config.corrections, config.classes)
-    checked = _heldout(config)
-    network = build_network(config)
-    if config.task == "detector":
-        training = [photo for photo in training if not photo.is_tight_crop]
-        checked = [photo for photo in checked if not photo.is_tight_crop]
-        scenes = SceneSource(config, training, decode(training))
-        check = SceneSource(config, checked, decode(checked))
-        return Lesson(network, scenes, losses.detector_loss, check.measure, "ap")
-    face_points = _face_points(config)
-    mistakes = read_mistakes(config.mistakes, config.task) if config.mistakes else {}
-    crops = CropSource(config, training, decode(training), face_points, mistakes)
-    held = CropSource(config, checked, decode(checked), face_points)
-    return Lesson(
-        network, crops, losses.crop_loss, lambda predict: measure_crops(held, predict, config), "score"
-    )
-
-
-def _heldout(config: TrainingConfig) -> list[Photo]:
-    if config.heldout_groups:
-        return read_photos(config.data_dir, "train", groups=config.heldout_groups)
-    photos = read_photos(config.data_dir, "train", without=config.heldout_groups)
-    return photos[:: max(1, len(photos) // 400)]
-
-
-def _face_points(config: TrainingConfig) -> list[int]:
-    if config.task != "face":
-        return []
-    with np.load(config.data_dir / "train" / "landmarks.npz") as arrays:
-        return [int(point) for point in arrays["face_points"]]
-
-
-def measure_crops(
-    source: CropSource, predict: Callable[[Any], dict[str, Floats]], config: TrainingConfig
-) -> dict[str, float]:
-    """Mean landmark error (share of the crop) and F1 of each class by the most probable, on crops of true
-    boxes.
+    Raises:
+        ConfigError: there are no photographs, or a file that the recipe names is missing or damaged.
     """
-    misses: list[float] = []
-    known: list[int] = []
-    said: dict[str, list[int]] = {"by_sight": [], "by_shape": [], "both": []}
-    for start in range(0, len(source.samples), 128):
-        crops, targets = source.batch(source.samples[start : start + 128], None)
-        outputs = predict(crops)
-        off = np.abs(outputs["landmarks"][:, :, :2] - targets["landmarks"][:, :, :2])
-        misses.extend(np.hypot(off[..., 0], off[..., 1]).mean(1)[targets["has_landmarks"] > 0].tolist())
-        rows = targets["has_label"] > 0
-        known.extend(targets["label"][rows].astype(int).tolist())
-        both = outputs["by_sight"] + outputs["by_shape"]
-        for head, logits in (
-            ("by_sight", outputs["by_sight"]),
-            ("by_shape", outputs["by_shape"]),
-            ("both", both),
-        ):
-            said[head].extend(logits[rows].argmax(1).tolist())
-    figures = {"miss": float(np.mean(misses)) if misses else 0.0}
-    truth = np.array(known)
-    for head, answers in said.items():
-        given = np.array(answers)
-        for number, name in enumerate(config.classes, 1):
-            hits = int(((truth == number) & (given == number)).sum())
-            figures[f"{head}/{name}"] = (
-                2 * hits / max(1, int((truth == number).sum() + (given == number).sum()))
-            )
-    figures["score"] = float(np.mean([figures[f"both/{name}"] for name in config.classes])) - figures["miss"]
-    return figures
+    overrides = recipe.find("label_overrides", runs_dir)
+    hard_negatives_file = recipe.find("hard_negatives", runs_dir)
+    training = read_photos(data_dir, "train", without=recipe.heldout_groups)
+    if recipe.max_photos:
+        # Evenly spaced, since the photographs of a group follow one another.
+        training = training[:: max(1, len(training) // recipe.max_photos)][: recipe.max_photos]
+    if overrides is not None:
+        apply_overrides(training, overrides, recipe.classes)
+    evaluated = _evaluated_photos(recipe, data_dir)
+    network = build_network(recipe)
+    if recipe.task == "detector":
+        training = [photo for photo in training if not photo.is_tight_crop]
+        evaluated = [photo for photo in evaluated if not photo.is_tight_crop]
+        scenes = SceneSource(recipe, training, decode(training))
+        held_out_scenes = SceneSource(recipe, evaluated, decode(evaluated))
+        return TrainingTask(
+            network,
+            scenes,
+            losses.detector_loss,
+            lambda predict: measure_scenes(held_out_scenes, predict),
+            "ap",
+        )
+    face_points = _face_points(data_dir) if recipe.task == "face" else []
+    hard_negatives = read_hard_negatives(hard_negatives_file, recipe.task) if hard_negatives_file else {}
+    crops = CropSource(recipe, training, decode(training), face_points, hard_negatives)
+    held_out_crops = CropSource(recipe, evaluated, decode(evaluated), face_points)
+    return TrainingTask(
+        network,
+        crops,
+        losses.crop_loss,
+        lambda predict: measure_crops(held_out_crops, predict, recipe.classes),
+        "score",
+    )
+
+
+def _evaluated_photos(recipe: Recipe, data_dir: Path) -> list[Photo]:
+    if recipe.heldout_groups:
+        return read_photos(data_dir, "train", groups=recipe.heldout_groups)
+    photos = read_photos(data_dir, "train")
+    return photos[:: max(1, len(photos) // EVALUATED_PHOTOS)]
+
+
+def _face_points(data_dir: Path) -> list[int]:
+    """The mesh indices of the face landmarks in the data."""
+    with np.load(data_dir / "train" / "landmarks.npz") as arrays:
+        return [int(point) for point in arrays["face_points"]]

@@ -54,6 +54,12 @@ def test_convert(data: Path, tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "coco.json").read_text())["images"]) == 3
 
 
+def test_autolabel_without_a_model_names_its_directory(data: Path, tmp_path: Path) -> None:
+    ran = CliRunner().invoke(app, ["autolabel", str(data), "--model", str(tmp_path / "none")])
+    assert ran.exit_code == 1
+    assert str(tmp_path / "none") in str(ran.exception)
+
+
 @pytest.mark.parametrize(
     "options",
     [["--sides", "train"], ["--sides", "train=x"], ["--group-regex", "(p)", "--group-csv", "x.csv"]],

@@ -1,4 +1,4 @@
-"""Labelled pictures made of noise, in folders as people keep them."""
+"""Labelled pictures made of noise, in folders."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ from hypothesis.extra import numpy as hnp
 from sklearn.metrics import precision_recall_curve
 
 from gifcue.gestures.counts import Counts
-from gifcue_lab.evaluation.matching import MASKED, MISS, Floats, Judged, iou_matrix, match
+from gifcue_lab.datasets.boxes import iou_matrix
+from gifcue_lab.evaluation.matching import MASKED, MISS, Floats, ScoredDetections, match
 
 
 def boxes(*edges: tuple[float, float, float, float]) -> Floats:
@@ -17,12 +18,6 @@ def boxes(*edges: tuple[float, float, float, float]) -> Floats:
 
 A, B, C = (0.0, 0.0, 0.2, 0.2), (0.5, 0.5, 0.9, 0.9), (0.0, 0.6, 0.3, 0.9)
 NOTHING = boxes()
-
-
-def test_overlap_of_known_boxes() -> None:
-    half = (0.0, 0.0, 0.2, 0.1)
-    assert iou_matrix(boxes(A, half), boxes(A, B)).tolist() == [[1.0, 0.0], [0.5, 0.0]]
-    assert iou_matrix(boxes((0.1, 0.1, 0.1, 0.1)), boxes((0.1, 0.1, 0.1, 0.1))).tolist() == [[0.0]]
 
 
 def test_each_positive_is_hit_once_and_by_the_best_score() -> None:
@@ -48,24 +43,24 @@ def test_too_little_overlap_is_a_miss() -> None:
     assert match(np.array([0.9]), boxes((0.0, 0.0, 0.2, 0.09)), boxes(A), NOTHING).tolist() == [MISS]
 
 
-def judged(scores: list[float], right: list[bool], positives: int) -> Judged:
-    return Judged(np.array(scores), np.array(right, np.bool_), positives)
+def scored(scores: list[float], right: list[bool], positives: int) -> ScoredDetections:
+    return ScoredDetections(np.array(scores), np.array(right, np.bool_), positives)
 
 
 def test_average_precision_by_hand() -> None:
     # Right, wrong, right of three: precision 1, 1/2, 2/3 at recall 1/3, 1/3, 2/3; the envelope 1, 2/3, 2/3.
-    assert judged([0.9, 0.8, 0.7], [True, False, True], 3).average_precision() == pytest.approx(
+    assert scored([0.9, 0.8, 0.7], [True, False, True], 3).average_precision() == pytest.approx(
         (1 + 2 / 3) / 3
     )
 
 
 def test_equal_scores_are_one_point_whatever_their_order() -> None:
-    one, other = judged([0.9, 0.9], [True, False], 1), judged([0.9, 0.9], [False, True], 1)
+    one, other = scored([0.9, 0.9], [True, False], 1), scored([0.9, 0.9], [False, True], 1)
     assert one.average_precision() == other.average_precision() == 0.5
 
 
 def test_counts_at_a_threshold_that_a_score_equals() -> None:
-    assert judged([0.9, 0.5, 0.4], [True, False, True], 4).counts(0.5) == Counts(1, 1, 3)
+    assert scored([0.9, 0.5, 0.4], [True, False, True], 4).counts(0.5) == Counts(1, 1, 3)
 
 
 def test_figures_of_counts() -> None:
@@ -77,23 +72,23 @@ def test_figures_of_counts() -> None:
 
 
 def test_nothing_to_find_has_no_average_precision() -> None:
-    assert judged([0.9], [False], 0).average_precision() is None
-    assert judged([], [], 2).average_precision() == 0.0
-    assert judged([], [], 2).best() is None
+    assert scored([0.9], [False], 0).average_precision() is None
+    assert scored([], [], 2).average_precision() == 0.0
+    assert scored([], [], 2).best() is None
 
 
 def test_the_best_threshold() -> None:
-    assert judged([0.9, 0.8, 0.7, 0.6], [True, True, False, True], 3).best() == (0.6, pytest.approx(6 / 7))
+    assert scored([0.9, 0.8, 0.7, 0.6], [True, True, False, True], 3).best() == (0.6, pytest.approx(6 / 7))
 
 
-scored = st.lists(st.tuples(st.integers(0, 20).map(lambda n: n / 20), st.booleans()), max_size=40)
+lists = st.lists(st.tuples(st.integers(0, 20).map(lambda n: n / 20), st.booleans()), max_size=40)
 
 
-def of(pairs: list[tuple[float, bool]], more: int = 0) -> Judged:
-    return judged([s for s, _ in pairs], [r for _, r in pairs], sum(r for _, r in pairs) + more)
+def of(pairs: list[tuple[float, bool]], more: int = 0) -> ScoredDetections:
+    return scored([s for s, _ in pairs], [r for _, r in pairs], sum(r for _, r in pairs) + more)
 
 
-@given(scored, st.integers(0, 5))
+@given(lists, st.integers(0, 5))
 def test_average_precision_lies_between_none_and_all(pairs: list[tuple[float, bool]], more: int) -> None:
     ap = of(pairs, more).average_precision()
     assert ap is None or 0.0 <= ap <= 1.0 + 1e-9
@@ -104,20 +99,20 @@ def test_perfect_detections_have_average_precision_one(scores: list[float]) -> N
     assert of([(score, True) for score in scores]).average_precision() == pytest.approx(1.0)
 
 
-@given(scored, st.integers(0, 5))
+@given(lists, st.integers(0, 5))
 def test_a_new_mistake_never_helps(pairs: list[tuple[float, bool]], more: int) -> None:
     before, after = of(pairs, more), of([*pairs, (0.5, False)], more)
     if before.positives:
         assert (after.average_precision() or 0.0) <= (before.average_precision() or 0.0) + 1e-9
 
 
-@given(scored, st.integers(0, 5))
+@given(lists, st.integers(0, 5))
 def test_finding_one_more_never_hurts(pairs: list[tuple[float, bool]], more: int) -> None:
     before, after = of(pairs, more + 1), of([*pairs, (1.0, True)], more)
     assert (after.average_precision() or 0.0) >= (before.average_precision() or 0.0) - 1e-9
 
 
-@given(scored, st.integers(0, 5))
+@given(lists, st.integers(0, 5))
 def test_the_curve_agrees_with_counts_and_with_scikit_learn(
     pairs: list[tuple[float, bool]], more: int
 ) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gifcue.reactions.settings import policy_preset
-from gifcue_lab.synthesis.participants import Cast, gather
+from gifcue_lab.synthesis.participants import Subjects, find_subjects
 from gifcue_lab.synthesis.subjects import read_stills
 from gifcue_lab.training.samples import read_image, read_photos
 from tests.support.photographs import SOMEBODY, STRANGER, write_people
@@ -20,7 +20,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def cast(data: Path) -> Cast:
+def subjects(data: Path) -> Subjects:
     labels = policy_preset("normal").labels
     stills = read_stills(read_photos(data, "train"), labels)
-    return gather(stills, labels, lambda photo: read_image(photo.path), lambda groups: groups)
+    return find_subjects(stills, labels, lambda photo: read_image(photo.path), lambda groups: groups)

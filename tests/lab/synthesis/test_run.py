@@ -1,4 +1,4 @@
-"""The whole way: photographs in, clips and what they hold out."""
+"""From photographs to videos and their expected reactions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from gifcue.cli.app import app
 from gifcue.errors import ConfigError
+from gifcue_lab.cli.app import app
 from gifcue_lab.datasets.annotation import DatasetError
 from gifcue_lab.evaluation.clips.truth import read_clips
 from gifcue_lab.synthesis.encode import write_video

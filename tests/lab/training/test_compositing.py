@@ -1,4 +1,4 @@
-"""Hands of one photograph laid at the face of another."""
+"""Hands of one photograph pasted at the face of another."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from gifcue_lab.training.compositing import Donors, beside_point
+from gifcue_lab.training.compositing import HandDonors, beside_point
 from gifcue_lab.training.samples import Photo, Sample
 
 SIDE = 96
 FACE = np.array([[30, 20], [66, 20], [48, 60]], np.float32)
 
 
-def a_hand_at_a_chin(attribute: str, *, hand_y: float = 84.0) -> tuple[Photo, np.ndarray]:
-    """A dark picture; the hand, all white, is below the middle of the face's box."""
+def hand_at_chin(attribute: str, *, hand_y: float = 84.0) -> tuple[Photo, np.ndarray]:
+    """A dark picture with a white hand below the middle of the face's box."""
     picture = np.full((120, 120, 3), 20, np.uint8)
     corners = np.array([48, hand_y, 72, hand_y + 30], np.float32)
     picture[round(hand_y) : round(hand_y) + 30, 48:72] = 255
@@ -33,18 +33,18 @@ def a_hand_at_a_chin(attribute: str, *, hand_y: float = 84.0) -> tuple[Photo, np
     return Photo("p0", "p0/a", Path("a.jpg"), 120, 120, samples), picture
 
 
-def test_a_hand_is_laid_where_it_was_at_the_face_that_thought() -> None:
-    photo, picture = a_hand_at_a_chin("thinking")
-    donors = Donors([photo], [picture])
+def test_a_hand_is_pasted_where_it_was_photographed() -> None:
+    photo, picture = hand_at_chin("thinking")
+    donors = HandDonors([photo], [picture])
     assert donors.has_thinking
     across = []
     for seed in range(20):
         crop = np.full((SIDE, SIDE, 3), 90, np.uint8)
         # The hand takes on the tone that the face has at its landmarks.
         crop[[20, 20, 60], [30, 66, 48]] = 250
-        laid = donors.lay_as_seen(crop, FACE, np.random.default_rng(seed))
-        rows, columns = np.nonzero(np.abs(laid.astype(int) - crop).max(2) > 100)
-        # The face is 40 high and its middle at (48, 40); the hand began 0.08 of that below its chin.
+        pasted = donors.paste_as_photographed(crop, FACE, np.random.default_rng(seed))
+        rows, columns = np.nonzero(np.abs(pasted.astype(int) - crop).max(2) > 100)
+        # The face is 40 pixels high with its middle at (48, 40); the hand begins 8 % of that below the chin.
         across.append(columns.mean())
         assert 50 < rows.min() < 72
         assert rows.max() > 70
@@ -52,14 +52,14 @@ def test_a_hand_is_laid_where_it_was_at_the_face_that_thought() -> None:
     assert np.abs(np.array(across) - 48).max() < 25
 
 
-def test_only_hands_at_faces_that_think_are_laid_so() -> None:
-    neutral = a_hand_at_a_chin("neutral")
-    assert not Donors([neutral[0]], [neutral[1]]).has_thinking
-    far = a_hand_at_a_chin("thinking", hand_y=118.0)
-    assert not Donors([far[0]], [far[1]]).has_thinking
+def test_only_hands_at_faces_labelled_thinking_are_pasted_so() -> None:
+    near = hand_at_chin("neutral")
+    assert not HandDonors([near[0]], [near[1]]).has_thinking
+    far = hand_at_chin("thinking", hand_y=118.0)
+    assert not HandDonors([far[0]], [far[1]]).has_thinking
 
 
-def test_a_hand_that_does_not_think_is_off_the_chin_or_too_large_for_it() -> None:
+def test_other_hands_are_off_the_chin_or_too_large_for_it() -> None:
     low, high = FACE.min(0), FACE.max(0)
     width, height = high - low
     middle = (low[0] + high[0]) / 2

@@ -1,4 +1,4 @@
-"""A run that was killed ends at the same figures as one that was not."""
+"""A run that was killed and resumed ends with the same metrics as one that was not."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BOX = "<bndbox><xmin>{0}</xmin><ymin>{1}</ymin><xmax>{2}</xmax><ymax>{3}</ymax><
 
 
 def write_photographs(root: Path) -> None:
-    """Bright squares for hands, half of them striped and called a wave."""
+    """Bright squares as hands; half of them are striped and labelled as a wave."""
     rng = np.random.default_rng(0)
     files, points = [], []
     for group in range(GROUPS):
@@ -57,47 +57,44 @@ def write_photographs(root: Path) -> None:
 
 
 def train_small(data_dir: Path, run_dir: Path) -> None:
-    os.environ.update(TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="-1")
-    from gifcue_lab.training.config import TrainingConfig
-    from gifcue_lab.training.loop import run
+    os.environ.update(CUDA_VISIBLE_DEVICES="-1")
+    from gifcue_lab.training.loop import train
+    from gifcue_lab.training.recipe import Recipe
 
-    config = TrainingConfig(
+    recipe = Recipe(
+        name=run_dir.name,
         task="hand",
-        data_dir=data_dir,
-        run_dir=run_dir,
         width=32,
         height=32,
         epochs=4,
-        batch=4,
+        batch_size=4,
         classes=("wave",),
         channels=(8, 8, 16, 16),
         blocks=(1, 1, 1),
         warmup_steps=2,
-        ema=0.9,
+        ema_momentum=0.9,
         precision="float32",
         deterministic=True,
     )
-    run(config, report=functools.partial(print, flush=True))
+    train(recipe, data_dir, run_dir.parent, report=functools.partial(print, flush=True))
 
 
 def start(data_dir: Path, run_dir: Path) -> subprocess.Popen[str]:
-    # A process of its own each: a kill must hit a real one, and determinism is set for a process's life.
+    # A process for each run: a kill needs a real one, and TensorFlow's determinism cannot be switched off again.
     command = [sys.executable, __file__, str(data_dir), str(run_dir)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-    )
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def figures(run_dir: Path) -> list[tuple[float, dict[str, float]]]:
+def metrics(run_dir: Path) -> list[tuple[float, dict[str, float]]]:
     history = json.loads((run_dir / "history.json").read_text())
-    return [(record["loss"], record.get("figures", {})) for record in history]
+    return [(record["loss"], record.get("metrics", {})) for record in history]
 
 
-def test_killed_and_resumed_it_ends_at_the_same_figures(tmp_path: Path) -> None:
+def test_killed_and_resumed_it_ends_at_the_same_metrics(tmp_path: Path) -> None:
     write_photographs(tmp_path / "data")
     broken = start(tmp_path / "data", tmp_path / "broken")
     assert broken.stdout is not None
-    # An epoch is told once its checkpoint is written; the kill hits the next one.
+    # An epoch is reported after its checkpoint is written; the kill hits the next one.
     first = next(line for line in broken.stdout if line.startswith("epoch 1/"))
     broken.kill()
     broken.communicate()
@@ -106,7 +103,7 @@ def test_killed_and_resumed_it_ends_at_the_same_figures(tmp_path: Path) -> None:
         process = start(tmp_path / "data", tmp_path / name)
         process.communicate()
         assert process.returncode == 0
-    assert figures(tmp_path / "broken") == figures(tmp_path / "whole")
+    assert metrics(tmp_path / "broken") == metrics(tmp_path / "whole")
     assert (tmp_path / "broken" / "curves.png").stat().st_size > 1000
 
 

@@ -1,6 +1,6 @@
-"""How well reactions are told on clips: found where they are meant, silent otherwise.
+"""Measures reactions on labelled clips.
 
-`truth` reads what a folder's clips hold, `run` is what a server (or a policy alone) made of a clip, `judge`
-compares the two, `figures` makes the report, `timeline` and `text` show it. Nothing here streams: the command
-line does, with the client library.
+`truth` reads the expected reactions of a folder of clips. `streaming` streams the clips to a server; the result is a
+`run` for each clip. `matching` compares the two, `metrics` computes the report, `timeline` and `text` show it.
+`evaluate` does all of this.
 """

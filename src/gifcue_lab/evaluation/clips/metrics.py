@@ -1,8 +1,8 @@
 """The report on a folder of clips.
 
-The JSON form, stable within `gifcue-clips/1` (keys may be added, none change):
+The JSON form, stable within `gifcue-clips/1`: keys may be added, existing ones do not change.
 
-    format, about {...}                what the caller says of the server: model, preset, versions
+    format, about {...}                the server: model, preset, versions
     clips, seconds, participant_hours
     total   {expected, found, missed, misses {miss: n}, recall, false, false_per_hour, allowed,
              onset_to_started {n, median_s, p95_s}, dwell_s}
@@ -16,10 +16,10 @@ The JSON form, stable within `gifcue-clips/1` (keys may be added, none change):
     skipping   {lost [{clip, label, start_s, end_s}], gained [the same], false_with, false_without} or null
     warnings [text]
 
-Rates are 0..1, and null where there is nothing to count, as are times. `share_similar` is of all frames
-received, `share_similar_of_due` of those that pacing left to the filter. `held` is the most progress told
-within the span, 0..1. `miss` is null where it was found, else nothing, held, early or taken. `why` is unasked
-or again. `lost` are expectations met with the filter off and missed with it on.
+Rates are 0..1. Rates and times are null if there is nothing to compute them from. `share_similar` is a share of all
+frames received, `share_similar_of_due` of those that pacing passed on to the filter. `held` is the largest progress
+within the span, 0..1. `miss` is null if the reaction was found, otherwise nothing, held, early or taken. `why` is
+unasked or again. `lost` are expectations that are found with the filter off and missed with it on.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ import numpy as np
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.reasons import SkipReason
 from gifcue.reactions.events import PolicyEvent
-from gifcue_lab.evaluation.clips.judge import ClipJudged, Miss
+from gifcue_lab.evaluation.clips.matching import ClipResult, Miss
 
 FORMAT = "gifcue-clips/1"
 SECONDS_PER_HOUR = 3600.0
@@ -40,54 +40,62 @@ _DIGITS = 4
 
 
 def report(
-    judged: Sequence[ClipJudged],
+    results: Sequence[ClipResult],
     *,
-    filter_off: Sequence[ClipJudged] | None = None,
+    filter_off: Sequence[ClipResult] | None = None,
     dwell_s: Mapping[str, float] | None = None,
     about: Mapping[str, Any] | None = None,
     warnings: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """The figures. `filter_off` are the same clips, every frame analysed; `dwell_s` the policy's, by label."""
-    seconds = sum(each.run.seconds for each in judged)
+    """Computes the report.
+
+    Args:
+        results: one per clip.
+        filter_off: the same clips with the similar-frame filter off; None if that was not run.
+        dwell_s: the policy's dwell by label.
+        about: describes the server.
+        warnings: added to those of the report.
+    """
+    seconds = sum(each.run.seconds for each in results)
     return {
         "format": FORMAT,
         "about": dict(about or {}),
-        "clips": len(judged),
+        "clips": len(results),
         "seconds": round(seconds, 2),
         "participant_hours": round(seconds / SECONDS_PER_HOUR, _DIGITS),
-        **_side(judged, dwell_s or {}),
+        **_side(results, dwell_s or {}),
         "filter_off": None if filter_off is None else _side(filter_off, dwell_s or {}),
-        "skipping": None if filter_off is None else _skipping(judged, filter_off),
+        "skipping": None if filter_off is None else _skipping(results, filter_off),
         "warnings": [
             *warnings,
-            *_warnings(judged, ""),
+            *_warnings(results, ""),
             *_warnings(filter_off or (), "with the filter off, "),
         ],
     }
 
 
-def _side(judged: Sequence[ClipJudged], dwell_s: Mapping[str, float]) -> dict[str, Any]:
+def _side(results: Sequence[ClipResult], dwell_s: Mapping[str, float]) -> dict[str, Any]:
     labels = sorted(
-        {each.expected.label for clip in judged for each in clip.expectations}
-        | {event.label for clip in judged for event in clip.run.started}
+        {each.expected.label for clip in results for each in clip.expectations}
+        | {event.label for clip in results for event in clip.run.started}
     )
     return {
-        "total": _figures(judged, None, None),
-        "labels": {label: _figures(judged, label, dwell_s.get(label)) for label in labels},
-        "frames": frames(FrameCounts.total(each.run.books for each in judged)),
-        "by_clip": {each.clip.name: _clip(each) for each in judged},
+        "total": _metrics(results, None, None),
+        "labels": {label: _metrics(results, label, dwell_s.get(label)) for label in labels},
+        "frames": frames(FrameCounts.total(each.run.counts for each in results)),
+        "by_clip": {each.clip.name: _clip(each) for each in results},
     }
 
 
-def _figures(judged: Sequence[ClipJudged], label: str | None, dwell_s: float | None) -> dict[str, Any]:
-    """Of one label, or of all."""
+def _metrics(results: Sequence[ClipResult], label: str | None, dwell_s: float | None) -> dict[str, Any]:
+    """The metrics of one label, or of all."""
     wanted = [
-        one for each in judged for one in each.expectations if label is None or one.expected.label == label
+        one for each in results for one in each.expectations if label is None or one.expected.label == label
     ]
     waits = [one.onset_to_started_s for one in wanted if one.onset_to_started_s is not None]
-    false = sum(label is None or one.event.label == label for each in judged for one in each.false)
-    allowed = sum(label is None or event.label == label for each in judged for event in each.allowed)
-    hours = sum(each.run.seconds for each in judged) / SECONDS_PER_HOUR
+    false = sum(label is None or one.event.label == label for each in results for one in each.false)
+    allowed = sum(label is None or event.label == label for each in results for event in each.allowed)
+    hours = sum(each.run.seconds for each in results) / SECONDS_PER_HOUR
     return {
         "expected": len(wanted),
         "found": len(waits),
@@ -109,31 +117,31 @@ def _waits(waits_s: Sequence[float]) -> dict[str, Any]:
     return {"n": len(waits_s), "median_s": _rounded(median), "p95_s": _rounded(p95)}
 
 
-def frames(books: FrameCounts) -> dict[str, Any]:
-    """What became of the frames."""
-    similar = books.skipped.get(SkipReason.SIMILAR, 0)
-    received, due = books.received, similar + books.analysed
+def frames(counts: FrameCounts) -> dict[str, Any]:
+    """The entry `frames` of the report."""
+    similar = counts.skipped.get(SkipReason.SIMILAR, 0)
+    received, due = counts.received, similar + counts.analysed
     return {
         "received": received,
-        "analysed": books.analysed,
-        "skipped": dict(sorted(books.skipped.items())),
-        "dropped": dict(sorted(books.dropped.items())),
+        "analysed": counts.analysed,
+        "skipped": dict(sorted(counts.skipped.items())),
+        "dropped": dict(sorted(counts.dropped.items())),
         "share_similar": _rounded(similar / received if received else None),
         "share_similar_of_due": _rounded(similar / due if due else None),
-        "share_not_analysed": _rounded(1 - books.analysed / received if received else None),
+        "share_not_analysed": _rounded(1 - counts.analysed / received if received else None),
     }
 
 
-def _clip(judged: ClipJudged) -> dict[str, Any]:
+def _clip(result: ClipResult) -> dict[str, Any]:
     return {
-        "seconds": round(judged.run.seconds, 2),
-        "expected": len(judged.expectations),
-        "found": len(judged.found),
-        "missed": sum(each.miss is not None for each in judged.expectations),
-        "false": len(judged.false),
-        "allowed": len(judged.allowed),
-        "frames": frames(judged.run.books),
-        "faults": dict(sorted(judged.run.faults.items())),
+        "seconds": round(result.run.seconds, 2),
+        "expected": len(result.expectations),
+        "found": len(result.found),
+        "missed": sum(each.miss is not None for each in result.expectations),
+        "false": len(result.false),
+        "allowed": len(result.allowed),
+        "frames": frames(result.run.counts),
+        "faults": dict(sorted(result.run.faults.items())),
         "expectations": [
             {
                 **each.expected.model_dump(),
@@ -142,10 +150,10 @@ def _clip(judged: ClipJudged) -> dict[str, Any]:
                 "held": _rounded(each.held),
                 "miss": each.miss,
             }
-            for each in judged.expectations
+            for each in result.expectations
         ],
-        "false_reactions": [{**_event(each.event), "why": each.why} for each in judged.false],
-        "allowed_reactions": [_event(event) for event in judged.allowed],
+        "false_reactions": [{**_event(each.event), "why": each.why} for each in result.false],
+        "allowed_reactions": [_event(event) for event in result.allowed],
     }
 
 
@@ -153,13 +161,13 @@ def _event(event: PolicyEvent) -> dict[str, Any]:
     return {"label": event.label, "at_s": _rounded(event.at_s), "score": _rounded(event.score)}
 
 
-def _skipping(with_filter: Sequence[ClipJudged], without: Sequence[ClipJudged]) -> dict[str, Any]:
+def _skipping(with_filter: Sequence[ClipResult], without: Sequence[ClipResult]) -> dict[str, Any]:
     lost: list[dict[str, Any]] = []
     gained: list[dict[str, Any]] = []
     beside = {each.clip.name: each for each in without}
     for each in with_filter:
         other = beside[each.clip.name]
-        # By their place: two expectations of a clip may be alike.
+        # Compared by index, because two expectations of a clip may be equal.
         for on, off in zip(each.expectations, other.expectations, strict=True):
             if (on.started is None) != (off.started is None):
                 entry = {"clip": each.clip.name, **on.expected.model_dump()}
@@ -172,23 +180,25 @@ def _skipping(with_filter: Sequence[ClipJudged], without: Sequence[ClipJudged]) 
     }
 
 
-def _warnings(judged: Sequence[ClipJudged], when: str) -> list[str]:
-    """What makes the figures worth less: frames lost on the way, faults, books that do not balance."""
-    told = []
-    for each in judged:
-        books = each.run.books
-        if books.dropped:
-            lost = ", ".join(f"{count} {reason}" for reason, count in sorted(books.dropped.items()))
-            told.append(f"{each.clip.name}: {when}expected every frame to be looked at, got dropped: {lost}")
+def _warnings(results: Sequence[ClipResult], when: str) -> list[str]:
+    """What makes the metrics unreliable: dropped frames, faults, inconsistent frame accounting."""
+    warnings = []
+    for each in results:
+        counts = each.run.counts
+        if counts.dropped:
+            lost = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.dropped.items()))
+            warnings.append(
+                f"{each.clip.name}: {when}expected every frame to be analysed or skipped, got dropped: {lost}"
+            )
         if each.run.faults:
             faults = ", ".join(f"{count} {code}" for code, count in sorted(each.run.faults.items()))
-            told.append(f"{each.clip.name}: {when}expected no faults, got {faults}")
-        if books.in_flight or not books.is_consistent:
-            told.append(
-                f"{each.clip.name}: {when}expected books that balance with nothing in flight, got "
-                f"{books.in_flight} in flight, {books.received - books.accounted} unaccounted for"
+            warnings.append(f"{each.clip.name}: {when}expected no faults, got {faults}")
+        if counts.in_flight or not counts.is_consistent:
+            warnings.append(
+                f"{each.clip.name}: {when}frame accounting is inconsistent: expected nothing in flight, got "
+                f"{counts.in_flight} in flight, {counts.received - counts.accounted} unaccounted for"
             )
-    return told
+    return warnings
 
 
 def _rounded(value: float | None) -> float | None:

@@ -1,4 +1,4 @@
-"""What was made of a clip, whoever made it: a server, or a policy alone."""
+"""The reactions to one clip, from a server or from a policy alone."""
 
 from __future__ import annotations
 
@@ -13,16 +13,21 @@ from gifcue.reactions.events import PolicyEvent
 
 @dataclass(frozen=True, slots=True)
 class ClipRun:
-    """One clip's events, in order. All times are seconds from the clip's start.
+    """The events of one clip in order. All times are seconds from the clip's start.
 
-    `seconds` is the recording's length, `analysed_s` when frames were analysed, `faults` how often the server
-    found something wrong, by code.
+    Attributes:
+        name: the clip's file name.
+        seconds: its length.
+        events: what the policy emitted.
+        counts: the frame accounting of its participant.
+        analysed_s: the times of the analysed frames.
+        faults: numbers of faults by code.
     """
 
     name: str
     seconds: float
     events: tuple[PolicyEvent, ...]
-    books: FrameCounts = field(default_factory=FrameCounts)
+    counts: FrameCounts = field(default_factory=FrameCounts)
     analysed_s: tuple[float, ...] = ()
     faults: Mapping[str, int] = field(default_factory=Counter)
 
@@ -32,7 +37,7 @@ class ClipRun:
         return [event for event in self.events if event.phase is Phase.STARTED]
 
     def end_of(self, reaction_id: str) -> float:
-        """When a reaction or a hold was over; the clip's end where nothing says."""
+        """When a reaction or a hold ended; the clip's end if there is no such event."""
         over = (Phase.ENDED, Phase.CANCELLED)
         ends = (e.at_s for e in self.events if e.reaction_id == reaction_id and e.phase in over)
         return next(ends, self.seconds)

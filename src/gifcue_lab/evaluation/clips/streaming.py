@@ -1,6 +1,6 @@
-"""Streams labelled clips through a real server, each as a participant: the work of `evaluate clips`.
+"""Streams labelled clips to a server, each as a participant.
 
-Frames are sent in step with the server's judging, so that what is found does not depend on the machine's speed.
+A frame is sent when the server has decided the one before, so that the result does not depend on the machine's speed.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ from gifcue.server.lifecycle import Server
 from gifcue_lab.evaluation.clips.run import ClipRun
 from gifcue_lab.evaluation.clips.truth import Clip
 
-# The only participant of a clip's stream. Its room is its own, so that the rules' cooldowns stay apart.
+# The only participant of a clip's stream. Each clip has a room of its own, because cooldowns of the rules are per room.
 PARTICIPANT = "clip"
 
 
 @dataclass(slots=True)
 class Evaluated:
-    """What a server made of the clips, in their order, and what it said of itself."""
+    """The runs of the clips, in their order, and the server's description of itself."""
 
     runs: list[ClipRun]
     ready: Ready
 
 
 @dataclass(slots=True)
-class _Heard:
-    """Everything of one clip that came back."""
+class _ClipEvents:
+    """Collects what the server sends for one clip."""
 
     start_s: float
     ready: Ready | None = None
@@ -67,7 +67,7 @@ class _Heard:
             case Fault():
                 self.faults[event.code.value] += event.count
             case Disconnected():
-                # A clip that goes on in another connection began anew there: its figures would be wrong.
+                # A new connection starts the participant anew, so the result of the clip would be wrong.
                 raise Unavailable(f"expected one connection for a whole clip, it broke: {event.reason}")
 
 
@@ -80,7 +80,10 @@ async def run_in_process(
     preset: str = "",
     detector_target: str | None = None,
 ) -> Evaluated:
-    """Starts a server of those settings for the clips alone. `detector_target` is as in `Server`."""
+    """Starts a server for the clips and stops it afterwards. `detector_target` is as for `Server`.
+
+    The rest is as for `run_clips`.
+    """
     settings = settings.model_copy(update={"media": settings.media.unhurried()})
     async with (
         Server(settings, detector_target=detector_target) as server,
@@ -97,9 +100,13 @@ async def run_clips(
     on_progress: Callable[[float], None],
     preset: str = "",
 ) -> Evaluated:
-    """Streams every clip, `at_once` of them side by side; `on_progress` is told seconds streamed since last.
+    """Streams every clip, `at_once` of them at the same time.
 
-    Raises what ends a stream or a source, Unavailable where a connection breaks.
+    `on_progress` receives the seconds of video streamed since its last call.
+
+    Raises:
+        SourceError: a clip is no video.
+        Unavailable: a connection broke.
     """
     places = asyncio.Semaphore(at_once)
     done: dict[str, tuple[ClipRun, Ready]] = {}
@@ -116,7 +123,7 @@ async def _run_clip(
     client: ReactionClient, clip: Clip, room_id: str, preset: str, on_progress: Callable[[float], None]
 ) -> tuple[ClipRun, Ready]:
     start_s, length_s = await _times(clip.path)
-    heard, at_s = _Heard(start_s), 0.0
+    heard, at_s = _ClipEvents(start_s), 0.0
 
     def progress(_: str, sent_s: float, __: float | None) -> None:
         nonlocal at_s
@@ -139,7 +146,7 @@ async def _run_clip(
         clip.name,
         seconds,
         tuple(heard.events),
-        _books(clip, summary),
+        _frame_counts(clip, summary),
         tuple(heard.analysed_s),
         heard.faults,
     )
@@ -147,18 +154,20 @@ async def _run_clip(
 
 
 async def _times(path: Path) -> tuple[float, float | None]:
-    """A recording's first pts in seconds, which is where its clock begins, and its length if it tells."""
+    """A recording's first pts in seconds, where its clock starts, and its length if the file states it."""
     async with reading(str(path)) as read:
         async for packet in read.packets():
             return packet.pts / packet.clock_hz, read.source.duration_s
     raise Unavailable(f"{path}: expected video, got no packet")
 
 
-def _books(clip: Clip, summary: Summary) -> FrameCounts:
+def _frame_counts(clip: Clip, summary: Summary) -> FrameCounts:
     if summary.statistics is None:
-        raise Unavailable(f"{clip.name}: expected the server's books at the end, got none")
-    told: FrameCounts = summary.statistics.participant(PARTICIPANT).frames
-    return FrameCounts(told.received, told.analysed, dict(told.skipped), dict(told.dropped), told.in_flight)
+        raise Unavailable(f"{clip.name}: expected the server's frame accounting at the end, got none")
+    counts: FrameCounts = summary.statistics.participant(PARTICIPANT).frames
+    return FrameCounts(
+        counts.received, counts.analysed, dict(counts.skipped), dict(counts.dropped), counts.in_flight
+    )
 
 
 def _policy_event(event: Reaction, start_s: float) -> PolicyEvent:

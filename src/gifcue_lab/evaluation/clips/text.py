@@ -1,4 +1,4 @@
-"""The report on clips as text for a terminal."""
+"""Prints the report on clips."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def print_clips_report(report: dict[str, Any]) -> None:
-    """Tables by label and by clip, what went wrong, and what skipping costs, on stdout."""
+    """Prints metrics by label and clip, mistakes, and the cost of skipping frames to stdout."""
     from rich.console import Console
     from rich.markup import escape
 
@@ -92,14 +92,14 @@ _MISSES = {
 
 
 def wrong_lines(report: dict[str, Any]) -> list[str]:
-    """A line for everything missed and everything false."""
+    """A line for each missed and each false reaction."""
     lines = []
     for name, clip in report["by_clip"].items():
         for each in clip["expectations"]:
             if each["miss"] is not None:
                 lines.append(f"  missed: {_span(name, each)}: {_MISSES[each['miss']].format(**each)}")
         for each in clip["false_reactions"]:
-            again = ", told once already" if each["why"] == "again" else ""
+            again = ", found once already" if each["why"] == "again" else ""
             lines.append(
                 f"  false: {name} {each['label']} at {each['at_s']:.2f} s, score {each['score']:.2f}{again}"
             )
@@ -107,7 +107,7 @@ def wrong_lines(report: dict[str, Any]) -> list[str]:
 
 
 def frames_line(frames: dict[str, Any]) -> str:
-    """What became of the frames, in a line."""
+    """The entry `frames` of the report as a line."""
     return (
         f"{frames['received']:,} received, {_percent(frames['share_similar'])} skipped as similar "
         f"({_percent(frames['share_similar_of_due'])} of those that pacing left), "

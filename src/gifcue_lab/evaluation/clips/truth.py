@@ -1,11 +1,11 @@
-"""What the clips of a folder hold: its `events.json`.
+"""Reads `events.json`, the expected reactions of a folder of clips.
 
     {"clips": {"talk.mp4": {"seconds": 30.6,
                             "expect": [{"label": "smile", "start_s": 9.8, "end_s": 12.6}],
                             "allow": ["thinking", {"label": "wave", "start_s": 20.0, "end_s": 22.5}]}}}
 
-`expect`: must be found, once each. `allow`: neither asked for nor counted as false, all the time or where it starts
-within a span. Every other reaction that starts is false. `seconds` is optional, further keys are left alone.
+Each of `expect` needs exactly one reaction. A reaction of `allow` is neither expected nor false, at any time or if it
+starts within a span. Every other reaction is false. `seconds` is optional, and further keys are ignored.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 
 
 class Expected(BaseModel):
-    """A reaction that somebody means, or that may be seen, from `start_s` to `end_s` of the clip."""
+    """A reaction that is expected or allowed from `start_s` to `end_s` of the clip."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,7 +48,7 @@ class _Entry(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _spelt(cls, values: Any) -> Any:
-        # A misspelt key would make what is meant a false reaction.
+        # A misspelt key would be ignored, and its reactions would count as false.
         for key in values if isinstance(values, dict) else ():
             close = difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.8)
             if close and key not in cls.model_fields:
@@ -62,9 +62,15 @@ class _File(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One clip and what it holds. `seconds` is None where the file does not tell.
+    """One clip with its expected reactions.
 
-    `allow` are labels that may start at any time, `allow_spans` such as may start within a span.
+    Attributes:
+        name: the file's name.
+        path: the file.
+        seconds: its length; None if events.json does not state it.
+        expect: the expected reactions.
+        allow: labels that are allowed at any time.
+        allow_spans: labels that are allowed within a span.
     """
 
     name: str
@@ -76,7 +82,7 @@ class Clip:
 
 
 def read_clips(directory: Path, only: Sequence[str] = ()) -> list[Clip]:
-    """The clips that a folder's events.json names, by name; with `only`, those alone.
+    """The clips in the events.json of a folder, sorted by name; with `only`, just these.
 
     Raises:
         DatasetError: events.json is missing or wrong, names a file that is not there, or none of `only`.
@@ -108,7 +114,7 @@ def read_clips(directory: Path, only: Sequence[str] = ()) -> list[Clip]:
     if not clips:
         raise DatasetError(f"{path}: expected at least one clip, got none")
     for clip in clips:
-        # Reports name files after clips.
+        # The report writes files that are named after clips.
         if Path(clip.name).name != clip.name:
             raise DatasetError(f"{path}: expected the name of a file beside it, got {clip.name!r}")
         if not clip.path.is_file():
@@ -117,7 +123,7 @@ def read_clips(directory: Path, only: Sequence[str] = ()) -> list[Clip]:
 
 
 def unlisted(directory: Path, clips: Sequence[Clip]) -> list[str]:
-    """Names of the folder's videos of which events.json says nothing: nobody can judge them."""
+    """Names of the folder's videos that are not in events.json."""
     known = {clip.name for clip in clips}
     videos = (each.name for each in directory.iterdir() if each.suffix.lower() in VIDEO_SUFFIXES)
     return sorted(name for name in videos if name not in known)

@@ -40,7 +40,7 @@ async def test_every_clip_is_a_participant_alone_in_its_room(make_clip: MakeClip
     assert [run.name for run in done.runs] == ["a.mp4", "b.mp4"]
     for run in done.runs:
         assert run.seconds == pytest.approx(2.0)
-        assert (run.books.received, run.books.accounted) == (20, 20)
+        assert (run.counts.received, run.counts.accounted) == (20, 20)
         assert [event.phase for event in run.events] == [Phase.HOLDING, Phase.STARTED, Phase.ENDED]
         assert run.started[0].at_s == 0.0
 

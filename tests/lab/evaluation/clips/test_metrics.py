@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gifcue.protocol.accounting import FrameCounts
-from gifcue_lab.evaluation.clips.judge import ClipJudged, judge_clip
+from gifcue_lab.evaluation.clips.matching import ClipResult, match_clip
 from gifcue_lab.evaluation.clips.metrics import report
 from gifcue_lab.evaluation.clips.run import ClipRun
 from gifcue_lab.evaluation.clips.text import print_clips_report, wrong_lines
@@ -17,9 +17,9 @@ A = clip([("smile", 1.0, 3.0), ("smile", 6.0, 8.0), ("wave", 10.0, 12.0)], ["thi
 B = clip(name="b.mp4")
 
 
-def judged() -> list[ClipJudged]:
+def results() -> list[ClipResult]:
     return [
-        judge_clip(
+        match_clip(
             A,
             run(
                 reaction("smile", 1.8, 2.9),
@@ -27,15 +27,15 @@ def judged() -> list[ClipJudged]:
                 hold("wave", 10.5, 11.0, 0.5),
                 reaction("thinking", 14.0, 15.0),
                 seconds=900.0,
-                books=BOOKS,
+                counts=BOOKS,
             ),
         ),
-        judge_clip(B, run(reaction("wave", 2.0, 3.0, 0.75), seconds=900.0, name="b.mp4", books=BOOKS)),
+        match_clip(B, run(reaction("wave", 2.0, 3.0, 0.75), seconds=900.0, name="b.mp4", counts=BOOKS)),
     ]
 
 
 def test_the_figures_of_two_clips() -> None:
-    told = report(judged(), dwell_s={"smile": 0.8}, about={"model": "m"})
+    told = report(results(), dwell_s={"smile": 0.8}, about={"model": "m"})
     assert (told["clips"], told["seconds"], told["participant_hours"]) == (2, 1800.0, 0.5)
     assert told["labels"]["smile"] == {
         "expected": 2,
@@ -70,7 +70,7 @@ def test_the_figures_of_two_clips() -> None:
 
 
 def test_every_mistake_has_a_line() -> None:
-    told = report(judged())
+    told = report(results())
     assert wrong_lines(told) == [
         "  missed: a.mp4 wave 10.0-12.0 s: held to 50% of the way",
         "  false: b.mp4 wave at 2.00 s, score 0.75",
@@ -84,10 +84,10 @@ def test_every_mistake_has_a_line() -> None:
 
 def test_what_skipping_loses_and_gains() -> None:
     everything = [
-        judge_clip(A, run(reaction("smile", 1.8), reaction("wave", 11.0), seconds=900.0)),
-        judge_clip(B, run(seconds=900.0, name="b.mp4")),
+        match_clip(A, run(reaction("smile", 1.8), reaction("wave", 11.0), seconds=900.0)),
+        match_clip(B, run(seconds=900.0, name="b.mp4")),
     ]
-    told = report(judged(), filter_off=everything)
+    told = report(results(), filter_off=everything)
     assert told["skipping"] == {
         "lost": [{"clip": "a.mp4", "label": "wave", "start_s": 10.0, "end_s": 12.0}],
         "gained": [{"clip": "a.mp4", "label": "smile", "start_s": 6.0, "end_s": 8.0}],
@@ -98,19 +98,19 @@ def test_what_skipping_loses_and_gains() -> None:
 
 
 def test_frames_lost_on_the_way_and_faults_are_warnings() -> None:
-    books = FrameCounts(10, 7, {}, {"superseded": 2}, 0)
-    bad = ClipRun("b.mp4", 5.0, (), books, faults={"worker_lost": 1})
-    told = report([judge_clip(B, bad)], warnings=["first"])
+    counts = FrameCounts(10, 7, {}, {"superseded": 2}, 0)
+    bad = ClipRun("b.mp4", 5.0, (), counts, faults={"worker_lost": 1})
+    told = report([match_clip(B, bad)], warnings=["first"])
     assert told["warnings"] == [
         "first",
-        "b.mp4: expected every frame to be looked at, got dropped: 2 superseded",
+        "b.mp4: expected every frame to be analysed or skipped, got dropped: 2 superseded",
         "b.mp4: expected no faults, got 1 worker_lost",
-        "b.mp4: expected books that balance with nothing in flight, got 0 in flight, 1 unaccounted for",
+        "b.mp4: frame accounting is inconsistent: expected nothing in flight, got 0 in flight, 1 unaccounted for",
     ]
 
 
 def test_nothing_to_count_is_null() -> None:
-    told = report([judge_clip(B, run(seconds=0.0, name="b.mp4"))])
+    told = report([match_clip(B, run(seconds=0.0, name="b.mp4"))])
     assert (told["total"]["recall"], told["total"]["false_per_hour"]) == (None, None)
     assert told["frames"]["share_similar"] is None
 
@@ -119,7 +119,7 @@ def test_the_text_shows_what_matters(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
-    print_clips_report(report(judged(), filter_off=judged(), about={"model": "m", "preset": "normal"}))
+    print_clips_report(report(results(), filter_off=results(), about={"model": "m", "preset": "normal"}))
     said = capsys.readouterr().out
     for words in (
         "m, preset normal: 2 clips, 30.0 minutes",
@@ -137,16 +137,16 @@ def test_a_timeline_goes_over_several_lines(tmp_path: Path) -> None:
 
     from gifcue_lab.evaluation.clips.timeline import LINE_S, draw_timeline
 
-    first = judged()[0]
+    first = results()[0]
     heights = []
     for seconds in (LINE_S, 3 * LINE_S):
-        told = judge_clip(A, run(first.run.events, seconds=seconds))
+        told = match_clip(A, run(first.run.events, seconds=seconds))
         draw_timeline(told, tmp_path / "t.png", told)
         drawn = cv2.imread(str(tmp_path / "t.png"))
         assert drawn is not None
         heights.append(drawn.shape[0])
     assert heights[1] > 2 * heights[0]
-    draw_timeline(judge_clip(B, run(name="b.mp4")), tmp_path / "quiet.png")
+    draw_timeline(match_clip(B, run(name="b.mp4")), tmp_path / "quiet.png")
     assert (tmp_path / "quiet.png").stat().st_size > 1000
 
 
@@ -157,7 +157,7 @@ def test_a_timeline_has_a_row_for_what_is_allowed_for_a_while(tmp_path: Path) ->
 
     heights = []
     for spans in ([], [("thinking", 1.0, 4.0)]):
-        draw_timeline(judge_clip(clip(spans=spans), run()), tmp_path / "t.png")
+        draw_timeline(match_clip(clip(spans=spans), run()), tmp_path / "t.png")
         drawn = cv2.imread(str(tmp_path / "t.png"))
         assert drawn is not None
         heights.append(drawn.shape[0])

@@ -6,7 +6,7 @@ import pytest
 
 from gifcue.detect.regions import Region
 from gifcue.protocol.geometry import Box
-from gifcue_lab.evaluation.matches import judge_picture
+from gifcue_lab.evaluation.matches import match_picture
 from gifcue_lab.evaluation.metrics import evaluate
 from gifcue_lab.evaluation.predictions import Prediction, Predictions, flatten_all
 from gifcue_lab.evaluation.truth import TruthPicture, TruthRegion
@@ -110,7 +110,7 @@ def test_mistakes_say_what_is_there_and_what_is_said() -> None:
         "p/a", TruthRegion("face", FACE, "neutral", True), TruthRegion("hand", HAND, "wave", True)
     )
     said = predictions(a=[smile(0.8), wave(0.4)]).pictures["p/a"]
-    mistakes = {(m.label, m.truth, m.said): m for m in judge_picture(truth, said, THRESHOLDS).mistakes}
+    mistakes = {(m.label, m.truth, m.said): m for m in match_picture(truth, said, THRESHOLDS).mistakes}
     assert set(mistakes) == {
         ("smile", "neutral", "smile"),
         ("neutral", "neutral", "missed"),

@@ -1,4 +1,4 @@
-"""What is drawn."""
+"""Rendered frames."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from gifcue_lab.synthesis import hand_motion
-from gifcue_lab.synthesis.participants import Cast
-from gifcue_lab.synthesis.renderer import Stage, pose
+from gifcue_lab.synthesis.participants import Subjects
+from gifcue_lab.synthesis.renderer import Renderer, pose
 from gifcue_lab.synthesis.script import Key, Layer, Light, Segment, Sequence, Shot, Video
-from gifcue_lab.synthesis.video import Film
+from gifcue_lab.synthesis.video import VideoReader
 from gifcue_lab.training.samples import read_image
 from tests.support.photographs import HAND_WIDTH, LEFT, SKIN
 
@@ -22,15 +22,20 @@ VIDEO = Video(320, 180, 10, "h264", 300_000, 2.0, None)
 # The first of the person's photographs: an open palm on the left.
 PALM = "a/00"
 
-Draw = Callable[..., Stage]
+Draw = Callable[..., Renderer]
 
 
 @pytest.fixture
-def draw(cast: Cast) -> Draw:
-    def draw(*shots: Shot, lights: tuple[Light, ...] = (), video: Video = VIDEO) -> Stage:
+def draw(subjects: Subjects) -> Draw:
+    def draw(*shots: Shot, lights: tuple[Light, ...] = (), video: Video = VIDEO) -> Renderer:
         segment = Segment("meant", 0.0, shots[-1].end_s, shots, lights=lights)
         script = Sequence("a", "a/0", shots[-1].end_s, 7, video, (segment,))
-        return Stage(script, cast.stills, lambda photo: read_image(photo.path), lambda name: Film(Path(name)))
+        return Renderer(
+            script,
+            subjects.stills,
+            lambda photo: read_image(photo.path),
+            lambda name: VideoReader(Path(name)),
+        )
 
     return draw
 
@@ -40,12 +45,12 @@ def skin(picture: np.ndarray) -> np.ndarray:
     return np.abs(picture.astype(int) - SKIN).max(2) < 60
 
 
-def fillers(cast: Cast, name: str) -> tuple[str, ...]:
-    return next(person.fills[name].names for person in cast.people if name in person.fills)
+def fillers(subjects: Subjects, name: str) -> tuple[str, ...]:
+    return next(person.fills[name].names for person in subjects.people if name in person.fills)
 
 
-def test_a_plate_has_no_hand_and_the_wall_stays(draw: Draw, cast: Cast) -> None:
-    shown, hidden = Shot(0, 1, PALM), Shot(0, 1, PALM, fillers(cast, PALM))
+def test_a_background_has_no_hand_and_the_wall_stays(draw: Draw, subjects: Subjects) -> None:
+    shown, hidden = Shot(0, 1, PALM), Shot(0, 1, PALM, fillers(subjects, PALM))
     with_hand, without = draw(shown).picture(shown, 0.0), draw(hidden).picture(hidden, 0.0)
     assert skin(with_hand).sum() > 400
     assert skin(without).sum() == 0
@@ -53,14 +58,14 @@ def test_a_plate_has_no_hand_and_the_wall_stays(draw: Draw, cast: Cast) -> None:
     assert far.max() < 8
 
 
-def test_a_wave_moves_from_side_to_side_and_stays_up(draw: Draw, cast: Cast) -> None:
-    still, hz, travel = cast.stills[PALM], 1.0, 1.0
+def test_a_wave_moves_from_side_to_side_and_stays_up(draw: Draw, subjects: Subjects) -> None:
+    still, hz, travel = subjects.stills[PALM], 1.0, 1.0
     keys = hand_motion.wave(still, 0.0, 4.0, hz, travel, np.random.default_rng(1))
-    shot = Shot(0, 4, PALM, fillers(cast, PALM), layer=Layer(PALM, fillers(cast, PALM), keys))
-    stage = draw(shot)
+    shot = Shot(0, 4, PALM, fillers(subjects, PALM), layer=Layer(PALM, fillers(subjects, PALM), keys))
+    renderer = draw(shot)
     xs, tops = [], []
     for at_s in np.arange(0.25, 3.9, 0.05):
-        rows, columns = np.nonzero(skin(stage.picture(shot, float(at_s)))[: LEFT[1] - 16])
+        rows, columns = np.nonzero(skin(renderer.picture(shot, float(at_s)))[: LEFT[1] - 16])
         xs.append(columns.mean())
         tops.append(rows.min())
     turns = np.diff(np.sign(np.diff(xs)))
@@ -70,9 +75,9 @@ def test_a_wave_moves_from_side_to_side_and_stays_up(draw: Draw, cast: Cast) -> 
     assert np.ptp(tops) < 0.4 * HAND_WIDTH
 
 
-def test_a_wave_stays_in_the_picture_and_off_the_face(cast: Cast) -> None:
+def test_a_wave_stays_in_the_picture_and_off_the_face(subjects: Subjects) -> None:
     for name in ("a/00", "a/01"):
-        still = cast.stills[name]
+        still = subjects.stills[name]
         points = still.hands[0].landmarks
         assert points is not None
         assert still.face is not None
@@ -89,28 +94,28 @@ def test_a_wave_stays_in_the_picture_and_off_the_face(cast: Cast) -> None:
                 assert points[:, 0].min() + min(shifts) > still.face.box[2] - HAND_WIDTH / 2
 
 
-def test_a_palm_held_still_does_not_swing(draw: Draw, cast: Cast) -> None:
-    still = cast.stills[PALM]
+def test_a_palm_held_still_does_not_swing(draw: Draw, subjects: Subjects) -> None:
+    still = subjects.stills[PALM]
     keys = (Key(0.0), *hand_motion.hold(still, 0.0, 3.0, np.random.default_rng(1)))
-    shot = Shot(0, 3, PALM, fillers(cast, PALM), layer=Layer(PALM, fillers(cast, PALM), keys))
-    stage = draw(shot)
-    xs = [np.nonzero(skin(stage.picture(shot, at_s)))[1].mean() for at_s in np.arange(0.0, 3.0, 0.1)]
+    shot = Shot(0, 3, PALM, fillers(subjects, PALM), layer=Layer(PALM, fillers(subjects, PALM), keys))
+    renderer = draw(shot)
+    xs = [np.nonzero(skin(renderer.picture(shot, at_s)))[1].mean() for at_s in np.arange(0.0, 3.0, 0.1)]
     assert np.ptp(xs) < 0.15 * HAND_WIDTH
 
 
-def test_a_hand_comes_from_below_and_ends_where_it_was_photographed(draw: Draw, cast: Cast) -> None:
-    still = cast.stills[PALM]
+def test_a_hand_comes_from_below_and_ends_where_it_was_photographed(draw: Draw, subjects: Subjects) -> None:
+    still = subjects.stills[PALM]
     keys = hand_motion.rise(still, 0.0, 0.4)
-    shot = Shot(0, 2, PALM, fillers(cast, PALM), layer=Layer(PALM, fillers(cast, PALM), keys))
-    stage = draw(shot)
-    assert skin(stage.picture(shot, 0.0)).sum() == 0
-    there = stage.picture(shot, 1.0)
+    shot = Shot(0, 2, PALM, fillers(subjects, PALM), layer=Layer(PALM, fillers(subjects, PALM), keys))
+    renderer = draw(shot)
+    assert skin(renderer.picture(shot, 0.0)).sum() == 0
+    there = renderer.picture(shot, 1.0)
     plain = Shot(0, 2, PALM)
     original = draw(plain).picture(plain, 1.0)
     assert np.abs(there.astype(int) - original)[skin(original)].mean() < 10
 
 
-def test_a_cut_blends_where_it_is_told_to(draw: Draw, cast: Cast) -> None:
+def test_a_cut_blends_where_it_is_told_to(draw: Draw, subjects: Subjects) -> None:
     empty = Shot(0, 1, "a/07")
     sharp = draw(empty, Shot(1, 2, PALM)).frame(1.0)
     blended = draw(empty, Shot(1, 2, PALM, fade_s=0.4)).frame(1.1)
@@ -121,8 +126,8 @@ def test_a_cut_blends_where_it_is_told_to(draw: Draw, cast: Cast) -> None:
 
 
 def test_light_comes_and_goes(draw: Draw) -> None:
-    stage = draw(Shot(0, 10, PALM), lights=(Light(2.0, 8.0, 1.0, gain=0.5),))
-    means = [stage.frame(at_s).mean() for at_s in (1.0, 2.5, 5.0, 9.0)]
+    renderer = draw(Shot(0, 10, PALM), lights=(Light(2.0, 8.0, 1.0, gain=0.5),))
+    means = [renderer.frame(at_s).mean() for at_s in (1.0, 2.5, 5.0, 9.0)]
     assert means[2] == pytest.approx(0.5 * means[0], rel=0.05)
     assert means[2] < means[1] < means[0]
     assert means[3] == pytest.approx(means[0], rel=0.02)
@@ -140,8 +145,8 @@ def test_a_frame_is_filled_or_has_bars(draw: Draw) -> None:
 
 def test_only_the_body_sways_while_somebody_talks(draw: Draw) -> None:
     shot = Shot(0, 30, "a/07", talks=True)
-    stage = draw(shot)
-    pictures = np.stack([stage.picture(shot, at_s) for at_s in np.arange(0, 20, 0.37)]).astype(int)
+    renderer = draw(shot)
+    pictures = np.stack([renderer.picture(shot, at_s) for at_s in np.arange(0, 20, 0.37)]).astype(int)
     moved = np.ptp(pictures, axis=0).max(2)
     assert moved[40:60, 80:116].max() > 40
     assert moved[:, :20].max() < 12
@@ -165,11 +170,11 @@ def test_fillers_whose_own_hands_are_in_the_way_leave_no_trace(draw: Draw) -> No
     assert np.abs(picture.astype(int) - empty).max() < 16
 
 
-def test_who_drinks_has_a_cup_before_the_mouth(draw: Draw, cast: Cast) -> None:
-    fist, empty = cast.stills["a/05"], cast.stills["a/07"]
+def test_who_drinks_has_a_cup_before_the_mouth(draw: Draw, subjects: Subjects) -> None:
+    fist, empty = subjects.stills["a/05"], subjects.stills["a/07"]
     assert empty.face is not None
     keys = hand_motion.touch(fist, empty.face.box, 0.0, 1.5, np.random.default_rng(1), mouth=True)
-    bare = Layer("a/05", fillers(cast, "a/05"), keys)
+    bare = Layer("a/05", fillers(subjects, "a/05"), keys)
     shots = [Shot(0, 2.1, "a/07", layer=layer) for layer in (bare, replace(bare, cup=True))]
     without, with_cup = (draw(shot).picture(shot, 1.0).astype(int) for shot in shots)
     left, top, right, bottom = empty.face.box.astype(int)

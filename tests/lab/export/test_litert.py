@@ -1,4 +1,4 @@
-"""Runs ► weights ► served files, with networks of a few thousand parameters."""
+"""Runs, weights and LiteRT files, with networks of a few thousand parameters."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from gifcue.errors import ConfigError
 
 pytest.importorskip("tensorflow")
 
-CONFIG = """
+RECIPE = """
 task = "hand"
-data_dir = "."
-run_dir = "run"
 width = 32
 height = 32
 epochs = 1
@@ -25,59 +23,61 @@ blocks = [1, 1, 1]
 
 
 @pytest.fixture
-def config_path(tmp_path: Path) -> Path:
+def recipe_path(tmp_path: Path) -> Path:
     path = tmp_path / "hand.toml"
-    path.write_text(CONFIG)
+    path.write_text(RECIPE)
     return path
 
 
-def write_run(config_path: Path, folder: Path, value: float) -> None:
+def write_run(recipe_path: Path, folder: Path, value: float) -> None:
     """A run whose weights all have one value."""
-    from gifcue_lab.export.artifacts import fresh_network
+    from gifcue_lab.export.weights import fresh_network
     from gifcue_lab.training.checkpoint import save_averaged
-    from gifcue_lab.training.config import read_config
+    from gifcue_lab.training.recipe import read_recipe
 
-    network = fresh_network(read_config(config_path))
+    network = fresh_network(read_recipe(recipe_path))
     network.set_weights([np.full_like(weight, value) for weight in network.get_weights()])
     folder.mkdir()
     save_averaged(folder, network)
 
 
-def test_the_mean_of_runs_is_a_run(config_path: Path, tmp_path: Path) -> None:
-    from gifcue_lab.export.artifacts import average_runs, fresh_network
+def test_the_mean_of_runs_is_a_run(recipe_path: Path, tmp_path: Path) -> None:
+    from gifcue_lab.export.weights import average_runs, fresh_network
     from gifcue_lab.training.checkpoint import AVERAGED
-    from gifcue_lab.training.config import read_config
+    from gifcue_lab.training.recipe import read_recipe
 
     for name, value in (("one", 1.0), ("other", 4.0)):
-        write_run(config_path, tmp_path / name, value)
-    average_runs(config_path, [tmp_path / "one", tmp_path / "other"], tmp_path / "mean")
-    network = fresh_network(read_config(config_path))
+        write_run(recipe_path, tmp_path / name, value)
+    average_runs(read_recipe(recipe_path), [tmp_path / "one", tmp_path / "other"], tmp_path / "mean")
+    network = fresh_network(read_recipe(recipe_path))
     network.load_weights(tmp_path / "mean" / AVERAGED)
     assert {float(weight.mean()) for weight in network.get_weights()} == {2.5}
 
 
-def test_a_folder_that_is_no_run_is_named(config_path: Path, tmp_path: Path) -> None:
-    from gifcue_lab.export.artifacts import average_runs
+def test_a_folder_without_a_run_is_named(recipe_path: Path, tmp_path: Path) -> None:
+    from gifcue_lab.export.weights import average_runs
+    from gifcue_lab.training.recipe import read_recipe
 
     with pytest.raises(ConfigError, match="nothing: expected weights of this network"):
-        average_runs(config_path, [tmp_path / "nothing"], tmp_path / "mean")
+        average_runs(read_recipe(recipe_path), [tmp_path / "nothing"], tmp_path / "mean")
 
 
-def test_int8_close_looks_answer_as_the_float_ones_do(config_path: Path) -> None:
-    """Convolutions alone are quantised: landmarks come out of a softmax that needs more than 256 steps."""
+def test_int8_crop_networks_answer_like_the_float_ones(recipe_path: Path) -> None:
+    """Only convolutions are quantised: landmarks come from a softmax that needs more than 256 steps."""
     from ai_edge_litert.interpreter import Interpreter
 
-    from gifcue_lab.export.artifacts import convert, fresh_network
-    from gifcue_lab.training.config import read_config
+    from gifcue_lab.export.litert import convert
+    from gifcue_lab.export.weights import fresh_network
+    from gifcue_lab.training.recipe import read_recipe
 
-    config = read_config(config_path)
-    network = fresh_network(config)
+    recipe = read_recipe(recipe_path)
+    network = fresh_network(recipe)
     rng = np.random.default_rng(2)
     pictures = rng.integers(0, 256, (24, 1, 32, 32, 3)).astype(np.uint8)
     answers = []
     for content in (
-        convert(network, config),
-        convert(network, config, examples=lambda: ([picture] for picture in pictures)),
+        convert(network, recipe),
+        convert(network, recipe, examples=lambda: ([picture] for picture in pictures)),
     ):
         interpreter = Interpreter(model_content=content)
         served = interpreter.get_signature_runner()

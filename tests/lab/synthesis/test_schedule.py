@@ -1,4 +1,4 @@
-"""What is dealt: minutes of pure data."""
+"""Scheduled sequences, as plain data."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from gifcue.reactions.settings import ReactionSettings, policy_preset
 from gifcue_lab.datasets.annotation import DatasetError
 from gifcue_lab.evaluation.clips.truth import Clip, Expected
-from gifcue_lab.synthesis.builder import MIN_MEANT_S
+from gifcue_lab.synthesis.builder import MIN_POSITIVE_S
 from gifcue_lab.synthesis.distractors import FLICKER_S
 from gifcue_lab.synthesis.events import joined
-from gifcue_lab.synthesis.participants import Cast
-from gifcue_lab.synthesis.run import deal_sequences
+from gifcue_lab.synthesis.participants import Subjects
+from gifcue_lab.synthesis.run import schedule_sequences
 from gifcue_lab.synthesis.script import Segment, Sequence, Span
 from gifcue_lab.synthesis.talking_clips import TalkingClip
 
@@ -37,84 +37,92 @@ def policy() -> ReactionSettings:
 
 
 @pytest.fixture(scope="module")
-def dealt(cast: Cast, policy: ReactionSettings) -> list[Sequence]:
-    return deal_sequences(cast, [CLIP], policy, minutes=60, seed=3)
+def sequences(subjects: Subjects, policy: ReactionSettings) -> list[Sequence]:
+    return schedule_sequences(subjects, [CLIP], policy, minutes=60, seed=3)
 
 
-def segments(dealt: list[Sequence], kind: str) -> list[tuple[Sequence, Segment]]:
-    found = [(each, segment) for each in dealt for segment in each.segments if segment.kind == kind]
+def segments(sequences: list[Sequence], kind: str) -> list[tuple[Sequence, Segment]]:
+    found = [(each, segment) for each in sequences for segment in each.segments if segment.kind == kind]
     assert found, f"an hour without {kind}"
     return found
 
 
-def test_the_same_seed_deals_the_same_and_another_one_does_not(cast: Cast, policy: ReactionSettings) -> None:
-    once, again, other = (deal_sequences(cast, [], policy, minutes=5, seed=seed) for seed in (1, 1, 2))
+def test_the_same_seed_deals_the_same_and_another_one_does_not(
+    subjects: Subjects, policy: ReactionSettings
+) -> None:
+    once, again, other = (
+        schedule_sequences(subjects, [], policy, minutes=5, seed=seed) for seed in (1, 1, 2)
+    )
     assert once == again
     assert once != other
 
 
 @pytest.mark.parametrize("minutes", [0.2, 1.7, 20.0, 33.3])
-def test_all_the_time_is_filled_without_a_gap(cast: Cast, policy: ReactionSettings, minutes: float) -> None:
-    dealt = deal_sequences(cast, [], policy, minutes=minutes, seed=1)
-    assert sum(each.seconds for each in dealt) == pytest.approx(60 * minutes, abs=0.2)
-    for each in dealt:
+def test_all_the_time_is_filled_without_a_gap(
+    subjects: Subjects, policy: ReactionSettings, minutes: float
+) -> None:
+    sequences = schedule_sequences(subjects, [], policy, minutes=minutes, seed=1)
+    assert sum(each.seconds for each in sequences) == pytest.approx(60 * minutes, abs=0.2)
+    for each in sequences:
         edges = [0.0, *(edge for shot in each.shots for edge in (shot.start_s, shot.end_s)), each.seconds]
         for end, begin in zip(edges[::2], edges[1::2], strict=True):
             assert begin == pytest.approx(end, abs=1e-6)
         assert all(shot.end_s > shot.start_s for shot in each.shots)
 
 
-def test_everything_happens_and_most_of_the_time_nothing_is_meant(
-    dealt: list[Sequence], policy: ReactionSettings
+def test_every_kind_of_segment_occurs_and_most_of_the_time_nothing_is_expected(
+    sequences: list[Sequence], policy: ReactionSettings
 ) -> None:
-    expected = Counter(span.label for each in dealt for span in each.expect)
-    # Nobody of these thinks.
+    expected = Counter(span.label for each in sequences for span in each.expect)
+    # No photograph of these people shows thinking.
     assert set(expected) == set(policy.labels) - {"thinking"}
-    # Three a minute where there is all to show; a smile must wait for the cooldown.
+    # About two per minute, limited by cooldowns.
     assert sum(expected.values()) > 120
-    meant_s = sum(span.end_s - span.start_s for each in dealt for span in each.expect)
-    assert meant_s < 0.2 * sum(each.seconds for each in dealt)
+    expected_s = sum(span.end_s - span.start_s for each in sequences for span in each.expect)
+    assert expected_s < 0.2 * sum(each.seconds for each in sequences)
     for kind in ("palm", "flicker", "dropped", "passing", "touch", "drink", "other_hand", "light", "talk"):
-        assert segments(dealt, kind)
+        assert segments(sequences, kind)
 
 
-def test_what_is_meant_is_long_enough_and_lies_within_its_clip(
-    dealt: list[Sequence], policy: ReactionSettings
+def test_expected_reactions_are_long_enough_and_lie_within_their_clip(
+    sequences: list[Sequence], policy: ReactionSettings
 ) -> None:
-    for each in dealt:
+    for each in sequences:
         for span in each.expect:
             held_s = span.end_s - span.start_s
-            assert held_s >= max(MIN_MEANT_S, policy.labels[span.label].dwell_s) - 1e-6
+            assert held_s >= max(MIN_POSITIVE_S, policy.labels[span.label].dwell_s) - 1e-6
             assert span.start_s >= 0.0
             assert span.end_s + 1.0 <= each.seconds + 1e-6
         for segment in each.segments:
             assert segment.kind in ("meant", "visitor") or not segment.expect
 
 
-def test_a_label_is_meant_again_only_after_its_cooldown(
-    dealt: list[Sequence], policy: ReactionSettings
+def test_a_label_is_expected_again_only_after_its_cooldown(
+    sequences: list[Sequence], policy: ReactionSettings
 ) -> None:
-    for each in dealt:
+    for each in sequences:
         for label, settings in policy.labels.items():
             spans = [span for span in each.expect if span.label == label]
             for one, other in itertools.pairwise(spans):
                 assert other.start_s - one.end_s > settings.release_s + settings.cooldown_s
 
 
-def test_a_palm_held_still_is_never_expected_to_be_a_wave(dealt: list[Sequence], cast: Cast) -> None:
-    for _, segment in segments(dealt, "palm"):
+def test_a_palm_held_still_is_never_expected_to_be_a_wave(
+    sequences: list[Sequence], subjects: Subjects
+) -> None:
+    for _, segment in segments(sequences, "palm"):
         assert segment.expect == ()
         assert not any(span.label == "wave" for span in segment.allow)
-        assert any(cast.stills[shot.photo].gesture == "wave" for shot in segment.shots)
-    for each in dealt:
+        assert any(subjects.stills[shot.photo].gesture == "wave" for shot in segment.shots)
+    for each in sequences:
         for segment in each.segments:
             if any(span.label == "wave" for span in segment.expect):
-                # It turns round often enough for three swings.
+                # Enough turning points for three swings.
                 assert sum(len(shot.layer.keys) for shot in segment.shots if shot.layer) >= 4 + 4
 
 
-def test_flickers_are_short_and_nothing_blends_out_of_them(dealt: list[Sequence]) -> None:
-    for each, segment in segments(dealt, "flicker"):
+def test_flickers_are_short_and_nothing_blends_out_of_them(sequences: list[Sequence]) -> None:
+    for each, segment in segments(sequences, "flicker"):
         assert segment.expect == ()
         (shot,) = segment.shots
         frames = [
@@ -127,8 +135,8 @@ def test_flickers_are_short_and_nothing_blends_out_of_them(dealt: list[Sequence]
         assert after.fade_s == 0.0
 
 
-def test_what_is_dropped_is_in_its_place_for_less_than_any_dwell(dealt: list[Sequence]) -> None:
-    for _, segment in segments(dealt, "dropped"):
+def test_what_is_dropped_is_in_its_place_for_less_than_any_dwell(sequences: list[Sequence]) -> None:
+    for _, segment in segments(sequences, "dropped"):
         assert segment.expect == ()
         layer = segment.shots[-1].layer
         assert layer is not None
@@ -136,11 +144,11 @@ def test_what_is_dropped_is_in_its_place_for_less_than_any_dwell(dealt: list[Seq
         assert max(there) - min(there) <= 0.25 + 1e-6
 
 
-def test_a_face_that_nobody_knows_is_allowed_to_smile(dealt: list[Sequence]) -> None:
-    stranger = next(each for each in dealt if each.person == "b/0")
+def test_a_face_that_nobody_knows_is_allowed_to_smile(sequences: list[Sequence]) -> None:
+    stranger = next(each for each in sequences if each.person == "b/0")
     idle = next(segment for segment in stranger.segments if segment.kind == "idle")
     assert {span.label for span in idle.allow} == {"smile", "thinking"}
-    somebody = next(each for each in dealt if each.person == "a/0")
+    somebody = next(each for each in sequences if each.person == "a/0")
     assert all(not segment.allow for segment in somebody.segments if segment.kind == "idle")
     assert not any(span.label == "smile" for span in stranger.expect)
 
@@ -162,5 +170,5 @@ def test_spans_of_a_label_are_joined_and_end_with_the_clip() -> None:
 
 
 def test_nobody_to_show_is_an_error(policy: ReactionSettings) -> None:
-    with pytest.raises(DatasetError, match="expected somebody"):
-        deal_sequences(Cast((), {}, {}), [], policy, minutes=1, seed=1)
+    with pytest.raises(DatasetError, match="expected a person with at least five photographs"):
+        schedule_sequences(Subjects((), {}, {}), [], policy, minutes=1, seed=1)

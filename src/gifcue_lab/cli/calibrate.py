@@ -1,0 +1,58 @@
+"""`gifcue-lab calibrate`: fits the scores and thresholds of a model to people whom no network was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gifcue_lab.training.recipe import Recipe
+
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+
+# Shared with `pack`.
+Recipes = Annotated[
+    tuple[str, str, str],
+    typer.Argument(
+        metavar="DETECTOR HAND FACE", help="The recipes of the three networks: names, or TOML files."
+    ),
+]
+Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="The directory of the splits.")]
+Also = Annotated[
+    str | None, typer.Option(metavar="SPLIT", help="A split whose people also help to choose thresholds.")
+]
+KeepScores = Annotated[
+    bool, typer.Option("--keep-scores", help="Choose thresholds only, for the calibration that is there.")
+]
+
+
+@app.command()
+def calibrate(
+    recipes: Recipes,
+    model_dir: Annotated[
+        Path,
+        typer.Option("--model", metavar="DIR", help="The model's directory; its metadata is rewritten."),
+    ],
+    data: Data,
+    also: Also = None,
+    keep_scores: KeepScores = False,
+) -> None:
+    """Fit scores and thresholds to the groups that none of the three recipes trains on."""
+    from gifcue_lab.training.recipe import read_recipe
+
+    calibrate_model([read_recipe(each) for each in recipes], model_dir, data, also, keep_scores)
+
+
+def calibrate_model(
+    recipes: Sequence[Recipe], model_dir: Path, data: Path, also: str | None, keep_scores: bool
+) -> None:
+    """Fits and prints. Raises `ConfigError` if the recipes hold out no common group."""
+    from gifcue_lab.export.calibration import calibrate as fit
+    from gifcue_lab.export.calibration import common_heldout_groups
+
+    groups = common_heldout_groups(recipes)
+    fit(model_dir, data, groups, also=also, keep_scores=keep_scores, report=typer.echo)

@@ -1,0 +1,34 @@
+"""Labels of photographs, read from files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gifcue.errors import ConfigError
+from gifcue_lab.training.samples import NONE, UNKNOWN, read_photos
+
+XML = """<annotation><filename>a.jpg</filename><size><width>64</width><height>48</height></size>
+{objects}</annotation>"""
+OBJECT = """<object><name>{0}</name><difficult>{1}</difficult><bndbox><xmin>{2}</xmin><ymin>{3}</ymin>
+<xmax>{4}</xmax><ymax>{5}</ymax></bndbox></object>"""
+
+
+def test_a_second_box_names_the_attribute_and_difficult_hides_it(tmp_path: Path) -> None:
+    folder = tmp_path / "train" / "p0"
+    folder.mkdir(parents=True)
+    objects = [
+        ("hand", 0, 1, 1, 9, 9),
+        ("wave", 0, 1, 1, 9, 9),
+        ("hand", 1, 20, 1, 30, 9),
+        ("face", 0, 40, 1, 50, 9),
+    ]
+    (folder / "a.xml").write_text(XML.format(objects="".join(OBJECT.format(*item) for item in objects)))
+    photo = read_photos(tmp_path, "train")[0]
+    assert [sample.attribute for sample in photo.samples] == ["wave", UNKNOWN, NONE]
+
+
+def test_a_split_without_photographs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="data_dir"):
+        read_photos(tmp_path, "train")

@@ -12,11 +12,13 @@ from gifcue.rules import load, references, source, watch  # noqa: F401  their er
 from gifcue.server.status_codes import STATUSES, status_of
 
 
+# Their errors are raised in commands and clients; no server answers with one.
+NOT_SERVED = ("gifcue.client", "gifcue.ingest", "gifcue.gestures", "gifcue.media.files")
+
+
 def core_errors(root: type[GifcueError] = GifcueError) -> Iterator[type[GifcueError]]:
     for kind in root.__subclasses__():
-        if kind.__module__.startswith("gifcue.") and not kind.__module__.startswith(
-            ("gifcue.client", "gifcue.ingest")
-        ):
+        if kind.__module__.startswith("gifcue.") and not kind.__module__.startswith(NOT_SERVED):
             yield kind
             yield from core_errors(kind)
 

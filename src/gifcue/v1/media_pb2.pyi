@@ -28,9 +28,9 @@ class _CodecEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Codec.ValueType
     CODEC_UNSPECIFIED: _Codec.ValueType  # 0
     """Not set: the join is refused with FAULT_CODE_UNSUPPORTED_CODEC."""
     CODEC_H264: _Codec.ValueType  # 1
-    """H.264, Annex B, or avcC when `Join.extradata` holds an avcC record."""
+    """H.264: length-prefixed if `Join.extradata` is an avcC record, else Annex B."""
     CODEC_H265: _Codec.ValueType  # 2
-    """H.265, Annex B, or hvcC when `Join.extradata` holds an hvcC record."""
+    """H.265: length-prefixed if `Join.extradata` is an hvcC record, else Annex B."""
     CODEC_VP8: _Codec.ValueType  # 3
     """VP8, one frame a payload."""
     CODEC_VP9: _Codec.ValueType  # 4
@@ -50,9 +50,9 @@ class Codec(_Codec, metaclass=_CodecEnumTypeWrapper):
 CODEC_UNSPECIFIED: Codec.ValueType  # 0
 """Not set: the join is refused with FAULT_CODE_UNSUPPORTED_CODEC."""
 CODEC_H264: Codec.ValueType  # 1
-"""H.264, Annex B, or avcC when `Join.extradata` holds an avcC record."""
+"""H.264: length-prefixed if `Join.extradata` is an avcC record, else Annex B."""
 CODEC_H265: Codec.ValueType  # 2
-"""H.265, Annex B, or hvcC when `Join.extradata` holds an hvcC record."""
+"""H.265: length-prefixed if `Join.extradata` is an hvcC record, else Annex B."""
 CODEC_VP8: Codec.ValueType  # 3
 """VP8, one frame a payload."""
 CODEC_VP9: Codec.ValueType  # 4
@@ -82,8 +82,8 @@ class Frame(_message.Message):
     participant_id: _builtins.str
     """The participant, as named in its join. 1..128 bytes."""
     sequence: _builtins.int
-    """Counts this participant's frames up by one, from any start. A gap tells the server that a frame was lost before it
-    arrived: the server then waits for a keyframe and asks for one.
+    """The number of this participant's frame: one more than that of the frame before. The first may be any. A gap means
+    that a frame was lost on its way: the server then waits for a keyframe and asks for one.
     """
     pts: _builtins.int
     """Presentation time, in ticks of `clock_hz`. Must not jump backwards, except for B-frames."""
@@ -156,7 +156,7 @@ class ModelInfo(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     BACKEND_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The model's name, such as "gifcue-top-down"."""
+    """The model's name, such as "gifcue"."""
     version: _builtins.str
     """The model's version, which every reaction names."""
     backend: _builtins.str

@@ -811,7 +811,7 @@ class KeyframeRequest(_message.Message):
     participant_id: _builtins.str
     """The participant whose encoder is asked."""
     reason: _builtins.str
-    """The reason: one of `FrameBooks.dropped`, or "joined_mid_stream"."""
+    """The reason: a key of `FrameBooks.dropped`, or "allowed" after the participant's first label was allowed."""
     def __init__(
         self,
         *,
@@ -828,7 +828,7 @@ Global___KeyframeRequest: _TypeAlias = KeyframeRequest  # noqa: Y015
 
 @_typing.final
 class SlowDown(_message.Message):
-    """The server cannot keep up, or a limit is passed."""
+    """A participant sends more than a limit allows, or more than the server can decode in time."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1005,13 +1005,13 @@ class FrameBooks(_message.Message):
     """Frames that have no outcome yet."""
     @_builtins.property
     def skipped(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Frames that needed no analysis, by reason: "similar" (to the frame last analysed), "paced" (sooner than the
-        analysis rate needs one), "no_picture" (the access unit yields no picture by itself).
+        """Frames that needed no analysis, by reason: "similar" (to the frame analysed last), "paced" (sooner than the
+        analysis rate allows), "no_picture" (the access unit yields no picture by itself).
         """
 
     @_builtins.property
     def dropped(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Frames lost to analysis, by reason: docs/architecture.md lists them."""
+        """Frames that could not be analysed, by reason. docs/architecture.md lists the reasons."""
 
     def __init__(
         self,
@@ -1046,7 +1046,7 @@ class ParticipantFault(_message.Message):
     participant_id: _builtins.str
     """The participant, as the media server named it."""
     code: Global___FaultCode.ValueType
-    """What is wrong."""
+    """The kind of error."""
     message: _builtins.str
     """What was expected and what came."""
     sequence: _builtins.int

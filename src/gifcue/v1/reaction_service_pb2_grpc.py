@@ -53,8 +53,8 @@ class ReactionServiceServicer:
 
     def StreamReactions(self, request_iterator, context):
         """One stream carries any number of participants of one room. The first message must be `config`, and no other may be;
-        otherwise the stream ends with FAILED_PRECONDITION. What is wrong with one participant or one frame is answered on
-        the stream, by a `fault`, and does not affect other participants.
+        otherwise the stream ends with FAILED_PRECONDITION. An error of one participant or one frame is answered on the
+        stream by a `fault`, and does not affect other participants.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -33,6 +33,14 @@ def test_faults_within_an_interval_are_counted_into_the_next_report() -> None:
     ]
 
 
+def test_a_name_is_cut_before_it_is_kept() -> None:
+    told = Told()
+    reporter = FaultReporter(told, Throttle(1.0, ManualTime().clock))
+    for tail in "ab":
+        reporter.report("n" * 2_000_000 + tail, FaultCode.UNKNOWN_PARTICIPANT, "")
+    assert [len(each.participant_id) for each in told.events] == [128]
+
+
 def test_people_and_kinds_are_told_apart() -> None:
     told = Told()
     reporter = FaultReporter(told, Throttle(1.0, ManualTime().clock))

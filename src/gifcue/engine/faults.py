@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gifcue.engine.events import Sink
+from gifcue.engine.settings import LimitSettings
 from gifcue.engine.throttle import Throttle
 from gifcue.protocol.events import Fault
 from gifcue.protocol.reasons import FaultCode
@@ -17,6 +18,8 @@ class FaultReporter:
 
     def report(self, participant_id: str, code: FaultCode, message: str, *, sequence: int = 0) -> None:
         """Sends the fault, with the number of faults that it stands for, or holds it back and counts it."""
+        # A name comes from outside and may be as long as a message: it is cut before anything keeps it.
+        participant_id = participant_id[: LimitSettings.max_name_bytes]
         count = self._throttle.admit((participant_id, code))
         if count:
             self._sink.put(Fault(participant_id, code, message, sequence, count))

@@ -89,7 +89,7 @@ class Session:
             if present is not None:
                 self._take_back(present, labels)
             code, message = problem or (FaultCode.UNSUPPORTED_CODEC, "expected a codec")
-            self._faults.report(participant_id[: self._limits.max_name_bytes], code, message)
+            self._faults.report(participant_id, code, message)
             return
         if participant_id in self._participants:
             self.leave(participant_id, "rejoined")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from gifcue.protocol.codecs import Codec
@@ -32,6 +33,16 @@ VP8_START_CODE = b"\x9d\x01\x2a"
 JPEG_START = b"\xff\xd8"
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
+# Bounds on what is inspected of one payload: the loops below are Python, and a sender chooses how often they run.
+# Slices limited to a network packet of 1,200 bytes make 1,750 NAL units of the largest accepted payload.
+MAX_NAL_UNITS = 4096
+# Parameter sets, delimiters and messages come before the first slice: encoders send fewer than ten.
+MAX_LEADING_NAL_UNITS = 64
+# A recovery point is a message of 2 to 4 bytes; what comes before it in the same unit is short.
+MAX_SEI_BYTES = 1024
+# A temporal unit begins with a delimiter, the sequence header and metadata.
+MAX_LEADING_OBUS = 64
+
 
 def is_keyframe(codec: Codec, payload: bytes | memoryview) -> bool:
     """True where a new decoder, given the extradata alone, can start with this payload.
@@ -44,9 +55,12 @@ def is_keyframe(codec: Codec, payload: bytes | memoryview) -> bool:
     view = memoryview(payload)
     match codec:
         case Codec.H264:
-            return any(_h264_starts(nal) for nal in _nal_units(view))
+            return any(_h264_starts(nal) for nal in _leading_nal_units(codec, view))
         case Codec.H265:
-            return any(H265_IRAP_FIRST <= (nal[0] >> 1) & 0x3F <= H265_IRAP_LAST for nal in _nal_units(view))
+            return any(
+                H265_IRAP_FIRST <= (nal[0] >> 1) & 0x3F <= H265_IRAP_LAST
+                for nal in _leading_nal_units(codec, view)
+            )
         case Codec.VP8:
             return view[0] & 1 == 0 and view[3:6] == VP8_START_CODE
         case Codec.VP9:
@@ -63,9 +77,9 @@ def brings_parameter_sets(codec: Codec, payload: bytes | memoryview) -> bool:
     """True for a unit of H.264 or H.265 with sequence and picture parameter sets of its own. Never raises."""
     view = memoryview(payload)
     if codec is Codec.H264:
-        return {nal[0] & 0x1F for nal in _nal_units(view)} >= H264_PARAMETER_SETS
+        return {nal[0] & 0x1F for nal in _leading_nal_units(codec, view)} >= H264_PARAMETER_SETS
     if codec is Codec.H265:
-        return {(nal[0] >> 1) & 0x3F for nal in _nal_units(view)} >= H265_PARAMETER_SETS
+        return {(nal[0] >> 1) & 0x3F for nal in _leading_nal_units(codec, view)} >= H265_PARAMETER_SETS
     return False
 
 
@@ -79,10 +93,14 @@ def nal_length_size(codec: Codec, extradata: bytes) -> int:
 
 
 def split_length_prefixed(payload: memoryview, length_size: int = 4) -> list[memoryview] | None:
-    """The NAL units of a length-prefixed access unit, or None where the lengths do not add up to its size."""
-    units = []
+    """The NAL units of a length-prefixed access unit, or None where the lengths do not add up to its size, or it has
+    more than `MAX_NAL_UNITS`.
+    """
+    units: list[memoryview] = []
     at = 0
     while at < len(payload):
+        if len(units) == MAX_NAL_UNITS:
+            return None
         start = at + length_size
         length = int.from_bytes(payload[at:start], "big")
         at = start + length
@@ -149,6 +167,7 @@ def _h264_starts(nal: memoryview) -> bool:
 def _has_recovery_point(sei: memoryview) -> bool:
     # A SEI message: type and size, each in bytes of 255 and a last one. Emulation prevention bytes within long messages
     # are not removed: the walk may then miss a recovery point, which delays the start to the next one, or end early.
+    sei = sei[:MAX_SEI_BYTES]
     at = 1
     while at + 1 < len(sei):
         kind = size = 0
@@ -166,6 +185,16 @@ def _has_recovery_point(sei: memoryview) -> bool:
         size, at = size + sei[at], at + 1
         at += size
     return False
+
+
+def _leading_nal_units(codec: Codec, payload: memoryview) -> Iterator[memoryview]:
+    """The NAL units up to the first slice, that slice included: they say what kind of picture it is."""
+    for nal in itertools.islice(_nal_units(payload), MAX_LEADING_NAL_UNITS):
+        yield nal
+        # Slices: nal_unit_type 1 to 5 of ITU-T H.264 table 7-1, below 32 of ITU-T H.265 table 7-1.
+        is_slice = 1 <= nal[0] & 0x1F <= 5 if codec is Codec.H264 else (nal[0] >> 1) & 0x3F < 32
+        if is_slice:
+            return
 
 
 def _nal_units(payload: memoryview) -> Iterator[memoryview]:
@@ -199,7 +228,9 @@ def _vp9_is_keyframe(first: int) -> bool:
 def _av1_has_sequence_header(payload: memoryview) -> bool:
     # A temporal unit that starts a coded video sequence carries its sequence header before the key frame.
     at = 0
-    while at < len(payload):
+    for _ in range(MAX_LEADING_OBUS):
+        if at >= len(payload):
+            return False
         header = payload[at]
         if header & 0x80:  # the forbidden bit
             return False

@@ -19,6 +19,7 @@ import av.logging
 
 from gifcue.errors import MediaError
 from gifcue.media.codecs import FFMPEG_DECODERS, brings_parameter_sets, is_keyframe
+from gifcue.media.guard import guarded
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 
@@ -96,7 +97,7 @@ class Decoder:
             elif self._context is not None:
                 # A flush keeps the parameter sets, which some senders send only once.
                 self._context.flush_buffers()
-        frames = self._frames(payload, pts_s)
+        frames = self._frames(self._guarded(payload), pts_s)
         if not frames and self.codec is Codec.AV1:
             # A temporal unit always shows a picture; dav1d skips what it does not know without an error.
             message = "expected an av1 temporal unit, got bytes that show no picture"
@@ -111,6 +112,13 @@ class Decoder:
         if frame.width * frame.height > self._max_pixels:
             raise self._too_large(frame.width, frame.height)
         return DecodedFrame(frame, self._times.get(frame.pts, pts_s))
+
+    def _guarded(self, payload: bytes) -> bytes:
+        try:
+            return guarded(self.codec, payload)
+        except MediaError as error:
+            # As after any other fault: what follows builds on a picture that was not decoded.
+            raise self._fault(error.reason, str(error)) from None
 
     def _frames(self, payload: bytes, pts_s: float) -> list[Any]:
         packet = av.Packet(payload)

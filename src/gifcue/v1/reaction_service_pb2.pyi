@@ -217,7 +217,9 @@ class Frames(_message.Message):
     FRAMES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def frames(self) -> _containers.RepeatedCompositeFieldContainer[_media_pb2.Frame]:
-        """The access units."""
+        """At most 512; a stream that sends more in one message ends with INVALID_ARGUMENT.
+        The access units.
+        """
 
     def __init__(
         self,

@@ -1,0 +1,1 @@
+"""Hostile payloads, made by hand: cheap to send and expensive to take."""

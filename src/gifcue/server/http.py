@@ -12,7 +12,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from aiohttp import web
+from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler
 
 from gifcue.detect.regions import flatten
 from gifcue.engine.engine import Engine
@@ -23,6 +25,10 @@ from gifcue.server.status_codes import status_of
 
 # Room for the multipart envelope around an image of the greatest size.
 _ENVELOPE_BYTES = 64 * 1024
+# Fields of a form, of which `img` alone is used.
+_MAX_PARTS = 16
+# The longest name of a file: a longer one in a path raises OSError in the handler of static files.
+_MAX_FILE_NAME_BYTES = 255
 
 
 class HttpEdge:
@@ -38,7 +44,7 @@ class HttpEdge:
 
     def application(self) -> web.Application:
         """The aiohttp application that serves these handlers."""
-        application = web.Application(client_max_size=self._engine.limits.max_frame_bytes + _ENVELOPE_BYTES)
+        application = web.Application(middlewares=[_refuse_long_names])
         application.router.add_get("/metrics", self._metrics)
         application.router.add_get("/healthz", self._healthz)
         application.router.add_get("/readyz", self._readyz)
@@ -65,8 +71,10 @@ class HttpEdge:
             image = await self._image(request)
         except web.HTTPRequestEntityTooLarge:
             return _error(413, f"expected at most {self._engine.limits.max_frame_bytes} bytes")
-        except ValueError as error:
-            return _error(400, f"expected multipart/form-data with a field `img`: {error}")
+        except (ValueError, LookupError, HttpProcessingError) as error:
+            # Everything that aiohttp raises for a body that is no sound multipart.
+            detail = " ".join(str(error).split())
+            return _error(400, f"expected multipart/form-data with a field `img`: {detail}")
         if image is None:
             return _error(400, "expected a field `img` with a JPEG or PNG, got none")
         try:
@@ -82,11 +90,49 @@ class HttpEdge:
         )
 
     async def _image(self, request: web.Request) -> bytes | None:
-        fields = await request.post()
-        field = fields.get("img")
-        if isinstance(field, web.FileField):
-            return field.file.read()
-        return field.encode() if isinstance(field, str) else None
+        """The first field `img`; None where there is none.
+
+        Parts are read by hand: `request.post` writes large ones to a temporary file, and no picture may reach a disk.
+
+        Raises:
+            web.HTTPRequestEntityTooLarge: the body is larger than a still may be.
+            ValueError, LookupError, HttpProcessingError: it is no sound multipart.
+        """
+        limit = self._engine.limits.max_frame_bytes + _ENVELOPE_BYTES
+        if request.content_length is not None and request.content_length > limit:
+            raise web.HTTPRequestEntityTooLarge(limit, request.content_length)
+        reader = await request.multipart()
+        read = 0
+        for _ in range(_MAX_PARTS):
+            part = await reader.next()
+            if part is None:
+                return None
+            if not isinstance(part, BodyPartReader):
+                raise ValueError("got a multipart within the multipart")
+            encoding = part.headers.get("Content-Transfer-Encoding", "binary").lower()
+            if encoding not in ("binary", "8bit", "7bit"):
+                raise ValueError(f"got a field with the transfer encoding {encoding}")
+            data = bytearray()
+            while chunk := await part.read_chunk():
+                read += len(chunk)
+                if read > limit:
+                    raise web.HTTPRequestEntityTooLarge(limit, read)
+                # Fields of other names are read past; only the picture is kept.
+                if part.name == "img":
+                    data += chunk
+            if part.name == "img":
+                return bytes(data)
+        raise ValueError(f"got more than {_MAX_PARTS} fields")
+
+
+@web.middleware
+async def _refuse_long_names(request: web.Request, handler: Handler) -> web.StreamResponse:
+    longest = max(len(part.encode()) for part in request.path.split("/"))
+    if longest > _MAX_FILE_NAME_BYTES:
+        return _error(
+            404, f"expected a path of names up to {_MAX_FILE_NAME_BYTES} bytes, got one of {longest}"
+        )
+    return await handler(request)
 
 
 def _error(status: int, message: str) -> web.Response:

@@ -16,6 +16,7 @@ from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import write
 from gifcue.sample_video.photo import photo_frames
 from gifcue.testing import FakeServer
+from gifcue.v1 import operator_service_pb2
 
 from .conftest import Gifcue
 
@@ -118,6 +119,13 @@ def test_status(gifcue: Gifcue, server: FakeServer) -> None:
     assert status["state"] == "serving"
     assert status["books"]["is_consistent"] is True
     assert gifcue("status", "-s", server.target, "--metrics").stdout == "gifcue_frames_received_total 0\n"
+
+
+def test_a_server_that_does_not_serve_fails_the_status_command(gifcue: Gifcue, server: FakeServer) -> None:
+    server.service.state = operator_service_pb2.SERVING_STATE_NOT_SERVING
+    for arguments in ((), ("--json",)):
+        result = gifcue("status", "-s", server.target, *arguments)
+        assert (result.exit_code, "not_serving" in result.stdout) == (1, True)
 
 
 def test_a_refusing_server_is_told(gifcue: Gifcue, server: FakeServer, tmp_path: Path) -> None:

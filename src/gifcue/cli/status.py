@@ -17,7 +17,7 @@ from gifcue.cli.as_json import status_json
 from gifcue.cli.connection import DEFAULT_SERVER, client_of
 from gifcue.cli.console import out, print_json
 from gifcue.cli.printing import accounting, accounting_sum
-from gifcue.client import ReactionClient, ServerStatus
+from gifcue.client import ReactionClient, ServerStatus, ServingState
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
@@ -38,17 +38,24 @@ def status(
     cert: connection.Certificate = None,
     key: connection.Key = None,
 ) -> None:
-    """Show a running server: its state, streams, frame accounting, workers and latency."""
-    connection.run(server, _status(client_of(server, tls, ca, cert, key), watch, metrics, as_json))
+    """Show a running server: its state, streams, frame accounting, workers and latency.
+
+    The exit status is 1 where the server does not answer or is not serving.
+    """
+    state = connection.run(server, _status(client_of(server, tls, ca, cert, key), watch, metrics, as_json))
+    if state not in (None, ServingState.SERVING):
+        raise typer.Exit(1)
 
 
-async def _status(client: ReactionClient, watch: bool, metrics: bool, as_json: bool) -> None:
+async def _status(client: ReactionClient, watch: bool, metrics: bool, as_json: bool) -> ServingState | None:
+    """The state that was shown; None where only metrics were asked for."""
     async with client:
         if metrics:
             out.out(await client.metrics(), end="")
         elif not watch:
             now = await client.status()
             print_json(status_json(now)) if as_json else out.print(_page(client.target, now))
+            return now.state
         elif as_json:
             while True:
                 print_json(status_json(await client.status()))
@@ -58,6 +65,7 @@ async def _status(client: ReactionClient, watch: bool, metrics: bool, as_json: b
                 while True:
                     live.update(_page(client.target, await client.status()), refresh=True)
                     await asyncio.sleep(WATCH_INTERVAL_S)
+    return None
 
 
 def _page(target: str, now: ServerStatus) -> RenderableType:

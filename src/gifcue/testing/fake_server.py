@@ -186,11 +186,12 @@ class FakeService:
     """What the fake server answers. Change it before a call.
 
     `refuse` is the status with which streams end at once. A `silent` server sends no Ready. `streams` has every stream
-    so far, `metadata` that of the latest one.
+    so far, `metadata` that of the latest one. `state` is what the status says of the server.
     """
 
     streams: list[FakeStream] = field(default_factory=list)
     refuse: tuple[grpc.StatusCode, str] | None = None
+    state: operator_service_pb2.ServingState.ValueType = operator_service_pb2.SERVING_STATE_SERVING
     silent: bool = False
     health: health_pb2.HealthCheckResponse.ServingStatus = health_pb2.HealthCheckResponse.SERVING
     metadata: list[tuple[str, str]] = field(default_factory=list)
@@ -272,7 +273,7 @@ class _Operator(operator_service_pb2_grpc.OperatorServiceServicer):
             server_version="0.0.0",
             model=MODEL,
             uptime_s=12.0,
-            state=operator_service_pb2.SERVING_STATE_SERVING,
+            state=self._service.state,
             streams=len(self._service.streams),
             participants=sum(len(stream.joins) for stream in self._service.streams),
             books=reaction_service_pb2.FrameBooks(received=frames, analysed=frames),

@@ -10,7 +10,7 @@ PROTOC := $(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=
 CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage lint protos protos-check wheel check-wheel bench bench-detector gifs clean
+.PHONY: help setup demo test coverage chaos lint protos protos-check wheel check-wheel bench bench-detector gifs clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ test: $(DEV) ## Lint, check the protos and run the tests
 
 coverage: $(DEV) ## Coverage of engine/ by its own unit tests
 	$(BIN)/pytest tests/engine --cov=gifcue.engine --cov-report=term-missing
+
+chaos: $(DEV) ## Attack a real server and check what it costs others, 8 minutes; CHAOS="--case NAME" for one case
+	$(BIN)/python -m tests.chaos $(CHAOS)
 
 lint: $(DEV) ## Check style, types, import contracts and import cycles
 	$(BIN)/ruff check $(CODE)

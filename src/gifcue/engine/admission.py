@@ -14,7 +14,7 @@ from gifcue.protocol.requests import EncodedFrame
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A frame that goes no further: the reason that is counted, and an explanation for the media server."""
+    """Why a frame is not admitted: the reason that is counted, and an explanation for the media server."""
 
     reason: DropReason
     message: str
@@ -35,7 +35,7 @@ class Admission:
         return self._gate.is_waiting
 
     def await_keyframe(self) -> None:
-        """A frame was lost behind this: what builds on it is refused up to the next keyframe."""
+        """An admitted frame was lost: the frames that build on it are refused up to the next keyframe."""
         self._gate.close()
 
     def check(

@@ -1,6 +1,6 @@
 """Which frames may go to the decoder.
 
-A decoder does not notice that an inter frame is missing: it goes on, without an error, and shows wrong pictures. So a
+A decoder does not notice that an inter frame is missing: it continues without an error and shows wrong pictures. So a
 gap in the sequence, damaged data, or a frame that the engine itself dropped closes the gate until a keyframe comes.
 """
 
@@ -37,7 +37,7 @@ class KeyframeGate:
         return self._expected is None or sequence == self._expected
 
     def close(self) -> None:
-        """Something was lost behind the gate: wait for a keyframe."""
+        """A frame that had passed was lost: wait for a keyframe."""
         self._waiting = not self._intra_only
 
     def check(self, sequence: int, *, keyframe: bool) -> GateDecision:

@@ -149,8 +149,8 @@ class Participant:
             *self._latencies_ms.percentiles(0.50, 0.95),
         )
 
-    # Called by the pipeline (FrameListener). Each method counts the frame first, because what follows asks the
-    # accounting whether a picture is still being detected, and ends with `_after_end`.
+    # Called by the pipeline (FrameListener). A frame is counted first, because what follows asks the accounting whether
+    # a picture is still being detected. Where the frame ends, `_after_end` comes last.
 
     def decoded(self, frame: FrameInFlight) -> None:
         self._accounting.decoded(frame)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gifcue.errors import GifcueError
-from gifcue.media.decoder import quiet
+from gifcue.media.decoder import limit_ffmpeg_log
 from gifcue.media.picture import fit
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -89,7 +89,7 @@ def open_frames(where: str | Path) -> tuple[int | None, Iterator[Any]]:
     Raises:
         UnreadableMedia: it is no video. Damage raises it later, while frames are read.
     """
-    quiet()
+    limit_ffmpeg_log()
     source, device = str(where), None
     name, colon, rest = source.partition(":")
     if source.startswith("/dev/"):

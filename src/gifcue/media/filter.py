@@ -75,7 +75,7 @@ class FrameFilter:
 
     @property
     def holding(self) -> bool:
-        """True while a reaction is in the making: no frame is similar then, and an overload does not slow the pace."""
+        """True while a hold runs: no frame is skipped as similar then, and an overload does not lower the rate."""
         return self._holding
 
     @holding.setter
@@ -84,7 +84,7 @@ class FrameFilter:
         self._apply_pace()
 
     def pace(self, fps: float) -> None:
-        """Sets the frames a second at most, up to the settings' own. Applies while nothing is held."""
+        """Sets the most frames a second, up to the number in the settings. Applies while no hold runs."""
         self._paced_fps = min(fps, self._max_fps)
         self._apply_pace()
 

@@ -25,8 +25,8 @@ from gifcue.protocol.reasons import DropReason
 # Units whose times are kept: more than the pictures that any codec holds back (16) and those lost inside a decoder.
 TIMES_KEPT = 64
 
-# FFmpeg's and dav1d's messages about a picture over `max_pixels`. Nothing else distinguishes it from damage: the error is
-# InvalidDataError, ValueError, MemoryError or OverflowError, by codec.
+# FFmpeg's and dav1d's messages about a picture over `max_pixels`. Nothing else distinguishes it from damage: the error
+# is InvalidDataError, ValueError, MemoryError or OverflowError, by codec.
 _SIZE_REFUSED = re.compile(r"(\d+)x(\d+) (?:exceeds|is invalid)")
 
 # Everything that PyAV raises for a damaged or malicious bitstream. av.error.EOFError is a builtin EOFError, too: where

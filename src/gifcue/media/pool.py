@@ -202,8 +202,8 @@ class DecodePool:
         self._retire(participant)
 
     def start_over(self, key: int) -> None:
-        """Forgets every picture decoded so far, including those that later frames build on. The participant's next frame
-        must be a keyframe.
+        """Forgets every picture decoded so far, including those that later frames build on. The next frame must be a
+        keyframe.
         """
         participant = self._participants.get(key)
         if participant is not None and participant.worker is not None and not participant.closed:

@@ -59,8 +59,8 @@ class FilterSettings(BaseModel):
 class MediaSettings(BaseModel):
     """The decode workers and what they pass on to the detectors.
 
-    The class variables are constants and cannot be set. Pictures keep their aspect ratio and are scaled to fit long side
-    x short side, in landscape as in portrait.
+    The class variables are constants and cannot be set. Pictures keep their aspect ratio and are scaled to fit long
+    side x short side, in landscape as in portrait.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,4 +1,4 @@
-"""The vocabulary of the wire: what a server and its clients say to each other, as frozen dataclasses and enums.
+"""The vocabulary of the wire: the messages between a server and its clients, as frozen dataclasses and enums.
 
 Server, engine, client and command line share these types. The names come from `protos/gifcue/v1`.
 

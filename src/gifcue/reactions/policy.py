@@ -87,7 +87,7 @@ class ReactionPolicy:
         return events + self._decide(at_s, analysed=False)
 
     def set_allowed(self, labels: frozenset[str], at_s: float) -> list[PolicyEvent]:
-        """Changes the allowed labels. Reactions that are no longer allowed end. Cooldowns go on."""
+        """Changes the allowed labels. Reactions that are no longer allowed end. Cooldowns continue."""
         at_s = self._now(at_s)
         events: list[PolicyEvent] = []
         for label in self._allowed:
@@ -290,7 +290,7 @@ class ReactionPolicy:
         is_hand = self._labels[label].kind == "hand"
         return self._is_speaking and self._settings.speaking_suppresses_hands and is_hand
 
-    # Ending
+    # End of reactions
 
     def _stop(self, label: str, at_s: float, reason: str) -> list[PolicyEvent]:
         self._drop_holds(label)

@@ -157,7 +157,7 @@ class Tracker:
         if not 1.0 / MAX_SCALE <= scale <= MAX_SCALE:
             return None
         predicted = track.predicted(at_s)
-        # A waving hand turns round where the prediction goes on, so its last place counts as well.
+        # A waving hand turns back where the prediction continues straight on, so its last place counts as well.
         overlap = max(predicted.iou(region.box), track.box.iou(region.box))
         if overlap >= MIN_IOU:
             return overlap

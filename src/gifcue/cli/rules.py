@@ -89,7 +89,7 @@ def check(
 
     settings = load_settings(config)
     path = book or settings.rules.book or default_book_path()
-    # Without a configuration the folder behind /gifs/ is not known. Without an HTTP port, another server serves the files.
+    # Without a configuration the folder behind /gifs/ is not known. Without an HTTP port, another server has the files.
     is_served = config is not None and settings.server.http_listen
     gifs = gifs_folder(settings.rules.gifs) if is_served else None
     mistakes = check_book(path, settings.reactions.reaction_labels, gifs)

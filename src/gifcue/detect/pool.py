@@ -39,7 +39,7 @@ RECENT = 512
 
 @dataclass(frozen=True, slots=True)
 class DurationStatistics:
-    """`count` and `sum_ms` are since the start; percentiles and mean are of the last `RECENT`, 0 while there are none."""
+    """`count` and `sum_ms` are since the start; percentiles and mean are of the last `RECENT`, 0 if there are none."""
 
     count: int
     sum_ms: float

@@ -52,13 +52,16 @@ class SourceError(GifcueError):
 
 @dataclass(frozen=True, slots=True)
 class EncodedPacket:
-    """One access unit. `pts` counts ticks of `clock_hz`. It is to be sent `due_s` seconds after the first packet."""
+    """One access unit. `pts` counts ticks of `clock_hz`.
 
-    payload: bytes
+    `due_s`: a source's packet is to be sent so many seconds after its first one. The packets of a clip in memory have 0.
+    """
+
     pts: int
     clock_hz: int
     keyframe: bool
-    due_s: float
+    payload: bytes
+    due_s: float = 0.0
 
 
 def open_source(where: str, loop: bool = False) -> MediaSource:

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gifcue.ingest.source import EncodedPacket
 from gifcue.media.codecs import is_keyframe, nal_length_size, parameter_sets, split_length_prefixed
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 
@@ -29,18 +30,8 @@ Form = Literal["raw", "mp4"]
 
 
 @dataclass(frozen=True, slots=True)
-class EncodedPacket:
-    """One access unit. `pts` in ticks of `clock_hz`."""
-
-    pts: int
-    clock_hz: int
-    keyframe: bool
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class EncodedClip:
-    """A clip as a media server would send it. `packets` are in decoding order."""
+    """A clip as a media server would send it. `packets` are in decoding order and state no time to send them."""
 
     codec: Codec
     extradata: bytes

@@ -51,7 +51,7 @@ class Admission:
         # Where it matters, the bytes decide and not the sender's flag: some senders never set it, some always do.
         must_look = frame.keyframe or self._gate.is_waiting or not self._gate.follows(frame.sequence)
         keyframe = must_look and size > 0 and is_keyframe(self._codec, frame.payload)
-        # Asked first and in any case: the gate follows the sequence numbers of refused frames, too.
+        # Before the other checks and for every frame: the gate must follow the sequence numbers of refused frames, too.
         decision = self._gate.check(frame.sequence, keyframe=keyframe)
         refusal: Refusal | None = None
         if not is_allowed:

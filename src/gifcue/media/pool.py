@@ -330,7 +330,7 @@ class DecodePool:
     # Internal
 
     def _assign(self, participant: _Participant) -> None:
-        # A worker that is on its way back is better than none; one that never comes back is not.
+        # A worker that is restarting will decode again; one that has failed never will.
         workers = [worker for worker in self._workers if not worker.has_failed]
         worker = min(workers, key=lambda worker: (not worker.is_ready, len(worker.keys)), default=None)
         participant.worker = worker

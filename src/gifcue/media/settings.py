@@ -17,7 +17,7 @@ class Metric(enum.StrEnum):
     INTERSECTION = (
         "intersection"  # of the histograms of each tile: sees colour, tolerates a trembling picture
     )
-    SSIM = "ssim"  # of the brightness of each tile: hides the least change, sees no colour
+    SSIM = "ssim"  # of the brightness of each tile: misses the fewest changes, ignores colour
 
 
 # A similarity of this or more means that a frame shows nothing new.

@@ -20,7 +20,7 @@ SPEED_OVER_S = 0.15
 MIN_IOU = 0.15
 # Sizes that a centre may move between two frames where the boxes do not overlap: a fast hand at 10 frames a second.
 MAX_JUMP = 1.5
-# Times that the area may grow or shrink between two frames: more than a change of pose or distance makes of it.
+# Factor by which the area may grow or shrink between two frames. A change of pose or distance stays below it.
 MAX_SCALE = 3.0
 
 

@@ -39,17 +39,16 @@ RECENT = 512
 
 @dataclass(frozen=True, slots=True)
 class DurationStatistics:
-    """`count` and `sum_ms` are since the start; percentiles and mean are of the last `RECENT`, 0 if there are none."""
+    """`count` and `sum_ms` are since the start; the percentiles are of the last `RECENT`, 0 while there are none."""
 
     count: int
     sum_ms: float
-    mean_ms: float
     p50_ms: float
     p95_ms: float
 
     @classmethod
     def of(cls, values_ms: RecentValues) -> DurationStatistics:
-        return cls(values_ms.count, values_ms.sum, values_ms.mean(), *values_ms.percentiles(0.50, 0.95))
+        return cls(values_ms.count, values_ms.sum, *values_ms.percentiles(0.50, 0.95))
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Admission:
         must_look = frame.keyframe or self._gate.is_waiting or not self._gate.follows(frame.sequence)
         keyframe = must_look and size > 0 and is_keyframe(self._codec, frame.payload)
         # Before the other checks and for every frame: the gate must follow the sequence numbers of refused frames, too.
-        decision = self._gate.check(frame.sequence, keyframe=keyframe)
+        blocked = self._gate.check(frame.sequence, keyframe=keyframe)
         refusal: Refusal | None = None
         if not is_allowed:
             refusal = Refusal(DropReason.NOT_ALLOWED, "no label is allowed for this participant")
@@ -63,7 +63,7 @@ class Admission:
             refusal = Refusal(DropReason.FRAME_TOO_LARGE, message)
         elif not self._rate.admits(pts_s):
             refusal = Refusal(DropReason.RATE_LIMIT, f"expected at most {limits.max_fps} frames a second")
-        elif decision.drop is None and buffered_bytes + size > limits.max_buffered_bytes:
+        elif blocked is None and buffered_bytes + size > limits.max_buffered_bytes:
             refusal = Refusal(
                 DropReason.OVERLOAD,
                 f"expected at most {limits.max_buffered_bytes} bytes waiting for the decoder, "
@@ -73,13 +73,13 @@ class Admission:
             # The decoder never sees this frame, so it must not see the ones that build on it.
             self._gate.close()
             return refusal
-        if decision.drop is None:
+        if blocked is None:
             return None
-        if decision.drop is DropReason.SEQUENCE_GAP:
-            return Refusal(decision.drop, f"sequence number {frame.sequence} does not follow the one before")
+        if blocked is DropReason.SEQUENCE_GAP:
+            return Refusal(blocked, f"sequence number {frame.sequence} does not follow the one before")
         if frame.keyframe:
             message = (
                 f"expected a keyframe of {self._codec.name} as its flag says, got bytes that begin like none"
             )
             return Refusal(DropReason.INVALID_DATA, message)
-        return Refusal(decision.drop, "waiting for a keyframe")
+        return Refusal(blocked, "waiting for a keyframe")

@@ -6,17 +6,7 @@ gap in the sequence, damaged data, or a frame that the engine itself dropped clo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gifcue.protocol.reasons import DropReason
-
-
-@dataclass(frozen=True, slots=True)
-class GateDecision:
-    """`drop` is why the frame may not pass, None where it may; `gap` tells that the sequence broke here."""
-
-    drop: DropReason | None = None
-    gap: bool = False
 
 
 class KeyframeGate:
@@ -40,24 +30,25 @@ class KeyframeGate:
         """A frame that had passed was lost: wait for a keyframe."""
         self._waiting = not self._intra_only
 
-    def check(self, sequence: int, *, keyframe: bool) -> GateDecision:
-        """Takes the next frame's sequence number; `keyframe` is true where a decoder can start with it."""
+    def check(self, sequence: int, *, keyframe: bool) -> DropReason | None:
+        """Takes the next frame's sequence number. Returns why the frame may not pass, None where it may.
+
+        `keyframe` is true where a decoder can start with the frame.
+        """
         stands_alone = keyframe or self._intra_only
-        gap = not self.follows(sequence)
+        follows = self.follows(sequence)
         is_late = self._expected is not None and sequence < self._expected
         if is_late and not stands_alone:
-            # A duplicate, or a frame that was overtaken: what came after it has already been decoded without it.
-            return GateDecision(drop=DropReason.SEQUENCE_GAP, gap=True)
+            # A duplicate, or a frame that was overtaken: the frames after it have already been decoded without it.
+            return DropReason.SEQUENCE_GAP
         self._expected = sequence + 1
         if stands_alone:
             self._waiting = False
-            return GateDecision(gap=gap)
-        if gap:
+            return None
+        if not follows:
             self._waiting = True
-            return GateDecision(drop=DropReason.SEQUENCE_GAP, gap=True)
-        if self._waiting:
-            return GateDecision(drop=DropReason.AWAITING_KEYFRAME)
-        return GateDecision()
+            return DropReason.SEQUENCE_GAP
+        return DropReason.AWAITING_KEYFRAME if self._waiting else None
 
 
 class RateGate:

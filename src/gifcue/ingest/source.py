@@ -54,7 +54,7 @@ class SourceError(GifcueError):
 class EncodedPacket:
     """One access unit. `pts` counts ticks of `clock_hz`.
 
-    `due_s`: a source's packet is to be sent so many seconds after its first one. The packets of a clip in memory have 0.
+    `due_s`: a source's packet is to be sent so many seconds after its first one. Packets of a clip in memory have 0.
     """
 
     pts: int

@@ -212,8 +212,8 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
     handled = 0
     with contextlib.suppress(ChannelClosed):
         while True:
-            # Granted slots, holds and the pace apply at once, also to units that were sent before them. While many units
-            # wait, a look for messages after each of them would cost as much as a unit's message.
+            # Granted slots, holds and the pace apply at once, also to units that were sent before them. While many
+            # units wait, a look for messages after each of them would cost as much as a unit's message.
             if len(waiting) % LOOK_EVERY == 0 or not worker.has_slots:
                 arrived = channel.receive_ready() or ([] if waiting else [channel.receive()])
                 waiting.extend(message for message in arrived if not worker.control(message))

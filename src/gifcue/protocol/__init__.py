@@ -10,5 +10,5 @@ Server, engine, client and command line share these types. The names come from `
                   what these are made of
     wire          the conversions from and to protobuf
 
-Only `gifcue.protocol.wire` imports protobuf, and no module here imports gRPC.
+In this package, only `gifcue.protocol.wire` imports protobuf, and no module imports gRPC.
 """

@@ -136,8 +136,10 @@ class SupervisedWorker:
             return
         if grace_s is not None:
             self._settings = self._settings.model_copy(update={"stop_grace_s": grace_s})
+        # The request first: `_live` asks for it when `_finish` wakes it.
         self._stop_requested.set()
         self._finish("")
+        # Shielded: a caller that is cancelled must not cancel the supervision, which still has to end the process.
         await asyncio.shield(self._task)
 
     def statistics(self) -> WorkerStatus:
@@ -230,6 +232,7 @@ class SupervisedWorker:
             self._timer.cancel()
             self._watchdog = Watchdog(self._settings, self._clock())
             self._timer = asyncio.get_running_loop().call_later(self._watchdog.tick_s, self._on_tick)
+            # The state first: `on_ready` sends messages, which only a ready worker takes.
             self._set_state(WorkerState.READY)
             self._call(self._on_ready, body)
         elif kind is Kind.CRASH:

@@ -88,8 +88,8 @@ class _WorkerHandle:
 class DetectorPool:
     """Detector workers behind one queue. Everything is called from the loop's thread.
 
-    Each offered frame ends with one call of `on_detected` or `on_lost`, at times from within `offer` and `forget`; its
-    slot is free again by then.
+    Each offered frame ends with one call of `on_detected` or `on_lost`, sometimes from within `offer` or `forget`. No
+    worker reads its slot any more by then.
     """
 
     def __init__(

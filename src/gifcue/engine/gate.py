@@ -64,7 +64,7 @@ class RateGate:
         self._last_s: float | None = None
 
     def admits(self, pts_s: float) -> bool:
-        """Takes the next frame's pts in seconds; False when it is one too many."""
+        """Takes the next frame's pts in seconds; False where the frame exceeds the rate."""
         if self._last_s is not None:
             # A B-frame has an earlier pts than the frame before it: that adds no tokens, and takes none away.
             self._tokens = min(

@@ -1,7 +1,7 @@
 """How often each participant is analysed: less often while answers come late, as often as configured otherwise.
 
-A server that falls behind works in vain: it decodes, compares and copies pictures, and then discards them for newer
-ones. A lower rate avoids that and gives every participant the same share. No clock: times are handed in.
+A server that falls behind wastes work: it decodes, compares and copies pictures, and then discards them for newer ones.
+A lower rate avoids that and gives every participant the same share. There is no clock here: the caller passes times.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ from gifcue.media.settings import FilterSettings
 from gifcue.media.similarity import Comparer, Signature
 from gifcue.protocol.reasons import SkipReason
 
-# A clock that goes back by more than this was set anew; B-frames and jitter go back by less.
+# A clock that goes back by more than this was reset; B-frames and jitter go back by less.
 CLOCK_RESET_S = 1.0
-# Frames are seldom spaced exactly: one that is early by this share of an interval is due.
+# Frames are rarely spaced exactly: one that is early by this share of an interval is due.
 PACE_SLACK = 0.1
 
 NOT_COMPARED = -1.0

@@ -19,8 +19,8 @@ from gifcue.reactions.tracks import Track, Tracker
 
 # Seconds that may be missing from a dwell time: frames' times are fractions that do not add up exactly.
 ROUNDING_S = 1e-6
-# Seconds by which a result may be older than the last one and is ignored. A larger step back means that the sender's
-# clock was set anew; B-frames and jitter go back by less.
+# A result that is older than the last one by up to this many seconds is ignored. A larger step back means that the
+# sender's clock was reset; B-frames and jitter go back by less.
 MAX_BACKSTEP_S = 0.5
 
 

@@ -91,7 +91,7 @@ class Participant:
         was_allowed = bool(self._allowed)
         self._allowed = labels
         if not labels:
-            # What the decoder knows is forgotten below: the next frame it gets must be a keyframe.
+            # `start_over` below makes the decoder forget its pictures, so the next frame must be a keyframe.
             self._admission.await_keyframe()
         self._publish_update(self._policy.set_allowed(labels, self._media_time_s))
         if was_allowed and not labels:

@@ -375,7 +375,7 @@ class DecodePool:
 
     def _finish(self, outcome: Outcome) -> None:
         # All state is updated before the callback, which may ask for `buffered_bytes`, close the participant or release
-        # the slot. `_retire` comes after it, since the callback may still submit or close.
+        # the slot.
         participant = self._participants[outcome.key]
         frame = participant.unanswered.pop(outcome.token)
         participant.buffered_bytes -= frame.size_bytes

@@ -25,7 +25,3 @@ class RecentValues:
         return tuple(
             ordered[max(1, math.ceil(share * len(ordered))) - 1] if ordered else 0.0 for share in shares
         )
-
-    def mean(self) -> float:
-        """The mean of the recent values; 0 while there are none."""
-        return sum(self._recent) / len(self._recent) if self._recent else 0.0

@@ -10,8 +10,9 @@ from benchmarks.footage import Footage, own_footage
 from benchmarks.measure import Load, figures, plans
 from benchmarks.sender import Seen, Tally
 from benchmarks.server_process import ProcessCost, spent, summed, worker_kind
+from gifcue.ingest.source import EncodedPacket
 from gifcue.protocol.codecs import Codec
-from gifcue.sample_video.clips import EncodedClip, EncodedPacket
+from gifcue.sample_video.clips import EncodedClip
 from gifcue.sample_video.photo import MOVING_S, STILL_S
 
 CLIP = EncodedClip(Codec.VP8, b"", [EncodedPacket(0, 90_000, True, b"key")], 64, 48, 10.0)

@@ -11,8 +11,9 @@ from benchmarks.footage import Footage, own_footage
 from benchmarks.seats import Seat
 from benchmarks.sender import Plan, Seen, Sender, Tally, _Participant
 from benchmarks.wire import CallEnded
+from gifcue.ingest.source import EncodedPacket
 from gifcue.protocol.codecs import Codec
-from gifcue.sample_video.clips import EncodedClip, EncodedPacket
+from gifcue.sample_video.clips import EncodedClip
 from gifcue.server.config import load_settings
 from gifcue.server.lifecycle import Server
 from gifcue.v1 import media_pb2

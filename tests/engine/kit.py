@@ -326,7 +326,7 @@ class Kit:
     # In one
 
     def analyse(self, stream: Stream, key: int, regions: list[Region], count: int = 1) -> None:
-        """Frames of one participant that are decoded and judged before the next one comes."""
+        """Frames of one participant that are decoded and analysed before the next one comes."""
         for _ in range(count):
             stream.send()
             self.decoded(key)

@@ -1,4 +1,4 @@
-"""The whole: streams open and close, pools are told, latencies and reactions are counted, stills are judged."""
+"""The engine as a whole: streams open and close, slots are released, latencies and reactions are counted."""
 
 from __future__ import annotations
 
@@ -137,16 +137,16 @@ class TestLatency:
 
 
 class TestSlots:
-    def test_a_judged_picture_gives_its_slot_back_and_a_lost_one_is_no_reference(self) -> None:
+    def test_an_analysed_picture_gives_its_slot_back_and_a_lost_one_is_no_reference(self) -> None:
         kit = Kit()
         stream = kit.open()
         key = stream.join()
         stream.send()
         stream.send()
-        judged, lost = kit.decoded(key), kit.decoded(key)
+        analysed, lost = kit.decoded(key), kit.decoded(key)
         kit.detected(key, SMILE)
         kit.undetected(key, DropReason.DETECT_WORKER_LOST)
-        assert kit.decode.released == [(judged, True), (lost, False)]
+        assert kit.decode.released == [(analysed, True), (lost, False)]
         assert stream.counts().dropped == {"detect_worker_lost": 1}
 
 

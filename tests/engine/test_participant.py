@@ -219,7 +219,7 @@ class TestReactions:
         stream.session.leave("alice")
         assert stream.of(Reaction)[1].sequence == stream.of(Reaction)[0].sequence
 
-    def test_a_frame_similar_to_one_on_its_way_inherits_once_that_is_judged(self) -> None:
+    def test_a_frame_similar_to_one_in_flight_inherits_once_that_is_analysed(self) -> None:
         kit = Kit()
         stream = kit.open(send_holding=True)
         key = stream.join()

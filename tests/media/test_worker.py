@@ -177,7 +177,7 @@ def test_a_picture_that_is_not_late_yet_is_not_replaced(arena: Arena, clip) -> N
     taken = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Picture)]
     assert taken == [index for index in range(6) if index % math.ceil(0.08 / spacing_s) == 0]
     assert {outcome.reason for outcome in outcomes if isinstance(outcome, Skipped)} <= {SkipReason.PACED}
-    # Once it is judged the next one is wanted.
+    # Once it is analysed, the next one is wanted.
     worker.control(Grant((0, 1, 2, 3)[: len(taken)]))
     assert isinstance(worker.handle(unit(1, clip(Codec.H264), 6)), Picture)
 

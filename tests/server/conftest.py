@@ -32,7 +32,7 @@ def _settings() -> Settings:
             "server": {"listen": "127.0.0.1:0", "http_listen": "127.0.0.1:0"},
             "limits": {"fault_interval_s": 0.0, "max_participants_per_stream": 4},
             # What is found must not depend on how fast the machine is.
-            "media": MediaSettings(workers=1).unhurried().model_dump(),
+            "media": MediaSettings(workers=1).with_constant_rate().model_dump(),
             "detect": {"workers": 1},
             "supervision": {"backoff_initial_s": 0.01},
             "log": {"level": "error"},

@@ -32,8 +32,8 @@ class FixedEngine:
                 SchedulerStatistics(waiting=6, stills=7, offered=0, superseded=0, taken=0, refused_stills=0),
                 in_flight=0,
                 batches={1: 10, 3: 4, 8: 2},
-                infer=DurationStatistics(16, 320.0, 20.0, 18.0, 31.0),
-                wait=DurationStatistics(38, 76.0, 2.0, 1.0, 9.0),
+                infer=DurationStatistics(16, 320.0, 18.0, 31.0),
+                wait=DurationStatistics(38, 76.0, 1.0, 9.0),
                 workers=(),
             ),
         )

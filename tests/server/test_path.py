@@ -112,10 +112,10 @@ async def test_a_worker_killed_in_mid_stream_costs_frames_and_not_the_stream(
         started = await next_reaction(stream, Phase.STARTED)
     assert started.label == "smile"
 
-    books = await settled(stream, "alice")
-    assert books.received == 2 * len(smiling.packets)
-    assert books.received == books.analysed + sum(books.skipped.values()) + sum(books.dropped.values())
-    assert books.analysed > first.analysed
+    counts = await settled(stream, "alice")
+    assert counts.received == 2 * len(smiling.packets)
+    assert counts.received == counts.analysed + sum(counts.skipped.values()) + sum(counts.dropped.values())
+    assert counts.analysed > first.analysed
     everything = server.engine.statistics().frames
     assert everything.is_consistent
     assert everything.in_flight == 0
@@ -144,8 +144,8 @@ async def test_a_picture_that_the_detector_fails_on_costs_only_itself(stream: Re
     alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["smile"])
     await send_in_step(stream, alice, clip.packets)
     assert (await next_reaction(stream, Phase.STARTED)).label == "smile"
-    books = await settled(stream, "alice")
-    assert books.dropped == {"detect_failed": 2}
+    counts = await settled(stream, "alice")
+    assert counts.dropped == {"detect_failed": 2}
 
 
 async def test_a_drain_ends_what_runs_and_closes_with_ok(
@@ -161,7 +161,7 @@ async def test_a_drain_ends_what_runs_and_closes_with_ok(
     assert server.engine.statistics().frames.is_consistent
 
 
-async def test_left_participants_stay_in_the_books(
+async def test_left_participants_stay_in_the_accounting(
     server: Server, client: ReactionClient, smiling: EncodedClip
 ) -> None:
     async with client.open() as stream:
@@ -170,6 +170,6 @@ async def test_left_participants_stay_in_the_books(
         await alice.leave()
         await settled(stream, "alice")
     await until(lambda: server.engine.statistics().sessions == 0)
-    books = server.engine.statistics().frames
-    assert books.received == len(smiling.packets)
-    assert books.is_consistent
+    counts = server.engine.statistics().frames
+    assert counts.received == len(smiling.packets)
+    assert counts.is_consistent

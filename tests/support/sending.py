@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 from gifcue.client import FrameCounts, Participant, ReactionStream, Statistics
-from gifcue.sample_video.clips import EncodedClip, EncodedPacket
+from gifcue.ingest.source import EncodedPacket
+from gifcue.sample_video.clips import EncodedClip
 from tests.support.waiting import TIMEOUT_S
 
 

@@ -12,9 +12,15 @@ _POLL_S = 0.001
 
 
 async def until(
-    condition: Callable[[], bool], *, expected: str = "the condition to hold", timeout_s: float = TIMEOUT_S
+    condition: Callable[[], bool],
+    *,
+    expected: str = "the condition to hold",
+    state: Callable[[], object] | None = None,
+    timeout_s: float = TIMEOUT_S,
 ) -> None:
-    """Returns once `condition` holds. `expected` completes the message: "expected ... within 60 s".
+    """Returns once `condition` holds.
+
+    The message of a failure is "expected `expected` within 60 s, got `state()`".
 
     Raises:
         TimeoutError: it does not hold within `timeout_s` seconds.
@@ -24,4 +30,5 @@ async def until(
             while not condition():  # noqa: ASYNC110 - there is no event to wait for
                 await asyncio.sleep(_POLL_S)
     except TimeoutError:
-        raise TimeoutError(f"expected {expected} within {timeout_s:g} s") from None
+        got = "" if state is None else f", got {state()}"
+        raise TimeoutError(f"expected {expected} within {timeout_s:g} s{got}") from None

@@ -37,7 +37,7 @@ COMMANDS: dict[str, Entry] = {
     "annotate": Entry("gifcue.cli.annotate", "Print the labels found in still pictures."),
     "labels": Entry("gifcue.cli.labels", "List what the model can detect and which of it are reactions."),
     "settings": Entry("gifcue.cli.settings", "List every setting, its value in force and what it does."),
-    "filter": Entry("gifcue.cli.filter", "Tell how many frames of a clip the similar-frame filter skips."),
+    "filter": Entry("gifcue.cli.filter", "Report how many frames of a clip the similar-frame filter skips."),
     "rules": Entry("gifcue.cli.rules", "Check a rule book, and explain what it would choose."),
     "status": Entry("gifcue.cli.status", "Show the state of a running server."),
     "demo": Entry("gifcue.cli.demo", "Start a server, stream a clip, print the reactions, stop."),
@@ -45,7 +45,7 @@ COMMANDS: dict[str, Entry] = {
 }
 
 
-# Commands of the laboratory, which people may look for here.
+# Commands of `gifcue-lab`, which users may look for here.
 MOVED: dict[str, str] = {name: f"gifcue-lab {name}" for name in ("dataset", "train", "evaluate", "export")}
 
 

@@ -60,7 +60,7 @@ def client_of(
 
 
 def run(server: str, work: Coroutine[Any, Any, T]) -> T:
-    """Runs a command's coroutine. Where the server cannot be reached, the error says which server and what to do."""
+    """Runs a command's coroutine. Where the server cannot be reached, the error names the server and what to do."""
     try:
         return asyncio.run(work)
     except ServerUnavailable as error:

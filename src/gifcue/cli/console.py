@@ -19,7 +19,7 @@ def print_error(message: str, prefix: str = "[bold red]error:[/] ") -> None:
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """Prints one JSON object on one line of stdout. Flushes, so that a program that reads along is never behind."""
+    """Prints one JSON object on one line of stdout. Flushes, so that a program that reads it gets each line at once."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
     sys.stdout.flush()
 

@@ -58,7 +58,7 @@ def demo(
     """Start a server, stream a clip to it, print the reactions, stop.
 
     The clip is made from scikit-image's photograph of Eileen Collins (NASA, in the public domain), in motion, as H.264.
-    Exit code 0 means that her smile was found and that the server stopped in good order.
+    Exit code 0 means that her smile was found and that the server stopped cleanly.
     """
     with tempfile.TemporaryDirectory(prefix="gifcue-demo-") as folder:
         asyncio.run(run_demo(Path(folder), seconds, keep))

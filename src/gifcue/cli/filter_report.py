@@ -12,7 +12,7 @@ import av
 import av.error
 
 from gifcue.errors import MediaError
-from gifcue.media.decoder import quiet
+from gifcue.media.decoder import limit_ffmpeg_log
 from gifcue.media.filter import FrameFilter
 from gifcue.media.settings import MediaSettings
 from gifcue.protocol.reasons import DropReason, SkipReason
@@ -57,7 +57,7 @@ def report(
         MediaError: the file cannot be read, or holds no video.
     """
     settings = settings or MediaSettings()
-    quiet()
+    limit_ffmpeg_log()
     frame_filter = FrameFilter(settings.filter, settings.max_analysis_fps if paced else UNPACED_FPS)
     counts = {SkipReason.SIMILAR: 0, SkipReason.PACED: 0, None: 0}
     decode_s = filter_s = 0.0
@@ -72,11 +72,11 @@ def report(
         if frame is None:
             break
         at_s = frame.time if frame.time is not None else sum(counts.values()) / UNTIMED_FPS
-        verdict = frame_filter.check(frame, at_s)
-        if verdict.skip is None:
-            frame_filter.analysed(verdict, at_s)
+        decision = frame_filter.check(frame, at_s)
+        if decision.skip is None:
+            frame_filter.analysed(decision, at_s)
         filter_s += clock() - decoded_s
-        counts[verdict.skip] += 1
+        counts[decision.skip] += 1
         width, height = frame.width, frame.height
         first_s = at_s if first_s is None else first_s
         last_s = at_s

@@ -68,7 +68,7 @@ class EventPrinter:
             case Disconnected():
                 again = f"attempt {event.attempt} in {event.retry_in_s:.1f} s"
                 # grpc's own message fills three lines.
-                why = "nobody answers" if "failed to connect" in event.reason else event.reason
+                why = "no server answers" if "failed to connect" in event.reason else event.reason
                 self._line(f"[yellow]no connection: {escape(why)}; {again}[/]")
 
     def _reaction(self, event: Reaction) -> None:

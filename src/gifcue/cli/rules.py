@@ -28,7 +28,7 @@ def explain(
     label: Annotated[str, typer.Option(help="The reaction.")],
     score: Annotated[float, typer.Option(min=0.0, max=1.0, help="Its score, 0..1.")] = 1.0,
     room: Annotated[str, typer.Option(help="The room, whose differences from the book apply.")] = "",
-    participant: Annotated[str, typer.Option(help="The participant, for cooldowns.")] = "somebody",
+    participant: Annotated[str, typer.Option(help="The participant, for cooldowns.")] = "participant",
     times: Annotated[
         int, typer.Option(min=1, max=1000, help="How many such reactions to try, one after the other.")
     ] = 1,
@@ -89,7 +89,7 @@ def check(
 
     settings = load_settings(config)
     path = book or settings.rules.book or default_book_path()
-    # Without a configuration the folder behind /gifs/ is not known. Without an HTTP port another server has the files.
+    # Without a configuration the folder behind /gifs/ is not known. Without an HTTP port, another server has the files.
     is_served = config is not None and settings.server.http_listen
     gifs = gifs_folder(settings.rules.gifs) if is_served else None
     mistakes = check_book(path, settings.reactions.reaction_labels, gifs)

@@ -62,7 +62,7 @@ class Participant:
     ) -> int:
         """Queues one access unit and returns its sequence number. Waits only while the outbox is full.
 
-        `pts` counts ticks of `clock_hz` a second. A cancelled call has not sent the frame, and the stream goes on.
+        `pts` counts ticks of `clock_hz` a second. A cancelled call has not sent the frame, and the stream continues.
 
         Raises:
             StreamClosed: this side has closed the stream.

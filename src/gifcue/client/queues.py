@@ -126,7 +126,7 @@ class Inbox:
         self._changed.set()
 
     async def events(self) -> AsyncIterator[Event]:
-        """All events up to the end. Breaking out of the loop loses nothing: iterate again to go on."""
+        """All events up to the end. Breaking out of the loop loses nothing: iterate again to continue."""
         while True:
             while self._events:
                 yield self._events.popleft()
@@ -134,6 +134,7 @@ class Inbox:
                 if self._error is not None:
                     raise self._error
                 return
+            # Nothing is awaited between the checks above and `clear`, so no `put` or `end` is missed.
             self._changed.clear()
             await self._changed.wait()
 

@@ -172,7 +172,7 @@ class ReconnectingStream:
         except Exception as problem:  # raised by a caller's callback: it ends the stream
             error = problem
         finally:
-            # The error before the event: who waits in `wait_connected` reads it when it wakes.
+            # The error before the event: a caller in `wait_connected` reads it when it wakes.
             self._error = error
             self._inbox.end(error)
             self._connected.set()
@@ -222,7 +222,7 @@ class ReconnectingStream:
             is_new = self._connections > 0
             self._connections += 1
             self._ready = stream.ready
-            # Before the participants are attached: who joins meanwhile attaches itself.
+            # Before the participants are attached: one that joins meanwhile is attached by `join`.
             self._current = stream
             try:
                 for participant in tuple(self._participants.values()):

@@ -99,16 +99,19 @@ class ReconnectingParticipant:
 
     async def set_speaking(self, speaking: bool) -> None:
         """As `Participant.set_speaking`; repeated on every new connection."""
+        # Before the update is sent: a connection that opens meanwhile repeats this value.
         self._speaking = speaking
         await self._update(lambda inner: inner.set_speaking(speaking))
 
     async def set_allowed(self, labels: Iterable[str]) -> None:
         """As `Participant.set_allowed`; repeated on every new connection."""
+        # Before the update is sent: a connection that opens meanwhile joins with these labels.
         self._allowed = allowed = tuple(labels)
         await self._update(lambda inner: inner.set_allowed(allowed))
 
     async def leave(self) -> None:
         """As `Participant.leave`."""
+        # Before the update is sent: a connection that opens meanwhile must not attach it again.
         self._on_leave(self)
         await self._update(lambda inner: inner.leave())
         self._inner = None

@@ -244,6 +244,7 @@ class ReactionStream:
         """
         if self._inbox.has_ended:
             return
+        # The error first: the tasks that wake below read it.
         self._error = error
         self._inbox.end(error)
         self._opened.set()

@@ -39,17 +39,16 @@ RECENT = 512
 
 @dataclass(frozen=True, slots=True)
 class DurationStatistics:
-    """`count` and `sum_ms` are since the start; the percentiles and the mean are of the last 512, or 0."""
+    """`count` and `sum_ms` are since the start; the percentiles are of the last `RECENT`, 0 while there are none."""
 
     count: int
     sum_ms: float
-    mean_ms: float
     p50_ms: float
     p95_ms: float
 
     @classmethod
     def of(cls, values_ms: RecentValues) -> DurationStatistics:
-        return cls(values_ms.count, values_ms.sum, values_ms.mean(), *values_ms.percentiles(0.50, 0.95))
+        return cls(values_ms.count, values_ms.sum, *values_ms.percentiles(0.50, 0.95))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +88,8 @@ class _WorkerHandle:
 class DetectorPool:
     """Detector workers behind one queue. Everything is called from the loop's thread.
 
-    Each offered frame ends with one call of `on_detected` or `on_lost`, at times from within `offer` and `forget`; its
-    slot is free again by then.
+    Each offered frame ends with one call of `on_detected` or `on_lost`, sometimes from within `offer` or `forget`. No
+    worker reads its slot any more by then.
     """
 
     def __init__(
@@ -145,12 +144,14 @@ class DetectorPool:
 
     async def stop(self) -> None:
         """Stops the workers; what they hold is finished within the grace, what waits is answered as lost."""
+        # Before anything is awaited: results that arrive during the stop must not start another batch.
         self._stopped = True
         for handle in (self._wakeup, self._timer):
             if handle is not None:
                 handle.cancel()
         self._lose_waiting("the server stops")
         await asyncio.gather(*(worker.process.stop() for worker in self._workers))
+        # A stopped worker does not call `on_lost`, so what it left unanswered is lost here.
         for worker in self._workers:
             self._lose(worker, "the server stops")
 
@@ -178,6 +179,7 @@ class DetectorPool:
         superseded = self._scheduler.offer(frame)
         self._wake()
         if superseded is not None:
+            # Last: the callback may use the pool, whose state is complete by now.
             self._lose_frame(superseded, DropReason.SUPERSEDED, "a newer frame took its place")
 
     def forget(self, key: int) -> None:
@@ -203,6 +205,7 @@ class DetectorPool:
         try:
             return await still.answer
         finally:
+            # Where the caller was cancelled, the still may still wait.
             self._scheduler.withdraw(still)
 
     def statistics(self) -> DetectStatistics:
@@ -250,13 +253,13 @@ class DetectorPool:
             raise ValueError(f"expected the answer to batch {worker.number}, got that to {result.number}")
         frames, stills = self._clear(worker)
         self._infer_ms.record(result.infer_ms)
-        # The worker is free: what waits goes to it at the end of this turn of the loop, whatever the listeners do.
+        # The worker is free. What waits goes to it at the end of this turn of the loop, after the callbacks below.
         self._wake()
         for frame, answer in zip(frames, result.answers[: len(frames)], strict=True):
             if isinstance(answer, str):
                 self._lose_frame(frame, DropReason.DETECT_FAILED, answer)
             else:
-                self._tell(self._on_detected, frame, answer)
+                self._call(self._on_detected, frame, answer)
         for still, answer in zip(stills, result.answers[len(frames) :], strict=True):
             if still.answer.done():
                 continue
@@ -337,10 +340,10 @@ class DetectorPool:
         return frames, stills
 
     def _lose_frame(self, frame: FrameInFlight, reason: DropReason, message: str) -> None:
-        self._tell(self._on_lost, frame, reason, message)
+        self._call(self._on_lost, frame, reason, message)
 
     @staticmethod
-    def _tell(callback: Callable[..., None], *arguments: Any) -> None:
+    def _call(callback: Callable[..., None], *arguments: Any) -> None:
         try:
             callback(*arguments)
         except Exception as error:

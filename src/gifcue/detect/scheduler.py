@@ -1,10 +1,10 @@
 """Which frame is analysed next. No clock and no processes.
 
-The latest frame wins: a participant has one waiting frame, and a newer one takes its place. The participant that was
-served longest ago is served first, and one that was never served comes before. So while all wait all the time they take
-turns, and a participant that sends often is served as often as one that sends seldom. The order of arrival alone would
-not be fair: participants whose frames come in a fixed order stay in step with the batches, and some would be served
-twice as often as others.
+The latest frame wins: a participant has one waiting frame, and a newer one takes its place. A participant that was
+never served is served first, then the one that was served longest ago. So participants that always wait take turns, and
+one that sends often is served as often as one that sends rarely. The order of arrival alone would not be fair:
+participants whose frames come in a fixed order stay in step with the batches, and some would be served twice as often
+as others.
 
 Stills have a bounded queue of their own. Where frames and stills wait, at most a quarter of a batch and at least one
 picture are stills, and batches of one picture take turns, so that neither starves the other.

@@ -122,7 +122,7 @@ class DetectSettings(BaseModel):
 
     def environment(self, index: int) -> dict[str, str]:
         """Environment variables of worker `index`, besides the server's own."""
-        # Libraries that size their thread pools by the machine would have the workers fight for its cores.
+        # Libraries size their thread pools by the machine, and the workers would then compete for its cores.
         variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(self.threads))
         variables |= {"TF_NUM_INTRAOP_THREADS": str(self.threads), "TF_NUM_INTEROP_THREADS": "1"}
         variables["TF_CPP_MIN_LOG_LEVEL"] = "2"

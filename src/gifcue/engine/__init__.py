@@ -5,9 +5,9 @@ session.py        one stream: joins, updates, leaves
 participant.py    one participant: its frames and reactions
 admission.py      which frames go to the decoder (gate.py: keyframes and rate)
 pipeline.py       the way of a frame through both pools of workers (pace.py: how often, latency.py: how fast)
-publisher.py      what follows from a reaction: GIF, count, stream, delivery
-accounting.py     what became of every frame
-faults.py         what is told of losses (throttle.py: how often)
-events.py         what a stream is told, and where it goes
+publisher.py      publishes reactions: chooses a GIF, counts, sends to the stream, delivers
+accounting.py     the outcome of every frame
+faults.py         reports of faults to a stream (throttle.py: how often)
+events.py         the events of a stream, and the sink that takes them
 settings.py       the limits
 """

@@ -1,4 +1,4 @@
-"""Frame accounting: what became of every frame of one participant.
+"""Frame accounting: the outcome of every frame of one participant.
 
 received = analysed + sum(skipped) + sum(dropped) + in flight, at any moment and exactly. In flight is not computed from
 the other figures: it has a counter of its own, which follows each frame's stage, so that the equation can be checked
@@ -26,7 +26,7 @@ class FrameAccounting:
         self._detecting = 0
 
     def refuse(self, reason: DropReason) -> None:
-        """A frame arrived and goes no further."""
+        """A frame arrived and is dropped before it reaches a decoder."""
         self._received += 1
         self._dropped[reason.value] += 1
 

@@ -14,7 +14,7 @@ from gifcue.protocol.requests import EncodedFrame
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A frame that goes no further: the reason that is counted, and an explanation for the media server."""
+    """Why a frame is not admitted: the reason that is counted, and an explanation for the media server."""
 
     reason: DropReason
     message: str
@@ -35,7 +35,7 @@ class Admission:
         return self._gate.is_waiting
 
     def await_keyframe(self) -> None:
-        """A frame was lost behind this: what builds on it is refused up to the next keyframe."""
+        """An admitted frame was lost: the frames that build on it are refused up to the next keyframe."""
         self._gate.close()
 
     def check(
@@ -51,8 +51,8 @@ class Admission:
         # Where it matters, the bytes decide and not the sender's flag: some senders never set it, some always do.
         must_look = frame.keyframe or self._gate.is_waiting or not self._gate.follows(frame.sequence)
         keyframe = must_look and size > 0 and is_keyframe(self._codec, frame.payload)
-        # Asked first and in any case: the gate follows the sequence numbers of refused frames, too.
-        decision = self._gate.check(frame.sequence, keyframe=keyframe)
+        # Before the other checks and for every frame: the gate must follow the sequence numbers of refused frames, too.
+        blocked = self._gate.check(frame.sequence, keyframe=keyframe)
         refusal: Refusal | None = None
         if not is_allowed:
             refusal = Refusal(DropReason.NOT_ALLOWED, "no label is allowed for this participant")
@@ -63,7 +63,7 @@ class Admission:
             refusal = Refusal(DropReason.FRAME_TOO_LARGE, message)
         elif not self._rate.admits(pts_s):
             refusal = Refusal(DropReason.RATE_LIMIT, f"expected at most {limits.max_fps} frames a second")
-        elif decision.drop is None and buffered_bytes + size > limits.max_buffered_bytes:
+        elif blocked is None and buffered_bytes + size > limits.max_buffered_bytes:
             refusal = Refusal(
                 DropReason.OVERLOAD,
                 f"expected at most {limits.max_buffered_bytes} bytes waiting for the decoder, "
@@ -73,13 +73,13 @@ class Admission:
             # The decoder never sees this frame, so it must not see the ones that build on it.
             self._gate.close()
             return refusal
-        if decision.drop is None:
+        if blocked is None:
             return None
-        if decision.drop is DropReason.SEQUENCE_GAP:
-            return Refusal(decision.drop, f"sequence number {frame.sequence} does not follow the one before")
+        if blocked is DropReason.SEQUENCE_GAP:
+            return Refusal(blocked, f"sequence number {frame.sequence} does not follow the one before")
         if frame.keyframe:
             message = (
                 f"expected a keyframe of {self._codec.name} as its flag says, got bytes that begin like none"
             )
             return Refusal(DropReason.INVALID_DATA, message)
-        return Refusal(decision.drop, "waiting for a keyframe")
+        return Refusal(blocked, "waiting for a keyframe")

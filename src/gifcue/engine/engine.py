@@ -51,7 +51,7 @@ class EngineStatistics:
 
 
 class Engine:
-    """Owned by the server."""
+    """The open streams and the pipeline that they share. Owned by the server."""
 
     def __init__(
         self,
@@ -125,9 +125,9 @@ class Engine:
         speaking_suppresses_hands: bool | None = None,
         subject: SubjectPolicy | None = None,
     ) -> Session:
-        """A stream begins; `send_*` tell which events it wants besides those that everybody gets.
+        """A stream begins. `send_*`: whether it wants these events, which are optional.
 
-        `speaking_suppresses_hands` and `subject` go over the policy's own; None leaves those.
+        `speaking_suppresses_hands` and `subject` override the policy's own values; None keeps them.
 
         Raises:
             ConfigError: a name is too long, or no preset has this name.
@@ -152,8 +152,9 @@ class Engine:
         return session
 
     def close_session(self, session: Session) -> None:
-        """A stream ended: everybody leaves. Its frames are counted on until the last one in flight has ended."""
+        """A stream ended: its participants leave. Its frames are counted until the last one in flight has ended."""
         session.finish("stream_closed")
+        # `call_when_idle` comes last: it may call `_forget` at once, which takes the session out of `_closing`.
         del self._sessions[session.session_id]
         self._closing[session.session_id] = session
         session.call_when_idle(lambda: self._forget(session))

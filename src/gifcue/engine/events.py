@@ -1,4 +1,4 @@
-"""What the engine tells a stream: the shared events of `gifcue.protocol.events`, and where they go."""
+"""The events that the engine sends to a stream (`gifcue.protocol.events`), and the sink that takes them."""
 
 from __future__ import annotations
 

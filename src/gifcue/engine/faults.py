@@ -1,4 +1,4 @@
-"""Reports of what is wrong with a participant or a frame."""
+"""Reports of faults of a participant or a frame."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gifcue.protocol.reasons import FaultCode
 
 
 class FaultReporter:
-    """Tells one stream of faults: the same fault of the same participant as often as `throttle` admits it."""
+    """Reports faults to one stream. `throttle` limits how often the same fault of one participant is reported."""
 
     def __init__(self, sink: Sink, throttle: Throttle) -> None:
         self._sink = sink

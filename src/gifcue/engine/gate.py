@@ -1,22 +1,12 @@
 """Which frames may go to the decoder.
 
-A decoder does not notice that an inter frame is missing: it goes on, without an error, and shows wrong pictures. So a
+A decoder does not notice that an inter frame is missing: it continues without an error and shows wrong pictures. So a
 gap in the sequence, damaged data, or a frame that the engine itself dropped closes the gate until a keyframe comes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gifcue.protocol.reasons import DropReason
-
-
-@dataclass(frozen=True, slots=True)
-class GateDecision:
-    """`drop` is why the frame may not pass, None where it may; `gap` tells that the sequence broke here."""
-
-    drop: DropReason | None = None
-    gap: bool = False
 
 
 class KeyframeGate:
@@ -37,27 +27,28 @@ class KeyframeGate:
         return self._expected is None or sequence == self._expected
 
     def close(self) -> None:
-        """Something was lost behind the gate: wait for a keyframe."""
+        """A frame that had passed was lost: wait for a keyframe."""
         self._waiting = not self._intra_only
 
-    def check(self, sequence: int, *, keyframe: bool) -> GateDecision:
-        """Takes the next frame's sequence number; `keyframe` is true where a decoder can start with it."""
+    def check(self, sequence: int, *, keyframe: bool) -> DropReason | None:
+        """Takes the next frame's sequence number. Returns why the frame may not pass, None where it may.
+
+        `keyframe` is true where a decoder can start with the frame.
+        """
         stands_alone = keyframe or self._intra_only
-        gap = not self.follows(sequence)
+        follows = self.follows(sequence)
         is_late = self._expected is not None and sequence < self._expected
         if is_late and not stands_alone:
-            # A duplicate, or a frame that was overtaken: what came after it has already been decoded without it.
-            return GateDecision(drop=DropReason.SEQUENCE_GAP, gap=True)
+            # A duplicate, or a frame that was overtaken: the frames after it have already been decoded without it.
+            return DropReason.SEQUENCE_GAP
         self._expected = sequence + 1
         if stands_alone:
             self._waiting = False
-            return GateDecision(gap=gap)
-        if gap:
+            return None
+        if not follows:
             self._waiting = True
-            return GateDecision(drop=DropReason.SEQUENCE_GAP, gap=True)
-        if self._waiting:
-            return GateDecision(drop=DropReason.AWAITING_KEYFRAME)
-        return GateDecision()
+            return DropReason.SEQUENCE_GAP
+        return DropReason.AWAITING_KEYFRAME if self._waiting else None
 
 
 class RateGate:
@@ -73,7 +64,7 @@ class RateGate:
         self._last_s: float | None = None
 
     def admits(self, pts_s: float) -> bool:
-        """Takes the next frame's pts in seconds; False when it is one too many."""
+        """Takes the next frame's pts in seconds; False where the frame exceeds the rate."""
         if self._last_s is not None:
             # A B-frame has an earlier pts than the frame before it: that adds no tokens, and takes none away.
             self._tokens = min(

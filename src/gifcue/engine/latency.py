@@ -9,7 +9,7 @@ from gifcue.percentiles import RecentValues
 
 # Upper bounds in milliseconds. Dense around 150 ms, the bound that capacity is measured against.
 BUCKETS_MS = (5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0, 500.0, 1000.0, 2000.0, 5000.0)
-# Decisions that percentiles are taken over: enough for a p95 that does not jump, small enough for every participant.
+# Decisions that percentiles are taken over: enough for a stable p95, and few enough to be kept for every participant.
 RECENT = 256
 
 

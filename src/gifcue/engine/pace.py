@@ -1,17 +1,17 @@
 """How often each participant is analysed: less often while answers come late, as often as configured otherwise.
 
-Falling behind costs twice: pictures are decoded, compared and copied, and then thrown away for newer ones. Asking
-for fewer of them gives every participant an even share instead, in time. Pure bookkeeping: times are handed in.
+A server that falls behind wastes work: it decodes, compares and copies pictures, and then discards them for newer ones.
+A lower rate avoids that and gives every participant the same share. There is no clock here: the caller passes times.
 """
 
 from __future__ import annotations
 
 from gifcue.media.settings import MediaSettings
 
-# One decision about the pace a window, from the share of late answers in it.
+# The pace is decided once in each window, from the share of late answers in it.
 WINDOW_S = 0.5
 LATE_SHARE = 0.1
-# Faster down than up: a queue grows by itself, and an overload that returned every second would be worse.
+# Down faster than up: a queue keeps growing under overload, and a fast rise would bring the overload back.
 SLOWER, FASTER = 0.8, 1.06
 # Answers must come in this share of the bound before participants are analysed more often again.
 EASY = 0.6

@@ -1,4 +1,4 @@
-"""One participant: its frames on their way through the pipeline, and the reactions that come of them."""
+"""One participant: its frames in the pipeline, and its reactions."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class StreamContext:
 class Participant:
     """Owned by one session, from its join until its last frame has ended; listens to the pipeline for its frames.
 
-    `on_idle` is called whenever the last frame in flight has ended, after all that follows from it has been told.
+    `on_idle` is called whenever the last frame in flight has ended, after its events were put into the sink.
     """
 
     def __init__(
@@ -80,24 +80,20 @@ class Participant:
         return self._allowed
 
     @property
-    def has_left(self) -> bool:
-        return self._has_left
-
-    @property
     def is_idle(self) -> bool:
         """True while no frame is in flight."""
         return self._accounting.is_idle
 
-    # What the session says
+    # Called by the session
 
     def allow(self, labels: frozenset[str]) -> None:
         """Changes the labels allowed; reactions of those that no longer are end."""
         was_allowed = bool(self._allowed)
         self._allowed = labels
         if not labels:
-            # What the decoder knows is forgotten below: the next frame it gets must be a keyframe.
+            # `start_over` below makes the decoder forget its pictures, so the next frame must be a keyframe.
             self._admission.await_keyframe()
-        self._tell(self._policy.set_allowed(labels, self._media_time_s))
+        self._publish_update(self._policy.set_allowed(labels, self._media_time_s))
         if was_allowed and not labels:
             self._stream.pipeline.start_over(self.key)
         elif labels and not was_allowed:
@@ -105,7 +101,7 @@ class Participant:
 
     def set_speaking(self, speaking: bool) -> None:
         """The participant started or stopped speaking."""
-        self._tell(self._policy.set_speaking(speaking, self._media_time_s))
+        self._publish_update(self._policy.set_speaking(speaking, self._media_time_s))
 
     def receive(self, frame: EncodedFrame) -> None:
         """Counts a frame, and sends it to the decoder unless it is refused."""
@@ -117,7 +113,7 @@ class Participant:
         )
         if refusal is not None:
             self._accounting.refuse(refusal.reason)
-            self._tell_refused(frame, refusal)
+            self._report_refusal(frame, refusal)
             return
         self._tokens += 1
         in_flight = FrameInFlight(
@@ -130,16 +126,17 @@ class Participant:
             len(frame.payload),
             self._stream.clock(),
         )
+        # Counted before it is submitted: from then on the pipeline may end it.
         self._accounting.open(in_flight)
         pipeline.submit(in_flight, frame.payload)
 
     def refuse(self, reason: DropReason) -> None:
-        """A frame arrived that is not even looked at."""
+        """A frame arrived that is dropped without a check."""
         self._accounting.refuse(reason)
 
     def leave(self, reason: str) -> None:
         """The participant's video ends, and its reactions with it. Frames in flight are finished without effect."""
-        self._tell(self._policy.finish(self._media_time_s, reason))
+        self._publish_update(self._policy.finish(self._media_time_s, reason))
         self._has_left = True
         self._stream.pipeline.close(self.key)
 
@@ -152,7 +149,8 @@ class Participant:
             *self._latencies_ms.percentiles(0.50, 0.95),
         )
 
-    # What the pipeline says, as a FrameListener
+    # Called by the pipeline (FrameListener). A frame is counted first, because what follows asks the accounting whether
+    # a picture is still being detected. Where the frame ends, `_after_end` comes last.
 
     def decoded(self, frame: FrameInFlight) -> None:
         self._accounting.decoded(frame)
@@ -166,12 +164,13 @@ class Participant:
                 else:
                     self._decide(frame, self._policy.inherit(frame.pts_s))
             self._follow_hold()
-        self._ended()
+        self._after_end()
 
     def judged(self, frame: FrameInFlight, regions: Sequence[Region]) -> None:
         self._accounting.analysed(frame)
         self._latencies_ms.record(frame.latency_ms)
         if self._stream.send_decisions:
+            # Before the reactions of the same frame.
             self._stream.audience.sink.put(
                 FrameDecided(self.participant_id, frame.sequence, frame.pts, frame.clock_hz, frame.latency_ms)
             )
@@ -183,7 +182,7 @@ class Participant:
                 similar.decided_s = frame.decided_s
                 self._decide(similar, self._policy.inherit(similar.pts_s))
             self._follow_hold()
-        self._ended()
+        self._after_end()
 
     def dropped(
         self, frame: FrameInFlight, reason: DropReason, message: str, *, needs_keyframe: bool
@@ -198,13 +197,13 @@ class Participant:
             if needs_keyframe:
                 self._admission.await_keyframe()
                 self._request_keyframe(reason.value)
-        self._ended()
+        self._after_end()
 
     def decoder_lost(self) -> None:
         self._admission.await_keyframe()
         self._request_keyframe(DropReason.DECODE_WORKER_LOST.value)
 
-    # Within
+    # Internal
 
     @property
     def _media_time_s(self) -> float:
@@ -212,7 +211,7 @@ class Participant:
         return self._last_decided.pts_s if self._last_decided is not None else 0.0
 
     def _take_pending_similar(self) -> FrameInFlight | None:
-        """The frame that waits to inherit, once no picture is on its way any more."""
+        """The frame that waits for a result to inherit; None while a picture is still being detected."""
         if self._accounting.is_detecting:
             return None
         similar, self._pending_similar = self._pending_similar, None
@@ -227,18 +226,18 @@ class Participant:
                 stream.audience, self.participant_id, events, frame, frame.latency_ms
             )
 
-    def _tell(self, events: list[PolicyEvent]) -> None:
-        """Publishes what a message decided. It bears the numbers of the newest frame and took no time."""
+    def _publish_update(self, events: list[PolicyEvent]) -> None:
+        """Publishes events that a message caused. They carry the numbers of the newest frame and a latency of 0."""
         if events:
             frame = self._last_decided
             assert frame is not None, "expected no event before a frame was decided upon"
             self._stream.publisher.publish(self._stream.audience, self.participant_id, events, frame, 0.0)
 
     def _follow_hold(self) -> None:
-        """Tells the similar-frame filter whether a hold runs: it must not skip meanwhile."""
+        """Informs the similar-frame filter whether a hold runs: it must not skip meanwhile."""
         self._stream.pipeline.set_hold(self.key, self._policy.holding)
 
-    def _tell_refused(self, frame: EncodedFrame, refusal: Refusal) -> None:
+    def _report_refusal(self, frame: EncodedFrame, refusal: Refusal) -> None:
         code = FAULT_CODES.get(refusal.reason)
         if code is not None:
             self._stream.faults.report(self.participant_id, code, refusal.message, sequence=frame.sequence)
@@ -251,7 +250,7 @@ class Participant:
         if self._allowed and self._admission.awaits_keyframe and self._requests.admit(KeyframeRequested):
             self._stream.audience.sink.put(KeyframeRequested(self.participant_id, reason))
 
-    def _ended(self) -> None:
-        # Last: a session that hears of it may forget this participant.
+    def _after_end(self) -> None:
+        # Called last: the session may forget this participant in `on_idle`.
         if self._accounting.is_idle:
             self._on_idle(self)

@@ -1,4 +1,4 @@
-"""The way of a frame through the worker processes: decoded, shared with a detector, and back with what it found.
+"""Takes frames through the worker processes: a decode worker decodes a frame, a detector analyses the picture.
 
     submit ─► DecodePool ─► skipped, dropped ──────────────────────► FrameListener
                   └─► picture in a slot ─► DetectorPool ─► judged, dropped ─┘
@@ -33,7 +33,7 @@ from gifcue.workers.settings import SupervisionSettings
 
 
 class FrameListener(Protocol):
-    """Whose frames go through the pipeline. Each frame submitted ends with one of `skipped`, `judged` and `dropped`."""
+    """Follows one participant's frames. Each submitted frame ends with one of `skipped`, `judged` and `dropped`."""
 
     def decoded(self, frame: FrameInFlight) -> None:
         """The frame's picture lies in a slot and now waits for a detector."""
@@ -50,7 +50,7 @@ class FrameListener(Protocol):
         """The frame is lost to analysis; `needs_keyframe`: so is everything up to the next keyframe."""
 
     def decoder_lost(self) -> None:
-        """The worker that held the decoder is gone. A new decoder is there, and starts at a keyframe."""
+        """The worker that held the decoder is gone. A new decoder is ready, and starts at a keyframe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class Pipeline:
         return key
 
     def submit(self, frame: FrameInFlight, payload: bytes) -> None:
-        """Sends a frame on its way. The listener never hears of it from within this call."""
+        """Submits a frame to its decoder. The listener is never called from within this call."""
         self._decode.submit(frame, payload)
 
     def buffered_bytes(self, key: int) -> int:
@@ -180,7 +180,7 @@ class Pipeline:
         self._decode.set_hold(key, holding)
 
     def start_over(self, key: int) -> None:
-        """Forgets every picture that the participant's decoder keeps; it goes on at the next keyframe."""
+        """Forgets every picture that the participant's decoder keeps; decoding continues at the next keyframe."""
         self._decode.start_over(key)
 
     def close(self, key: int) -> None:
@@ -189,7 +189,7 @@ class Pipeline:
         self._decode.close(key)
 
     def forget(self, key: int) -> None:
-        """The last frame of a participant that left has ended: its listener hears nothing more."""
+        """The last frame of a participant that left has ended: its listener is not called again."""
         del self._listeners[key]
         self._detect.forget(key)
 
@@ -224,15 +224,15 @@ class Pipeline:
             self._detect.statistics(),
         )
 
-    # What the pools say
+    # Called by the pools
 
     def _on_outcome(self, frame: FrameInFlight, outcome: Outcome) -> None:
         """A decode worker is done with a frame."""
         listener = self._listeners[frame.key]
         match outcome:
             case Picture():
-                # Told before it is offered: `offer` may end this frame at once, where no detector is left, and ends an
-                # older picture that this one replaces. Either way the accounting must have it as detecting by then.
+                # The listener first: `offer` may end this frame at once, where no detector is left, and ends an older
+                # picture that this one replaces. In both cases the accounting must count this frame as detecting.
                 listener.decoded(frame)
                 self._detect.offer(frame)
             case Skipped():
@@ -251,7 +251,7 @@ class Pipeline:
 
     def _on_detected(self, frame: FrameInFlight, regions: list[Region]) -> None:
         """A detector answered."""
-        # The slot first: the decode worker may be waiting for it, and nobody reads the picture any more.
+        # The slot first: the decode worker may be waiting for it, and no detector reads the picture any more.
         self._release(frame, analysed=True)
         # The one reading of this frame's latency: histogram, decision and reactions all state this number.
         frame.decided_s = now_s = self._clock()
@@ -262,6 +262,7 @@ class Pipeline:
 
     def _on_undetected(self, frame: FrameInFlight, reason: DropReason, message: str) -> None:
         """A picture was replaced, or lost with its detector, or the detector failed on it."""
+        # The slot first, for the same reason.
         self._release(frame, analysed=False)
         if reason is DropReason.SUPERSEDED and self._pace.superseded(self._clock()):
             self._decode.pace(self._pace.fps)

@@ -1,4 +1,4 @@
-"""What follows from a reaction: a GIF is chosen, the reaction is counted, told to its stream and delivered."""
+"""Publishes reactions: chooses a GIF, counts the reaction, sends it to its stream, and hands it to deliveries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Deliver = Callable[[str, Reaction, ChosenGif], None]
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """One stream as reactions see it: where they are told, and which room they belong to.
+    """Where the reactions of one stream are sent, and which room they belong to.
 
     `room_id` is the name that the stream gave, empty for none; `rules_room_id` is the room's name for the rules, where
     a room without a name is a room of its own.

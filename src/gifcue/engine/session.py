@@ -1,4 +1,4 @@
-"""One stream: its participants, from join to leave, and what it is told."""
+"""One stream: its participants, from join to leave, and its events."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from gifcue.reactions.settings import ReactionSettings
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """What a stream asked for. `send_*` tell which events it wants besides those that everybody gets."""
+    """What a stream asked for. `send_*`: whether it wants these events, which are optional."""
 
     room_id: str
     preset: str
@@ -79,15 +79,15 @@ class Session:
         self._is_draining = False
         self._when_idle: list[Callable[[], None]] = []
 
-    # What the media server says
+    # Called for messages of the media server
 
     def join(self, participant_id: str, codec: Codec | None, extradata: bytes, labels: Sequence[str]) -> None:
-        """A participant's video starts; `codec` None stands for one that the wire does not know."""
+        """A participant's video starts; `codec` is None where the wire's number names no known codec."""
         problem = self._join_problem(participant_id, codec, extradata, labels)
         if problem is not None or codec is None:
             present = self._participants.get(participant_id)
             if present is not None:
-                self._take_back(present, labels)
+                self._withdraw(present, labels)
             code, message = problem or (FaultCode.UNSUPPORTED_CODEC, "expected a codec")
             self._faults.report(participant_id, code, message)
             return
@@ -100,13 +100,13 @@ class Session:
         )
 
     def allow(self, participant_id: str, labels: Sequence[str]) -> None:
-        """The labels allowed have changed. Where one is unknown none is added, and a fault tells so."""
+        """The labels allowed have changed. Where one is unknown, none is added and a fault is reported."""
         participant = self._find(participant_id)
         if participant is None:
             return
         unknown = self._unknown_labels(labels)
         if unknown is not None:
-            self._take_back(participant, labels)
+            self._withdraw(participant, labels)
             self._faults.report(participant_id, FaultCode.INVALID_LABEL, unknown)
             return
         participant.allow(frozenset(labels))
@@ -142,16 +142,16 @@ class Session:
         else:
             participant.receive(frame)
 
-    # What the edge says
+    # Called by the server
 
     def drain(self, deadline_ms: int) -> None:
-        """Takes no more frames, and says so."""
+        """Takes no more frames, and sends `Draining`."""
         if not self._is_draining:
             self._is_draining = True
             self._sink.put(Draining(deadline_ms))
 
     def finish(self, reason: str) -> None:
-        """Everybody leaves. Frames in flight still end and are counted."""
+        """All participants leave. Frames in flight still end and are counted."""
         for participant_id in list(self._participants):
             self.leave(participant_id, reason)
 
@@ -200,11 +200,11 @@ class Session:
     def participant_count(self) -> int:
         return len(self._participants)
 
-    # Within
+    # Internal
 
     @staticmethod
-    def _take_back(participant: Participant, labels: Sequence[str]) -> None:
-        """Ends what `labels` no longer name. Consent fails safe: it goes even where the message is refused."""
+    def _withdraw(participant: Participant, labels: Sequence[str]) -> None:
+        """Withdraws the consent to labels that are not in `labels`, even where the rest of the message is refused."""
         participant.allow(participant.allowed & frozenset(labels))
 
     def _join_problem(

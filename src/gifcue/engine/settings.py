@@ -12,7 +12,7 @@ from gifcue.expert import EXPERT
 class LimitSettings(BaseModel):
     """Each limit is enforced where frames arrive, and the client learns it from `StreamReady`.
 
-    The class variables are fixed: nobody has needed another value.
+    The class variables are constants and cannot be set: one value suits every server.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

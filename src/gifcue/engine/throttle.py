@@ -25,7 +25,7 @@ class Throttle:
         if now_s - last_s < self._interval_s:
             self._last[key] = (last_s, held_back + 1)
             return 0
-        # Out and in again, so that the order stays that of admission.
+        # Removed and added again, so that the order of the entries stays that of admission.
         self._last.pop(key, None)
         if len(self._last) >= MAX_REMEMBERED:
             del self._last[next(iter(self._last))]

@@ -1,7 +1,7 @@
-"""Hands of other people that a new gesture is told from.
+"""Hands of other people, from which a new gesture must be distinguished.
 
 The package contains them as landmarks, moved to the wrist and scaled by the palm. They hold no position, size, face or
-background of anybody. `gifcue-lab dataset gesture-negatives` makes them from labelled pictures. They must be made with
+background of a person. `gifcue-lab dataset gesture-negatives` makes them from labelled pictures. They must be made with
 the networks that are served, because a classifier would otherwise learn the difference between two networks.
 """
 

@@ -1,6 +1,6 @@
 """When to send the next packet.
 
-`RealTime` sends as recorded, as a media server does, however far the server has come.
+`RealTime` sends as recorded, as a media server does, whether or not the server keeps up.
 
 `ClosedLoop` sends as fast as the server analyses. Sending as fast as the network takes would lose reactions: a waiting
 picture is replaced by a newer one of the same participant, so a server flooded with a file drops most of it. Instead,

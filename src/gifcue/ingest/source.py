@@ -16,6 +16,7 @@ import av
 import av.error
 
 from gifcue.errors import GifcueError
+from gifcue.media.cameras import camera_of
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 
 # The largest `clock_hz` of the wire, in ticks a second.
@@ -30,7 +31,6 @@ URL_TIMEOUT_S = 15.0
 # FFmpeg's quantiser for raw pictures, 2 (best) to 31. At 4, hands far from the camera keep their detail.
 MJPEG_QUANTISER = 4
 
-_DEVICE_FORMATS = ("v4l2", "avfoundation", "dshow")
 _RAW = "rawvideo"
 
 _CODECS = {
@@ -52,13 +52,16 @@ class SourceError(GifcueError):
 
 @dataclass(frozen=True, slots=True)
 class EncodedPacket:
-    """One access unit. `pts` counts ticks of `clock_hz`. It is to be sent `due_s` seconds after the first packet."""
+    """One access unit. `pts` counts ticks of `clock_hz`.
 
-    payload: bytes
+    `due_s`: a source's packet is to be sent so many seconds after its first one. Packets of a clip in memory have 0.
+    """
+
     pts: int
     clock_hz: int
     keyframe: bool
-    due_s: float
+    payload: bytes
+    due_s: float = 0.0
 
 
 def open_source(where: str, loop: bool = False) -> MediaSource:
@@ -248,33 +251,23 @@ class _MotionJpeg:
 
 def is_live(where: str) -> bool:
     """True for cameras, and for streams whose packets come when they are due."""
-    if _device_of(where) is not None:
+    if camera_of(where) is not None:
         return True
     return where.partition("://")[0].lower() in ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt")
 
 
-def _device_of(where: str) -> tuple[str, str] | None:
-    """FFmpeg's input format and the device's name; None where `where` is no camera."""
-    if where.startswith("/dev/"):
-        return "v4l2", where
-    name, colon, device = where.partition(":")
-    if colon and name in _DEVICE_FORMATS:
-        return name, device
-    return None
-
-
 def _open(where: str) -> Any:
-    device = _device_of(where)
+    camera = camera_of(where)
     try:
-        if device is not None:
-            return av.open(device[1], format=device[0])
+        if camera is not None:
+            return av.open(camera[1], format=camera[0])
         if "://" in where:
             # Over UDP, a busy router loses packets of large keyframes.
             options = {"rtsp_transport": "tcp"} if where.lower().startswith("rtsp") else {}
             return av.open(where, options=options, timeout=URL_TIMEOUT_S)
         return av.open(where)
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        what = "a camera" if device is not None else "a media file, URL or camera"
+        what = "a camera" if camera is not None else "a media file, URL or camera"
         raise SourceError(f"expected {what} at {where}, got: {_reason(error)}") from error
 
 

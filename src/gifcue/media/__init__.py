@@ -1,1 +1,1 @@
-"""Encoded bytes ► frames worth looking at."""
+"""Decodes participants' video, and selects the pictures that are analysed."""

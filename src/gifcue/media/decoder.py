@@ -4,7 +4,7 @@
         ▼                          │
     DECODING ──damage, error──► AWAITING      (every new decoder of a codec with inter frames begins here)
 
-A decoder that missed a unit goes on without an error and shows wrong pictures. So after any fault only a payload is
+A decoder that missed a unit continues without an error and shows wrong pictures. So after any fault only a payload is
 decoded whose own bytes say that it is a keyframe; the sender's flag does not count.
 """
 
@@ -23,11 +23,10 @@ from gifcue.media.guard import guarded
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 
-# Units whose time is remembered: more than any codec holds pictures back (16), and than are lost inside a
-# decoder.
+# Units whose times are kept: more than the pictures that any codec holds back (16) and those lost inside a decoder.
 TIMES_KEPT = 64
 
-# What FFmpeg and dav1d say of a picture over `max_pixels`, which is all that tells it from damage: the error
+# FFmpeg's and dav1d's messages about a picture over `max_pixels`. Nothing else distinguishes it from damage: the error
 # is InvalidDataError, ValueError, MemoryError or OverflowError, by codec.
 _SIZE_REFUSED = re.compile(r"(\d+)x(\d+) (?:exceeds|is invalid)")
 
@@ -50,10 +49,10 @@ class DecodedFrame(NamedTuple):
     pts_s: float
 
 
-def quiet() -> None:
-    """Keeps FFmpeg's log off stderr, for the whole process: a damaged stream would flood it."""
+def limit_ffmpeg_log() -> None:
+    """Keeps FFmpeg's warnings off stderr, for the whole process: a damaged stream would flood it."""
     av.logging.set_level(av.logging.ERROR)
-    # Repeats count here: what FFmpeg says is how a picture that is too large is told from damage.
+    # Repeated messages are needed: only the message distinguishes a picture that is too large from a damaged one.
     av.logging.set_skip_repeated(False)
 
 
@@ -66,11 +65,11 @@ class Decoder:
         self._max_pixels = max_pixels
         self._context: Any = None
         self._awaiting = not codec.is_intra_only
-        # FFmpeg carries whole numbers of limited size from packets to frames. It is given the units' numbers, so that
-        # times stay as exact, or as absurd, as the sender's clock.
+        # FFmpeg carries whole numbers of limited size from packets to frames. It gets the units' numbers, so that any
+        # time of the sender's clock is kept exactly.
         self._times: dict[int, float] = {}
         self._units = 0
-        quiet()
+        limit_ffmpeg_log()
 
     @property
     def is_awaiting_keyframe(self) -> bool:
@@ -92,7 +91,7 @@ class Decoder:
                 message = "expected a keyframe, got a unit that builds on others"
                 raise MediaError(DropReason.AWAITING_KEYFRAME, message)
             if brings_parameter_sets(self.codec, payload):
-                # From damaged parameter sets FFmpeg may have concluded to hold pictures back, which no flush undoes.
+                # Damaged parameter sets may have made FFmpeg hold pictures back, and a flush does not undo that.
                 self._context = None
             elif self._context is not None:
                 # A flush keeps the parameter sets, which some senders send only once.

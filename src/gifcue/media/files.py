@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gifcue.errors import GifcueError
-from gifcue.media.decoder import quiet
+from gifcue.media.cameras import camera_of
+from gifcue.media.decoder import limit_ffmpeg_log
 from gifcue.media.picture import fit
 
 PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-_CAMERAS = ("v4l2", "avfoundation", "dshow")
 
 
 class UnreadableMedia(GifcueError):
@@ -79,9 +79,7 @@ def scale_to_fit(rgb: NDArray[np.uint8], long_side: int, short_side: int) -> NDA
 
 
 def open_frames(where: str | Path) -> tuple[int | None, Iterator[Any]]:
-    """Opens a recording or a camera and decodes it.
-
-    Cameras are named as for `gifcue stream`: /dev/video0, avfoundation:0, dshow:video=NAME.
+    """Opens a recording or a camera (`gifcue.media.cameras`) and decodes it.
 
     Returns:
         The number of frames that the file states, or None, and the frames. Frames are PyAV's, each with a time.
@@ -89,15 +87,10 @@ def open_frames(where: str | Path) -> tuple[int | None, Iterator[Any]]:
     Raises:
         UnreadableMedia: it is no video. Damage raises it later, while frames are read.
     """
-    quiet()
-    source, device = str(where), None
-    name, colon, rest = source.partition(":")
-    if source.startswith("/dev/"):
-        device = "v4l2"
-    elif colon and name in _CAMERAS:
-        device, source = name, rest
+    limit_ffmpeg_log()
+    camera = camera_of(str(where))
     try:
-        container = av.open(source, format=device)
+        container = av.open(str(where)) if camera is None else av.open(camera[1], format=camera[0])
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise UnreadableMedia(f"{where}: expected a video, got {type(error).__name__}: {error}") from error
     if not container.streams.video:

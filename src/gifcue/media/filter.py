@@ -8,9 +8,9 @@ from gifcue.media.settings import FilterSettings
 from gifcue.media.similarity import Comparer, Signature
 from gifcue.protocol.reasons import SkipReason
 
-# A clock that goes back by more than this was set anew; B-frames and jitter go back by less.
+# A clock that goes back by more than this was reset; B-frames and jitter go back by less.
 CLOCK_RESET_S = 1.0
-# Frames are seldom spaced exactly: one that is early by this share of an interval is due.
+# Frames are rarely spaced exactly: one that is early by this share of an interval is due.
 PACE_SLACK = 0.1
 
 NOT_COMPARED = -1.0
@@ -75,7 +75,7 @@ class FrameFilter:
 
     @property
     def holding(self) -> bool:
-        """True while a reaction is in the making: no frame is similar then, and an overload does not slow the pace."""
+        """True while a hold runs: no frame is skipped as similar then, and an overload does not lower the rate."""
         return self._holding
 
     @holding.setter
@@ -84,7 +84,7 @@ class FrameFilter:
         self._apply_pace()
 
     def pace(self, fps: float) -> None:
-        """Sets the frames a second at most, up to the settings' own. Applies while nothing is held."""
+        """Sets the most frames a second, up to the number in the settings. Applies while no hold runs."""
         self._paced_fps = min(fps, self._max_fps)
         self._apply_pace()
 

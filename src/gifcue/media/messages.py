@@ -1,4 +1,4 @@
-"""What the front and the decode workers tell each other.
+"""The messages between the front and the decode workers.
 
 A worker answers every `Submit` with exactly one `Outcome`, in order per participant, and every `StillRequest` with a
 `StillDone` or a `StillFailed`. `key` is a participant's number, `token` a frame's, unique for its participant.
@@ -39,7 +39,7 @@ class Close(NamedTuple):
 
 
 class StartOver(NamedTuple):
-    """What was decoded of a participant is forgotten; it goes on at the next keyframe."""
+    """The participant's decoded pictures are forgotten; decoding continues at the next keyframe."""
 
     key: int
 
@@ -54,7 +54,7 @@ class Submit(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """A reaction is in the making, or no longer: nothing is skipped as similar meanwhile."""
+    """Whether a hold runs. Nothing is skipped as similar while one does."""
 
     key: int
     holding: bool
@@ -67,13 +67,13 @@ class Grant(NamedTuple):
 
 
 class Forget(NamedTuple):
-    """The last picture of this participant was not analysed: it is no reference for the filter."""
+    """The last picture of this participant was not analysed: the filter must not compare with it."""
 
     key: int
 
 
 class Pace(NamedTuple):
-    """From now on so many pictures a second of each participant go to a detector, at most."""
+    """The most pictures a second of each participant that go to a detector from now on."""
 
     fps: float
 
@@ -142,7 +142,7 @@ class StillDone(NamedTuple):
 
 
 class StillFailed(NamedTuple):
-    """Bytes that are no still, or none that may be decoded."""
+    """The bytes are no still, or one that may not be decoded."""
 
     number: int
     reason: DropReason

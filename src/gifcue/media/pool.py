@@ -1,4 +1,4 @@
-"""The front's side of decoding: which worker decodes which participant, what each was sent, which slots are out.
+"""The front's side of decoding: which worker decodes which participant, what each was sent, which slots are in use.
 
     submit ─► the participant's worker ─► on_outcome            exactly once a frame, in order for each participant
 
@@ -163,6 +163,7 @@ class DecodePool:
     async def stop(self) -> None:
         """Lets the workers finish what they hold, then ends them. Every frame has its outcome afterwards."""
         await asyncio.gather(*(worker.process.stop() for worker in self._workers))
+        # A stopped worker does not call `on_lost`, so what it left unanswered is settled here.
         for worker in self._workers:
             self._settle(worker, "the decode workers stopped")
 
@@ -201,15 +202,15 @@ class DecodePool:
         self._retire(participant)
 
     def start_over(self, key: int) -> None:
-        """What is decoded of a participant by then is forgotten, pictures that others build on included; its next frame
-        must be a keyframe.
+        """Forgets every picture decoded so far, including those that later frames build on. The next frame must be a
+        keyframe.
         """
         participant = self._participants.get(key)
         if participant is not None and participant.worker is not None and not participant.closed:
             self._send(participant.worker, StartOver(key))
 
     def submit(self, frame: FrameInFlight, payload: bytes) -> None:
-        """Sends a frame of an open participant on its way; `payload` is its access unit of `frame.size_bytes`.
+        """Submits a frame of an open participant; `payload` is its access unit of `frame.size_bytes`.
 
         Raises:
             KeyError: the participant is not open.
@@ -235,7 +236,7 @@ class DecodePool:
                 self._send(participant.worker, Hold(key, holding))
 
     def pace(self, fps: float) -> None:
-        """So many pictures a second of each participant are wanted from now on, or the settings' own where fewer."""
+        """Sets how many pictures a second of each participant are wanted, at most the number in the settings."""
         self._fps = fps
         for worker in self._workers:
             self._send(worker, Pace(fps))
@@ -292,7 +293,7 @@ class DecodePool:
             slots_out=len(self._slots_out),
         )
 
-    # What the workers say
+    # Called by the workers
 
     def _answered(self, worker: _WorkerHandle, message: Outcome | StillDone | StillFailed) -> None:
         match message:
@@ -300,7 +301,7 @@ class DecodePool:
                 if message.slot is not None:
                     self._slots_out[message.slot] = None
                 if not worker.stills.take(message) and message.slot is not None:
-                    # Whoever asked has gone.
+                    # The caller was cancelled.
                     self.release(message.slot, analysed=True)
             case StillFailed():
                 worker.stills.take(message)
@@ -316,7 +317,7 @@ class DecodePool:
         for key in opened:
             self._open_on(worker, self._participants[key])
         if opened and worker.process.statistics().restarts:
-            # Last: whoever hears of it may submit at once, and has a decoder by now.
+            # Last: the callback may submit frames at once, and every participant has a decoder by now.
             self._on_decoder_lost(opened)
 
     def _lost(self, worker: _WorkerHandle, reason: str) -> None:
@@ -326,10 +327,10 @@ class DecodePool:
         self._settle(worker, reason)
         self._move(worker)
 
-    # Within
+    # Internal
 
     def _assign(self, participant: _Participant) -> None:
-        # A worker that is on its way back is better than none; one that never comes back is not.
+        # A worker that is restarting will decode again; one that has failed never will.
         workers = [worker for worker in self._workers if not worker.has_failed]
         worker = min(workers, key=lambda worker: (not worker.is_ready, len(worker.keys)), default=None)
         participant.worker = worker
@@ -373,6 +374,8 @@ class DecodePool:
             )
 
     def _finish(self, outcome: Outcome) -> None:
+        # All state is updated before the callback, which may ask for `buffered_bytes`, close the participant or release
+        # the slot.
         participant = self._participants[outcome.key]
         frame = participant.unanswered.pop(outcome.token)
         participant.buffered_bytes -= frame.size_bytes
@@ -390,7 +393,7 @@ class DecodePool:
             self._participants.pop(participant.key, None)
 
     def _send(self, worker: _WorkerHandle, message: ToWorker) -> bool:
-        """False where the worker is not ready: the message is gone, and whoever needs an answer says so itself."""
+        """Sends a message; False where the worker is not ready. The message is then discarded."""
         with contextlib.suppress(WorkerLost):
             worker.process.send(message)
             return True

@@ -17,7 +17,7 @@ class Metric(enum.StrEnum):
     INTERSECTION = (
         "intersection"  # of the histograms of each tile: sees colour, tolerates a trembling picture
     )
-    SSIM = "ssim"  # of the brightness of each tile: hides the least change, sees no colour
+    SSIM = "ssim"  # of the brightness of each tile: misses the fewest changes, ignores colour
 
 
 # A similarity of this or more means that a frame shows nothing new.
@@ -59,8 +59,8 @@ class FilterSettings(BaseModel):
 class MediaSettings(BaseModel):
     """The decode workers and what they pass on to the detectors.
 
-    The class variables are fixed. Pictures keep their aspect ratio and are scaled to fit long side x short side, in
-    landscape as in portrait.
+    The class variables are constants and cannot be set. Pictures keep their aspect ratio and are scaled to fit long
+    side x short side, in landscape as in portrait.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -117,7 +117,7 @@ class MediaSettings(BaseModel):
         description="Pictures of one decode process that may wait for a detector. Each takes 0.7 MB of shared memory.",
     )
 
-    def unhurried(self) -> MediaSettings:
+    def with_constant_rate(self) -> MediaSettings:
         """The same with a constant analysis rate: for figures that must not depend on a machine's speed."""
         return self.model_copy(update={"min_analysis_fps": self.max_analysis_fps})
 

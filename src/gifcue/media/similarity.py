@@ -3,10 +3,11 @@
     frame ─► planes (no conversion) ─► few pixels ─► a histogram for each tile ─► metric ─► worst tile
 
 A histogram of the whole picture hardly shows a hand: one of 60 pixels that moves by 150 pixels in 640x360 changes
-1 part in 400 of it. Of its tile the hand changes most. Every metric is 1 for equal tiles and 0 for tiles that have
+1 part in 400 of it. The same hand changes most of its tile. Every metric is 1 for equal tiles and 0 for tiles that have
 nothing in common.
 
-Lights that go on or off, and exposure that drifts far enough, change every tile. Such a picture counts as new.
+Lights that are switched on or off, and exposure that drifts far enough, change every tile. Such a picture counts as
+new.
 """
 
 from __future__ import annotations

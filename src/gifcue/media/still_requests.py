@@ -1,4 +1,4 @@
-"""Stills that one decode worker was asked for, and those who wait for them."""
+"""Stills that one decode worker was asked for, and the calls that wait for them."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class StillRequests:
     ) -> StillDone:
         """Sends a request to the worker and waits for its answer. The caller releases the slot that it may have.
 
-        `release` gives back the slot of an answer that the caller does not get, being cancelled.
+        `release` is called with the slot of an answer that comes too late for a cancelled caller.
 
         Raises:
-            MediaError: the bytes are no still, or none that may be decoded.
+            MediaError: the bytes are no still, or one that may not be decoded.
             WorkerLost: the worker is not ready, or was lost before it answered.
         """
         number = next(self._numbers)
@@ -39,8 +39,8 @@ class StillRequests:
             send(StillRequest(number, data))
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
-            # An answer that came in the same turn of the loop as the cancellation reached nobody: `take` found a call
-            # that waits, and the call never sees the answer. So its slot is released here.
+            # The answer may come in the same turn of the loop as the cancellation. `take` then gives it to this call,
+            # which never sees it. So its slot is released here.
             if answer.done() and answer.exception() is None:
                 slot = answer.result().slot
                 if slot is not None:
@@ -50,7 +50,7 @@ class StillRequests:
             self._answers.pop(number, None)
 
     def take(self, message: StillDone | StillFailed) -> bool:
-        """Hands an answer to the call that waits for it; False where that has gone."""
+        """Gives an answer to the call that waits for it; False where the call was cancelled."""
         answer = self._answers.get(message.number)
         if answer is None or answer.done():
             return False

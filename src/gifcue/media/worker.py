@@ -4,8 +4,8 @@
                  │          │              │                    │
               Dropped    Skipped        Skipped             Dropped(NO_SLOT)
 
-What is wrong with one participant's bytes costs that participant the unit, and the units up to its next keyframe.
-Where FFmpeg itself crashes, the process ends and the front replaces it.
+An error in one participant's bytes loses that unit, and the units up to the participant's next keyframe. Where FFmpeg
+itself crashes, the process ends and the front replaces it.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class DecodeWorker:
 
     @property
     def has_slots(self) -> bool:
-        """True while a picture would find room."""
+        """True while a slot is free for a picture."""
         return bool(self._free)
 
     def control(self, message: ToWorker) -> bool:
@@ -149,7 +149,7 @@ class DecodeWorker:
             awaiting = participant.decoder.is_awaiting_keyframe
             return Dropped(key, unit.token, error.reason, str(error), awaiting)
         except Exception as error:
-            # Not foreseen, but it concerns one participant: the others go on, and this one gets a new decoder.
+            # An unexpected error concerns one participant only: the others continue, and this one gets a new decoder.
             participant.start_over()
             message = f"the decoder failed: {type(error).__name__}: {error}"
             awaiting = participant.decoder.is_awaiting_keyframe
@@ -202,7 +202,7 @@ class DecodeWorker:
 
 def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> None:
     """The target of the child process."""
-    # The pool of workers is the parallelism; OpenCV's own threads would fight over the same cores.
+    # The pool of workers is the parallelism; OpenCV's own threads would compete for the same cores.
     cv2.setNumThreads(1)
     arena = Arena.attach(fds[ARENA_FD], init.shape, writable=True)
     worker = DecodeWorker(init.settings, arena)
@@ -212,8 +212,8 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
     handled = 0
     with contextlib.suppress(ChannelClosed):
         while True:
-            # Slots that came back and holds that began apply at once, to units that were sent before them as well.
-            # While many units wait, looking for messages after each of them would cost as much as a unit's message.
+            # Granted slots, holds and the pace apply at once, also to units that were sent before them. While many
+            # units wait, a look for messages after each of them would cost as much as a unit's message.
             if len(waiting) % LOOK_EVERY == 0 or not worker.has_slots:
                 arrived = channel.receive_ready() or ([] if waiting else [channel.receive()])
                 waiting.extend(message for message in arrived if not worker.control(message))

@@ -1,4 +1,4 @@
-"""The vocabulary of the wire: what a server and its clients say to each other, as frozen dataclasses and enums.
+"""The vocabulary of the wire: the messages between a server and its clients, as frozen dataclasses and enums.
 
 Server, engine, client and command line share these types. The names come from `protos/gifcue/v1`.
 
@@ -10,5 +10,5 @@ Server, engine, client and command line share these types. The names come from `
                   what these are made of
     wire          the conversions from and to protobuf
 
-Only `gifcue.protocol.wire` imports protobuf, and no module here imports gRPC.
+In this package, only `gifcue.protocol.wire` imports protobuf, and no module imports gRPC.
 """

@@ -1,4 +1,4 @@
-"""What a stream tells the media server, as frozen dataclasses.
+"""What a stream sends to the media server, as frozen dataclasses.
 
 Boxes are shares of the picture, 0..1. A time's name carries its unit. `pts` counts ticks of `clock_hz` a second.
 """
@@ -114,7 +114,7 @@ class Draining:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something is wrong with one participant or one frame; all others go on.
+    """Something is wrong with one participant or one frame; all others are unaffected.
 
     `count` is the number of such faults that this event reports. `sequence` is the frame's, where one frame caused it.
     """

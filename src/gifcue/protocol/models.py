@@ -1,4 +1,4 @@
-"""The model in service, as clients are told of it."""
+"""The model in service, as it is described to clients."""
 
 from __future__ import annotations
 

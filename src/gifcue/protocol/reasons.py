@@ -1,4 +1,4 @@
-"""Why a frame is skipped or dropped, and which fault the media server is told of."""
+"""Why a frame is skipped or dropped, and which faults are reported to the media server."""
 
 from __future__ import annotations
 
@@ -86,9 +86,9 @@ class FaultCode(enum.StrEnum):
     OVERLOAD = "overload"
 
 
-# The reasons that are reported as a fault. The others are not, for one of three reasons: the media server is told by
-# another message (RATE_LIMIT by SlowDown), the frame is a consequence of an earlier fault (AWAITING_KEYFRAME), or the
-# server chose to drop it (SUPERSEDED, NOT_ALLOWED).
+# The reasons that are reported as a fault. The others are not, for one of three reasons: another message reports them
+# (RATE_LIMIT by SlowDown), the frame is a consequence of an earlier fault (AWAITING_KEYFRAME), or the server chose to
+# drop it (SUPERSEDED, NOT_ALLOWED).
 FAULT_CODES = {
     DropReason.UNKNOWN_PARTICIPANT: FaultCode.UNKNOWN_PARTICIPANT,
     DropReason.EMPTY_PAYLOAD: FaultCode.EMPTY_PAYLOAD,

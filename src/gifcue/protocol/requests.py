@@ -73,7 +73,7 @@ ParticipantUpdate = Join | Speaking | AllowedLabels | Leave
 class EncodedFrame:
     """One encoded access unit. `pts` counts ticks of `clock_hz`; a `clock_hz` of 0 means `RTP_CLOCK_HZ`.
 
-    `keyframe` is what the sender says. `sequence` counts a participant's frames; a gap means that frames were lost.
+    `keyframe` is the sender's claim. `sequence` counts a participant's frames; a gap means that frames were lost.
     """
 
     participant_id: str

@@ -36,12 +36,12 @@ class Statistics:
         """One participant's statistics.
 
         Raises:
-            KeyError: there is no such participant; the message names those that there are.
+            KeyError: there is no such participant; the message names the participants.
         """
         for each in self.participants:
             if each.participant_id == participant_id:
                 return each
-        names = ", ".join(repr(each.participant_id) for each in self.participants) or "nobody"
+        names = ", ".join(repr(each.participant_id) for each in self.participants) or "no participants"
         raise KeyError(f"expected one of {names}, got {participant_id!r}")
 
 
@@ -51,7 +51,7 @@ class ServingState(enum.StrEnum):
     UNSPECIFIED = "unspecified"  # a state that this version does not know
     STARTING = "starting"  # workers start and load the model
     SERVING = "serving"  # frames can be analysed
-    NOT_SERVING = "not_serving"  # workers failed too often to be restarted
+    NOT_SERVING = "not_serving"  # no frame can be analysed: workers are restarting, or failed for good
     DRAINING = "draining"  # the server stops once the frames in flight are finished
 
 

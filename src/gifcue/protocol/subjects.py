@@ -8,6 +8,6 @@ import enum
 class SubjectPolicy(enum.StrEnum):
     """Whose reactions count where several people share a camera. The wire's names are `SUBJECT_POLICY_<NAME>`."""
 
-    LARGEST = "largest"  # the largest face's
+    LARGEST = "largest"  # those of the largest face
     CENTRE = "centre"  # those of the face nearest to the centre of the picture
-    ALL = "all"  # everybody's
+    ALL = "all"  # those of every face

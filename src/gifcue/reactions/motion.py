@@ -14,9 +14,9 @@ from gifcue.reactions.tracks import Track
 # Seconds that three samples in a row span at least. Denser ones are dropped: they add jitter and no motion. Frames'
 # times are rounded, so a microsecond less is enough.
 DENSE_S = 0.1 - 1e-6
-# The last swing, still under way, counts from this share of `min_travel` and from this share of the way of the swing
-# before. Waiting for the whole of it would delay every wave; with less, a trembling palm that was taken back was a
-# wave in up to three of ten tries (docs/decisions/0030-reaction-policy.md).
+# The last swing is still under way. It counts once its travel is this share of `min_travel`, and this share of the
+# previous swing's travel. Waiting for the whole swing would delay every wave. With lower shares, a trembling palm that
+# was withdrawn counted as a wave in up to three of ten tries (docs/decisions/0030-reaction-policy.md).
 UNDER_WAY_SHARE = 0.6
 UNDER_WAY_OF_LAST = 0.25
 
@@ -36,7 +36,7 @@ class Sample:
 class Swing:
     """The motion from one turning point to the next.
 
-    `travel` is the horizontal way in hand widths and `climb` the vertical one in hand heights, both without sign.
+    `travel` is the horizontal distance in hand widths, `climb` the vertical one in hand heights; both are 0 or more.
     """
 
     begun_s: float
@@ -170,8 +170,8 @@ def swings(samples: Sequence[Sample], settings: SwingSettings) -> list[Swing]:
         found.append(_swing(left, farthest, width, height))
         last = samples[-1]
         behind = abs(farthest.x - left.x)
-        begun = max(UNDER_WAY_SHARE * least, UNDER_WAY_OF_LAST * behind)
-        if (farthest.x - last.x) * direction >= begun:
+        enough = max(UNDER_WAY_SHARE * least, UNDER_WAY_OF_LAST * behind)
+        if (farthest.x - last.x) * direction >= enough:
             found.append(_swing(_last_near(samples, farthest, last, slack), last, width, height))
     return found
 

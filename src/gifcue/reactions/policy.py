@@ -19,8 +19,8 @@ from gifcue.reactions.tracks import Track, Tracker
 
 # Seconds that may be missing from a dwell time: frames' times are fractions that do not add up exactly.
 ROUNDING_S = 1e-6
-# Seconds by which a result may be older than the last one and is ignored. A larger step back means that the sender's
-# clock was set anew; B-frames and jitter go back by less.
+# A result that is older than the last one by up to this many seconds is ignored. A larger step back means that the
+# sender's clock was reset; B-frames and jitter go back by less.
 MAX_BACKSTEP_S = 0.5
 
 
@@ -87,7 +87,7 @@ class ReactionPolicy:
         return events + self._decide(at_s, analysed=False)
 
     def set_allowed(self, labels: frozenset[str], at_s: float) -> list[PolicyEvent]:
-        """Changes the allowed labels. Reactions that are no longer allowed end. Cooldowns go on."""
+        """Changes the allowed labels. Reactions that are no longer allowed end. Cooldowns continue."""
         at_s = self._now(at_s)
         events: list[PolicyEvent] = []
         for label in self._allowed:
@@ -290,7 +290,7 @@ class ReactionPolicy:
         is_hand = self._labels[label].kind == "hand"
         return self._is_speaking and self._settings.speaking_suppresses_hands and is_hand
 
-    # Ending
+    # End of reactions
 
     def _stop(self, label: str, at_s: float, reason: str) -> list[PolicyEvent]:
         self._drop_holds(label)

@@ -59,8 +59,8 @@ NORMAL: dict[str, Any] = {
             "motion": "side_to_side",
             "max_speed": None,
         },
-        # A hand that holds one pose can be classified as another for some frames. Nobody takes a hand down and puts
-        # it up again within half a second.
+        # A hand that holds one pose can be classified as another for some frames. People do not take a hand down and
+        # raise it again within half a second.
         "ok_hand": {"kind": "hand", "release_s": 0.5},
         "thumbs_up": {"kind": "hand", "start": 0.93, "stay": 0.5, "release_s": 0.5},
     },

@@ -10,7 +10,7 @@ from gifcue.reactions.settings import ReactionSettings
 
 
 class ReactionPresets:
-    """A server's reaction settings, and its changes over every preset. Prepared once, at the start."""
+    """A server's own reaction settings, and every preset with the server's changes. Prepared once, at the start."""
 
     def __init__(self, own: ReactionSettings) -> None:
         self._own = own
@@ -24,7 +24,7 @@ class ReactionPresets:
 
     @property
     def refused(self) -> Mapping[str, str]:
-        """The presets whose values do not go with the server's changes, each with the reason."""
+        """The presets whose values contradict the server's changes, each with the reason."""
         return self._refused
 
     def choose(self, preset: str) -> ReactionSettings:

@@ -278,7 +278,7 @@ class ReactionSettings(BaseModel):
     max_gap_s: Annotated[float, EXPERT] = Field(
         default=2.0,
         gt=0.0,
-        description="Seconds without a frame after which everything under way ends, since nobody knows what happened.",
+        description="Seconds without a frame after which every hold and reaction ends.",
     )
 
     # What was given, without the name of the preset: laid over another preset by `with_preset`.
@@ -314,7 +314,7 @@ class ReactionSettings(BaseModel):
         """The same changes over another preset.
 
         Raises:
-            ConfigError: there is no such preset, or the changes do not go with its values; the message names both.
+            ConfigError: there is no such preset, or the changes contradict its values; the message names both.
         """
         if preset not in PRESET_VALUES:
             raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, got {preset!r}")
@@ -329,7 +329,7 @@ class ReactionSettings(BaseModel):
     def for_stream(
         self, *, speaking_suppresses_hands: bool | None = None, subject: SubjectPolicy | None = None
     ) -> ReactionSettings:
-        """The same with what a stream asks for; None leaves what is set here."""
+        """The same with what a stream asks for; None keeps what is set here."""
         asked = {"speaking_suppresses_hands": speaking_suppresses_hands, "subject": subject}
         return self.model_copy(update={field: value for field, value in asked.items() if value is not None})
 

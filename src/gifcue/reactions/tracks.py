@@ -20,7 +20,7 @@ SPEED_OVER_S = 0.15
 MIN_IOU = 0.15
 # Sizes that a centre may move between two frames where the boxes do not overlap: a fast hand at 10 frames a second.
 MAX_JUMP = 1.5
-# Times that the area may grow or shrink between two frames: more than a change of pose or distance makes of it.
+# Factor by which the area may grow or shrink between two frames. A change of pose or distance stays below it.
 MAX_SCALE = 3.0
 
 
@@ -157,7 +157,7 @@ class Tracker:
         if not 1.0 / MAX_SCALE <= scale <= MAX_SCALE:
             return None
         predicted = track.predicted(at_s)
-        # A waving hand turns round where the prediction goes on, so its last place counts as well.
+        # A waving hand turns back where the prediction continues straight on, so its last place counts as well.
         overlap = max(predicted.iou(region.box), track.box.iou(region.box))
         if overlap >= MIN_IOU:
             return overlap

@@ -73,7 +73,7 @@ class Rule(_Part):
         default=None, description="Seconds until the rule answers the same participant again."
     )
     room_cooldown_s: Seconds | None = Field(
-        default=None, description="Seconds until the rule answers anybody in the same room again."
+        default=None, description="Seconds until the rule answers any participant of the same room again."
     )
     allow_repeats: bool | None = Field(
         default=None, description="True: the GIF shown last in the room may be shown again at once."
@@ -95,7 +95,7 @@ class Defaults(_Part):
         default=10.0, description="Seconds until a rule answers the same participant again."
     )
     room_cooldown_s: Seconds = Field(
-        default=2.0, description="Seconds until a rule answers anybody in the same room again."
+        default=2.0, description="Seconds until a rule answers any participant of the same room again."
     )
     allow_repeats: bool = Field(
         default=False, description="True: the GIF shown last in the room may be shown again at once."

@@ -95,7 +95,7 @@ class _Memory(Generic[_Key, _Value]):
 
 
 class Chooser:
-    """Chooses by one book at a time, and remembers when it answered whom.
+    """Chooses by one book at a time, and remembers when it answered each participant and room.
 
     The same seed and the same reactions in a room give the same GIFs on every machine. Reactions in one room do not
     change the choices in another.

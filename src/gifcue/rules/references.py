@@ -1,4 +1,4 @@
-"""What a rule book refers to outside of itself: reactions, and files that gifcue serves.
+"""References of a rule book to what is outside of it: reactions, and files that gifcue serves.
 
 The functions take a book's plain values before they are validated, and pass over those of the wrong type.
 """

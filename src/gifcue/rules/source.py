@@ -131,7 +131,7 @@ class _Composer(Composer):
 
 
 class _DocumentReader:
-    """Turns the nodes of a document into plain values, and goes on after a mistake so that all are found.
+    """Turns the nodes of a document into plain values, and continues after a mistake so that all are found.
 
     ruamel's own constructor would raise at the first one. It is asked for one scalar at a time.
     """

@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from gifcue.ingest.source import EncodedPacket
 from gifcue.media.codecs import is_keyframe, nal_length_size, parameter_sets, split_length_prefixed
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 
@@ -29,18 +30,8 @@ Form = Literal["raw", "mp4"]
 
 
 @dataclass(frozen=True, slots=True)
-class EncodedPacket:
-    """One access unit. `pts` in ticks of `clock_hz`."""
-
-    pts: int
-    clock_hz: int
-    keyframe: bool
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class EncodedClip:
-    """A clip as a media server would send it. `packets` are in decoding order."""
+    """A clip as a media server would send it. `packets` are in decoding order and state no time to send them."""
 
     codec: Codec
     extradata: bytes
@@ -136,13 +127,13 @@ def write(
     fps: float = 15.0,
     **options: Any,
 ) -> Path:
-    """Writes an mp4, webm or mkv file, by the ending of its name. Frames are encoded as by `encode`. Returns the path.
+    """Writes an mp4, webm or mkv file, by the suffix of its name. Frames are encoded as by `encode`. Returns the path.
 
     VP8 and VP9 clips need webm or mkv. H.264 and H.265 in an mp4 are length-prefixed with an avcC or hvcC record, as in
     every mp4.
 
     Raises:
-        KeyError: the name has another ending.
+        KeyError: the name has another suffix.
     """
     path = Path(path)
     container = _CONTAINERS[path.suffix.lower()]
@@ -309,12 +300,12 @@ def _packets(codec: Codec, packets: Iterable[Any]) -> list[EncodedPacket]:
 
 
 def _encode_stills(frames: Iterable[NDArray[np.uint8]], codec: Codec, fps: float) -> EncodedClip:
-    ending, options = (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 92]) if codec is Codec.JPEG else (".png", [])
+    suffix, options = (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 92]) if codec is Codec.JPEG else (".png", [])
     packets = []
     width = height = 0
     for index, frame in enumerate(frames):
         height, width = frame.shape[:2]
-        encoded = cv2.imencode(ending, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), options)[1]
+        encoded = cv2.imencode(suffix, cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), options)[1]
         packets.append(
             EncodedPacket(round(index * RTP_CLOCK_HZ / fps), RTP_CLOCK_HZ, True, encoded.tobytes())
         )

@@ -1,1 +1,1 @@
-"""The edge: lifecycle, gRPC servicers, health, operator calls, HTTP. Converts, decides nothing."""
+"""The server: settings, lifecycle, gRPC services, health, HTTP and metrics. The engine makes all decisions."""

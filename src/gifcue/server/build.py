@@ -25,7 +25,7 @@ _ID_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The engine, and what the server looks after beside it."""
+    """The engine, and the other parts that the server owns."""
 
     engine: Engine
     book: BookWatcher
@@ -37,7 +37,8 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
     """`detector_target` ("module:function") is the entry point of detector workers, None for gifcue's own.
 
     Raises:
-        ConfigError: the rule book is missing or wrong.
+        ConfigError: the rule book is missing or wrong, or there is no folder of gestures.
+        OSError: the system has no shared memory for the pictures.
     """
     book = BookWatcher(settings.rules.book, seed=settings.rules.seed)
     dispatcher = Dispatcher(settings.delivery, clock=clock)

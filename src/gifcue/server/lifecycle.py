@@ -53,7 +53,8 @@ class Server:
         another one a server runs any detector; it is called as `gifcue.detect.worker.main` is.
 
         Raises:
-            ConfigError: the rule book is missing or wrong.
+            ConfigError: the rule book is missing or wrong, or there is no folder of gestures.
+            OSError: the system has no shared memory for the pictures.
         """
         self._settings = settings
         self._clock = time.monotonic
@@ -122,8 +123,8 @@ class Server:
             raise
         self._has_served = True
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
-        self._tell_presets()
-        self._tell_missing()
+        self._warn_of_presets()
+        self._warn_of_missing()
         self._tasks.append(asyncio.create_task(self._follow_health(), name="health"))
         self._tasks.append(asyncio.create_task(self._follow_book(), name="rule book"))
         for task in self._tasks:
@@ -138,7 +139,7 @@ class Server:
         )
 
     async def stop(self) -> None:
-        """Drains: says NOT_SERVING, tells every stream, finishes what is in flight, ends streams with OK, stops."""
+        """Drains: reports NOT_SERVING, lets every stream finish what is in flight, ends streams with OK, and stops."""
         if self._is_draining:
             return
         self._is_draining = True
@@ -155,7 +156,7 @@ class Server:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._grpc is not None:
             # Streams have ended by now. What is left are stills, which take milliseconds, and watches of health, which
-            # were told and would never end by themselves. The workers stop after this, since stills need them.
+            # never end by themselves. The workers stop after this, since stills need them.
             await self._grpc.stop(grace=_UNARY_GRACE_S)
         if self._http is not None:
             await self._http.cleanup()
@@ -243,26 +244,26 @@ class Server:
                 await self._set_health(status)
 
     async def _follow_book(self) -> None:
-        said = ""
+        last_error = ""
         while True:
             await asyncio.sleep(self._settings.rules.reload_interval_s)
             try:
                 # In a thread: parsing a large book would hold up the streams.
                 if self._rule_book.take(await asyncio.to_thread(self._rule_book.look)):
                     log.info("rule book reloaded")
-                    await asyncio.to_thread(self._tell_missing)
-                said = ""
+                    await asyncio.to_thread(self._warn_of_missing)
+                last_error = ""
             except Exception as error:
                 # The next version may be a good one. An error that comes back at every look is logged once.
-                if repr(error) != said:
-                    said = repr(error)
+                if repr(error) != last_error:
+                    last_error = repr(error)
                     log.exception("rule book could not be followed")
 
-    def _tell_presets(self) -> None:
+    def _warn_of_presets(self) -> None:
         for preset, problem in self._presets.refused.items():
             log.warning("no stream can ask for this preset", preset=preset, problem=problem)
 
-    def _tell_missing(self) -> None:
+    def _warn_of_missing(self) -> None:
         """Warns of labels and GIFs that the rule book names and this server does not have."""
         book = self._rule_book
         # Where no book is configured, the labels of the default one are no mistake of the operator.

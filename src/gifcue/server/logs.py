@@ -65,7 +65,7 @@ class _LibraryHandler(logging.Handler):
         with contextlib.suppress(OSError, ValueError):
             structlog.get_logger().log(
                 record.levelno,
-                "a library complains",
+                "message of a library",
                 library=record.name,
                 place=f"{record.module}:{record.lineno}",
                 **({} if error is None else {"exception": frames_of(error)}),

@@ -10,14 +10,12 @@ import asyncio
 import itertools
 from collections import OrderedDict
 
-from gifcue.engine.events import EngineEvent
-from gifcue.protocol.events import Reaction, Ready
+from gifcue.protocol.events import Reaction, ServerEvent
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.statistics import Statistics
 
 # Statistics are queued among the events, so that they count what was sent before them and nothing else.
-Outgoing = EngineEvent | Ready | Statistics
-
+Outgoing = ServerEvent | Statistics
 
 # Unread HOLDING events that wait for a slow client. Further ones are dropped and counted: the progress of a hold is of
 # no use once it is old.
@@ -75,6 +73,7 @@ class Outbox:
         while not self._items:
             if self._is_closed:
                 return None
+            # Nothing is awaited between the checks above and `clear`, so no `put` or `close` is missed.
             self._wake.clear()
             await self._wake.wait()
         key, item = self._items.popitem(last=False)

@@ -116,7 +116,10 @@ class ReactionServicer(reaction_service_pb2_grpc.ReactionServiceServicer):
         return self._closed_holding_dropped + sum(stream.holding_dropped for stream in self._streams)
 
     async def drain(self, timeout_s: float) -> None:
-        """Tells every stream, lets what is in flight finish, ends them all with OK; after `timeout_s` regardless."""
+        """Sends `Draining` on every stream, lets frames in flight finish, and ends the streams with OK.
+
+        After `timeout_s` the streams end with frames in flight.
+        """
         if not self._streams:
             return
         streams = [stream.drain(timeout_s) for stream in self._streams]
@@ -154,8 +157,10 @@ class _Stream:
         finally:
             for task in (reader, watchdog):
                 task.cancel()
+                # The cancellation of the task, which ends here.
                 with contextlib.suppress(asyncio.CancelledError):
                     await task
+            # After the reader has ended, since it uses the session. `_done` comes last: `drain` waits for it.
             if self._session is not None:
                 self._engine.close_session(self._session)
                 log.info(
@@ -176,6 +181,8 @@ class _Stream:
 
     async def drain(self, timeout_s: float) -> None:
         """Ends the stream once nothing is in flight, or after `timeout_s`."""
+        # In this order: after `Session.drain` no frame is taken, so `settled` returns. `finish` ends the reactions
+        # before `_end` closes the outbox, so the client still gets their ENDED.
         if self._session is not None:
             self._session.drain(int(timeout_s * 1000))
             with contextlib.suppress(TimeoutError):
@@ -185,6 +192,7 @@ class _Stream:
         await self._done.wait()
 
     def _end(self, status: CallStatus) -> None:
+        # Reader, watchdog and drain may all end the stream. The first status is the one that the client gets.
         if self._call_status is None:
             self._call_status = status
         self._outbox.close()

@@ -1,4 +1,4 @@
-"""Where settings stand in the file: which are operator settings, which are expert settings, and what old names became.
+"""Where settings stand in the file: operator settings, expert settings, and names that were renamed or removed.
 
 A name here is a sequence of keys: ("media", "filter", "metric") in the models is ("expert", "media", "filter",
 "metric") in the file, because the field is marked as `EXPERT`. "*" stands for a key that the user chooses, such as a
@@ -88,7 +88,7 @@ def declared(model: type[BaseModel]) -> Iterator[Declared]:
 
 
 def moved(model: type[BaseModel]) -> dict[str, str]:
-    """What became of the settings that stood elsewhere: a sentence for each old name."""
+    """Settings that were renamed, moved or removed: a sentence for each old name."""
     added = set(RENAMED.values())
     became = {
         ".".join(each.keys): f"is now {each.name}"

@@ -89,7 +89,7 @@ class FakeStream:
                 case "participant":
                     self._update(request.participant)
                 case "statistics":
-                    self._tell()
+                    self._send_statistics()
             self._changed.notify_all()
 
     def finish(self) -> None:
@@ -158,7 +158,7 @@ class FakeStream:
         event.MergeFrom(reaction)
         self.answer(reaction=event)
 
-    def _tell(self) -> None:
+    def _send_statistics(self) -> None:
         self.answer(
             statistics=reaction_service_pb2.StreamStatistics(
                 participants=[

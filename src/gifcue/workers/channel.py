@@ -123,7 +123,7 @@ class AsyncChannel:
             try:
                 frame = self._received.next()
             except Exception as error:
-                # Nothing that follows can be read either: the child is lost, and the front goes on.
+                # Nothing that follows can be read either: the child is lost. The front continues without it.
                 self._report("a worker's message could not be read", error)
                 self._lost()
                 return False
@@ -186,7 +186,7 @@ class BlockingChannel:
         self._ended = False
 
     def ready(self, info: Any = None) -> None:
-        """Says that the child can work; `info` goes to the front's `on_ready`. To be called once."""
+        """Reports that the child is ready; `info` goes to the front's `on_ready`. To be called once."""
         self._send(Kind.READY, info)
 
     def send(self, message: Any) -> None:
@@ -220,7 +220,7 @@ class BlockingChannel:
     def receive_ready(self) -> list[Any]:
         """All messages that have already come, without waiting; answers pings on the way.
 
-        At the end of the stream it returns nothing more; `receive` then says so.
+        At the end of the stream it returns no messages, and the next `receive` raises ChannelClosed.
         """
         messages: list[Any] = []
         while True:

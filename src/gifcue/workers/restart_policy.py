@@ -38,7 +38,7 @@ class Watchdog:
     """Tells a stuck worker from a busy one. Anything that the worker sends shows that it is not stuck.
 
     Silence is summed up tick by tick, and the time between two ticks counts for two intervals at most: where the front
-    itself was held up (a suspended machine, a debugger), its workers must not be killed for that.
+    itself was stopped (a suspended machine, a debugger), its workers must not be killed for it.
     """
 
     def __init__(self, settings: SupervisionSettings, now_s: float) -> None:

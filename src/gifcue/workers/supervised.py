@@ -4,9 +4,9 @@
         └──── too many failures, or a hopeless one at the first start ────► FAILED
     any ──stop()──► STOPPED
 
-`on_lost` comes once for each loss of a worker that was ready, and once when the worker has failed for good; a loss
-after which it has failed is told once. What was sent before `on_lost` and not answered by then is lost: the process is
-dead by that time, and nothing of it will be delivered any more.
+`on_lost` is called once for each loss of a worker that was ready, and once when the worker has failed for good; a loss
+that is both is reported once. What was sent before `on_lost` and not answered by then is lost: the process is dead by
+that time, and none of its messages is delivered afterwards.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class SupervisedWorker:
     down under their names; `env` is added to the front's environment. The callbacks must not block:
 
         on_message(message)     for each message of the child
-        on_ready(info)          after each start, with what the child said of itself
+        on_ready(info)          after each start, with the `info` of the child's `BlockingChannel.ready`
         on_lost(reason, final)  once for each loss, before the restart; final: there is no restart, `state` is FAILED
         on_state(state)         after each change of state
     """
@@ -136,8 +136,10 @@ class SupervisedWorker:
             return
         if grace_s is not None:
             self._settings = self._settings.model_copy(update={"stop_grace_s": grace_s})
+        # The request first: `_live` asks for it when `_finish` wakes it.
         self._stop_requested.set()
         self._finish("")
+        # Shielded: a caller that is cancelled must not cancel the supervision, which still has to end the process.
         await asyncio.shield(self._task)
 
     def statistics(self) -> WorkerStatus:
@@ -147,7 +149,7 @@ class SupervisedWorker:
         try:
             await self._supervise()
         except Exception as error:
-            # A defect of this module; those that wait for the worker or for its answers must still hear of the failure.
+            # A defect of this module. Callers that wait for the worker or for its answers must still be released.
             self._last_failure = f"{type(error).__name__}: {error}"
             self._report("the supervision", error)
             self._set_state(WorkerState.FAILED)
@@ -165,7 +167,7 @@ class SupervisedWorker:
             hopeless = self._hopeless and not was_ever_ready
             pause_s = None if hopeless else self._budget.spend(self._clock())
             is_final = pause_s is None
-            # The state first: whoever hears of the loss asks which workers are left.
+            # The state first: `on_lost` asks which workers are left.
             if is_final:
                 self._set_state(WorkerState.FAILED)
             elif was_ever_ready:
@@ -206,7 +208,7 @@ class SupervisedWorker:
                 channel.finish()
                 await asyncio.wait({process.exited}, timeout=self._settings.stop_grace_s)
             elif not reason and not self._stop_requested.is_set():
-                # It is ending by itself; if it were killed now, its exit status would be lost.
+                # The process is exiting by itself. Killed now, it would report SIGKILL instead of its own exit status.
                 await asyncio.wait({process.exited}, timeout=_EXIT_GRACE_S)
         finally:
             self._timer.cancel()
@@ -226,10 +228,11 @@ class SupervisedWorker:
             self._watchdog.heard(pong=kind is Kind.PONG)
         if kind is Kind.MESSAGE:
             self._on_message(body)
-        elif kind is Kind.READY and not self._ending:
+        elif kind is Kind.READY and not self._is_ending:
             self._timer.cancel()
             self._watchdog = Watchdog(self._settings, self._clock())
             self._timer = asyncio.get_running_loop().call_later(self._watchdog.tick_s, self._on_tick)
+            # The state first: `on_ready` sends messages, which only a ready worker takes.
             self._set_state(WorkerState.READY)
             self._call(self._on_ready, body)
         elif kind is Kind.CRASH:
@@ -250,7 +253,7 @@ class SupervisedWorker:
         self._finish(f"expected to be ready within {self._settings.start_timeout_s:g} s, was not")
 
     @property
-    def _ending(self) -> bool:
+    def _is_ending(self) -> bool:
         return self._end is None or self._end.done()
 
     def _finish(self, reason: str) -> None:

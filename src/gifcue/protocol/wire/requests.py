@@ -128,7 +128,7 @@ def encode_update(update: ParticipantUpdate) -> pb.ParticipantUpdate:
 
 
 def decode_update(message: pb.ParticipantUpdate) -> ParticipantUpdate | None:
-    """The update; None where the message says nothing, or something that this version does not know."""
+    """The update; None where the message has none, or one that this version does not know."""
     participant_id = message.participant_id
     match message.WhichOneof("update"):
         case "join":

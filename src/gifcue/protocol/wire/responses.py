@@ -47,7 +47,7 @@ def encode_response(response: ServerEvent | Statistics) -> pb.StreamReactionsRes
 
 
 def decode_response(message: pb.StreamReactionsResponse) -> ServerEvent | Statistics | None:
-    """What the server says; None for a message of a newer server that this version does not know."""
+    """The event or the statistics; None for a message of a newer server that this version does not know."""
     match message.WhichOneof("message"):
         case "reaction":
             return decode_reaction(message.reaction)

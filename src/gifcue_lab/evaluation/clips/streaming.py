@@ -84,7 +84,7 @@ async def run_in_process(
 
     The rest is as for `run_clips`.
     """
-    settings = settings.model_copy(update={"media": settings.media.unhurried()})
+    settings = settings.model_copy(update={"media": settings.media.with_constant_rate()})
     async with (
         Server(settings, detector_target=detector_target) as server,
         ReactionClient(f"127.0.0.1:{server.listen_port}") as client,

@@ -17,7 +17,7 @@ from gifcue.protocol.codecs import Codec
 
 
 def parts() -> dict[str, Any]:
-    """What a run measures, in the least that the table and the pictures need."""
+    """Results of a run: the part that the table and the charts need."""
     at = {
         "participants": 20,
         "due_to_decision_ms": {"p50": 40.0, "p95": 120.0, "p99": 140.0, "max": 160.0},
@@ -63,9 +63,9 @@ def parts() -> dict[str, Any]:
         "stages": {"rows": [{"process": "front", "stage": "wire", "ms": 0.01}]},
         "batches": {"rows": [{"backend": "litert", "device": "cpu", "batch": 1, "pictures_s": 70.0}]},
         "annotations": {
-            "served": {"a_second": 80.0, "times_the_original": 10.0},
-            "streamed": {"a_second": 96.0, "times_the_original": 12.0},
-            "bare": {"with_jpeg_a_second": 100.0, "times_the_original": 12.5, "detector_a_second": 110.0},
+            "served": {"per_second": 80.0, "times_the_original": 10.0},
+            "streamed": {"per_second": 96.0, "times_the_original": 12.0},
+            "bare": {"with_jpeg_per_second": 100.0, "times_the_original": 12.5, "detector_per_second": 110.0},
         },
         "cores": {"carried": {"1": 9}},
         "peers": {
@@ -81,20 +81,20 @@ def test_the_table_has_every_part() -> None:
     lines = {what: (value, remark) for what, value, remark in summary(parts(), {"sizes": "failed: x"})}
 
     assert lines["participants carried"][0] == "20"
-    assert lines["  memory a participant, MB"] == ("2.0", "beyond the first; with one: 200.0 MB")
+    assert lines["  memory per participant, MB"] == ("2.0", "after the first; with one: 200.0 MB")
     assert lines["  gifcue's share, by participants"][0] == "0.8"
     assert lines["peer jpeg-http: carried"][1].startswith("gifcue carries 5.00 times as many")
     assert lines["peer triton"] == ("not measured", "not measured: run python -m benchmarks.peers setup")
     assert lines["carried on 1 core"][0] == "9"
-    assert lines["whole annotations a second"][0] == "96.0"
+    assert lines["complete annotations per second"][0] == "96.0"
     assert lines["sizes"] == ("none", "failed: x")
 
 
-def test_nothing_measured_is_an_empty_table() -> None:
+def test_the_table_of_no_results_is_empty() -> None:
     assert summary({}, {}) == []
 
 
-def test_there_is_a_picture_for_each_part(tmp_path: Path) -> None:
+def test_each_measured_part_has_a_chart(tmp_path: Path) -> None:
     results = json.loads(json.dumps({"parts": parts()}))
 
     drawn = draw(results, tmp_path)
@@ -104,9 +104,9 @@ def test_there_is_a_picture_for_each_part(tmp_path: Path) -> None:
     assert draw({"parts": {}}, tmp_path / "empty") == []
 
 
-async def test_a_part_that_fails_costs_no_other() -> None:
-    told: list[str] = []
-    suite = Suite(QUICK, told.append)
+async def test_other_parts_run_after_a_part_has_failed() -> None:
+    progress: list[str] = []
+    suite = Suite(QUICK, progress.append)
 
     async def broken() -> dict[str, Any]:
         raise ValueError("expected this")
@@ -121,7 +121,7 @@ async def test_a_part_that_fails_costs_no_other() -> None:
     assert suite.parts == {"batches": {"rows": []}}
 
 
-async def test_no_part_begins_that_would_not_end_in_time() -> None:
+async def test_a_part_that_would_exceed_the_time_limit_is_not_started() -> None:
     suite = Suite(Budget(limit_s=100.0), lambda line: None)
 
     async def sound() -> dict[str, Any]:
@@ -134,22 +134,22 @@ async def test_no_part_begins_that_would_not_end_in_time() -> None:
     assert suite.failed["cores"].startswith("not measured: ")
 
 
-async def test_parts_run_in_order_and_neighbours_share_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    happened: list[str] = []
+async def test_parts_run_in_order_and_consecutive_ones_share_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
 
     class FakeServer:
         def __init__(self, arguments: list[str]) -> None:
             pass
 
         async def __aenter__(self) -> FakeServer:
-            happened.append("start")
+            events.append("start")
             return self
 
         async def __aexit__(self, *exc_info: object) -> None:
-            happened.append("stop")
+            events.append("stop")
 
     async def part(self: Suite, name: str, work: object) -> None:
-        happened.append(name)
+        events.append(name)
 
     monkeypatch.setattr("benchmarks.suite.ServerProcess", FakeServer)
     monkeypatch.setattr("benchmarks.suite.own_footage", lambda *arguments, **named: [])
@@ -157,14 +157,14 @@ async def test_parts_run_in_order_and_neighbours_share_a_server(monkeypatch: pyt
 
     await Suite(QUICK, lambda line: None).run(frozenset({"sizes", "curve", "ceiling", "cores", "memory"}))
 
-    assert happened == ["ceiling", "start", "memory", "curve", "stop", "cores", "start", "sizes", "stop"]
+    assert events == ["ceiling", "start", "memory", "curve", "stop", "cores", "start", "sizes", "stop"]
 
 
-def test_everything_fits_into_a_quarter_of_an_hour() -> None:
+def test_all_parts_together_fit_into_the_time_limit() -> None:
     assert sum(PARTS.values()) <= Budget().limit_s
 
 
-async def test_the_curve_goes_past_the_knee(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_curve_has_points_above_the_capacity(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(count: int, p95_ms: float) -> dict[str, Any]:
         return {
             "participants": count,
@@ -179,7 +179,7 @@ async def test_the_curve_goes_past_the_knee(monkeypatch: pytest.MonkeyPatch) -> 
         return run(load.participants, 999.0)
 
     monkeypatch.setattr("benchmarks.suite.measure", measure)
-    suite = Suite(replace(QUICK, past_knee=(1.25, 1.6)), lambda line: None)
+    suite = Suite(replace(QUICK, above_capacity=(1.25, 1.6)), lambda line: None)
     suite._footage = own_footage(Codec.VP8, (96, 64), 10.0, (1.0, 1.0), variants=1, clip_s=1.0)
     monkeypatch.setattr(suite, "_server", object())
     suite.parts["capacity"] = {
@@ -198,7 +198,7 @@ async def test_the_curve_goes_past_the_knee(monkeypatch: pytest.MonkeyPatch) -> 
     assert rows[0]["dropped"] == 3
 
 
-def test_parts_that_nobody_knows_are_refused() -> None:
+def test_unknown_parts_are_refused() -> None:
     assert _parts("peers,ceiling") == {"peers", "ceiling"}
     with pytest.raises(argparse.ArgumentTypeError, match="got memmory"):
         _parts("memmory,ceiling")

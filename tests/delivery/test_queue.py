@@ -18,9 +18,10 @@ from gifcue.delivery import (
     Dispatcher,
     QueueSettings,
 )
-from tests.support.deliveries import counts, cue, delivered_or_dead, until
+from tests.support.deliveries import counts, cue, delivered_or_dead
 from tests.support.fake_meeting_api import FakeMeetingApi
 from tests.support.manual_time import ManualTime
+from tests.support.waiting import until
 
 Make = Callable[..., Dispatcher]
 BOTH = pytest.mark.parametrize("sink", ["eyeson", "webhook"])
@@ -29,7 +30,9 @@ BOTH = pytest.mark.parametrize("sink", ["eyeson", "webhook"])
 async def backing_off(dispatcher: Dispatcher, time: ManualTime, count: int = 1) -> None:
     """Returns once `count` cues wait for their next attempt, and none is being sent."""
     await until(
-        lambda: len(time.waits_s) == count and max(time.waits_s) < 9.0, lambda: f"waits of {time.waits_s} s"
+        lambda: len(time.waits_s) == count and max(time.waits_s) < 9.0,
+        expected=f"{count} cues to back off",
+        state=lambda: f"waits of {time.waits_s} s",
     )
 
 

@@ -23,7 +23,7 @@ from gifcue.protocol.statistics import WorkerState
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
 from tests.support.fake_detector import DIE, HOLD, INFO, RAISE
-from tests.support.waiting import until
+from tests.support.waiting import until, until_changed
 
 WIDTH, HEIGHT = 4, 2
 SLOTS = 64
@@ -92,14 +92,12 @@ class Kit:
         self.pool.offer(frame)
 
     async def until(self, count: int) -> list[Result]:
-        """Waits for so many results; returns all."""
-        while len(self.results) < count:
-            self.changed.clear()
-            await self.changed.wait()
+        """Waits for at least `count` results. Returns all."""
+        await until_changed(self.changed, lambda: len(self.results) >= count, state=lambda: self.results)
         return self.results
 
     async def until_held(self, count: int) -> None:
-        """Waits until the workers hold so many frames."""
+        """Waits until the workers hold at least `count` frames."""
         await until(lambda: self.pool.statistics().in_flight >= count)
 
     def reasons(self) -> dict[int, DropReason | None]:

@@ -41,6 +41,8 @@ LIMITS = LimitSettings(fault_interval_s=0.0)
 FPS = 5
 CLOCK_HZ = 90_000
 STEP = CLOCK_HZ // FPS
+# 20 s of video, several times the dwell of a smile.
+MAX_SMILE_FRAMES = 20 * FPS
 
 KEYFRAME = b"\x00\x00\x00\x9d\x01\x2a" + bytes(10)  # VP8
 INTER = b"\x01\x00\x00" + bytes(10)
@@ -333,11 +335,14 @@ class Kit:
             self.detected(key, regions)
 
     def smile(self, stream: Stream, key: int) -> None:
-        """A smile that lasts until it has started."""
-        while ("smile", Phase.STARTED) not in stream.phases():
+        """Sends and analyses frames of a smile until the reaction starts."""
+        for _ in range(MAX_SMILE_FRAMES):
+            if ("smile", Phase.STARTED) in stream.phases():
+                return
             self.analyse(stream, key, SMILE)
+        raise AssertionError(f"expected the smile to start within {MAX_SMILE_FRAMES} frames")
 
 
 async def turn() -> None:
-    """One turn of the loop, so that whoever waits can go on."""
+    """One turn of the event loop, so that waiting tasks continue."""
     await asyncio.sleep(0)

@@ -24,6 +24,7 @@ from gifcue.sample_video.clips import EncodedClip, encode
 from gifcue.sample_video.photo import photo_frames
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
+from tests.support.waiting import TIMEOUT_S, until_changed
 
 # Patient, so that a slow machine fails no test.
 PATIENT = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
@@ -75,9 +76,7 @@ class Kit:
         return self._tokens
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            self._changed.clear()
-            await self._changed.wait()
+        await until_changed(self._changed, condition)
 
     async def outcome(self, token: int) -> Outcome:
         def found() -> list[Outcome]:
@@ -410,8 +409,9 @@ async def test_a_worker_that_failed_for_good_leaves_its_participants_to_the_othe
     kit.kill(1)
     token = kit.submit(1, stream, 1)
     assert isinstance(await kit.outcome(token), Picture | Dropped)
-    while not kit.pool.has_failed:
-        dropped = await kit.outcome(kit.submit(1, stream, 1))
+    async with asyncio.timeout(TIMEOUT_S):
+        while not kit.pool.has_failed:
+            await kit.outcome(kit.submit(1, stream, 1))
     dropped = await kit.outcome(kit.submit(1, stream, 2))
     assert isinstance(dropped, Dropped)
     assert dropped.reason is DropReason.DECODE_WORKER_LOST

@@ -11,7 +11,7 @@ from gifcue.sample_video.clips import EncodedClip, EncodedPacket, encode
 from gifcue.server.config import Settings, load_settings
 from gifcue.server.lifecycle import Server
 from tests.support.colour_detector import GREY, RED, TARGET, colour_frames
-from tests.support.deliveries import ROOM, counts, delivered_or_dead, delivery_table, until
+from tests.support.deliveries import ROOM, counts, delivered_or_dead, delivery_table
 from tests.support.fake_meeting_api import FakeMeetingApi
 from tests.support.sending import packets_from, send_in_step, unaccounted
 

@@ -17,7 +17,8 @@ from gifcue.rules.watch import NewBook
 from gifcue.server.config import Settings, load_settings
 from gifcue.server.lifecycle import Server
 from tests.support.colour_detector import TARGET
-from tests.support.deliveries import delivery_table, until
+from tests.support.deliveries import delivery_table
+from tests.support.waiting import until
 
 BOOK = """\
 version: 1

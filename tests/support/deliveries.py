@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from typing import Any
 
 from gifcue.delivery import Cue, CueGif, DeliveryStatistics, Dispatcher
+from tests.support.waiting import until
 
-# Seconds after which a condition counts as one that never holds. Everything that works takes far less.
-HANGS_S = 60.0
 ROOM = "room-with-a-name"
 ACCESS_KEY = "very-secret-key"
 # From the Standard Webhooks specification's examples.
@@ -61,25 +58,11 @@ def counts(dispatcher: Dispatcher) -> DeliveryStatistics:
     return statistics
 
 
-async def until(condition: Callable[[], object], what: Callable[[], object] | None = None) -> None:
-    """Yields to the event loop until the condition holds. What comes over the network sets no event to wait for.
-
-    Args:
-        condition: Checked after every step of the loop.
-        what: Describes the present state for the failure.
-
-    Raises:
-        AssertionError: the condition did not hold within `HANGS_S` seconds.
-    """
-    loop = asyncio.get_running_loop()
-    deadline_s = loop.time() + HANGS_S
-    while not condition():
-        state = "" if what is None else f", at {what()}"
-        assert loop.time() < deadline_s, f"expected the condition to hold within {HANGS_S:.0f} s{state}"
-        await asyncio.sleep(0)
-
-
 async def delivered_or_dead(dispatcher: Dispatcher) -> DeliveryStatistics:
     """The counts once no delivery is open."""
-    await until(lambda: counts(dispatcher).queued == 0, lambda: counts(dispatcher))
+    await until(
+        lambda: counts(dispatcher).queued == 0,
+        expected="every delivery to end",
+        state=lambda: counts(dispatcher),
+    )
     return counts(dispatcher)

@@ -11,8 +11,8 @@ from typing import Any
 
 from aiohttp import web
 
-# Seconds after which requests count as ones that never arrive.
-HANGS_S = 60.0
+from tests.support.waiting import TIMEOUT_S
+
 _VIDEO_SUFFIXES = (".mp4", ".webm")
 
 
@@ -88,10 +88,10 @@ class FakeMeetingApi:
         """Returns once `count` requests have arrived since the beginning.
 
         Raises:
-            AssertionError: they did not arrive within `HANGS_S` seconds.
+            AssertionError: they did not arrive within `TIMEOUT_S` seconds.
         """
         try:
-            async with asyncio.timeout(HANGS_S), self._arrived:
+            async with asyncio.timeout(TIMEOUT_S), self._arrived:
                 await self._arrived.wait_for(lambda: len(self.received) >= count)
         except TimeoutError:
             raise AssertionError(f"expected {count} requests, got {len(self.received)}") from None

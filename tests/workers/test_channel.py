@@ -11,6 +11,7 @@ import pytest
 
 from gifcue.workers.channel import AsyncChannel, BlockingChannel, ChannelClosed
 from gifcue.workers.framing import Kind
+from tests.support.waiting import until_changed
 
 
 @pytest.fixture
@@ -39,9 +40,7 @@ class Front:
         self.changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            self.changed.clear()
-            await self.changed.wait()
+        await until_changed(self.changed, condition)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from gifcue.protocol.statistics import WorkerState
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
+from tests.support.waiting import until_changed
 
 TARGETS = "tests.support.worker_targets"
 # Patient, so that a slow machine fails no test; tests of impatience say so.
@@ -71,9 +72,7 @@ class Kit:
         return [argument for name, argument in self.calls if name == what]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            self.changed.clear()
-            await self.changed.wait()
+        await until_changed(self.changed, condition)
 
     async def start(self) -> SupervisedWorker:
         self.worker.start()
@@ -290,10 +289,10 @@ class TestFailure:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
         kit = Kit()
 
-        def fail(_: int) -> None:
+        def fail(arguments: list[str], **options: Any) -> None:
             raise LookupError("a bug")
 
-        monkeypatch.setattr(kit.worker, "_spawn", fail)
+        monkeypatch.setattr("gifcue.workers.supervised.Process", fail)
         with pytest.raises(WorkerStartError, match="LookupError: a bug"):
             await kit.start()
         assert faults == ["the supervision of worker test-0 failed"]
@@ -347,10 +346,10 @@ class TestStop:
         kit = Kit()
         worker = await kit.start()
         pid = worker.statistics().pid
-        assert worker._task is not None
-        worker._task.cancel()
+        (supervision,) = [task for task in asyncio.all_tasks() if task.get_name() == "supervise test-0"]
+        supervision.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await worker._task
+            await supervision
         assert is_gone(pid)
 
     @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors in /proc")

@@ -293,7 +293,8 @@ class Suite:
         return dict(answer)
 
 
-def _parts(text: str) -> frozenset[str]:
+def parts_of(text: str) -> frozenset[str]:
+    """The parts named in "capacity,ceiling". Raises ArgumentTypeError if one is unknown."""
     names = frozenset(text.split(","))
     if names - set(PARTS):
         message = f"expected some of {','.join(PARTS)}, got {','.join(sorted(names - set(PARTS)))}"
@@ -319,7 +320,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("bench-out"), help="the folder of the results")
     parser.add_argument("--pictures", type=Path, help="the folder of the charts, by default --out")
     parser.add_argument(
-        "--only", type=_parts, default=frozenset(), help=f"parts to measure: some of {','.join(PARTS)}"
+        "--only", type=parts_of, default=frozenset(), help=f"parts to measure: some of {','.join(PARTS)}"
     )
     arguments = parser.parse_args()
     budget = QUICK if arguments.quick else Budget()

@@ -4,14 +4,14 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from benchmarks.footage import own_footage
 from benchmarks.measure import Load
 from benchmarks.pictures import draw
-from benchmarks.suite import PARTS, QUICK, Budget, Suite, _parts
+from benchmarks.suite import PARTS, QUICK, Budget, Suite, parts_of
 from benchmarks.table import summary
 from gifcue.protocol.codecs import Codec
 
@@ -104,49 +104,61 @@ def test_each_measured_part_has_a_chart(tmp_path: Path) -> None:
     assert draw({"parts": {}}, tmp_path / "empty") == []
 
 
-async def test_other_parts_run_after_a_part_has_failed() -> None:
-    progress: list[str] = []
-    suite = Suite(QUICK, progress.append)
+@pytest.fixture
+def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replaces what the parts `ceiling`, `cores` and `batches` measure: the first fails, the others have no rows."""
 
-    async def broken() -> dict[str, Any]:
+    def fail(*arguments: object) -> None:
         raise ValueError("expected this")
 
-    async def sound() -> dict[str, Any]:
-        return {"rows": []}
+    async def no_capacity(*arguments: object, **named: object) -> dict[int, object]:
+        return {}
 
-    await suite._part("ceiling", broken)
-    await suite._part("batches", sound)
+    monkeypatch.setattr("benchmarks.suite.own_footage", lambda *arguments, **named: [])
+    monkeypatch.setattr("benchmarks.suite.saturate", fail)
+    monkeypatch.setattr("benchmarks.scaling.cores_against_capacity", no_capacity)
+    monkeypatch.setattr("benchmarks.scaling.batches", lambda *arguments: [])
+
+
+@pytest.mark.usefixtures("short_parts")
+async def test_other_parts_run_after_a_part_has_failed() -> None:
+    suite = Suite(QUICK, lambda line: None)
+
+    await suite.run(frozenset({"ceiling", "batches"}))
 
     assert suite.failed == {"ceiling": "failed: ValueError: expected this"}
     assert suite.parts == {"batches": {"rows": []}}
 
 
+@pytest.mark.usefixtures("short_parts")
 async def test_a_part_that_would_exceed_the_time_limit_is_not_started() -> None:
     suite = Suite(Budget(limit_s=100.0), lambda line: None)
 
-    async def sound() -> dict[str, Any]:
-        return {"rows": []}
-
-    await suite._part("cores", sound)
-    await suite._part("batches", sound)
+    await suite.run(frozenset({"cores", "batches"}))
 
     assert set(suite.parts) == {"batches"}
     assert suite.failed["cores"].startswith("not measured: ")
 
 
+class FakeServer:
+    """A server that only records its start and stop."""
+
+    events: ClassVar[list[str]] = []
+
+    def __init__(self, arguments: list[str]) -> None:
+        pass
+
+    async def __aenter__(self) -> FakeServer:
+        self.events.append("start")
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self.events.append("stop")
+
+
 async def test_parts_run_in_order_and_consecutive_ones_share_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[str] = []
-
-    class FakeServer:
-        def __init__(self, arguments: list[str]) -> None:
-            pass
-
-        async def __aenter__(self) -> FakeServer:
-            events.append("start")
-            return self
-
-        async def __aexit__(self, *exc_info: object) -> None:
-            events.append("stop")
+    monkeypatch.setattr(FakeServer, "events", events)
 
     async def part(self: Suite, name: str, work: object) -> None:
         events.append(name)
@@ -178,16 +190,19 @@ async def test_the_curve_has_points_above_the_capacity(monkeypatch: pytest.Monke
     async def measure(server: object, load: Load) -> dict[str, Any]:
         return run(load.participants, 999.0)
 
+    footage = own_footage(Codec.VP8, (96, 64), 10.0, (1.0, 1.0), variants=1, clip_s=1.0)
     monkeypatch.setattr("benchmarks.suite.measure", measure)
+    monkeypatch.setattr("benchmarks.suite.own_footage", lambda *arguments, **named: footage)
+    monkeypatch.setattr("benchmarks.suite.ServerProcess", FakeServer)
     suite = Suite(replace(QUICK, above_capacity=(1.25, 1.6)), lambda line: None)
-    suite._footage = own_footage(Codec.VP8, (96, 64), 10.0, (1.0, 1.0), variants=1, clip_s=1.0)
-    monkeypatch.setattr(suite, "_server", object())
     suite.parts["capacity"] = {
         "carried": 20,
         "runs": [run(8, 5.0), run(25, 400.0), run(20, 90.0), run(20, 95.0)],
     }
 
-    rows = (await suite._curve())["rows"]
+    await suite.run(frozenset({"curve"}))
+
+    rows = suite.parts["curve"]["rows"]
 
     assert [(row["participants"], row["p95_ms"]) for row in rows] == [
         (8, 5.0),
@@ -199,6 +214,6 @@ async def test_the_curve_has_points_above_the_capacity(monkeypatch: pytest.Monke
 
 
 def test_unknown_parts_are_refused() -> None:
-    assert _parts("peers,ceiling") == {"peers", "ceiling"}
+    assert parts_of("peers,ceiling") == {"peers", "ceiling"}
     with pytest.raises(argparse.ArgumentTypeError, match="got memmory"):
-        _parts("memmory,ceiling")
+        parts_of("memmory,ceiling")

@@ -96,7 +96,7 @@ def test_annotate_draws_the_boxes(gifcue: Gifcue, server: FakeServer, photo: Pat
     assert [path.name for path in folder.iterdir()] == ["photo.boxes.png"]
 
 
-def test_annotate_tells_mistakes(gifcue: Gifcue, server: FakeServer, photo: Path, tmp_path: Path) -> None:
+def test_annotate_reports_invalid_input(gifcue: Gifcue, server: FakeServer, photo: Path, tmp_path: Path) -> None:
     missing = gifcue("annotate", tmp_path / "none.jpg", "-s", server.target)
     assert (missing.exit_code, "No such file" in missing.stderr) == (1, True)
     text = tmp_path / "text.jpg"
@@ -120,7 +120,7 @@ def test_status(gifcue: Gifcue, server: FakeServer) -> None:
     assert gifcue("status", "-s", server.target, "--metrics").stdout == "gifcue_frames_received_total 0\n"
 
 
-def test_a_refusing_server_is_told(gifcue: Gifcue, server: FakeServer, tmp_path: Path) -> None:
+def test_a_refusal_of_the_server_is_reported(gifcue: Gifcue, server: FakeServer, tmp_path: Path) -> None:
     server.service.refuse = (StatusCode.RESOURCE_EXHAUSTED, "expected at most 1 stream, got one more")
     clip = write(photo_frames(0.2, 10, width=160, height=96), tmp_path / "clip.mp4", Codec.H264, 10)
     result = gifcue("stream", clip, "-s", server.target)

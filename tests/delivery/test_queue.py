@@ -51,7 +51,7 @@ async def test_each_cue_is_delivered_once(make: Make, api: FakeMeetingApi, sink:
     ("sink", "status"),
     [("webhook", 429), ("webhook", 500), ("webhook", 503), ("eyeson", 429), ("eyeson", 503)],
 )
-async def test_a_busy_receiver_is_asked_again_later_and_later(
+async def test_the_waits_between_attempts_grow(
     make: Make, api: FakeMeetingApi, time: ManualTime, sink: str, status: int
 ) -> None:
     api.status = status

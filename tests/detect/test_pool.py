@@ -139,7 +139,7 @@ async def test_each_frame_gets_the_regions_of_its_own_pixels(kit: Kit) -> None:
     kit.check_books()
 
 
-async def test_frames_of_one_turn_share_a_batch_and_the_figures_tell(kit: Kit) -> None:
+async def test_frames_of_one_loop_turn_share_a_batch_in_the_statistics(kit: Kit) -> None:
     for token in range(4):
         kit.offer(key=token, token=token, value=1)
     results = await kit.until(4)
@@ -152,12 +152,12 @@ async def test_frames_of_one_turn_share_a_batch_and_the_figures_tell(kit: Kit) -
     assert statistics.queue.taken == 4
 
 
-async def test_the_model_is_known_once_ready(kit: Kit) -> None:
+async def test_the_model_is_available_once_the_pool_is_ready(kit: Kit) -> None:
     assert kit.pool.is_ready
     assert kit.pool.info == INFO
 
 
-async def test_a_newer_frame_supersedes_the_one_that_waits(kit: Kit) -> None:
+async def test_a_newer_frame_supersedes_the_waiting_one(kit: Kit) -> None:
     kit.offer(key=1, token=0, value=HOLD)
     await kit.until_held(1)
     kit.offer(key=1, token=1, value=11)
@@ -169,7 +169,7 @@ async def test_a_newer_frame_supersedes_the_one_that_waits(kit: Kit) -> None:
     kit.check_books()
 
 
-async def test_who_waits_longest_is_served_first(kit: Kit) -> None:
+async def test_the_longest_waiting_participant_is_served_first(kit: Kit) -> None:
     kit.offer(key=9, token=0, value=HOLD)
     await kit.until_held(1)
     # Participant 1 sends on and on; 2 to 5 send once each. A batch is four.
@@ -231,7 +231,7 @@ async def test_a_killed_worker_loses_its_batch_and_nothing_else(kit: Kit) -> Non
     kit.check_books()
 
 
-async def test_a_worker_that_dies_of_a_picture_is_replaced(kit: Kit) -> None:
+async def test_a_worker_that_crashes_on_a_picture_is_replaced(kit: Kit) -> None:
     kit.offer(key=1, token=0, value=DIE)
     kit.offer(key=1, token=1, value=5)
     await kit.until(1)
@@ -257,7 +257,7 @@ async def test_a_stuck_worker_is_replaced(arena: Arena) -> None:
         await kit.pool.stop()
 
 
-async def test_several_workers_share_what_waits(arena: Arena) -> None:
+async def test_workers_share_the_waiting_frames(arena: Arena) -> None:
     kit = Kit(arena, DetectSettings(workers=2, max_batch=8), SUPERVISION)
     await kit.pool.start()
     try:
@@ -271,7 +271,7 @@ async def test_several_workers_share_what_waits(arena: Arena) -> None:
         await kit.pool.stop()
 
 
-async def test_a_free_worker_waits_for_a_batch_to_fill_if_told_to(arena: Arena) -> None:
+async def test_a_free_worker_waits_up_to_max_wait_for_a_full_batch(arena: Arena) -> None:
     now_s = 0.0
     settings = DetectSettings(workers=1, max_batch=2, max_wait_ms=100.0)
     kit = Kit(arena, settings, SUPERVISION, lambda: now_s)
@@ -304,7 +304,7 @@ async def test_a_model_that_is_missing_fails_at_once(arena: Arena) -> None:
     await kit.pool.stop()
 
 
-async def test_workers_that_fail_for_good_end_what_waits(arena: Arena) -> None:
+async def test_permanent_failure_ends_the_waiting_frames(arena: Arena) -> None:
     kit = Kit(
         arena, DetectSettings(workers=1, max_batch=1), SUPERVISION.model_copy(update={"max_restarts": 0})
     )
@@ -317,7 +317,7 @@ async def test_workers_that_fail_for_good_end_what_waits(arena: Arena) -> None:
     await kit.pool.stop()
 
 
-async def test_stop_finishes_what_is_held_and_ends_what_waits(arena: Arena) -> None:
+async def test_stop_finishes_held_frames_and_ends_waiting_ones(arena: Arena) -> None:
     kit = Kit(arena, DetectSettings(workers=1, max_batch=1), SUPERVISION)
     await kit.pool.start()
     kit.offer(key=1, token=0, value=HOLD)
@@ -333,7 +333,7 @@ async def test_stop_finishes_what_is_held_and_ends_what_waits(arena: Arena) -> N
     kit.check_books()
 
 
-async def test_a_fault_in_the_handling_of_a_result_does_not_lose_the_next(kit: Kit) -> None:
+async def test_an_error_in_a_callback_does_not_lose_the_next_result(kit: Kit) -> None:
     faults: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
     kit.fails = True
@@ -348,7 +348,7 @@ class TestAnnotate:
         regions = await kit.pool.annotate(InlinePicture(bytes([51]) * 24, WIDTH, HEIGHT))
         assert [round(region.score, 3) for region in regions] == [0.2]
 
-    async def test_a_still_that_the_detector_fails_on_says_why(self, kit: Kit) -> None:
+    async def test_a_still_that_fails_has_the_reason(self, kit: Kit) -> None:
         with pytest.raises(GifcueError, match="RuntimeError: told to"):
             await kit.pool.annotate(InlinePicture(bytes([RAISE]) * 24, WIDTH, HEIGHT))
 
@@ -356,7 +356,7 @@ class TestAnnotate:
         with pytest.raises(GifcueError, match="expected a picture of 1 to 5 bytes, got 4x2"):
             await kit.pool.annotate(InlinePicture(bytes(5), WIDTH, HEIGHT))
 
-    async def test_a_still_whose_worker_dies_says_so(self, kit: Kit) -> None:
+    async def test_a_still_whose_worker_dies_is_an_error(self, kit: Kit) -> None:
         with pytest.raises(WorkerLost, match="SIGKILL"):
             await kit.pool.annotate(InlinePicture(bytes([DIE]) * 24, WIDTH, HEIGHT))
 

@@ -33,7 +33,7 @@ def test_faults_within_an_interval_are_counted_into_the_next_report() -> None:
     ]
 
 
-def test_people_and_kinds_are_told_apart() -> None:
+def test_participants_and_fault_codes_are_throttled_separately() -> None:
     told = Told()
     reporter = FaultReporter(told, Throttle(1.0, ManualTime().clock))
     for name in ("alice", "bob"):

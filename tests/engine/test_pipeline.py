@@ -48,7 +48,7 @@ class Listener:
         self.kit.pipeline.submit(frame, b"abc")
 
 
-def test_each_listener_hears_of_its_own_frames() -> None:
+def test_each_listener_receives_its_own_frames() -> None:
     kit = Kit()
     alice, bob = Listener(kit), Listener(kit)
     for listener in (alice, bob):
@@ -63,7 +63,7 @@ def test_each_listener_hears_of_its_own_frames() -> None:
     assert kit.decode.opened == [(key, Codec.VP8, b"extradata") for key in (alice.key, bob.key)]
 
 
-def test_without_a_detector_a_picture_is_lost_at_once_and_after_it_was_decoded() -> None:
+def test_without_a_detector_decoded_pictures_are_lost() -> None:
     kit = Kit()
     alice = Listener(kit)
     kit.detect.has_failed = True
@@ -77,7 +77,7 @@ def test_without_a_detector_a_picture_is_lost_at_once_and_after_it_was_decoded()
     assert kit.pipeline.has_failed
 
 
-def test_a_fault_in_a_listener_costs_no_slot_and_no_latency() -> None:
+def test_an_error_in_a_listener_leaks_no_slot_and_loses_no_latency() -> None:
     kit = Kit()
     alice = Listener(kit)
     alice.submit()
@@ -93,7 +93,7 @@ def test_a_fault_in_a_listener_costs_no_slot_and_no_latency() -> None:
     assert kit.pipeline.statistics().latency.count == 1
 
 
-def test_lost_decoders_are_told_to_those_that_are_still_there() -> None:
+def test_remaining_listeners_are_notified_of_lost_decoders() -> None:
     kit = Kit()
     alice, bob = Listener(kit), Listener(kit)
     kit.pipeline.close(bob.key)
@@ -104,7 +104,7 @@ def test_lost_decoders_are_told_to_those_that_are_still_there() -> None:
     assert (kit.decode.closed, kit.detect.forgotten) == ([bob.key], [bob.key])
 
 
-def test_keys_are_never_used_again() -> None:
+def test_keys_are_not_reused() -> None:
     kit = Kit()
     first = Listener(kit)
     kit.pipeline.close(first.key)
@@ -112,7 +112,7 @@ def test_keys_are_never_used_again() -> None:
     assert Listener(kit).key != first.key
 
 
-def test_it_is_ready_and_has_failed_as_its_pools_are() -> None:
+def test_readiness_and_failure_follow_the_pools() -> None:
     kit = Kit()
     assert (kit.engine.is_ready, kit.engine.has_failed) == (True, False)
     kit.decode.is_ready = False

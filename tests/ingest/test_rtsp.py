@@ -105,7 +105,7 @@ def camera() -> Iterator[str]:
             thread.join()
 
 
-def test_a_network_camera_gives_its_own_packets(camera: str) -> None:
+def test_packets_of_a_network_camera_are_unchanged(camera: str) -> None:
     with open_source(camera) as source:
         assert source.codec is Codec.H264
         assert source.live
@@ -120,7 +120,7 @@ def test_a_network_camera_gives_its_own_packets(camera: str) -> None:
     assert [round(later - sooner, 3) for sooner, later in pairwise(times)] == [0.1] * (len(times) - 1)
 
 
-async def test_a_network_camera_is_read_as_it_comes(camera: str) -> None:
+async def test_a_network_camera_is_read_without_pacing(camera: str) -> None:
     async with reading(camera) as read:
         packets = [packet async for packet in read.packets()]
     assert len(packets) >= 9

@@ -140,7 +140,7 @@ async def test_every_unit_is_answered_once_in_order_with_its_picture(make, clip,
     assert kit.pool.statistics().bytes == 0
 
 
-async def test_bytes_wait_until_they_are_answered(make, clip) -> None:
+async def test_buffered_bytes_are_counted_until_the_answer(make, clip) -> None:
     kit = make(ALL)
     await kit.pool.start()
     kit.pool.open(1, Codec.H264, b"")
@@ -153,7 +153,7 @@ async def test_bytes_wait_until_they_are_answered(make, clip) -> None:
     assert kit.pool.buffered_bytes(99) == 0
 
 
-async def test_who_leaves_still_has_its_units_answered(make, clip) -> None:
+async def test_units_of_a_participant_that_left_are_answered(make, clip) -> None:
     kit = make(ALL)
     await kit.pool.start()
     kit.pool.open(1, Codec.H264, b"")
@@ -167,14 +167,14 @@ async def test_who_leaves_still_has_its_units_answered(make, clip) -> None:
     assert kit.pool.statistics().participants == 0
 
 
-async def test_a_key_is_used_once(make) -> None:
+async def test_a_key_cannot_be_reused(make) -> None:
     kit = make(ALL)
     kit.pool.open(1, Codec.H264, b"")
     with pytest.raises(ValueError, match="expected a key that is not in use, got 1"):
         kit.pool.open(1, Codec.VP8, b"")
 
 
-async def test_slots_that_are_out_are_not_written(make, clip) -> None:
+async def test_slots_in_use_are_not_overwritten(make, clip) -> None:
     kit = make(ALL.model_copy(update={"slots_per_worker": 2}))
     kit.keep_slots = True
     await kit.pool.start()
@@ -220,7 +220,7 @@ async def test_holds_and_pictures_not_analysed_reach_the_filter(make, still) -> 
     assert isinstance(await send(), Picture)
 
 
-async def test_who_starts_over_needs_a_keyframe_and_nobody_else_does(make, clip) -> None:
+async def test_a_restart_requires_a_keyframe_of_that_participant_only(make, clip) -> None:
     kit = make(ALL)
     await kit.pool.start()
     shown = clip(Codec.H264, keyframe_interval=2)
@@ -236,7 +236,7 @@ async def test_who_starts_over_needs_a_keyframe_and_nobody_else_does(make, clip)
     kit.pool.start_over(3)  # long gone
 
 
-async def test_damage_of_one_hurts_nobody_else(make, clip) -> None:
+async def test_invalid_data_of_one_participant_does_not_affect_others(make, clip) -> None:
     kit = make(ALL)
     await kit.pool.start()
     for key in (1, 2):
@@ -297,7 +297,7 @@ async def test_the_others_take_over_from_a_lost_worker(make, clip) -> None:
         assert isinstance(await kit.outcome(kit.submit(key, stream, 1)), Picture)
 
 
-async def test_a_successor_does_not_write_into_slots_that_are_out(make, clip) -> None:
+async def test_a_restarted_worker_does_not_overwrite_slots_in_use(make, clip) -> None:
     kit = make(ALL.model_copy(update={"slots_per_worker": 2}))
     kit.keep_slots = True
     await kit.pool.start()
@@ -317,7 +317,7 @@ async def test_a_successor_does_not_write_into_slots_that_are_out(make, clip) ->
     assert isinstance(await kit.outcome(kit.submit(1, stream, 14)), Picture)
 
 
-async def test_a_hold_outlives_the_worker(make, still) -> None:
+async def test_a_hold_survives_a_restart_of_the_worker(make, still) -> None:
     kit = make(MediaSettings(workers=1, slots_per_worker=8, max_analysis_fps=240.0, late_ms=1.0))
     await kit.pool.start()
     kit.pool.open(1, Codec.PNG, b"")
@@ -328,7 +328,7 @@ async def test_a_hold_outlives_the_worker(make, still) -> None:
     assert all(isinstance(outcome, Picture) for outcome in outcomes)
 
 
-async def test_stills(make, clip) -> None:
+async def test_stills_are_decoded_into_slots(make, clip) -> None:
     kit = make(ALL)
     with pytest.raises(Unavailable, match="expected a decode worker that is ready"):
         await kit.pool.still(b"")
@@ -345,7 +345,7 @@ async def test_stills(make, clip) -> None:
     assert kit.pool.statistics().stills == 0
 
 
-async def test_the_slot_of_a_still_that_nobody_waits_for_comes_back(make, clip) -> None:
+async def test_the_slot_of_a_cancelled_still_is_released(make, clip) -> None:
     kit = make(ALL)
     await kit.pool.start()
     data = clip(Codec.JPEG).packets[0].payload
@@ -360,7 +360,7 @@ async def test_the_slot_of_a_still_that_nobody_waits_for_comes_back(make, clip) 
     assert kit.pool.statistics().slots_out == 1
 
 
-async def test_a_still_that_is_lost_with_its_worker_says_so(make, clip) -> None:
+async def test_a_still_lost_with_its_worker_is_an_error(make, clip) -> None:
     kit = make(ALL)
     await kit.pool.start()
     os.kill(kit.pool.statistics().workers[0].pid, signal.SIGSTOP)
@@ -371,7 +371,7 @@ async def test_a_still_that_is_lost_with_its_worker_says_so(make, clip) -> None:
         await answer
 
 
-async def test_stopping_answers_everything(make, clip) -> None:
+async def test_stop_answers_every_unit(make, clip) -> None:
     kit = make(ALL)
     await kit.pool.start()
     kit.pool.open(1, Codec.H264, b"")
@@ -385,7 +385,7 @@ async def test_stopping_answers_everything(make, clip) -> None:
     assert dropped.reason is DropReason.DECODE_WORKER_LOST
 
 
-async def test_units_before_the_start_are_lost_and_not_forgotten(make, clip) -> None:
+async def test_units_before_the_start_are_answered_as_lost(make, clip) -> None:
     kit = make(ALL)
     kit.pool.open(1, Codec.H264, b"")
     token = kit.submit(1, clip(Codec.H264), 0)
@@ -397,7 +397,7 @@ async def test_units_before_the_start_are_lost_and_not_forgotten(make, clip) -> 
     assert isinstance(await kit.outcome(kit.submit(1, clip(Codec.H264), 0)), Picture)
 
 
-async def test_a_worker_that_failed_for_good_leaves_its_participants_to_the_others(make, clip) -> None:
+async def test_participants_of_a_failed_worker_move_to_the_others(make, clip) -> None:
     kit = make(ALL.model_copy(update={"workers": 2}), PATIENT.model_copy(update={"max_restarts": 0}))
     await kit.pool.start()
     stream = clip(Codec.H264)
@@ -428,7 +428,7 @@ async def test_an_arena_that_is_too_small_is_refused() -> None:
     arena.close()
 
 
-async def test_states_are_told(make) -> None:
+async def test_worker_states_are_in_the_statistics(make) -> None:
     kit = make(ALL)
     assert not kit.pool.is_ready
     await kit.pool.start()

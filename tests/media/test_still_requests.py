@@ -44,7 +44,7 @@ async def test_each_call_gets_its_own_answer() -> None:
     assert kit.released == []
 
 
-async def test_an_answer_for_a_call_that_has_gone_is_not_taken() -> None:
+async def test_an_answer_for_a_cancelled_call_is_refused() -> None:
     kit = Kit()
     call, number = await kit.ask()
     call.cancel()
@@ -53,7 +53,7 @@ async def test_an_answer_for_a_call_that_has_gone_is_not_taken() -> None:
     assert kit.released == []
 
 
-async def test_an_answer_in_the_turn_of_the_cancellation_gives_its_slot_back() -> None:
+async def test_an_answer_that_arrives_during_cancellation_releases_its_slot() -> None:
     kit = Kit()
     call, number = await kit.ask()
     assert kit.requests.take(done(number))
@@ -63,7 +63,7 @@ async def test_an_answer_in_the_turn_of_the_cancellation_gives_its_slot_back() -
     assert kit.released == [3]
 
 
-async def test_a_lost_worker_ends_all_calls() -> None:
+async def test_a_lost_worker_fails_all_calls() -> None:
     kit = Kit()
     call, _ = await kit.ask()
     kit.requests.lose("decode-0 was lost")

@@ -34,7 +34,7 @@ step = st.tuples(
     st.sampled_from(["careful", "normal", "playful"]),
     st.sampled_from(["all", "largest", "centre"]),
 )
-def test_events_are_balanced_and_only_of_labels_allowed(
+def test_every_reaction_that_begins_ends_and_has_an_allowed_label(
     steps: list[tuple[float, list[Region] | None, bool | frozenset[str] | None]],
     allowed: frozenset[str],
     preset: str,

@@ -43,7 +43,7 @@ def test_a_slow_wave_is_found_in_many_frames_a_second() -> None:
     assert started(play(policy(), waving(0.3, 4.0), times(9.0, 60.0))) == ["wave"]
 
 
-def test_a_quick_wave_fires_soon() -> None:
+def test_a_fast_wave_starts_early() -> None:
     events = play(policy(), waving(2.0, 1.0), times(4.0))
     assert next(event.at_s for event in events if event.phase is Phase.STARTED) <= 1.0
 
@@ -85,7 +85,7 @@ def test_a_palm_that_only_passes_is_no_wave() -> None:
     assert started(play(policy(), lambda at_s: [hand(0.1 + 0.15 * at_s, wave=0.9)], times(5.0))) == []
 
 
-def test_to_and_fro_once_is_no_wave() -> None:
+def test_a_single_swing_is_no_wave() -> None:
     def scene(at_s: float) -> list[Region]:
         return [hand(0.5 + (0.1 * math.sin(math.tau * at_s) if at_s < 0.5 else 0.0), wave=0.9)]
 
@@ -170,7 +170,7 @@ def test_skipped_frames_mean_no_motion() -> None:
     assert play(policy(), scene, times(1.9)) == []
 
 
-def test_coming_and_going_landmarks_are_no_motion() -> None:
+def test_intermittent_landmarks_are_no_motion() -> None:
     def scene(at_s: float) -> list[Region]:
         shown = round(at_s * 10) % 2 == 0
         region = hand(0.5, 0.3, wave=0.9, landmarks=shown)

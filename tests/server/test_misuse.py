@@ -126,7 +126,7 @@ FRAME = pb.StreamReactionsRequest(frame=media_pb2.Frame(participant_id="alice", 
     ],
     ids=["frame first", "second config", "empty first", "empty", "preset", "subject", "room", "empty update"],
 )
-async def test_misuse_of_the_protocol_ends_the_stream_and_no_other(
+async def test_misuse_of_the_protocol_ends_only_its_own_stream(
     client: ReactionClient,
     stub: object,
     clip: EncodedClip,
@@ -192,7 +192,7 @@ async def test_random_bytes_are_a_fault(stream: ReactionStream, clip: EncodedCli
     await unhurt(stream, other, clip)
 
 
-async def test_a_frame_of_nobody_is_a_fault(stream: ReactionStream, clip: EncodedClip) -> None:
+async def test_a_frame_of_an_unknown_participant_is_a_fault(stream: ReactionStream, clip: EncodedClip) -> None:
     other = await bystander(stream, clip)
     ghost = await stream.join("ghost", clip.codec, clip.extradata, allowed_labels=SMILE)
     await ghost.leave()
@@ -266,7 +266,7 @@ async def test_nothing_is_decoded_before_a_label_is_allowed(client: ReactionClie
         assert books.analysed >= 1
 
 
-async def test_what_was_decoded_is_forgotten_with_the_last_label(
+async def test_decoder_state_is_discarded_with_the_last_label(
     stream: ReactionStream, clip: EncodedClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started_over: list[int] = []
@@ -305,7 +305,7 @@ async def told(stream: ReactionStream, participant: Participant) -> list[str]:
     ]
 
 
-async def test_a_misspelt_update_takes_back_at_once_what_it_does_not_name(
+async def test_an_update_with_an_unknown_label_revokes_the_labels_it_omits(
     stream: ReactionStream, clip: EncodedClip
 ) -> None:
     alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["smile", "wave"])
@@ -316,7 +316,7 @@ async def test_a_misspelt_update_takes_back_at_once_what_it_does_not_name(
     assert await told(stream, alice) == ["smile started", "smile ended not_allowed", "invalid_label"]
 
 
-async def test_a_misspelt_update_leaves_what_it_names_and_adds_nothing(
+async def test_an_update_with_an_unknown_label_keeps_its_labels_and_adds_none(
     stream: ReactionStream, clip: EncodedClip
 ) -> None:
     alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["wave", "smile"])
@@ -334,7 +334,7 @@ async def test_a_misspelt_update_leaves_what_it_names_and_adds_nothing(
     ]
 
 
-async def test_a_second_join_that_is_refused_takes_back_what_it_does_not_name(
+async def test_a_refused_second_join_revokes_the_labels_it_omits(
     stream: ReactionStream, clip: EncodedClip
 ) -> None:
     alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["smile", "wave"])
@@ -344,7 +344,7 @@ async def test_a_second_join_that_is_refused_takes_back_what_it_does_not_name(
     assert await told(stream, alice) == ["invalid_label"]
 
 
-async def test_many_streams_at_once_keep_to_themselves(client: ReactionClient, clip: EncodedClip) -> None:
+async def test_concurrent_streams_do_not_affect_each_other(client: ReactionClient, clip: EncodedClip) -> None:
     async def one(name: str) -> int:
         async with client.open() as stream:
             alice = await stream.join(name, clip.codec, clip.extradata, allowed_labels=SMILE)

@@ -73,7 +73,7 @@ def leaks(text: str, clip: EncodedClip) -> list[str]:
     return found
 
 
-async def test_a_run_with_everything_in_it_logs_no_name_and_no_payload(
+async def test_no_name_and_no_payload_is_logged(
     settings: Settings,
     tmp_path: Path,
     clip: EncodedClip,
@@ -136,7 +136,7 @@ def broken(self: Session, frame: object) -> None:
     raise KeyError(NAME)
 
 
-def test_libraries_complain_without_their_words(
+def test_log_records_of_libraries_have_no_message_text(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with logs_to_stderr():
@@ -184,14 +184,14 @@ def test_libraries_complain_without_their_words(
         "in the place of a table",
     ],
 )
-def test_a_mistake_beside_a_secret_is_told_without_it(values: dict[str, object]) -> None:
+def test_an_error_beside_a_secret_does_not_show_the_secret(values: dict[str, object]) -> None:
     with pytest.raises(ConfigError) as caught:
         load_settings(None, values)
     assert ACCESS_KEY not in str(caught.value)
     assert SECRET[:20] not in str(caught.value)
 
 
-def test_secrets_are_no_part_of_the_settings_text() -> None:
+def test_the_settings_text_has_no_secrets() -> None:
     settings = load_settings(None, {"delivery": delivery_table("eyeson", "http://127.0.0.1:1")})
     assert ACCESS_KEY not in repr(settings)
     assert ACCESS_KEY not in settings.model_dump_json()

@@ -87,7 +87,7 @@ async def test_a_stream_chooses_whether_speaking_holds_hands_back(
 
 
 @pytest.mark.parametrize("own", [{"labels": {"smile": {"start": 0.62}}}])
-async def test_a_preset_that_does_not_go_with_the_servers_changes_is_refused(
+async def test_a_preset_that_conflicts_with_the_servers_overrides_is_refused(
     settings: Settings, two_people: EncodedClip
 ) -> None:
     with capture_logs() as logs:

@@ -76,7 +76,7 @@ async def metrics(server: Server) -> str:
         return await client.metrics()
 
 
-async def test_an_odd_scalar_is_refused_and_the_next_good_book_taken(server: Server, path: Path) -> None:
+async def test_a_book_with_an_invalid_date_is_refused_and_the_next_valid_one_taken(server: Server, path: Path) -> None:
     save(path, BOOK.format(title="2024-13-45"))
     await until(lambda: server.rule_book.statistics().refused == 1)
     text = await metrics(server)
@@ -108,7 +108,7 @@ def raising(looks: list[int], raises: Callable[[int], bool]) -> Callable[[BookWa
     return look
 
 
-async def test_a_bug_is_logged_once_and_the_book_is_still_followed(
+async def test_a_recurring_error_is_logged_once_and_the_book_is_still_followed(
     following: Settings, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[int] = []

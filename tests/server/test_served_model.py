@@ -78,6 +78,6 @@ async def test_a_gesture_is_found_in_every_codec(
 @pytest.mark.shared_data
 @without_clips
 @pytest.mark.parametrize("name", ["asl_eat", "asl_milk"])
-async def test_hands_that_mean_nothing_get_no_reaction(client: ReactionClient, name: str) -> None:
+async def test_hands_without_a_gesture_start_no_reaction(client: ReactionClient, name: str) -> None:
     hand_labels = ["thumbs_up", "ok_hand", "wave"]
     assert await reactions(client, read(CLIPS / f"{name}.mp4"), hand_labels) == []

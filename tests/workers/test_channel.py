@@ -86,7 +86,7 @@ async def test_sending_to_a_busy_child_buffers_and_does_not_block(
     assert front.channel.buffered_bytes == 0
 
 
-async def test_receive_ready_takes_what_has_come_and_does_not_wait(
+async def test_receive_ready_does_not_wait(
     front: Front, child: BlockingChannel
 ) -> None:
     assert child.receive_ready() == []
@@ -127,7 +127,7 @@ async def test_finish_ends_the_stream_behind_what_is_buffered(front: Front, chil
     assert front.closed == 0
 
 
-async def test_the_childs_end_is_told_once_and_after_its_messages(
+async def test_the_end_of_the_child_is_reported_once_after_its_messages(
     front: Front, child: BlockingChannel
 ) -> None:
     child.send("last words")
@@ -140,7 +140,7 @@ async def test_the_childs_end_is_told_once_and_after_its_messages(
     assert front.channel.buffered_bytes == 0
 
 
-async def test_a_child_that_dies_unread_takes_what_was_buffered_with_it(
+async def test_buffered_messages_are_lost_when_the_child_dies(
     front: Front, child: BlockingChannel
 ) -> None:
     front.channel.send(b"x" * 2_000_000)
@@ -150,7 +150,7 @@ async def test_a_child_that_dies_unread_takes_what_was_buffered_with_it(
     assert front.channel.buffered_bytes == 0
 
 
-async def test_the_fronts_end_is_told_to_the_child(front: Front, child: BlockingChannel) -> None:
+async def test_the_child_is_notified_of_the_fronts_end(front: Front, child: BlockingChannel) -> None:
     front.channel.close()
     with pytest.raises(ChannelClosed):
         child.receive()
@@ -158,7 +158,7 @@ async def test_the_fronts_end_is_told_to_the_child(front: Front, child: Blocking
         child.send("anybody there?")
 
 
-async def test_what_cannot_be_read_closes_the_channel_and_is_reported(
+async def test_unreadable_data_closes_the_channel_and_is_reported(
     front: Front, sockets: tuple[socket.socket, socket.socket]
 ) -> None:
     faults: list[str] = []
@@ -168,7 +168,7 @@ async def test_what_cannot_be_read_closes_the_channel_and_is_reported(
     assert faults == ["a worker's message could not be read"]
 
 
-async def test_a_fault_in_one_messages_handling_does_not_lose_the_next(
+async def test_an_error_in_a_handler_does_not_lose_the_next_message(
     sockets: tuple[socket.socket, socket.socket],
 ) -> None:
     faults: list[str] = []
@@ -190,7 +190,7 @@ async def test_a_fault_in_one_messages_handling_does_not_lose_the_next(
     channel.close()
 
 
-async def test_what_cannot_be_pickled_is_the_senders_error(front: Front, child: BlockingChannel) -> None:
+async def test_a_message_that_cannot_be_pickled_is_the_senders_error(front: Front, child: BlockingChannel) -> None:
     with pytest.raises((TypeError, AttributeError)):
         front.channel.send(lambda: None)
     front.channel.send("fine")

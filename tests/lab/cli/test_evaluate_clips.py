@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_server_that_runs_is_asked_once(lab: Lab, folder: Path, server: FakeServer) -> None:
+def test_a_running_server_evaluates_each_clip_once(lab: Lab, folder: Path, server: FakeServer) -> None:
     (folder / "more.mp4").write_bytes(b"")
     result = lab("evaluate", "clips", folder, "--server", server.target, "--json")
     assert result.exit_code == 0, result.output

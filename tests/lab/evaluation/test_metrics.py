@@ -35,7 +35,7 @@ def wave(score: float, hand: float = 0.9, box: Box = HAND) -> Region:
     return Region("hand", box, hand, {"wave": score})
 
 
-def test_all_right() -> None:
+def test_perfect_predictions_have_perfect_metrics() -> None:
     truth = [
         picture("p/a", TruthRegion("face", FACE, "smile", True), TruthRegion("hand", HAND, "wave", True))
     ]
@@ -49,7 +49,7 @@ def test_all_right() -> None:
     assert report["landmarks"] is None
 
 
-def test_an_unknown_expression_counts_neither_way() -> None:
+def test_an_unknown_expression_is_ignored() -> None:
     truth = [picture("p/a", TruthRegion("face", FACE, None, False))]
     report = evaluate(truth, predictions(a=[smile(0.9)])).report
     labels = report["labels"]
@@ -59,7 +59,7 @@ def test_an_unknown_expression_counts_neither_way() -> None:
     assert sum(map(sum, report["confusion"]["face"]["counts"])) == 0
 
 
-def test_a_known_none_counts_against_what_is_said_of_it() -> None:
+def test_a_prediction_for_a_known_absence_is_a_false_positive() -> None:
     truth = [picture("p/a", TruthRegion("hand", HAND, None, True))]
     report = evaluate(truth, predictions(a=[wave(0.8)])).report
     assert report["labels"]["wave"]["wrong"] == 1
@@ -78,7 +78,7 @@ def test_a_region_not_found_is_missed_with_its_attribute() -> None:
         assert confusion["counts"][row][column] == 1
 
 
-def test_an_attribute_of_nothing_is_wrong() -> None:
+def test_an_attribute_of_an_unmatched_region_is_a_false_positive() -> None:
     truth = [picture("p/a", TruthRegion("hand", HAND, "wave", True))]
     report = evaluate(truth, predictions(a=[wave(0.9), wave(0.8, box=AWAY)])).report
     figures = report["labels"]["wave"]
@@ -105,7 +105,7 @@ def test_which_frames_make_no_gesture(regions: tuple[TruthRegion, ...], counted:
     assert report["frames_without_hands"]["frames"] == int(all(r.kind == "face" for r in regions))
 
 
-def test_mistakes_say_what_is_there_and_what_is_said() -> None:
+def test_errors_have_the_truth_and_the_prediction() -> None:
     truth = picture(
         "p/a", TruthRegion("face", FACE, "neutral", True), TruthRegion("hand", HAND, "wave", True)
     )

@@ -56,7 +56,7 @@ def test_the_rate_is_kept_and_keyframes_come(tmp_path: Path, codec: Codec, name:
     assert sum(size for _, size in packets) * 8 / 4.0 < 3_000_000
 
 
-def test_mistakes_are_told(data: Path, tmp_path: Path) -> None:
+def test_invalid_arguments_are_errors(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"--split: expected a directory .*\(train\), got 'dev'"):
         compose(data, tmp_path / "out", split="dev", minutes=1, seed=1)
     (tmp_path / "full").mkdir()

@@ -82,7 +82,7 @@ def test_every_mistake_has_a_line() -> None:
     ]
 
 
-def test_what_skipping_loses_and_gains() -> None:
+def test_the_effect_of_skipping_is_reported() -> None:
     everything = [
         match_clip(A, run(reaction("smile", 1.8), reaction("wave", 11.0), seconds=900.0)),
         match_clip(B, run(seconds=900.0, name="b.mp4")),
@@ -109,13 +109,13 @@ def test_frames_lost_on_the_way_and_faults_are_warnings() -> None:
     ]
 
 
-def test_nothing_to_count_is_null() -> None:
+def test_a_rate_without_a_denominator_is_null() -> None:
     told = report([match_clip(B, run(seconds=0.0, name="b.mp4"))])
     assert (told["total"]["recall"], told["total"]["false_per_hour"]) == (None, None)
     assert told["frames"]["share_similar"] is None
 
 
-def test_the_text_shows_what_matters(
+def test_the_text_has_the_main_metrics(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")

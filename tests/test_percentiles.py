@@ -1,4 +1,4 @@
-"""Percentiles by nearest rank, over the recent values alone; count and sum over all."""
+"""Percentiles by nearest rank over recent values; count and sum over all values."""
 
 from __future__ import annotations
 

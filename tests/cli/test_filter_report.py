@@ -20,8 +20,8 @@ def test_still_and_moving_parts_are_counted(tmp_path: Path) -> None:
     result = report(path, clock=lambda: next(ticks) * 1e-3)
     assert (result.frames, result.width, result.height) == (60, 640, 360)
     assert result.analysed + result.skipped == 60
-    assert 0.3 < result.share_skipped < 0.65  # 2 s of 4 stand still
-    # Each frame is clocked thrice, a tick apart; decoding once more, for the end of the file.
+    assert 0.3 < result.share_skipped < 0.65  # 2 s of 4 s are still
+    # The clock is read three times per frame, and once more for decoding at the end of the file.
     assert result.filter_ms_per_frame == pytest.approx(1.0)
     assert result.decode_ms_per_frame == pytest.approx(61 / 60)
 

@@ -79,7 +79,7 @@ async def test_an_aborted_outbox_raises_the_first_error_and_wakes_waiters() -> N
     outbox.append("lost", 10)
     waiting = asyncio.create_task(outbox.room(1))
     await asyncio.sleep(0)
-    outbox.abort()  # the writer failed, and why is not known yet
+    outbox.abort()  # the writer failed, and the reason is not known yet
     outbox.abort(ZeroDivisionError("the reason"))
     outbox.abort(KeyError("a consequence"))
     await waiting

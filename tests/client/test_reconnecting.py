@@ -170,7 +170,7 @@ async def test_it_waits_for_a_server_that_is_not_up_yet() -> None:
             await until(stream.events(), Disconnected)
             late.service.refuse = None
             await late.start()
-            # The channel itself holds back for a moment after the refusal, so several attempts may be made.
+            # The channel itself backs off after the refusal, so several attempts may be made.
             gate.open()
             await entering
             assert stream.connected

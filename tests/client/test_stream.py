@@ -32,7 +32,7 @@ from gifcue.client.exceptions import (
 from gifcue.testing import FakeServer
 from gifcue.v1 import media_pb2, reaction_service_pb2
 
-# Longest time that a test waits for what must come, in seconds.
+# The longest time that a test waits for an expected event, in seconds.
 TIMEOUT_S = 30.0
 
 CONFIG = StreamOptions(room_id="weekly", client_name="test/1", preset="careful", send_holding=True)

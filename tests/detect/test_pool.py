@@ -1,4 +1,4 @@
-"""The pool with real child processes and a detector of a few lines."""
+"""The pool with real child processes and a fake detector."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SUPERVISION = SupervisionSettings(
 
 @dataclass
 class Result:
-    """How a frame ended: `reason` is None where a detector answered."""
+    """The outcome of a frame. `reason` is None if a detector answered."""
 
     key: int
     token: int
@@ -44,7 +44,7 @@ class Result:
 
 
 class Kit:
-    """A pool, its arena, and what became of each frame."""
+    """A pool, its arena, and the result of each frame."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Kit:
         self.arena.slot(slot)[: WIDTH * HEIGHT * 3] = bytes([value]) * (WIDTH * HEIGHT * 3)
 
     def offer(self, key: int, token: int, value: int) -> None:
-        """A frame in the slot of its token."""
+        """Offers a frame in the slot with the number of its token."""
         self.offered.append(token)
         self.write(token, value)
         self.offer_picture(key, token, WIDTH, HEIGHT)
@@ -101,11 +101,11 @@ class Kit:
         await until(lambda: self.pool.statistics().in_flight >= count)
 
     def reasons(self) -> dict[int, DropReason | None]:
-        """Why each frame was lost, by token; None where a detector answered."""
+        """The drop reason of each frame by token; None if a detector answered."""
         return {result.token: result.reason for result in self.results}
 
     def check_books(self) -> None:
-        """Each frame offered has ended exactly once."""
+        """Asserts that each offered frame has exactly one result."""
         assert sorted(result.token for result in self.results) == sorted(self.offered)
 
     @property
@@ -172,7 +172,7 @@ async def test_a_newer_frame_supersedes_the_waiting_one(kit: Kit) -> None:
 async def test_the_longest_waiting_participant_is_served_first(kit: Kit) -> None:
     kit.offer(key=9, token=0, value=HOLD)
     await kit.until_held(1)
-    # Participant 1 sends on and on; 2 to 5 send once each. A batch is four.
+    # Participant 1 sends continuously, participants 2 to 5 once each. A batch has four frames.
     for token in range(1, 10):
         kit.offer(key=1, token=token, value=1)
     for key in range(2, 6):

@@ -1,4 +1,4 @@
-"""The worker's judging, without a process."""
+"""Detection in the worker, without a process."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_one_failing_picture_fails_alone(arena: Arena, detector: FakeDetector) -
     batch = Batch(1, tuple(InlinePicture(bytes([value]) * 3, 1, 1) for value in (1, RAISE, 3)))
     results = detect_batch(detector, arena, batch).answers
     assert results[1] == "RuntimeError: told to"
-    # The others were looked at once more, one by one.
+    # The other pictures were analysed again, one by one.
     others = [found for found in (results[0], results[2]) if not isinstance(found, str)]
     assert [found[0].attributes for found in others] == [{"batch": 1.0}] * 2
 

@@ -1,4 +1,4 @@
-"""Every frame is accounted for, whatever happens in whatever order."""
+"""Every frame is accounted for, in every order of events."""
 
 from __future__ import annotations
 

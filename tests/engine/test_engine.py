@@ -1,4 +1,4 @@
-"""The whole: streams open and close, pools are told, latencies and reactions are counted, stills are judged."""
+"""The engine: opening and closing streams, control of the pools, statistics, and stills."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TestSessions:
     def test_a_streams_preset_and_labels_are_in_its_session(self) -> None:
         stream = Kit().open(preset="careful", speaking_suppresses_hands=True, subject="all")
         assert stream.session.preset == "careful"
-        # What the model sees and the policy knows.
+        # Labels that both the model and the policy have.
         assert stream.session.reaction_labels == ("smile", "thumbs_up", "wave")
 
     def test_a_closed_stream_stays_in_the_statistics(self) -> None:
@@ -89,7 +89,7 @@ class TestReactions:
         (started,) = stream.of(Reaction)
         assert (started.gif, started.gif_reason) == (None, "because")
         assert kit.delivered == []
-        # A room without a name is a room of its own.
+        # Without a name, each stream has its own room.
         assert kit.chooser.asked == [("smile", stream.session.session_id, "alice")]
 
 

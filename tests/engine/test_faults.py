@@ -1,4 +1,4 @@
-"""The same fault is told once an interval, with how many it stands for."""
+"""The same fault is reported once per interval, with its count."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.manual_time import ManualTime
 
 
 class Told:
-    """A sink that keeps what it gets."""
+    """A sink that records events."""
 
     def __init__(self) -> None:
         self.events: list[Any] = []

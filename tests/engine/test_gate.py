@@ -1,4 +1,4 @@
-"""Nothing that builds on a lost frame reaches a decoder."""
+"""Frames that depend on a lost frame do not reach a decoder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Latency as operators read it: cumulative buckets and percentiles by nearest rank."""
+"""Latency statistics: cumulative buckets and percentiles by nearest rank."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often everybody is looked at: by hand-made latencies and times."""
+"""The pace of analysis, with constructed latencies and times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def a_pace(most: float = 10.0, least: float = 4.0) -> AnalysisPace:
 
 
 def window(pace: AnalysisPace, number: int, *latencies_ms: float) -> bool:
-    """One window of answers after another; True where it changed the pace."""
+    """Reports the latencies of one window. True if the pace changed."""
     start_s = number * WINDOW_S
     step_s = WINDOW_S / len(latencies_ms)
     changed = [pace.answered(late, start_s + (at + 1) * step_s) for at, late in enumerate(latencies_ms)]
@@ -23,7 +23,7 @@ def window(pace: AnalysisPace, number: int, *latencies_ms: float) -> bool:
 
 
 def settled(pace: AnalysisPace) -> AnalysisPace:
-    """Past the first answer, which only starts the first window."""
+    """The pace after its first result, which only starts the first window."""
     pace.answered(SOON_MS, 0.0)
     return pace
 

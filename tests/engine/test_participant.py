@@ -1,4 +1,4 @@
-"""One participant: what is admitted, what a frame's end means for its reactions, when a keyframe is asked for."""
+"""One participant: admission of frames, effects of outcomes on reactions, and keyframe requests."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ class TestReactions:
         started = stream.of(Reaction)[0]
         received = stream.counts().received
         assert (started.sequence, started.pts) == (received - 1, (received - 1) * 18_000)
-        # What a message decides bears the numbers of the newest frame, and took no time.
+        # An event caused by a message has the numbers of the newest frame and a latency of zero.
         stream.session.leave("alice")
         ended = stream.of(Reaction)[1]
         assert (ended.sequence, ended.pts, ended.latency_ms) == (started.sequence, started.pts, 0.0)

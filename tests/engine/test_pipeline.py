@@ -1,4 +1,4 @@
-"""The pipeline between hand-made pools: who hears of what, and in which order."""
+"""The pipeline between fake pools: which listener is notified of which event, and in which order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.engine.kit import NOTHING, SMILE, Kit
 
 
 class Listener:
-    """Notes what it hears."""
+    """Records its notifications."""
 
     def __init__(self, kit: Kit) -> None:
         self.kit = kit
@@ -30,7 +30,7 @@ class Listener:
         self.heard.append(("skipped", frame.token, reason, frame.latency_ms))
 
     def judged(self, frame: FrameInFlight, regions: Sequence[Region]) -> None:
-        # The slot is free by then.
+        # The slot has been released before.
         self.heard.append(("judged", frame.token, regions, frame.latency_ms, self.kit.decode.released[-1]))
 
     def dropped(

@@ -1,4 +1,4 @@
-"""One stream: who may join, what it is told, and that every frame is counted until the last one has ended."""
+"""One stream: joins, events, and frame accounting until the last frame has an outcome."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class TestJoin:
         assert "on a stream" in first.of(Fault)[0].message
         assert second.told == []
         assert "on this server" in third.of(Fault)[0].message
-        # Who leaves makes room, and who joins anew takes none.
+        # A participant that leaves frees its place, and a second join takes no further place.
         second.session.leave("carol")
         third.join("dave")
         third.join("dave")

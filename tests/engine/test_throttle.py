@@ -1,4 +1,4 @@
-"""At most one an interval, with how many it stands for."""
+"""At most one event per interval, with the count of suppressed ones."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def test_memory_is_bounded_for_any_number_of_keys() -> None:
     throttle = Throttle(1.0, ManualTime().clock)
     for number in range(3 * MAX_REMEMBERED):
         throttle.admit(f"ghost-{number}")
-    # The first ghost is forgotten by now, so it is admitted anew; the last one is not.
+    # The first key has been removed, so it is admitted again; the last one is not.
     assert throttle.admit("ghost-0") == 1
     assert throttle.admit(f"ghost-{3 * MAX_REMEMBERED - 1}") == 0

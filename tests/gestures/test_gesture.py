@@ -1,4 +1,4 @@
-"""Custom gestures, on synthetic hands: without networks and without photographs."""
+"""Custom gestures on synthetic hands, without networks and photographs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A camera on the network: a small RTSP server that sends H.264 over RTP, interleaved in its TCP connection."""
+"""Network cameras: a small RTSP server that sends H.264 over RTP, interleaved in its TCP connection."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def nal_units(payload: bytes) -> list[bytes]:
 
 
 def rtp(clip: EncodedClip) -> Iterator[bytes]:
-    """RFC 6184: single NAL units, and FU-A for the large ones; framed as RFC 2326 section 10.12 has it."""
+    """RTP packets of RFC 6184: single NAL units, and FU-A for large ones, framed as in RFC 2326 section 10.12."""
     sequence = 0
     for packet in clip.packets:
         parts: list[bytes] = []
@@ -53,7 +53,7 @@ class Camera(socketserver.StreamRequestHandler):
     clip: EncodedClip
 
     def handle(self) -> None:
-        with contextlib.suppress(ConnectionError):  # the client hangs up when it has what it wants
+        with contextlib.suppress(ConnectionError):  # the client closes the connection when it has enough
             self.answer()
 
     def answer(self) -> None:

@@ -131,7 +131,7 @@ def test_missing_timestamps_are_generated(tmp_path: Path) -> None:
 
 
 def test_raw_pictures_become_motion_jpeg(tmp_path: Path) -> None:
-    # What a camera without an encoder of its own gives.
+    # The format of a camera without an encoder.
     path = tmp_path / "raw.nut"
     with av.open(str(path), "w", format="nut") as output:
         stream = output.add_stream("rawvideo", rate=10)

@@ -20,7 +20,7 @@ from tests.support.damage import announcing, flipped, truncated
 
 MAX_PIXELS = 1920 * 1080
 INTER = [Codec.H264, Codec.H265, Codec.VP8, Codec.VP9, Codec.AV1]
-# What its coding, and nothing worse, does to the photograph.
+# The largest difference that encoding makes to the photograph.
 LEAST_PSNR_DB = 33.0
 
 
@@ -126,7 +126,7 @@ def test_decoding_continues_at_a_keyframe_after_random_bytes(codec: Codec, clip,
     assert cv2.PSNR(Converter(640, 360).array(decoded.frame), frames[12]) > LEAST_PSNR_DB
 
 
-# H.265 in Annex B and VP8 are missing: their decoders paint on over a cut without a word (docs/decisions/0021).
+# H.265 in Annex B and VP8 are missing: their decoders do not report truncated data (docs/decisions/0021).
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.AV1, Codec.MJPEG, Codec.JPEG, Codec.PNG])
 def test_a_truncated_unit_is_invalid(codec: Codec, clip) -> None:
     stream = clip(codec)
@@ -249,7 +249,7 @@ def test_fuzz_random_bytes(codec: Codec, payload: bytes) -> None:
 
 
 @FUZZ
-@example(codec=Codec.H264, seed=47, bits=9)  # parameter sets that ask for pictures to be held back
+@example(codec=Codec.H264, seed=47, bits=9)  # parameter sets that make the decoder buffer pictures
 @given(codec=st.sampled_from(Codec), seed=st.integers(0, 2**32), bits=st.integers(1, 64))
 def test_fuzz_flipped_keyframes_and_what_follows(clip, codec: Codec, seed: int, bits: int) -> None:
     stream = clip(codec)

@@ -37,7 +37,7 @@ def test_a_still_picture_is_skipped_up_to_the_maximum_age(frames) -> None:
 
 @pytest.mark.parametrize("metric", Metric)
 def test_slow_drift_accumulates_against_the_reference(metric: Metric, frames) -> None:
-    # An eighth of a pixel a frame: none differs from the one before, and soon each does from the reference.
+    # An eighth of a pixel per frame: no frame differs from the previous one, but soon each differs from the reference.
     shifts = [np.array([[1, 0, step / 8], [0, 1, 0]], np.float32) for step in range(48)]
     drifting = [picture(cv2.warpAffine(frames[0], shift, (640, 360))) for shift in shifts]
     settings = FilterSettings(metric=metric, max_age_s=60.0)
@@ -143,7 +143,7 @@ def test_a_clock_set_back_makes_the_reference_old(frames) -> None:
 
 
 def test_similar_frames_are_paced_too(frames) -> None:
-    # The filter costs more than pacing: it is asked as often as pictures may be analysed, and no oftener.
+    # The filter costs more than pacing, so it compares frames at most at the maximum rate of analysis.
     frame_filter = FrameFilter(FilterSettings(), 10.0)
     still = picture(frames[0])
     reasons = [look(frame_filter, still, tick / 30) for tick in range(30)]

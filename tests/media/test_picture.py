@@ -54,7 +54,7 @@ def test_scaling_down_averages(frames) -> None:
     "pixel_format", ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "nv12", "yuv420p10le", "gray"]
 )
 def test_colours_do_not_depend_on_range_and_format(pixel_format: str) -> None:
-    # Black and white tell a full range read as a limited one, and the other way round.
+    # Black and white reveal a full range that is read as limited, and the reverse.
     bars = np.zeros((64, 96, 3), np.uint8)
     bars[:, 32:64] = 128
     bars[:, 64:] = 255

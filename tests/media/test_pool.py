@@ -26,7 +26,7 @@ from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
 from tests.support.waiting import TIMEOUT_S, until_changed
 
-# Patient, so that a slow machine fails no test.
+# Long timeouts, so that no test fails on a slow machine.
 PATIENT = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
 ALL = MediaSettings(
     workers=1, filter=FilterSettings(enabled=False), max_analysis_fps=240.0, late_ms=1.0, slots_per_worker=4
@@ -34,7 +34,7 @@ ALL = MediaSettings(
 
 
 class Kit:
-    """A pool, and all that it said. Slots go back at once unless `keep_slots`."""
+    """A pool and its outcomes. Slots are released at once unless `keep_slots`."""
 
     def __init__(self, settings: MediaSettings, supervision: SupervisionSettings) -> None:
         self.arena = Arena.create(settings.workers, settings.slots_per_worker, settings.slot_bytes)
@@ -95,7 +95,7 @@ class Kit:
 
 @pytest.fixture(scope="module")
 def still() -> EncodedClip:
-    """A clip in which nothing moves."""
+    """A clip without motion."""
     return encode(photo_frames(0.7, 15, motion="still"), Codec.PNG, 15.0)
 
 
@@ -132,7 +132,7 @@ async def test_every_unit_is_answered_once_in_order_with_its_picture(make, clip,
     for index in range(len(frames)):
         for key, codec in codecs.items():
             sent[key].append(kit.submit(key, clip(codec), index))
-        # No faster than the slots: this test is not about running out of them.
+        # Not faster than slots are released: this test does not cover a lack of slots.
         await kit.until(lambda: kit.pool.statistics().units == 0)
     assert {key: kit.tokens(key) for key in codecs} == sent
     assert all(isinstance(outcome, Picture) for outcome in kit.outcomes)
@@ -233,7 +233,7 @@ async def test_a_restart_requires_a_keyframe_of_that_participant_only(make, clip
     assert lost.reason is DropReason.AWAITING_KEYFRAME
     assert isinstance(await kit.outcome(kit.submit(1, shown, 2)), Picture)
     assert isinstance(await kit.outcome(kit.submit(2, shown, 1)), Picture)
-    kit.pool.start_over(3)  # long gone
+    kit.pool.start_over(3)  # closed before
 
 
 async def test_invalid_data_of_one_participant_does_not_affect_others(make, clip) -> None:
@@ -257,7 +257,7 @@ async def test_a_lost_worker_is_replaced_in_mid_stream(make, clip) -> None:
     tokens = [kit.submit(key, stream, index) for index in range(4) for key in (1, 2)]
     await kit.outcome(tokens[1])
     kit.kill(0)
-    # The front does not know yet, learns of it, and learns of the successor: units keep coming all the while.
+    # Units are sent before the front notices the loss, after it, and after the restart.
     tokens += [kit.submit(key, stream, index) for index in range(4, 8) for key in (1, 2)]
     await kit.until(lambda: len(kit.outcomes) == len(tokens))
     tokens += [kit.submit(key, stream, 8) for key in (1, 2)]
@@ -265,7 +265,7 @@ async def test_a_lost_worker_is_replaced_in_mid_stream(make, clip) -> None:
     tokens += [kit.submit(key, stream, 9) for key in (1, 2)]
     for index in range(12, 15):
         tokens += [kit.submit(key, stream, index) for key in (1, 2)]
-        # No faster than the slots: a machine that is busy elsewhere would run out of them.
+        # Not faster than slots are released: on a busy machine they would run out.
         for token in tokens[-2:]:
             await kit.outcome(token)
     assert sorted(outcome.token for outcome in kit.outcomes) == tokens
@@ -354,7 +354,7 @@ async def test_the_slot_of_a_cancelled_still_is_released(make, clip) -> None:
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    # Answered behind the one before it: that one's slot has come and gone by then.
+    # Answers keep their order, so the slot of the cancelled still has been released before.
     still = await kit.pool.still(data)
     assert still.slot is not None
     assert kit.pool.statistics().slots_out == 1

@@ -51,7 +51,7 @@ def test_camera_noise_is_similar(metric: Metric, frames) -> None:
 
 
 def test_a_change_of_light_is_not_similar(frames) -> None:
-    # SSIM compares structure, and ignores a change that a whole tile shares.
+    # SSIM compares structure and ignores a change of a whole tile.
     settings = FilterSettings(metric=Metric.INTERSECTION)
     darker = (frames[0] * 0.7).astype(np.uint8)
     assert similarity(settings, picture(frames[0]), picture(darker)) < settings.similarity_threshold

@@ -1,4 +1,4 @@
-"""Answers find the calls that wait for them, without a process."""
+"""Answers are matched to the waiting calls, without a process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gifcue.protocol.reasons import DropReason
 
 
 class Kit:
-    """Requests of one worker, and what was sent and released."""
+    """The requests of one worker, the messages sent, and the slots released."""
 
     def __init__(self) -> None:
         self.requests = StillRequests()
@@ -21,7 +21,7 @@ class Kit:
         self.released: list[int] = []
 
     async def ask(self) -> tuple[asyncio.Task[StillDone], int]:
-        """A call that waits, and its number."""
+        """A waiting call and its number."""
         call = asyncio.create_task(self.requests.ask(b"jpeg", self.sent.append, self.released.append))
         await asyncio.sleep(0)
         return call, self.sent[-1].number

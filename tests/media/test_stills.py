@@ -51,7 +51,7 @@ def test_grey_and_transparent_pngs_come_out_as_rgb(photo: np.ndarray) -> None:
     assert np.array_equal(decode_still(cv2.imencode(".png", transparent)[1].tobytes(), MAX_PIXELS), photo)
 
 
-# How a camera that writes this orientation stores a picture that is upright in the viewer's eyes.
+# How a camera with this orientation stores a picture that is displayed upright.
 STORED = {
     1: lambda p: p,
     2: lambda p: p[:, ::-1],

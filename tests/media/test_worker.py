@@ -110,7 +110,7 @@ def test_holds_and_forgets_reach_the_filter(arena: Arena) -> None:
     still = encode(photo_frames(0.6, 10, motion="still"), Codec.VP8, 10.0)
     worker = DecodeWorker(MediaSettings(), arena)
     worker.control(Grant((0, 1, 2, 3)))
-    assert not worker.control(Hold(1, True))  # not open yet: it must wait for its turn
+    assert not worker.control(Hold(1, True))  # not open yet: the control is applied after the opening
     worker.handle(Open(1, Codec.VP8, b""))
     assert isinstance(worker.handle(unit(1, still, 0)), Picture)
     skipped = worker.handle(unit(1, still, 1))
@@ -177,7 +177,7 @@ def test_a_picture_that_is_not_late_yet_is_not_replaced(arena: Arena, clip) -> N
     taken = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Picture)]
     assert taken == [index for index in range(6) if index % math.ceil(0.08 / spacing_s) == 0]
     assert {outcome.reason for outcome in outcomes if isinstance(outcome, Skipped)} <= {SkipReason.PACED}
-    # Once it is judged the next one is wanted.
+    # After the analysis the next picture is accepted.
     worker.control(Grant((0, 1, 2, 3)[: len(taken)]))
     assert isinstance(worker.handle(unit(1, clip(Codec.H264), 6)), Picture)
 
@@ -192,7 +192,7 @@ def test_a_still_takes_a_slot_while_most_are_free(arena: Arena, clip) -> None:
     assert isinstance(done, StillDone)
     assert (inline.slot, done.slot, done.rgb) == (None, 0, b"")
     assert bytes(arena.slot(0))[: len(inline.rgb)] == inline.rgb
-    # Two of four are left: those are for streams.
+    # Two of four slots are left, which are reserved for streams.
     again = worker.handle(StillRequest(3, data))
     assert isinstance(again, StillDone)
     assert (again.slot, again.rgb) == (None, inline.rgb)

@@ -18,7 +18,7 @@ from gifcue.protocol.statistics import ServingState
 from gifcue.protocol.wire import annotation, media, operator, requests, responses
 from gifcue.v1 import media_pb2, operator_service_pb2, reaction_service_pb2
 
-# Messages that the server always sets as a whole; decoding does not tell an unset one from an empty one.
+# Messages that the server always sets. Decoding does not distinguish an unset one from an empty one.
 ALWAYS_SET = {"BoundingBox", "EffectiveLimits", "ModelInfo", "FrameBooks"}
 # Unset in a status where no model is loaded.
 OPTIONAL = {"GetStatusResponse.model"}

@@ -1,4 +1,4 @@
-"""The promise: a reaction when it is meant, within half a second of the hold, and silence otherwise."""
+"""The reaction policy: a reaction within half a second of the dwell for a held pose, and none otherwise."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_two_thumbs_up_are_one_reaction_until_both_are_down() -> None:
 
 
 def test_a_hand_that_moves_through_never_fires() -> None:
-    # Across the picture in a second and back: four hand widths a second, showing a thumb all the while.
+    # Across the picture in a second and back: four hand widths per second, with the thumb up.
     def scene(at_s: float) -> list[Region]:
         return [hand(0.1 + 0.4 * (at_s % 2.0 if at_s % 2.0 < 1.0 else 2.0 - at_s % 2.0), thumbs_up=0.97)]
 
@@ -191,7 +191,7 @@ def test_a_hand_that_is_not_found_for_a_while_still_hides_the_face(missed_s: flo
     def scene(at_s: float) -> list[Region]:
         if at_s < 1.0:
             return [face()]
-        # Somebody looks in from the side, and is told from who hides.
+        # Another person appears at the side and is distinguished from the hidden one.
         guest = [face(0.9, 0.3, 0.1)] if 2.0 <= at_s < 2.5 else []
         return guest if 3.0 <= at_s < 3.0 + missed_s else [*guest, hand(0.5, 0.4, 0.12, thumbs_up=0.97)]
 
@@ -410,7 +410,7 @@ def test_an_almost_complete_hold_requests_frames_for_a_while() -> None:
     for at_s in times(5.0):
         smiling.observe([face(smile=0.75 if at_s >= 1.0 else 0.1)], at_s)
         asked.append(smiling.holding)
-    # From the first frame over `stay` on, for 1.5 s; a face that always half smiles asks for no more.
+    # For 1.5 s from the first frame above `stay`. A permanent half smile requests no further frames.
     assert asked == [1.0 - 1e-9 <= at_s <= 2.5 + 1e-9 for at_s in times(5.0)]
     smiling.observe([face(smile=0.1)], 5.0)
     smiling.observe([face(smile=0.75)], 5.1)
@@ -470,7 +470,7 @@ def test_the_first_reported_progress_can_be_set(votes: int, expected_s: float) -
 @pytest.mark.parametrize(("dwells", "after_s", "ends_s"), [(2.0, 1.0, 1.8), (4.0, 1.0, 3.2), (2.0, 3.0, 3.8)])
 def test_when_a_hold_is_stale_can_be_set(dwells: float, after_s: float, ends_s: float) -> None:
     settings = ReactionSettings.model_validate({"stale_dwells": dwells, "stale_after_dwell_s": after_s})
-    # Every other frame speaks for a smile: too few to fire.
+    # Every second frame shows a smile: too few for a reaction.
     scene = lambda at_s: [face(smile=0.97 if round(at_s * 10) % 2 == 0 else 0.7)]  # noqa: E731
     events = play(policy(settings), scene, times(ends_s + 0.5))
     cancelled = [event.at_s for event in events if event.phase is Phase.CANCELLED]
@@ -490,7 +490,7 @@ def test_the_threshold_of_a_new_subject_can_be_set() -> None:
 
 
 def test_one_frame_per_second_may_miss_occasionally() -> None:
-    # Every other still is less sure: three votes of five, over four seconds.
+    # Every second still has a lower score: three votes of five in four seconds.
     scene = lambda at_s: [hand(thumbs_up=0.97 if round(at_s) % 2 == 0 else 0.6)]  # noqa: E731
     events = play(policy(), scene, times(5.0, 1.0))
     assert [event.at_s for event in events if event.phase is Phase.STARTED] == [4.0]

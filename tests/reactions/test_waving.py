@@ -15,7 +15,7 @@ SIZE = 0.1  # width of the hand
 
 
 def waving(hz: float, reach: float, *, size: float = SIZE, noise: float = 0.0, **more: bool) -> Scene:
-    """A palm that goes `reach` of its widths from side to side, so many times a second."""
+    """A palm that swings by `reach` of its widths from side to side, at the given frequency per second."""
     randomness = random.Random(3)
 
     def scene(at_s: float) -> list[Region]:
@@ -135,7 +135,7 @@ def test_blurred_frames_do_not_break_a_wave() -> None:
 def test_a_palm_that_is_a_blur_at_its_fastest_is_a_wave_by_its_motion(
     share: float, expected: list[str]
 ) -> None:
-    """The palm can be told near the turning points only: two frames of five."""
+    """The palm is recognised only near the turning points: in two frames of five."""
 
     def scene(at_s: float) -> list[Region]:
         phase = math.sin(math.tau * 0.9 * at_s)
@@ -204,7 +204,7 @@ def test_jitter_is_no_swing() -> None:
 
 
 def test_the_last_swing_counts_once_the_hand_has_turned_round() -> None:
-    # Two full swings, and a third of which a tenth of a hand, then a fifth, is done: of 0.3 at least.
+    # Two full swings, and a third that has covered 0.1, then 0.2 hand widths, of at least 0.3.
     begun = [0, 0, 0.3, 0.6, 0.3, 0, 0.1]
     assert len(swings(_samples(begun), SWINGS)) == 2
     under_way = swings(_samples([*begun, 0.2]), SWINGS)

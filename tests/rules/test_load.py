@@ -169,7 +169,7 @@ def test_sixteen_levels_are_read() -> None:
 
 
 def test_every_alias_is_named_and_none_is_followed(tmp_path: Path) -> None:
-    # Nine lines, each ten times the one before: a billion values if they were written out.
+    # Nine lines, each ten times the previous one: a billion values when expanded.
     lines = [
         f"a{number}: &a{number} [{', '.join(f'*a{number - 1}' for _ in range(10))}]"
         for number in range(1, 10)

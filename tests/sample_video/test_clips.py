@@ -45,7 +45,7 @@ def test_frames_of_any_size_stay_inside_the_photograph(width: int, height: int, 
     frames = list(photo_frames(4, 5, width, height, motion))
     assert len(frames) == 20
     assert {frame.shape for frame in frames} == {(height, width, 3)}
-    # The photograph has a hundred shades along each of its edges; a border made up would have few.
+    # The photograph has a hundred shades along each edge. A generated border would have few.
     assert min(np.unique(frame[:, 0]).size for frame in frames) > 20
 
 

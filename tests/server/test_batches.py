@@ -1,4 +1,4 @@
-"""Frames of several participants in one message are treated as if each had come alone."""
+"""Frames of several participants in one message are treated like single frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file, the environment over it, the command line over both; every mistake names its field."""
+"""Precedence of file, environment and command line; every error names its field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a media server may do wrong: each gets its documented answer, and hurts nobody else."""
+"""Misuse by a media server: each case gets its documented answer and does not affect others."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ async def stream(client: ReactionClient) -> AsyncIterator[ReactionStream]:
 
 
 async def bystander(stream: ReactionStream, clip: EncodedClip) -> Participant:
-    """Somebody else on the same stream, halfway through their video."""
+    """Another participant of the same stream, halfway through its video."""
     participant = await stream.join("bystander", clip.codec, clip.extradata, allowed_labels=SMILE)
     await send_in_step(stream, participant, clip.packets[:6])
     return participant
 
 
 async def unhurt(stream: ReactionStream, participant: Participant, clip: EncodedClip) -> None:
-    """The bystander's video goes on: every frame of it is analysed or skipped, none is dropped."""
+    """Sends the rest of the bystander's video. Every frame is analysed or skipped, none is dropped."""
     await send_in_step(stream, participant, clip.packets[6:])
     books = await settled(stream, participant.id)
     assert books.received == len(clip.packets)
@@ -169,7 +169,7 @@ async def test_a_payload_of_0_bytes_is_a_fault(
     fault = await next_fault(stream)
     assert (fault.participant_id, fault.code) == ("alice", FaultCode.EMPTY_PAYLOAD)
     assert fault.message == "expected an encoded access unit, got 0 bytes"
-    # What follows builds on the frame that never was, until a keyframe starts anew.
+    # The following frames depend on the missing one, until the next keyframe.
     await send_in_step(stream, alice, [rest[0], first])
     books = await settled(stream, "alice")
     assert books.dropped == {"empty_payload": 1, "awaiting_keyframe": 1}
@@ -293,7 +293,7 @@ async def test_decoder_state_is_discarded_with_the_last_label(
 
 
 async def told(stream: ReactionStream, participant: Participant) -> list[str]:
-    """The participant leaves and the stream ends; the reactions and faults that came since, in order."""
+    """Leaves and ends the stream. Returns the reactions and faults since then, in order."""
     await participant.leave()
     await stream.half_close()
     return [

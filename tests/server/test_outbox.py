@@ -1,4 +1,4 @@
-"""A slow reader loses progress, never a reaction."""
+"""A slow reader loses progress events but no reaction."""
 
 from __future__ import annotations
 

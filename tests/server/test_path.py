@@ -1,4 +1,4 @@
-"""The whole path: encoded video in, reactions out, with workers that die on the way."""
+"""The whole path from encoded video to reactions, with workers that are killed meanwhile."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ async def test_a_stream_survives_a_killed_worker(
     assert first.received == len(smiling.packets)
     assert first.is_consistent
 
-    # The video goes on from a keyframe, and so do the reactions.
+    # The video continues from a keyframe, and so do the reactions.
     await restarted(server, kind)
     later = packets_from(smiling, 60.0)
     await send_in_step(stream, alice, later)
@@ -122,7 +122,7 @@ async def test_a_stream_survives_a_killed_worker(
 
 
 async def kill(server: Server, kind: str) -> None:
-    """Kills a worker as nothing else can, and returns once the server knows."""
+    """Kills a worker with SIGKILL, and returns once the server has noticed."""
     worker = next(each for each in server.engine.statistics().workers if each.name.startswith(kind))
     os.kill(worker.pid, signal.SIGKILL)
     await until(

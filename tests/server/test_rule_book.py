@@ -1,4 +1,4 @@
-"""The rule book of a running server: changes of its file are followed, checked and counted."""
+"""The rule book of a running server: changes of its file are read, checked and counted."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def following(settings: Settings, path: Path) -> Settings:
-    """Settings with which the server reads the book in every step of the event loop, so that no test waits."""
+    """Settings with a reload interval of zero, so that no test waits for a reload."""
     configured = load_settings(None, {**settings.model_dump(), "rules": {"book": path}})
     rules = configured.rules.model_copy(update={"reload_interval_s": 0.0})
     return configured.model_copy(update={"rules": rules})
@@ -57,7 +57,7 @@ async def server(following: Settings) -> AsyncIterator[Server]:
 
 
 def save(path: Path, text: str) -> None:
-    """Replaces the book in one step: the server may read the file at any time, also between truncation and writing."""
+    """Replaces the book atomically: the server may read the file between truncation and writing."""
     saved = path.with_suffix(".saved")
     saved.write_text(text)
     saved.replace(path)

@@ -1,4 +1,4 @@
-"""The served model on real video: the public photograph in motion, and people's own clips where they are at hand."""
+"""The served model on real video: the public photograph in motion, and the private clips if present."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.sending import send_in_step
 SHARED = Path(os.environ.get("GIFCUE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 CLIPS = SHARED / "clips" / "dev"
 LABELS = ["smile", "wave", "ok_hand", "thumbs_up", "thinking"]
-# Codec and container of the same clip, as different media servers and files would carry it.
+# Codec and container of the same clip.
 FORMS = [
     (Codec.H264, "mp4"),
     (Codec.VP8, "webm"),

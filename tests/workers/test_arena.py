@@ -10,7 +10,7 @@ from gifcue.workers.arena import Arena, ArenaShape
 
 
 def descriptors() -> list[str]:
-    """The open ones; none where the system does not tell."""
+    """The open file descriptors; empty if the system does not list them."""
     folder = Path("/proc/self/fd")
     # The listing itself has a descriptor open, always of the same number when the others are the same.
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []

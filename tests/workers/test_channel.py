@@ -23,7 +23,7 @@ def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 class Front:
-    """An asyncio end and what it has seen."""
+    """The asyncio end of a channel and the frames that it has received."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.frames: list[tuple[Kind, Any]] = []
@@ -79,7 +79,7 @@ async def test_sending_to_a_busy_child_buffers_and_does_not_block(
     for keyframe in keyframes:
         front.channel.send(keyframe)
     await turn()
-    # The kernel takes some of it; the rest is counted.
+    # The kernel accepts a part. The rest is counted.
     assert 1_000_000 < front.channel.buffered_bytes < 20 * 200_100
     received = [await asyncio.to_thread(child.receive) for _ in keyframes]
     assert received == keyframes

@@ -8,7 +8,7 @@ from gifcue.workers.framing import READ_BYTES, FrameBuffer, Kind, encode
 
 
 def feed(inbox: FrameBuffer, data: bytes, piece_bytes: int) -> list[Any]:
-    """Hands over the data in pieces; returns the bodies that come out."""
+    """Feeds the data in pieces. Returns the bodies of the frames."""
     bodies = []
     while data:
         with inbox.space() as space:

@@ -15,6 +15,6 @@ def test_a_fragmented_heap_is_returned_to_the_system() -> None:
         blocks[number] = None
     before = psutil.Process().memory_info().rss
     assert return_unused()
-    # A thousand holes of twelve pages; those at a hole's ends are shared with its neighbours.
+    # A thousand holes of twelve pages each. The pages at the ends of a hole are shared with its neighbours.
     assert before - psutil.Process().memory_info().rss > 30e6
     assert blocks[1] == bytes(50_000)

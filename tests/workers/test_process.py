@@ -16,7 +16,7 @@ def start(code: str) -> Process:
 
 
 def wait_until_ended(pid: int) -> None:
-    """Without reaping it; somebody else may have."""
+    """Waits for the end of a process without reaping it, which another waiter may have done."""
     with contextlib.suppress(ChildProcessError):
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 

@@ -1,4 +1,4 @@
-"""Supervision of real children."""
+"""Supervision of real child processes."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from gifcue.workers.supervised import SupervisedWorker
 from tests.support.waiting import until_changed
 
 TARGETS = "tests.support.worker_targets"
-# Patient, so that a slow machine fails no test; tests of impatience say so.
+# Long timeouts, so that no test fails on a slow machine. Tests of timeouts set their own.
 PATIENT = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
 
 
 class Kit:
-    """A worker and all that it called back."""
+    """A worker and the calls of its callbacks."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Kit:
     ) -> None:
         self.calls: list[tuple[str, Any]] = []
         self.states: list[WorkerState] = []
-        self.finals: list[bool] = []  # of the losses, in their order
+        self.finals: list[bool] = []  # `final` of each loss, in order
         self.fails = False
         self.changed = asyncio.Event()
         self.worker = SupervisedWorker(
@@ -89,7 +89,7 @@ async def kit() -> AsyncIterator[Kit]:
 
 
 def is_gone(pid: int) -> bool:
-    """True where not even a zombie is left."""
+    """True if the process does not exist, not even as a zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -98,7 +98,7 @@ def is_gone(pid: int) -> bool:
 
 
 def descriptors() -> list[str]:
-    """The open ones, as Linux tells."""
+    """The open file descriptors, from /proc."""
     return sorted(path.name for path in Path("/proc/self/fd").iterdir())
 
 
@@ -248,7 +248,7 @@ class TestFailure:
         with pytest.raises(WorkerStartError, match="got failed: OSError: no luck today"):
             await kit.start()
         assert kit.worker.statistics().restarts == 5
-        # A failure for good is told, also of a worker that never was ready; those before it were no losses.
+        # A permanent failure is reported also for a worker that was never ready. Earlier failures are no losses.
         assert kit.calls == [("lost", "OSError: no luck today")]
         assert kit.finals == [True]
         assert kit.states == [WorkerState.STARTING, WorkerState.FAILED]

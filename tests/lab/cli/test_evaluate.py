@@ -24,7 +24,7 @@ FACE = LabelledObject("face", 320, 180, 640, 540)
 
 
 class OneFace:
-    """Finds the same smiling face in every frame, and remembers the sizes that it saw."""
+    """Finds the same smiling face in every frame, and records the sizes of the frames."""
 
     info = ServedModel("one-face", "3", "test", tuple(THRESHOLDS), THRESHOLDS, 64, 64)
 

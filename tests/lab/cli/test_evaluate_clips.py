@@ -1,4 +1,4 @@
-"""The command against a fake server, and its mistakes."""
+"""The command with a fake server, and its error messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FPS = 10
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two clips, with what is expected of them."""
+    """Two clips and their expected reactions."""
     path = tmp_path / "clips"
     path.mkdir()
     write(colour_frames(RED, 20), path / "mixed.mp4", fps=FPS)

@@ -16,7 +16,7 @@ BOX = Box(0.1, 0.25, 0.5, 0.75)
 
 
 class OneFace:
-    """Finds a smiling face in every picture, and a doubtful hand that is below its threshold."""
+    """Finds in every picture a smiling face, and a hand with a score below the threshold."""
 
     info = ServedModel("test", "1", "test", tuple(THRESHOLDS), THRESHOLDS, 64, 64)
 

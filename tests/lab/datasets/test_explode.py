@@ -15,7 +15,7 @@ FPS = 10
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    """A second of one scene, a second of another, a second of the first again; nothing moves within each."""
+    """One second of a still scene, one of another, and one of the first again."""
     path = tmp_path / "talk.mp4"
     rng = np.random.default_rng(0)
     coarse = [rng.integers(0, 255, (6, 8, 3), np.uint8) for _ in range(2)]

@@ -41,7 +41,7 @@ def draw(subjects: Subjects) -> Draw:
 
 
 def skin(picture: np.ndarray) -> np.ndarray:
-    """Where the hand's colour is."""
+    """The positions of pixels with the hand's colour."""
     return np.abs(picture.astype(int) - SKIN).max(2) < 60
 
 
@@ -163,7 +163,7 @@ def test_poses_are_eased_and_rest_at_their_ends() -> None:
 
 
 def test_fillers_whose_own_hands_are_in_the_way_leave_no_trace(draw: Draw) -> None:
-    # The first fills in with a hand on the right, which the second one, on the left, fills in again.
+    # The first background has a hand on the right, the second one on the left: the second covers the hand of the first.
     shot = Shot(0, 1, "a/01", ("a/03", "a/00"))
     picture = draw(shot).picture(shot, 0.0)
     empty = draw(Shot(0, 1, "a/07")).picture(Shot(0, 1, "a/07"), 0.0)

@@ -23,7 +23,7 @@ FPS = 10
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A clip with an expected smile and a thumb that is not expected, and a clip of nothing."""
+    """A clip with an expected smile and an unexpected thumb, and a clip without reactions."""
     path = tmp_path / "clips"
     path.mkdir()
     scenes = ((GREY, 10), (RED, 30), (GREY, 20), (GREEN, 15), (GREY, 10))
@@ -61,7 +61,7 @@ def test_clips_are_evaluated_through_a_real_server(folder: Path, tmp_path: Path)
     assert (mixed["expected"], mixed["found"], mixed["false"]) == (1, 1, 1)
     assert [each["label"] for each in mixed["false_reactions"]] == ["thumbs_up"]
     smile = told["labels"]["smile"]
-    # The dwell, and at most until the next analysed frame.
+    # The dwell plus at most the time to the next analysed frame.
     assert smile["dwell_s"] <= smile["onset_to_started"]["median_s"] <= smile["dwell_s"] + 0.25
     (wave,) = told["by_clip"]["quiet.mp4"]["expectations"]
     assert wave["miss"] == "nothing"

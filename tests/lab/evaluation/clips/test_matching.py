@@ -82,7 +82,7 @@ def test_a_reaction_that_started_before_the_onset_is_early() -> None:
     assert [each.why for each in result.false] == [FalseReason.UNASKED]
     over = match_clip(clip([SMILE]), run(reaction("smile", 1.5, 1.8)))
     assert over.expectations[0].miss is Miss.NOTHING
-    # Without an end it lasts as long as the clip.
+    # A reaction without an end lasts until the end of the clip.
     assert match_clip(clip([SMILE]), run(reaction("smile", 1.5))).expectations[0].miss is Miss.EARLY
 
 
@@ -92,7 +92,7 @@ def test_one_reaction_matches_at_most_one_span() -> None:
 
 
 def test_the_number_of_matched_overlapping_spans_is_maximal() -> None:
-    # 4.8 would answer both; only the first is open to it once 5.5 is there for the second.
+    # The reaction at 4.8 s matches both spans. It gets the first, because the one at 5.5 s matches the second.
     later = ("smile", 4.5, 6.0)
     for spans in ([SMILE, later], [later, SMILE]):
         result = match_clip(clip(spans), run(reaction("smile", 5.5), reaction("smile", 4.8)))

@@ -153,8 +153,8 @@ class LoadGenerator:
         cpu_before_s, is_begun = self._cpu(), False
         for number, due in enumerate(frames(plan.participants, plan.fps, end_s, plan.jitter_ms / 1000, plan.seed)):
             is_measured = due.due_s >= plan.warm_up_s
-            is_asked = self._is_asked(due)
-            self.result.offered += is_asked and is_measured
+            sampled = self._is_sampled(due)
+            self.result.offered += sampled and is_measured
             wait_s = start_s + due.due_s - self._clock()
             if self._clock() > give_up_s:
                 continue  # only count the offered frames
@@ -166,14 +166,14 @@ class LoadGenerator:
             picture = self._decoders[due.participant].decode(payloads[due.index % len(payloads)])
             if is_measured:
                 self.result.late_ms.append((self._clock() - start_s - due.due_s) * 1000.0)
-            if is_asked and picture is not None:
+            if sampled and picture is not None:
                 self._start(due, start_s + due.due_s, picture, is_measured)
         self.result.cpu_s = self._cpu() - cpu_before_s
         await self._settle(give_up_s)
         self.result.faults = dict(self._faults)
         return self.result
 
-    def _is_asked(self, due: Due) -> bool:
+    def _is_sampled(self, due: Due) -> bool:
         moving = self._footage[due.participant].moving if self._plan.moving_only else None
         moves = moving is None or moving[due.index % len(moving)]
         return moves and is_sampled(due.index, self._plan.fps, self._plan.rate)
@@ -183,11 +183,11 @@ class LoadGenerator:
             self._faults["given up"] += is_measured
             return
         self._pending[due.participant] += 1
-        task = asyncio.create_task(self._ask(due.participant, due_s, picture, is_measured))
+        task = asyncio.create_task(self._request(due.participant, due_s, picture, is_measured))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _ask(self, participant: int, due_s: float, picture: Any, is_measured: bool) -> None:
+    async def _request(self, participant: int, due_s: float, picture: Any, is_measured: bool) -> None:
         try:
             found = await self._peer.detect(participant, picture)
         except Exception as error:  # of any library: this frame has no answer

@@ -104,7 +104,7 @@ class Kit:
         """The drop reason of each frame by token; None if a detector answered."""
         return {result.token: result.reason for result in self.results}
 
-    def check_books(self) -> None:
+    def check_each_frame_has_one_result(self) -> None:
         """Asserts that each offered frame has exactly one result."""
         assert sorted(result.token for result in self.results) == sorted(self.offered)
 
@@ -136,7 +136,7 @@ async def test_each_frame_gets_the_regions_of_its_own_pixels(kit: Kit) -> None:
         token: 10 * token for token in range(6)
     }
     assert all(result.key == result.token for result in results)
-    kit.check_books()
+    kit.check_each_frame_has_one_result()
 
 
 async def test_frames_of_one_loop_turn_share_a_batch_in_the_statistics(kit: Kit) -> None:
@@ -166,7 +166,7 @@ async def test_a_newer_frame_supersedes_the_waiting_one(kit: Kit) -> None:
     kit.write(0, 10)
     await kit.until(3)
     assert kit.reasons() == {0: None, 1: DropReason.SUPERSEDED, 2: None}
-    kit.check_books()
+    kit.check_each_frame_has_one_result()
 
 
 async def test_the_longest_waiting_participant_is_served_first(kit: Kit) -> None:
@@ -181,7 +181,7 @@ async def test_the_longest_waiting_participant_is_served_first(kit: Kit) -> None
     await kit.until(14)
     served = [result.key for result in kit.results if result.reason is None]
     assert served == [9, 1, 2, 3, 4, 5]
-    kit.check_books()
+    kit.check_each_frame_has_one_result()
 
 
 async def test_a_participant_that_leaves_has_its_frame_ended(kit: Kit) -> None:
@@ -193,7 +193,7 @@ async def test_a_participant_that_leaves_has_its_frame_ended(kit: Kit) -> None:
     assert kit.reasons() == {1: DropReason.SUPERSEDED}
     kit.write(0, 1)
     await kit.until(2)
-    kit.check_books()
+    kit.check_each_frame_has_one_result()
 
 
 async def test_a_frame_that_the_detector_fails_on_does_not_lose_the_others(kit: Kit) -> None:
@@ -211,7 +211,7 @@ async def test_a_picture_larger_than_its_slot_fails_alone(kit: Kit) -> None:
     kit.offer_picture(2, 1, WIDTH, HEIGHT)
     await kit.until(2)
     assert kit.reasons() == {0: DropReason.DETECT_FAILED, 1: None}
-    kit.check_books()
+    kit.check_each_frame_has_one_result()
 
 
 async def test_a_killed_worker_loses_its_batch_and_nothing_else(kit: Kit) -> None:
@@ -228,7 +228,7 @@ async def test_a_killed_worker_loses_its_batch_and_nothing_else(kit: Kit) -> Non
     assert "SIGKILL" in kit.results[0].message
     assert kit.pids[0] != before
     assert kit.pool.statistics().workers[0].restarts == 1
-    kit.check_books()
+    kit.check_each_frame_has_one_result()
 
 
 async def test_a_worker_that_crashes_on_a_picture_is_replaced(kit: Kit) -> None:
@@ -240,12 +240,12 @@ async def test_a_worker_that_crashes_on_a_picture_is_replaced(kit: Kit) -> None:
     kit.offer(key=3, token=3, value=6)
     await kit.until(4)
     assert kit.reasons()[3] is None
-    kit.check_books()
+    kit.check_each_frame_has_one_result()
 
 
 async def test_a_stuck_worker_is_replaced(arena: Arena) -> None:
-    impatient = SUPERVISION.model_copy(update={"stuck_after_s": 2.0})
-    kit = Kit(arena, DetectSettings(workers=1, max_batch=1), impatient)
+    short_timeout = SUPERVISION.model_copy(update={"stuck_after_s": 2.0})
+    kit = Kit(arena, DetectSettings(workers=1, max_batch=1), short_timeout)
     await kit.pool.start()
     try:
         kit.offer(key=1, token=0, value=HOLD)
@@ -330,7 +330,7 @@ async def test_stop_finishes_held_frames_and_ends_waiting_ones(arena: Arena) -> 
     assert kit.reasons() == {0: None, 1: DropReason.DETECT_WORKER_LOST}
     kit.offer(key=2, token=2, value=1)
     assert kit.reasons()[2] is DropReason.DETECT_WORKER_LOST
-    kit.check_books()
+    kit.check_each_frame_has_one_result()
 
 
 async def test_an_error_in_a_callback_does_not_lose_the_next_result(kit: Kit) -> None:

@@ -26,7 +26,7 @@ def detector() -> FakeDetector:
     return FakeDetector(DetectorConfig(model_dir=Path()))
 
 
-class IllDetector:
+class BrokenDetector:
     """Fails on everything."""
 
     info: ServedModel = INFO
@@ -99,7 +99,7 @@ def test_repeated_failures_log_one_traceback(
 
 
 def test_a_detector_that_no_longer_warms_ends_its_process(arena: Arena) -> None:
-    detector = IllDetector()
+    detector = BrokenDetector()
     with pytest.raises(MemoryError):
         detect_batch(detector, arena, Batch(1, (InlinePicture(bytes(3), 1, 1),)))
     assert detector.warmed == 1

@@ -196,14 +196,14 @@ class Stream:
 
     def __init__(self, kit: Kit, **settings: Any) -> None:
         self.kit = kit
-        self.told: list[Any] = []
+        self.events: list[Any] = []
         defaults = {"room_id": "", "client_name": "", "preset": ""}
         flags = {"send_holding": False, "send_decisions": False}
         self.session: Session = kit.engine.open_session(**{**defaults, **flags, **settings, "sink": self})
         self._sequences: dict[str, itertools.count[int]] = {}
 
     def put(self, event: Any) -> None:
-        self.told.append(event)
+        self.events.append(event)
 
     def join(
         self,
@@ -235,7 +235,7 @@ class Stream:
         return number
 
     def of(self, kind: type[_Event]) -> list[_Event]:
-        return [each for each in self.told if isinstance(each, kind)]
+        return [each for each in self.events if isinstance(each, kind)]
 
     def phases(self) -> list[tuple[str, Phase]]:
         return [(each.label, each.phase) for each in self.of(Reaction)]

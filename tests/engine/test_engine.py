@@ -99,7 +99,7 @@ class TestLatency:
         stream = kit.open(send_decisions=True, send_holding=True)
         key = stream.join()
         kit.analyse(stream, key, SMILE)
-        stream.told.clear()
+        stream.events.clear()
         stream.send()
         kit.decoded(key)
         kit.time.advance(0.040)

@@ -135,7 +135,7 @@ class TestDecoding:
         stream.send()
         kit.dropped(key, DropReason.NO_SLOT, needs_keyframe=False)
         stream.send()
-        assert stream.told == []
+        assert stream.events == []
         assert stream.counts().in_flight == 1
 
     def test_a_lost_decoder_is_reported_and_a_keyframe_requested(self) -> None:
@@ -228,9 +228,9 @@ class TestReactions:
         stream.send()
         kit.decoded(key)
         kit.skipped(key)
-        told = len(stream.told)
+        before = len(stream.events)
         kit.detected(key, SMILE)
-        sequences = [each.sequence for each in stream.told[told:]]
+        sequences = [each.sequence for each in stream.events[before:]]
         assert sequences == [1, 2]
 
     def test_a_frame_similar_to_a_lost_picture_has_no_effect(self) -> None:
@@ -242,11 +242,11 @@ class TestReactions:
         stream.send()
         kit.decoded(key)
         kit.skipped(key)
-        told = len(stream.told)
+        before = len(stream.events)
         kit.undetected(key)
-        assert stream.told[told:] == []
+        assert stream.events[before:] == []
         kit.analyse(stream, key, SMILE)
-        assert [each.sequence for each in stream.told[told:]] == [3]
+        assert [each.sequence for each in stream.events[before:]] == [3]
 
     def test_a_similar_frame_waits_for_the_newest_of_several_pictures(self) -> None:
         kit = Kit()
@@ -258,8 +258,8 @@ class TestReactions:
         kit.decoded(key)
         kit.decoded(key)
         kit.skipped(key)
-        told = len(stream.told)
+        before = len(stream.events)
         kit.detected(key, SMILE)
-        assert [each.sequence for each in stream.told[told:]] == [1]
+        assert [each.sequence for each in stream.events[before:]] == [1]
         kit.detected(key, SMILE)
-        assert [each.sequence for each in stream.told[told:]] == [1, 2, 3]
+        assert [each.sequence for each in stream.events[before:]] == [1, 2, 3]

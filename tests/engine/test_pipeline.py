@@ -19,27 +19,27 @@ class Listener:
 
     def __init__(self, kit: Kit) -> None:
         self.kit = kit
-        self.heard: list[tuple[Any, ...]] = []
+        self.notified: list[tuple[Any, ...]] = []
         self.key = kit.pipeline.open(self, Codec.VP8, b"extradata")
         self._tokens = 0
 
     def decoded(self, frame: FrameInFlight) -> None:
-        self.heard.append(("decoded", frame.token))
+        self.notified.append(("decoded", frame.token))
 
     def skipped(self, frame: FrameInFlight, reason: SkipReason) -> None:
-        self.heard.append(("skipped", frame.token, reason, frame.latency_ms))
+        self.notified.append(("skipped", frame.token, reason, frame.latency_ms))
 
     def judged(self, frame: FrameInFlight, regions: Sequence[Region]) -> None:
         # The slot has been released before.
-        self.heard.append(("judged", frame.token, regions, frame.latency_ms, self.kit.decode.released[-1]))
+        self.notified.append(("judged", frame.token, regions, frame.latency_ms, self.kit.decode.released[-1]))
 
     def dropped(
         self, frame: FrameInFlight, reason: DropReason, message: str, *, needs_keyframe: bool
     ) -> None:
-        self.heard.append(("dropped", frame.token, reason, message, needs_keyframe))
+        self.notified.append(("dropped", frame.token, reason, message, needs_keyframe))
 
     def decoder_lost(self) -> None:
-        self.heard.append(("decoder_lost",))
+        self.notified.append(("decoder_lost",))
 
     def submit(self) -> None:
         self._tokens += 1
@@ -58,8 +58,8 @@ def test_each_listener_receives_its_own_frames() -> None:
     slot = kit.decoded(alice.key)
     kit.time.advance(0.01)
     kit.detected(alice.key, SMILE)
-    assert bob.heard == [("skipped", 1, SkipReason.PACED, pytest.approx(10.0))]
-    assert alice.heard == [("decoded", 1), ("judged", 1, SMILE, pytest.approx(20.0), (slot, True))]
+    assert bob.notified == [("skipped", 1, SkipReason.PACED, pytest.approx(10.0))]
+    assert alice.notified == [("decoded", 1), ("judged", 1, SMILE, pytest.approx(20.0), (slot, True))]
     assert kit.decode.opened == [(key, Codec.VP8, b"extradata") for key in (alice.key, bob.key)]
 
 
@@ -69,7 +69,7 @@ def test_without_a_detector_decoded_pictures_are_lost() -> None:
     kit.detect.has_failed = True
     alice.submit()
     slot = kit.decoded(alice.key)
-    assert alice.heard == [
+    assert alice.notified == [
         ("decoded", 1),
         ("dropped", 1, DropReason.DETECT_WORKER_LOST, "no detector is left", False),
     ]
@@ -99,7 +99,7 @@ def test_remaining_listeners_are_notified_of_lost_decoders() -> None:
     kit.pipeline.close(bob.key)
     kit.pipeline.forget(bob.key)
     kit.decoder_lost(alice.key, bob.key)
-    assert (alice.heard, bob.heard) == ([("decoder_lost",)], [])
+    assert (alice.notified, bob.notified) == ([("decoder_lost",)], [])
     assert kit.pipeline.participant_count == 1
     assert (kit.decode.closed, kit.detect.forgotten) == ([bob.key], [bob.key])
 

@@ -30,7 +30,7 @@ class TestJoin:
         key = stream.join("alice", codec=Codec.VP8, extradata=b"")
         assert kit.decode.opened == [(key, Codec.VP8, b"")]
         assert stream.session.participant_count == 1
-        assert stream.told == []
+        assert stream.events == []
 
     @pytest.mark.parametrize(
         ("join", "code", "words"),
@@ -67,7 +67,7 @@ class TestJoin:
         second.join("carol")
         third.join("dave")
         assert "on a stream" in first.of(Fault)[0].message
-        assert second.told == []
+        assert second.events == []
         assert "on this server" in third.of(Fault)[0].message
         # A participant that leaves frees its place, and a second join takes no further place.
         second.session.leave("carol")
@@ -127,9 +127,9 @@ class TestUpdates:
         assert kit.decode.started_over == [key]
         stream.send()
         assert stream.counts().dropped == {"not_allowed": 1}
-        assert stream.told == []
+        assert stream.events == []
         stream.session.allow("alice", ["smile"])
-        assert stream.told == [KeyframeRequested("alice", "allowed")]
+        assert stream.events == [KeyframeRequested("alice", "allowed")]
         stream.send()
         assert stream.counts().dropped == {"not_allowed": 1, "awaiting_keyframe": 1}
 
@@ -139,7 +139,7 @@ class TestUpdates:
         key = stream.join()
         kit.smile(stream, key)
         stream.session.allow("alice", ["smlie", "wave"])
-        assert [type(each) for each in stream.told[-2:]] == [Reaction, Fault]
+        assert [type(each) for each in stream.events[-2:]] == [Reaction, Fault]
         assert stream.of(Reaction)[-1].end_reason == "not_allowed"
         stream.send()
         assert stream.counts().dropped == {"not_allowed": 1}
@@ -149,9 +149,9 @@ class TestUpdates:
         stream = kit.open(send_holding=True)
         key = stream.join()
         kit.smile(stream, key)
-        told = len(stream.told)
+        before = len(stream.events)
         stream.session.speaking("alice", True)
-        assert len(stream.told) == told
+        assert len(stream.events) == before
 
 
 class TestFrames:
@@ -175,7 +175,7 @@ class TestFrames:
         stream.session.drain(2000)
         stream.session.drain(2000)
         stream.send()
-        assert stream.told == [Draining(2000)]
+        assert stream.events == [Draining(2000)]
         assert stream.counts().dropped == {"draining": 1}
         kit.decoded(key)
         kit.detected(key, SMILE)
@@ -204,13 +204,13 @@ class TestLeave:
         stream.send()
         stream.send()
         stream.session.leave("alice")
-        told = list(stream.told)
-        assert told[-1].end_reason == "left"
+        events = list(stream.events)
+        assert events[-1].end_reason == "left"
         assert not stream.session.is_idle
         kit.decoded(key)
         kit.detected(key, SMILE)
         kit.dropped(key, DropReason.INVALID_DATA, needs_keyframe=True)
-        assert stream.told == told
+        assert stream.events == told
         assert stream.session.is_idle
         assert kit.detect.forgotten == [key]
         counts = stream.counts()
@@ -279,7 +279,7 @@ class TestDecisions:
                 (0, 4500, CLOCK_HZ)
             ] * asked
             assert [each.latency_ms for each in decisions] == [pytest.approx(25.0)] * asked
-            assert stream.told == decisions
+            assert stream.events == decisions
 
     def test_the_default_clock_rate_is_that_of_rtp(self) -> None:
         kit = Kit()

@@ -27,7 +27,7 @@ from gifcue.workers.settings import SupervisionSettings
 from tests.support.waiting import TIMEOUT_S, until_changed
 
 # Long timeouts, so that no test fails on a slow machine.
-PATIENT = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
+LONG_TIMEOUTS = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
 ALL = MediaSettings(
     workers=1, filter=FilterSettings(enabled=False), max_analysis_fps=240.0, late_ms=1.0, slots_per_worker=4
 )
@@ -103,7 +103,7 @@ def still() -> EncodedClip:
 async def make() -> AsyncIterator[Callable[..., Kit]]:
     kits: list[Kit] = []
 
-    def make(settings: MediaSettings, supervision: SupervisionSettings = PATIENT) -> Kit:
+    def make(settings: MediaSettings, supervision: SupervisionSettings = LONG_TIMEOUTS) -> Kit:
         kits.append(Kit(settings, supervision))
         return kits[-1]
 
@@ -398,7 +398,7 @@ async def test_units_before_the_start_are_answered_as_lost(make, clip) -> None:
 
 
 async def test_participants_of_a_failed_worker_move_to_the_others(make, clip) -> None:
-    kit = make(ALL.model_copy(update={"workers": 2}), PATIENT.model_copy(update={"max_restarts": 0}))
+    kit = make(ALL.model_copy(update={"workers": 2}), LONG_TIMEOUTS.model_copy(update={"max_restarts": 0}))
     await kit.pool.start()
     stream = clip(Codec.H264)
     kit.pool.open(1, Codec.H264, b"")

@@ -69,10 +69,10 @@ async def bystander(stream: ReactionStream, clip: EncodedClip) -> Participant:
 async def unhurt(stream: ReactionStream, participant: Participant, clip: EncodedClip) -> None:
     """Sends the rest of the bystander's video. Every frame is analysed or skipped, none is dropped."""
     await send_in_step(stream, participant, clip.packets[6:])
-    books = await settled(stream, participant.id)
-    assert books.received == len(clip.packets)
-    assert books.dropped == {}
-    assert books.analysed > 0
+    counts = await settled(stream, participant.id)
+    assert counts.received == len(clip.packets)
+    assert counts.dropped == {}
+    assert counts.analysed > 0
     assert unaccounted(await stream.statistics()) == []
 
 
@@ -171,8 +171,8 @@ async def test_a_payload_of_0_bytes_is_a_fault(
     assert fault.message == "expected an encoded access unit, got 0 bytes"
     # The following frames depend on the missing one, until the next keyframe.
     await send_in_step(stream, alice, [rest[0], first])
-    books = await settled(stream, "alice")
-    assert books.dropped == {"empty_payload": 1, "awaiting_keyframe": 1}
+    counts = await settled(stream, "alice")
+    assert counts.dropped == {"empty_payload": 1, "awaiting_keyframe": 1}
     await unhurt(stream, other, clip)
 
 
@@ -183,10 +183,10 @@ async def test_random_bytes_are_a_fault(stream: ReactionStream, clip: EncodedCli
     noise = random.Random(7)
     for index in range(5):
         await alice.send(noise.randbytes(900), pts=index * 18_000, clock_hz=90_000, keyframe=True)
-    books = await settled(stream, "alice")
-    assert books.received == 5
-    assert books.analysed == 0
-    assert books.dropped.get("invalid_data", 0) >= 1
+    counts = await settled(stream, "alice")
+    assert counts.received == 5
+    assert counts.analysed == 0
+    assert counts.dropped.get("invalid_data", 0) >= 1
     fault = await next_fault(stream)
     assert (fault.participant_id, fault.code) == ("alice", FaultCode.INVALID_DATA)
     await unhurt(stream, other, clip)
@@ -247,10 +247,10 @@ async def test_a_gap_waits_for_a_keyframe_and_asks_for_one(stream: ReactionStrea
         if isinstance(event, KeyframeRequested):
             assert (event.participant_id, event.reason) == ("alice", "sequence_gap")
             break
-    books = await settled(stream, "alice")
-    assert books.dropped == {"sequence_gap": 1, "awaiting_keyframe": 1}
+    counts = await settled(stream, "alice")
+    assert counts.dropped == {"sequence_gap": 1, "awaiting_keyframe": 1}
     await send_in_step(stream, alice, clip.packets[:1])
-    assert (await settled(stream, "alice")).dropped == books.dropped
+    assert (await settled(stream, "alice")).dropped == counts.dropped
 
 
 async def test_nothing_is_decoded_before_a_label_is_allowed(client: ReactionClient) -> None:
@@ -261,9 +261,9 @@ async def test_nothing_is_decoded_before_a_label_is_allowed(client: ReactionClie
         assert (await settled(stream, "alice")).dropped == {"not_allowed": 2}
         await alice.set_allowed(SMILE)
         await send_in_step(stream, alice, grey.packets[2:])
-        books = await settled(stream, "alice")
-        assert books.dropped == {"not_allowed": 2}
-        assert books.analysed >= 1
+        counts = await settled(stream, "alice")
+        assert counts.dropped == {"not_allowed": 2}
+        assert counts.analysed >= 1
 
 
 async def test_decoder_state_is_discarded_with_the_last_label(
@@ -349,9 +349,9 @@ async def test_concurrent_streams_do_not_affect_each_other(client: ReactionClien
         async with client.open() as stream:
             alice = await stream.join(name, clip.codec, clip.extradata, allowed_labels=SMILE)
             await send_in_step(stream, alice, clip.packets)
-            books = (await stream.statistics()).total
+            counts = (await stream.statistics()).total
             assert [each.participant_id for each in (await stream.statistics()).participants] == [name]
-            return books.received
+            return counts.received
 
     received = await asyncio.gather(*(one(f"alice-{index}") for index in range(6)))
     assert received == [len(clip.packets)] * 6

@@ -112,10 +112,10 @@ async def test_a_stream_survives_a_killed_worker(
         started = await next_reaction(stream, Phase.STARTED)
     assert started.label == "smile"
 
-    books = await settled(stream, "alice")
-    assert books.received == 2 * len(smiling.packets)
-    assert books.received == books.analysed + sum(books.skipped.values()) + sum(books.dropped.values())
-    assert books.analysed > first.analysed
+    counts = await settled(stream, "alice")
+    assert counts.received == 2 * len(smiling.packets)
+    assert counts.received == counts.analysed + sum(counts.skipped.values()) + sum(counts.dropped.values())
+    assert counts.analysed > first.analysed
     everything = server.engine.statistics().frames
     assert everything.is_consistent
     assert everything.in_flight == 0
@@ -144,8 +144,8 @@ async def test_a_failed_detection_drops_only_its_own_picture(stream: ReactionStr
     alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["smile"])
     await send_in_step(stream, alice, clip.packets)
     assert (await next_reaction(stream, Phase.STARTED)).label == "smile"
-    books = await settled(stream, "alice")
-    assert books.dropped == {"detect_failed": 2}
+    counts = await settled(stream, "alice")
+    assert counts.dropped == {"detect_failed": 2}
 
 
 async def test_a_drain_ends_reactions_and_closes_streams_with_ok(
@@ -170,6 +170,6 @@ async def test_participants_who_left_stay_in_the_frame_accounting(
         await alice.leave()
         await settled(stream, "alice")
     await until(lambda: server.engine.statistics().sessions == 0)
-    books = server.engine.statistics().frames
-    assert books.received == len(smiling.packets)
-    assert books.is_consistent
+    counts = server.engine.statistics().frames
+    assert counts.received == len(smiling.packets)
+    assert counts.is_consistent

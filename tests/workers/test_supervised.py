@@ -24,7 +24,7 @@ from tests.support.waiting import until_changed
 
 TARGETS = "tests.support.worker_targets"
 # Long timeouts, so that no test fails on a slow machine. Tests of timeouts set their own.
-PATIENT = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
+LONG_TIMEOUTS = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
 
 
 class Kit:
@@ -34,7 +34,7 @@ class Kit:
         self,
         function: str = "echo",
         init: Any = None,
-        settings: SupervisionSettings = PATIENT,
+        settings: SupervisionSettings = LONG_TIMEOUTS,
         fds: dict[str, int] | None = None,
     ) -> None:
         self.calls: list[tuple[str, Any]] = []
@@ -173,7 +173,7 @@ class TestLoss:
         assert kit.states[1:] == [WorkerState.READY, WorkerState.RESTARTING, WorkerState.READY]
 
     async def test_nothing_can_be_sent_during_a_restart(self) -> None:
-        slow = PATIENT.model_copy(update={"backoff_initial_s": 60.0, "backoff_max_s": 60.0})
+        slow = LONG_TIMEOUTS.model_copy(update={"backoff_initial_s": 60.0, "backoff_max_s": 60.0})
         kit = Kit(settings=slow)
         worker = await kit.start()
         worker.send("die")
@@ -194,7 +194,7 @@ class TestLoss:
         assert kit.of("lost") == ["RuntimeError: told to"]
 
     async def test_a_child_that_returns_is_lost(self) -> None:
-        kit = Kit("return_at_once", settings=PATIENT.model_copy(update={"max_restarts": 1}))
+        kit = Kit("return_at_once", settings=LONG_TIMEOUTS.model_copy(update={"max_restarts": 1}))
         kit.worker.start()
         await kit.until(lambda: kit.worker.state is WorkerState.FAILED)
         await kit.worker.stop()
@@ -208,7 +208,7 @@ class TestLoss:
         assert len(kit.of("lost")) == 1
 
     async def test_a_stuck_child_is_replaced(self) -> None:
-        kit = Kit(settings=PATIENT.model_copy(update={"ping_interval_s": 0.1, "stuck_after_s": 2.0}))
+        kit = Kit(settings=LONG_TIMEOUTS.model_copy(update={"ping_interval_s": 0.1, "stuck_after_s": 2.0}))
         worker = await kit.start()
         before = worker.statistics().pid
         os.kill(before, signal.SIGSTOP)
@@ -262,13 +262,13 @@ class TestFailure:
         assert kit.worker.statistics().restarts == 0
 
     async def test_a_missing_target_is_the_reason(self) -> None:
-        kit = Kit("no_such_function", settings=PATIENT.model_copy(update={"max_restarts": 0}))
+        kit = Kit("no_such_function", settings=LONG_TIMEOUTS.model_copy(update={"max_restarts": 0}))
         with pytest.raises(WorkerStartError, match="no attribute 'no_such_function'"):
             await kit.start()
 
     async def test_a_child_that_does_not_become_ready_is_killed(self) -> None:
         kit = Kit(
-            "never_ready", settings=PATIENT.model_copy(update={"start_timeout_s": 0.3, "max_restarts": 0})
+            "never_ready", settings=LONG_TIMEOUTS.model_copy(update={"start_timeout_s": 0.3, "max_restarts": 0})
         )
         with pytest.raises(WorkerStartError, match=r"expected to be ready within 0.3 s, was not"):
             await kit.start()
@@ -278,7 +278,7 @@ class TestFailure:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sys, "executable", "/nowhere/python")
-        kit = Kit(settings=PATIENT.model_copy(update={"max_restarts": 1}))
+        kit = Kit(settings=LONG_TIMEOUTS.model_copy(update={"max_restarts": 1}))
         with pytest.raises(WorkerStartError, match="expected to start a process, got"):
             await kit.start()
 
@@ -325,7 +325,7 @@ class TestStop:
         assert kit.of("lost") == []
 
     async def test_stop_does_not_wait_for_a_starting_child(self) -> None:
-        kit = Kit("never_ready", settings=PATIENT.model_copy(update={"stop_grace_s": 600.0}))
+        kit = Kit("never_ready", settings=LONG_TIMEOUTS.model_copy(update={"stop_grace_s": 600.0}))
         kit.worker.start()
         await kit.worker.stop()
         assert kit.states == [WorkerState.STARTING, WorkerState.STOPPED]

@@ -210,7 +210,7 @@ class TestLeave:
         kit.decoded(key)
         kit.detected(key, SMILE)
         kit.dropped(key, DropReason.INVALID_DATA, needs_keyframe=True)
-        assert stream.events == told
+        assert stream.events == events
         assert stream.session.is_idle
         assert kit.detect.forgotten == [key]
         counts = stream.counts()

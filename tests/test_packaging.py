@@ -141,6 +141,6 @@ def test_the_installed_package_says_where_the_float_files_are(installed: Path) -
         "except ModelError as error:\n"
         "    print(error)\n"
     )
-    told = run_installed(installed, code).stdout
-    assert "detector.tflite: expected weights, got no such file" in told
-    assert "models/ in a checkout of gifcue: set model_dir to it" in told
+    output = run_installed(installed, code).stdout
+    assert "detector.tflite: expected weights, got no such file" in output
+    assert "models/ in a checkout of gifcue: set model_dir to it" in output

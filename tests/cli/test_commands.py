@@ -65,9 +65,9 @@ def test_an_unknown_command_is_usage(gifcue: Gifcue) -> None:
 def test_a_command_of_the_laboratory_names_its_new_place(gifcue: Gifcue, command: str) -> None:
     result = gifcue(command, "whatever", "--json")
     assert result.exit_code == 2
-    told = " ".join(result.stderr.split())
-    assert told.startswith("error: expected one of serve, stream,")
-    assert f'`{command}` moved to `gifcue-lab {command}` (pip install "gifcue[lab]")' in told
+    message = " ".join(result.stderr.split())
+    assert message.startswith("error: expected one of serve, stream,")
+    assert f'`{command}` moved to `gifcue-lab {command}` (pip install "gifcue[lab]")' in message
 
 
 def test_annotate_prints_json(gifcue: Gifcue, server: FakeServer, photo: Path) -> None:

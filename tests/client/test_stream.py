@@ -134,9 +134,9 @@ async def test_participant_updates_reach_the_server(server: FakeServer, client: 
 async def test_a_keyframe_request_is_an_event_a_callback_and_a_flag(
     server: FakeServer, client: ReactionClient
 ) -> None:
-    heard: list[KeyframeRequested] = []
+    requests: list[KeyframeRequested] = []
     async with client.open() as stream:
-        alice = await stream.join("alice", Codec.H264, on_keyframe_request=heard.append)
+        alice = await stream.join("alice", Codec.H264, on_keyframe_request=requests.append)
         await stream.join("bob", Codec.H264, on_keyframe_request=lambda _: pytest.fail("bob was asked"))
         fake = await server.service.stream(0)
         fake.answer(
@@ -148,7 +148,7 @@ async def test_a_keyframe_request_is_an_event_a_callback_and_a_flag(
         async for event in stream.events():
             if event == wanted:
                 break
-        assert heard == [wanted]
+        assert requests == [wanted]
         assert alice.keyframe_wanted
         await alice.send(b"inter", pts=0)
         assert alice.keyframe_wanted

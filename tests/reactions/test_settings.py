@@ -109,9 +109,9 @@ def test_presets_are_prepared_once_for_all_streams() -> None:
 
 def test_a_preset_that_conflicts_with_the_overrides_is_refused_and_reported() -> None:
     presets = ReactionPresets(ReactionSettings.model_validate({"labels": {"smile": {"start": 0.62}}}))
-    told = "preset careful: labels.smile: expected stay to be at most start, 0.62, got 0.65"
-    assert presets.refused == {"careful": told}
-    with pytest.raises(ConfigError, match=told):
+    reason = "preset careful: labels.smile: expected stay to be at most start, 0.62, got 0.65"
+    assert presets.refused == {"careful": reason}
+    with pytest.raises(ConfigError, match=reason):
         presets.choose("careful")
     with pytest.raises(ConfigError, match="expected one of careful, normal, playful, got 'wild'"):
         presets.choose("wild")

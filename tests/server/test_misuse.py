@@ -292,7 +292,7 @@ async def test_decoder_state_is_discarded_with_the_last_label(
     assert (await settled(stream, "alice")).dropped == {"awaiting_keyframe": 2}
 
 
-async def told(stream: ReactionStream, participant: Participant) -> list[str]:
+async def reactions_and_faults(stream: ReactionStream, participant: Participant) -> list[str]:
     """Leaves and ends the stream. Returns the reactions and faults since then, in order."""
     await participant.leave()
     await stream.half_close()
@@ -313,7 +313,7 @@ async def test_an_update_with_an_unknown_label_revokes_the_labels_it_omits(
     await alice.set_allowed(["wavee"])
     await send_in_step(stream, alice, clip.packets[10:])
     assert (await settled(stream, "alice")).dropped == {"not_allowed": 2}
-    assert await told(stream, alice) == ["smile started", "smile ended not_allowed", "invalid_label"]
+    assert await reactions_and_faults(stream, alice) == ["smile started", "smile ended not_allowed", "invalid_label"]
 
 
 async def test_an_update_with_an_unknown_label_keeps_its_labels_and_adds_none(
@@ -326,7 +326,7 @@ async def test_an_update_with_an_unknown_label_keeps_its_labels_and_adds_none(
     for participant in (alice, bob):
         await send_in_step(stream, participant, clip.packets)
     assert (await settled(stream, "bob")).dropped == {"not_allowed": len(clip.packets)}
-    assert await told(stream, alice) == [
+    assert await reactions_and_faults(stream, alice) == [
         "invalid_label",
         "invalid_label",
         "smile started",
@@ -341,7 +341,7 @@ async def test_a_refused_second_join_revokes_the_labels_it_omits(
     await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["wave", "thumbs_upp"])
     await send_in_step(stream, alice, clip.packets)
     assert (await settled(stream, "alice")).dropped == {}
-    assert await told(stream, alice) == ["invalid_label"]
+    assert await reactions_and_faults(stream, alice) == ["invalid_label"]
 
 
 async def test_concurrent_streams_do_not_affect_each_other(client: ReactionClient, clip: EncodedClip) -> None:

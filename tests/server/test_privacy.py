@@ -147,12 +147,12 @@ def test_log_records_of_libraries_have_no_message_text(
                 raise ValueError(STRANGER) from error
         except ValueError:
             logging.getLogger("asyncio").exception("%s", NAME)
-    said = capfd.readouterr().err
-    assert "asyncio" in said
-    assert "ValueError" in said
-    assert "KeyError" in said
-    assert NAME not in said
-    assert STRANGER not in said
+    logged = capfd.readouterr().err
+    assert "asyncio" in logged
+    assert "ValueError" in logged
+    assert "KeyError" in logged
+    assert NAME not in logged
+    assert STRANGER not in logged
 
 
 @pytest.mark.parametrize(

@@ -109,8 +109,8 @@ def test_errors_have_the_truth_and_the_prediction() -> None:
     truth = picture(
         "p/a", TruthRegion("face", FACE, "neutral", True), TruthRegion("hand", HAND, "wave", True)
     )
-    said = predictions(a=[smile(0.8), wave(0.4)]).pictures["p/a"]
-    mistakes = {(m.label, m.truth, m.said): m for m in match_picture(truth, said, THRESHOLDS).mistakes}
+    predicted = predictions(a=[smile(0.8), wave(0.4)]).pictures["p/a"]
+    mistakes = {(m.label, m.truth, m.said): m for m in match_picture(truth, predicted, THRESHOLDS).mistakes}
     assert set(mistakes) == {
         ("smile", "neutral", "smile"),
         ("neutral", "neutral", "missed"),
@@ -122,8 +122,8 @@ def test_errors_have_the_truth_and_the_prediction() -> None:
 def test_groups_count_alike_in_the_mean() -> None:
     waving = TruthRegion("hand", HAND, "wave", True)
     truth = [picture("p/a", waving), picture("p/b", waving), picture("p/c", waving), picture("q/d", waving)]
-    said = predictions(a=[wave(0.9)], b=[wave(0.9)], c=[wave(0.9)]).pictures
-    figures = evaluate(truth, Predictions({}, THRESHOLDS, {**said, "q/d": Prediction(())})).report["labels"][
+    predicted = predictions(a=[wave(0.9)], b=[wave(0.9)], c=[wave(0.9)]).pictures
+    figures = evaluate(truth, Predictions({}, THRESHOLDS, {**predicted, "q/d": Prediction(())})).report["labels"][
         "wave"
     ]
     assert figures["f1"] == pytest.approx(6 / 7, abs=1e-4)

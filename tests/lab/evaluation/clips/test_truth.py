@@ -19,8 +19,8 @@ def folder(path: Path, clips: Any, *names: str) -> Path:
 
 def test_clips_come_by_name_with_what_they_hold(tmp_path: Path) -> None:
     smile = {"label": "smile", "start_s": 1, "end_s": 2.5}
-    told = {"b.mp4": {"seconds": 3.0, "expect": [smile], "allow": ["wave"], "licence": "MIT"}, "a.mp4": {}}
-    first, second = read_clips(folder(tmp_path, told, "a.mp4", "b.mp4"))
+    entries = {"b.mp4": {"seconds": 3.0, "expect": [smile], "allow": ["wave"], "licence": "MIT"}, "a.mp4": {}}
+    first, second = read_clips(folder(tmp_path, entries, "a.mp4", "b.mp4"))
     assert (first.name, first.seconds, first.expect, first.allow) == ("a.mp4", None, (), frozenset())
     assert second.path == tmp_path / "b.mp4"
     assert second.expect == (Expected(label="smile", start_s=1.0, end_s=2.5),)

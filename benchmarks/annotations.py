@@ -196,7 +196,9 @@ def main() -> None:
     )
     parser.add_argument("--images", type=Path, help="a folder of JPEG or PNG files")
     parser.add_argument("--size", type=size_of, default=(640, 360), help="size of the public photograph")
-    parser.add_argument("--seconds", type=float, default=8.0, help="duration of each of the three measurements")
+    parser.add_argument(
+        "--seconds", type=float, default=8.0, help="duration of each of the three measurements"
+    )
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     figures = asyncio.run(measure(pictures(arguments.images, arguments.size), arguments.seconds))

@@ -99,7 +99,8 @@ class Loop:
         self._detector = detector
         self._fps = fps
         self._participants = [
-            _ParticipantMedia(footage[place % len(footage)], media, fps) for place in range(PARTICIPANTS_PER_LOOP)
+            _ParticipantMedia(footage[place % len(footage)], media, fps)
+            for place in range(PARTICIPANTS_PER_LOOP)
         ]
         self._slot = memoryview(bytearray(media.slot_bytes))
 

@@ -51,7 +51,9 @@ class Bounds:
         if p95_ms is None or p95_ms > self.bound_ms:
             return f"p95 {p95_ms} ms, over {self.bound_ms:g}"
         if least is not None and least < self.least_analysed_s:
-            return f"a participant with {least} analyses per second of motion, under {self.least_analysed_s:g}"
+            return (
+                f"a participant with {least} analyses per second of motion, under {self.least_analysed_s:g}"
+            )
         return ""
 
 

@@ -25,7 +25,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.detector_process import MODES, ONE_THREAD, DETECTORS
+from benchmarks.detector_process import DETECTORS, MODES, ONE_THREAD
 from benchmarks.peers import environments
 
 Frames = list[npt.NDArray[np.uint8]]

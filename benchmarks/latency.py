@@ -29,8 +29,8 @@ def percentile(values: Iterable[float], share: float, missing: int = 0) -> float
 def summary(latencies_ms: Sequence[float], missing: int) -> dict[str, Any]:
     """The report of latencies: percentiles, None where infinite, and the histogram.
 
-    `max` is the maximum of the decided frames. The histogram's key "10" counts latencies above 5 and up to 10 ms, "over"
-    those above the last bound and the `missing` ones.
+    `max` is the maximum of the decided frames. The histogram's key "10" counts latencies above 5 and up to 10 ms,
+    "over" those above the last bound and the `missing` ones.
     """
     counts = [0] * (len(BUCKETS_MS) + 1)
     for latency_ms in latencies_ms:

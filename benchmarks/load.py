@@ -67,11 +67,19 @@ def add_load_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=float, default=30.0)
     parser.add_argument("--seconds", type=float, default=30.0, help="measured time, after the warm-up")
     parser.add_argument("--codec", default="h264", choices=[each.value for each in Codec])
-    parser.add_argument("--size", type=size_of, default=(640, 360), help="width x height of the generated clips")
-    parser.add_argument("--clip", type=Path, help="a file to stream in place of the generated clips, sent at --fps")
+    parser.add_argument(
+        "--size", type=size_of, default=(640, 360), help="width x height of the generated clips"
+    )
+    parser.add_argument(
+        "--clip", type=Path, help="a file to stream in place of the generated clips, sent at --fps"
+    )
     parser.add_argument("--keyframe-s", type=range_of, default=KEYFRAME_S, help="seconds between keyframes")
-    parser.add_argument("--variants", type=int, default=VARIANTS, help="generated clips, which participants share")
-    parser.add_argument("--mcus", type=int, default=2, help="media servers, each with one channel and one stream")
+    parser.add_argument(
+        "--variants", type=int, default=VARIANTS, help="generated clips, which participants share"
+    )
+    parser.add_argument(
+        "--mcus", type=int, default=2, help="media servers, each with one channel and one stream"
+    )
     parser.add_argument("--senders", type=int, default=1, help="processes that the media servers share")
     parser.add_argument(
         "--jitter-ms", type=float, default=5.0, help="maximum delay added to the due time of a frame"
@@ -184,7 +192,9 @@ def main() -> None:
         default=LEAST_ANALYSED_S,
         help="required analyses per second of motion of every participant",
     )
-    search.add_argument("--dropped-share", type=float, default=0.0, help="fraction of frames that may be dropped")
+    search.add_argument(
+        "--dropped-share", type=float, default=0.0, help="fraction of frames that may be dropped"
+    )
     search.add_argument("--confirm-s", type=float, default=20.0, help="duration of a confirming run")
     search.add_argument("--most", type=int, default=512, help="maximum number of participants")
     parser.add_argument(

@@ -13,9 +13,9 @@ from typing import Any
 from benchmarks import sender
 from benchmarks.footage import PERIOD_S, Footage
 from benchmarks.latency import finite, percentile, summary
-from benchmarks.processes import Child
 from benchmarks.participants import Participant
-from benchmarks.sender import Plan, SenderResult, FrameTotals
+from benchmarks.processes import Child
+from benchmarks.sender import FrameTotals, Plan, SenderResult
 from benchmarks.server_process import ProcessCost, ServerProcess, spent
 
 # The golden ratio's fractional part: its multiples modulo 1 are evenly spread for any number of participants.
@@ -160,7 +160,9 @@ def figures(
         "seconds": load.seconds,
         "codec": clip.codec.value,
         "size": f"{clip.width}x{clip.height}",
-        "megabits_per_participant_s": round(sum(each.sent_bytes for each in results) * 8e-6 / participant_s, 3),
+        "megabits_per_participant_s": round(
+            sum(each.sent_bytes for each in results) * 8e-6 / participant_s, 3
+        ),
         "offered": offered,
         "received": counts.received,
         "lost_on_the_way": lost,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Participant:
-    """`footage` is the index of the variant it shows, `offset_s` its start, in seconds after the first participant's."""
+    """`footage` is the index of the variant it shows, `offset_s` its start in seconds after the first participant."""
 
     name: str
     footage: int
@@ -25,7 +25,9 @@ class SendSchedule:
     they follow. The same seed and name give the same times.
     """
 
-    def __init__(self, participant: Participant, fps: float, jitter_s: float, seed: int, start_s: float = 0.0) -> None:
+    def __init__(
+        self, participant: Participant, fps: float, jitter_s: float, seed: int, start_s: float = 0.0
+    ) -> None:
         self._fps, self._jitter_s = fps, jitter_s
         self._start_s = start_s + participant.offset_s
         self._random = random.Random(f"{seed} {participant.name}")

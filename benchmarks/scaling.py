@@ -211,7 +211,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8.0, help="duration of each measurement")
     parser.add_argument("--fps", type=float, default=30.0)
     parser.add_argument("--size", type=size_of, default=(640, 360))
-    parser.add_argument("--rate", type=float, default=3.0, help="analyses per second and participant for the costs")
+    parser.add_argument(
+        "--rate", type=float, default=3.0, help="analyses per second and participant for the costs"
+    )
     parser.add_argument("--backend", choices=["litert", "savedmodel"], default="litert", help="for batches")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()

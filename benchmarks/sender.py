@@ -351,7 +351,9 @@ class Sender:
         result = self._result
         for stream in self._all:
             if len(stream.totals) < 2:
-                raise CallEnded(f"expected frame counts from before and after the measured time, got {len(stream.totals)}")
+                raise CallEnded(
+                    f"expected frame counts from before and after the measured time, got {len(stream.totals)}"
+                )
             result.before.add(stream.totals[0])
             result.after.add(stream.totals[-1])
             for each in stream.participants.values():

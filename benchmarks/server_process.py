@@ -83,7 +83,9 @@ class ServerProcess:
             async with asyncio.timeout(START_TIMEOUT_S):
                 while not await self._is_serving():
                     if self._process.returncode is not None:
-                        raise RuntimeError(f"expected a running server, it exited with {self._process.returncode}")
+                        raise RuntimeError(
+                            f"expected a running server, it exited with {self._process.returncode}"
+                        )
                     await asyncio.sleep(0.1)
         except BaseException:
             await self.__aexit__()

@@ -163,7 +163,7 @@ def _engine_costs(settings: Settings, info: Any, regions: list[Region]) -> dict[
 
 
 def _frames_of(settings: Settings, info: Any, regions: list[Region] | None) -> Iterator[None]:
-    """Passes one frame per step through an engine, from arrival to outcome: analysed if `regions` is given, else skipped."""
+    """Passes one frame per step through an engine, from arrival to outcome. Without `regions` it is skipped."""
     pools: dict[str, Any] = {}
 
     def kept(name: str, kind: Callable[..., Any]) -> Any:

@@ -114,7 +114,7 @@ QUICK = Budget(
 
 
 class Suite:
-    """One run. `report` receives progress. `parts` has the results of each part, `failed` the reasons of failed parts."""
+    """One run. `report` receives progress. `parts` has the results by part, `failed` the reasons of failed parts."""
 
     def __init__(self, budget: Budget, report: Callable[[str], None]) -> None:
         self._budget = budget

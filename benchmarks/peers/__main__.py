@@ -22,8 +22,8 @@ from benchmarks.capacity import BOUND_MS
 from benchmarks.footage import footage_of, own_footage
 from benchmarks.peers import environments
 from benchmarks.peers.backends import PEERS, Backend, export_model
-from benchmarks.peers.environments import EnvironmentMissing
 from benchmarks.peers.detectors import DETECTORS, cores
+from benchmarks.peers.environments import EnvironmentMissing
 from benchmarks.peers.trial import Bounds, Offer, find_capacity, run
 
 
@@ -42,7 +42,10 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     setup = commands.add_parser("setup", help="create the environments, with pip")
     setup.add_argument("name", nargs="?", choices=list(PEERS), help="one peer; by default all")
-    for name, text in (("run", "one measurement"), ("capacity", "the largest number of participants within the bound")):
+    for name, text in (
+        ("run", "one measurement"),
+        ("capacity", "the largest number of participants within the bound"),
+    ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--peer", choices=list(PEERS), required=True)
         command.add_argument("--seconds", type=float, default=10.0, help="measured time, after the warm-up")
@@ -51,10 +54,14 @@ def parser() -> argparse.ArgumentParser:
             "--rate", type=float, default=5.0, help="frames analysed per second and participant"
         )
         command.add_argument(
-            "--moving-only", action="store_true", help="analyse only frames in motion, which are known in advance"
+            "--moving-only",
+            action="store_true",
+            help="analyse only frames in motion, which are known in advance",
         )
         command.add_argument("--clip", type=Path, help="a file to stream in place of the generated footage")
-        command.add_argument("--clients", type=int, default=0, help="client processes; by default one per core")
+        command.add_argument(
+            "--clients", type=int, default=0, help="client processes; by default one per core"
+        )
         command.add_argument(
             "--detector", choices=DETECTORS, default="", help="the detector of the peer's server"
         )
@@ -68,10 +75,14 @@ def parser() -> argparse.ArgumentParser:
             )
             command.add_argument("--most", type=int, default=256, help="maximum number of participants")
             command.add_argument(
-                "--limit-s", type=float, help="time after which no new number is tried; by default 8 times --seconds"
+                "--limit-s",
+                type=float,
+                help="time after which no new number is tried; by default 8 times --seconds",
             )
             command.add_argument(
-                "--confirm-s", type=float, help="measured time of the confirming run; by default twice --seconds"
+                "--confirm-s",
+                type=float,
+                help="measured time of the confirming run; by default twice --seconds",
             )
     return top
 

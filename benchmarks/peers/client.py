@@ -25,8 +25,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from benchmarks.peers.pacing import Due, frames, is_sampled
 from benchmarks.participants import Participant
+from benchmarks.peers.pacing import Due, frames, is_sampled
 
 # Frames of one participant that may wait for answers: ten times as many as arrive within the bound at 5 frames per
 # second. Further frames are given up at once, as a media server would, so that an overload does not fill the memory.
@@ -129,7 +129,9 @@ class LoadGenerator:
     ) -> None:
         self._plan, self._peer = plan, peer
         self._clock, self._sleep, self._cpu = clock, sleep, cpu
-        self._footage = [plan.footage[participant.footage % len(plan.footage)] for participant in plan.participants]
+        self._footage = [
+            plan.footage[participant.footage % len(plan.footage)] for participant in plan.participants
+        ]
         self._open_decoder = decoders
         self._decoders = [decoders(footage) for footage in self._footage]
         self._pending = [0] * len(plan.participants)
@@ -151,7 +153,9 @@ class LoadGenerator:
         end_s = plan.warm_up_s + plan.seconds
         give_up_s = start_s + end_s + plan.settle_s
         cpu_before_s, is_begun = self._cpu(), False
-        for number, due in enumerate(frames(plan.participants, plan.fps, end_s, plan.jitter_ms / 1000, plan.seed)):
+        for number, due in enumerate(
+            frames(plan.participants, plan.fps, end_s, plan.jitter_ms / 1000, plan.seed)
+        ):
             is_measured = due.due_s >= plan.warm_up_s
             sampled = self._is_sampled(due)
             self.result.offered += sampled and is_measured

@@ -18,7 +18,9 @@ class Due:
     index: int
 
 
-def frames(participants: Sequence[Participant], fps: float, until_s: float, jitter_s: float, seed: int) -> Iterator[Due]:
+def frames(
+    participants: Sequence[Participant], fps: float, until_s: float, jitter_s: float, seed: int
+) -> Iterator[Due]:
     """Every frame of every participant that is due before `until_s`, ordered by due time."""
     schedules = [SendSchedule(participant, fps, jitter_s, seed) for participant in participants]
     waiting = [(schedules[participant].next_s(), participant, 0) for participant in range(len(participants))]

@@ -22,7 +22,7 @@ from benchmarks.capacity import BOUND_MS, LEAST_ANALYSED_S, Capacity, search
 from benchmarks.latency import finite, percentile, summary
 from benchmarks.peers import environments
 from benchmarks.peers.backends import Backend, environment
-from benchmarks.peers.client import Footage, Plan, ClientResult
+from benchmarks.peers.client import ClientResult, Footage, Plan
 from benchmarks.peers.environments import REPOSITORY
 from benchmarks.server_process import spent
 
@@ -119,7 +119,12 @@ def run(backend: Backend, offer: Offer, participants: int, seconds: float) -> Fi
 
 
 def figures(
-    name: str, offer: Offer, participants: int, seconds: float, results: Sequence[ClientResult], server: dict[str, Any]
+    name: str,
+    offer: Offer,
+    participants: int,
+    seconds: float,
+    results: Sequence[ClientResult],
+    server: dict[str, Any],
 ) -> Figures:
     """The report of one measurement, ready for JSON. Memory is proportional: a shared page counts once."""
     latencies = [latency for each in results for latency in each.latencies_ms]

@@ -2,8 +2,8 @@
 
     python -m benchmarks.peers.triton_server DETECTOR MODEL_DIR PORT
 
-prints its gRPC address once the model is ready. `PORT` and the two ports after it must be free. There is one instance of
-the model per core, among which Triton distributes the requests.
+prints its gRPC address once the model is ready. `PORT` and the two ports after it must be free. There is one instance
+of the model per core, among which Triton distributes the requests.
 """
 
 from __future__ import annotations

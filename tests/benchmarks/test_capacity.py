@@ -91,8 +91,14 @@ async def test_the_search_ends_at_the_given_maximum() -> None:
     [
         ({}, ""),
         ({"lost_on_the_way": 2, "in_flight_at_the_end": 1}, "3 frames without an outcome"),
-        ({"sender_late_ms": {"p95": 40.0}}, "the load generator is late: p95 40.0 ms, over a frame interval of 33 ms"),
-        ({"sender_late_ms": {"p95": None}}, "the load generator is late: p95 None ms, over a frame interval of 33 ms"),
+        (
+            {"sender_late_ms": {"p95": 40.0}},
+            "the load generator is late: p95 40.0 ms, over a frame interval of 33 ms",
+        ),
+        (
+            {"sender_late_ms": {"p95": None}},
+            "the load generator is late: p95 None ms, over a frame interval of 33 ms",
+        ),
         ({"dropped": {"superseded": 1}}, "dropped: superseded 1"),
         ({"due_to_decision_ms": {"p95": 150.1}}, "p95 150.1 ms, over 150"),
         ({"due_to_decision_ms": {"p95": None}}, "p95 None ms, over 150"),

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.footage import Footage, own_footage
 from benchmarks.measure import Load, figures, plans
-from benchmarks.sender import SenderResult, FrameTotals
+from benchmarks.sender import FrameTotals, SenderResult
 from benchmarks.server_process import ProcessCost, spent, summed, worker_kind
 from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import EncodedClip, EncodedPacket
@@ -79,7 +79,9 @@ def test_generated_footage_marks_the_frames_in_motion() -> None:
 
 
 def test_the_report_counts_only_the_measured_time() -> None:
-    before = FrameTotals(received=10, analysed=4, in_flight=1, skipped={"paced": 4}, dropped={"superseded": 1})
+    before = FrameTotals(
+        received=10, analysed=4, in_flight=1, skipped={"paced": 4}, dropped={"superseded": 1}
+    )
     after = FrameTotals(
         received=88,
         analysed=36,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.peers.client import MAX_PENDING, LoadGenerator, Footage, Plan, ClientResult, open_decoder
 from benchmarks.participants import Participant
+from benchmarks.peers.client import MAX_PENDING, ClientResult, Footage, LoadGenerator, Plan, open_decoder
 from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import encode
 from gifcue.sample_video.photo import photo_frames

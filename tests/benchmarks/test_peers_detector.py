@@ -61,7 +61,9 @@ def test_the_reported_share_is_the_worst() -> None:
 
 
 def test_a_detector_that_cannot_start_raises_with_its_last_line(tmp_path: Path) -> None:
-    detector = DetectorProcess("gifcue", sys.executable, tmp_path / "absent.npz", min(os.sched_getaffinity(0)))
+    detector = DetectorProcess(
+        "gifcue", sys.executable, tmp_path / "absent.npz", min(os.sched_getaffinity(0))
+    )
 
     with pytest.raises(RuntimeError, match=r"gifcue: expected ready, the process ended: .*absent\.npz"):
         detector.__enter__()

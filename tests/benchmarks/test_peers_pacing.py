@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from benchmarks.peers.pacing import frames, is_sampled
 from benchmarks.participants import Participant
+from benchmarks.peers.pacing import frames, is_sampled
 
 
 def test_every_frame_of_every_participant_occurs_once_and_in_order() -> None:

@@ -14,7 +14,7 @@ from benchmarks.footage import own_footage
 from benchmarks.peers import __main__ as command_line
 from benchmarks.peers import environments
 from benchmarks.peers.backends import PEERS, Backend, Peer
-from benchmarks.peers.client import Plan, ClientResult
+from benchmarks.peers.client import ClientResult, Plan
 from benchmarks.peers.trial import Bounds, Offer, figures, find_capacity
 
 # The keys that the suite reads.
@@ -35,9 +35,18 @@ def offer() -> Offer:
     return Offer(own_footage(size=(64, 36), clip_s=1.0), clients=2)
 
 
-def client_result(latencies_ms: list[float], offered: int, by_participant: list[int], **more: Any) -> ClientResult:
+def client_result(
+    latencies_ms: list[float], offered: int, by_participant: list[int], **more: Any
+) -> ClientResult:
     return ClientResult(
-        offered, latencies_ms, [1.0], len(latencies_ms), by_participant=by_participant, cpu_s=2.0, pss_bytes=10**7, **more
+        offered,
+        latencies_ms,
+        [1.0],
+        len(latencies_ms),
+        by_participant=by_participant,
+        cpu_s=2.0,
+        pss_bytes=10**7,
+        **more,
     )
 
 
@@ -100,7 +109,9 @@ def test_frames_without_an_answer_count_as_later_than_any_bound(offer: Offer) ->
         ({"each": 28}, "a participant with 2.8 analyses per second, under 3"),
     ],
 )
-def test_the_reason_names_the_condition_that_is_not_met(offer: Offer, change: dict[str, Any], why: str) -> None:
+def test_the_reason_names_the_condition_that_is_not_met(
+    offer: Offer, change: dict[str, Any], why: str
+) -> None:
     assert Bounds().limit_reason(report(offer, **change)) == why
 
 
@@ -198,5 +209,10 @@ def test_the_command_line_passes_its_arguments_to_the_search(
     command_line.main()
 
     assert json.loads(capsys.readouterr().out) == {"peer": "triton", "participants": 7}
-    assert (received["peer"], received["detector"], received["rate"], received["start"]) == ("triton", "", 3.0, 5)
+    assert (received["peer"], received["detector"], received["rate"], received["start"]) == (
+        "triton",
+        "",
+        3.0,
+        5,
+    )
     assert (received["bound_ms"], received["seconds"], received["limit_s"]) == (200.0, 3.0, limit_s)

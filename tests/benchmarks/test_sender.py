@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.footage import Footage, own_footage
 from benchmarks.participants import Participant
-from benchmarks.sender import Plan, SenderResult, Sender, FrameTotals, FrameSource
+from benchmarks.sender import FrameSource, FrameTotals, Plan, Sender, SenderResult
 from benchmarks.wire import CallEnded
 from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import EncodedClip, EncodedPacket
@@ -26,7 +26,9 @@ def packets(count: int, keyframe_every: int) -> list[EncodedPacket]:
     ]
 
 
-def plan(footage: list[Footage], streams: list[list[Participant]], target: str = "", **changes: float) -> Plan:
+def plan(
+    footage: list[Footage], streams: list[list[Participant]], target: str = "", **changes: float
+) -> Plan:
     values = {"fps": 10.0, "warm_up_s": 0.3, "seconds": 1.0, "jitter_ms": 30.0, "seed": 7, **changes}
     return Plan(target, footage, streams, **values)  # type: ignore[arg-type]
 

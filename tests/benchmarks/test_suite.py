@@ -156,7 +156,9 @@ class FakeServer:
         self.events.append("stop")
 
 
-async def test_parts_run_in_order_and_consecutive_ones_share_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_parts_run_in_order_and_consecutive_ones_share_a_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     events: list[str] = []
     monkeypatch.setattr(FakeServer, "events", events)
 

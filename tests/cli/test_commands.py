@@ -96,7 +96,9 @@ def test_annotate_draws_the_boxes(gifcue: Gifcue, server: FakeServer, photo: Pat
     assert [path.name for path in folder.iterdir()] == ["photo.boxes.png"]
 
 
-def test_annotate_reports_invalid_input(gifcue: Gifcue, server: FakeServer, photo: Path, tmp_path: Path) -> None:
+def test_annotate_reports_invalid_input(
+    gifcue: Gifcue, server: FakeServer, photo: Path, tmp_path: Path
+) -> None:
     missing = gifcue("annotate", tmp_path / "none.jpg", "-s", server.target)
     assert (missing.exit_code, "No such file" in missing.stderr) == (1, True)
     text = tmp_path / "text.jpg"

@@ -52,9 +52,14 @@ def test_values_are_those_in_force_and_secrets_are_not_shown(
 
 
 def test_one_table_alone(gifcue: Gifcue) -> None:
-    assert set(read_settings(gifcue, "rules")) == {name for name in read_settings(gifcue) if name.startswith("rules.")}
+    assert set(read_settings(gifcue, "rules")) == {
+        name for name in read_settings(gifcue) if name.startswith("rules.")
+    }
     assert set(read_settings(gifcue, "media.filter.threshold")) == {"media.filter.threshold"}
-    assert set(read_settings(gifcue, "expert.rules")) == {"expert.rules.seed", "expert.rules.reload_interval_s"}
+    assert set(read_settings(gifcue, "expert.rules")) == {
+        "expert.rules.seed",
+        "expert.rules.reload_interval_s",
+    }
     assert read_settings(gifcue, "rules", "--expert") == read_settings(gifcue, "expert.rules")
     assert "min_travel" in gifcue("settings", "expert.reactions.swings").stdout
     unknown = gifcue("settings", "react")

@@ -117,7 +117,9 @@ def test_a_missing_file_is_named(gifcue: Gifcue, server: FakeServer, tmp_path: P
     assert "No such file" in result.stderr
 
 
-def test_one_broken_source_ends_the_command(gifcue: Gifcue, server: FakeServer, clip: Path, tmp_path: Path) -> None:
+def test_one_broken_source_ends_the_command(
+    gifcue: Gifcue, server: FakeServer, clip: Path, tmp_path: Path
+) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("not a video")
     result = gifcue("stream", clip, text, "-s", server.target)

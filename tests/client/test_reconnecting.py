@@ -123,7 +123,9 @@ async def test_a_drain_opens_a_new_stream(server: FakeServer) -> None:
         assert len(first.frames) == 1
 
 
-async def test_an_error_that_is_not_retryable_ends_the_stream(server: FakeServer, client: ReactionClient) -> None:
+async def test_an_error_that_is_not_retryable_ends_the_stream(
+    server: FakeServer, client: ReactionClient
+) -> None:
     stream = await client.reconnecting(backoff=Backoff(first_s=0)).__aenter__()
     alice = await stream.join("alice", Codec.H264)
     (await server.service.stream(0)).end(grpc.StatusCode.FAILED_PRECONDITION, "second config")

@@ -106,7 +106,7 @@ async def test_jitter_spreads_the_waits(api: FakeMeetingApi, time: ManualTime) -
 async def test_a_receiver_that_is_gone_for_ten_seconds(
     make: Make, api: FakeMeetingApi, time: ManualTime, sink: str
 ) -> None:
-    """Cues before the receiver dies, while it holds its answers, while it is down, and afterwards: none is sent twice."""
+    """Cues before the receiver dies, while it holds answers, while it is down, and later: none is sent twice."""
     dispatcher = make(sink)
     for number in range(4):
         dispatcher.submit(cue(number))

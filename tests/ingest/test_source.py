@@ -156,7 +156,9 @@ def test_raw_pictures_become_motion_jpeg(tmp_path: Path) -> None:
         ("empty.mp4", b"", "got:"),
     ],
 )
-def test_a_file_that_is_not_a_video_is_an_error(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+def test_a_file_that_is_not_a_video_is_an_error(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)

@@ -81,7 +81,9 @@ def test_invalid_data_affects_only_its_participant(arena: Arena, clip) -> None:
     assert isinstance(worker.handle(unit(2, clip(Codec.H264), 1)), Picture)
 
 
-def test_after_an_unexpected_error_the_participant_decodes_from_a_keyframe(arena: Arena, clip, monkeypatch) -> None:
+def test_after_an_unexpected_error_the_participant_decodes_from_a_keyframe(
+    arena: Arena, clip, monkeypatch
+) -> None:
     worker = DecodeWorker(ALL, arena)
     worker.control(Grant((0, 1)))
     worker.handle(Open(1, Codec.H264, b""))

@@ -140,7 +140,9 @@ def test_an_unknown_preset_is_named() -> None:
         ),
     ],
 )
-def test_overrides_that_conflict_with_another_preset_are_reported(given: dict[str, object], words: str) -> None:
+def test_overrides_that_conflict_with_another_preset_are_reported(
+    given: dict[str, object], words: str
+) -> None:
     made = ReactionSettings.model_validate(given)
     with pytest.raises(ConfigError, match=words):
         made.with_preset("careful")

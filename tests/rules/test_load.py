@@ -111,7 +111,9 @@ def test_a_text_that_is_not_a_book_has_a_mistake_with_a_line(
     ],
     ids=lambda value: value[:20],
 )
-def test_an_invalid_scalar_is_reported_with_all_other_mistakes(tmp_path: Path, scalar: str, expected: str) -> None:
+def test_an_invalid_scalar_is_reported_with_all_other_mistakes(
+    tmp_path: Path, scalar: str, expected: str
+) -> None:
     gifs = f"gifs:\n  a:\n    url: /gifs/a.gif\n    title: {scalar}\n"
     text = f"version: 1\n{gifs}rules: []\nrooms: {{r: {{quite: 1}}}}\n"
     found = check_book(write(tmp_path, text))

@@ -14,6 +14,7 @@ from tests.support.colour_detector import GREY, RED, TARGET, colour_frames
 from tests.support.deliveries import ROOM, counts, delivered_or_dead, delivery_table
 from tests.support.fake_meeting_api import FakeMeetingApi
 from tests.support.sending import packets_from, send_in_step, unaccounted
+from tests.support.waiting import until
 
 # Without cooldowns, so that every smile is delivered.
 BOOK = """

@@ -192,7 +192,9 @@ async def test_random_bytes_are_a_fault(stream: ReactionStream, clip: EncodedCli
     await unhurt(stream, other, clip)
 
 
-async def test_a_frame_of_an_unknown_participant_is_a_fault(stream: ReactionStream, clip: EncodedClip) -> None:
+async def test_a_frame_of_an_unknown_participant_is_a_fault(
+    stream: ReactionStream, clip: EncodedClip
+) -> None:
     other = await bystander(stream, clip)
     ghost = await stream.join("ghost", clip.codec, clip.extradata, allowed_labels=SMILE)
     await ghost.leave()
@@ -313,7 +315,11 @@ async def test_an_update_with_an_unknown_label_revokes_the_labels_it_omits(
     await alice.set_allowed(["wavee"])
     await send_in_step(stream, alice, clip.packets[10:])
     assert (await settled(stream, "alice")).dropped == {"not_allowed": 2}
-    assert await reactions_and_faults(stream, alice) == ["smile started", "smile ended not_allowed", "invalid_label"]
+    assert await reactions_and_faults(stream, alice) == [
+        "smile started",
+        "smile ended not_allowed",
+        "invalid_label",
+    ]
 
 
 async def test_an_update_with_an_unknown_label_keeps_its_labels_and_adds_none(

@@ -76,7 +76,9 @@ async def metrics(server: Server) -> str:
         return await client.metrics()
 
 
-async def test_a_book_with_an_invalid_date_is_refused_and_the_next_valid_one_taken(server: Server, path: Path) -> None:
+async def test_a_book_with_an_invalid_date_is_refused_and_the_next_valid_one_taken(
+    server: Server, path: Path
+) -> None:
     save(path, BOOK.format(title="2024-13-45"))
     await until(lambda: server.rule_book.statistics().refused == 1)
     text = await metrics(server)

@@ -11,7 +11,6 @@ from gifcue.protocol.reasons import DropReason
 from gifcue.rules import load, references, source, watch  # noqa: F401  their errors are subclasses, too
 from gifcue.server.status_codes import STATUSES, status_of
 
-
 # Their errors are raised in commands and clients; no server answers with one.
 NOT_SERVED = ("gifcue.client", "gifcue.ingest", "gifcue.gestures", "gifcue.media.files")
 

@@ -86,9 +86,7 @@ async def test_sending_to_a_busy_child_buffers_and_does_not_block(
     assert front.channel.buffered_bytes == 0
 
 
-async def test_receive_ready_does_not_wait(
-    front: Front, child: BlockingChannel
-) -> None:
+async def test_receive_ready_does_not_wait(front: Front, child: BlockingChannel) -> None:
     assert child.receive_ready() == []
     assert not child.wait(timeout_s=0.0)
     front.channel.send("a")
@@ -140,9 +138,7 @@ async def test_the_end_of_the_child_is_reported_once_after_its_messages(
     assert front.channel.buffered_bytes == 0
 
 
-async def test_buffered_messages_are_lost_when_the_child_dies(
-    front: Front, child: BlockingChannel
-) -> None:
+async def test_buffered_messages_are_lost_when_the_child_dies(front: Front, child: BlockingChannel) -> None:
     front.channel.send(b"x" * 2_000_000)
     await turn()
     child.close()
@@ -190,7 +186,9 @@ async def test_an_error_in_a_handler_does_not_lose_the_next_message(
     channel.close()
 
 
-async def test_a_message_that_cannot_be_pickled_is_the_senders_error(front: Front, child: BlockingChannel) -> None:
+async def test_a_message_that_cannot_be_pickled_is_the_senders_error(
+    front: Front, child: BlockingChannel
+) -> None:
     with pytest.raises((TypeError, AttributeError)):
         front.channel.send(lambda: None)
     front.channel.send("fine")

@@ -268,7 +268,8 @@ class TestFailure:
 
     async def test_a_child_that_does_not_become_ready_is_killed(self) -> None:
         kit = Kit(
-            "never_ready", settings=LONG_TIMEOUTS.model_copy(update={"start_timeout_s": 0.3, "max_restarts": 0})
+            "never_ready",
+            settings=LONG_TIMEOUTS.model_copy(update={"start_timeout_s": 0.3, "max_restarts": 0}),
         )
         with pytest.raises(WorkerStartError, match=r"expected to be ready within 0.3 s, was not"):
             await kit.start()
@@ -282,9 +283,7 @@ class TestFailure:
         with pytest.raises(WorkerStartError, match="expected to start a process, got"):
             await kit.start()
 
-    async def test_an_error_of_the_supervision_is_reported(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_an_error_of_the_supervision_is_reported(self, monkeypatch: pytest.MonkeyPatch) -> None:
         faults: list[str] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
         kit = Kit()

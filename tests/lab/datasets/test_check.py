@@ -34,7 +34,9 @@ def test_valid_pictures_have_no_problems(tmp_path: Path, make_picture: Any) -> N
         (LabelledObject("neutral", *FACE.box), Problem.CONTRADICTION),
     ],
 )
-def test_invalid_boxes_are_reported(tmp_path: Path, make_picture: Any, labelled: LabelledObject, problem: Problem) -> None:
+def test_invalid_boxes_are_reported(
+    tmp_path: Path, make_picture: Any, labelled: LabelledObject, problem: Problem
+) -> None:
     first = LabelledObject("smile", *FACE.box) if problem is Problem.CONTRADICTION else FACE
     make_picture("p1/a.jpg", first, labelled)
     assert problems(tmp_path) == [("p1/a.xml", problem)]
@@ -96,7 +98,9 @@ def test_duplicate_pictures_are_reported(tmp_path: Path, make_picture: Any) -> N
     assert "train/a.jpg" in str(findings[0])
 
 
-def test_near_duplicates_are_reported_between_splits_and_optionally_within_one(tmp_path: Path, make_picture: Any) -> None:
+def test_near_duplicates_are_reported_between_splits_and_optionally_within_one(
+    tmp_path: Path, make_picture: Any
+) -> None:
     first = make_picture("train/a.jpg", seed=1)
     worse = cv2.imread(str(first))
     assert worse is not None

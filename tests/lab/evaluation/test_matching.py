@@ -100,14 +100,18 @@ def test_perfect_detections_have_average_precision_one(scores: list[float]) -> N
 
 
 @given(lists, st.integers(0, 5))
-def test_another_false_positive_never_improves_average_precision(pairs: list[tuple[float, bool]], more: int) -> None:
+def test_another_false_positive_never_improves_average_precision(
+    pairs: list[tuple[float, bool]], more: int
+) -> None:
     before, after = of(pairs, more), of([*pairs, (0.5, False)], more)
     if before.positives:
         assert (after.average_precision() or 0.0) <= (before.average_precision() or 0.0) + 1e-9
 
 
 @given(lists, st.integers(0, 5))
-def test_another_true_positive_never_lowers_average_precision(pairs: list[tuple[float, bool]], more: int) -> None:
+def test_another_true_positive_never_lowers_average_precision(
+    pairs: list[tuple[float, bool]], more: int
+) -> None:
     before, after = of(pairs, more + 1), of([*pairs, (1.0, True)], more)
     assert (after.average_precision() or 0.0) >= (before.average_precision() or 0.0) - 1e-9
 

@@ -123,9 +123,9 @@ def test_groups_count_alike_in_the_mean() -> None:
     waving = TruthRegion("hand", HAND, "wave", True)
     truth = [picture("p/a", waving), picture("p/b", waving), picture("p/c", waving), picture("q/d", waving)]
     predicted = predictions(a=[wave(0.9)], b=[wave(0.9)], c=[wave(0.9)]).pictures
-    figures = evaluate(truth, Predictions({}, THRESHOLDS, {**predicted, "q/d": Prediction(())})).report["labels"][
-        "wave"
-    ]
+    figures = evaluate(truth, Predictions({}, THRESHOLDS, {**predicted, "q/d": Prediction(())})).report[
+        "labels"
+    ]["wave"]
     assert figures["f1"] == pytest.approx(6 / 7, abs=1e-4)
     assert figures["mean_group_f1"] == 0.5
     assert figures["groups"] == 2

@@ -47,9 +47,7 @@ def segments(sequences: list[Sequence], kind: str) -> list[tuple[Sequence, Segme
     return found
 
 
-def test_the_schedule_is_determined_by_the_seed(
-    subjects: Subjects, policy: ReactionSettings
-) -> None:
+def test_the_schedule_is_determined_by_the_seed(subjects: Subjects, policy: ReactionSettings) -> None:
     once, again, other = (
         schedule_sequences(subjects, [], policy, minutes=5, seed=seed) for seed in (1, 1, 2)
     )

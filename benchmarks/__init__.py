@@ -1,1 +1,1 @@
-"""What gifcue's speed is measured with. Run from the repository: `python -m benchmarks.load --help`."""
+"""Benchmarks of gifcue. Run them from the repository: `python -m benchmarks.load --help`."""

@@ -1,8 +1,8 @@
-"""The work of a frame in a bare loop: decode it, compare it, and where it is worth it, convert it and detect.
+"""A bare loop over frames: decode, filter and, for the frames that pass, convert and detect.
 
-Nothing of a server: no processes that hand each other work, no messages, no queue. Every frame is decoded, since the
-next one builds on it; pacing and filter go by the frames' own time, as in the server, so that the same pictures are
-looked at, however fast the loop runs.
+There is no server around the work: no worker processes, no messages, no queue. Every frame is decoded, because the next
+one depends on it. Pacing and filter use the frames' own time, as in the server, so that the same pictures are analysed
+at any speed of the loop.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ from gifcue.media.settings import MediaSettings
 from gifcue.server.config import load_settings
 
 STAGES = ("decode", "filter", "resize", "infer")
-# Participants whose frames one loop takes in turn: what a decoder keeps must not all lie in the cache.
-PARTICIPANTS_A_LOOP = 8
+# Participants whose frames one loop takes in turn. One decoder alone would stay in the processor's cache.
+PARTICIPANTS_PER_LOOP = 8
 _START_TIMEOUT_S = 120.0
 
 
 @dataclass
 class Bare:
-    """What bare loops did. `cpu_s` has seconds of CPU a stage, `wall_s` is how long they ran beside each other.
+    """The result of bare loops that ran in parallel for `wall_s` seconds.
 
-    `compared` frames passed pacing and were compared with the last one analysed; `cpu_total_s` is all CPU spent,
-    the loop's own included.
+    `cpu_s` has the CPU seconds of each stage, `cpu_total_s` all CPU seconds, those of the loop itself included.
+    `compared` frames passed pacing and were compared with the last analysed frame.
     """
 
     processes: int = 1
@@ -51,7 +51,7 @@ class Bare:
     cpu_s: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
 
     def add(self, other: Bare) -> None:
-        """Adds a loop that ran at the same time."""
+        """Adds the result of a loop that ran at the same time."""
         self.frames += other.frames
         self.compared += other.compared
         self.analysed += other.analysed
@@ -63,26 +63,26 @@ class Bare:
 
     @property
     def analysed_per_participant_s(self) -> float:
-        """Analyses a second of video."""
+        """Analyses per second of video."""
         return self.analysed / self.media_s
 
     @property
     def participants(self) -> float:
-        """Seconds of video a second: the participants that the machine carries with nothing but the work."""
+        """Participants that the machine carries without a server: seconds of video processed per second."""
         return self.media_s / self.wall_s
 
     def cpu_per_participant_s(self, analysed_per_s: float, fps: float) -> float:
-        """CPU seconds that a second of one participant's video costs at another rate of analysis."""
-        looks_s = self.cpu_s["resize"] + self.cpu_s["infer"]
-        every_frame_s = (self.cpu_total_s - looks_s) / self.frames
-        return every_frame_s * fps + looks_s / self.analysed * analysed_per_s
+        """CPU seconds for one second of a participant's video at another rate of analysis."""
+        analysis_s = self.cpu_s["resize"] + self.cpu_s["infer"]
+        every_frame_s = (self.cpu_total_s - analysis_s) / self.frames
+        return every_frame_s * fps + analysis_s / self.analysed * analysed_per_s
 
     def participants_at(self, analysed_per_s: float, fps: float) -> float:
-        """The participants that the machine would carry at another rate of analysis, all its cores as busy as here."""
+        """Participants that the machine would carry at another rate of analysis, with its cores as busy as here."""
         return self.cpu_total_s / self.wall_s / self.cpu_per_participant_s(analysed_per_s, fps)
 
     def ms(self) -> dict[str, float]:
-        """CPU milliseconds of each stage each time it is done."""
+        """Mean CPU milliseconds of one execution of each stage."""
         times = {
             "decode": self.frames,
             "filter": self.compared,
@@ -93,55 +93,56 @@ class Bare:
 
 
 class Loop:
-    """Takes the frames of several participants in turn. `detector` is anything that detects."""
+    """Processes the frames of several participants in turn."""
 
     def __init__(self, footage: list[Footage], media: MediaSettings, detector: Detector, fps: float) -> None:
         self._detector = detector
         self._fps = fps
-        self._seats = [
-            _Seat(footage[place % len(footage)], media, fps) for place in range(PARTICIPANTS_A_LOOP)
+        self._participants = [
+            _ParticipantMedia(footage[place % len(footage)], media, fps)
+            for place in range(PARTICIPANTS_PER_LOOP)
         ]
         self._slot = memoryview(bytearray(media.slot_bytes))
 
     def run(self, is_over: Callable[[int], bool]) -> Bare:
-        """Runs rounds of a frame each until `is_over(frames)`; the time is that of the rounds."""
+        """Runs rounds of one frame per participant until `is_over(frames)`. `wall_s` is the time of these rounds."""
         done = Bare()
         started_s, cpu_s = time.perf_counter(), time.process_time()
         while not is_over(done.frames):
-            for seat in self._seats:
-                self._frame(seat, done)
+            for participant in self._participants:
+                self._frame(participant, done)
         done.wall_s = time.perf_counter() - started_s
         done.cpu_total_s = time.process_time() - cpu_s
         done.media_s = done.frames / self._fps
         return done
 
-    def _frame(self, seat: _Seat, done: Bare) -> None:
+    def _frame(self, participant: _ParticipantMedia, done: Bare) -> None:
         clock, spent = time.thread_time, done.cpu_s
         begin_s = clock()
-        decoded = seat.decode()
+        decoded = participant.decode()
         decoded_s = clock()
         done.frames += 1
         spent["decode"] += decoded_s - begin_s
         if decoded is None:
             return
-        verdict = seat.filter.check(*decoded)
-        judged_s = clock()
-        spent["filter"] += judged_s - decoded_s
-        done.compared += verdict.similarity != NOT_COMPARED
-        if verdict.skip is not None:
+        decision = participant.filter.check(*decoded)
+        filtered_s = clock()
+        spent["filter"] += filtered_s - decoded_s
+        done.compared += decision.similarity != NOT_COMPARED
+        if decision.skip is not None:
             return
-        width, height = seat.converter.convert(decoded.frame, self._slot)
-        seat.filter.analysed(verdict, decoded.pts_s)
+        width, height = participant.converter.convert(decoded.frame, self._slot)
+        participant.filter.analysed(decision, decoded.pts_s)
         converted_s = clock()
-        spent["resize"] += converted_s - judged_s
+        spent["resize"] += converted_s - filtered_s
         picture = np.frombuffer(self._slot, np.uint8, width * height * 3).reshape(height, width, 3)
         self._detector.detect([picture])
         spent["infer"] += clock() - converted_s
         done.analysed += 1
 
 
-class _Seat:
-    """One participant: its footage over and over, with its own decoder and filter."""
+class _ParticipantMedia:
+    """The media stages of one participant: repeated footage, decoder, filter and converter."""
 
     def __init__(self, footage: Footage, media: MediaSettings, fps: float) -> None:
         clip = footage.clip
@@ -163,7 +164,7 @@ class _Seat:
 
 
 def media_settings(analysis_fps: float | None) -> MediaSettings:
-    """The server's, from the environment, with another pace where one is given."""
+    """The server's media settings, with `analysis_fps` in place of their pace if it is given."""
     overrides = {} if analysis_fps is None else {"media": {"max_analysis_fps": analysis_fps}}
     return load_settings(overrides=overrides).media
 
@@ -176,7 +177,7 @@ def saturate(
     analysis_fps: float | None = None,
     cores: Iterable[int] | None = None,
 ) -> Bare:
-    """Runs one loop a core, all at once, for so long. `analysis_fps` is the pace, the server's own where None."""
+    """Runs one loop per core for `seconds`, all at once. `analysis_fps` is the pace, by default the server's."""
     which = sorted(os.sched_getaffinity(0) if cores is None else cores)
     total = Bare(processes=len(which))
     for done in in_processes(_loop, [(core, footage, fps, seconds, analysis_fps) for core in which]):
@@ -185,20 +186,22 @@ def saturate(
 
 
 def in_processes(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
-    """Runs `work(connection, *arguments)` in a process each; all begin together.
+    """Runs `work(connection, *arguments)` in one process for each tuple of arguments; all start together.
 
-    The work says "ready" once it is set up, waits for an answer, and sends its result. Raises RuntimeError where
-    one ends without.
+    The work sends "ready" once it is set up, waits for a message, and sends its result.
+
+    Raises:
+        RuntimeError: a process ended without a result.
     """
     children: list[Child] = []
     try:
         for each in arguments:
             children.append(Child(work, *each))
         for child in children:
-            child.hear(_START_TIMEOUT_S)
+            child.receive(_START_TIMEOUT_S)
         for child in children:
-            child.say("go")
-        return [child.hear(_START_TIMEOUT_S) for child in children]
+            child.send("go")
+        return [child.receive(_START_TIMEOUT_S) for child in children]
     finally:
         for child in children:
             child.close()
@@ -217,7 +220,7 @@ def _loop(
     detector = open_detector(load_settings().detect.detector())
     detector.warm()
     loop = Loop(footage, media_settings(analysis_fps), detector, fps)
-    # The first look at everybody, which nothing can be compared with, is not measured.
+    # The first frames are not measured: there is no earlier frame to compare them with.
     loop.run(lambda frames: frames > 0)
     connection.send("ready")
     connection.recv()

@@ -1,10 +1,14 @@
-"""The most participants that a server carries.
+"""The capacity: the largest number of participants that a server carries.
 
-Carried means, all at once: 95 of 100 frames decided within the bound, what was lost to analysis counted as later than
-it; nothing in the books' `dropped`, of whatever reason, `superseded` included (the picture of a participant that
-waited so long that its next one took the place); every frame received; every participant analysed at least so often
-while something moves in its picture; and the load generator in time. What the books call `skipped` (paced, similar)
-is the filter's work and no loss.
+A server carries a load if all of these hold:
+
+- The 95th percentile of latency is within the bound. A frame that was lost counts as later than any bound.
+- No frame was dropped, for any reason; `superseded`, a picture replaced by a newer one, included.
+- Every frame sent was received.
+- Every participant was analysed often enough while its picture moved.
+- The load generator was on time.
+
+Frames skipped as paced or similar are the filter's regular work and no loss.
 """
 
 from __future__ import annotations
@@ -24,37 +28,41 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True)
 class Bounds:
-    """What carrying means. `dropped_share` of the frames offered may be dropped; 0: not one."""
+    """The conditions that a carried load meets. `dropped_share` is the permitted fraction of dropped frames."""
 
     bound_ms: float = BOUND_MS
     least_analysed_s: float = LEAST_ANALYSED_S
     dropped_share: float = 0.0
 
-    def why_not(self, figures: Figures) -> str:
-        """Why this measurement is over capacity, in a few words; empty where it is not."""
+    def limit_reason(self, figures: Figures) -> str:
+        """The condition that this measurement does not meet, in a few words; empty if it meets all."""
         p95_ms = figures["due_to_decision_ms"]["p95"]
         dropped = sum(figures["dropped"].values())
         least = figures["analysed_moving_s"]["least"]
         late_ms, frame_ms = figures["sender_late_ms"]["p95"], 1000.0 / figures["fps"]
         if figures["lost_on_the_way"] or figures["in_flight_at_the_end"]:
             lost = figures["lost_on_the_way"] + figures["in_flight_at_the_end"]
-            return f"{lost} frames without an end"
+            return f"{lost} frames without an outcome"
         if late_ms is None or late_ms > frame_ms:
-            return f"the load generator is late: p95 {late_ms} ms, over a frame's {frame_ms:.0f}"
+            return f"the load generator is late: p95 {late_ms} ms, over a frame interval of {frame_ms:.0f} ms"
         if dropped > self.dropped_share * figures["offered"]:
             reasons = ", ".join(f"{name} {count}" for name, count in figures["dropped"].items())
             return f"dropped: {reasons}"
         if p95_ms is None or p95_ms > self.bound_ms:
             return f"p95 {p95_ms} ms, over {self.bound_ms:g}"
         if least is not None and least < self.least_analysed_s:
-            return f"a participant analysed {least} times a second of motion, under {self.least_analysed_s:g}"
+            return (
+                f"a participant with {least} analyses per second of motion, under {self.least_analysed_s:g}"
+            )
         return ""
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """`participants` is 0 where not even one is carried. `runs` has every measurement, in the order made;
-    `at` the longer one that confirmed the answer, None for 0; `why_limited` tells what ended the next larger one.
+    """The result of a search.
+
+    `participants` is 0 if not even one is carried. `runs` has every measurement in order. `at` is the longer run that
+    confirmed the result, None for 0 participants. `why_limited` says why the next larger number was not carried.
     """
 
     participants: int
@@ -65,24 +73,24 @@ class Capacity:
 
 async def search(
     run: Callable[[int, bool], Awaitable[Figures]],
-    why_not: Callable[[Figures], str],
+    limit_reason: Callable[[Figures], str],
     start: int,
     most: int,
 ) -> Capacity:
-    """Doubles from `start` until one fails, halves what lies between, and confirms the answer.
+    """Doubles the number from `start` until a run fails, bisects, and confirms the result.
 
-    `run(participants, confirming)` measures; confirming runs are longer, and where one fails the next smaller size is
-    tried: a twentieth less, and at least one. The answer is a size that passed the longer run.
+    `run(participants, confirming)` measures. Confirming runs are longer. If one fails, the next smaller number is
+    tried: 5 % less, and at least one less. The result is a number that passed a confirming run.
     """
     runs: list[Figures] = []
-    verdicts: dict[int, str] = {}
+    reasons: dict[int, str] = {}
 
     async def passes(count: int, confirming: bool = False) -> bool:
         figures = await run(count, confirming)
-        verdict = why_not(figures)
-        runs.append({**figures, "why_not": verdict, "confirming": confirming})
-        verdicts[count] = verdict
-        return not verdict
+        reason = limit_reason(figures)
+        runs.append({**figures, "limit_reason": reason, "confirming": confirming})
+        reasons[count] = reason
+        return not reason
 
     carried, failed = 0, most + 1
     count = min(start, most)
@@ -91,7 +99,7 @@ async def search(
             carried, count = count, min(2 * count, most) if count < most else failed
         else:
             failed = count
-    # A fortieth of the answer is as fine as a run of seconds can tell.
+    # Runs of a few seconds cannot resolve less than 2.5 % of the result.
     while failed - carried > max(1, carried // 40):
         middle = (carried + failed) // 2
         if await passes(middle):
@@ -100,8 +108,8 @@ async def search(
             failed = middle
     while carried and not await passes(carried, confirming=True):
         failed, carried = carried, carried - max(1, carried // 20)
-    why = verdicts.get(failed, f"no more than {most} were tried")
-    return Capacity(carried, runs[-1] if carried else None, runs, why)
+    why_limited = reasons.get(failed, f"the search ended at its maximum of {most}")
+    return Capacity(carried, runs[-1] if carried else None, runs, why_limited)
 
 
 async def find_capacity(
@@ -111,14 +119,14 @@ async def find_capacity(
     *,
     most: int = 512,
     confirm_s: float = 20.0,
-    told: Callable[[str], None] = lambda line: None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> Capacity:
-    """Searches with runs of `load.seconds` from `load.participants` on; `told` gets a line a run."""
+    """Searches from `load.participants` with runs of `load.seconds`. `report` receives a line for each run."""
 
     async def run(count: int, confirming: bool) -> Figures:
         figures = await measure(server, load.with_participants(count, confirm_s if confirming else None))
-        verdict = bounds.why_not(figures) or "carried"
-        told(f"{count} participants: p95 {figures['due_to_decision_ms']['p95']} ms, {verdict}")
+        reason = bounds.limit_reason(figures) or "carried"
+        report(f"{count} participants: p95 {figures['due_to_decision_ms']['p95']} ms, {reason}")
         return figures
 
-    return await search(run, bounds.why_not, load.participants, most)
+    return await search(run, bounds.limit_reason, load.participants, most)

@@ -1,10 +1,10 @@
-"""The ceiling: how many participants the hardware could carry, with no server around the work.
+"""The ceiling: how many participants the hardware could carry without a server around the work.
 
     python -m benchmarks.ceiling --seconds 10 --analysis-fps 5 --json
 
-One bare loop a core, as fast as it goes: decode every frame, pace and filter, convert and detect what passes. Seconds
-of video a second are participants. gifcue's share of that is the figure to steer by; since a server under load may
-look less often than a loop without one, the share is taken at the server's own rate of analysis.
+Runs one bare loop per core at full speed: it decodes every frame, applies pacing and filter, and converts and detects
+the frames that pass. Seconds of video processed per second are participants. gifcue's share of that ceiling is
+calculated at the server's own rate of analysis, because a server under load may analyse less often than a bare loop.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any
 from benchmarks.bare import Bare, saturate
 from benchmarks.footage import own_footage
 from benchmarks.load import machine, show, size_of
-from benchmarks.processes import end_in_order
+from benchmarks.processes import exit_on_sigterm
 from gifcue.protocol.codecs import Codec
 
 
 def report(bare: Bare, fps: float) -> dict[str, Any]:
-    """A saturated machine as plain figures."""
+    """The report of bare loops, ready for JSON."""
     return {
         "processes": bare.processes,
-        "frames_a_second": round(bare.frames / bare.wall_s, 1),
-        "analysed_a_second": round(bare.analysed / bare.wall_s, 1),
+        "frames_per_second": round(bare.frames / bare.wall_s, 1),
+        "analysed_per_second": round(bare.analysed / bare.wall_s, 1),
         "participants": round(bare.participants, 1),
         "analysed_per_participant_s": round(bare.analysed_per_participant_s, 3),
         "participants_at_3_analyses": round(bare.participants_at(3.0, fps), 1),
@@ -35,11 +35,11 @@ def report(bare: Bare, fps: float) -> dict[str, Any]:
 
 
 def shares(bare: Bare, figures: dict[str, Any], fps: float) -> dict[str, Any]:
-    """gifcue's share of the ceiling, by the figures of a run at capacity, at that run's rate of analysis.
+    """gifcue's share of the ceiling in a run at capacity, at that run's rate of analysis.
 
-    `by_participants` is what is carried over what the bare machine would carry, with the load generator on the
-    server's cores. `by_cpu` is the CPU of the bare work over the CPU of all the server's processes, which does not
-    depend on how near the run came to the edge; `by_cpu_with_sender` counts the load generator's in.
+    `by_participants` is the number carried, divided by the number that bare loops would carry; the load generator runs
+    on the server's cores. `by_cpu` is the CPU time of the bare work, divided by that of all server processes; it does
+    not depend on how close the run was to the limit. `by_cpu_with_sender` includes the load generator.
     """
     rate = figures["analysed_per_participant_s"]
     work_s = bare.cpu_per_participant_s(rate, fps)
@@ -60,7 +60,7 @@ def shares(bare: Bare, figures: dict[str, Any], fps: float) -> dict[str, Any]:
 
 def main() -> None:
     """The command line."""
-    end_in_order()
+    exit_on_sigterm()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.ceiling",
         description=__doc__,
@@ -70,7 +70,7 @@ def main() -> None:
     parser.add_argument("--fps", type=float, default=30.0)
     parser.add_argument("--codec", default="h264", choices=[each.value for each in Codec])
     parser.add_argument("--size", type=size_of, default=(640, 360))
-    parser.add_argument("--analysis-fps", type=float, help="the pace; the server's own where it is not given")
+    parser.add_argument("--analysis-fps", type=float, help="the pace; by default the server's own")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     footage = own_footage(Codec(arguments.codec), arguments.size, arguments.fps)

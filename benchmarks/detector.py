@@ -1,11 +1,11 @@
-"""One frame on one core: gifcue's detector beside MediaPipe hands + face mesh, on the same frames, in turns.
+"""Compares gifcue's detector with MediaPipe hands and face mesh: one frame on one core, the same frames for both.
 
     python -m benchmarks.detector [--images DIR] [--frames 48] [--rounds 5] [--json]
 
-Each runs in a process of its own, in an environment of its own, all pinned to one and the same core; they take turns, a
-round of all frames each, so that whatever else the machine does hits all alike. Only inference is timed. MediaPipe is
-measured in both of its modes, finding anew in every frame and following from frame to frame; the ratio is that to the
-faster one, of medians or of means, whichever is worse for gifcue.
+Each detector runs in its own process and environment, all pinned to the same core. They alternate, one round of all
+frames each, so that other work of the machine affects all of them equally. Only inference is timed. MediaPipe is
+measured in both of its modes: detection in every frame, and tracking from frame to frame. The ratio is to the faster
+mode, by median or by mean, whichever is worse for gifcue.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.detector_side import MODES, ONE_THREAD, SIDES
+from benchmarks.detector_process import DETECTORS, MODES, ONE_THREAD
 from benchmarks.peers import environments
 
 Frames = list[npt.NDArray[np.uint8]]
-ENDINGS = (".jpg", ".jpeg", ".png")
-# The share of MediaPipe's time that gifcue sets itself.
+SUFFIXES = (".jpg", ".jpeg", ".png")
+# gifcue's goal: at most this fraction of MediaPipe's time.
 GOAL = 1 / 3
 
 
 @dataclass
 class Spent:
-    """What one side took and found, over all rounds. Faces and hands are those of one round.
+    """The times of one detector over all rounds, and the faces and hands that it found in one round.
 
-    CPU beside time tells how much else the core had to do: where they differ much, repeat on a quiet machine.
+    If CPU time and elapsed time differ much, the core did other work: repeat the run on an idle machine.
     """
 
     ms: list[float] = field(default_factory=list)
@@ -48,23 +48,23 @@ class Spent:
 
 
 def public_frames(count: int) -> Frames:
-    """`count` frames of 640x360: the astronaut photograph under a moving camera, as `make bench` shows it."""
+    """`count` frames of 640x360: the astronaut photograph under a moving camera, as in `make bench`."""
     from gifcue.sample_video.photo import photo_frames
 
     return list(photo_frames(count / 30.0, 30.0, motion="always"))
 
 
 def read_frames(folder: Path, count: int) -> Frames:
-    """`count` of the pictures under a folder, evenly spread over their sorted names.
+    """At most `count` of the pictures under a folder, evenly spread over their sorted names.
 
     Raises:
         ValueError: there is no picture, or one cannot be read.
     """
     import cv2
 
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not paths:
-        raise ValueError(f"--images: expected pictures ({', '.join(ENDINGS)}) under {folder}, got none")
+        raise ValueError(f"--images: expected pictures ({', '.join(SUFFIXES)}) under {folder}, got none")
     frames = []
     for path in evenly(paths, count):
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
@@ -75,31 +75,31 @@ def read_frames(folder: Path, count: int) -> Frames:
 
 
 def evenly(paths: Sequence[Path], count: int) -> list[Path]:
-    """At most `count` of them, evenly spread, the first among them."""
+    """At most `count` of the paths, evenly spread, beginning with the first."""
     kept = min(count, len(paths))
     return [paths[place * len(paths) // kept] for place in range(kept)]
 
 
-class Side:
-    """`with Side(...)`: a process that has read the frames and is warm, and works only when told to."""
+class DetectorProcess:
+    """`with DetectorProcess(...)`: a warm process that has read the frames and runs a round on request."""
 
     def __init__(self, name: str, python: Path | str, frames: Path, core: int) -> None:
         self.name = name
-        self._command = [str(python), "-m", "benchmarks.detector_side", name, str(frames)]
+        self._command = [str(python), "-m", "benchmarks.detector_process", name, str(frames)]
         self._core = core
 
     def __enter__(self) -> Self:
-        self._said = tempfile.TemporaryFile("w+")
+        self._stderr = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
             self._command,
             cwd=environments.REPOSITORY,
             env=os.environ | ONE_THREAD | {"GLOG_minloglevel": "2", "TF_CPP_MIN_LOG_LEVEL": "2"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._said,
+            stderr=self._stderr,
             text=True,
         )
-        # From outside and at once, so that every thread that the libraries start is born on that core.
+        # Set before the libraries start threads, so that every thread inherits the core.
         os.sched_setaffinity(self._process.pid, {self._core})
         self._answer("ready")
         return self
@@ -107,10 +107,10 @@ class Side:
     def __exit__(self, *exc_info: object) -> None:
         self._process.kill()
         self._process.communicate()
-        self._said.close()
+        self._stderr.close()
 
     def round(self) -> dict[str, Any]:
-        """Goes through all frames once."""
+        """Runs the detector on all frames once. Returns the line of JSON that the process answers with."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -121,36 +121,37 @@ class Side:
         line = self._process.stdout.readline().strip()
         if not line:
             self._process.wait()
-            self._said.seek(0)
-            last = " ".join(self._said.read().strip().splitlines()[-1:])
+            self._stderr.seek(0)
+            last = " ".join(self._stderr.read().strip().splitlines()[-1:])
             raise RuntimeError(f"{self.name}: expected {expected}, the process ended: {last}")
         return line
 
 
 def measure(frames: Frames, rounds: int, core: int) -> dict[str, Spent]:
-    """Runs the sides in turns, gifcue between both modes of MediaPipe each round."""
-    elsewhere = environments.make("mediapipe")
-    spent = {name: Spent() for name in SIDES}
+    """Runs the detectors alternately, in each round gifcue between both modes of MediaPipe."""
+    mediapipe_python = environments.make("mediapipe")
+    spent = {name: Spent() for name in DETECTORS}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "frames.npz")
         np.savez(path, **{f"{place:05}": frame for place, frame in enumerate(frames)})  # type: ignore[arg-type]
-        pythons = {name: sys.executable if name == "gifcue" else elsewhere for name in SIDES}
+        pythons = {name: sys.executable if name == "gifcue" else mediapipe_python for name in DETECTORS}
         with (
-            Side(MODES[0], pythons[MODES[0]], path, core) as static,
-            Side("gifcue", pythons["gifcue"], path, core) as ours,
-            Side(MODES[1], pythons[MODES[1]], path, core) as video,
+            DetectorProcess(MODES[0], pythons[MODES[0]], path, core) as static,
+            DetectorProcess("gifcue", pythons["gifcue"], path, core) as ours,
+            DetectorProcess(MODES[1], pythons[MODES[1]], path, core) as video,
         ):
             for _ in range(rounds):
-                for side in (static, ours, video):
-                    seen = side.round()
-                    spent[side.name].ms += seen["ms"]
-                    spent[side.name].cpu_ms += seen["cpu_ms"]
-                    spent[side.name].faces, spent[side.name].hands = seen["faces"], seen["hands"]
+                for detector in (static, ours, video):
+                    result = detector.round()
+                    spent[detector.name].ms += result["ms"]
+                    spent[detector.name].cpu_ms += result["cpu_ms"]
+                    spent[detector.name].faces = result["faces"]
+                    spent[detector.name].hands = result["hands"]
     return spent
 
 
 def compare(spent: Mapping[str, Spent], frames: int) -> dict[str, Any]:
-    """The figures. `share` is gifcue's time over MediaPipe's; `share_of_mediapipe` the headline."""
+    """The report. `share` is gifcue's time divided by MediaPipe's, `share_of_mediapipe` the worst of these."""
     figures: dict[str, Any] = {}
     for name, each in spent.items():
         figures[name] = {
@@ -167,18 +168,18 @@ def compare(spent: Mapping[str, Spent], frames: int) -> dict[str, Any]:
         }
     # The largest share is that of the faster mode: it has the smaller divisor.
     headline = max(share for name in MODES for share in figures[name]["share"].values())
-    return {"frames": frames, "sides": figures, "share_of_mediapipe": headline, "goal": round(GOAL, 3)}
+    return {"frames": frames, "detectors": figures, "share_of_mediapipe": headline, "goal": round(GOAL, 3)}
 
 
 def show(figures: dict[str, Any]) -> None:
-    """The figures as a table for people."""
+    """Prints the report as a table."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=f"One frame on one core, milliseconds, {figures['frames']} frames")
     for heading in ("", "median", "mean", "CPU", "faces", "hands", "share"):
         table.add_column(heading, justify="left" if not heading else "right", no_wrap=True)
-    for name, each in figures["sides"].items():
+    for name, each in figures["detectors"].items():
         share = each.get("share")
         table.add_row(
             name,
@@ -192,9 +193,9 @@ def show(figures: dict[str, Any]) -> None:
     console = Console()
     console.print(table)
     console.print(
-        f"share: gifcue's time over this one's, by median / by mean; faces and hands: found in a frame\n"
-        f"gifcue takes {figures['share_of_mediapipe']:.2f} of the time of the faster mode of MediaPipe, "
-        f"the worse of median and mean; the goal is {figures['goal']:.2f} or less"
+        "share: gifcue's time divided by this detector's, by median / by mean; faces and hands: found per frame\n"
+        f"gifcue takes {figures['share_of_mediapipe']:.2f} of the time of MediaPipe's faster mode, "
+        f"by median or mean, whichever is worse; the goal is {figures['goal']:.2f} or less"
     )
 
 
@@ -205,7 +206,7 @@ def main() -> None:
     )
     parser.add_argument("--images", type=Path, help="a folder of pictures, in place of the public photograph")
     parser.add_argument("--frames", type=int, default=48, help="how many frames")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each side goes through all of them")
+    parser.add_argument("--rounds", type=int, default=5, help="how often each detector runs on all frames")
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)), help="the core to run on")
     parser.add_argument("--json", action="store_true", help="one JSON object in place of the table")
     arguments = parser.parse_args()

@@ -1,8 +1,8 @@
-"""What the participants of a benchmark show: own encodes of a real photograph, or any clip.
+"""The footage of a benchmark's participants: clips made from a photograph, or any file.
 
-Participants of a meeting neither move at the same instant nor send their keyframes together. So our own footage comes
-in variants, each of which begins at another point of the motion and has a keyframe interval of its own; participants
-take them in turn, and the sender spreads those of one variant over the time that lies between two.
+Participants of a meeting neither move nor send keyframes at the same time. The generated footage therefore has several
+variants, each with its own starting point of the motion and its own keyframe interval. Participants use them in turn,
+and the sender spreads the participants of one variant over the time between two variants.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import EncodedClip, encode, read
 from gifcue.sample_video.photo import MOVING_S, STILL_S, photo_frames
 
-# A whole number of turns of stillness and motion: the end joins the beginning.
+# A whole number of periods, so that the end of a clip joins its beginning.
 PERIOD_S = STILL_S + MOVING_S
 CLIP_S = 3 * PERIOD_S
 VARIANTS = 4
-# Seconds between keyframes: a media server asks for them when somebody joins, encoders add their own.
+# Seconds between keyframes. A media server requests one when a participant joins; encoders add others.
 KEYFRAME_S = (2.0, 10.0)
 
 
 @dataclass(frozen=True)
 class Footage:
-    """A clip and, for each packet, whether its picture differs from the one before; None where nobody knows."""
+    """A clip and, for each packet, whether its picture differs from the previous one; None if unknown."""
 
     clip: EncodedClip
     moving: tuple[bool, ...] | None
@@ -39,7 +39,7 @@ def own_footage(
     variants: int = VARIANTS,
     clip_s: float = CLIP_S,
 ) -> list[Footage]:
-    """The photograph in motion, still half of the time. `keyframe_s` is the range that intervals are spread over."""
+    """The photograph, half of the time in motion. `keyframe_s` is the range of the variants' keyframe intervals."""
     return [_variant(codec, size, fps, keyframe_s, place, variants, clip_s) for place in range(variants)]
 
 
@@ -67,5 +67,5 @@ def _variant(
 
 
 def footage_of(path: Path) -> list[Footage]:
-    """A file, as it is encoded."""
+    """The footage of a file, without re-encoding."""
     return [Footage(read(path), None)]

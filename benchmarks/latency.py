@@ -1,7 +1,7 @@
-"""Latency as it is reported: percentiles and a histogram that count what never came.
+"""Percentiles and a histogram of latencies that include the frames without a decision.
 
-A frame that the server lost to analysis has no latency, and leaving it out would make an overloaded server look quick.
-It counts as later than any bound: with 4 lost frames of 100 the p95 is that of the 95 quickest, with 6 it is infinite.
+A frame that the server lost has no latency, and without it an overloaded server would look fast. It therefore counts as
+later than any bound: with 4 lost frames of 100 the p95 is finite, with 6 it is infinite.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-# Upper bounds in milliseconds, dense around 150 ms, the bound that capacity is measured against.
+# Upper bounds in milliseconds, dense around 150 ms, the bound of the capacity.
 BUCKETS_MS = (5, 10, 15, 20, 30, 40, 50, 60, 80, 100, 120, 150, 200, 300, 500, 1000, 2000, 5000, 10000)
 SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("max", 1.0))
 
 
 def percentile(values: Iterable[float], share: float, missing: int = 0) -> float:
-    """By nearest rank. `missing` more values were infinite; NaN where there is nothing at all."""
+    """The percentile by nearest rank, with `missing` infinite values added; NaN if there is no value."""
     ordered = sorted(values)
     count = len(ordered) + missing
     if not count:
@@ -27,10 +27,10 @@ def percentile(values: Iterable[float], share: float, missing: int = 0) -> float
 
 
 def summary(latencies_ms: Sequence[float], missing: int) -> dict[str, Any]:
-    """What a report says of latencies: percentiles, null where infinite, and the histogram.
+    """The report of latencies: percentiles, None where infinite, and the histogram.
 
-    `max` is that of the frames that were decided. The histogram's key "10" counts what took over 5 and up to 10 ms;
-    "over" what took longer than the last bound, `missing` included.
+    `max` is the maximum of the decided frames. The histogram's key "10" counts latencies above 5 and up to 10 ms,
+    "over" those above the last bound and the `missing` ones.
     """
     counts = [0] * (len(BUCKETS_MS) + 1)
     for latency_ms in latencies_ms:
@@ -45,5 +45,5 @@ def summary(latencies_ms: Sequence[float], missing: int) -> dict[str, Any]:
 
 
 def finite(value: float, digits: int) -> float | None:
-    """The value rounded, or None, JSON's null, where it is infinite or not a number."""
+    """The value rounded, or None (null in JSON) if it is infinite or not a number."""
     return round(value, digits) if math.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""One measurement: a load against a server that runs, and what came of it."""
+"""One measurement: offers a load to a running server and reports the results."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from typing import Any
 from benchmarks import sender
 from benchmarks.footage import PERIOD_S, Footage
 from benchmarks.latency import finite, percentile, summary
+from benchmarks.participants import Participant
 from benchmarks.processes import Child
-from benchmarks.seats import Seat
-from benchmarks.sender import Plan, Seen, Tally
+from benchmarks.sender import FrameTotals, Plan, SenderResult
 from benchmarks.server_process import ProcessCost, ServerProcess, spent
 
-# The golden section: however many participants there are, they lie evenly within a turn of it.
+# The golden ratio's fractional part: its multiples modulo 1 are evenly spread for any number of participants.
 _SPREAD = (math.sqrt(5) - 1) / 2
-# Participants that a server takes on one stream, unless it is told otherwise: beyond, there are more media servers.
+# The server's default limit of participants on one stream. A larger load gets more media servers.
 MOST_ON_A_STREAM = 64
 _READY_TIMEOUT_S = 60.0
-# Between the last process being ready and the first frame.
+# Seconds between the last process being ready and the first frame.
 _LEAD_S = 0.3
 
 
 @dataclass(frozen=True)
 class Load:
-    """What is offered. `mcus` channels, shared out among `senders` processes; `warm_up_s` is not measured."""
+    """An offered load: `mcus` channels, distributed over `senders` processes. `warm_up_s` is not measured."""
 
     participants: int
     fps: float
@@ -49,25 +49,25 @@ class Load:
                 raise ValueError(f"{name}: expected more than 0, got {getattr(self, name)}")
 
     def with_participants(self, count: int, seconds: float | None = None) -> Load:
-        """The same load of another size."""
+        """The same load with another number of participants, and `seconds` if given."""
         return replace(self, participants=count, seconds=seconds or self.seconds)
 
 
 def plans(load: Load, target: str) -> list[Plan]:
-    """Who sends what: participants go round the channels, channels round the processes.
+    """The plan of each process. Participants are assigned to channels in turn, and channels to processes.
 
-    Each variant of the footage begins at its own point of the motion; those who show the same one begin spread over the
-    time between two variants, so that at any moment as many move as another.
+    Each variant of the footage begins at its own point of the motion. The participants of one variant begin spread over
+    the time between two variants, so that the number of moving participants is constant.
     """
     mcus = max(min(load.mcus, load.participants), math.ceil(load.participants / MOST_ON_A_STREAM))
     senders = min(load.senders, mcus)
     between_s = PERIOD_S / len(load.footage)
-    streams: list[list[Seat]] = [[] for _ in range(mcus)]
+    streams: list[list[Participant]] = [[] for _ in range(mcus)]
     for index in range(load.participants):
         offset_s = (index // len(load.footage)) * _SPREAD % 1.0 * between_s
-        # Within a frame's time, too: the cameras of a meeting are not in step.
+        # Also spread within a frame interval: the cameras of a meeting are not synchronised.
         offset_s += index / load.participants / load.fps
-        streams[index % mcus].append(Seat(f"participant-{index}", index % len(load.footage), offset_s))
+        streams[index % mcus].append(Participant(f"participant-{index}", index % len(load.footage), offset_s))
     return [
         Plan(
             target,
@@ -86,30 +86,34 @@ def plans(load: Load, target: str) -> list[Plan]:
 
 
 async def measure(server: ServerProcess, load: Load) -> dict[str, Any]:
-    """Offers the load and returns plain figures. Raises RuntimeError where a sender could not do its work."""
+    """Offers the load and returns the report.
+
+    Raises:
+        RuntimeError: a process of the load generator failed.
+    """
     todo = plans(load, server.target)
     children: list[Child] = []
     try:
         for plan in todo:
             children.append(Child(sender.main, plan))
         for child in children:
-            _expect(await asyncio.to_thread(child.hear, _READY_TIMEOUT_S), str)
+            _expect(await asyncio.to_thread(child.receive, _READY_TIMEOUT_S), str)
         start_s = time.monotonic() + _LEAD_S
         for child in children:
-            child.say(start_s)
+            child.send(start_s)
         measured_s = start_s + todo[0].warm_up_s
         await asyncio.sleep(measured_s - time.monotonic())
-        looked_s, before = time.monotonic(), server.costs(with_memory=False)
+        window_start_s, before = time.monotonic(), server.costs(with_memory=False)
         await asyncio.sleep(max(0.0, measured_s + load.seconds - time.monotonic()))
-        window_s, costs = time.monotonic() - looked_s, spent(before, server.costs())
-        patience_s = todo[0].settle_s + _READY_TIMEOUT_S
-        seen: list[Seen] = [
-            _expect(await asyncio.to_thread(child.hear, patience_s), Seen) for child in children
+        window_s, costs = time.monotonic() - window_start_s, spent(before, server.costs())
+        timeout_s = todo[0].settle_s + _READY_TIMEOUT_S
+        results: list[SenderResult] = [
+            _expect(await asyncio.to_thread(child.receive, timeout_s), SenderResult) for child in children
         ]
     finally:
         for child in children:
             child.close()
-    return figures(load, seen, costs, window_s)
+    return figures(load, results, costs, window_s)
 
 
 def _expect(answer: object, kind: type[Any]) -> Any:
@@ -119,36 +123,36 @@ def _expect(answer: object, kind: type[Any]) -> Any:
 
 
 def figures(
-    load: Load, seen: Sequence[Seen], costs: Sequence[ProcessCost], window_s: float
+    load: Load, results: Sequence[SenderResult], costs: Sequence[ProcessCost], window_s: float
 ) -> dict[str, Any]:
     """The report of one measurement, ready for JSON.
 
-    `missing` are frames without an end that is good: dropped, lost on the way, or still in flight after the wait.
-    Frames skipped as paced or similar need no decision. `analysed_moving_s` is a participant's analyses a second of
-    motion in its picture: the least, and the mean of all.
+    `missing` counts the frames that were dropped, lost on the way, or still in flight after the wait. Frames skipped as
+    paced or similar need no decision. `analysed_moving_s` has the minimum and the mean, over participants, of analyses
+    per second of motion.
     """
-    before, after = Tally(), Tally()
-    for each in seen:
+    before, after = FrameTotals(), FrameTotals()
+    for each in results:
         before.add(each.before)
         after.add(each.after)
-    books = after.since(before)
-    offered = sum(each.offered for each in seen)
-    latencies = [latency for each in seen for latency in each.latencies_ms]
-    late = [late for each in seen for late in each.late_ms]
-    lost = offered - books.received
-    dropped = {reason: count for reason, count in books.dropped.items() if count}
+    counts = after.since(before)
+    offered = sum(each.offered for each in results)
+    latencies = [latency for each in results for latency in each.latencies_ms]
+    late = [late for each in results for late in each.late_ms]
+    lost = offered - counts.received
+    dropped = {reason: count for reason, count in counts.dropped.items() if count}
     rates = [
         analysed / moving_s
-        for each in seen
+        for each in results
         for analysed, moving_s in zip(each.moving_analysed, each.moving_s, strict=True)
         if moving_s
     ]
     faults: Counter[str] = Counter()
-    for each in seen:
+    for each in results:
         faults.update(each.faults)
     clip = load.footage[0].clip
     participant_s = load.participants * load.seconds
-    sender_cpu_s = sum(each.cpu_s for each in seen)
+    sender_cpu_s = sum(each.cpu_s for each in results)
     cores = {each.name: each.cpu_s / window_s for each in costs}
     return {
         "participants": load.participants,
@@ -156,25 +160,27 @@ def figures(
         "seconds": load.seconds,
         "codec": clip.codec.value,
         "size": f"{clip.width}x{clip.height}",
-        "megabits_per_participant_s": round(sum(each.sent_bytes for each in seen) * 8e-6 / participant_s, 3),
+        "megabits_per_participant_s": round(
+            sum(each.sent_bytes for each in results) * 8e-6 / participant_s, 3
+        ),
         "offered": offered,
-        "received": books.received,
+        "received": counts.received,
         "lost_on_the_way": lost,
-        "analysed": books.analysed,
-        "skipped": {reason: count for reason, count in books.skipped.items() if count},
+        "analysed": counts.analysed,
+        "skipped": {reason: count for reason, count in counts.skipped.items() if count},
         "dropped": dropped,
         "in_flight_at_the_beginning": before.in_flight,
-        "in_flight_at_the_end": books.in_flight,
-        "balanced": after.is_balanced,
-        "analysed_per_participant_s": round(books.analysed / participant_s, 3),
+        "in_flight_at_the_end": counts.in_flight,
+        "consistent": after.is_consistent,
+        "analysed_per_participant_s": round(counts.analysed / participant_s, 3),
         "analysed_moving_s": {
             "least": round(min(rates), 3) if rates else None,
             "mean": round(sum(rates) / len(rates), 3) if rates else None,
         },
-        "reactions_started": sum(each.reactions_started for each in seen),
-        "keyframes_asked": sum(each.keyframes_asked for each in seen),
+        "reactions_started": sum(each.reactions_started for each in results),
+        "keyframes_asked": sum(each.keyframes_asked for each in results),
         "faults": dict(faults),
-        "due_to_decision_ms": summary(latencies, sum(dropped.values()) + lost + books.in_flight),
+        "due_to_decision_ms": summary(latencies, sum(dropped.values()) + lost + counts.in_flight),
         "sender_late_ms": {
             name: finite(percentile(late, share), 1) for name, share in (("p95", 0.95), ("max", 1.0))
         },

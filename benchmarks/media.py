@@ -1,9 +1,9 @@
-"""What each stage of media costs a frame: decoding, the similar-frame filter, conversion.
+"""The cost per frame of each media stage: decoding, the similar-frame filter, conversion.
 
     python benchmarks/media.py [--json]
 
-One thread and its own CPU time, on frames of the public photograph in motion: anybody can repeat it, on a busy machine
-too. The median of several rounds; decoding is that of whole clips.
+Measures the CPU time of one thread on frames of the public photograph in motion, so that the result hardly depends on
+other work of the machine. Reports the median of several rounds. Decoding is measured on whole clips.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def stages(width: int, height: int) -> list[tuple[str, str, float]]:
-    """Stage, size and milliseconds a frame."""
+    """Rows of stage, size and CPU milliseconds per frame."""
     size = f"{width}x{height}"
     frames = list(photo_frames(1.0, 30, width, height, motion="always"))
     rows = []
@@ -63,11 +63,11 @@ def stages(width: int, height: int) -> list[tuple[str, str, float]]:
         comparer = Comparer(metric)
         reference = comparer.signature(pictures[0])
 
-        def judge(comparer=comparer, reference=reference) -> None:  # type: ignore[no-untyped-def]
+        def compare(comparer=comparer, reference=reference) -> None:  # type: ignore[no-untyped-def]
             for picture in pictures:
                 comparer.similarity(reference, comparer.signature(picture))
 
-        rows.append((f"filter {metric}", size, per_frame(judge, len(frames))))
+        rows.append((f"filter {metric}", size, per_frame(compare, len(frames))))
     converter = Converter(640, 360)
     slot = memoryview(bytearray(640 * 360 * 3))
 
@@ -80,7 +80,7 @@ def stages(width: int, height: int) -> list[tuple[str, str, float]]:
 
 
 def per_frame(work: Callable[[], None], frames: int) -> float:
-    """Milliseconds a frame, the median of rounds after one to warm up."""
+    """CPU milliseconds per frame: the median of the rounds after a warm-up round."""
     work()
     spent = []
     for _ in range(ROUNDS):

@@ -1,8 +1,8 @@
-"""The figures of a run of the suite as pictures.
+"""Draws charts of the results of a run of the suite.
 
     python -m benchmarks.pictures bench-out/results.json --out docs/performance
 
-Draws what is in the file: a part that was not measured has no picture.
+A part that was not measured has no chart.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PROCESSES = (("front", INK), ("decode", SECOND), ("detect", THIRD), ("load gener
 
 
 def draw(results: dict[str, Any], folder: Path) -> list[Path]:
-    """Writes a PNG for each part that was measured; returns their paths."""
+    """Writes a PNG for each measured part. Returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     parts = results["parts"]
     drawn: list[Path] = []
@@ -58,7 +58,7 @@ def _latency(parts: dict[str, Any]) -> Any:
     rows = parts.get("curve", {}).get("rows", [])
     if not rows:
         return None
-    figure, axes = _axes("From due to decision, by participants (640x360, 30 frames a second)")
+    figure, axes = _axes("Latency from due time to decision, by participants (640x360, 30 frames per second)")
     for name, colour in (("p50_ms", THIRD), ("p95_ms", INK), ("p99_ms", SECOND)):
         points = [(row["participants"], row[name]) for row in rows if row[name] is not None]
         axes.plot(*zip(*points, strict=True), marker="o", color=colour, label=name.removesuffix("_ms"))
@@ -79,7 +79,7 @@ def _load(parts: dict[str, Any]) -> Any:
     rows = parts.get("curve", {}).get("rows", [])
     if not rows:
         return None
-    figure, axes = _axes("CPU by participants, in cores")
+    figure, axes = _axes("CPU time by participants, in cores")
     xs = [row["participants"] for row in rows]
     kinds = [(name, colour) for name, colour in PROCESSES if f"{name}_cores" in rows[0]]
     axes.stackplot(
@@ -101,7 +101,7 @@ def _carried(parts: dict[str, Any]) -> Any:
     bars.append(("gifcue", carried))
     ceiling = parts.get("ceiling", {}).get("share", {}).get("ceiling_participants")
     if ceiling:
-        bars.append(("ceiling: bare loops,\nsame analyses", ceiling))
+        bars.append(("ceiling: bare loops,\nsame analysis rate", ceiling))
     for count, each in parts.get("cores", {}).get("carried", {}).items():
         bars.append((f"gifcue on {count} core", each))
     for name, peer in parts.get("peers", {}).get("rows", {}).items():
@@ -118,7 +118,7 @@ def _formats(parts: dict[str, Any]) -> Any:
     rows = parts.get("codecs", {}).get("rows", []) + parts.get("sizes", {}).get("rows", [])
     if not rows:
         return None
-    figure, axes = _axes("CPU of a participant by codec and size, ms a second", 0.8 + 0.36 * len(rows))
+    figure, axes = _axes("CPU time per participant by codec and size, ms per second", 0.8 + 0.36 * len(rows))
     names = [f"{row['codec']} {row['size']}" for row in rows]
     left = [0.0] * len(rows)
     for name, colour in PROCESSES:
@@ -135,7 +135,7 @@ def _stages(parts: dict[str, Any]) -> Any:
     rows = parts.get("stages", {}).get("rows", [])
     if not rows:
         return None
-    figure, axes = _axes("CPU of a frame by stage, ms", 0.8 + 0.3 * len(rows))
+    figure, axes = _axes("CPU time per frame by stage, ms", 0.8 + 0.3 * len(rows))
     colours = dict(PROCESSES)
     names = [f"{row['process']}: {row['stage']}" for row in rows]
     drawn = axes.barh(
@@ -153,11 +153,11 @@ def _batches(parts: dict[str, Any]) -> Any:
     rows = parts.get("batches", {}).get("rows", [])
     if not rows:
         return None
-    figure, axes = _axes("Pictures a second of one detector, by pictures in a batch")
+    figure, axes = _axes("Pictures per second of one detector, by batch size")
     for backend, device in dict.fromkeys((row["backend"], row["device"]) for row in rows):
         points = [(row["batch"], row["pictures_s"]) for row in rows if row["backend"] == backend]
         axes.plot(*zip(*points, strict=True), marker="o", label=f"{backend}, {device}", color=INK)
-    axes.set_xlabel("pictures in a batch")
+    axes.set_xlabel("batch size")
     axes.set_ylim(0, 1.2 * max(row["pictures_s"] for row in rows))
     figure.legend(frameon=False, loc="outside right upper")
     return figure

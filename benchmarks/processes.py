@@ -1,4 +1,4 @@
-"""Processes of a benchmark's own, with a pipe to each."""
+"""Child processes of a benchmark, with a pipe to each."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ _CONTEXT = multiprocessing.get_context("spawn")
 
 
 class Child:
-    """Runs `work(connection, *arguments)` in a fresh interpreter; end it with `close`.
+    """Runs `work(connection, *arguments)` in a new interpreter. `close` ends it.
 
-    What it is handed goes through the pipe and not with the start: a start that hands over more than a pipe holds waits
-    for ever where the process dies before it has read it.
+    The arguments are sent through the pipe, after the start. As arguments of the process itself, they would block the
+    start for ever if they exceed the pipe's buffer and the process dies before it has read them.
     """
 
     def __init__(self, work: Callable[..., None], *arguments: object) -> None:
-        self._connection, theirs = _CONTEXT.Pipe()
-        self._process = _CONTEXT.Process(target=_run, args=(theirs,), daemon=True)
+        self._connection, child_end = _CONTEXT.Pipe()
+        self._process = _CONTEXT.Process(target=_run, args=(child_end,), daemon=True)
         self._process.start()
-        theirs.close()
-        self.say((work, arguments))
+        child_end.close()
+        self.send((work, arguments))
 
-    def say(self, message: object) -> None:
-        """Sends a message. Raises RuntimeError where the process has ended."""
+    def send(self, message: object) -> None:
+        """Sends a message. Raises RuntimeError if the process has ended."""
         try:
             self._connection.send(message)
         except OSError:
-            raise RuntimeError("expected a process that listens, it has ended") from None
+            raise RuntimeError("expected a running process, it has ended") from None
 
-    def hear(self, timeout_s: float) -> Any:
-        """Waits for a message. Raises RuntimeError where none comes."""
+    def receive(self, timeout_s: float) -> Any:
+        """Waits for a message. Raises RuntimeError if none arrives within `timeout_s` seconds or the process ends."""
         if not self._connection.poll(timeout_s):
-            raise RuntimeError(f"expected a process' answer within {timeout_s:g} s, got none")
+            raise RuntimeError(f"expected an answer of the process within {timeout_s:g} s, got none")
         try:
             return self._connection.recv()
         except (EOFError, OSError):
-            raise RuntimeError("expected a process' answer, it ended without one") from None
+            raise RuntimeError("expected an answer of the process, it ended without one") from None
 
     def close(self) -> None:
-        """Ends the process, if it does not end by itself now that nobody talks to it."""
+        """Closes the pipe and terminates the process if it does not end by itself within `_END_S` seconds."""
         self._connection.close()
         self._process.join(timeout=_END_S)
         if self._process.is_alive():
@@ -53,8 +53,8 @@ class Child:
         self._process.close()
 
 
-def end_in_order() -> None:
-    """Lets SIGTERM end this process as an exit does, so that no server outlives the benchmark that it was for."""
+def exit_on_sigterm() -> None:
+    """Makes SIGTERM raise SystemExit, so that clean-up runs and no server outlives its benchmark."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
 
 

@@ -1,10 +1,10 @@
-"""How cost and capacity change with what is asked: participants, codecs, sizes, cores, batches, stages.
+"""Cost and capacity by number of participants, codec, size, cores, batch size and stage.
 
     python -m benchmarks.scaling curve --counts 4,8,16,32 --seconds 8
     python -m benchmarks.scaling codecs|sizes|cores|stages
     python -m benchmarks.scaling batches --backend savedmodel --counts 1,2,4,8,16,32
 
-Each prints a table, with `--json` its rows. `batches` on a machine with a GPU tells detections a second of that card.
+Each prints a table, with `--json` its rows. `batches --backend savedmodel` uses a GPU if the machine has one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from benchmarks.capacity import Bounds, Capacity, find_capacity
 from benchmarks.footage import CLIP_S, KEYFRAME_S, PERIOD_S, Footage, own_footage
 from benchmarks.load import size_of
 from benchmarks.measure import Load, measure
-from benchmarks.processes import end_in_order
+from benchmarks.processes import exit_on_sigterm
 from benchmarks.server_process import ServerProcess
 from benchmarks.stages import bare_costs, table
 from gifcue.detect.detector import Backend
@@ -39,12 +39,12 @@ Row = dict[str, Any]
 
 CODECS = (Codec.H264, Codec.H265, Codec.VP8, Codec.VP9, Codec.AV1, Codec.MJPEG)
 SIZES = ((320, 180), (640, 360), (1280, 720), (1920, 1080))
-# Below the knee of everything that is compared: the cost is asked for, not the limit.
+# Below the capacity for every codec and size: the cost is measured, not the limit.
 PARTICIPANTS = 4
 
 
 def load_row(figures: dict[str, Any]) -> Row:
-    """A measurement as a row of a table."""
+    """A row of the table for a measurement."""
     latency, cores = figures["due_to_decision_ms"], figures["cpu_cores"]
     return {
         "participants": figures["participants"],
@@ -59,15 +59,15 @@ def load_row(figures: dict[str, Any]) -> Row:
 
 
 async def curve(server: ServerProcess, load: Load, counts: Iterable[int]) -> list[dict[str, Any]]:
-    """A measurement for each number of participants, in that order."""
+    """A measurement for each number of participants, in the given order."""
     return [await measure(server, load.with_participants(count)) for count in counts]
 
 
 async def cost_of(server: ServerProcess, footage: list[Footage], load: Load, rate: float) -> Row:
-    """What this footage costs, and how many participants this machine's CPU would be enough for.
+    """The CPU cost of this footage, and the number of participants that the machine's cores would carry.
 
-    `rate` is the analyses a second and participant that the answer is asked for; what each analysis costs is measured.
-    Detection is scaled to it, decoding and the front stay as they are.
+    `rate` is the rate of analysis, per second and participant, to which the measured cost of detection is scaled. The
+    costs of decoding and of the front are not scaled.
     """
     figures = await measure(server, replace(load, footage=footage))
     cores, participants = figures["cpu_cores"], figures["participants"]
@@ -92,19 +92,19 @@ async def codecs(
     which: Sequence[Codec] = CODECS,
     size: tuple[int, int] = (640, 360),
 ) -> list[Row]:
-    """A row for each codec, own footage of one size."""
-    return [await cost_of(server, _cheap(codec, size, load.fps), load, rate) for codec in which]
+    """A row for each codec, with generated footage of one size."""
+    return [await cost_of(server, _short_footage(codec, size, load.fps), load, rate) for codec in which]
 
 
 async def sizes(
     server: ServerProcess, load: Load, rate: float, which: Sequence[tuple[int, int]] = SIZES
 ) -> list[Row]:
-    """A row for each size, H.264."""
-    return [await cost_of(server, _cheap(Codec.H264, size, load.fps), load, rate) for size in which]
+    """A row for each size, with H.264."""
+    return [await cost_of(server, _short_footage(Codec.H264, size, load.fps), load, rate) for size in which]
 
 
-def _cheap(codec: Codec, size: tuple[int, int], fps: float) -> list[Footage]:
-    # One turn of motion, in two variants: some of these encoders take their time.
+def _short_footage(codec: Codec, size: tuple[int, int], fps: float) -> list[Footage]:
+    # One period of motion in two variants, because some of these encoders are slow.
     return own_footage(codec, size, fps, (KEYFRAME_S[0], KEYFRAME_S[0]), variants=2, clip_s=PERIOD_S)
 
 
@@ -114,24 +114,24 @@ async def cores_against_capacity(
     counts: Sequence[int],
     *,
     confirm_s: float,
-    told: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> dict[int, Capacity]:
-    """The capacity with server and load generator together on so many cores."""
+    """The capacity for each number of cores, which server and load generator share."""
     found: dict[int, Capacity] = {}
     everything = sorted(os.sched_getaffinity(0))
     for count in counts:
         which = frozenset(everything[:count])
         async with ServerProcess([], cores=which) as server:
-            told(f"on {count} of {len(everything)} cores")
+            report(f"on {count} of {len(everything)} cores")
             confined = replace(load, cores=which)
-            found[count] = await find_capacity(server, confined, bounds, confirm_s=confirm_s, told=told)
+            found[count] = await find_capacity(server, confined, bounds, confirm_s=confirm_s, report=report)
     return found
 
 
 def batches(counts: Sequence[int], backend: Backend, seconds: float, threads: int = 1) -> list[Row]:
-    """Pictures a second of one detector by pictures in a batch, of frames of the public photograph in motion.
+    """Pictures per second of one detector for each batch size, on frames of the public photograph in motion.
 
-    The median of batches, `seconds` for each size; with `savedmodel` on a GPU these are the card's figures.
+    Measures for `seconds` per batch size and takes the median batch.
     """
     cv2.setNumThreads(1)
     settings = load_settings(overrides={"detect": {"backend": backend, "threads": threads}})
@@ -142,7 +142,7 @@ def batches(counts: Sequence[int], backend: Backend, seconds: float, threads: in
         detector.warm()
         for count in counts:
             batch = [frames[index % len(frames)] for index in range(count)]
-            detector.detect(batch)  # a size seen for the first time may be compiled
+            detector.detect(batch)  # the first batch of a size may be compiled
             took_s: list[float] = []
             end_s = time.monotonic() + seconds
             while time.monotonic() < end_s or not took_s:
@@ -165,7 +165,7 @@ def batches(counts: Sequence[int], backend: Backend, seconds: float, threads: in
 
 
 def device_name(backend: Backend) -> str:
-    """The GPU that TensorFlow would use, or "cpu"."""
+    """The name of the GPU that TensorFlow uses, or "cpu"."""
     if backend != "savedmodel":
         return "cpu"
     import tensorflow as tf
@@ -179,7 +179,7 @@ def device_name(backend: Backend) -> str:
 async def stages(
     server: ServerProcess, load: Load, bare: Bare | None = None
 ) -> tuple[list[Row], dict[str, Any]]:
-    """The cost of each stage a frame, and the run that it was measured in. `bare` is measured where not given."""
+    """The cost per frame of each stage, and the run that it was measured in. `bare` is measured if not given."""
     figures = await measure(server, load)
     if bare is None:
         bare = await asyncio.to_thread(saturate, load.footage, load.fps, load.seconds)
@@ -187,7 +187,7 @@ async def stages(
 
 
 def show_rows(rows: Sequence[Row], title: str) -> None:
-    """Rows as a table for people."""
+    """Prints rows as a table."""
     from rich.console import Console
     from rich.table import Table
 
@@ -200,18 +200,20 @@ def show_rows(rows: Sequence[Row], title: str) -> None:
 
 def main() -> None:
     """The command line."""
-    end_in_order()
+    exit_on_sigterm()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.scaling",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("what", choices=["curve", "codecs", "sizes", "cores", "batches", "stages"])
-    parser.add_argument("--counts", type=_numbers, help="participants, cores or pictures in a batch: 1,2,4")
-    parser.add_argument("--seconds", type=float, default=8.0, help="for each measurement")
+    parser.add_argument("--counts", type=_numbers, help="participants, cores or batch sizes: 1,2,4")
+    parser.add_argument("--seconds", type=float, default=8.0, help="duration of each measurement")
     parser.add_argument("--fps", type=float, default=30.0)
     parser.add_argument("--size", type=size_of, default=(640, 360))
-    parser.add_argument("--rate", type=float, default=3.0, help="analyses a second that costs are told for")
+    parser.add_argument(
+        "--rate", type=float, default=3.0, help="analyses per second and participant for the costs"
+    )
     parser.add_argument("--backend", choices=["litert", "savedmodel"], default="litert", help="for batches")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -231,7 +233,7 @@ async def _measured(arguments: argparse.Namespace) -> list[Row]:
     load = Load(PARTICIPANTS, arguments.fps, arguments.seconds, footage, mcus=2)
     if arguments.what == "cores":
         counts = arguments.counts or range(1, len(os.sched_getaffinity(0)) + 1)
-        found = await cores_against_capacity(load, Bounds(), list(counts), confirm_s=16.0, told=print)
+        found = await cores_against_capacity(load, Bounds(), list(counts), confirm_s=16.0, report=print)
         return [{"cores": count, "carried": each.participants} for count, each in found.items()]
     async with ServerProcess([]) as server:
         match arguments.what:

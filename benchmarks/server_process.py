@@ -1,4 +1,4 @@
-"""A gifcue server of its own process for a benchmark, and what it costs."""
+"""A gifcue server as a child process of a benchmark, and its CPU time and memory."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ STOP_TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class ProcessCost:
-    """One process: CPU seconds since it started; resident, unshared and proportional memory in bytes.
+    """CPU seconds of a process since its start, and its resident, unshared and proportional memory in bytes.
 
-    Proportional memory (PSS) counts a page that several processes share once among them: its sum over processes is
-    what they take together.
+    Proportional memory (PSS) divides a shared page among the processes that share it, so that the sum over processes
+    counts every page once.
     """
 
     name: str
@@ -38,7 +38,7 @@ class ProcessCost:
 
 
 def free_port() -> int:
-    """A TCP port of this machine that nobody listens on now."""
+    """A TCP port of 127.0.0.1 that is free at the moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -46,7 +46,7 @@ def free_port() -> int:
 
 @contextmanager
 def on_cores(cores: Iterable[int] | None) -> Iterator[None]:
-    """What is started within runs on these cores alone, and what that starts, too."""
+    """Restricts the processes started inside the block, and their children, to these cores."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, before if cores is None else set(cores))
     try:
@@ -56,10 +56,10 @@ def on_cores(cores: Iterable[int] | None) -> Iterator[None]:
 
 
 class ServerProcess:
-    """`async with ServerProcess([...])`: ready when entered, stopped by SIGTERM.
+    """`async with ServerProcess([...])`: the server is ready inside the block and stopped by SIGTERM at its end.
 
-    Takes the arguments of `gifcue serve`, environment variables over this process' own (GIFCUE_MEDIA__WORKERS=2), and
-    the cores that it may use, all of them where none are named.
+    Takes the arguments of `gifcue serve`, environment variables that override those of this process, such as
+    GIFCUE_MEDIA__WORKERS=2, and the cores that the server may use, by default all.
     """
 
     def __init__(
@@ -83,7 +83,9 @@ class ServerProcess:
             async with asyncio.timeout(START_TIMEOUT_S):
                 while not await self._is_serving():
                     if self._process.returncode is not None:
-                        raise RuntimeError(f"expected a server, it ended with {self._process.returncode}")
+                        raise RuntimeError(
+                            f"expected a running server, it exited with {self._process.returncode}"
+                        )
                     await asyncio.sleep(0.1)
         except BaseException:
             await self.__aexit__()
@@ -103,18 +105,18 @@ class ServerProcess:
             return False
 
     def costs(self, *, with_memory: bool = True) -> list[ProcessCost]:
-        """The front's and every worker's, those of one kind summed up: front, decode, detect.
+        """The costs of the front and of the workers, summed by kind: front, decode, detect.
 
-        Counting memory holds a process up for some milliseconds; without, it is told as 0.
+        Reading the memory delays a process by some milliseconds. Without `with_memory` it is reported as 0.
         """
-        assert self._process is not None, "expected a server that was started"
+        assert self._process is not None, "expected a started server"
         front = psutil.Process(self._process.pid)
         workers = [(worker_kind(each.cmdline()), each) for each in front.children(recursive=True)]
         return summed(_cost(name, each, with_memory) for name, each in [("front", front), *workers])
 
 
 def worker_kind(command: list[str]) -> str:
-    """What a worker does, by its command line: "decode" of `... -m gifcue.workers.child decode-0 ...`."""
+    """The kind of a worker, from its command line: "decode" for `... -m gifcue.workers.child decode-0 ...`."""
     if "gifcue.workers.child" in command[:-1]:
         name = command[command.index("gifcue.workers.child") + 1]
         return re.sub(r"-\d+$", "", name)
@@ -122,7 +124,7 @@ def worker_kind(command: list[str]) -> str:
 
 
 def summed(costs: Iterable[ProcessCost]) -> list[ProcessCost]:
-    """One entry a name, in the order in which the names come."""
+    """One entry per name, in the order of first occurrence."""
     sums: dict[str, ProcessCost] = {}
     for each in costs:
         so_far = sums.get(each.name, ProcessCost(each.name, 0.0, 0, 0, 0))
@@ -137,7 +139,7 @@ def summed(costs: Iterable[ProcessCost]) -> list[ProcessCost]:
 
 
 def spent(before: list[ProcessCost], after: list[ProcessCost]) -> list[ProcessCost]:
-    """The CPU seconds between two looks, and the memory of the second."""
+    """The CPU seconds between two measurements of `costs`, and the memory of the second."""
     earlier = {each.name: each.cpu_s for each in before}
     return [
         ProcessCost(

@@ -1,8 +1,8 @@
-"""What each stage costs a frame, as CPU milliseconds that add up to all that the server spends.
+"""The CPU milliseconds per frame of each stage, which add up to all CPU time of the server.
 
-The whole is measured: the CPU of each process over the frames that came in a run. The stages are measured bare, each by
-itself, and weighed by how often the run did them. What a process spent beyond its stages is its rest: for the front
-gRPC, the event loop and the kernel's share of both, for a worker its channel and the interpreter around the stages.
+The total is measured: the CPU time of each process, divided by the frames received in a run. Each stage is measured
+alone, in a bare loop, and weighted by how often the run executed it. The rest of a process is what it spent beyond its
+stages: for the front gRPC, the event loop and the kernel, for a worker its channel and the interpreter.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ from gifcue.v1 import media_pb2, reaction_service_pb2
 from gifcue.workers.framing import Kind, encode
 
 ROUNDS = 5
-TIMES_A_ROUND = 300
+TIMES_PER_ROUND = 300
 NAME = "participant-0"
 
 Row = dict[str, Any]
 
 
 class _Sink:
-    """A stream that nobody reads."""
+    """Discards the events of a stream."""
 
     def put(self, event: EngineEvent) -> None:
         pass
 
 
 class _DecodePool:
-    """Takes the place of the decode pool: keeps the frame, and swallows the rest."""
+    """Replaces the decode pool: keeps the submitted frame and ignores every other call."""
 
     def __init__(self, *arguments: Any, on_outcome: Callable[..., None], **named: Any) -> None:
         self.on_outcome = on_outcome
@@ -70,7 +70,7 @@ class _DecodePool:
 
 
 class _DetectorPool:
-    """Takes the place of the detector pool: swallows what it is offered."""
+    """Replaces the detector pool: ignores every call."""
 
     def __init__(self, *arguments: Any, on_detected: Callable[..., None], **named: Any) -> None:
         self.on_detected = on_detected
@@ -81,7 +81,7 @@ class _DetectorPool:
 
 
 def bare_costs(footage: Footage) -> dict[str, float]:
-    """CPU milliseconds of the stages around the media: of one frame each, or of one analysed frame."""
+    """CPU milliseconds of the stages besides media and detector, per frame or per analysed frame."""
     settings = load_settings()
     detector = open_detector(settings.detect.detector())
     frame = next(iter(photo_frames(1.0, 1.0, motion="still")))
@@ -151,19 +151,19 @@ def _engine_costs(settings: Settings, info: Any, regions: list[Region]) -> dict[
         queue.take(1)
 
     skip = _frames_of(settings, info, None)
-    look = _frames_of(settings, info, regions)
+    analyse = _frames_of(settings, info, regions)
     policy_ms = _ms(lambda: policy.observe(regions, next(policy_s) / 10.0))
-    skipped_ms, looked_ms = _ms(lambda: next(skip)), _ms(lambda: next(look))
+    skipped_ms, analysed_ms = _ms(lambda: next(skip)), _ms(lambda: next(analyse))
     return {
         "policy": policy_ms,
         "queue": _ms(wait_and_take),
         "session": skipped_ms,
-        "session, analysed": max(0.0, looked_ms - skipped_ms - policy_ms),
+        "session, analysed": max(0.0, analysed_ms - skipped_ms - policy_ms),
     }
 
 
 def _frames_of(settings: Settings, info: Any, regions: list[Region] | None) -> Iterator[None]:
-    """A frame a step through an engine: from its arrival to its end, analysed where there are regions."""
+    """Passes one frame per step through an engine, from arrival to outcome. Without `regions` it is skipped."""
     pools: dict[str, Any] = {}
 
     def kept(name: str, kind: Callable[..., Any]) -> Any:
@@ -207,21 +207,21 @@ def _frames_of(settings: Settings, info: Any, regions: list[Region] | None) -> I
 
 
 def _ms(work: Callable[[], object]) -> float:
-    """CPU milliseconds of one time, the median of rounds after one to warm up."""
+    """CPU milliseconds of one call: the median of the rounds after a warm-up round."""
     spent = []
     for _ in range(ROUNDS + 1):
         started_s = time.thread_time()
-        for _ in range(TIMES_A_ROUND):
+        for _ in range(TIMES_PER_ROUND):
             work()
-        spent.append((time.thread_time() - started_s) * 1000 / TIMES_A_ROUND)
+        spent.append((time.thread_time() - started_s) * 1000 / TIMES_PER_ROUND)
     return statistics.median(spent[1:])
 
 
 def table(figures: dict[str, Any], bare: Bare, costs: dict[str, float]) -> list[Row]:
-    """Rows of process, stage and CPU milliseconds a frame received; the rows of a process add up to what it spent.
+    """Rows of process, stage and CPU milliseconds per received frame. The rows of a process add up to its CPU time.
 
-    `figures` is a run below the knee, `bare` the media's and the detector's stages, `costs` those of `bare_costs`.
-    A rest below 0 says that a stage cost less in the server than by itself.
+    `figures` is the report of a run below the capacity, `bare` has the stages of media and detector, `costs` those of
+    `bare_costs`. A negative rest means that a stage costs less in the server than alone.
     """
     received = figures["received"]
     analysed = figures["analysed"] / received

@@ -1,11 +1,10 @@
-"""Everything that gifcue's speed is judged by, in one run: `make bench`.
+"""All benchmarks of gifcue's speed in one run: `make bench`.
 
     python -m benchmarks.suite [--quick] [--out DIR] [--pictures DIR] [--only capacity,ceiling]
 
-Prints one table, and writes results.json and the pictures into `--out` (bench-out by default). It takes less than 15
-minutes on two cores, `--quick`, without the peers, about one. Run it on a machine that does nothing else: a part that
-is measured beside other work is measured wrong. A part that fails or that finds no time left says so in its row; the
-others go on.
+Prints one table, and writes results.json and the charts to `--out` (by default bench-out). It takes less than 15
+minutes on two cores. `--quick` takes about one and omits the peers. Run it on an otherwise idle machine: other work
+distorts the results. If a part fails or no time is left for it, its row says so and the other parts continue.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from benchmarks.footage import KEYFRAME_S, Footage, own_footage
 from benchmarks.load import capacity_report, machine
 from benchmarks.measure import Load, measure
 from benchmarks.peers.environments import NAMES as PEERS
-from benchmarks.processes import end_in_order
+from benchmarks.processes import exit_on_sigterm
 from benchmarks.server_process import ServerProcess
 from benchmarks.table import show, summary
 from gifcue.protocol.codecs import Codec
@@ -40,9 +39,9 @@ from gifcue.protocol.codecs import Codec
 FPS = 30.0
 SIZE = (640, 360)
 MCUS = 2
-# A media server sends what became due within so long as one message; the wait counts as latency.
+# A media server sends the frames that become due within this time as one message. The wait counts as latency.
 GATHER_MS = 5.0
-# In the order in which they are measured, what matters most first, with about how many seconds each takes on two cores.
+# The parts in the order of measurement, the most important first, with the seconds that each takes on two cores.
 PARTS = {
     "ceiling": 12.0,
     "memory": 12.0,
@@ -56,16 +55,16 @@ PARTS = {
     "codecs": 70.0,
     "sizes": 60.0,
 }
-# These share a server with their neighbours. Memory is looked at first, while nobody else has been there.
+# Consecutive parts of these share a server. Memory is measured first, before other participants used the server.
 WITH_SERVER = ("memory", "capacity", "stages", "curve", "codecs", "sizes")
 Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Seconds of each measurement, and how far searches go.
+    """The seconds of each measurement, and the limits of searches.
 
-    No part begins that would not end within `limit_s`; parts take `share` of the time that `PARTS` says.
+    A part does not start if it would not end within `limit_s`. Parts take `share` of the time given in `PARTS`.
     """
 
     limit_s: float = 14.5 * 60
@@ -81,8 +80,8 @@ class Budget:
     peer_limit_s: float = 190.0
     start: int = 8
     most: int = 512
-    below_knee: int = 8
-    past_knee: tuple[float, ...] = (1.25, 1.6)
+    below_capacity: int = 8
+    above_capacity: tuple[float, ...] = (1.25, 1.6)
     clip_s: float = 12.0
     variants: int = 4
     batches: tuple[int, ...] = (1, 2, 4, 8)
@@ -104,8 +103,8 @@ QUICK = Budget(
     peer_limit_s=60.0,
     start=1,
     most=2,
-    below_knee=2,
-    past_knee=(),
+    below_capacity=2,
+    above_capacity=(),
     clip_s=4.0,
     variants=1,
     batches=(1, 2),
@@ -115,11 +114,11 @@ QUICK = Budget(
 
 
 class Suite:
-    """One run. `told` gets progress; `parts` has the figures of each part, `failed` why one has none."""
+    """One run. `report` receives progress. `parts` has the results by part, `failed` the reasons of failed parts."""
 
-    def __init__(self, budget: Budget, told: Callable[[str], None]) -> None:
+    def __init__(self, budget: Budget, report: Callable[[str], None]) -> None:
         self._budget = budget
-        self._told = told
+        self._report = report
         self._started_s = time.monotonic()
         self._bare: Bare | None = None
         self._server: ServerProcess | None = None
@@ -129,7 +128,7 @@ class Suite:
         self.took_s: dict[str, float] = {}
 
     async def run(self, parts: frozenset[str]) -> None:
-        """Measures these of `PARTS`, in an order in which later ones use what earlier ones found."""
+        """Measures the given parts in the order of `PARTS`, in which later parts use results of earlier ones."""
         budget = self._budget
         self._footage = own_footage(
             Codec.H264, SIZE, FPS, KEYFRAME_S, variants=budget.variants, clip_s=budget.clip_s
@@ -153,14 +152,14 @@ class Suite:
         if left_s < self._budget.share * PARTS[name]:
             self.failed[name] = f"not measured: {left_s:.0f} s were left"
             return
-        self._told(f"{name} …")
+        self._report(f"{name} …")
         try:
             self.parts[name] = await work()
         except Exception as error:
-            # One part's failure must not cost the figures of the others; the exit status tells of it.
+            # The other parts continue. The exit status of the command reports the failure.
             self.failed[name] = f"failed: {type(error).__name__}: {error}"
         self.took_s[name] = round(time.monotonic() - started_s, 1)
-        self._told(f"{name}: {self.took_s[name]:.0f} s {self.failed.get(name, '')}")
+        self._report(f"{name}: {self.took_s[name]:.0f} s {self.failed.get(name, '')}")
 
     def _load(self, participants: int, seconds: float) -> Load:
         return Load(
@@ -175,7 +174,7 @@ class Suite:
 
     @property
     def _running(self) -> ServerProcess:
-        assert self._server is not None, "expected a part that runs while the server does"
+        assert self._server is not None, "expected a running server"
         return self._server
 
     # Parts
@@ -185,7 +184,7 @@ class Suite:
         return ceiling.report(self._bare, FPS)
 
     async def _memory(self) -> Figures:
-        """One participant on a server that has seen nobody else."""
+        """One participant on a newly started server."""
         return await measure(self._running, self._load(1, self._budget.table_s))
 
     async def _capacity(self) -> Figures:
@@ -196,28 +195,27 @@ class Suite:
             Bounds(),
             most=budget.most,
             confirm_s=budget.confirm_s,
-            told=self._told,
+            report=self._report,
         )
-        report = capacity_report(found)
         if found.at is not None and self._bare is not None:
             self.parts["ceiling"]["share"] = ceiling.shares(self._bare, found.at, FPS)
-        return report
+        return capacity_report(found)
 
     async def _stages(self) -> Figures:
-        load = self._load(self._budget.below_knee, self._budget.run_s)
+        load = self._load(self._budget.below_capacity, self._budget.run_s)
         rows, figures = await scaling.stages(self._running, load, self._bare)
         share = ceiling.shares(self._bare, figures, FPS) if self._bare is not None else None
-        return {"rows": rows, "run": figures, "share_below_the_knee": share}
+        return {"rows": rows, "run": figures, "share_below_capacity": share}
 
     async def _curve(self) -> Figures:
-        """What the search measured, in order, and some more past the knee."""
+        """The runs of the search by number of participants, and some beyond the capacity."""
         capacity = self.parts.get("capacity", {"carried": 0, "runs": []})
         runs = list(capacity["runs"])
-        for factor in self._budget.past_knee:
+        for factor in self._budget.above_capacity:
             count = round(capacity["carried"] * factor)
             if count and all(run["participants"] != count for run in runs):
                 runs.append(await measure(self._running, self._load(count, self._budget.run_s)))
-        # Of several runs of one size the last counts, which is the longest.
+        # Of several runs with the same number of participants the last is used, which is the longest.
         latest = {run["participants"]: run for run in runs}
         return {"rows": [scaling.load_row(latest[count]) for count in sorted(latest)]}
 
@@ -231,13 +229,13 @@ class Suite:
 
     @property
     def _rate(self) -> float:
-        """Analyses a second and participant at capacity, where that is known."""
+        """Analyses per second and participant at capacity, 3 if unknown."""
         at = self.parts.get("capacity", {}).get("at_capacity")
         return float(at["analysed_per_participant_s"]) if at else 3.0
 
     @property
     def _moving_rate(self) -> float:
-        """Analyses a second of motion and participant at capacity, where that is known."""
+        """Analyses per second of motion and participant at capacity, 3 if unknown."""
         at = self.parts.get("capacity", {}).get("at_capacity")
         return float(at["analysed_moving_s"]["mean"]) if at else 3.0
 
@@ -245,20 +243,20 @@ class Suite:
         return await measure_annotations(annotated_pictures(None, SIZE), self._budget.bare_s)
 
     async def _cores(self) -> Figures:
-        """Capacity on fewer cores; that on all of them is known already."""
+        """The capacity on fewer cores than all."""
         counts = range(1, len(os.sched_getaffinity(0)))
         found = await scaling.cores_against_capacity(
             self._load(max(1, self._half_carried), self._budget.run_s),
             Bounds(),
             [count for count in (1, 2, 4) if count in counts],
             confirm_s=self._budget.run_s,
-            told=self._told,
+            report=self._report,
         )
         return {"carried": {str(count): each.participants for count, each in found.items()}}
 
     @property
     def _half_carried(self) -> int:
-        """Where to begin to search on fewer cores: near the answer."""
+        """Where the search on fewer cores begins: near the expected result."""
         carried = self.parts.get("capacity", {}).get("carried", self._budget.start)
         return int(carried // 2)
 
@@ -270,12 +268,12 @@ class Suite:
         return {"rows": {name: await self._peer(name) for name in PEERS}}
 
     async def _peer(self, name: str) -> Figures:
-        """What a peer carries, or why that is not known.
+        """The capacity of a peer, or the reason why it is unknown.
 
-        It looks as often as gifcue did at capacity while something moved: a peer that has no filter does not know when
-        that is, and one that looked less often would not keep what is asked of gifcue.
+        The peer analyses frames at the rate that gifcue had at capacity during motion. A peer without a filter cannot
+        detect motion, and a lower rate would not meet the condition that gifcue meets.
         """
-        self._told(f"peer {name} …")
+        self._report(f"peer {name} …")
         command = [sys.executable, "-m", "benchmarks.peers", "capacity", "--peer", name, "--json"]
         command += ["--seconds", f"{self._budget.peer_s:g}", "--bound-ms", f"{Bounds().bound_ms:g}"]
         command += ["--limit-s", f"{self._budget.peer_search_s:g}", "--rate", f"{self._moving_rate:g}"]
@@ -290,12 +288,13 @@ class Suite:
             return {"why": f"no answer within {self._budget.peer_limit_s:g} s"}
         if process.returncode:
             lines = err.decode(errors="replace").strip().splitlines()
-            return {"why": lines[-1] if lines else f"it ended with {process.returncode}"}
+            return {"why": lines[-1] if lines else f"exit status {process.returncode}"}
         answer = json.loads(out)
         return dict(answer)
 
 
-def _parts(text: str) -> frozenset[str]:
+def parts_of(text: str) -> frozenset[str]:
+    """The parts named in "capacity,ceiling". Raises ArgumentTypeError if one is unknown."""
     names = frozenset(text.split(","))
     if names - set(PARTS):
         message = f"expected some of {','.join(PARTS)}, got {','.join(sorted(names - set(PARTS)))}"
@@ -303,32 +302,32 @@ def _parts(text: str) -> frozenset[str]:
     return names
 
 
-def _tell(line: str) -> None:
+def _print_progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
 def main() -> None:
-    """The command line. Ends with 1 where a part failed."""
-    end_in_order()
+    """The command line. Exits with status 1 if a part failed."""
+    exit_on_sigterm()
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.suite",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--quick", action="store_true", help="tiny runs that prove nothing but that all of it works"
+        "--quick", action="store_true", help="very short runs, which only show that everything works"
     )
-    parser.add_argument("--out", type=Path, default=Path("bench-out"), help="where the results go")
-    parser.add_argument("--pictures", type=Path, help="where the pictures go, --out where it is not given")
+    parser.add_argument("--out", type=Path, default=Path("bench-out"), help="the folder of the results")
+    parser.add_argument("--pictures", type=Path, help="the folder of the charts, by default --out")
     parser.add_argument(
-        "--only", type=_parts, default=frozenset(), help=f"parts to measure: some of {','.join(PARTS)}"
+        "--only", type=parts_of, default=frozenset(), help=f"parts to measure: some of {','.join(PARTS)}"
     )
     arguments = parser.parse_args()
     budget = QUICK if arguments.quick else Budget()
-    suite = Suite(budget, _tell)
+    suite = Suite(budget, _print_progress)
     started_s = time.monotonic()
     about = machine()
-    # The peers are other people's servers, which take longer to start than all else here together.
+    # Starting the peers' servers takes longer than all other parts of a quick run.
     parts = arguments.only or frozenset(PARTS) - ({"peers"} if arguments.quick else frozenset())
     asyncio.run(suite.run(parts))
     results = {
@@ -345,8 +344,8 @@ def main() -> None:
     from benchmarks.pictures import draw
 
     for path in draw(results, arguments.pictures or arguments.out):
-        _tell(f"drew {path}")
-    _tell(f"{about['cores']} cores of {about['processor']}, {results['took_s']['all']} s")
+        _print_progress(f"drew {path}")
+    _print_progress(f"{about['cores']} cores of {about['processor']}, {results['took_s']['all']} s")
     sys.exit(1 if suite.failed else 0)
 
 

@@ -1,4 +1,4 @@
-"""The one table of `make bench`: every part in lines of what, how much, and under which conditions."""
+"""The table of `make bench`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Line = tuple[str, str, str]
 
 
 def summary(parts: dict[str, Figures], failed: dict[str, str]) -> list[Line]:
-    """The one table: what, how much, and under which conditions."""
+    """The lines of the table: name, value and remark."""
     lines: list[Line] = []
 
     def line(what: str, value: object, remark: str = "") -> None:
@@ -20,20 +20,20 @@ def summary(parts: dict[str, Figures], failed: dict[str, str]) -> list[Line]:
         line(
             "participants carried",
             capacity["carried"],
-            f"640x360, 30 fps, H.264; more: {capacity['why_limited']}",
+            f"640x360, 30 fps, H.264; limited by: {capacity['why_limited']}",
         )
     if at:
         latency = at["due_to_decision_ms"]
         line(
-            "  due to decision, ms",
+            "  latency, due time to decision, ms",
             f"{latency['p50']} / {latency['p95']} / {latency['p99']} / {latency['max']}",
             "p50 / p95 / p99 / max",
         )
         moving = at["analysed_moving_s"]
         line(
-            "  analyses a second of motion",
+            "  analyses per second of motion",
             f"{moving['least']} / {moving['mean']}",
-            "the least of all participants / mean",
+            "minimum / mean of the participants",
         )
         line(
             "  frames offered / received",
@@ -46,52 +46,52 @@ def summary(parts: dict[str, Figures], failed: dict[str, str]) -> list[Line]:
     if alone and at and at["participants"] > 1:
         grown = at["server_memory_mb"] - alone["server_memory_mb"]
         line(
-            "  memory a participant, MB",
+            "  memory per participant, MB",
             round(grown / (at["participants"] - 1), 2),
-            f"beyond the first; with one: {alone['server_memory_mb']} MB",
+            f"after the first; with one: {alone['server_memory_mb']} MB",
         )
     bare = parts.get("ceiling")
     if bare:
         line(
             "the ceiling, participants",
             bare["participants"],
-            f"bare loops at {bare['analysed_per_participant_s']} analyses a second and participant",
+            f"bare loops at {bare['analysed_per_participant_s']} analyses per second and participant",
         )
         share = bare.get("share")
         if share:
             line(
-                "  at gifcue's analyses",
+                "  at gifcue's analysis rate",
                 share["ceiling_participants"],
-                f"{share['analysed_per_participant_s']} a second",
+                f"{share['analysed_per_participant_s']} analyses per second and participant",
             )
             line(
                 "  gifcue's share, by participants",
                 share["by_participants"],
-                "the load generator on the same cores",
+                "with the load generator on the same cores",
             )
             line(
                 "  gifcue's share, by CPU",
                 share["by_cpu"],
-                f"the server alone; with the load generator {share['by_cpu_with_sender']}",
+                f"server only; with the load generator {share['by_cpu_with_sender']}",
             )
             line("  the front's share of the CPU", share["front_share_of_cpu"])
     whole = parts.get("annotations")
     if whole:
         served, streamed = whole["served"], whole["streamed"]
         line(
-            "whole annotations a second",
-            streamed["a_second"],
-            f"of video through the server: {streamed['times_the_original']} times the original service's 8",
+            "complete annotations per second",
+            streamed["per_second"],
+            f"video through the server: {streamed['times_the_original']} times the original service's 8",
         )
         line(
-            "  of JPEGs through the server",
-            served["a_second"],
+            "  JPEGs through the server",
+            served["per_second"],
             f"{served['times_the_original']} times",
         )
         line(
             "  in bare loops",
-            whole["bare"]["with_jpeg_a_second"],
-            f"{whole['bare']['times_the_original']} times; the detector alone {whole['bare']['detector_a_second']}",
+            whole["bare"]["with_jpeg_per_second"],
+            f"{whole['bare']['times_the_original']} times; the detector alone {whole['bare']['detector_per_second']}",
         )
     for name, peer in parts.get("peers", {}).get("rows", {}).items():
         if "participants" in peer:
@@ -100,8 +100,8 @@ def summary(parts: dict[str, Figures], failed: dict[str, str]) -> list[Line]:
                 if capacity and peer["participants"]
                 else ""
             )
-            rate = f"{peer.get('analysed_per_participant_s')} analyses a second"
-            remarks = (ratio, rate if ratio else "", f"more: {peer.get('why_limited')}")
+            rate = f"{peer.get('analysed_per_participant_s')} analyses per second"
+            remarks = (ratio, rate if ratio else "", f"limited by: {peer.get('why_limited')}")
             line(f"peer {name}: carried", peer["participants"], "; ".join(filter(None, remarks)))
         else:
             line(f"peer {name}", "not measured", peer["why"])
@@ -109,17 +109,17 @@ def summary(parts: dict[str, Figures], failed: dict[str, str]) -> list[Line]:
         line(f"carried on {count} core{'s' if count != '1' else ''}", carried)
     for row in parts.get("codecs", {}).get("rows", []) + parts.get("sizes", {}).get("rows", []):
         line(
-            f"{row['codec']} {row['size']}: CPU ms a second",
+            f"{row['codec']} {row['size']}: CPU ms per second",
             _join({name: row.get(f"{name}_ms") for name in ("front", "decode", "detect")}),
-            f"of one participant; CPU for {row['participants_by_cpu']} of them",
+            f"per participant; CPU for {row['participants_by_cpu']} participants",
         )
     for row in parts.get("stages", {}).get("rows", []):
-        line(f"stage {row['process']}: {row['stage']}", row["ms"], "CPU ms a frame")
+        line(f"stage {row['process']}: {row['stage']}", row["ms"], "CPU ms per frame")
     for row in parts.get("batches", {}).get("rows", []):
         line(
             f"batch of {row['batch']}, {row['backend']}",
             row["pictures_s"],
-            f"pictures a second of one worker, {row['device']}",
+            f"pictures per second of one worker, {row['device']}",
         )
     for name, why in failed.items():
         line(name, "none", why)
@@ -131,7 +131,7 @@ def _join(values: dict[str, Any]) -> str:
 
 
 def show(lines: list[Line]) -> None:
-    """The table for people."""
+    """Prints the table."""
     from rich.console import Console
     from rich.table import Table
 

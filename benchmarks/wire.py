@@ -1,8 +1,8 @@
-"""A gRPC call on a socket of its own, with next to no cost: HTTP/2 as far as one stream of messages needs it.
+"""A gRPC call on its own socket at minimal cost: the part of HTTP/2 that one stream of messages needs.
 
 The load generator shares the machine with the server that it measures. gRPC's own Python client spends about as much
-on a message as the server does, which would halve what is left to measure; this one spends some tens of microseconds.
-It is an ordinary client to the server: frames of HTTP/2 (RFC 9113), flow control and pings included.
+time on a message as the server, which would halve the measured capacity. This client spends some tens of microseconds.
+To the server it is an ordinary client with HTTP/2 frames (RFC 9113), flow control and pings.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 
 _END_STREAM, _ACK, _END_HEADERS = 0x1, 0x1, 0x4
 _INITIAL_WINDOW_SIZE, _MAX_FRAME_SIZE, _ENABLE_PUSH = 4, 5, 2
 _DEFAULT_WINDOW_BYTES = 65_535
-# All that flow control knows: what the server says is never held back.
+# The maximum of HTTP/2: flow control never delays the server's messages.
 _MAX_WINDOW_BYTES = 2**31 - 1
 _STREAM = 1
 _READ_BYTES = 256 * 1024
@@ -24,19 +24,19 @@ _CONNECT_TIMEOUT_S = 10.0
 
 
 class CallEnded(Exception):
-    """The server ended the call, or the connection, before this side had."""
+    """The server ended the call or the connection before this client did."""
 
 
 class GrpcCall:
     """One bidirectional call on one connection. Never blocks once it is connected."""
 
     def __init__(self, host: str, port: int, path: str) -> None:
-        """`path` is "/package.Service/Method". Raises OSError where nobody listens."""
+        """`path` is "/package.Service/Method". Raises OSError if no server listens."""
         self._socket = socket.create_connection((host, port), _CONNECT_TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setblocking(False)
         self._out = bytearray()
-        self._waiting: deque[bytes] = deque()  # of messages, for the windows to open
+        self._waiting: deque[bytes] = deque()  # messages that wait for the flow-control windows
         self._stream_window = self._connection_window = self._first_window = _DEFAULT_WINDOW_BYTES
         self._frame_bytes = 16_384
         self._in = bytearray()
@@ -51,31 +51,31 @@ class GrpcCall:
         self._write()
 
     def fileno(self) -> int:
-        """The socket, to wait on."""
+        """The file descriptor of the socket, to wait on."""
         return self._socket.fileno()
 
     @property
     def unsent_bytes(self) -> int:
-        """Bytes that the server or the network has not taken yet."""
+        """Bytes that have not been passed to the kernel yet."""
         return len(self._out) + sum(len(message) for message in self._waiting)
 
     @property
     def wants_to_write(self) -> bool:
-        """True where the kernel's buffer is full: call `flush` once the socket is writable."""
+        """True if the kernel's buffer is full: call `flush` once the socket is writable."""
         return bool(self._out)
 
     def send(self, message: bytes) -> None:
-        """Sends a serialised message, or lets it wait for the server's window."""
+        """Sends a serialised message, or queues it until the server's window allows it."""
         self._waiting.append(b"\0" + struct.pack(">I", len(message)) + message)
         self.flush()
 
     def half_close(self) -> None:
-        """No more messages."""
+        """Ends the stream of messages after those that are queued."""
         self._is_closing = True
         self.flush()
 
     def flush(self) -> None:
-        """Hands on what the windows and the kernel take."""
+        """Sends as much as the windows and the kernel accept."""
         waiting = self._waiting
         while waiting and (room := min(self._stream_window, self._connection_window)) > 0:
             message = waiting[0]
@@ -93,7 +93,7 @@ class GrpcCall:
         self._write()
 
     def receive(self) -> list[bytes]:
-        """The serialised messages that have come; nothing waits for more.
+        """The serialised messages that have arrived. Does not wait.
 
         Raises:
             CallEnded: the server reset the call or closed the connection.
@@ -116,7 +116,7 @@ class GrpcCall:
             del self._in[: 9 + length]
             self._take(kind, flags, stream, body, messages)
         if self.is_ended and not self._is_half_closed:
-            raise CallEnded("expected the server to end the call last, it ended it first: its log tells why")
+            raise CallEnded("expected the client to end the call first, the server did: see its log")
         return messages
 
     def close(self) -> None:
@@ -170,7 +170,7 @@ class GrpcCall:
             except BlockingIOError:
                 pass
             except OSError as error:
-                raise CallEnded(f"expected a server that reads: {error.strerror}") from error
+                raise CallEnded(f"expected an open connection: {error.strerror}") from error
 
 
 def _frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
@@ -178,7 +178,7 @@ def _frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
 
 
 def _headers(authority: str, path: str) -> bytes:
-    # HPACK: two of the static table, the others literally; nothing that either side would have to remember.
+    # HPACK: two entries of the static table, the others literal and not indexed, so that no state is kept.
     block = b"\x83\x86"  # :method POST, :scheme http
     for name, value in (
         (":path", path),

@@ -1,4 +1,4 @@
-"""What holds for every test: worker processes of a test import their targets from `tests.support`."""
+"""Set-up of all tests: worker processes of a test import their targets from `tests.support`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (_ROOT, os.environ.get("
 
 @pytest.fixture(scope="session")
 def shared_clips() -> Path:
-    """The real clips of people; skips where they are absent."""
+    """The private clips of people. Skips the test if they are missing."""
     data = Path(os.environ.get("GIFCUE_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
     if not (data / "clips" / "dev").is_dir():
         pytest.skip(f"the private clips are not at {data}")

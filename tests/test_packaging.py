@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "models"
 PACKAGED_MODEL = "gifcue/detect/model"
 SERVED = ("detector.int8.tflite", "face.int8.tflite", "hand.int8.tflite", "label_map.pbtxt", "metadata.json")
-# What training and plotting need, and serving must not install.
+# Packages for training and plotting, which serving must not install.
 LAB_ONLY = ("tensorflow", "keras", "scikit-learn", "matplotlib", "scipy", "scikit-image", "pillow")
 
 
@@ -42,7 +42,7 @@ def wheel(built: Path) -> zipfile.ZipFile:
 
 @pytest.fixture(scope="module")
 def installed(wheel: zipfile.ZipFile, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel's contents, as pip would lay them into site-packages."""
+    """The wheel's contents, as pip installs them into site-packages."""
     folder = tmp_path_factory.mktemp("site-packages")
     wheel.extractall(folder)
     return folder
@@ -141,6 +141,6 @@ def test_the_installed_package_says_where_the_float_files_are(installed: Path) -
         "except ModelError as error:\n"
         "    print(error)\n"
     )
-    told = run_installed(installed, code).stdout
-    assert "detector.tflite: expected weights, got no such file" in told
-    assert "models/ in a checkout of gifcue: set model_dir to it" in told
+    output = run_installed(installed, code).stdout
+    assert "detector.tflite: expected weights, got no such file" in output
+    assert "models/ in a checkout of gifcue: set model_dir to it" in output

@@ -2,8 +2,8 @@
 
 python -m tools.check_wheel dist/gifcue-VERSION-py3-none-any.whl
 
-Without extras the wheel must serve; with `demo` it must find the smile of the demo's clip. The versions come from
-constraints.txt.
+Without extras the wheel must serve. With the extra `demo` it must find the smile in the demo's clip. The versions are
+those of constraints.txt.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import venv
 from pathlib import Path
 
 CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
-# What training needs; serving must do without.
+# Packages for training, which serving must not need.
 LAB_ONLY = ("tensorflow", "keras", "matplotlib", "sklearn", "scipy")
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
@@ -29,13 +29,13 @@ POLL_S = 0.5
 
 
 class Environment:
-    """An empty virtual environment in a folder, and commands in it that see nothing of the caller's environment."""
+    """A virtual environment in a folder. Its commands do not see the caller's environment variables."""
 
     def __init__(self, folder: Path) -> None:
         venv.create(folder / "venv", with_pip=True)
         self.bin = folder / "venv" / "bin"
         self._folder = folder
-        # What is set for pip (an index, a cache) is the machine's business; all else is left behind.
+        # Settings of pip, such as an index or a cache, are those of the machine. No other variable is passed on.
         pip = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
         caches = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         self._variables = {"PATH": f"{self.bin}:/usr/bin:/bin", "XDG_CACHE_HOME": caches, **pip}
@@ -45,10 +45,10 @@ class Environment:
                  timeout_s=INSTALL_TIMEOUT_S)  # fmt: skip
 
     def run(self, command: str, *arguments: str, timeout_s: float, check: bool = True) -> int:
-        """Runs a command of the environment; returns its exit code. Its output goes to ours.
+        """Runs a command of the environment with this process's output. Returns its exit code.
 
         Raises:
-            subprocess.SubprocessError: it takes longer than `timeout_s`, or, with `check`, it fails.
+            subprocess.SubprocessError: it takes longer than `timeout_s`, or it fails and `check` is set.
         """
         done = subprocess.run(
             [self.bin / command, *arguments],
@@ -63,7 +63,7 @@ class Environment:
         return subprocess.Popen([self.bin / command, *arguments], cwd=self._folder, env=self._variables)
 
     def megabytes(self) -> int:
-        """What site-packages takes on disk."""
+        """The size of site-packages on disk in megabytes."""
         (packages,) = self.bin.parent.glob("lib/python*/site-packages")
         size = subprocess.run(["du", "-sm", packages], capture_output=True, text=True, check=True).stdout
         return int(size.split()[0])
@@ -91,7 +91,7 @@ def _check_absent(environment: Environment) -> None:
         f"import importlib.util as u, sys; sys.exit(' '.join(n for n in {LAB_ONLY!r} if u.find_spec(n)) or 0)"
     )
     if environment.run("python", "-c", code, timeout_s=STOP_TIMEOUT_S, check=False):
-        sys.exit(f"expected none of {', '.join(LAB_ONLY)} in the serving environment, got those named above")
+        sys.exit(f"expected none of {', '.join(LAB_ONLY)} in the serving environment, got those listed above")
 
 
 def _check_serving(environment: Environment) -> None:
@@ -104,7 +104,7 @@ def _check_serving(environment: Environment) -> None:
         deadline_s = time.monotonic() + START_TIMEOUT_S
         while environment.run("gifcue", "status", "--server", target, timeout_s=STOP_TIMEOUT_S, check=False):
             if server.poll() is not None or time.monotonic() > deadline_s:
-                sys.exit(f"expected a server that answers within {START_TIMEOUT_S:g} s, got none")
+                sys.exit(f"expected an answer of the server within {START_TIMEOUT_S:g} s, got none")
             time.sleep(POLL_S)
         server.send_signal(signal.SIGTERM)
         code = server.wait(STOP_TIMEOUT_S)

@@ -1,10 +1,10 @@
-"""Other ways to the same answers, beside gifcue: set up, run under a load, search for what they carry.
+"""Alternatives to gifcue: sets them up, runs them under a load, and searches for their capacity.
 
     python -m benchmarks.peers setup [NAME]
     python -m benchmarks.peers run --peer NAME --participants N --seconds S --json
     python -m benchmarks.peers capacity --peer NAME --seconds S --bound-ms 150 --json
 
-What they count: benchmarks/README.md.
+The measurements are described in benchmarks/README.md.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from benchmarks.capacity import BOUND_MS
 from benchmarks.footage import footage_of, own_footage
 from benchmarks.peers import environments
 from benchmarks.peers.backends import PEERS, Backend, export_model
+from benchmarks.peers.detectors import DETECTORS, cores
 from benchmarks.peers.environments import EnvironmentMissing
-from benchmarks.peers.judging import DETECTORS, cores
 from benchmarks.peers.trial import Bounds, Offer, find_capacity, run
 
 
 def set_up(name: str) -> None:
-    """Makes what a peer needs, where it is missing."""
+    """Creates the environment of a peer, and its model if it needs one, unless they exist."""
     environments.make(name)
     if PEERS[name].detector == "savedmodel":
         export_model()
@@ -40,44 +40,55 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m benchmarks.peers", description=(__doc__ or "").splitlines()[0]
     )
     commands = top.add_subparsers(dest="command", required=True)
-    setup = commands.add_parser("setup", help="make the environments, with pip")
-    setup.add_argument("name", nargs="?", choices=list(PEERS), help="one peer; all of them by default")
-    for name, text in (("run", "one measurement"), ("capacity", "the most participants within the bound")):
+    setup = commands.add_parser("setup", help="create the environments, with pip")
+    setup.add_argument("name", nargs="?", choices=list(PEERS), help="one peer; by default all")
+    for name, text in (
+        ("run", "one measurement"),
+        ("capacity", "the largest number of participants within the bound"),
+    ):
         command = commands.add_parser(name, help=text)
         command.add_argument("--peer", choices=list(PEERS), required=True)
-        command.add_argument("--seconds", type=float, default=10.0, help="measured, after the warm-up")
+        command.add_argument("--seconds", type=float, default=10.0, help="measured time, after the warm-up")
         command.add_argument("--fps", type=float, default=30.0)
         command.add_argument(
-            "--rate", type=float, default=5.0, help="frames looked at a second and participant"
+            "--rate", type=float, default=5.0, help="frames analysed per second and participant"
         )
         command.add_argument(
-            "--moving-only", action="store_true", help="look only at what moves, known beforehand"
+            "--moving-only",
+            action="store_true",
+            help="analyse only frames in motion, which are known in advance",
         )
-        command.add_argument("--clip", type=Path, help="a file to show in place of our own footage")
-        command.add_argument("--clients", type=int, default=0, help="client processes; one a core by default")
+        command.add_argument("--clip", type=Path, help="a file to stream in place of the generated footage")
         command.add_argument(
-            "--detector", choices=DETECTORS, default="", help="what the peer's server serves"
+            "--clients", type=int, default=0, help="client processes; by default one per core"
         )
-        command.add_argument("--json", action="store_true", help="one JSON object in place of the table")
+        command.add_argument(
+            "--detector", choices=DETECTORS, default="", help="the detector of the peer's server"
+        )
+        command.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
         if name == "run":
             command.add_argument("--participants", type=int, default=4)
         else:
             command.add_argument("--bound-ms", type=float, default=BOUND_MS)
             command.add_argument(
-                "--start", type=int, default=4 * cores(), help="participants of the first run"
+                "--start", type=int, default=4 * cores(), help="number of participants of the first run"
             )
-            command.add_argument("--most", type=int, default=256, help="participants at most")
+            command.add_argument("--most", type=int, default=256, help="maximum number of participants")
             command.add_argument(
-                "--limit-s", type=float, help="try nothing new after so long; 8 times --seconds"
+                "--limit-s",
+                type=float,
+                help="time after which no new number is tried; by default 8 times --seconds",
             )
             command.add_argument(
-                "--confirm-s", type=float, help="measured in the confirming run; twice --seconds"
+                "--confirm-s",
+                type=float,
+                help="measured time of the confirming run; by default twice --seconds",
             )
     return top
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What `run` and `capacity` report."""
+    """The report of `run` or `capacity`."""
     peer = PEERS[arguments.peer]
     environments.python_of(peer.name)
     offer = Offer(
@@ -105,11 +116,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def show(figures: dict[str, Any]) -> None:
-    """The figures as a table for people."""
+    """Prints a report as a table."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=PEERS[figures["peer"]].says, show_header=False)
+    table = Table(title=PEERS[figures["peer"]].description, show_header=False)
     for name, value in figures.items():
         if name not in ("peer", "runs", "at_capacity"):
             text = (
@@ -122,7 +133,7 @@ def show(figures: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Runs a command; what is wrong is said in a line."""
+    """Runs a command. An expected error ends it with a message of one line."""
     arguments = parser().parse_args()
     try:
         if arguments.command == "setup":
@@ -140,6 +151,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # Servers are ended as their blocks are left, which a signal alone would not do.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("expected to finish, was terminated"))
+    # The exception leaves the `with` blocks, which end the servers. The signal's default action would not.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated by a signal"))
     main()

@@ -1,4 +1,4 @@
-"""The servers of the peers as processes, and what they cost."""
+"""The servers of the peers as child processes, and their CPU time and memory."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ from benchmarks.server_process import ProcessCost, free_port
 
 START_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 20.0
+_PORT_ATTEMPTS = 1000
 
 
 @dataclass(frozen=True)
 class Peer:
-    """`server` is the module of the peer's server, None where the client does all the work; `ports` those it takes,
-    one after another. `detector` is what the server serves unless told otherwise.
+    """A peer. `server` is the module of its server, None if the client does all the work.
+
+    `ports` is the number of consecutive ports that the server takes, `detector` the detector that it serves by default.
     """
 
     name: str
-    says: str
+    description: str
     server: str | None = None
     ports: int = 1
     detector: str = ""
@@ -43,14 +45,14 @@ PEERS = {
     for peer in (
         Peer(
             "jpeg-http",
-            "a JPEG a sampled frame over HTTP to TensorFlow behind a web server",
+            "one JPEG per sampled frame over HTTP to TensorFlow behind a web server",
             "benchmarks.peers.jpeg_http_server",
             detector="savedmodel",
         ),
-        Peer("mediapipe", "MediaPipe hands + face mesh, a graph per participant"),
+        Peer("mediapipe", "MediaPipe hands and face mesh, one graph of each per participant"),
         Peer(
             "triton",
-            "raw frames over gRPC streams to Triton, serving gifcue's detector",
+            "raw frames over gRPC streams to Triton, which serves gifcue's detector",
             "benchmarks.peers.triton_server",
             ports=3,
             detector="litert",
@@ -60,14 +62,14 @@ PEERS = {
 
 
 def environment() -> dict[str, str]:
-    """What the peers' processes run with: the repository's modules, and no library that sizes itself by the machine."""
+    """The environment variables of the peers' processes: the repository's modules, and one thread per library."""
     shared = sysconfig.get_config_var("LIBDIR") if sysconfig.get_config_var("Py_ENABLE_SHARED") else None
     paths = [path for path in (shared, os.environ.get("LD_LIBRARY_PATH")) if path]
     return {
         **os.environ,
         "PYTHONPATH": str(REPOSITORY / "src"),
-        # Triton's Python stub is linked to a libpython that the loader must find, and it must be this Python's: with
-        # another patch release of the same minor version it fails on this one's standard library.
+        # Triton's Python stub is linked to libpython. The loader must find the library of this Python: that of another
+        # patch release fails with this Python's standard library.
         **({"LD_LIBRARY_PATH": ":".join(paths)} if paths else {}),
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
@@ -78,19 +80,19 @@ def environment() -> dict[str, str]:
 
 
 def exported_model(home: Path = HOME) -> Path:
-    """Where the SavedModel of the weights that are served now lies. Raises EnvironmentMissing."""
+    """The folder of the SavedModel of the present weights. Raises EnvironmentMissing if it is missing or outdated."""
     folder = home / "savedmodel"
     stamp = folder / "exported"
     if not stamp.is_file() or stamp.read_text(encoding="utf-8") != _weights():
         raise EnvironmentMissing(
-            "jpeg-http: expected a SavedModel of the weights in models/, got none that is up to date: run "
+            "jpeg-http: expected an up-to-date SavedModel of the weights in models/, got none: run "
             "`python -m benchmarks.peers setup jpeg-http`"
         )
     return folder / "savedmodel" / "saved_model"
 
 
 def export_model(home: Path = HOME) -> None:
-    """Exports the SavedModel again if the weights have changed: `gifcue-lab export --no-int8`."""
+    """Exports the SavedModel with `gifcue-lab export --no-int8` if it is missing or the weights have changed."""
     with contextlib.suppress(EnvironmentMissing):
         exported_model(home)
         return
@@ -109,12 +111,11 @@ def _weights() -> str:
 
 @dataclass
 class Backend:
-    """`with Backend(peer, detector) as backend`: the peer's server, warm, at `backend.target`; nothing where the peer
-    has none.
+    """`with Backend(peer, detector) as backend`: the warm server of the peer at `backend.target`, if it has a server.
 
     Raises:
         EnvironmentMissing: the peer was not set up.
-        RuntimeError: the server did not come up; with what it said last.
+        RuntimeError: the server did not start. The message has the last lines of its output.
     """
 
     peer: Peer
@@ -130,14 +131,14 @@ class Backend:
         model = exported_model() if detector == "savedmodel" else REPOSITORY / "models"
         port = free_ports(self.peer.ports)
         command = [str(python), "-m", self.peer.server, detector, str(model), str(port)]
-        self._said = tempfile.TemporaryFile("w+")
+        self._stderr = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
             command,
             cwd=REPOSITORY,
             env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=self._said,
+            stderr=self._stderr,
             text=True,
             start_new_session=True,
         )
@@ -154,16 +155,16 @@ class Backend:
         with contextlib.suppress(psutil.NoSuchProcess):
             own = self._tree()
             self._process.terminate()
-            # Triton's children outlive a parent that is killed, so all are waited for, and ended if they must be.
+            # Triton's children can outlive their parent, so all processes are waited for and killed if necessary.
             _, left = psutil.wait_procs(own, STOP_TIMEOUT_S)
             for process in left:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
         self._process.communicate()
-        self._said.close()
+        self._stderr.close()
 
     def cost(self) -> ProcessCost:
-        """Of the whole tree of the server's processes, from their start; all zero where the peer has no server."""
+        """The cost of all processes of the server since their start; zero if the peer has no server."""
         total = [0.0, 0, 0, 0]
         for process in self._tree():
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -180,7 +181,7 @@ class Backend:
         return [first, *first.children(recursive=True)]
 
     def _ready(self) -> str:
-        """Waits for the line with the address; libraries may say other things before it."""
+        """Waits for the line with the address. Libraries may print other lines before it."""
         assert self._process is not None
         assert self._process.stdout is not None
         watch = threading.Timer(START_TIMEOUT_S, self._process.kill)
@@ -191,16 +192,20 @@ class Backend:
                     return line.strip()
         finally:
             watch.cancel()
-        self._said.seek(0)
-        last = "\n".join(self._said.read().strip().splitlines()[-5:])
+        self._stderr.seek(0)
+        last = "\n".join(self._stderr.read().strip().splitlines()[-5:])
         raise RuntimeError(
-            f"{self.peer.name}: expected a server within {START_TIMEOUT_S:g} s, it ended: {last}"
+            f"{self.peer.name}: expected a ready server within {START_TIMEOUT_S:g} s, it ended: {last}"
         )
 
 
 def free_ports(count: int) -> int:
-    """The first of so many free ports in a row."""
-    while True:
+    """The first of `count` consecutive free ports.
+
+    Raises:
+        RuntimeError: none were found in `_PORT_ATTEMPTS` attempts.
+    """
+    for _ in range(_PORT_ATTEMPTS):
         first = free_port()
         try:
             with contextlib.ExitStack() as stack:
@@ -210,3 +215,4 @@ def free_ports(count: int) -> int:
             return first
         except OSError:
             continue
+    raise RuntimeError(f"expected {count} consecutive free ports, found none in {_PORT_ATTEMPTS} attempts")

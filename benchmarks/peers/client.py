@@ -1,13 +1,13 @@
-"""A media server's process that has to decode: the load of a peer, in real time, whatever the peer does.
+"""A load generator for a peer: a media server that decodes in real time, independently of the peer's speed.
 
     python -m benchmarks.peers.client PEER PLAN
 
-reads `PLAN`, a pickled `Plan`, connects, warms, says "ready", is told when to start (a line with a time of the
-monotonic clock, which is one for all processes), and answers with a line of JSON, a `Seen`. Runs in the peer's
+reads `PLAN`, a pickled `Plan`, connects, warms up and prints "ready". It then reads a line with the start time on the
+monotonic clock, which all processes share, and prints a `ClientResult` as a line of JSON. It runs in the peer's
 environment.
 
-Every frame is decoded, as H.264 demands, and every sampled one sent to be looked at. Its latency counts from the time
-that it was due to the time its answer is here; being late in decoding or encoding is part of it.
+Every frame is decoded, as H.264 requires, and every sampled frame is sent for detection. Latency is the time from the
+due time of a frame to the arrival of its answer. Delays of decoding and encoding are part of it.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from benchmarks.participants import Participant
 from benchmarks.peers.pacing import Due, frames, is_sampled
-from benchmarks.seats import Seat
 
-# Frames of one participant that may wait for their answers: ten times the bound's worth at 5 a second. What comes on
-# top is given up at once, as a media server would, which keeps an overload from filling the memory.
-MOST_WAITING = 8
-# Frames taken between two looks at what else there is to do, where this process is behind.
+# Frames of one participant that may wait for answers: ten times as many as arrive within the bound at 5 frames per
+# second. Further frames are given up at once, as a media server would, so that an overload does not fill the memory.
+MAX_PENDING = 8
+# While this process is behind schedule: frames decoded before other tasks run.
 _YIELD_EVERY = 4
 
 
 @dataclass(frozen=True)
 class Footage:
-    """Packets in the order of decoding, and for each whether its picture moves; None where nobody knows."""
+    """Packets in decoding order, and for each whether its picture is in motion; None if unknown."""
 
     codec: str
     extradata: bytes
@@ -47,14 +47,15 @@ class Footage:
 
 @dataclass(frozen=True)
 class Plan:
-    """What one process does. Of every stream `rate` frames a second are sampled; with `moving_only` only those that
-    differ from the one before, as a filter that costs nothing and errs never would have it. After the last frame the
-    process waits `settle_s` for answers.
+    """The work of one process.
+
+    `rate` frames per second of every stream are sampled, with `moving_only` only those in motion, as a filter without
+    cost and errors would select them. After the last frame the process waits up to `settle_s` for answers.
     """
 
     target: str
     footage: list[Footage]
-    seats: list[Seat]
+    participants: list[Participant]
     fps: float
     rate: float
     moving_only: bool
@@ -66,8 +67,8 @@ class Plan:
 
 
 @dataclass
-class Seen:
-    """What came of it, in the measured time. Of `offered` sampled frames those in `latencies_ms` were answered."""
+class ClientResult:
+    """The results of the measured time. Of `offered` sampled frames those in `latencies_ms` were answered."""
 
     offered: int = 0
     latencies_ms: list[float] = field(default_factory=list)
@@ -76,29 +77,29 @@ class Seen:
     faults: dict[str, int] = field(default_factory=dict)
     cpu_s: float = 0.0
     pss_bytes: int = 0
-    by_seat: list[int] = field(default_factory=list)
+    by_participant: list[int] = field(default_factory=list)
 
 
-class Side(Protocol):
-    """The client's half of a peer. Pictures are PyAV's video frames."""
+class PeerClient(Protocol):
+    """The client of a peer. Pictures are PyAV video frames."""
 
-    async def open(self, target: str, seats: int) -> None: ...
+    async def open(self, target: str, participants: int) -> None: ...
 
-    async def ask(self, seat: int, picture: Any) -> int:
-        """Returns how many things were detected. Raises where there is no answer."""
+    async def detect(self, participant: int, picture: Any) -> int:
+        """Returns the number of detections. Raises any exception if there is no answer."""
 
     async def close(self) -> None: ...
 
 
 class Decoder(Protocol):
-    """One participant's."""
+    """The decoder of one participant."""
 
     def decode(self, payload: bytes) -> Any:
-        """The picture, or None where the decoder holds it back."""
+        """The picture, or None if the decoder buffers it."""
 
 
 def open_decoder(footage: Footage) -> Decoder:
-    """PyAV's, with one thread, as gifcue's own decode workers have it."""
+    """A PyAV decoder with one thread, as in gifcue's decode workers."""
     import av
 
     context: Any = av.CodecContext.create(footage.codec, "r")
@@ -114,93 +115,97 @@ def open_decoder(footage: Footage) -> Decoder:
     return Opened()
 
 
-class Client:
-    """Runs a plan with a side that is open. `clock` is in seconds."""
+class LoadGenerator:
+    """Runs a plan with the open client of a peer. `clock` is in seconds."""
 
     def __init__(
         self,
         plan: Plan,
-        side: Side,
+        peer: PeerClient,
         decoders: Callable[[Footage], Decoder] = open_decoder,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Any] = asyncio.sleep,
         cpu: Callable[[], float] = time.process_time,
     ) -> None:
-        self._plan, self._side = plan, side
+        self._plan, self._peer = plan, peer
         self._clock, self._sleep, self._cpu = clock, sleep, cpu
-        self._footage = [plan.footage[seat.footage % len(plan.footage)] for seat in plan.seats]
+        self._footage = [
+            plan.footage[participant.footage % len(plan.footage)] for participant in plan.participants
+        ]
         self._open_decoder = decoders
         self._decoders = [decoders(footage) for footage in self._footage]
-        self._waiting = [0] * len(plan.seats)
+        self._pending = [0] * len(plan.participants)
         self._tasks: set[asyncio.Task[None]] = set()
         self._faults: Counter[str] = Counter()
-        self.seen = Seen(by_seat=[0] * len(plan.seats))
+        self.result = ClientResult(by_participant=[0] * len(plan.participants))
 
     async def warm(self) -> None:
-        """A look at each participant's first picture, so that the first measured one waits for nothing."""
-        for seat, footage in enumerate(self._footage):
-            # A decoder of its own: the participant's still has to begin at the beginning.
+        """Requests a detection for each participant's first picture, so that no measured frame waits for a start-up."""
+        for participant, footage in enumerate(self._footage):
+            # A separate decoder: the participant's own decoder must start with the first packet.
             decoder = self._open_decoder(footage)
             pictures = (decoder.decode(payload) for payload in footage.packets)
-            await self._side.ask(seat, next(picture for picture in pictures if picture is not None))
+            await self._peer.detect(participant, next(picture for picture in pictures if picture is not None))
 
-    async def run(self, start_s: float) -> Seen:
-        """Offers everything from `start_s` on and returns what was seen."""
+    async def run(self, start_s: float) -> ClientResult:
+        """Offers all frames from `start_s` and returns the results."""
         plan = self._plan
         end_s = plan.warm_up_s + plan.seconds
         give_up_s = start_s + end_s + plan.settle_s
         cpu_before_s, is_begun = self._cpu(), False
-        for number, due in enumerate(frames(plan.seats, plan.fps, end_s, plan.jitter_ms / 1000, plan.seed)):
+        for number, due in enumerate(
+            frames(plan.participants, plan.fps, end_s, plan.jitter_ms / 1000, plan.seed)
+        ):
             is_measured = due.due_s >= plan.warm_up_s
-            is_asked = self._is_asked(due)
-            self.seen.offered += is_asked and is_measured
+            sampled = self._is_sampled(due)
+            self.result.offered += sampled and is_measured
             wait_s = start_s + due.due_s - self._clock()
             if self._clock() > give_up_s:
-                continue  # only to count what was offered
+                continue  # only count the offered frames
             if wait_s > 0 or number % _YIELD_EVERY == 0:
                 await self._sleep(max(0.0, wait_s))
             if is_measured and not is_begun:
                 cpu_before_s, is_begun = self._cpu(), True
-            payloads = self._footage[due.seat].packets
-            picture = self._decoders[due.seat].decode(payloads[due.index % len(payloads)])
+            payloads = self._footage[due.participant].packets
+            picture = self._decoders[due.participant].decode(payloads[due.index % len(payloads)])
             if is_measured:
-                self.seen.late_ms.append((self._clock() - start_s - due.due_s) * 1000.0)
-            if is_asked and picture is not None:
+                self.result.late_ms.append((self._clock() - start_s - due.due_s) * 1000.0)
+            if sampled and picture is not None:
                 self._start(due, start_s + due.due_s, picture, is_measured)
-        self.seen.cpu_s = self._cpu() - cpu_before_s
+        self.result.cpu_s = self._cpu() - cpu_before_s
         await self._settle(give_up_s)
-        self.seen.faults = dict(self._faults)
-        return self.seen
+        self.result.faults = dict(self._faults)
+        return self.result
 
-    def _is_asked(self, due: Due) -> bool:
-        moving = self._footage[due.seat].moving if self._plan.moving_only else None
+    def _is_sampled(self, due: Due) -> bool:
+        moving = self._footage[due.participant].moving if self._plan.moving_only else None
         moves = moving is None or moving[due.index % len(moving)]
         return moves and is_sampled(due.index, self._plan.fps, self._plan.rate)
 
     def _start(self, due: Due, due_s: float, picture: Any, is_measured: bool) -> None:
-        if self._waiting[due.seat] >= MOST_WAITING:
+        if self._pending[due.participant] >= MAX_PENDING:
             self._faults["given up"] += is_measured
             return
-        self._waiting[due.seat] += 1
-        task = asyncio.create_task(self._ask(due.seat, due_s, picture, is_measured))
+        self._pending[due.participant] += 1
+        task = asyncio.create_task(self._request(due.participant, due_s, picture, is_measured))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _ask(self, seat: int, due_s: float, picture: Any, is_measured: bool) -> None:
+    async def _request(self, participant: int, due_s: float, picture: Any, is_measured: bool) -> None:
         try:
-            found = await self._side.ask(seat, picture)
-        except Exception as error:  # a library's own: whatever it is, this frame has no answer
+            found = await self._peer.detect(participant, picture)
+        except Exception as error:  # of any library: this frame has no answer
             self._faults[f"{type(error).__name__}: {error}"[:200]] += is_measured
         else:
             if is_measured:
-                self.seen.latencies_ms.append((self._clock() - due_s) * 1000.0)
-                self.seen.detections += found
-                self.seen.by_seat[seat] += 1
+                self.result.latencies_ms.append((self._clock() - due_s) * 1000.0)
+                self.result.detections += found
+                self.result.by_participant[participant] += 1
         finally:
-            self._waiting[seat] -= 1
+            self._pending[participant] -= 1
 
     async def _settle(self, until_s: float) -> None:
-        """Waits for what is still to come; what does not is given up."""
+        """Waits for outstanding answers until `until_s`, then cancels the rest."""
         timer = asyncio.ensure_future(self._sleep(max(0.0, until_s - self._clock())))
         while self._tasks and not timer.done():
             await asyncio.wait({*self._tasks, timer}, return_when=asyncio.FIRST_COMPLETED)
@@ -210,46 +215,46 @@ class Client:
         await asyncio.wait(left)
 
 
-def side_of(peer: str) -> Side:
-    """The client's half, from its own module, which imports the peer's library."""
-    module = importlib.import_module(f"benchmarks.peers.{peer.replace('-', '_')}_side")
-    side: Side = module.open_side()
-    return side
+def open_peer_client(peer: str) -> PeerClient:
+    """The client of the named peer, from its module, which imports the peer's library."""
+    module = importlib.import_module(f"benchmarks.peers.{peer.replace('-', '_')}_client")
+    client: PeerClient = module.open_client()
+    return client
 
 
-async def _work(peer: str, plan: Plan, say: Callable[[str], None]) -> None:
+async def _work(peer: str, plan: Plan, answer: Callable[[str], None]) -> None:
     import psutil
 
-    side = side_of(peer)
-    await side.open(plan.target, len(plan.seats))
+    client = open_peer_client(peer)
+    await client.open(plan.target, len(plan.participants))
     try:
-        client = Client(plan, side)
-        await client.warm()
-        say("ready")
+        generator = LoadGenerator(plan, client)
+        await generator.warm()
+        answer("ready")
         start_s = float(await asyncio.to_thread(sys.stdin.readline))
-        seen = await client.run(start_s)
-        seen.pss_bytes = psutil.Process().memory_full_info().pss
-        say(json.dumps(asdict(seen)))
+        result = await generator.run(start_s)
+        result.pss_bytes = psutil.Process().memory_full_info().pss
+        answer(json.dumps(asdict(result)))
     finally:
-        await side.close()
+        await client.close()
 
 
 def main() -> None:
-    """A process' life."""
+    """Runs the process."""
     peer, path = sys.argv[1:]
     plan: Plan = pickle.loads(Path(path).read_bytes())
-    # What a library prints for itself must not be taken for an answer.
+    # Output of a library must not be mistaken for an answer.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
-    def say(line: str) -> None:
+    def answer(line: str) -> None:
         print(line, file=answers, flush=True)
 
-    asyncio.run(_work(peer, plan, say))
+    asyncio.run(_work(peer, plan, answer))
 
 
 if __name__ == "__main__":
-    # Under its full name: a pickled plan names this module, and must find the same classes.
+    # Imported under its full name, because the pickled plan refers to the classes by that name.
     from benchmarks.peers import client
 
     client.main()

@@ -1,4 +1,4 @@
-"""The environments of the peers: one each, under `.bench`, so that their pins never meet gifcue's."""
+"""The virtual environments of the peers, under `.bench`. They are separate from gifcue's, with their own pins."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Report = Callable[[str], None]
 
 
 class EnvironmentMissing(Exception):
-    """A peer's environment was never made, or with other pins."""
+    """The environment of a peer is missing, or was made with other pins."""
 
 
 def to_stderr(line: str) -> None:
-    """Progress, out of the way of JSON on standard output."""
+    """Prints progress to standard error, because standard output is for JSON."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -41,23 +41,23 @@ def _pins(name: str) -> Path:
 
 
 def is_ready(name: str, home: Path = HOME) -> bool:
-    """Whether the environment is there, made from the pins as they are now."""
+    """True if the environment exists and was made from the present pins."""
     stamp = home / name / _STAMP
     return stamp.is_file() and stamp.read_text(encoding="utf-8") == _checksum(name)
 
 
 def python_of(name: str, home: Path = HOME) -> Path:
-    """The environment's interpreter. Raises EnvironmentMissing, naming the command that makes it."""
+    """The environment's interpreter. Raises EnvironmentMissing, whose message has the command that makes it."""
     if not is_ready(name, home):
         raise EnvironmentMissing(
-            f"{name}: expected its environment, made from benchmarks/peers/{name}.txt, got none that is up to "
-            f"date: run `python -m benchmarks.peers setup {name}`"
+            f"{name}: expected an up-to-date environment made from benchmarks/peers/{name}.txt, got none: "
+            f"run `python -m benchmarks.peers setup {name}`"
         )
     return home / name / "bin" / "python"
 
 
 def make(name: str, home: Path = HOME, run: Run = _run, report: Report = to_stderr) -> Path:
-    """Makes the environment where it is missing or has other pins, and returns its interpreter.
+    """Makes the environment if it is missing or has other pins. Returns its interpreter.
 
     Raises:
         CalledProcessError: pip could not install the pins.
@@ -66,9 +66,9 @@ def make(name: str, home: Path = HOME, run: Run = _run, report: Report = to_stde
     if not is_ready(name, home):
         folder = home / name
         report(
-            f"{name}: making its environment with pip, from benchmarks/peers/{pins.name}: some minutes, once"
+            f"{name}: making its environment with pip from benchmarks/peers/{pins.name}; takes some minutes, once"
         )
-        # Links, as `python -m venv` makes them: a copied interpreter does not find its shared library.
+        # Symbolic links, as in `python -m venv`: a copied interpreter does not find its shared library.
         venv.EnvBuilder(clear=True, symlinks=os.name != "nt").create(folder)
         python = str(folder / "bin" / "python")
         run([sys.executable, "-m", "pip", "--python", python, "install", "-q", "-r", str(pins)])

@@ -1,4 +1,4 @@
-"""When each frame of each participant is due, and which of them are looked at. Runs in the peers' environments."""
+"""The due time of each frame of each participant, and which are sampled. Runs in the peers' environments."""
 
 from __future__ import annotations
 
@@ -6,31 +6,33 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from benchmarks.seats import Seat, Turns
+from benchmarks.participants import Participant, SendSchedule
 
 
 @dataclass(frozen=True)
 class Due:
-    """One frame: when it is due, in seconds after the start, whose it is, and its number from 0."""
+    """One frame: its due time in seconds after the start, the index of its participant, and its number from 0."""
 
     due_s: float
-    seat: int
+    participant: int
     index: int
 
 
-def frames(seats: Sequence[Seat], fps: float, until_s: float, jitter_s: float, seed: int) -> Iterator[Due]:
-    """Every frame of every seat that is due before `until_s`, in the order of being due."""
-    turns = [Turns(seat, fps, jitter_s, seed) for seat in seats]
-    waiting = [(turns[seat].next_s(), seat, 0) for seat in range(len(seats))]
+def frames(
+    participants: Sequence[Participant], fps: float, until_s: float, jitter_s: float, seed: int
+) -> Iterator[Due]:
+    """Every frame of every participant that is due before `until_s`, ordered by due time."""
+    schedules = [SendSchedule(participant, fps, jitter_s, seed) for participant in participants]
+    waiting = [(schedules[participant].next_s(), participant, 0) for participant in range(len(participants))]
     heapq.heapify(waiting)
     while waiting:
-        due_s, seat, index = heapq.heappop(waiting)
+        due_s, participant, index = heapq.heappop(waiting)
         if due_s >= until_s:
             continue
-        yield Due(due_s, seat, index)
-        heapq.heappush(waiting, (turns[seat].next_s(), seat, index + 1))
+        yield Due(due_s, participant, index)
+        heapq.heappush(waiting, (schedules[participant].next_s(), participant, index + 1))
 
 
 def is_sampled(index: int, fps: float, rate: float) -> bool:
-    """Whether frame `index` of a stream of `fps` frames a second is one of the `rate` a second that are looked at."""
+    """True if frame `index` of a stream of `fps` frames per second is among the `rate` per second that are sampled."""
     return index == 0 or int(index * rate / fps) > int((index - 1) * rate / fps)

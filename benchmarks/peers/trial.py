@@ -1,4 +1,4 @@
-"""One measurement of a peer under a load, and the search for the most participants that it carries."""
+"""One measurement of a peer under a load, and the search for its capacity."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from benchmarks.capacity import BOUND_MS, LEAST_ANALYSED_S, Capacity, search
 from benchmarks.latency import finite, percentile, summary
 from benchmarks.peers import environments
 from benchmarks.peers.backends import Backend, environment
-from benchmarks.peers.client import Footage, Plan, Seen
+from benchmarks.peers.client import ClientResult, Footage, Plan
 from benchmarks.peers.environments import REPOSITORY
 from benchmarks.server_process import spent
 
@@ -33,9 +33,9 @@ Figures = dict[str, Any]
 
 @dataclass(frozen=True)
 class Offer:
-    """What every participant shows and how often it is looked at: `rate` times a second, always or only in motion.
+    """The footage of the participants and the rate of sampling, in frames per second, always or only in motion.
 
-    `clients` processes decode and ask, one a core by default.
+    `clients` is the number of processes that decode and send, by default one per core.
     """
 
     footage: list[offered_footage.Footage]
@@ -48,7 +48,7 @@ class Offer:
     clients: int = 0
 
     def plans(self, participants: int, seconds: float, target: str) -> list[Plan]:
-        """What each client does: the same seats as gifcue's own load, shared out among the processes."""
+        """The plan of each client: the participants of gifcue's own load, distributed over the processes."""
         clients = min(participants, self.clients or len(os.sched_getaffinity(0)))
         load = measure.Load(
             participants,
@@ -74,7 +74,7 @@ class Offer:
             Plan(
                 target,
                 footage,
-                [seat for stream in plan.streams for seat in stream],
+                [participant for stream in plan.streams for participant in stream],
                 self.fps,
                 self.rate,
                 self.moving_only,
@@ -88,11 +88,11 @@ class Offer:
 
 
 def run(backend: Backend, offer: Offer, participants: int, seconds: float) -> Figures:
-    """Offers the load and returns plain figures.
+    """Offers the load and returns the report.
 
     Raises:
         EnvironmentMissing: the peer was not set up.
-        RuntimeError: a client could not do its work; with what it said last.
+        RuntimeError: a client failed. The message has the last lines of its output.
     """
     python = environments.python_of(backend.peer.name)
     plans = offer.plans(participants, seconds, backend.target)
@@ -102,7 +102,7 @@ def run(backend: Backend, offer: Offer, participants: int, seconds: float) -> Fi
         for place, plan in enumerate(plans):
             path = folder / f"plan-{place}"
             path.write_bytes(pickle.dumps(plan))
-            clients.append(stack.enter_context(_Client(python, backend.peer.name, path)))
+            clients.append(stack.enter_context(_ClientProcess(python, backend.peer.name, path)))
         for client in clients:
             client.line("ready")
         start_s = time.monotonic() + _LEAD_S
@@ -110,31 +110,36 @@ def run(backend: Backend, offer: Offer, participants: int, seconds: float) -> Fi
             client.start(start_s)
         measured_s = start_s + plans[0].warm_up_s
         _sleep_until(measured_s)
-        before, looked_s = backend.cost(), time.monotonic()
+        before, window_start_s = backend.cost(), time.monotonic()
         _sleep_until(measured_s + seconds)
-        (cost,), window_s = spent([before], [backend.cost()]), time.monotonic() - looked_s
-        seen = [Seen(**json.loads(client.line("figures"))) for client in clients]
+        (cost,), window_s = spent([before], [backend.cost()]), time.monotonic() - window_start_s
+        results = [ClientResult(**json.loads(client.line("figures"))) for client in clients]
     server = {"cores": cost.cpu_s / window_s, "pss_bytes": cost.pss_bytes}
-    return figures(backend.peer.name, offer, participants, seconds, seen, server)
+    return figures(backend.peer.name, offer, participants, seconds, results, server)
 
 
 def figures(
-    name: str, offer: Offer, participants: int, seconds: float, seen: Sequence[Seen], server: dict[str, Any]
+    name: str,
+    offer: Offer,
+    participants: int,
+    seconds: float,
+    results: Sequence[ClientResult],
+    server: dict[str, Any],
 ) -> Figures:
-    """The report of one measurement, ready for JSON. Memory counts shared pages once among those who share them."""
-    latencies = [latency for each in seen for latency in each.latencies_ms]
-    offered = sum(each.offered for each in seen)
-    late = [late for each in seen for late in each.late_ms]
+    """The report of one measurement, ready for JSON. Memory is proportional: a shared page counts once."""
+    latencies = [latency for each in results for latency in each.latencies_ms]
+    offered = sum(each.offered for each in results)
+    late = [late for each in results for late in each.late_ms]
     faults: Counter[str] = Counter()
-    for each in seen:
+    for each in results:
         faults.update(each.faults)
-    client_cores = sum(each.cpu_s for each in seen) / seconds
+    client_cores = sum(each.cpu_s for each in results) / seconds
     memory_mb = {
-        "client": round(sum(each.pss_bytes for each in seen) / 1e6, 1),
+        "client": round(sum(each.pss_bytes for each in results) / 1e6, 1),
         "server": round(server["pss_bytes"] / 1e6, 1),
     }
     answers = summary(latencies, offered - len(latencies))
-    least = min(count for each in seen for count in each.by_seat)
+    least = min(count for each in results for count in each.by_participant)
     return {
         "peer": name,
         "participants": participants,
@@ -149,7 +154,7 @@ def figures(
         "client_late_p95_ms": finite(percentile(late, 0.95), 1),
         "analysed_per_participant_s": round(len(latencies) / participants / seconds, 3),
         "least_analysed_s": round(least / seconds, 3),
-        "detections_per_answer": round(sum(each.detections for each in seen) / max(1, len(latencies)), 3),
+        "detections_per_answer": round(sum(each.detections for each in results) / max(1, len(latencies)), 3),
         "cpu_cores": {"client": round(client_cores, 3), "server": round(server["cores"], 3)},
         "cpu_cores_per_participant": round((client_cores + server["cores"]) / participants, 4),
         "memory_mb": round(sum(memory_mb.values()), 1),
@@ -160,13 +165,13 @@ def figures(
 
 @dataclass(frozen=True)
 class Bounds:
-    """What carrying means: 95 of 100 answers in time, every sampled frame answered, and often enough."""
+    """The conditions that a carried load meets: bounds of the p95 and of analyses per second of each participant."""
 
     bound_ms: float = BOUND_MS
     least_analysed_s: float = LEAST_ANALYSED_S
 
-    def why_not(self, figures: Figures) -> str:
-        """Why this measurement is over capacity, in a few words; empty where it is not."""
+    def limit_reason(self, figures: Figures) -> str:
+        """The condition that this measurement does not meet, in a few words; empty if it meets all."""
         if figures.get("untried"):
             return "no time left to try it"
         missing = figures["sampled"] - figures["answered"]
@@ -174,12 +179,12 @@ class Bounds:
             return f"{missing} of {figures['sampled']} sampled frames without an answer"
         if figures["p95_ms"] is None or figures["p95_ms"] > self.bound_ms:
             return f"p95 {figures['p95_ms']} ms, over {self.bound_ms:g}"
-        # With the footage half still, those who are looked at only in motion are looked at half as often; and one frame
-        # more or less is where the measured time was cut.
+        # In footage that is half of the time still, `moving_only` halves the analyses. The limits of the measured time
+        # can cost one frame.
         least = min(self.least_analysed_s, figures["rate"]) - 1.0 / figures["seconds"]
         if not figures["moving_only"] and figures["least_analysed_s"] < least:
             return (
-                f"a participant analysed {figures['least_analysed_s']} times a second, "
+                f"a participant with {figures['least_analysed_s']} analyses per second, "
                 f"under {self.least_analysed_s:g}"
             )
         return ""
@@ -198,30 +203,30 @@ async def find_capacity(
     clock: Callable[[], float] = time.monotonic,
     trial: Callable[[Backend, Offer, int, float], Figures] = run,
 ) -> Figures:
-    """Searches as gifcue's own capacity is searched, and reports one flat object.
+    """Searches in the same way as for gifcue's own capacity, and returns the report.
 
-    After `limit_s` no size is tried any more that was not: the answer is the largest one that was carried by then, once
-    it is confirmed, and `why_limited` says so.
+    After `limit_s` no further number is tried. The result is the largest number carried by then, once it is confirmed,
+    and `why_limited` says that the time was over.
     """
     begun_s = clock()
 
     async def once(count: int, confirming: bool) -> Figures:
         if clock() - begun_s > limit_s and not confirming:
             return {"participants": count, "untried": True}
-        seen = trial(backend, offer, count, (confirm_s or 2 * seconds) if confirming else seconds)
-        verdict = bounds.why_not(seen) or "carried"
+        figures = trial(backend, offer, count, (confirm_s or 2 * seconds) if confirming else seconds)
+        reason = bounds.limit_reason(figures) or "carried"
         environments.to_stderr(
-            f"{backend.peer.name}, {count} participants: p95 {seen['p95_ms']} ms, {verdict}"
+            f"{backend.peer.name}, {count} participants: p95 {figures['p95_ms']} ms, {reason}"
         )
-        return seen
+        return figures
 
-    return capacity_report(backend.peer.name, bounds, await search(once, bounds.why_not, start, most))
+    return capacity_report(backend.peer.name, bounds, await search(once, bounds.limit_reason, start, most))
 
 
 def capacity_report(name: str, bounds: Bounds, capacity: Capacity) -> Figures:
-    """The figures of the confirming run on top, null where nothing is carried; every run below."""
+    """The results of the confirming run, None if nothing is carried, and a summary of every run."""
     at = capacity.at or {}
-    short = ("participants", "p95_ms", "answered", "sampled", "confirming", "why_not", "cpu_cores")
+    short = ("participants", "p95_ms", "answered", "sampled", "confirming", "limit_reason", "cpu_cores")
     return {
         "peer": name,
         "participants": capacity.participants,
@@ -240,22 +245,22 @@ def _sleep_until(at_s: float) -> None:
     time.sleep(max(0.0, at_s - time.monotonic()))
 
 
-class _Client:
-    """A client's process."""
+class _ClientProcess:
+    """The process of a client."""
 
     def __init__(self, python: Path, peer: str, plan: Path) -> None:
         self._name = peer
         self._command = [str(python), "-m", "benchmarks.peers.client", peer, str(plan)]
 
-    def __enter__(self) -> _Client:
-        self._said = tempfile.TemporaryFile("w+")
+    def __enter__(self) -> _ClientProcess:
+        self._stderr = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
             self._command,
             cwd=REPOSITORY,
             env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._said,
+            stderr=self._stderr,
             text=True,
         )
         return self
@@ -266,21 +271,21 @@ class _Client:
         except subprocess.TimeoutExpired:
             self._process.kill()
         self._process.communicate()
-        self._said.close()
+        self._stderr.close()
 
     def start(self, start_s: float) -> None:
-        """Says when to start, by the monotonic clock."""
+        """Sends the start time, on the monotonic clock."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{start_s!r}\n")
         self._process.stdin.flush()
 
     def line(self, expected: str) -> str:
-        """The next line that it says."""
+        """The next line of its output. Raises RuntimeError if it ended."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline().strip()
         if not line:
             self._process.wait()
-            self._said.seek(0)
-            last = "\n".join(self._said.read().strip().splitlines()[-5:])
+            self._stderr.seek(0)
+            last = "\n".join(self._stderr.read().strip().splitlines()[-5:])
             raise RuntimeError(f"{self._name}: expected {expected} of the client, it ended: {last}")
         return line

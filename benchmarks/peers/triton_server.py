@@ -1,9 +1,9 @@
-"""A real Triton server, on the CPU, that serves gifcue's own detector as a Python model.
+"""A Triton server on the CPU that serves gifcue's detector as a Python model.
 
     python -m benchmarks.peers.triton_server DETECTOR MODEL_DIR PORT
 
-says the address of its gRPC once the model is ready. `PORT` and the two after it must be free. One instance of the
-model for each core: Triton hands out waiting requests among them.
+prints its gRPC address once the model is ready. `PORT` and the two ports after it must be free. There is one instance
+of the model per core, among which Triton distributes the requests.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ def main() -> None:
     from pytriton.model_config import ModelConfig, Tensor
     from pytriton.triton import Triton, TritonConfig
 
-    from benchmarks.peers.judging import cores, open_judge
+    from benchmarks.peers.detectors import cores, open_detect_function
 
     detector, model_dir, port = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 
     def instance() -> Any:
-        judge = open_judge(detector, model_dir, threads=1)
+        detect = open_detect_function(detector, model_dir, threads=1)
 
         def infer(requests: list[Any]) -> list[dict[str, Any]]:
             answers = []
             for request in requests:
-                seen = judge(request[FRAME])
-                answers.append({DETECTIONS: np.array(seen, np.float32).reshape(-1, 6)})
+                detections = detect(request[FRAME])
+                answers.append({DETECTIONS: np.array(detections, np.float32).reshape(-1, 6)})
             return answers
 
         return infer
@@ -56,7 +56,7 @@ def main() -> None:
         strict=False,
     )
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # Triton's own log must not fill a pipe that nobody reads any more
+    os.dup2(2, 1)  # Triton's log would fill the pipe, which is not read after the address
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     triton.run()

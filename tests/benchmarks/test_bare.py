@@ -4,7 +4,7 @@ from multiprocessing.connection import Connection
 
 import pytest
 
-from benchmarks.bare import PARTICIPANTS_A_LOOP, Bare, Loop, in_processes, media_settings
+from benchmarks.bare import PARTICIPANTS_PER_LOOP, Bare, Loop, in_processes, media_settings
 from benchmarks.ceiling import report, shares
 from benchmarks.footage import own_footage
 from gifcue.detect.detector import Frame
@@ -13,7 +13,7 @@ from gifcue.protocol.codecs import Codec
 
 
 class Detector:
-    """Remembers what it was shown, and finds nothing."""
+    """Records the shapes of the frames and detects nothing."""
 
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
@@ -23,26 +23,26 @@ class Detector:
         return [[] for _ in frames]
 
 
-def test_a_loop_looks_at_what_pacing_and_the_filter_let_through(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loop_analyses_the_frames_that_pass_pacing_and_filter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GIFCUE_MEDIA__MAX_ANALYSIS_FPS", raising=False)
     footage = own_footage(Codec.VP8, (96, 64), 10.0, (1.0, 1.0), variants=1, clip_s=8.0)
     detector = Detector()
     loop = Loop(footage, media_settings(5.0), detector, 10.0)  # type: ignore[arg-type]
 
-    done = loop.run(lambda frames: frames >= 80 * PARTICIPANTS_A_LOOP)
+    done = loop.run(lambda frames: frames >= 80 * PARTICIPANTS_PER_LOOP)
 
-    # 8 s, still for 2, moving for 2, and again: 5 looks a second while it moves, 1 a second while it does not.
-    assert done.frames == 80 * PARTICIPANTS_A_LOOP
-    assert done.media_s == 8.0 * PARTICIPANTS_A_LOOP
+    # 8 s, alternating 2 s still and 2 s in motion: 5 analyses per second in motion, 1 per second when still.
+    assert done.frames == 80 * PARTICIPANTS_PER_LOOP
+    assert done.media_s == 8.0 * PARTICIPANTS_PER_LOOP
     assert done.analysed == len(detector.shapes)
     assert set(detector.shapes) == {(64, 96, 3)}
-    a_participant = done.analysed / PARTICIPANTS_A_LOOP
-    assert 2 * 2 * 5 <= a_participant <= 2 * 2 * 5 + 6
-    assert done.analysed <= done.compared + PARTICIPANTS_A_LOOP <= 40 * PARTICIPANTS_A_LOOP
-    assert done.analysed_per_participant_s == a_participant / 8
+    per_participant = done.analysed / PARTICIPANTS_PER_LOOP
+    assert 2 * 2 * 5 <= per_participant <= 2 * 2 * 5 + 6
+    assert done.analysed <= done.compared + PARTICIPANTS_PER_LOOP <= 40 * PARTICIPANTS_PER_LOOP
+    assert done.analysed_per_participant_s == per_participant / 8
 
 
-def test_pace_is_the_servers_own_where_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_pace_is_the_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIFCUE_MEDIA__MAX_ANALYSIS_FPS", "7")
 
     assert media_settings(None).max_analysis_fps == 7.0
@@ -50,7 +50,7 @@ def test_pace_is_the_servers_own_where_none_is_given(monkeypatch: pytest.MonkeyP
 
 
 def saturated() -> Bare:
-    """Two cores for 10 s: 60 participants at 30 fps, 2 analyses a second; 0.5 ms a frame and 10 ms an analysis."""
+    """Two cores for 10 s: 60 participants at 30 fps, 2 analyses per second; 0.5 ms per frame, 10 ms per analysis."""
     bare = Bare(processes=2)
     for _ in range(2):
         bare.add(
@@ -72,7 +72,7 @@ def test_the_ceiling_at_another_rate_of_analysis() -> None:
 
     assert bare.participants == 60.0
     assert bare.analysed_per_participant_s == 2.0
-    # All that is no look is the cost of every frame, the loop's own included.
+    # Everything except analysis is the cost of every frame, the loop's own time included.
     assert bare.cpu_per_participant_s(2.0, 30.0) == pytest.approx(21.0 / 600)
     assert bare.participants_at(2.0, 30.0) == pytest.approx(60.0)
     assert bare.cpu_per_participant_s(5.0, 30.0) == pytest.approx(21.0 / 600 + 3 * 0.010)
@@ -109,6 +109,6 @@ def test_processes_answer_in_the_order_of_their_arguments() -> None:
     assert in_processes(_twice, [(1,), (2,)]) == [2, 4]
 
 
-def test_a_process_that_ends_without_an_answer_is_told() -> None:
-    with pytest.raises(RuntimeError, match="expected a process' answer, it ended without one"):
+def test_a_process_that_ends_without_an_answer_is_an_error() -> None:
+    with pytest.raises(RuntimeError, match="expected an answer of the process, it ended without one"):
         in_processes(_twice, [(-1,)])

@@ -11,7 +11,7 @@ Run = Callable[[int, bool], Awaitable[dict[str, Any]]]
 
 
 def measurement(**changes: Any) -> dict[str, Any]:
-    """A run in which everything went well."""
+    """A run that meets all conditions."""
     figures: dict[str, Any] = {
         "participants": 4,
         "fps": 30.0,
@@ -27,7 +27,7 @@ def measurement(**changes: Any) -> dict[str, Any]:
 
 
 class Server:
-    """Carries `short` participants in a short run and `long` in one that confirms."""
+    """Carries `short` participants in a short run and `long` in a confirming run."""
 
     def __init__(self, short: int, long: int | None = None) -> None:
         self.short, self.long = short, short if long is None else long
@@ -42,7 +42,7 @@ class Server:
 
 @pytest.mark.parametrize("carried", [1, 2, 7, 8, 9, 23, 31, 32])
 async def test_search_finds_what_is_carried(carried: int) -> None:
-    found = await search(Server(carried), Bounds().why_not, start=8, most=512)
+    found = await search(Server(carried), Bounds().limit_reason, start=8, most=512)
 
     assert found.participants == carried
     assert found.at is not None
@@ -51,38 +51,38 @@ async def test_search_finds_what_is_carried(carried: int) -> None:
     assert found.why_limited == "p95 400.0 ms, over 150"
 
 
-async def test_large_answers_are_found_within_a_fortieth() -> None:
-    found = await search(Server(333), Bounds().why_not, start=8, most=512)
+async def test_a_large_capacity_is_found_within_two_and_a_half_percent() -> None:
+    found = await search(Server(333), Bounds().limit_reason, start=8, most=512)
 
     assert 333 - 333 / 40 <= found.participants <= 333
 
 
-async def test_a_size_that_fails_when_confirmed_gives_way_to_a_smaller_one() -> None:
+async def test_a_smaller_number_is_tried_after_a_failed_confirmation() -> None:
     server = Server(short=60, long=55)
 
-    found = await search(server, Bounds().why_not, start=8, most=512)
+    found = await search(server, Bounds().limit_reason, start=8, most=512)
 
     confirmed = [count for count, confirming in server.asked if confirming]
     assert confirmed == sorted(confirmed, reverse=True)
     assert found.participants == confirmed[-1] <= 55
-    assert found.runs[-1]["why_not"] == ""
+    assert found.runs[-1]["limit_reason"] == ""
 
 
-async def test_nobody_is_carried_by_a_server_that_is_too_slow_for_one() -> None:
-    found = await search(Server(0), Bounds().why_not, start=4, most=8)
+async def test_a_server_too_slow_for_one_participant_has_capacity_zero() -> None:
+    found = await search(Server(0), Bounds().limit_reason, start=4, most=8)
 
     assert found.participants == 0
     assert found.at is None
     assert [run["participants"] for run in found.runs] == [4, 2, 1]
 
 
-async def test_the_search_ends_at_the_most_that_is_to_be_tried() -> None:
+async def test_the_search_ends_at_the_given_maximum() -> None:
     server = Server(100)
 
-    found = await search(server, Bounds().why_not, start=8, most=20)
+    found = await search(server, Bounds().limit_reason, start=8, most=20)
 
     assert found.participants == 20
-    assert found.why_limited == "no more than 20 were tried"
+    assert found.why_limited == "the search ended at its maximum of 20"
     assert [count for count, _ in server.asked] == [8, 16, 20, 20]
 
 
@@ -90,25 +90,31 @@ async def test_the_search_ends_at_the_most_that_is_to_be_tried() -> None:
     ("changes", "why"),
     [
         ({}, ""),
-        ({"lost_on_the_way": 2, "in_flight_at_the_end": 1}, "3 frames without an end"),
-        ({"sender_late_ms": {"p95": 40.0}}, "the load generator is late: p95 40.0 ms, over a frame's 33"),
-        ({"sender_late_ms": {"p95": None}}, "the load generator is late: p95 None ms, over a frame's 33"),
+        ({"lost_on_the_way": 2, "in_flight_at_the_end": 1}, "3 frames without an outcome"),
+        (
+            {"sender_late_ms": {"p95": 40.0}},
+            "the load generator is late: p95 40.0 ms, over a frame interval of 33 ms",
+        ),
+        (
+            {"sender_late_ms": {"p95": None}},
+            "the load generator is late: p95 None ms, over a frame interval of 33 ms",
+        ),
         ({"dropped": {"superseded": 1}}, "dropped: superseded 1"),
         ({"due_to_decision_ms": {"p95": 150.1}}, "p95 150.1 ms, over 150"),
         ({"due_to_decision_ms": {"p95": None}}, "p95 None ms, over 150"),
         (
             {"analysed_moving_s": {"least": 2.9, "mean": 4.0}},
-            "a participant analysed 2.9 times a second of motion, under 3",
+            "a participant with 2.9 analyses per second of motion, under 3",
         ),
         ({"analysed_moving_s": {"least": None, "mean": None}}, ""),
     ],
 )
-def test_why_a_measurement_is_over_capacity(changes: dict[str, Any], why: str) -> None:
-    assert Bounds().why_not(measurement(**changes)) == why
+def test_the_reason_names_the_condition_that_is_not_met(changes: dict[str, Any], why: str) -> None:
+    assert Bounds().limit_reason(measurement(**changes)) == why
 
 
-def test_a_share_of_drops_may_be_allowed() -> None:
+def test_a_fraction_of_dropped_frames_can_be_permitted() -> None:
     figures = measurement(dropped={"superseded": 10})
 
-    assert Bounds(dropped_share=0.01).why_not(figures) == ""
-    assert Bounds(dropped_share=0.009).why_not(figures) == "dropped: superseded 10"
+    assert Bounds(dropped_share=0.01).limit_reason(figures) == ""
+    assert Bounds(dropped_share=0.009).limit_reason(figures) == "dropped: superseded 10"

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.footage import Footage, own_footage
 from benchmarks.measure import Load, figures, plans
-from benchmarks.sender import Seen, Tally
+from benchmarks.sender import FrameTotals, SenderResult
 from benchmarks.server_process import ProcessCost, spent, summed, worker_kind
 from gifcue.ingest.source import EncodedPacket
 from gifcue.protocol.codecs import Codec
@@ -25,10 +25,10 @@ def load(**changes: Any) -> Load:
     )
 
 
-def test_participants_go_round_the_channels_and_channels_round_the_processes() -> None:
+def test_participants_and_channels_are_assigned_in_turn() -> None:
     made = plans(load(participants=7, mcus=3, senders=2), "host:1")
 
-    names = [[[seat.name for seat in stream] for stream in plan.streams] for plan in made]
+    names = [[[participant.name for participant in stream] for stream in plan.streams] for plan in made]
     assert names == [
         [
             ["participant-0", "participant-3", "participant-6"],
@@ -44,12 +44,12 @@ def test_no_stream_has_more_participants_than_a_server_takes() -> None:
     assert [len(stream) for stream in plan.streams] == [50, 50, 50]
 
 
-def test_nobody_begins_at_the_same_time_as_another_of_the_same_footage() -> None:
+def test_participants_of_the_same_footage_begin_at_different_times() -> None:
     (plan,) = plans(load(participants=40, footage=FOOTAGE * 4), "host:1")
 
     begins: dict[int, list[float]] = {}
-    for seat in plan.streams[0]:
-        begins.setdefault(seat.footage, []).append(seat.offset_s)
+    for participant in plan.streams[0]:
+        begins.setdefault(participant.footage, []).append(participant.offset_s)
     assert sorted(begins) == [0, 1, 2, 3]
     between_s = (STILL_S + MOVING_S) / 4
     for offsets in begins.values():
@@ -57,17 +57,17 @@ def test_nobody_begins_at_the_same_time_as_another_of_the_same_footage() -> None
         gaps = [later - earlier for earlier, later in itertools.pairwise(ordered)]
         assert min(gaps) > 0.01
         assert max(gaps) < between_s / 4
-        # Everybody sends by the time that measuring begins.
+        # All participants send before the measured time begins.
         assert ordered[-1] < plan.warm_up_s - 1.0 + 0.1
 
 
 @pytest.mark.parametrize("field", ["participants", "fps", "seconds", "mcus", "senders"])
-def test_a_load_of_nothing_is_refused(field: str) -> None:
+def test_zero_is_refused(field: str) -> None:
     with pytest.raises(ValueError, match=f"{field}: expected more than 0, got 0"):
         load(**{field: 0})
 
 
-def test_own_footage_knows_which_frames_move() -> None:
+def test_generated_footage_marks_the_frames_in_motion() -> None:
     first, second = own_footage(Codec.VP8, (64, 48), 10.0, (1.0, 2.0), variants=2, clip_s=STILL_S + MOVING_S)
 
     assert first.moving == (False,) * 21 + (True,) * 19
@@ -79,16 +79,18 @@ def test_own_footage_knows_which_frames_move() -> None:
     assert [place for place, each in enumerate(second.clip.packets) if each.keyframe] == [0, 20]
 
 
-def test_the_report_counts_from_the_beginning_of_the_measured_time() -> None:
-    before = Tally(received=10, analysed=4, in_flight=1, skipped={"paced": 4}, dropped={"superseded": 1})
-    after = Tally(
+def test_the_report_counts_only_the_measured_time() -> None:
+    before = FrameTotals(
+        received=10, analysed=4, in_flight=1, skipped={"paced": 4}, dropped={"superseded": 1}
+    )
+    after = FrameTotals(
         received=88,
         analysed=36,
         in_flight=1,
         skipped={"paced": 44, "similar": 2},
         dropped={"superseded": 3, "no_slot": 2},
     )
-    seen = Seen(
+    result = SenderResult(
         offered=80,
         latencies_ms=[20.0] * 30,
         late_ms=[1.0, 3.0],
@@ -100,15 +102,15 @@ def test_the_report_counts_from_the_beginning_of_the_measured_time() -> None:
     )
     costs = [ProcessCost("front", 2.0, 50, 30, 40), ProcessCost("decode", 1.0, 5, 3, 4)]
 
-    report = figures(load(), [seen], costs, window_s=4.0)
+    report = figures(load(), [result], costs, window_s=4.0)
 
     assert report["received"] == 78
     assert report["lost_on_the_way"] == 2
     assert report["analysed"] == 32
     assert report["skipped"] == {"paced": 40, "similar": 2}
     assert report["dropped"] == {"superseded": 2, "no_slot": 2}
-    assert report["balanced"]
-    # Dropped, lost on the way and still in flight: none of them was decided.
+    assert report["consistent"]
+    # Dropped, lost on the way and still in flight: none of these was decided.
     assert report["due_to_decision_ms"]["missing"] == 4 + 2 + 1
     assert report["due_to_decision_ms"]["p50"] == 20.0
     assert report["due_to_decision_ms"]["p95"] is None
@@ -118,10 +120,10 @@ def test_the_report_counts_from_the_beginning_of_the_measured_time() -> None:
     json.dumps(report, allow_nan=False)
 
 
-def test_books_that_do_not_add_up_are_told() -> None:
-    seen = Seen(offered=3, after=Tally(received=3, analysed=2))
+def test_inconsistent_frame_counts_are_reported() -> None:
+    result = SenderResult(offered=3, after=FrameTotals(received=3, analysed=2))
 
-    assert not figures(load(), [seen], [], window_s=1.0)["balanced"]
+    assert not figures(load(), [result], [], window_s=1.0)["consistent"]
 
 
 def test_workers_of_one_kind_are_summed_up() -> None:

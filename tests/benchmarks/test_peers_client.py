@@ -1,4 +1,4 @@
-"""The peers' client: open loop, latency from the time that a frame was due, and nothing lost from sight."""
+"""The load generator of the peers: open loop, latency from the due time, and every offered frame counted."""
 
 from __future__ import annotations
 
@@ -7,35 +7,35 @@ from typing import Any
 
 import pytest
 
-from benchmarks.peers.client import MOST_WAITING, Client, Footage, Plan, Seen, open_decoder
-from benchmarks.seats import Seat
+from benchmarks.participants import Participant
+from benchmarks.peers.client import MAX_PENDING, ClientResult, Footage, LoadGenerator, Plan, open_decoder
 from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import encode
 from gifcue.sample_video.photo import photo_frames
 from tests.support.manual_time import ManualTime
 
-# Of the clock, for one plan of a few seconds: far more than any test here takes.
-MOST_STEPS = 10_000
+# Limit of clock steps for one plan, far more than any test here needs.
+MAX_STEPS = 10_000
 
 
 class NumberedPictures:
-    """Decodes nothing: a picture is the place of its packet, 1 byte."""
+    """Returns the first byte of the packet, its index, as the picture."""
 
     def decode(self, payload: bytes) -> Any:
         return payload[0]
 
 
-class Side:
-    """Answers `takes_s` after it was asked, in any number at once; never where that is None."""
+class PeerClient:
+    """Answers concurrent requests after `takes_s` seconds each, or never if that is None."""
 
     def __init__(self, time: ManualTime, takes_s: float | None, fails: bool = False) -> None:
         self._time, self._takes_s, self._fails = time, takes_s, fails
-        self.asked: list[tuple[int, Any, float]] = []
+        self.requests: list[tuple[int, Any, float]] = []
 
-    async def open(self, target: str, seats: int) -> None: ...
+    async def open(self, target: str, participants: int) -> None: ...
 
-    async def ask(self, seat: int, picture: Any) -> int:
-        self.asked.append((seat, picture, self._time.clock()))
+    async def detect(self, participant: int, picture: Any) -> int:
+        self.requests.append((participant, picture, self._time.clock()))
         if self._takes_s is None:
             await asyncio.get_running_loop().create_future()
         await self._time.sleep(self._takes_s or 0.0)
@@ -46,14 +46,14 @@ class Side:
     async def close(self) -> None: ...
 
 
-def plan(seats: int = 1, moving_only: bool = False, rate: float = 5.0) -> Plan:
-    """Ten frames a second of 20 packets, the first half of which stand still; 1 s to warm up, 4 s measured."""
+def plan(participants: int = 1, moving_only: bool = False, rate: float = 5.0) -> Plan:
+    """Ten frames per second from 20 packets, the first half of them still; 1 s of warm-up, 4 s measured."""
     packets = [bytes([place]) for place in range(20)]
     footage = Footage("h264", b"", packets, [place >= 10 for place in range(20)])
     return Plan(
         target="",
         footage=[footage],
-        seats=[Seat(f"seat-{place}", 0, 0.01 * place) for place in range(seats)],
+        participants=[Participant(f"participant-{place}", 0, 0.01 * place) for place in range(participants)],
         fps=10.0,
         rate=rate,
         moving_only=moving_only,
@@ -64,133 +64,133 @@ def plan(seats: int = 1, moving_only: bool = False, rate: float = 5.0) -> Plan:
     )
 
 
-async def seen_of(time: ManualTime, plan: Plan, side: Side) -> Seen:
-    """Runs the plan in simulated time: whenever all tasks wait, the clock advances to the first that wakes.
+async def run_plan(time: ManualTime, plan: Plan, peer: PeerClient) -> ClientResult:
+    """Runs the plan in simulated time: whenever all tasks wait, the clock advances to the next wake-up.
 
     Raises:
-        AssertionError: the plan has not ended after `MOST_STEPS` of these steps.
+        AssertionError: the plan has not ended after `MAX_STEPS` of these steps.
     """
-    client = Client(
+    client = LoadGenerator(
         plan,
-        side,
+        peer,
         decoders=lambda footage: NumberedPictures(),
         clock=time.clock,
         sleep=time.sleep,
         cpu=time.clock,
     )
     running = asyncio.create_task(client.run(time.clock()))
-    for _ in range(MOST_STEPS):
+    for _ in range(MAX_STEPS):
         for _ in range(20):
             await asyncio.sleep(0)
         if running.done():
             return await running
         if time.waits_s:
             time.advance(time.waits_s[0])
-    raise AssertionError(f"expected the plan to end within {MOST_STEPS} steps of the clock")
+    raise AssertionError(f"expected the plan to end within {MAX_STEPS} steps of the clock")
 
 
 async def test_latency_counts_from_due_to_answer() -> None:
     time = ManualTime()
 
-    seen = await seen_of(time, plan(seats=2), Side(time, takes_s=0.12))
+    result = await run_plan(time, plan(participants=2), PeerClient(time, takes_s=0.12))
 
-    assert seen.offered == 2 * 4 * 5
-    assert seen.latencies_ms == pytest.approx([120.0] * seen.offered)
-    assert seen.detections == 2 * seen.offered
-    assert seen.by_seat == [20, 20]
-    assert seen.cpu_s == pytest.approx(4.0, abs=0.2)
+    assert result.offered == 2 * 4 * 5
+    assert result.latencies_ms == pytest.approx([120.0] * result.offered)
+    assert result.detections == 2 * result.offered
+    assert result.by_participant == [20, 20]
+    assert result.cpu_s == pytest.approx(4.0, abs=0.2)
 
 
-async def test_a_slow_peer_neither_slows_the_load_nor_hides_the_wait() -> None:
+async def test_a_slow_peer_does_not_slow_the_load() -> None:
     time = ManualTime()
-    quick, slow = Side(time, takes_s=0.001), Side(time, takes_s=0.7)
+    fast, slow = PeerClient(time, takes_s=0.001), PeerClient(time, takes_s=0.7)
 
-    await seen_of(time, plan(), quick)
-    begun_s = time.clock()
-    seen = await seen_of(time, plan(), slow)
+    await run_plan(time, plan(), fast)
+    start_s = time.clock()
+    result = await run_plan(time, plan(), slow)
 
-    assert [at_s - begun_s for _, _, at_s in slow.asked] == pytest.approx(
-        [at_s for _, _, at_s in quick.asked]
+    assert [at_s - start_s for _, _, at_s in slow.requests] == pytest.approx(
+        [at_s for _, _, at_s in fast.requests]
     )
-    assert seen.latencies_ms == pytest.approx([700.0] * 20)
+    assert result.latencies_ms == pytest.approx([700.0] * 20)
 
 
-async def test_every_sampled_frame_is_the_one_that_was_due() -> None:
+async def test_every_second_frame_is_sampled_at_half_the_frame_rate() -> None:
     time = ManualTime()
-    side = Side(time, takes_s=0.0)
+    peer = PeerClient(time, takes_s=0.0)
 
-    await seen_of(time, plan(), side)
+    await run_plan(time, plan(), peer)
 
-    assert [picture for _, picture, _ in side.asked] == [place % 20 for place in range(0, 50, 2)]
+    assert [picture for _, picture, _ in peer.requests] == [place % 20 for place in range(0, 50, 2)]
 
 
 async def test_frames_without_an_answer_are_offered_and_missing() -> None:
     time = ManualTime()
 
-    seen = await seen_of(time, plan(), Side(time, takes_s=None))
+    result = await run_plan(time, plan(), PeerClient(time, takes_s=None))
 
-    assert seen.offered == 20
-    assert seen.latencies_ms == []
-    # So many wait, from the warm-up on; the others are given up at once.
-    assert seen.faults == {"given up": 25 - max(5, MOST_WAITING)}
+    assert result.offered == 20
+    assert result.latencies_ms == []
+    # This many are pending since the warm-up. The others are given up at once.
+    assert result.faults == {"given up": 25 - max(5, MAX_PENDING)}
 
 
-async def test_faults_are_counted_with_what_was_said() -> None:
+async def test_faults_are_counted_by_message() -> None:
     time = ManualTime()
 
-    seen = await seen_of(time, plan(), Side(time, takes_s=0.01, fails=True))
+    result = await run_plan(time, plan(), PeerClient(time, takes_s=0.01, fails=True))
 
-    assert seen.latencies_ms == []
-    assert seen.faults == {"ConnectionError: gone": 20}
+    assert result.latencies_ms == []
+    assert result.faults == {"ConnectionError: gone": 20}
 
 
-async def test_a_client_that_is_hopelessly_late_stops_and_still_counts_what_was_offered() -> None:
+async def test_a_generator_that_is_far_behind_stops_and_counts_all_offered_frames() -> None:
     time = ManualTime()
 
     class Stuck(NumberedPictures):
         def decode(self, payload: bytes) -> Any:
-            time.advance(0.4)  # nobody else gets to do anything meanwhile
+            time.advance(0.4)  # no other task runs meanwhile
             return payload[0]
 
-    client = Client(
+    client = LoadGenerator(
         plan(),
-        Side(time, 0.0),
+        PeerClient(time, 0.0),
         decoders=lambda footage: Stuck(),
         clock=time.clock,
         sleep=time.sleep,
         cpu=time.clock,
     )
 
-    seen = await client.run(0.0)
+    result = await client.run(0.0)
 
     assert time.clock() < 8.5
-    assert seen.offered == 20
-    assert len(seen.latencies_ms) < 20
-    assert max(seen.late_ms) > 2000.0
+    assert result.offered == 20
+    assert len(result.latencies_ms) < 20
+    assert max(result.late_ms) > 2000.0
 
 
-async def test_moving_only_asks_for_what_moves() -> None:
+async def test_moving_only_samples_only_frames_in_motion() -> None:
     time = ManualTime()
-    side = Side(time, takes_s=0.0)
+    peer = PeerClient(time, takes_s=0.0)
 
-    seen = await seen_of(time, plan(moving_only=True), side)
+    result = await run_plan(time, plan(moving_only=True), peer)
 
-    assert {picture for _, picture, _ in side.asked} == set(range(10, 20, 2))
-    assert seen.offered == 10
+    assert {picture for _, picture, _ in peer.requests} == set(range(10, 20, 2))
+    assert result.offered == 10
 
 
-async def test_warming_asks_once_for_each_seat_and_leaves_its_decoder_at_the_beginning() -> None:
+async def test_warming_requests_one_detection_per_participant_with_a_separate_decoder() -> None:
     clip = encode(photo_frames(0.5, 10.0, 64, 36), Codec.H264, 10.0)
     footage = Footage("h264", clip.extradata, [packet.payload for packet in clip.packets], None)
-    wanted = plan(seats=2)
+    wanted = plan(participants=2)
     wanted = Plan(**{**wanted.__dict__, "footage": [footage]})
     time = ManualTime()
-    side = Side(time, takes_s=0.0)
-    client = Client(wanted, side, clock=time.clock, sleep=time.sleep)
+    peer = PeerClient(time, takes_s=0.0)
+    client = LoadGenerator(wanted, peer, clock=time.clock, sleep=time.sleep)
 
     await client.warm()
 
-    assert [seat for seat, _, _ in side.asked] == [0, 1]
-    assert all((picture.width, picture.height) == (64, 36) for _, picture, _ in side.asked)
+    assert [participant for participant, _, _ in peer.requests] == [0, 1]
+    assert all((picture.width, picture.height) == (64, 36) for _, picture, _ in peer.requests)
     assert open_decoder(footage).decode(footage.packets[0]) is not None
-    assert client.seen.offered == 0
+    assert client.result.offered == 0

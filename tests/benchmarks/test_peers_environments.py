@@ -1,4 +1,4 @@
-"""The peers' environments: made once from pins, and missed by name."""
+"""The peers' environments: made once from pins, and named in the error if one is missing."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ def test_an_absent_model_names_the_command_that_makes_it(tmp_path: Path) -> None
         exported_model(tmp_path)
 
 
-def test_a_strange_name_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+def test_an_unknown_name_is_refused_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"jpeg-http, mediapipe, triton, got 'other'"):
         environments.make("other", tmp_path)
 
 
-def test_an_environment_is_made_once_and_again_when_it_is_of_other_pins(tmp_path: Path) -> None:
+def test_an_environment_is_made_once_and_again_after_its_pins_change(tmp_path: Path) -> None:
     commands: list[Sequence[str]] = []
-    said: list[str] = []
+    reported: list[str] = []
 
     for _ in range(2):
-        python = environments.make("mediapipe", tmp_path, commands.append, said.append)
+        python = environments.make("mediapipe", tmp_path, commands.append, reported.append)
 
     assert python == tmp_path / "mediapipe" / "bin" / "python"
     assert python.exists()
     (command,) = commands
     assert list(command[-2:]) == ["-r", str(REQUIREMENTS / "mediapipe.txt")]
-    assert len(said) == 1
+    assert len(reported) == 1
     (tmp_path / "mediapipe" / "installed").write_text("other pins", encoding="utf-8")
     with pytest.raises(EnvironmentMissing):
         environments.python_of("mediapipe", tmp_path)
-    environments.make("mediapipe", tmp_path, commands.append, said.append)
+    environments.make("mediapipe", tmp_path, commands.append, reported.append)
     assert len(commands) == 2
 
 
-def test_an_environment_that_pip_could_not_fill_is_not_there(tmp_path: Path) -> None:
+def test_an_environment_is_not_ready_after_a_failure_of_pip(tmp_path: Path) -> None:
     def fails(command: Sequence[str]) -> None:
         raise subprocess.CalledProcessError(1, command)
 
@@ -73,7 +73,7 @@ def test_there_is_an_environment_for_every_peer() -> None:
 
 
 @pytest.mark.parametrize("command", ["run", "capacity"])
-def test_without_an_environment_the_command_line_says_so_in_a_line(
+def test_a_missing_environment_is_reported_in_one_line(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(environments, "is_ready", lambda name, home: False)

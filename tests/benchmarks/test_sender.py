@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from benchmarks.footage import Footage, own_footage
-from benchmarks.seats import Seat
-from benchmarks.sender import Plan, Seen, Sender, Tally, _Participant
+from benchmarks.participants import Participant
+from benchmarks.sender import FrameSource, FrameTotals, Plan, Sender, SenderResult
 from benchmarks.wire import CallEnded
 from gifcue.ingest.source import EncodedPacket
 from gifcue.protocol.codecs import Codec
@@ -27,71 +27,73 @@ def packets(count: int, keyframe_every: int) -> list[EncodedPacket]:
     ]
 
 
-def plan(footage: list[Footage], streams: list[list[Seat]], target: str = "", **changes: float) -> Plan:
+def plan(
+    footage: list[Footage], streams: list[list[Participant]], target: str = "", **changes: float
+) -> Plan:
     values = {"fps": 10.0, "warm_up_s": 0.3, "seconds": 1.0, "jitter_ms": 30.0, "seed": 7, **changes}
     return Plan(target, footage, streams, **values)  # type: ignore[arg-type]
 
 
-def participant(jitter_ms: float = 0.0) -> _Participant:
+def source(jitter_ms: float = 0.0) -> FrameSource:
     footage = Footage(EncodedClip(Codec.VP8, b"", packets(6, 3), 64, 48, 10.0), (True,) * 6)
     made = plan([footage], [], jitter_ms=jitter_ms)
-    return _Participant(made, Seat("somebody", 0, 0.25), None, 100.0)  # type: ignore[arg-type]
+    return FrameSource(made, Participant("anna", 0, 0.25), None, 100.0)  # type: ignore[arg-type]
 
 
 def sent(frame: media_pb2.Frame) -> tuple[int, int, bool, int]:
-    """Sequence number, pts, keyframe and place in the clip of a frame."""
+    """Sequence number, pts, keyframe flag and index in the clip of a frame."""
     return frame.sequence, frame.pts, frame.keyframe, frame.payload[0]
 
 
-def test_due_times_are_laid_down_whenever_frames_are_taken() -> None:
-    somebody = participant()
+def test_due_times_are_evenly_spaced_without_jitter() -> None:
+    anna = source()
 
     for number in range(5):
-        due_s = somebody.next_due_s()
+        due_s = anna.next_due_s()
         assert due_s == pytest.approx(100.25 + number / 10)
-        somebody.take(due_s)
+        anna.take(due_s)
 
 
-def test_jitter_delays_frames_and_never_swaps_them() -> None:
-    somebody, twin = participant(jitter_ms=250.0), participant(jitter_ms=250.0)
+def test_jitter_delays_frames_and_keeps_their_order() -> None:
+    anna, twin = source(jitter_ms=250.0), source(jitter_ms=250.0)
 
     for number in range(100):
-        due_s = somebody.next_due_s()
+        due_s = anna.next_due_s()
         assert 0 <= due_s - (100.25 + number / 10) <= 0.25
-        somebody.take(due_s)
+        anna.take(due_s)
         twin.take(twin.next_due_s())
-    assert somebody.due_s == sorted(somebody.due_s)
-    assert somebody.due_s == twin.due_s, "expected the same jitter of the same seed"
+    assert anna.due_s == sorted(anna.due_s)
+    assert anna.due_s == twin.due_s, "expected the same jitter for the same seed"
 
 
-def test_a_clip_goes_round_with_time_that_goes_on() -> None:
-    somebody = participant()
+def test_a_repeated_clip_has_increasing_timestamps() -> None:
+    anna = source()
 
-    frames = [sent(somebody.take(0.0)) for _ in range(8)]
+    frames = [sent(anna.take(0.0)) for _ in range(8)]
 
     assert [sequence for sequence, *_ in frames] == list(range(8))
     assert [pts for _, pts, *_ in frames] == [number * 9000 for number in range(8)]
     assert [place for *_, place in frames] == [0, 1, 2, 3, 4, 5, 0, 1]
 
 
-def test_a_keyframe_asked_for_comes_next() -> None:
-    somebody = participant()
-    somebody.take(0.0)
+def test_a_requested_keyframe_is_sent_next() -> None:
+    anna = source()
+    anna.take(0.0)
 
-    somebody.jump()
-    assert sent(somebody.take(0.0)) == (1, 9000, True, 3)
-    somebody.jump()
-    assert sent(somebody.take(0.0)) == (2, 18000, True, 0)
-    assert sent(somebody.take(0.0)) == (3, 27000, False, 1)
+    anna.jump()
+    assert sent(anna.take(0.0)) == (1, 9000, True, 3)
+    anna.jump()
+    assert sent(anna.take(0.0)) == (2, 18000, True, 0)
+    assert sent(anna.take(0.0)) == (3, 27000, False, 1)
 
 
-def test_books_since_a_moment() -> None:
-    before = Tally(5, 2, 1, {"paced": 2}, {})
-    after = Tally(9, 4, 0, {"paced": 3}, {"superseded": 2})
+def test_the_difference_of_two_totals() -> None:
+    before = FrameTotals(5, 2, 1, {"paced": 2}, {})
+    after = FrameTotals(9, 4, 0, {"paced": 3}, {"superseded": 2})
 
-    assert after.since(before) == Tally(4, 2, 0, {"paced": 1}, {"superseded": 2})
-    assert after.is_balanced
-    assert not Tally(9, 4, 0, {"paced": 3}, {}).is_balanced
+    assert after.since(before) == FrameTotals(4, 2, 0, {"paced": 1}, {"superseded": 2})
+    assert after.is_consistent
+    assert not FrameTotals(9, 4, 0, {"paced": 3}, {}).is_consistent
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ async def target() -> AsyncIterator[str]:
         None,
         {
             "server": {"listen": "127.0.0.1:0", "http_listen": ""},
-            # No picture is replaced by a newer one, however slow the machine.
+            # No picture is superseded, even on a slow machine.
             "media": {"workers": 1, "late_ms": 10_000.0},
             "detect": {"workers": 1},
             "log": {"level": "error"},
@@ -110,29 +112,29 @@ async def target() -> AsyncIterator[str]:
         yield f"127.0.0.1:{running.listen_port}"
 
 
-async def test_every_frame_offered_is_in_the_servers_books(target: str) -> None:
+async def test_every_offered_frame_is_counted_by_the_server(target: str) -> None:
     footage = own_footage(Codec.VP8, (64, 48), 10.0, (0.5, 1.0), variants=2, clip_s=2.0)
-    streams = [[Seat("anna", 0, 0.0), Seat("ben", 1, 0.02)], [Seat("cleo", 0, 0.05)]]
+    streams = [[Participant("anna", 0, 0.0), Participant("ben", 1, 0.02)], [Participant("cleo", 0, 0.05)]]
 
-    def send() -> Seen:
+    def send() -> SenderResult:
         with contextlib.closing(Sender(plan(footage, streams, target))) as sender:
             sender.open()
             return sender.run(time.monotonic() + 0.1)
 
-    seen = await asyncio.to_thread(send)
+    result = await asyncio.to_thread(send)
 
-    books = seen.after.since(seen.before)
-    assert seen.offered == 30
-    assert books.received == 30
-    assert books.dropped == {}
-    assert seen.after.is_balanced
-    assert seen.after.in_flight == 0
-    assert len(seen.late_ms) == 30
-    assert 0 < len(seen.latencies_ms) <= books.analysed + seen.before.in_flight
-    assert min(seen.latencies_ms) > 0
+    counts = result.after.since(result.before)
+    assert result.offered == 30
+    assert counts.received == 30
+    assert counts.dropped == {}
+    assert result.after.is_consistent
+    assert result.after.in_flight == 0
+    assert len(result.late_ms) == 30
+    assert 0 < len(result.latencies_ms) <= counts.analysed + result.before.in_flight
+    assert min(result.latencies_ms) > 0
 
 
-async def test_a_server_that_refuses_a_stream_is_told() -> None:
+async def test_a_refused_stream_is_an_error() -> None:
     settings = load_settings(
         None,
         {
@@ -142,10 +144,10 @@ async def test_a_server_that_refuses_a_stream_is_told() -> None:
     )
     footage = own_footage(Codec.VP8, (64, 48), 10.0, (0.5, 1.0), variants=1, clip_s=2.0)
     async with Server(settings, detector_target=TARGET) as running:
-        streams = [[Seat("anna", 0, 0.0)], [Seat("ben", 0, 0.0)]]
+        streams = [[Participant("anna", 0, 0.0)], [Participant("ben", 0, 0.0)]]
         made = plan(footage, streams, f"127.0.0.1:{running.listen_port}")
         with (
             contextlib.closing(Sender(made)) as sender,
-            pytest.raises(CallEnded, match="ended it first"),
+            pytest.raises(CallEnded, match="expected the client to end the call first"),
         ):
             await asyncio.to_thread(sender.open)

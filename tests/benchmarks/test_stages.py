@@ -8,9 +8,9 @@ from benchmarks.footage import own_footage
 from gifcue.protocol.codecs import Codec
 
 
-def test_the_stages_of_a_process_add_up_to_what_it_spent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stages_of_a_process_add_up_to_its_cpu_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stages, "ROUNDS", 1)
-    monkeypatch.setattr(stages, "TIMES_A_ROUND", 3)
+    monkeypatch.setattr(stages, "TIMES_PER_ROUND", 3)
     footage = own_footage(Codec.VP8, (96, 64), 10.0, (1.0, 1.0), variants=1, clip_s=1.0)
     bare = Bare(frames=100, compared=40, analysed=20)
     bare.cpu_s = {"decode": 0.05, "filter": 0.008, "resize": 0.004, "infer": 0.2}

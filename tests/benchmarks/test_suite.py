@@ -4,20 +4,20 @@ import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from benchmarks.footage import own_footage
 from benchmarks.measure import Load
 from benchmarks.pictures import draw
-from benchmarks.suite import PARTS, QUICK, Budget, Suite, _parts
+from benchmarks.suite import PARTS, QUICK, Budget, Suite, parts_of
 from benchmarks.table import summary
 from gifcue.protocol.codecs import Codec
 
 
 def parts() -> dict[str, Any]:
-    """What a run measures, in the least that the table and the pictures need."""
+    """Results of a run: the part that the table and the charts need."""
     at = {
         "participants": 20,
         "due_to_decision_ms": {"p50": 40.0, "p95": 120.0, "p99": 140.0, "max": 160.0},
@@ -63,9 +63,9 @@ def parts() -> dict[str, Any]:
         "stages": {"rows": [{"process": "front", "stage": "wire", "ms": 0.01}]},
         "batches": {"rows": [{"backend": "litert", "device": "cpu", "batch": 1, "pictures_s": 70.0}]},
         "annotations": {
-            "served": {"a_second": 80.0, "times_the_original": 10.0},
-            "streamed": {"a_second": 96.0, "times_the_original": 12.0},
-            "bare": {"with_jpeg_a_second": 100.0, "times_the_original": 12.5, "detector_a_second": 110.0},
+            "served": {"per_second": 80.0, "times_the_original": 10.0},
+            "streamed": {"per_second": 96.0, "times_the_original": 12.0},
+            "bare": {"with_jpeg_per_second": 100.0, "times_the_original": 12.5, "detector_per_second": 110.0},
         },
         "cores": {"carried": {"1": 9}},
         "peers": {
@@ -81,20 +81,20 @@ def test_the_table_has_every_part() -> None:
     lines = {what: (value, remark) for what, value, remark in summary(parts(), {"sizes": "failed: x"})}
 
     assert lines["participants carried"][0] == "20"
-    assert lines["  memory a participant, MB"] == ("2.0", "beyond the first; with one: 200.0 MB")
+    assert lines["  memory per participant, MB"] == ("2.0", "after the first; with one: 200.0 MB")
     assert lines["  gifcue's share, by participants"][0] == "0.8"
     assert lines["peer jpeg-http: carried"][1].startswith("gifcue carries 5.00 times as many")
     assert lines["peer triton"] == ("not measured", "not measured: run python -m benchmarks.peers setup")
     assert lines["carried on 1 core"][0] == "9"
-    assert lines["whole annotations a second"][0] == "96.0"
+    assert lines["complete annotations per second"][0] == "96.0"
     assert lines["sizes"] == ("none", "failed: x")
 
 
-def test_nothing_measured_is_an_empty_table() -> None:
+def test_the_table_of_no_results_is_empty() -> None:
     assert summary({}, {}) == []
 
 
-def test_there_is_a_picture_for_each_part(tmp_path: Path) -> None:
+def test_each_measured_part_has_a_chart(tmp_path: Path) -> None:
     results = json.loads(json.dumps({"parts": parts()}))
 
     drawn = draw(results, tmp_path)
@@ -104,52 +104,66 @@ def test_there_is_a_picture_for_each_part(tmp_path: Path) -> None:
     assert draw({"parts": {}}, tmp_path / "empty") == []
 
 
-async def test_a_part_that_fails_costs_no_other() -> None:
-    told: list[str] = []
-    suite = Suite(QUICK, told.append)
+@pytest.fixture
+def short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replaces what the parts `ceiling`, `cores` and `batches` measure: the first fails, the others have no rows."""
 
-    async def broken() -> dict[str, Any]:
+    def fail(*arguments: object) -> None:
         raise ValueError("expected this")
 
-    async def sound() -> dict[str, Any]:
-        return {"rows": []}
+    async def no_capacity(*arguments: object, **named: object) -> dict[int, object]:
+        return {}
 
-    await suite._part("ceiling", broken)
-    await suite._part("batches", sound)
+    monkeypatch.setattr("benchmarks.suite.own_footage", lambda *arguments, **named: [])
+    monkeypatch.setattr("benchmarks.suite.saturate", fail)
+    monkeypatch.setattr("benchmarks.scaling.cores_against_capacity", no_capacity)
+    monkeypatch.setattr("benchmarks.scaling.batches", lambda *arguments: [])
+
+
+@pytest.mark.usefixtures("short_parts")
+async def test_other_parts_run_after_a_part_has_failed() -> None:
+    suite = Suite(QUICK, lambda line: None)
+
+    await suite.run(frozenset({"ceiling", "batches"}))
 
     assert suite.failed == {"ceiling": "failed: ValueError: expected this"}
     assert suite.parts == {"batches": {"rows": []}}
 
 
-async def test_no_part_begins_that_would_not_end_in_time() -> None:
+@pytest.mark.usefixtures("short_parts")
+async def test_a_part_that_would_exceed_the_time_limit_is_not_started() -> None:
     suite = Suite(Budget(limit_s=100.0), lambda line: None)
 
-    async def sound() -> dict[str, Any]:
-        return {"rows": []}
-
-    await suite._part("cores", sound)
-    await suite._part("batches", sound)
+    await suite.run(frozenset({"cores", "batches"}))
 
     assert set(suite.parts) == {"batches"}
     assert suite.failed["cores"].startswith("not measured: ")
 
 
-async def test_parts_run_in_order_and_neighbours_share_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    happened: list[str] = []
+class FakeServer:
+    """A server that only records its start and stop."""
 
-    class FakeServer:
-        def __init__(self, arguments: list[str]) -> None:
-            pass
+    events: ClassVar[list[str]] = []
 
-        async def __aenter__(self) -> FakeServer:
-            happened.append("start")
-            return self
+    def __init__(self, arguments: list[str]) -> None:
+        pass
 
-        async def __aexit__(self, *exc_info: object) -> None:
-            happened.append("stop")
+    async def __aenter__(self) -> FakeServer:
+        self.events.append("start")
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self.events.append("stop")
+
+
+async def test_parts_run_in_order_and_consecutive_ones_share_a_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    events: list[str] = []
+    monkeypatch.setattr(FakeServer, "events", events)
 
     async def part(self: Suite, name: str, work: object) -> None:
-        happened.append(name)
+        events.append(name)
 
     monkeypatch.setattr("benchmarks.suite.ServerProcess", FakeServer)
     monkeypatch.setattr("benchmarks.suite.own_footage", lambda *arguments, **named: [])
@@ -157,14 +171,14 @@ async def test_parts_run_in_order_and_neighbours_share_a_server(monkeypatch: pyt
 
     await Suite(QUICK, lambda line: None).run(frozenset({"sizes", "curve", "ceiling", "cores", "memory"}))
 
-    assert happened == ["ceiling", "start", "memory", "curve", "stop", "cores", "start", "sizes", "stop"]
+    assert events == ["ceiling", "start", "memory", "curve", "stop", "cores", "start", "sizes", "stop"]
 
 
-def test_everything_fits_into_a_quarter_of_an_hour() -> None:
+def test_all_parts_together_fit_into_the_time_limit() -> None:
     assert sum(PARTS.values()) <= Budget().limit_s
 
 
-async def test_the_curve_goes_past_the_knee(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_curve_has_points_above_the_capacity(monkeypatch: pytest.MonkeyPatch) -> None:
     def run(count: int, p95_ms: float) -> dict[str, Any]:
         return {
             "participants": count,
@@ -178,16 +192,19 @@ async def test_the_curve_goes_past_the_knee(monkeypatch: pytest.MonkeyPatch) -> 
     async def measure(server: object, load: Load) -> dict[str, Any]:
         return run(load.participants, 999.0)
 
+    footage = own_footage(Codec.VP8, (96, 64), 10.0, (1.0, 1.0), variants=1, clip_s=1.0)
     monkeypatch.setattr("benchmarks.suite.measure", measure)
-    suite = Suite(replace(QUICK, past_knee=(1.25, 1.6)), lambda line: None)
-    suite._footage = own_footage(Codec.VP8, (96, 64), 10.0, (1.0, 1.0), variants=1, clip_s=1.0)
-    monkeypatch.setattr(suite, "_server", object())
+    monkeypatch.setattr("benchmarks.suite.own_footage", lambda *arguments, **named: footage)
+    monkeypatch.setattr("benchmarks.suite.ServerProcess", FakeServer)
+    suite = Suite(replace(QUICK, above_capacity=(1.25, 1.6)), lambda line: None)
     suite.parts["capacity"] = {
         "carried": 20,
         "runs": [run(8, 5.0), run(25, 400.0), run(20, 90.0), run(20, 95.0)],
     }
 
-    rows = (await suite._curve())["rows"]
+    await suite.run(frozenset({"curve"}))
+
+    rows = suite.parts["curve"]["rows"]
 
     assert [(row["participants"], row["p95_ms"]) for row in rows] == [
         (8, 5.0),
@@ -198,7 +215,7 @@ async def test_the_curve_goes_past_the_knee(monkeypatch: pytest.MonkeyPatch) -> 
     assert rows[0]["dropped"] == 3
 
 
-def test_parts_that_nobody_knows_are_refused() -> None:
-    assert _parts("peers,ceiling") == {"peers", "ceiling"}
+def test_unknown_parts_are_refused() -> None:
+    assert parts_of("peers,ceiling") == {"peers", "ceiling"}
     with pytest.raises(argparse.ArgumentTypeError, match="got memmory"):
-        _parts("memmory,ceiling")
+        parts_of("memmory,ceiling")

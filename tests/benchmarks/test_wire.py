@@ -15,7 +15,7 @@ PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
 class Peer:
-    """The server's end, by hand."""
+    """The server's end of a connection, frame by frame."""
 
     def __init__(self, listening: socket.socket) -> None:
         self.call = GrpcCall("127.0.0.1", listening.getsockname()[1], "/package.Service/Method")
@@ -24,16 +24,16 @@ class Peer:
         self._bytes = b""
         assert self._read(len(PREFACE)) == PREFACE
 
-    def say(self, kind: int, flags: int, stream: int, body: bytes = b"") -> list[bytes]:
-        """Sends a frame and lets the call take it; returns the messages that came of it."""
+    def send(self, kind: int, flags: int, stream: int, body: bytes = b"") -> list[bytes]:
+        """Sends a frame to the call. Returns the messages that the call has received."""
         head = struct.pack(">I", len(body))[1:] + bytes([kind, flags]) + struct.pack(">I", stream)
         self.socket.sendall(head + body)
-        return self.heard()
+        return self.received()
 
-    def heard(self) -> list[bytes]:
-        """Lets the call take what was sent, once it is there."""
+    def received(self) -> list[bytes]:
+        """Lets the call read once data has arrived. Returns the messages that it has received."""
         readable, _, _ = select.select([self.call], [], [], 5.0)
-        assert readable, "expected what was sent to arrive"
+        assert readable, "expected data within 5 s"
         return self.call.receive()
 
     def frame(self) -> tuple[int, int, int, bytes]:
@@ -66,7 +66,7 @@ def opened(peer: Peer) -> None:
     assert b"/package.Service/Method" in block
 
 
-def test_a_message_is_prefixed_and_framed(peer: Peer) -> None:
+def test_a_message_is_sent_with_its_prefix_in_a_data_frame(peer: Peer) -> None:
     opened(peer)
 
     peer.call.send(b"hello")
@@ -76,7 +76,7 @@ def test_a_message_is_prefixed_and_framed(peer: Peer) -> None:
 
 def test_messages_wait_for_the_window_and_follow_in_order(peer: Peer) -> None:
     opened(peer)
-    peer.say(SETTINGS, 0, 0, struct.pack(">HI", 4, 8))
+    peer.send(SETTINGS, 0, 0, struct.pack(">HI", 4, 8))
     assert peer.frame() == (SETTINGS, ACK, 0, b"")
 
     peer.call.send(b"hello")
@@ -84,7 +84,7 @@ def test_messages_wait_for_the_window_and_follow_in_order(peer: Peer) -> None:
 
     assert peer.frame() == (DATA, 0, 1, b"\0\0\0\0\5hel")
     assert peer.call.unsent_bytes == 2 + 8
-    peer.say(WINDOW_UPDATE, 0, 1, struct.pack(">I", 100))
+    peer.send(WINDOW_UPDATE, 0, 1, struct.pack(">I", 100))
     assert peer.frame() == (DATA, 0, 1, b"lo")
     assert peer.frame() == (DATA, 0, 1, b"\0\0\0\0\3you")
     assert peer.call.unsent_bytes == 0
@@ -99,46 +99,46 @@ def test_a_long_message_is_cut_into_frames(peer: Peer) -> None:
     assert len(peer.frame()[3]) == 20_005 - 16_384
 
 
-def test_half_close_comes_after_what_waits(peer: Peer) -> None:
+def test_half_close_follows_the_queued_messages(peer: Peer) -> None:
     opened(peer)
-    peer.say(SETTINGS, 0, 0, struct.pack(">HI", 4, 0))
+    peer.send(SETTINGS, 0, 0, struct.pack(">HI", 4, 0))
     peer.frame()
     peer.call.send(b"last")
     peer.call.half_close()
 
-    peer.say(WINDOW_UPDATE, 0, 1, struct.pack(">I", 100))
+    peer.send(WINDOW_UPDATE, 0, 1, struct.pack(">I", 100))
 
     assert peer.frame() == (DATA, 0, 1, b"\0\0\0\0\4last")
     assert peer.frame() == (DATA, END_STREAM, 1, b"")
-    peer.say(HEADERS, END_STREAM | 0x4, 1, b"trailers")
+    peer.send(HEADERS, END_STREAM | 0x4, 1, b"trailers")
     assert peer.call.is_ended
 
 
-def test_messages_are_put_together_from_frames(peer: Peer) -> None:
-    assert peer.say(DATA, 0, 1, b"\0\0\0\0\4ab") == []
-    assert peer.say(DATA, 0, 1, b"cd\0\0\0\0\0\0\0\0\0\1e") == [b"abcd", b"", b"e"]
+def test_messages_are_assembled_from_frames(peer: Peer) -> None:
+    assert peer.send(DATA, 0, 1, b"\0\0\0\0\4ab") == []
+    assert peer.send(DATA, 0, 1, b"cd\0\0\0\0\0\0\0\0\0\1e") == [b"abcd", b"", b"e"]
 
 
 def test_a_ping_is_answered(peer: Peer) -> None:
     opened(peer)
 
-    peer.say(PING, 0, 0, b"12345678")
+    peer.send(PING, 0, 0, b"12345678")
 
     assert peer.frame() == (PING, ACK, 0, b"12345678")
 
 
-def test_a_reset_is_told(peer: Peer) -> None:
+def test_a_reset_is_an_error(peer: Peer) -> None:
     with pytest.raises(CallEnded, match="HTTP/2 error 11"):
-        peer.say(RST_STREAM, 0, 1, struct.pack(">I", 11))
+        peer.send(RST_STREAM, 0, 1, struct.pack(">I", 11))
 
 
-def test_a_call_that_the_server_ends_first_is_told(peer: Peer) -> None:
-    with pytest.raises(CallEnded, match="ended it first"):
-        peer.say(HEADERS, END_STREAM | 0x4, 1, b"trailers")
+def test_a_call_that_the_server_ends_first_is_an_error(peer: Peer) -> None:
+    with pytest.raises(CallEnded, match="expected the client to end the call first"):
+        peer.send(HEADERS, END_STREAM | 0x4, 1, b"trailers")
 
 
-def test_a_connection_that_ends_is_told(peer: Peer) -> None:
+def test_a_closed_connection_is_an_error(peer: Peer) -> None:
     peer.socket.shutdown(socket.SHUT_WR)
 
     with pytest.raises(CallEnded, match="closed the connection"):
-        peer.heard()
+        peer.received()

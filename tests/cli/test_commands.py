@@ -66,9 +66,9 @@ def test_an_unknown_command_is_usage(gifcue: Gifcue) -> None:
 def test_a_command_of_the_laboratory_names_its_new_place(gifcue: Gifcue, command: str) -> None:
     result = gifcue(command, "whatever", "--json")
     assert result.exit_code == 2
-    told = " ".join(result.stderr.split())
-    assert told.startswith("error: expected one of serve, stream,")
-    assert f'`{command}` moved to `gifcue-lab {command}` (pip install "gifcue[lab]")' in told
+    message = " ".join(result.stderr.split())
+    assert message.startswith("error: expected one of serve, stream,")
+    assert f'`{command}` moved to `gifcue-lab {command}` (pip install "gifcue[lab]")' in message
 
 
 def test_annotate_prints_json(gifcue: Gifcue, server: FakeServer, photo: Path) -> None:
@@ -97,7 +97,9 @@ def test_annotate_draws_the_boxes(gifcue: Gifcue, server: FakeServer, photo: Pat
     assert [path.name for path in folder.iterdir()] == ["photo.boxes.png"]
 
 
-def test_annotate_tells_mistakes(gifcue: Gifcue, server: FakeServer, photo: Path, tmp_path: Path) -> None:
+def test_annotate_reports_invalid_input(
+    gifcue: Gifcue, server: FakeServer, photo: Path, tmp_path: Path
+) -> None:
     missing = gifcue("annotate", tmp_path / "none.jpg", "-s", server.target)
     assert (missing.exit_code, "No such file" in missing.stderr) == (1, True)
     text = tmp_path / "text.jpg"
@@ -128,7 +130,7 @@ def test_a_server_that_does_not_serve_fails_the_status_command(gifcue: Gifcue, s
         assert (result.exit_code, "not_serving" in result.stdout) == (1, True)
 
 
-def test_a_refusing_server_is_told(gifcue: Gifcue, server: FakeServer, tmp_path: Path) -> None:
+def test_a_refusal_of_the_server_is_reported(gifcue: Gifcue, server: FakeServer, tmp_path: Path) -> None:
     server.service.refuse = (StatusCode.RESOURCE_EXHAUSTED, "expected at most 1 stream, got one more")
     clip = write(photo_frames(0.2, 10, width=160, height=96), tmp_path / "clip.mp4", Codec.H264, 10)
     result = gifcue("stream", clip, "-s", server.target)

@@ -16,7 +16,7 @@ from .conftest import Gifcue
 
 @pytest.fixture
 def start_server(server: FakeServer) -> StartServer:
-    """The fake server in place of the real one."""
+    """Replaces the real server by the fake one."""
 
     @asynccontextmanager
     async def started(folder: Path) -> AsyncIterator[RunningServer]:

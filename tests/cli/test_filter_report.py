@@ -14,19 +14,19 @@ from gifcue.sample_video.clips import write
 from gifcue.sample_video.photo import photo_frames
 
 
-def test_a_clip_that_stands_and_moves(tmp_path: Path) -> None:
+def test_still_and_moving_parts_are_counted(tmp_path: Path) -> None:
     path = write(photo_frames(4, 15, motion="phases"), tmp_path / "clip.mp4", Codec.H264, 15.0)
     ticks = itertools.count()
     result = report(path, clock=lambda: next(ticks) * 1e-3)
     assert (result.frames, result.width, result.height) == (60, 640, 360)
     assert result.analysed + result.skipped == 60
-    assert 0.3 < result.share_skipped < 0.65  # 2 s of 4 stand still
-    # Each frame is clocked thrice, a tick apart; decoding once more, for the end of the file.
+    assert 0.3 < result.share_skipped < 0.65  # 2 s of 4 s are still
+    # The clock is read three times per frame, and once more for decoding at the end of the file.
     assert result.filter_ms_per_frame == pytest.approx(1.0)
     assert result.decode_ms_per_frame == pytest.approx(61 / 60)
 
 
-def test_paced_it_counts_what_pacing_leaves_out(tmp_path: Path) -> None:
+def test_frames_skipped_by_pacing_are_counted(tmp_path: Path) -> None:
     path = write(photo_frames(2, 30, motion="still"), tmp_path / "clip.mkv", Codec.VP8, 30.0)
     result = report(path, MediaSettings(filter=FilterSettings(max_age_s=60.0)), paced=True)
     assert (result.analysed, result.paced) == (1, 40)
@@ -34,7 +34,7 @@ def test_paced_it_counts_what_pacing_leaves_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"no clip at all", b""])
-def test_what_is_no_clip_is_told(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_clip_is_an_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(content)
     with pytest.raises(MediaError, match=r"expected a clip, got .*clip\.mp4") as caught:
@@ -46,10 +46,10 @@ def test_what_is_no_clip_is_told(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.shared_data
 @pytest.mark.parametrize("name", ["talking_cap13", "talking_s18"])
-def test_most_of_talking_shows_nothing_new(name: str, shared_clips: Path) -> None:
+def test_most_frames_of_talking_are_skipped(name: str, shared_clips: Path) -> None:
     assert report(shared_clips / f"{name}.mp4").share_skipped >= 0.6
 
 
 @pytest.mark.shared_data
-def test_next_to_nothing_of_waving_is_skipped(shared_clips: Path) -> None:
+def test_almost_no_frames_of_waving_are_skipped(shared_clips: Path) -> None:
     assert report(shared_clips / "wave_far.mp4").share_skipped <= 0.2

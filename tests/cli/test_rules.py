@@ -87,14 +87,16 @@ def test_a_missing_folder_of_gifs_is_a_mistake_of_the_configuration(gifcue: Gifc
 
 
 @pytest.mark.parametrize("title", ["2024-13-45", "0x_", "!!bool abc", "9" * 5000], ids=lambda text: text[:10])
-def test_an_odd_scalar_is_a_mistake_and_no_traceback(gifcue: Gifcue, tmp_path: Path, title: str) -> None:
+def test_an_invalid_scalar_is_reported_without_a_traceback(
+    gifcue: Gifcue, tmp_path: Path, title: str
+) -> None:
     book = write(tmp_path, title=title)
     result = gifcue("rules", "check", book)
     assert (result.exit_code, result.exception.__class__) == (1, SystemExit)
     assert f"{book}:2:" in on_one_line(result.stderr)
 
 
-def test_a_toml_book_is_refused_with_the_way_out(gifcue: Gifcue, tmp_path: Path) -> None:
+def test_a_toml_book_is_refused_with_the_solution(gifcue: Gifcue, tmp_path: Path) -> None:
     book = tmp_path / "book.toml"
     book.write_text("version = 1\n", encoding="utf-8")
     result = gifcue("rules", "check", book)

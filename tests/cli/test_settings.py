@@ -15,7 +15,7 @@ from tests.support.deliveries import SECRET
 from .conftest import Gifcue
 
 
-def told(gifcue: Gifcue, *arguments: str | Path) -> dict[str, dict[str, Any]]:
+def read_settings(gifcue: Gifcue, *arguments: str | Path) -> dict[str, dict[str, Any]]:
     result = gifcue("settings", *arguments, "--json")
     assert result.exit_code == 0, result.output
     lines = [json.loads(line) for line in result.stdout.splitlines()]
@@ -23,7 +23,7 @@ def told(gifcue: Gifcue, *arguments: str | Path) -> dict[str, dict[str, Any]]:
 
 
 def test_every_setting_says_what_it_does(gifcue: Gifcue) -> None:
-    operators, experts = told(gifcue), told(gifcue, "--expert")
+    operators, experts = read_settings(gifcue), read_settings(gifcue, "--expert")
     assert operators.keys().isdisjoint(experts)
     settings = operators | experts
     assert len(settings) > 100
@@ -43,7 +43,7 @@ def test_values_are_those_in_force_and_secrets_are_not_shown(
         encoding="utf-8",
     )
     monkeypatch.setenv("GIFCUE_REACTIONS__LABELS__SMILE__COOLDOWN_S", "9")
-    settings = told(gifcue, "-c", config)
+    settings = read_settings(gifcue, "-c", config)
     assert settings["reactions.labels.smile.dwell_s"]["value"] == 1.5
     assert settings["reactions.labels.smile.cooldown_s"]["value"] == 9.0
     assert settings["delivery.webhook.url"]["value"] == "https://example.org/hook"
@@ -52,10 +52,15 @@ def test_values_are_those_in_force_and_secrets_are_not_shown(
 
 
 def test_one_table_alone(gifcue: Gifcue) -> None:
-    assert set(told(gifcue, "rules")) == {name for name in told(gifcue) if name.startswith("rules.")}
-    assert set(told(gifcue, "media.filter.threshold")) == {"media.filter.threshold"}
-    assert set(told(gifcue, "expert.rules")) == {"expert.rules.seed", "expert.rules.reload_interval_s"}
-    assert told(gifcue, "rules", "--expert") == told(gifcue, "expert.rules")
+    assert set(read_settings(gifcue, "rules")) == {
+        name for name in read_settings(gifcue) if name.startswith("rules.")
+    }
+    assert set(read_settings(gifcue, "media.filter.threshold")) == {"media.filter.threshold"}
+    assert set(read_settings(gifcue, "expert.rules")) == {
+        "expert.rules.seed",
+        "expert.rules.reload_interval_s",
+    }
+    assert read_settings(gifcue, "rules", "--expert") == read_settings(gifcue, "expert.rules")
     assert "min_travel" in gifcue("settings", "expert.reactions.swings").stdout
     unknown = gifcue("settings", "react")
     assert (unknown.exit_code, "got 'react'" in unknown.stderr) == (2, True)

@@ -87,7 +87,7 @@ def test_names_are_unique() -> None:
     assert [job.participant_id for job in jobs_of(["x.mp4"], 2)] == ["x-1", "x-2"]
 
 
-def test_the_ring_fills() -> None:
+def test_the_progress_ring_fills() -> None:
     assert [ring(progress) for progress in (0, 0.24, 0.25, 0.5, 0.99, 1, 2)] == list("○○◔◑◕●●")
 
 
@@ -100,7 +100,7 @@ def test_the_ring_fills() -> None:
         (["--cert", "x.pem"], 2, "--cert, --key: expected both or none"),
     ],
 )
-def test_mistakes_are_told_in_a_line(
+def test_errors_are_reported_in_one_line(
     gifcue: Gifcue, server: FakeServer, clip: Path, arguments: list[str], code: int, message: str
 ) -> None:
     result = gifcue("stream", clip, "-s", server.target, "--fast", *arguments)
@@ -117,7 +117,9 @@ def test_a_missing_file_is_named(gifcue: Gifcue, server: FakeServer, tmp_path: P
     assert "No such file" in result.stderr
 
 
-def test_one_broken_source_ends_it(gifcue: Gifcue, server: FakeServer, clip: Path, tmp_path: Path) -> None:
+def test_one_broken_source_ends_the_command(
+    gifcue: Gifcue, server: FakeServer, clip: Path, tmp_path: Path
+) -> None:
     text = tmp_path / "text.mp4"
     text.write_text("not a video")
     result = gifcue("stream", clip, text, "-s", server.target)
@@ -138,7 +140,7 @@ def test_a_server_is_host_and_port(gifcue: Gifcue, clip: Path, where: str) -> No
     assert "--server: expected HOST:PORT" in result.stderr
 
 
-def test_no_server_says_so(gifcue: Gifcue, clip: Path) -> None:
+def test_a_missing_server_is_reported(gifcue: Gifcue, clip: Path) -> None:
     result = gifcue("stream", clip, "--server", "127.0.0.1:1")
     assert result.exit_code == 1
     assert "expected a gifcue server at 127.0.0.1:1" in result.stderr

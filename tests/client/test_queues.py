@@ -24,7 +24,7 @@ STARTED = Reaction(
 )
 
 
-async def test_who_does_not_read_loses_holding_and_never_started() -> None:
+async def test_a_slow_reader_loses_only_holding_events() -> None:
     inbox = Inbox()
     holding = replace(STARTED, phase=Phase.HOLDING, progress=0.5)
     for _ in range(TRANSIENT_BACKLOG + 100):
@@ -41,7 +41,7 @@ async def test_who_does_not_read_loses_holding_and_never_started() -> None:
     ]
 
 
-async def test_breaking_off_loses_nothing() -> None:
+async def test_leaving_the_iteration_loses_no_event() -> None:
     inbox = Inbox()
     inbox.put(STARTED)
     inbox.put(replace(STARTED, reaction_id="second"))
@@ -64,7 +64,7 @@ async def test_the_outbox_waits_for_room_and_takes_any_size_when_empty() -> None
     assert outbox.buffered_bytes == 0
 
 
-async def test_a_closed_outbox_gives_out_what_waits_and_takes_nothing_more() -> None:
+async def test_a_closed_outbox_returns_its_items_and_accepts_none() -> None:
     outbox: Outbox[str] = Outbox(max_bytes=10)
     outbox.append("first", 5)
     outbox.close()
@@ -74,12 +74,12 @@ async def test_a_closed_outbox_gives_out_what_waits_and_takes_nothing_more() -> 
     assert await outbox.take() is None
 
 
-async def test_an_aborted_outbox_raises_the_first_error_and_wakes_who_waits() -> None:
+async def test_an_aborted_outbox_raises_the_first_error_and_wakes_waiters() -> None:
     outbox: Outbox[str] = Outbox(max_bytes=10)
     outbox.append("lost", 10)
     waiting = asyncio.create_task(outbox.room(1))
     await asyncio.sleep(0)
-    outbox.abort()  # the writer failed, and why is not known yet
+    outbox.abort()  # the writer failed, and the reason is not known yet
     outbox.abort(ZeroDivisionError("the reason"))
     outbox.abort(KeyError("a consequence"))
     await waiting

@@ -52,7 +52,7 @@ def test_the_delay_doubles_up_to_its_maximum_with_jitter() -> None:
     assert Backoff(uniform=lambda: 1.0).delay_s(1) == pytest.approx(0.3)
 
 
-async def test_a_killed_server_is_found_again_and_told_everything(server: FakeServer) -> None:
+async def test_after_a_restart_of_the_server_the_state_is_sent_again(server: FakeServer) -> None:
     gate = Gate()
     wanted: list[KeyframeRequested] = []
     async with (
@@ -102,7 +102,7 @@ async def test_a_killed_server_is_found_again_and_told_everything(server: FakeSe
     assert stream.connections == 2
 
 
-async def test_a_drain_moves_it_to_a_new_stream(server: FakeServer) -> None:
+async def test_a_drain_opens_a_new_stream(server: FakeServer) -> None:
     async with (
         ReactionClient(server.target) as client,
         client.reconnecting(backoff=Backoff(first_s=0)) as stream,
@@ -123,7 +123,9 @@ async def test_a_drain_moves_it_to_a_new_stream(server: FakeServer) -> None:
         assert len(first.frames) == 1
 
 
-async def test_an_error_that_no_retry_mends_ends_it(server: FakeServer, client: ReactionClient) -> None:
+async def test_an_error_that_is_not_retryable_ends_the_stream(
+    server: FakeServer, client: ReactionClient
+) -> None:
     stream = await client.reconnecting(backoff=Backoff(first_s=0)).__aenter__()
     alice = await stream.join("alice", Codec.H264)
     (await server.service.stream(0)).end(grpc.StatusCode.FAILED_PRECONDITION, "second config")
@@ -170,7 +172,7 @@ async def test_it_waits_for_a_server_that_is_not_up_yet() -> None:
             await until(stream.events(), Disconnected)
             late.service.refuse = None
             await late.start()
-            # The channel itself holds back for a moment after the refusal, so several attempts may be made.
+            # The channel itself backs off after the refusal, so several attempts may be made.
             gate.open()
             await entering
             assert stream.connected

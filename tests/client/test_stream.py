@@ -32,7 +32,7 @@ from gifcue.client.exceptions import (
 from gifcue.testing import FakeServer
 from gifcue.v1 import media_pb2, reaction_service_pb2
 
-# Longest time that a test waits for what must come, in seconds.
+# The longest time that a test waits for an expected event, in seconds.
 TIMEOUT_S = 30.0
 
 CONFIG = StreamOptions(room_id="weekly", client_name="test/1", preset="careful", send_holding=True)
@@ -55,7 +55,7 @@ async def test_the_config_goes_first_and_once(server: FakeServer, client: Reacti
 
 @pytest.mark.parametrize("suppresses", [True, False])
 @pytest.mark.parametrize("subject", list(SubjectPolicy))
-async def test_what_a_room_asks_for_is_in_the_config(
+async def test_the_rooms_settings_are_in_the_config(
     server: FakeServer, client: ReactionClient, suppresses: bool, subject: SubjectPolicy
 ) -> None:
     async with client.open(StreamOptions(speaking_suppresses_hands=suppresses, subject=subject)):
@@ -134,9 +134,9 @@ async def test_participant_updates_reach_the_server(server: FakeServer, client: 
 async def test_a_keyframe_request_is_an_event_a_callback_and_a_flag(
     server: FakeServer, client: ReactionClient
 ) -> None:
-    heard: list[KeyframeRequested] = []
+    requests: list[KeyframeRequested] = []
     async with client.open() as stream:
-        alice = await stream.join("alice", Codec.H264, on_keyframe_request=heard.append)
+        alice = await stream.join("alice", Codec.H264, on_keyframe_request=requests.append)
         await stream.join("bob", Codec.H264, on_keyframe_request=lambda _: pytest.fail("bob was asked"))
         fake = await server.service.stream(0)
         fake.answer(
@@ -148,7 +148,7 @@ async def test_a_keyframe_request_is_an_event_a_callback_and_a_flag(
         async for event in stream.events():
             if event == wanted:
                 break
-        assert heard == [wanted]
+        assert requests == [wanted]
         assert alice.keyframe_wanted
         await alice.send(b"inter", pts=0)
         assert alice.keyframe_wanted
@@ -218,7 +218,7 @@ async def test_statistics_that_never_come_raise(server: FakeServer, client: Reac
 
 
 @pytest.mark.parametrize("attempt", range(10))
-async def test_a_server_that_ends_while_frames_are_sent_is_heard_out(
+async def test_events_are_delivered_if_the_server_ends_while_frames_are_sent(
     server: FakeServer, client: ReactionClient, attempt: int
 ) -> None:
     # In grpc.aio a write that fails as the call ends hides the server's status behind INTERNAL.
@@ -331,7 +331,7 @@ async def test_an_exception_in_the_block_cancels_the_call(server: FakeServer, cl
             pass
 
 
-async def test_a_cancelled_sender_does_not_take_the_stream_along(server: FakeServer) -> None:
+async def test_a_cancelled_send_does_not_end_the_stream(server: FakeServer) -> None:
     # A full outbox makes `send` wait; in grpc.aio itself, a cancelled write would end the call.
     async with (
         ReactionClient(server.target, ConnectionOptions(outbox_bytes=10)) as client,
@@ -375,7 +375,7 @@ async def test_a_payload_over_the_servers_limit_ends_with_its_status(
         await stream.close()
 
 
-async def test_metadata_travels_along(server: FakeServer) -> None:
+async def test_metadata_is_sent(server: FakeServer) -> None:
     options = ConnectionOptions(metadata=(("authorization", "Bearer abc"),))
     async with ReactionClient(server.target, options) as client, client.open():
         pass

@@ -31,7 +31,7 @@ async def backing_off(dispatcher: Dispatcher, time: ManualTime, count: int = 1) 
     """Returns once `count` cues wait for their next attempt, and none is being sent."""
     await until(
         lambda: len(time.waits_s) == count and max(time.waits_s) < 9.0,
-        expected=f"{count} cues to wait for their next attempt",
+        expected=f"{count} cues to back off",
         state=lambda: f"waits of {time.waits_s} s",
     )
 
@@ -51,7 +51,7 @@ async def test_each_cue_is_delivered_once(make: Make, api: FakeMeetingApi, sink:
     ("sink", "status"),
     [("webhook", 429), ("webhook", 500), ("webhook", 503), ("eyeson", 429), ("eyeson", 503)],
 )
-async def test_a_busy_receiver_is_asked_again_later_and_later(
+async def test_the_waits_between_attempts_grow(
     make: Make, api: FakeMeetingApi, time: ManualTime, sink: str, status: int
 ) -> None:
     api.status = status
@@ -106,7 +106,7 @@ async def test_jitter_spreads_the_waits(api: FakeMeetingApi, time: ManualTime) -
 async def test_a_receiver_that_is_gone_for_ten_seconds(
     make: Make, api: FakeMeetingApi, time: ManualTime, sink: str
 ) -> None:
-    """Cues before it dies, while it holds its answers, while it is gone, and after: none is delivered twice."""
+    """Cues before the receiver dies, while it holds answers, while it is down, and later: none is sent twice."""
     dispatcher = make(sink)
     for number in range(4):
         dispatcher.submit(cue(number))

@@ -41,7 +41,7 @@ def pictures() -> list[np.ndarray]:
     return made
 
 
-def test_two_hundred_pictures(tmp_path: Path) -> None:
+def test_backends_agree_on_two_hundred_pictures(tmp_path: Path) -> None:
     from gifcue_lab.export.metadata import copy_description
     from gifcue_lab.export.savedmodel import export_saved_model
 
@@ -83,7 +83,7 @@ def apart_px(one: Region, other: Region, frame: np.ndarray) -> float:
     )
 
 
-def test_a_frame_that_shows_nobody(tmp_path: Path) -> None:
+def test_backends_agree_on_a_frame_without_people(tmp_path: Path) -> None:
     from gifcue_lab.export.metadata import copy_description
     from gifcue_lab.export.savedmodel import export_saved_model
 

@@ -1,4 +1,4 @@
-"""The pool with real child processes and a detector of a few lines."""
+"""The pool with real child processes and a fake detector."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from gifcue.protocol.statistics import WorkerState
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
 from tests.support.fake_detector import DIE, HOLD, INFO, RAISE
-from tests.support.waiting import until
+from tests.support.waiting import until, until_changed
 
 WIDTH, HEIGHT = 4, 2
 SLOTS = 64
@@ -34,7 +34,7 @@ SUPERVISION = SupervisionSettings(
 
 @dataclass
 class Result:
-    """How a frame ended: `reason` is None where a detector answered."""
+    """The outcome of a frame. `reason` is None if a detector answered."""
 
     key: int
     token: int
@@ -44,7 +44,7 @@ class Result:
 
 
 class Kit:
-    """A pool, its arena, and what became of each frame."""
+    """A pool, its arena, and the result of each frame."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class Kit:
         self.arena.slot(slot)[: WIDTH * HEIGHT * 3] = bytes([value]) * (WIDTH * HEIGHT * 3)
 
     def offer(self, key: int, token: int, value: int) -> None:
-        """A frame in the slot of its token."""
+        """Offers a frame in the slot with the number of its token."""
         self.offered.append(token)
         self.write(token, value)
         self.offer_picture(key, token, WIDTH, HEIGHT)
@@ -92,22 +92,20 @@ class Kit:
         self.pool.offer(frame)
 
     async def until(self, count: int) -> list[Result]:
-        """Waits for so many results; returns all."""
-        while len(self.results) < count:
-            self.changed.clear()
-            await self.changed.wait()
+        """Waits for at least `count` results. Returns all."""
+        await until_changed(self.changed, lambda: len(self.results) >= count, state=lambda: self.results)
         return self.results
 
     async def until_held(self, count: int) -> None:
-        """Waits until the workers hold so many frames."""
+        """Waits until the workers hold at least `count` frames."""
         await until(lambda: self.pool.statistics().in_flight >= count)
 
     def reasons(self) -> dict[int, DropReason | None]:
-        """Why each frame was lost, by token; None where a detector answered."""
+        """The drop reason of each frame by token; None if a detector answered."""
         return {result.token: result.reason for result in self.results}
 
-    def check_books(self) -> None:
-        """Each frame offered has ended exactly once."""
+    def check_each_frame_has_one_result(self) -> None:
+        """Asserts that each offered frame has exactly one result."""
         assert sorted(result.token for result in self.results) == sorted(self.offered)
 
     @property
@@ -138,10 +136,10 @@ async def test_each_frame_gets_the_regions_of_its_own_pixels(kit: Kit) -> None:
         token: 10 * token for token in range(6)
     }
     assert all(result.key == result.token for result in results)
-    kit.check_books()
+    kit.check_each_frame_has_one_result()
 
 
-async def test_frames_of_one_turn_share_a_batch_and_the_figures_tell(kit: Kit) -> None:
+async def test_frames_of_one_loop_turn_share_a_batch_in_the_statistics(kit: Kit) -> None:
     for token in range(4):
         kit.offer(key=token, token=token, value=1)
     results = await kit.until(4)
@@ -154,12 +152,12 @@ async def test_frames_of_one_turn_share_a_batch_and_the_figures_tell(kit: Kit) -
     assert statistics.queue.taken == 4
 
 
-async def test_the_model_is_known_once_ready(kit: Kit) -> None:
+async def test_the_model_is_available_once_the_pool_is_ready(kit: Kit) -> None:
     assert kit.pool.is_ready
     assert kit.pool.info == INFO
 
 
-async def test_a_newer_frame_supersedes_the_one_that_waits(kit: Kit) -> None:
+async def test_a_newer_frame_supersedes_the_waiting_one(kit: Kit) -> None:
     kit.offer(key=1, token=0, value=HOLD)
     await kit.until_held(1)
     kit.offer(key=1, token=1, value=11)
@@ -168,13 +166,13 @@ async def test_a_newer_frame_supersedes_the_one_that_waits(kit: Kit) -> None:
     kit.write(0, 10)
     await kit.until(3)
     assert kit.reasons() == {0: None, 1: DropReason.SUPERSEDED, 2: None}
-    kit.check_books()
+    kit.check_each_frame_has_one_result()
 
 
-async def test_who_waits_longest_is_served_first(kit: Kit) -> None:
+async def test_the_longest_waiting_participant_is_served_first(kit: Kit) -> None:
     kit.offer(key=9, token=0, value=HOLD)
     await kit.until_held(1)
-    # Participant 1 sends on and on; 2 to 5 send once each. A batch is four.
+    # Participant 1 sends continuously, participants 2 to 5 once each. A batch has four frames.
     for token in range(1, 10):
         kit.offer(key=1, token=token, value=1)
     for key in range(2, 6):
@@ -183,7 +181,7 @@ async def test_who_waits_longest_is_served_first(kit: Kit) -> None:
     await kit.until(14)
     served = [result.key for result in kit.results if result.reason is None]
     assert served == [9, 1, 2, 3, 4, 5]
-    kit.check_books()
+    kit.check_each_frame_has_one_result()
 
 
 async def test_a_participant_that_leaves_has_its_frame_ended(kit: Kit) -> None:
@@ -195,7 +193,7 @@ async def test_a_participant_that_leaves_has_its_frame_ended(kit: Kit) -> None:
     assert kit.reasons() == {1: DropReason.SUPERSEDED}
     kit.write(0, 1)
     await kit.until(2)
-    kit.check_books()
+    kit.check_each_frame_has_one_result()
 
 
 async def test_a_frame_that_the_detector_fails_on_does_not_lose_the_others(kit: Kit) -> None:
@@ -213,7 +211,7 @@ async def test_a_picture_larger_than_its_slot_fails_alone(kit: Kit) -> None:
     kit.offer_picture(2, 1, WIDTH, HEIGHT)
     await kit.until(2)
     assert kit.reasons() == {0: DropReason.DETECT_FAILED, 1: None}
-    kit.check_books()
+    kit.check_each_frame_has_one_result()
 
 
 async def test_a_killed_worker_loses_its_batch_and_nothing_else(kit: Kit) -> None:
@@ -230,10 +228,10 @@ async def test_a_killed_worker_loses_its_batch_and_nothing_else(kit: Kit) -> Non
     assert "SIGKILL" in kit.results[0].message
     assert kit.pids[0] != before
     assert kit.pool.statistics().workers[0].restarts == 1
-    kit.check_books()
+    kit.check_each_frame_has_one_result()
 
 
-async def test_a_worker_that_dies_of_a_picture_is_replaced(kit: Kit) -> None:
+async def test_a_worker_that_crashes_on_a_picture_is_replaced(kit: Kit) -> None:
     kit.offer(key=1, token=0, value=DIE)
     kit.offer(key=1, token=1, value=5)
     await kit.until(1)
@@ -242,12 +240,12 @@ async def test_a_worker_that_dies_of_a_picture_is_replaced(kit: Kit) -> None:
     kit.offer(key=3, token=3, value=6)
     await kit.until(4)
     assert kit.reasons()[3] is None
-    kit.check_books()
+    kit.check_each_frame_has_one_result()
 
 
 async def test_a_stuck_worker_is_replaced(arena: Arena) -> None:
-    impatient = SUPERVISION.model_copy(update={"stuck_after_s": 2.0})
-    kit = Kit(arena, DetectSettings(workers=1, max_batch=1), impatient)
+    short_timeout = SUPERVISION.model_copy(update={"stuck_after_s": 2.0})
+    kit = Kit(arena, DetectSettings(workers=1, max_batch=1), short_timeout)
     await kit.pool.start()
     try:
         kit.offer(key=1, token=0, value=HOLD)
@@ -259,7 +257,7 @@ async def test_a_stuck_worker_is_replaced(arena: Arena) -> None:
         await kit.pool.stop()
 
 
-async def test_several_workers_share_what_waits(arena: Arena) -> None:
+async def test_workers_share_the_waiting_frames(arena: Arena) -> None:
     kit = Kit(arena, DetectSettings(workers=2, max_batch=8), SUPERVISION)
     await kit.pool.start()
     try:
@@ -273,7 +271,7 @@ async def test_several_workers_share_what_waits(arena: Arena) -> None:
         await kit.pool.stop()
 
 
-async def test_a_free_worker_waits_for_a_batch_to_fill_if_told_to(arena: Arena) -> None:
+async def test_a_free_worker_waits_up_to_max_wait_for_a_full_batch(arena: Arena) -> None:
     now_s = 0.0
     settings = DetectSettings(workers=1, max_batch=2, max_wait_ms=100.0)
     kit = Kit(arena, settings, SUPERVISION, lambda: now_s)
@@ -306,7 +304,7 @@ async def test_a_model_that_is_missing_fails_at_once(arena: Arena) -> None:
     await kit.pool.stop()
 
 
-async def test_workers_that_fail_for_good_end_what_waits(arena: Arena) -> None:
+async def test_permanent_failure_ends_the_waiting_frames(arena: Arena) -> None:
     kit = Kit(
         arena, DetectSettings(workers=1, max_batch=1), SUPERVISION.model_copy(update={"max_restarts": 0})
     )
@@ -319,7 +317,7 @@ async def test_workers_that_fail_for_good_end_what_waits(arena: Arena) -> None:
     await kit.pool.stop()
 
 
-async def test_stop_finishes_what_is_held_and_ends_what_waits(arena: Arena) -> None:
+async def test_stop_finishes_held_frames_and_ends_waiting_ones(arena: Arena) -> None:
     kit = Kit(arena, DetectSettings(workers=1, max_batch=1), SUPERVISION)
     await kit.pool.start()
     kit.offer(key=1, token=0, value=HOLD)
@@ -332,10 +330,10 @@ async def test_stop_finishes_what_is_held_and_ends_what_waits(arena: Arena) -> N
     assert kit.reasons() == {0: None, 1: DropReason.DETECT_WORKER_LOST}
     kit.offer(key=2, token=2, value=1)
     assert kit.reasons()[2] is DropReason.DETECT_WORKER_LOST
-    kit.check_books()
+    kit.check_each_frame_has_one_result()
 
 
-async def test_a_fault_in_the_handling_of_a_result_does_not_lose_the_next(kit: Kit) -> None:
+async def test_an_error_in_a_callback_does_not_lose_the_next_result(kit: Kit) -> None:
     faults: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
     kit.fails = True
@@ -350,7 +348,7 @@ class TestAnnotate:
         regions = await kit.pool.annotate(InlinePicture(bytes([51]) * 24, WIDTH, HEIGHT))
         assert [round(region.score, 3) for region in regions] == [0.2]
 
-    async def test_a_still_that_the_detector_fails_on_says_why(self, kit: Kit) -> None:
+    async def test_a_still_that_fails_has_the_reason(self, kit: Kit) -> None:
         with pytest.raises(GifcueError, match="RuntimeError: told to"):
             await kit.pool.annotate(InlinePicture(bytes([RAISE]) * 24, WIDTH, HEIGHT))
 
@@ -358,7 +356,7 @@ class TestAnnotate:
         with pytest.raises(GifcueError, match="expected a picture of 1 to 5 bytes, got 4x2"):
             await kit.pool.annotate(InlinePicture(bytes(5), WIDTH, HEIGHT))
 
-    async def test_a_still_whose_worker_dies_says_so(self, kit: Kit) -> None:
+    async def test_a_still_whose_worker_dies_is_an_error(self, kit: Kit) -> None:
         with pytest.raises(WorkerLost, match="SIGKILL"):
             await kit.pool.annotate(InlinePicture(bytes([DIE]) * 24, WIDTH, HEIGHT))
 

@@ -16,7 +16,7 @@ def keys(frames: list[FrameInFlight]) -> list[int]:
     return [each.key for each in frames]
 
 
-def test_new_ones_are_served_in_the_order_of_waiting_and_only_so_many_are_taken() -> None:
+def test_participants_are_served_in_order_up_to_the_maximum() -> None:
     scheduler: Scheduler[str] = Scheduler(max_stills=4)
     for key in (3, 1, 2):
         assert scheduler.offer(frame(key)) is None
@@ -25,7 +25,7 @@ def test_new_ones_are_served_in_the_order_of_waiting_and_only_so_many_are_taken(
     assert scheduler.take(2) == ([], [])
 
 
-def test_the_latest_frame_wins_and_keeps_the_place() -> None:
+def test_a_newer_frame_replaces_the_waiting_one_at_its_position() -> None:
     scheduler: Scheduler[str] = Scheduler(max_stills=4)
     first = frame(1, token=10)
     scheduler.offer(first)
@@ -34,7 +34,7 @@ def test_the_latest_frame_wins_and_keeps_the_place() -> None:
     assert [each.token for each in scheduler.take(2)[0]] == [11, 20]
 
 
-def test_who_was_served_goes_to_the_back() -> None:
+def test_a_served_participant_moves_to_the_end() -> None:
     scheduler: Scheduler[str] = Scheduler(max_stills=4)
     for key in (1, 2, 3):
         scheduler.offer(frame(key))
@@ -43,7 +43,7 @@ def test_who_was_served_goes_to_the_back() -> None:
     assert keys(scheduler.take(3)[0]) == [2, 3, 1]
 
 
-def test_who_left_waits_no_more() -> None:
+def test_a_participant_that_left_is_removed() -> None:
     scheduler: Scheduler[str] = Scheduler(max_stills=4)
     waiting = frame(1, token=5)
     scheduler.offer(waiting)
@@ -52,7 +52,7 @@ def test_who_left_waits_no_more() -> None:
     assert len(scheduler) == 0
 
 
-def test_the_oldest_tells_since_when_it_waits() -> None:
+def test_the_oldest_frames_waiting_time_is_known() -> None:
     scheduler: Scheduler[str] = Scheduler(max_stills=4)
     assert scheduler.oldest_s is None
     scheduler.offer(frame(1, since_s=3.0))
@@ -93,7 +93,7 @@ def test_stills_and_streams_share_a_batch(
     assert (len(taken[0]), len(taken[1])) == expected
 
 
-def test_batches_of_one_take_turns() -> None:
+def test_batches_of_one_alternate_between_stills_and_streams() -> None:
     scheduler: Scheduler[int] = Scheduler(max_stills=100)
     for number in range(3):
         scheduler.offer(frame(number))
@@ -136,7 +136,7 @@ def test_every_frame_comes_out_exactly_once(steps: list[tuple[str, int]]) -> Non
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(2, 12), st.integers(1, 8), st.data())
-def test_the_turns_go_round_however_often_somebody_sends(
+def test_participants_are_served_equally_at_any_sending_rate(
     participants: int, max_count: int, data: st.DataObject
 ) -> None:
     scheduler: Scheduler[int] = Scheduler(max_stills=4)

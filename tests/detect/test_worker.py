@@ -1,4 +1,4 @@
-"""The worker's judging, without a process."""
+"""Detection in the worker, without a process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def detector() -> FakeDetector:
     return FakeDetector(DetectorConfig(model_dir=Path()))
 
 
-class IllDetector:
+class BrokenDetector:
     """Fails on everything."""
 
     info: ServedModel = INFO
@@ -43,7 +43,7 @@ class IllDetector:
         pass
 
 
-def test_a_view_is_rows_of_rgb_and_cannot_be_written() -> None:
+def test_a_view_is_read_only_rgb() -> None:
     arena = Arena.create(ranges=1, slots_per_range=4, slot_bytes=30)
     arena.slot(2)[:18] = bytes(range(18))
     frame = view(arena, SlotPicture(2, width=3, height=2))
@@ -57,12 +57,12 @@ def test_a_view_is_rows_of_rgb_and_cannot_be_written() -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(4, 3), (0, 1), (-1, -1)])
-def test_a_picture_that_does_not_fit_is_refused(arena: Arena, width: int, height: int) -> None:
+def test_a_picture_larger_than_its_slot_is_refused(arena: Arena, width: int, height: int) -> None:
     with pytest.raises(ValueError, match="expected a picture of"):
         view(arena, SlotPicture(0, width, height))
 
 
-def test_what_cannot_be_read_fails_in_its_place(arena: Arena, detector: FakeDetector) -> None:
+def test_an_unreadable_picture_fails_at_its_position(arena: Arena, detector: FakeDetector) -> None:
     good = InlinePicture(bytes([51]) * 3, 1, 1)
     result = detect_batch(
         detector, arena, Batch(7, (SlotPicture(99, 1, 1), good, InlinePicture(b"", 1, 1), good))
@@ -78,17 +78,17 @@ def test_one_failing_picture_fails_alone(arena: Arena, detector: FakeDetector) -
     batch = Batch(1, tuple(InlinePicture(bytes([value]) * 3, 1, 1) for value in (1, RAISE, 3)))
     results = detect_batch(detector, arena, batch).answers
     assert results[1] == "RuntimeError: told to"
-    # The others were looked at once more, one by one.
+    # The other pictures were analysed again, one by one.
     others = [found for found in (results[0], results[2]) if not isinstance(found, str)]
     assert [found[0].attributes for found in others] == [{"batch": 1.0}] * 2
 
 
-def test_a_detector_that_fails_on_everything_but_warms_is_kept(arena: Arena, detector: FakeDetector) -> None:
+def test_a_detector_that_still_warms_is_kept_after_failures(arena: Arena, detector: FakeDetector) -> None:
     results = detect_batch(detector, arena, Batch(1, (InlinePicture(bytes([RAISE]) * 3, 1, 1),))).answers
     assert results == ("RuntimeError: told to",)
 
 
-def test_many_failures_leave_one_trace_in_the_log(
+def test_repeated_failures_log_one_traceback(
     arena: Arena, detector: FakeDetector, caplog: pytest.LogCaptureFixture
 ) -> None:
     _log_once.cache_clear()
@@ -98,8 +98,8 @@ def test_many_failures_leave_one_trace_in_the_log(
     assert "told to" in caplog.text
 
 
-def test_an_ill_detector_ends_its_process(arena: Arena) -> None:
-    detector = IllDetector()
+def test_a_detector_that_no_longer_warms_ends_its_process(arena: Arena) -> None:
+    detector = BrokenDetector()
     with pytest.raises(MemoryError):
         detect_batch(detector, arena, Batch(1, (InlinePicture(bytes(3), 1, 1),)))
     assert detector.warmed == 1

@@ -1,6 +1,6 @@
-"""An engine whose pools are made by hand: a test says what becomes of each frame, and when.
+"""An engine with fake pools: a test determines the outcome of each frame, and when it arrives.
 
-No process, no codec, no waiting: time is a `ManualTime`, and every call returns once its consequences have been told.
+There is no process, no codec and no wait: time is a `ManualTime`, and every call returns after all its events.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ LIMITS = LimitSettings(fault_interval_s=0.0)
 FPS = 5
 CLOCK_HZ = 90_000
 STEP = CLOCK_HZ // FPS
+# 20 s of video, several times the dwell of a smile.
+MAX_SMILE_FRAMES = 20 * FPS
 
 KEYFRAME = b"\x00\x00\x00\x9d\x01\x2a" + bytes(10)  # VP8
 INTER = b"\x01\x00\x00" + bytes(10)
@@ -52,7 +54,7 @@ _Event = TypeVar("_Event")
 
 
 class FakeDecodePool:
-    """Keeps what it was sent, by participant."""
+    """Records the frames sent to it, by participant."""
 
     def __init__(
         self,
@@ -64,7 +66,7 @@ class FakeDecodePool:
         on_decoder_lost: Callable[[list[int]], None],
         clock: Callable[[], float],
     ) -> None:
-        # No worker will ever write into it.
+        # No worker writes into it.
         arena.close()
         self.on_outcome = on_outcome
         self.on_decoder_lost = on_decoder_lost
@@ -125,7 +127,7 @@ class FakeDecodePool:
 
 
 class FakeDetectorPool:
-    """Keeps the pictures it was offered, by participant, and what it was told to forget."""
+    """Records the pictures offered to it, by participant, and the forgotten participants."""
 
     def __init__(
         self,
@@ -177,7 +179,7 @@ class _NoWorkers:
 
 
 class FakeChooser:
-    """Chooses the GIF of the label's name, or none where `withholds`."""
+    """Chooses the GIF with the label's name, or none if `withholds`."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, str]] = []
@@ -190,18 +192,18 @@ class FakeChooser:
 
 
 class Stream:
-    """One session and what it was told."""
+    """One session and its events."""
 
     def __init__(self, kit: Kit, **settings: Any) -> None:
         self.kit = kit
-        self.told: list[Any] = []
+        self.events: list[Any] = []
         defaults = {"room_id": "", "client_name": "", "preset": ""}
         flags = {"send_holding": False, "send_decisions": False}
         self.session: Session = kit.engine.open_session(**{**defaults, **flags, **settings, "sink": self})
         self._sequences: dict[str, itertools.count[int]] = {}
 
     def put(self, event: Any) -> None:
-        self.told.append(event)
+        self.events.append(event)
 
     def join(
         self,
@@ -210,7 +212,7 @@ class Stream:
         codec: Codec | None = Codec.VP8,
         extradata: bytes = b"",
     ) -> int:
-        """Joins; returns the participant's key with the pools."""
+        """Joins. Returns the participant's key in the pools."""
         self.session.join(name, codec, extradata, labels)
         self._sequences[name] = itertools.count()
         return self.kit.decode.opened[-1][0] if self.kit.decode.opened else 0
@@ -225,7 +227,7 @@ class Stream:
         clock_hz: int = CLOCK_HZ,
         keyframe: bool = False,
     ) -> int:
-        """Sends the next frame, a keyframe if it is the first; returns its sequence number."""
+        """Sends the next frame, a keyframe if it is the first. Returns its sequence number."""
         number = next(self._sequences[name]) if sequence is None else sequence
         content = payload if payload is not None else KEYFRAME if number == 0 else INTER
         time = number * STEP if pts is None else pts
@@ -233,7 +235,7 @@ class Stream:
         return number
 
     def of(self, kind: type[_Event]) -> list[_Event]:
-        return [each for each in self.told if isinstance(each, kind)]
+        return [each for each in self.events if isinstance(each, kind)]
 
     def phases(self) -> list[tuple[str, Phase]]:
         return [(each.label, each.phase) for each in self.of(Reaction)]
@@ -293,10 +295,10 @@ class Kit:
     def open(self, **settings: Any) -> Stream:
         return Stream(self, **settings)
 
-    # What the pools say; each of the oldest frame of that participant.
+    # Outcomes from the pools, each for the oldest frame of the participant.
 
     def decoded(self, key: int) -> int:
-        """The decode worker wrote a picture; returns the slot."""
+        """The decode worker has written a picture. Returns its slot."""
         frame = self.decode.frames[key].popleft()
         frame.slot = slot = next(self._slots)
         frame.width, frame.height = 64, 36
@@ -312,7 +314,7 @@ class Kit:
         self.decode.on_outcome(frame, Dropped(key, frame.token, reason, "in words", needs_keyframe))
 
     def detected(self, key: int, regions: list[Region]) -> None:
-        """The detector answered."""
+        """The detector has answered."""
         self.detect.on_detected(self.detect.pictures[key].popleft(), regions)
 
     def undetected(self, key: int, reason: DropReason = DropReason.DETECT_FAILED) -> None:
@@ -320,24 +322,27 @@ class Kit:
         self.detect.on_lost(self.detect.pictures[key].popleft(), reason, "in words")
 
     def decoder_lost(self, *keys: int) -> None:
-        """These participants have a new decoder."""
+        """These participants have got a new decoder."""
         self.decode.on_decoder_lost(list(keys))
 
-    # In one
+    # Combinations
 
     def analyse(self, stream: Stream, key: int, regions: list[Region], count: int = 1) -> None:
-        """Frames of one participant that are decoded and analysed before the next one comes."""
+        """Sends frames of one participant, each decoded and analysed before the next."""
         for _ in range(count):
             stream.send()
             self.decoded(key)
             self.detected(key, regions)
 
     def smile(self, stream: Stream, key: int) -> None:
-        """A smile that lasts until it has started."""
-        while ("smile", Phase.STARTED) not in stream.phases():
+        """Sends and analyses frames of a smile until the reaction starts."""
+        for _ in range(MAX_SMILE_FRAMES):
+            if ("smile", Phase.STARTED) in stream.phases():
+                return
             self.analyse(stream, key, SMILE)
+        raise AssertionError(f"expected the smile to start within {MAX_SMILE_FRAMES} frames")
 
 
 async def turn() -> None:
-    """One turn of the loop, so that whoever waits can go on."""
+    """One turn of the event loop, so that waiting tasks continue."""
     await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Every frame is accounted for, whatever happens in whatever order."""
+"""Every frame is accounted for, in every order of events."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def frame(token: int) -> FrameInFlight:
         )
     )
 )
-def test_received_is_what_became_of_the_frames_at_any_moment(steps: list[tuple[str, int]]) -> None:
+def test_received_equals_the_sum_of_outcomes_at_any_moment(steps: list[tuple[str, int]]) -> None:
     accounting = FrameAccounting()
     arrived = 0
     in_flight: list[FrameInFlight] = []
@@ -85,7 +85,7 @@ def test_a_frame_is_decoded_once() -> None:
         accounting.decoded(one)
 
 
-def test_a_frame_unaccounted_for_shows() -> None:
+def test_an_unaccounted_frame_makes_the_counts_inconsistent() -> None:
     assert FrameCounts(received=3, analysed=1, dropped={"overload": 1}).accounted == 2
 
 

@@ -1,4 +1,4 @@
-"""The engine as a whole: streams open and close, slots are released, latencies and reactions are counted."""
+"""The engine: opening and closing streams, control of the pools, statistics, and stills."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.engine.kit import INFO, NOTHING, SMILE, Kit
 
 
 class TestLifecycle:
-    async def test_it_starts_and_stops_both_pools(self) -> None:
+    async def test_the_engine_starts_and_stops_both_pools(self) -> None:
         kit = Kit()
         await kit.engine.start()
         assert (kit.decode.is_running, kit.detect.is_running) == (True, True)
@@ -39,13 +39,13 @@ class TestSessions:
         with pytest.raises(ConfigError):
             Kit().open(preset="frantic")
 
-    def test_a_streams_preset_and_labels_are_told(self) -> None:
+    def test_a_streams_preset_and_labels_are_in_its_session(self) -> None:
         stream = Kit().open(preset="careful", speaking_suppresses_hands=True, subject="all")
         assert stream.session.preset == "careful"
-        # What the model sees and the policy knows.
+        # Labels that both the model and the policy have.
         assert stream.session.reaction_labels == ("smile", "thumbs_up", "wave")
 
-    def test_a_closed_stream_stays_in_the_figures(self) -> None:
+    def test_a_closed_stream_stays_in_the_statistics(self) -> None:
         kit = Kit()
         stream = kit.open()
         key = stream.join()
@@ -81,7 +81,7 @@ class TestReactions:
         assert reaction == stream.of(Reaction)[0]
         assert kit.chooser.asked == [("smile", "weekly", "alice")]
 
-    def test_one_without_is_told_and_not_delivered(self) -> None:
+    def test_a_reaction_without_a_gif_is_sent_but_not_delivered(self) -> None:
         kit = Kit()
         kit.chooser.withholds = True
         stream = kit.open()
@@ -89,17 +89,17 @@ class TestReactions:
         (started,) = stream.of(Reaction)
         assert (started.gif, started.gif_reason) == (None, "because")
         assert kit.delivered == []
-        # A room without a name is a room of its own.
+        # Without a name, each stream has its own room.
         assert kit.chooser.asked == [("smile", stream.session.session_id, "alice")]
 
 
 class TestLatency:
-    def test_the_same_number_is_counted_and_told(self) -> None:
+    def test_the_reported_latency_is_the_recorded_one(self) -> None:
         kit = Kit()
         stream = kit.open(send_decisions=True, send_holding=True)
         key = stream.join()
         kit.analyse(stream, key, SMILE)
-        stream.told.clear()
+        stream.events.clear()
         stream.send()
         kit.decoded(key)
         kit.time.advance(0.040)
@@ -111,7 +111,7 @@ class TestLatency:
         (alice,) = stream.session.statistics()
         assert alice.latency_p95_ms == decided.latency_ms
 
-    def test_late_answers_slow_the_decoders_down(self) -> None:
+    def test_late_results_lower_the_decoders_pace(self) -> None:
         kit = Kit(media=MediaSettings(late_ms=80.0))
         stream = kit.open()
         key = stream.join()
@@ -137,7 +137,7 @@ class TestLatency:
 
 
 class TestSlots:
-    def test_an_analysed_picture_gives_its_slot_back_and_a_lost_one_is_no_reference(self) -> None:
+    def test_an_analysed_picture_releases_its_slot_and_a_lost_one_is_no_reference(self) -> None:
         kit = Kit()
         stream = kit.open()
         key = stream.join()
@@ -151,7 +151,7 @@ class TestSlots:
 
 
 class TestStills:
-    async def test_a_still_in_a_slot_gives_it_back(self) -> None:
+    async def test_a_still_in_a_slot_releases_it(self) -> None:
         kit = Kit()
         kit.decode.stills.append(StillDone(1, b"", 64, 36, 640, 360, 5))
         still = await kit.engine.annotate(b"jpeg")
@@ -166,7 +166,7 @@ class TestStills:
         assert kit.detect.annotated == [InlinePicture(b"rgb", 64, 36)]
         assert kit.decode.released == []
 
-    async def test_a_slot_comes_back_where_no_detector_takes_the_still(self) -> None:
+    async def test_a_slot_is_released_if_no_detector_accepts_the_still(self) -> None:
         kit = Kit()
         kit.decode.stills.append(StillDone(1, b"", 64, 36, 640, 360, 5))
 

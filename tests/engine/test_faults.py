@@ -1,4 +1,4 @@
-"""The same fault is told once an interval, with how many it stands for."""
+"""The same fault is reported once per interval, with its count."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from gifcue.protocol.reasons import FaultCode
 from tests.support.manual_time import ManualTime
 
 
-class Told:
-    """A sink that keeps what it gets."""
+class Recorder:
+    """A sink that records events."""
 
     def __init__(self) -> None:
         self.events: list[Any] = []
@@ -22,31 +22,31 @@ class Told:
 
 
 def test_faults_within_an_interval_are_counted_into_the_next_report() -> None:
-    time, told = ManualTime(), Told()
-    reporter = FaultReporter(told, Throttle(1.0, time.clock))
+    time, recorder = ManualTime(), Recorder()
+    reporter = FaultReporter(recorder, Throttle(1.0, time.clock))
     for sequence, step_s in enumerate((0.0, 0.2, 0.2, 0.7, 0.1, 1.3)):
         time.advance(step_s)
         reporter.report("alice", FaultCode.INVALID_DATA, "damaged", sequence=sequence)
-    assert told.events == [
+    assert recorder.events == [
         Fault("alice", FaultCode.INVALID_DATA, "damaged", sequence, count)
         for sequence, count in ((0, 1), (3, 3), (5, 2))
     ]
 
 
 def test_a_name_is_cut_before_it_is_kept() -> None:
-    told = Told()
-    reporter = FaultReporter(told, Throttle(1.0, ManualTime().clock))
+    recorder = Recorder()
+    reporter = FaultReporter(recorder, Throttle(1.0, ManualTime().clock))
     for tail in "ab":
         reporter.report("n" * 2_000_000 + tail, FaultCode.UNKNOWN_PARTICIPANT, "")
-    assert [len(each.participant_id) for each in told.events] == [128]
+    assert [len(each.participant_id) for each in recorder.events] == [128]
 
 
-def test_people_and_kinds_are_told_apart() -> None:
-    told = Told()
-    reporter = FaultReporter(told, Throttle(1.0, ManualTime().clock))
+def test_participants_and_fault_codes_are_throttled_separately() -> None:
+    recorder = Recorder()
+    reporter = FaultReporter(recorder, Throttle(1.0, ManualTime().clock))
     for name in ("alice", "bob"):
         for code in (FaultCode.INVALID_DATA, FaultCode.SEQUENCE_GAP):
             reporter.report(name, code, "")
-    assert [(each.participant_id, each.code) for each in told.events] == [
+    assert [(each.participant_id, each.code) for each in recorder.events] == [
         (name, code) for name in ("alice", "bob") for code in (FaultCode.INVALID_DATA, FaultCode.SEQUENCE_GAP)
     ]

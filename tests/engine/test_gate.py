@@ -1,4 +1,4 @@
-"""Nothing that builds on a lost frame reaches a decoder."""
+"""Frames that depend on a lost frame do not reach a decoder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_keyframe_after_a_gap_passes_at_once() -> None:
     assert gate.check(5, keyframe=True) is None
 
 
-def test_a_duplicate_is_dropped_and_costs_nothing_else() -> None:
+def test_only_the_duplicate_is_dropped() -> None:
     gate = KeyframeGate(intra_only=False)
     gate.check(1, keyframe=True)
     gate.check(2, keyframe=False)
@@ -38,14 +38,14 @@ def test_a_duplicate_is_dropped_and_costs_nothing_else() -> None:
     assert gate.check(3, keyframe=False) is None
 
 
-def test_a_sender_may_start_counting_anew_at_a_keyframe() -> None:
+def test_sequence_numbers_may_restart_at_a_keyframe() -> None:
     gate = KeyframeGate(intra_only=False)
     gate.check(900, keyframe=True)
     assert gate.check(0, keyframe=True) is None
     assert gate.check(1, keyframe=False) is None
 
 
-def test_pictures_that_stand_alone_never_wait() -> None:
+def test_intra_only_codecs_need_no_keyframe() -> None:
     gate = KeyframeGate(intra_only=True)
     assert gate.check(4, keyframe=False) is None
     assert gate.check(9, keyframe=False) is None
@@ -54,7 +54,7 @@ def test_pictures_that_stand_alone_never_wait() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.booleans())))
-def test_an_inter_frame_passes_only_right_behind_one_that_passed(frames: list[tuple[int, bool]]) -> None:
+def test_an_inter_frame_passes_only_directly_after_a_passed_frame(frames: list[tuple[int, bool]]) -> None:
     gate = KeyframeGate(intra_only=False)
     last_passed: int | None = None
     for sequence, keyframe in frames:
@@ -63,7 +63,7 @@ def test_an_inter_frame_passes_only_right_behind_one_that_passed(frames: list[tu
             last_passed = sequence
 
 
-def test_the_rate_is_held_over_the_senders_clock() -> None:
+def test_the_rate_is_limited_by_the_senders_clock() -> None:
     gate = RateGate(max_fps=30)
     assert all(gate.admits(n / 30) for n in range(300))
     assert sum(gate.admits(20 + n / 300) for n in range(3000)) <= 30 * 10 + 31

@@ -1,11 +1,11 @@
-"""Latency as operators read it: cumulative buckets and percentiles by nearest rank."""
+"""Latency statistics: cumulative buckets and percentiles by nearest rank."""
 
 from __future__ import annotations
 
 from gifcue.engine.latency import BUCKETS_MS, RECENT, LatencyRecorder
 
 
-def test_nothing_recorded_is_zero() -> None:
+def test_statistics_without_records_are_zero() -> None:
     figures = LatencyRecorder().statistics()
     assert (figures.count, figures.p50_ms, figures.p95_ms) == (0, 0.0, 0.0)
     assert figures.buckets == (0,) * len(BUCKETS_MS)

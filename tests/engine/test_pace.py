@@ -1,4 +1,4 @@
-"""How often everybody is looked at: by hand-made latencies and times."""
+"""The pace of analysis, with constructed latencies and times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def a_pace(most: float = 10.0, least: float = 4.0) -> AnalysisPace:
 
 
 def window(pace: AnalysisPace, number: int, *latencies_ms: float) -> bool:
-    """One window of answers after another; True where it changed the pace."""
+    """Reports the latencies of one window. True if the pace changed."""
     start_s = number * WINDOW_S
     step_s = WINDOW_S / len(latencies_ms)
     changed = [pace.answered(late, start_s + (at + 1) * step_s) for at, late in enumerate(latencies_ms)]
@@ -23,12 +23,12 @@ def window(pace: AnalysisPace, number: int, *latencies_ms: float) -> bool:
 
 
 def settled(pace: AnalysisPace) -> AnalysisPace:
-    """Past the first answer, which only starts the first window."""
+    """The pace after its first result, which only starts the first window."""
     pace.answered(SOON_MS, 0.0)
     return pace
 
 
-def test_late_answers_slow_everybody_down_as_far_as_the_least() -> None:
+def test_late_results_lower_the_pace_down_to_the_minimum() -> None:
     pace = settled(a_pace())
     assert window(pace, 0, *[LATE_MS] * 10)
     assert pace.fps == pytest.approx(10 * SLOWER)
@@ -37,13 +37,13 @@ def test_late_answers_slow_everybody_down_as_far_as_the_least() -> None:
     assert pace.fps == 4.0
 
 
-def test_a_few_late_answers_change_nothing() -> None:
+def test_a_few_late_results_do_not_change_the_pace() -> None:
     pace = settled(a_pace())
     assert not window(pace, 0, *[SOON_MS] * 19, LATE_MS)
     assert pace.fps == 10.0
 
 
-def test_easy_answers_bring_the_pace_back_and_not_beyond_the_most() -> None:
+def test_timely_results_raise_the_pace_up_to_the_maximum() -> None:
     pace = settled(a_pace())
     window(pace, 0, *[LATE_MS] * 10)
     assert window(pace, 1, *[SOON_MS] * 10)
@@ -53,14 +53,14 @@ def test_easy_answers_bring_the_pace_back_and_not_beyond_the_most() -> None:
     assert pace.fps == 10.0
 
 
-def test_between_easy_and_late_the_pace_stays() -> None:
+def test_the_pace_stays_between_the_two_thresholds() -> None:
     pace = settled(a_pace())
     window(pace, 0, *[LATE_MS] * 10)
     assert not window(pace, 1, *[BETWEEN_MS] * 10)
     assert pace.fps == pytest.approx(10 * SLOWER)
 
 
-def test_a_picture_replaced_by_a_newer_one_is_a_late_one() -> None:
+def test_a_superseded_picture_counts_as_late() -> None:
     pace = settled(a_pace())
     assert not pace.superseded(WINDOW_S / 2)
     assert pace.superseded(WINDOW_S)
@@ -68,7 +68,7 @@ def test_a_picture_replaced_by_a_newer_one_is_a_late_one() -> None:
 
 
 @pytest.mark.parametrize("least", [10.0, 25.0])
-def test_a_least_of_the_most_or_more_leaves_the_pace_as_it_is(least: float) -> None:
+def test_a_minimum_at_or_above_the_maximum_disables_adaptation(least: float) -> None:
     pace = settled(a_pace(least=least))
     for number in range(10):
         assert not window(pace, number, *[LATE_MS] * 10)

@@ -1,4 +1,4 @@
-"""One participant: what is admitted, what a frame's end means for its reactions, when a keyframe is asked for."""
+"""One participant: admission of frames, effects of outcomes on reactions, and keyframe requests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TestAdmission:
             ({"max_frame_bytes": 1024}, KEYFRAME + bytes(1024), "frame_too_large"),
         ],
     )
-    def test_what_the_limits_refuse_is_a_fault_and_closes_the_way_until_a_keyframe(
+    def test_a_frame_over_a_limit_is_a_fault_and_closes_the_gate(
         self, changed: dict[str, int], payload: bytes, reason: str
     ) -> None:
         kit = Kit(limits(**changed))
@@ -42,7 +42,7 @@ class TestAdmission:
         assert stream.counts().in_flight == 1
         assert stream.counts().is_consistent
 
-    def test_bytes_that_wait_for_the_decoder_are_bounded(self) -> None:
+    def test_bytes_buffered_for_the_decoder_are_bounded(self) -> None:
         kit = Kit(limits(max_buffered_bytes=65536))
         stream = kit.open()
         key = stream.join()
@@ -56,7 +56,7 @@ class TestAdmission:
         stream.send(payload=KEYFRAME)
         assert stream.counts().dropped == {"overload": 1}
 
-    def test_too_many_a_second_are_told_to_slow_down_once_an_interval(self) -> None:
+    def test_a_rate_above_the_limit_is_reported_once_per_interval(self) -> None:
         kit = Kit(limits(max_fps=2))
         stream = kit.open()
         stream.join()
@@ -69,7 +69,7 @@ class TestAdmission:
         stream.send(pts=0)
         assert len(stream.of(SlowDown)) == 2
 
-    def test_a_gap_is_a_fault_with_its_number(self) -> None:
+    def test_a_sequence_gap_is_a_fault_with_the_sequence_number(self) -> None:
         kit = Kit()
         stream = kit.open()
         stream.join()
@@ -78,7 +78,7 @@ class TestAdmission:
         (fault,) = stream.of(Fault)
         assert (fault.code, fault.sequence) == (FaultCode.SEQUENCE_GAP, 5)
 
-    def test_a_keyframe_is_asked_for_once_an_interval(self) -> None:
+    def test_a_keyframe_is_requested_once_per_interval(self) -> None:
         kit = Kit()
         stream = kit.open()
         stream.join()
@@ -90,7 +90,7 @@ class TestAdmission:
         assert len(stream.of(KeyframeRequested)) == 2
         assert stream.of(Fault) == []
 
-    def test_who_joins_anew_is_asked_at_once(self) -> None:
+    def test_after_a_second_join_a_keyframe_is_requested_at_once(self) -> None:
         kit = Kit()
         stream = kit.open()
         for _ in range(2):
@@ -98,7 +98,7 @@ class TestAdmission:
             stream.send(payload=INTER)
         assert len(stream.of(KeyframeRequested)) == 2
 
-    def test_a_flag_that_the_bytes_belie_is_a_fault(self) -> None:
+    def test_a_wrong_keyframe_flag_is_a_fault(self) -> None:
         stream = Kit().open()
         stream.join()
         stream.send(payload=INTER, keyframe=True)
@@ -106,7 +106,7 @@ class TestAdmission:
         assert fault.code is FaultCode.INVALID_DATA
         assert "expected a keyframe of VP8 as its flag says" in fault.message
 
-    def test_pictures_that_stand_alone_need_no_keyframe(self) -> None:
+    def test_intra_only_codecs_need_no_keyframe(self) -> None:
         kit = Kit()
         stream = kit.open()
         stream.join(codec=Codec.MJPEG)
@@ -116,7 +116,7 @@ class TestAdmission:
 
 
 class TestDecoding:
-    def test_damage_is_a_fault_and_asks_for_a_keyframe(self) -> None:
+    def test_invalid_data_is_a_fault_and_requests_a_keyframe(self) -> None:
         kit = Kit()
         stream = kit.open()
         key = stream.join()
@@ -128,17 +128,17 @@ class TestDecoding:
         stream.send()
         assert stream.counts().dropped == {"invalid_data": 1, "awaiting_keyframe": 1}
 
-    def test_no_slot_costs_one_picture_and_nothing_else(self) -> None:
+    def test_a_missing_slot_drops_only_one_picture(self) -> None:
         kit = Kit()
         stream = kit.open()
         key = stream.join()
         stream.send()
         kit.dropped(key, DropReason.NO_SLOT, needs_keyframe=False)
         stream.send()
-        assert stream.told == []
+        assert stream.events == []
         assert stream.counts().in_flight == 1
 
-    def test_a_lost_decoder_is_told_and_its_successor_gets_a_keyframe(self) -> None:
+    def test_a_lost_decoder_is_reported_and_a_keyframe_requested(self) -> None:
         kit = Kit()
         stream = kit.open()
         key = stream.join()
@@ -168,7 +168,7 @@ class TestReactions:
         assert stream.of(Reaction)[1].gif is None
         assert [each.reactions for each in stream.session.statistics()] == [1]
 
-    def test_progress_is_told_to_who_asked(self) -> None:
+    def test_progress_is_sent_only_on_request(self) -> None:
         kit = Kit()
         stream = kit.open(send_holding=True)
         key = stream.join()
@@ -177,7 +177,7 @@ class TestReactions:
         assert phases[0] is Phase.HOLDING
         assert phases[-1] is Phase.STARTED
 
-    def test_a_reaction_bears_the_deciding_frames_numbers(self) -> None:
+    def test_a_reaction_has_the_numbers_of_the_deciding_frame(self) -> None:
         kit = Kit()
         stream = kit.open()
         key = stream.join()
@@ -185,12 +185,12 @@ class TestReactions:
         started = stream.of(Reaction)[0]
         received = stream.counts().received
         assert (started.sequence, started.pts) == (received - 1, (received - 1) * 18_000)
-        # What a message decides bears the numbers of the newest frame, and took no time.
+        # An event caused by a message has the numbers of the newest frame and a latency of zero.
         stream.session.leave("alice")
         ended = stream.of(Reaction)[1]
         assert (ended.sequence, ended.pts, ended.latency_ms) == (started.sequence, started.pts, 0.0)
 
-    def test_the_filter_is_told_of_a_hold_once(self) -> None:
+    def test_the_filter_is_notified_of_a_hold_once(self) -> None:
         kit = Kit()
         stream = kit.open()
         key = stream.join()
@@ -199,7 +199,7 @@ class TestReactions:
         kit.analyse(stream, key, NOTHING, 6)
         assert kit.decode.holds == [(key, True), (key, False)]
 
-    def test_a_similar_frame_inherits_what_was_shown(self) -> None:
+    def test_a_similar_frame_repeats_the_last_analysed_result(self) -> None:
         kit = Kit()
         stream = kit.open()
         key = stream.join()
@@ -209,7 +209,7 @@ class TestReactions:
             kit.skipped(key)
         assert stream.phases() == [("smile", Phase.STARTED)]
 
-    def test_paced_frames_say_nothing(self) -> None:
+    def test_paced_frames_do_not_reach_the_policy(self) -> None:
         kit = Kit()
         stream = kit.open()
         key = stream.join()
@@ -219,7 +219,7 @@ class TestReactions:
         stream.session.leave("alice")
         assert stream.of(Reaction)[1].sequence == stream.of(Reaction)[0].sequence
 
-    def test_a_frame_similar_to_one_in_flight_inherits_once_that_is_analysed(self) -> None:
+    def test_a_frame_similar_to_a_pending_one_is_applied_after_its_analysis(self) -> None:
         kit = Kit()
         stream = kit.open(send_holding=True)
         key = stream.join()
@@ -228,12 +228,12 @@ class TestReactions:
         stream.send()
         kit.decoded(key)
         kit.skipped(key)
-        told = len(stream.told)
+        before = len(stream.events)
         kit.detected(key, SMILE)
-        sequences = [each.sequence for each in stream.told[told:]]
+        sequences = [each.sequence for each in stream.events[before:]]
         assert sequences == [1, 2]
 
-    def test_what_was_similar_to_a_lost_picture_inherits_nothing(self) -> None:
+    def test_a_frame_similar_to_a_lost_picture_has_no_effect(self) -> None:
         kit = Kit()
         stream = kit.open(send_holding=True)
         key = stream.join()
@@ -242,11 +242,11 @@ class TestReactions:
         stream.send()
         kit.decoded(key)
         kit.skipped(key)
-        told = len(stream.told)
+        before = len(stream.events)
         kit.undetected(key)
-        assert stream.told[told:] == []
+        assert stream.events[before:] == []
         kit.analyse(stream, key, SMILE)
-        assert [each.sequence for each in stream.told[told:]] == [3]
+        assert [each.sequence for each in stream.events[before:]] == [3]
 
     def test_a_similar_frame_waits_for_the_newest_of_several_pictures(self) -> None:
         kit = Kit()
@@ -258,8 +258,8 @@ class TestReactions:
         kit.decoded(key)
         kit.decoded(key)
         kit.skipped(key)
-        told = len(stream.told)
+        before = len(stream.events)
         kit.detected(key, SMILE)
-        assert [each.sequence for each in stream.told[told:]] == [1]
+        assert [each.sequence for each in stream.events[before:]] == [1]
         kit.detected(key, SMILE)
-        assert [each.sequence for each in stream.told[told:]] == [1, 2, 3]
+        assert [each.sequence for each in stream.events[before:]] == [1, 2, 3]

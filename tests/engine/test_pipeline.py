@@ -1,4 +1,4 @@
-"""The pipeline between hand-made pools: who hears of what, and in which order."""
+"""The pipeline between fake pools: which listener is notified of which event, and in which order."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from tests.engine.kit import NOTHING, SMILE, Kit
 
 
 class Listener:
-    """Notes what it hears."""
+    """Records its notifications."""
 
     def __init__(self, kit: Kit) -> None:
         self.kit = kit
-        self.heard: list[tuple[Any, ...]] = []
+        self.notified: list[tuple[Any, ...]] = []
         self.key = kit.pipeline.open(self, Codec.VP8, b"extradata")
         self._tokens = 0
 
     def decoded(self, frame: FrameInFlight) -> None:
-        self.heard.append(("decoded", frame.token))
+        self.notified.append(("decoded", frame.token))
 
     def skipped(self, frame: FrameInFlight, reason: SkipReason) -> None:
-        self.heard.append(("skipped", frame.token, reason, frame.latency_ms))
+        self.notified.append(("skipped", frame.token, reason, frame.latency_ms))
 
     def judged(self, frame: FrameInFlight, regions: Sequence[Region]) -> None:
-        # The slot is free by then.
-        self.heard.append(("judged", frame.token, regions, frame.latency_ms, self.kit.decode.released[-1]))
+        # The slot has been released before.
+        self.notified.append(("judged", frame.token, regions, frame.latency_ms, self.kit.decode.released[-1]))
 
     def dropped(
         self, frame: FrameInFlight, reason: DropReason, message: str, *, needs_keyframe: bool
     ) -> None:
-        self.heard.append(("dropped", frame.token, reason, message, needs_keyframe))
+        self.notified.append(("dropped", frame.token, reason, message, needs_keyframe))
 
     def decoder_lost(self) -> None:
-        self.heard.append(("decoder_lost",))
+        self.notified.append(("decoder_lost",))
 
     def submit(self) -> None:
         self._tokens += 1
@@ -48,7 +48,7 @@ class Listener:
         self.kit.pipeline.submit(frame, b"abc")
 
 
-def test_each_listener_hears_of_its_own_frames() -> None:
+def test_each_listener_receives_its_own_frames() -> None:
     kit = Kit()
     alice, bob = Listener(kit), Listener(kit)
     for listener in (alice, bob):
@@ -58,18 +58,18 @@ def test_each_listener_hears_of_its_own_frames() -> None:
     slot = kit.decoded(alice.key)
     kit.time.advance(0.01)
     kit.detected(alice.key, SMILE)
-    assert bob.heard == [("skipped", 1, SkipReason.PACED, pytest.approx(10.0))]
-    assert alice.heard == [("decoded", 1), ("judged", 1, SMILE, pytest.approx(20.0), (slot, True))]
+    assert bob.notified == [("skipped", 1, SkipReason.PACED, pytest.approx(10.0))]
+    assert alice.notified == [("decoded", 1), ("judged", 1, SMILE, pytest.approx(20.0), (slot, True))]
     assert kit.decode.opened == [(key, Codec.VP8, b"extradata") for key in (alice.key, bob.key)]
 
 
-def test_without_a_detector_a_picture_is_lost_at_once_and_after_it_was_decoded() -> None:
+def test_without_a_detector_decoded_pictures_are_lost() -> None:
     kit = Kit()
     alice = Listener(kit)
     kit.detect.has_failed = True
     alice.submit()
     slot = kit.decoded(alice.key)
-    assert alice.heard == [
+    assert alice.notified == [
         ("decoded", 1),
         ("dropped", 1, DropReason.DETECT_WORKER_LOST, "no detector is left", False),
     ]
@@ -77,7 +77,7 @@ def test_without_a_detector_a_picture_is_lost_at_once_and_after_it_was_decoded()
     assert kit.pipeline.has_failed
 
 
-def test_a_fault_in_a_listener_costs_no_slot_and_no_latency() -> None:
+def test_an_error_in_a_listener_leaks_no_slot_and_loses_no_latency() -> None:
     kit = Kit()
     alice = Listener(kit)
     alice.submit()
@@ -93,18 +93,18 @@ def test_a_fault_in_a_listener_costs_no_slot_and_no_latency() -> None:
     assert kit.pipeline.statistics().latency.count == 1
 
 
-def test_lost_decoders_are_told_to_those_that_are_still_there() -> None:
+def test_remaining_listeners_are_notified_of_lost_decoders() -> None:
     kit = Kit()
     alice, bob = Listener(kit), Listener(kit)
     kit.pipeline.close(bob.key)
     kit.pipeline.forget(bob.key)
     kit.decoder_lost(alice.key, bob.key)
-    assert (alice.heard, bob.heard) == ([("decoder_lost",)], [])
+    assert (alice.notified, bob.notified) == ([("decoder_lost",)], [])
     assert kit.pipeline.participant_count == 1
     assert (kit.decode.closed, kit.detect.forgotten) == ([bob.key], [bob.key])
 
 
-def test_keys_are_never_used_again() -> None:
+def test_keys_are_not_reused() -> None:
     kit = Kit()
     first = Listener(kit)
     kit.pipeline.close(first.key)
@@ -112,7 +112,7 @@ def test_keys_are_never_used_again() -> None:
     assert Listener(kit).key != first.key
 
 
-def test_it_is_ready_and_has_failed_as_its_pools_are() -> None:
+def test_readiness_and_failure_follow_the_pools() -> None:
     kit = Kit()
     assert (kit.engine.is_ready, kit.engine.has_failed) == (True, False)
     kit.decode.is_ready = False

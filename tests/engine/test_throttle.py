@@ -1,4 +1,4 @@
-"""At most one an interval, with how many it stands for."""
+"""At most one event per interval, with the count of suppressed ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from gifcue.engine.throttle import MAX_REMEMBERED, Throttle
 from tests.support.manual_time import ManualTime
 
 
-def test_what_is_held_back_is_counted_into_the_next_one() -> None:
+def test_suppressed_events_are_counted_in_the_next_one() -> None:
     time = ManualTime()
     throttle = Throttle(1.0, time.clock)
     counts = []
@@ -16,7 +16,7 @@ def test_what_is_held_back_is_counted_into_the_next_one() -> None:
     assert counts == [1, 0, 0, 3, 0, 2]
 
 
-def test_keys_are_told_apart() -> None:
+def test_keys_are_throttled_separately() -> None:
     throttle = Throttle(1.0, ManualTime().clock)
     assert [throttle.admit(key) for key in ("a", "b", ("a", "b"), "a")] == [1, 1, 1, 0]
 
@@ -26,10 +26,10 @@ def test_without_an_interval_all_are_admitted() -> None:
     assert [throttle.admit("a") for _ in range(3)] == [1, 1, 1]
 
 
-def test_names_without_end_take_no_memory_without_end() -> None:
+def test_memory_is_bounded_for_any_number_of_keys() -> None:
     throttle = Throttle(1.0, ManualTime().clock)
     for number in range(3 * MAX_REMEMBERED):
         throttle.admit(f"ghost-{number}")
-    # The first ghost is forgotten by now, so it is admitted anew; the last one is not.
+    # The first key has been removed, so it is admitted again; the last one is not.
     assert throttle.admit("ghost-0") == 1
     assert throttle.admit(f"ghost-{3 * MAX_REMEMBERED - 1}") == 0

@@ -1,4 +1,4 @@
-"""Custom gestures, on synthetic hands: without networks and without photographs."""
+"""Custom gestures on synthetic hands, without networks and photographs."""
 
 from __future__ import annotations
 
@@ -187,15 +187,15 @@ def test_commands_capture_train_and_test_a_gesture(
     assert "has 40 of victory" in run("capture", "victory", str(positives))
     assert "has 20 of victory" in run("capture", "victory", str(positives), "--fresh")
     assert "has 20 of none" in run("capture", "none", str(negatives))
-    said = run("train", "victory")
-    assert "of your 20 samples found" in said
-    assert "of your 20 other hands taken for it" in said
+    output = run("train", "victory")
+    assert "of your 20 samples found" in output
+    assert "of your 20 other hands taken for it" in output
     classifier = read_classifier(tmp_path / "gestures" / "victory.json")
     served = DetectSettings(gestures_dir=tmp_path / "gestures").detector().gesture_files
     assert served == (tmp_path / "gestures" / "victory.json",)
     assert classifier.labels == ("", "victory")
     assert classifier.threshold == SERVED_THRESHOLD
-    assert "[reactions.labels.victory]" in said
+    assert "[reactions.labels.victory]" in output
     tested = run("test", "victory", str(positives), "--against", str(negatives))
     assert "of 20 hands found" in tested
     assert "of 40 other hands taken for it" in tested

@@ -29,7 +29,7 @@ async def test_real_time_keeps_to_the_recording_and_catches_up() -> None:
     for due_s in (0.5, 0.6, 0.7):
         await pacer.wait(due(due_s))
     assert time.slept == pytest.approx([0.1, 0.1])
-    time.now_s += 0.25  # the sender was held up
+    time.now_s += 0.25  # the sender was delayed
     await pacer.wait(due(0.8))
     await pacer.wait(due(0.9))
     assert len(time.slept) == 2

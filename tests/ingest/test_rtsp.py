@@ -1,4 +1,4 @@
-"""A camera on the network: a small RTSP server that sends H.264 over RTP, interleaved in its TCP connection."""
+"""Network cameras: a small RTSP server that sends H.264 over RTP, interleaved in its TCP connection."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def nal_units(payload: bytes) -> list[bytes]:
 
 
 def rtp(clip: EncodedClip) -> Iterator[bytes]:
-    """RFC 6184: single NAL units, and FU-A for the large ones; framed as RFC 2326 section 10.12 has it."""
+    """RTP packets of RFC 6184: single NAL units, and FU-A for large ones, framed as in RFC 2326 section 10.12."""
     sequence = 0
     for packet in clip.packets:
         parts: list[bytes] = []
@@ -53,7 +53,7 @@ class Camera(socketserver.StreamRequestHandler):
     clip: EncodedClip
 
     def handle(self) -> None:
-        with contextlib.suppress(ConnectionError):  # the client hangs up when it has what it wants
+        with contextlib.suppress(ConnectionError):  # the client closes the connection when it has enough
             self.answer()
 
     def answer(self) -> None:
@@ -105,7 +105,7 @@ def camera() -> Iterator[str]:
             thread.join()
 
 
-def test_a_network_camera_gives_its_own_packets(camera: str) -> None:
+def test_packets_of_a_network_camera_are_unchanged(camera: str) -> None:
     with open_source(camera) as source:
         assert source.codec is Codec.H264
         assert source.live
@@ -120,7 +120,7 @@ def test_a_network_camera_gives_its_own_packets(camera: str) -> None:
     assert [round(later - sooner, 3) for sooner, later in pairwise(times)] == [0.1] * (len(times) - 1)
 
 
-async def test_a_network_camera_is_read_as_it_comes(camera: str) -> None:
+async def test_a_network_camera_is_read_without_pacing(camera: str) -> None:
     async with reading(camera) as read:
         packets = [packet async for packet in read.packets()]
     assert len(packets) >= 9

@@ -86,7 +86,7 @@ def test_b_frames_come_in_decoding_order_with_their_own_pts(tmp_path: Path) -> N
     assert due[-1] == pytest.approx((COUNT - 1) / FPS, abs=0.01)
 
 
-def test_a_loop_goes_on_in_time(tmp_path: Path) -> None:
+def test_timestamps_increase_across_loops(tmp_path: Path) -> None:
     with open_source(str(clip(tmp_path, "a.mp4", Codec.H264, b_frames=2)), loop=True) as source:
         assert source.duration_s is None
         packets = list(itertools.islice(source, 3 * COUNT))
@@ -113,7 +113,7 @@ def test_an_odd_time_base_becomes_whole_ticks(tmp_path: Path) -> None:
     assert [packet.pts for packet in packets] == [0, 1001, 2002, 3003]
 
 
-def test_a_stream_without_times_is_given_some(tmp_path: Path) -> None:
+def test_missing_timestamps_are_generated(tmp_path: Path) -> None:
     path = tmp_path / "bare.h264"
     with open_source(str(clip(tmp_path, "a.mp4", Codec.H264))) as source, path.open("wb") as file:
         for packet in source:
@@ -131,7 +131,7 @@ def test_a_stream_without_times_is_given_some(tmp_path: Path) -> None:
 
 
 def test_raw_pictures_become_motion_jpeg(tmp_path: Path) -> None:
-    # What a camera without an encoder of its own gives.
+    # The format of a camera without an encoder.
     path = tmp_path / "raw.nut"
     with av.open(str(path), "w", format="nut") as output:
         stream = output.add_stream("rawvideo", rate=10)
@@ -156,7 +156,9 @@ def test_raw_pictures_become_motion_jpeg(tmp_path: Path) -> None:
         ("empty.mp4", b"", "got:"),
     ],
 )
-def test_what_is_no_video_is_told(tmp_path: Path, name: str, content: bytes | None, message: str) -> None:
+def test_a_file_that_is_not_a_video_is_an_error(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
@@ -165,7 +167,7 @@ def test_what_is_no_video_is_told(tmp_path: Path, name: str, content: bytes | No
     assert str(path) in str(caught.value)
 
 
-def test_sound_alone_is_no_video(tmp_path: Path) -> None:
+def test_an_audio_file_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "sound.wav"
     with av.open(str(path), "w") as output:
         stream = output.add_stream("pcm_s16le", rate=8000, layout="mono")
@@ -188,7 +190,7 @@ def test_a_codec_that_the_wire_does_not_know_is_named(tmp_path: Path) -> None:
         open_source(str(path))
 
 
-def test_what_runs_in_its_own_time() -> None:
+def test_live_sources_are_recognised() -> None:
     assert is_live("rtsp://camera/stream")
     assert is_live("/dev/video0")
     assert is_live("avfoundation:0")

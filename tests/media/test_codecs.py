@@ -20,13 +20,13 @@ VIDEO = [Codec.H264, Codec.H265, Codec.VP8, Codec.VP9, Codec.AV1]
 
 
 @pytest.mark.parametrize("codec", VIDEO)
-def test_a_keyframe_is_seen_in_its_bytes(codec: Codec, clip) -> None:
+def test_a_keyframe_is_detected_in_its_bytes(codec: Codec, clip) -> None:
     seen = [is_keyframe(codec, packet.payload) for packet in clip(codec).packets]
     assert [index for index, keyframe in enumerate(seen) if keyframe] == [0, 12]
 
 
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
-def test_a_keyframe_is_seen_in_length_prefixed_units(codec: Codec, clip) -> None:
+def test_a_keyframe_is_detected_in_length_prefixed_units(codec: Codec, clip) -> None:
     stored = clip(codec, form="mp4")
     assert nal_length_size(codec, stored.extradata) == 4
     assert [is_keyframe(codec, packet.payload) for packet in stored.packets] == [
@@ -68,7 +68,7 @@ def test_a_recovery_point_is_looked_for_in_the_first_bytes_of_a_unit() -> None:
     assert not is_keyframe(Codec.H264, b"\0\0\1\x06" + b"\xff" * 2_000_000 + b"\x80")
 
 
-def test_a_recovery_point_is_a_place_to_start() -> None:
+def test_a_recovery_point_counts_as_a_keyframe() -> None:
     recovery_point = b"\0\0\0\1\x06\x06\x01\xc4\x80\0\0\0\1\x41\x9a\x00"
     other_message = b"\0\0\0\1\x06\x05\x01\xc4\x80\0\0\0\1\x41\x9a\x00"
     assert is_keyframe(Codec.H264, recovery_point)
@@ -81,13 +81,13 @@ def test_every_still_is_a_keyframe(codec: Codec, clip) -> None:
 
 
 @given(payload=st.binary(max_size=64), codec=st.sampled_from(Codec))
-def test_no_bytes_make_it_raise(payload: bytes, codec: Codec) -> None:
+def test_detection_never_raises(payload: bytes, codec: Codec) -> None:
     assert is_keyframe(codec, payload) in (True, False)
     assert extradata_fault(codec, payload) is None or payload
 
 
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
-def test_extradata_of_a_file_is_sound(codec: Codec, clip) -> None:
+def test_extradata_of_a_file_is_valid(codec: Codec, clip) -> None:
     record = clip(codec, form="mp4").extradata
     assert extradata_fault(codec, record) is None
     assert len(parameter_sets(codec, record)) >= 2
@@ -95,7 +95,7 @@ def test_extradata_of_a_file_is_sound(codec: Codec, clip) -> None:
 
 
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.H265])
-def test_extradata_that_is_no_record_is_told(codec: Codec, clip) -> None:
+def test_malformed_extradata_is_detected(codec: Codec, clip) -> None:
     record = clip(codec, form="mp4").extradata
     assert "cut short" in (extradata_fault(codec, record[:-5]) or "")
     assert "version 1" in (extradata_fault(codec, b"hello, this is no record of any kind") or "")

@@ -20,7 +20,7 @@ from tests.support.damage import announcing, flipped, truncated
 
 MAX_PIXELS = 1920 * 1080
 INTER = [Codec.H264, Codec.H265, Codec.VP8, Codec.VP9, Codec.AV1]
-# What its coding, and nothing worse, does to the photograph.
+# The largest difference that encoding makes to the photograph.
 LEAST_PSNR_DB = 33.0
 
 
@@ -83,14 +83,14 @@ def test_reordered_pictures_carry_their_own_time(codec: Codec, form: str, clip, 
 
 
 @pytest.mark.parametrize("pts_s", [-3.25, 1e18, float("inf")])
-def test_times_are_the_senders_however_absurd(pts_s: float, clip) -> None:
+def test_any_timestamp_of_the_sender_is_kept(pts_s: float, clip) -> None:
     stream = clip(Codec.H264)
     decoded = decoder(stream).decode(stream.packets[0].payload, pts_s)
     assert decoded is not None
     assert decoded.pts_s == pts_s
 
 
-def test_an_empty_payload_is_refused_and_does_no_harm(clip) -> None:
+def test_an_empty_payload_is_refused_without_side_effects(clip) -> None:
     stream = clip(Codec.H264)
     into = decoder(stream)
     into.decode(stream.packets[0].payload, 0.0)
@@ -112,7 +112,7 @@ def test_joining_in_mid_stream_waits_for_a_keyframe(codec: Codec, clip, frames) 
 
 
 @pytest.mark.parametrize("codec", [*INTER, Codec.MJPEG, Codec.JPEG, Codec.PNG])
-def test_random_bytes_are_refused_and_the_next_keyframe_heals(codec: Codec, clip, frames) -> None:
+def test_decoding_continues_at_a_keyframe_after_random_bytes(codec: Codec, clip, frames) -> None:
     stream = clip(codec)
     into = decoder(stream)
     into.decode(stream.packets[0].payload, 0.0)
@@ -126,7 +126,7 @@ def test_random_bytes_are_refused_and_the_next_keyframe_heals(codec: Codec, clip
     assert cv2.PSNR(Converter(640, 360).array(decoded.frame), frames[12]) > LEAST_PSNR_DB
 
 
-# H.265 in Annex B and VP8 are missing: their decoders paint on over a cut without a word (docs/decisions/0021).
+# H.265 in Annex B and VP8 are missing: their decoders do not report truncated data (docs/decisions/0021).
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.AV1, Codec.MJPEG, Codec.JPEG, Codec.PNG])
 def test_a_truncated_unit_is_invalid(codec: Codec, clip) -> None:
     stream = clip(codec)
@@ -145,7 +145,7 @@ def test_a_truncated_length_prefixed_unit_is_invalid(codec: Codec, clip) -> None
     assert fault(into, truncated(stream.packets[1].payload, 0.5)).reason is DropReason.INVALID_DATA
 
 
-def test_flipped_bits_are_noticed_where_the_codec_lets_them(clip) -> None:
+def test_flipped_bits_are_detected_where_the_codec_allows_it(clip) -> None:
     stream = clip(Codec.H264)
     noticed = 0
     for seed in range(12):
@@ -179,7 +179,7 @@ def test_the_resolution_may_change_in_mid_stream(codec: Codec, clip, frames) -> 
 
 
 @pytest.mark.parametrize("codec", Codec)
-def test_a_picture_over_the_limit_is_told_from_damage(codec: Codec, clip) -> None:
+def test_a_picture_over_the_limit_has_its_own_reason(codec: Codec, clip) -> None:
     stream = clip(codec)
     into = decoder(stream, max_pixels=640 * 360 - 1)
     error = fault(into, stream.packets[0].payload)
@@ -190,7 +190,7 @@ def test_a_picture_over_the_limit_is_told_from_damage(codec: Codec, clip) -> Non
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the process's memory from /proc")
 @pytest.mark.parametrize("codec", [Codec.H264, Codec.VP8, Codec.MJPEG, Codec.JPEG, Codec.PNG])
-def test_a_resolution_bomb_takes_no_memory(codec: Codec, clip) -> None:
+def test_a_resolution_bomb_allocates_no_picture(codec: Codec, clip) -> None:
     bomb = announcing(codec, clip(codec).packets[0].payload, 16368, 16368)
     into = decoder(clip(codec))
     before = resident_bytes()
@@ -206,7 +206,7 @@ def resident_bytes() -> int:
         return int(file.read().split()[1]) * 4096
 
 
-def test_extradata_that_is_none_costs_the_unit_and_not_the_worker(clip) -> None:
+def test_invalid_extradata_is_an_error_of_the_unit(clip) -> None:
     broken = Decoder(Codec.H264, b"\x01\x42\xc0\x16\xff\xff\xff\xff\xff", MAX_PIXELS)
     error = fault(broken, clip(Codec.H264, form="mp4").packets[0].payload)
     assert error.reason is DropReason.INVALID_DATA
@@ -249,7 +249,7 @@ def test_fuzz_random_bytes(codec: Codec, payload: bytes) -> None:
 
 
 @FUZZ
-@example(codec=Codec.H264, seed=47, bits=9)  # parameter sets that ask for pictures to be held back
+@example(codec=Codec.H264, seed=47, bits=9)  # parameter sets that make the decoder buffer pictures
 @given(codec=st.sampled_from(Codec), seed=st.integers(0, 2**32), bits=st.integers(1, 64))
 def test_fuzz_flipped_keyframes_and_what_follows(clip, codec: Codec, seed: int, bits: int) -> None:
     stream = clip(codec)
@@ -260,7 +260,7 @@ def test_fuzz_flipped_keyframes_and_what_follows(clip, codec: Codec, seed: int, 
     assert into.decode(stream.packets[12].payload, 1.0) is not None
 
 
-def test_photo_frames_stand_and_move() -> None:
+def test_photo_frames_alternate_between_still_and_motion() -> None:
     still = list(photo_frames(1, 10, motion="still"))
     assert len(still) == 10
     assert all(np.array_equal(frame, still[0]) for frame in still)

@@ -23,7 +23,7 @@ def look(frame_filter: FrameFilter, frame, pts_s: float) -> SkipReason | None:
     return decision.skip
 
 
-def test_the_first_frame_is_always_new(frames) -> None:
+def test_the_first_frame_is_never_skipped(frames) -> None:
     decision = FrameFilter(FilterSettings(), UNPACED).check(picture(frames[0]), 5.0)
     assert (decision.skip, decision.similarity) == (None, NOT_COMPARED)
 
@@ -36,8 +36,8 @@ def test_a_still_picture_is_skipped_up_to_the_maximum_age(frames) -> None:
 
 
 @pytest.mark.parametrize("metric", Metric)
-def test_slow_drift_adds_up_against_the_reference(metric: Metric, frames) -> None:
-    # An eighth of a pixel a frame: none differs from the one before, and soon each does from the reference.
+def test_slow_drift_accumulates_against_the_reference(metric: Metric, frames) -> None:
+    # An eighth of a pixel per frame: no frame differs from the previous one, but soon each differs from the reference.
     shifts = [np.array([[1, 0, step / 8], [0, 1, 0]], np.float32) for step in range(48)]
     drifting = [picture(cv2.warpAffine(frames[0], shift, (640, 360))) for shift in shifts]
     settings = FilterSettings(metric=metric, max_age_s=60.0)
@@ -68,7 +68,7 @@ def test_a_picture_that_was_not_analysed_is_no_reference(frames) -> None:
     assert look(frame_filter, still, 0.2) is SkipReason.SIMILAR
 
 
-def test_a_frame_that_found_no_slot_leaves_everything_as_it_was(frames) -> None:
+def test_a_frame_without_a_slot_does_not_change_the_filter(frames) -> None:
     frame_filter = FrameFilter(FilterSettings(), 10.0)
     assert look(frame_filter, picture(frames[0]), 0.0) is None
     moved = picture(frames[10])
@@ -76,7 +76,7 @@ def test_a_frame_that_found_no_slot_leaves_everything_as_it_was(frames) -> None:
     assert frame_filter.check(moved, 0.133).skip is None  # so the next is neither paced nor similar
 
 
-def test_disabled_it_lets_everything_through(frames) -> None:
+def test_a_disabled_filter_skips_nothing(frames) -> None:
     frame_filter = FrameFilter(FilterSettings(enabled=False), UNPACED)
     still = picture(frames[0])
     assert [look(frame_filter, still, tick / 10) for tick in range(3)] == [None] * 3
@@ -85,7 +85,7 @@ def test_disabled_it_lets_everything_through(frames) -> None:
 @pytest.mark.parametrize(
     ("fps", "seconds", "expected"), [(30, 4, 40), (25, 4, 40), (15, 4, 40), (10, 4, 40), (5, 4, 20)]
 )
-def test_pacing_gives_the_rate_asked_for(fps: int, seconds: int, expected: int) -> None:
+def test_pacing_gives_the_configured_rate(fps: int, seconds: int, expected: int) -> None:
     pacer = Pacer(10.0)
     passed = 0
     for tick in range(fps * seconds):
@@ -118,7 +118,7 @@ def test_another_pace_counts_from_the_last_frame_used() -> None:
     assert pacer.is_due(0.1)
 
 
-def test_a_hold_is_looked_at_as_often_as_the_settings_allow(frames) -> None:
+def test_during_a_hold_frames_are_analysed_at_the_maximum_rate(frames) -> None:
     frame_filter = FrameFilter(FilterSettings(enabled=False), 10.0)
     frame_filter.pace(4.0)
     pictures = [picture(frames[0])] * 9
@@ -143,7 +143,7 @@ def test_a_clock_set_back_makes_the_reference_old(frames) -> None:
 
 
 def test_similar_frames_are_paced_too(frames) -> None:
-    # The filter costs more than pacing: it is asked as often as pictures may be analysed, and no oftener.
+    # The filter costs more than pacing, so it compares frames at most at the maximum rate of analysis.
     frame_filter = FrameFilter(FilterSettings(), 10.0)
     still = picture(frames[0])
     reasons = [look(frame_filter, still, tick / 30) for tick in range(30)]

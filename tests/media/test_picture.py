@@ -27,7 +27,7 @@ def test_fit_keeps_the_aspect_and_never_enlarges(size: tuple[int, int], fitted: 
     assert fit(*size, 640, 360) == fitted
 
 
-def test_the_picture_lies_at_the_start_of_its_slot_and_nowhere_else(frames) -> None:
+def test_only_the_start_of_the_slot_is_written(frames) -> None:
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(frames[0][:, :333]), format="rgb24")
     slot = bytearray(b"\x07" * (640 * 360 * 3))
     width, height = Converter(640, 360).convert(frame, memoryview(slot))
@@ -53,8 +53,8 @@ def test_scaling_down_averages(frames) -> None:
 @pytest.mark.parametrize(
     "pixel_format", ["yuv420p", "yuvj420p", "yuv422p", "yuv444p", "nv12", "yuv420p10le", "gray"]
 )
-def test_range_and_format_come_out_as_the_same_colours(pixel_format: str) -> None:
-    # Black and white tell a full range read as a limited one, and the other way round.
+def test_colours_do_not_depend_on_range_and_format(pixel_format: str) -> None:
+    # Black and white reveal a full range that is read as limited, and the reverse.
     bars = np.zeros((64, 96, 3), np.uint8)
     bars[:, 32:64] = 128
     bars[:, 64:] = 255

@@ -24,16 +24,17 @@ from gifcue.sample_video.clips import EncodedClip, encode
 from gifcue.sample_video.photo import photo_frames
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
+from tests.support.waiting import TIMEOUT_S, until_changed
 
-# Patient, so that a slow machine fails no test.
-PATIENT = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
+# Long timeouts, so that no test fails on a slow machine.
+LONG_TIMEOUTS = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
 ALL = MediaSettings(
     workers=1, filter=FilterSettings(enabled=False), max_analysis_fps=240.0, late_ms=1.0, slots_per_worker=4
 )
 
 
 class Kit:
-    """A pool, and all that it said. Slots go back at once unless `keep_slots`."""
+    """A pool and its outcomes. Slots are released at once unless `keep_slots`."""
 
     def __init__(self, settings: MediaSettings, supervision: SupervisionSettings) -> None:
         self.arena = Arena.create(settings.workers, settings.slots_per_worker, settings.slot_bytes)
@@ -75,9 +76,7 @@ class Kit:
         return self._tokens
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            self._changed.clear()
-            await self._changed.wait()
+        await until_changed(self._changed, condition)
 
     async def outcome(self, token: int) -> Outcome:
         def found() -> list[Outcome]:
@@ -96,7 +95,7 @@ class Kit:
 
 @pytest.fixture(scope="module")
 def still() -> EncodedClip:
-    """A clip in which nothing moves."""
+    """A clip without motion."""
     return encode(photo_frames(0.7, 15, motion="still"), Codec.PNG, 15.0)
 
 
@@ -104,7 +103,7 @@ def still() -> EncodedClip:
 async def make() -> AsyncIterator[Callable[..., Kit]]:
     kits: list[Kit] = []
 
-    def make(settings: MediaSettings, supervision: SupervisionSettings = PATIENT) -> Kit:
+    def make(settings: MediaSettings, supervision: SupervisionSettings = LONG_TIMEOUTS) -> Kit:
         kits.append(Kit(settings, supervision))
         return kits[-1]
 
@@ -133,7 +132,7 @@ async def test_every_unit_is_answered_once_in_order_with_its_picture(make, clip,
     for index in range(len(frames)):
         for key, codec in codecs.items():
             sent[key].append(kit.submit(key, clip(codec), index))
-        # No faster than the slots: this test is not about running out of them.
+        # Not faster than slots are released: this test does not cover a lack of slots.
         await kit.until(lambda: kit.pool.statistics().units == 0)
     assert {key: kit.tokens(key) for key in codecs} == sent
     assert all(isinstance(outcome, Picture) for outcome in kit.outcomes)
@@ -141,7 +140,7 @@ async def test_every_unit_is_answered_once_in_order_with_its_picture(make, clip,
     assert kit.pool.statistics().bytes == 0
 
 
-async def test_bytes_wait_until_they_are_answered(make, clip) -> None:
+async def test_buffered_bytes_are_counted_until_the_answer(make, clip) -> None:
     kit = make(ALL)
     await kit.pool.start()
     kit.pool.open(1, Codec.H264, b"")
@@ -154,7 +153,7 @@ async def test_bytes_wait_until_they_are_answered(make, clip) -> None:
     assert kit.pool.buffered_bytes(99) == 0
 
 
-async def test_who_leaves_still_has_its_units_answered(make, clip) -> None:
+async def test_units_of_a_participant_that_left_are_answered(make, clip) -> None:
     kit = make(ALL)
     await kit.pool.start()
     kit.pool.open(1, Codec.H264, b"")
@@ -168,14 +167,14 @@ async def test_who_leaves_still_has_its_units_answered(make, clip) -> None:
     assert kit.pool.statistics().participants == 0
 
 
-async def test_a_key_is_used_once(make) -> None:
+async def test_a_key_cannot_be_reused(make) -> None:
     kit = make(ALL)
     kit.pool.open(1, Codec.H264, b"")
     with pytest.raises(ValueError, match="expected a key that is not in use, got 1"):
         kit.pool.open(1, Codec.VP8, b"")
 
 
-async def test_slots_that_are_out_are_not_written(make, clip) -> None:
+async def test_slots_in_use_are_not_overwritten(make, clip) -> None:
     kit = make(ALL.model_copy(update={"slots_per_worker": 2}))
     kit.keep_slots = True
     await kit.pool.start()
@@ -221,7 +220,7 @@ async def test_holds_and_pictures_not_analysed_reach_the_filter(make, still) -> 
     assert isinstance(await send(), Picture)
 
 
-async def test_who_starts_over_needs_a_keyframe_and_nobody_else_does(make, clip) -> None:
+async def test_a_restart_requires_a_keyframe_of_that_participant_only(make, clip) -> None:
     kit = make(ALL)
     await kit.pool.start()
     shown = clip(Codec.H264, keyframe_interval=2)
@@ -234,10 +233,10 @@ async def test_who_starts_over_needs_a_keyframe_and_nobody_else_does(make, clip)
     assert lost.reason is DropReason.AWAITING_KEYFRAME
     assert isinstance(await kit.outcome(kit.submit(1, shown, 2)), Picture)
     assert isinstance(await kit.outcome(kit.submit(2, shown, 1)), Picture)
-    kit.pool.start_over(3)  # long gone
+    kit.pool.start_over(3)  # closed before
 
 
-async def test_damage_of_one_hurts_nobody_else(make, clip) -> None:
+async def test_invalid_data_of_one_participant_does_not_affect_others(make, clip) -> None:
     kit = make(ALL)
     await kit.pool.start()
     for key in (1, 2):
@@ -258,7 +257,7 @@ async def test_a_lost_worker_is_replaced_in_mid_stream(make, clip) -> None:
     tokens = [kit.submit(key, stream, index) for index in range(4) for key in (1, 2)]
     await kit.outcome(tokens[1])
     kit.kill(0)
-    # The front does not know yet, learns of it, and learns of the successor: units keep coming all the while.
+    # Units are sent before the front notices the loss, after it, and after the restart.
     tokens += [kit.submit(key, stream, index) for index in range(4, 8) for key in (1, 2)]
     await kit.until(lambda: len(kit.outcomes) == len(tokens))
     tokens += [kit.submit(key, stream, 8) for key in (1, 2)]
@@ -266,7 +265,7 @@ async def test_a_lost_worker_is_replaced_in_mid_stream(make, clip) -> None:
     tokens += [kit.submit(key, stream, 9) for key in (1, 2)]
     for index in range(12, 15):
         tokens += [kit.submit(key, stream, index) for key in (1, 2)]
-        # No faster than the slots: a machine that is busy elsewhere would run out of them.
+        # Not faster than slots are released: on a busy machine they would run out.
         for token in tokens[-2:]:
             await kit.outcome(token)
     assert sorted(outcome.token for outcome in kit.outcomes) == tokens
@@ -298,7 +297,7 @@ async def test_the_others_take_over_from_a_lost_worker(make, clip) -> None:
         assert isinstance(await kit.outcome(kit.submit(key, stream, 1)), Picture)
 
 
-async def test_a_successor_does_not_write_into_slots_that_are_out(make, clip) -> None:
+async def test_a_restarted_worker_does_not_overwrite_slots_in_use(make, clip) -> None:
     kit = make(ALL.model_copy(update={"slots_per_worker": 2}))
     kit.keep_slots = True
     await kit.pool.start()
@@ -318,7 +317,7 @@ async def test_a_successor_does_not_write_into_slots_that_are_out(make, clip) ->
     assert isinstance(await kit.outcome(kit.submit(1, stream, 14)), Picture)
 
 
-async def test_a_hold_outlives_the_worker(make, still) -> None:
+async def test_a_hold_survives_a_restart_of_the_worker(make, still) -> None:
     kit = make(MediaSettings(workers=1, slots_per_worker=8, max_analysis_fps=240.0, late_ms=1.0))
     await kit.pool.start()
     kit.pool.open(1, Codec.PNG, b"")
@@ -329,7 +328,7 @@ async def test_a_hold_outlives_the_worker(make, still) -> None:
     assert all(isinstance(outcome, Picture) for outcome in outcomes)
 
 
-async def test_stills(make, clip) -> None:
+async def test_stills_are_decoded_into_slots(make, clip) -> None:
     kit = make(ALL)
     with pytest.raises(Unavailable, match="expected a decode worker that is ready"):
         await kit.pool.still(b"")
@@ -346,7 +345,7 @@ async def test_stills(make, clip) -> None:
     assert kit.pool.statistics().stills == 0
 
 
-async def test_the_slot_of_a_still_that_nobody_waits_for_comes_back(make, clip) -> None:
+async def test_the_slot_of_a_cancelled_still_is_released(make, clip) -> None:
     kit = make(ALL)
     await kit.pool.start()
     data = clip(Codec.JPEG).packets[0].payload
@@ -355,13 +354,13 @@ async def test_the_slot_of_a_still_that_nobody_waits_for_comes_back(make, clip) 
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    # Answered behind the one before it: that one's slot has come and gone by then.
+    # Answers keep their order, so the slot of the cancelled still has been released before.
     still = await kit.pool.still(data)
     assert still.slot is not None
     assert kit.pool.statistics().slots_out == 1
 
 
-async def test_a_still_that_is_lost_with_its_worker_says_so(make, clip) -> None:
+async def test_a_still_lost_with_its_worker_is_an_error(make, clip) -> None:
     kit = make(ALL)
     await kit.pool.start()
     os.kill(kit.pool.statistics().workers[0].pid, signal.SIGSTOP)
@@ -372,7 +371,7 @@ async def test_a_still_that_is_lost_with_its_worker_says_so(make, clip) -> None:
         await answer
 
 
-async def test_stopping_answers_everything(make, clip) -> None:
+async def test_stop_answers_every_unit(make, clip) -> None:
     kit = make(ALL)
     await kit.pool.start()
     kit.pool.open(1, Codec.H264, b"")
@@ -386,7 +385,7 @@ async def test_stopping_answers_everything(make, clip) -> None:
     assert dropped.reason is DropReason.DECODE_WORKER_LOST
 
 
-async def test_units_before_the_start_are_lost_and_not_forgotten(make, clip) -> None:
+async def test_units_before_the_start_are_answered_as_lost(make, clip) -> None:
     kit = make(ALL)
     kit.pool.open(1, Codec.H264, b"")
     token = kit.submit(1, clip(Codec.H264), 0)
@@ -398,8 +397,8 @@ async def test_units_before_the_start_are_lost_and_not_forgotten(make, clip) -> 
     assert isinstance(await kit.outcome(kit.submit(1, clip(Codec.H264), 0)), Picture)
 
 
-async def test_a_worker_that_failed_for_good_leaves_its_participants_to_the_others(make, clip) -> None:
-    kit = make(ALL.model_copy(update={"workers": 2}), PATIENT.model_copy(update={"max_restarts": 0}))
+async def test_participants_of_a_failed_worker_move_to_the_others(make, clip) -> None:
+    kit = make(ALL.model_copy(update={"workers": 2}), LONG_TIMEOUTS.model_copy(update={"max_restarts": 0}))
     await kit.pool.start()
     stream = clip(Codec.H264)
     kit.pool.open(1, Codec.H264, b"")
@@ -410,8 +409,9 @@ async def test_a_worker_that_failed_for_good_leaves_its_participants_to_the_othe
     kit.kill(1)
     token = kit.submit(1, stream, 1)
     assert isinstance(await kit.outcome(token), Picture | Dropped)
-    while not kit.pool.has_failed:
-        dropped = await kit.outcome(kit.submit(1, stream, 1))
+    async with asyncio.timeout(TIMEOUT_S):
+        while not kit.pool.has_failed:
+            await kit.outcome(kit.submit(1, stream, 1))
     dropped = await kit.outcome(kit.submit(1, stream, 2))
     assert isinstance(dropped, Dropped)
     assert dropped.reason is DropReason.DECODE_WORKER_LOST
@@ -428,7 +428,7 @@ async def test_an_arena_that_is_too_small_is_refused() -> None:
     arena.close()
 
 
-async def test_states_are_told(make) -> None:
+async def test_worker_states_are_in_the_statistics(make) -> None:
     kit = make(ALL)
     assert not kit.pool.is_ready
     await kit.pool.start()

@@ -1,4 +1,4 @@
-"""Answers find the calls that wait for them, without a process."""
+"""Answers are matched to the waiting calls, without a process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gifcue.protocol.reasons import DropReason
 
 
 class Kit:
-    """Requests of one worker, and what was sent and released."""
+    """The requests of one worker, the messages sent, and the slots released."""
 
     def __init__(self) -> None:
         self.requests = StillRequests()
@@ -21,7 +21,7 @@ class Kit:
         self.released: list[int] = []
 
     async def ask(self) -> tuple[asyncio.Task[StillDone], int]:
-        """A call that waits, and its number."""
+        """A waiting call and its number."""
         call = asyncio.create_task(self.requests.ask(b"jpeg", self.sent.append, self.released.append))
         await asyncio.sleep(0)
         return call, self.sent[-1].number
@@ -44,7 +44,7 @@ async def test_each_call_gets_its_own_answer() -> None:
     assert kit.released == []
 
 
-async def test_an_answer_for_a_call_that_has_gone_is_not_taken() -> None:
+async def test_an_answer_for_a_cancelled_call_is_refused() -> None:
     kit = Kit()
     call, number = await kit.ask()
     call.cancel()
@@ -53,7 +53,7 @@ async def test_an_answer_for_a_call_that_has_gone_is_not_taken() -> None:
     assert kit.released == []
 
 
-async def test_an_answer_in_the_turn_of_the_cancellation_gives_its_slot_back() -> None:
+async def test_an_answer_that_arrives_during_cancellation_releases_its_slot() -> None:
     kit = Kit()
     call, number = await kit.ask()
     assert kit.requests.take(done(number))
@@ -63,7 +63,7 @@ async def test_an_answer_in_the_turn_of_the_cancellation_gives_its_slot_back() -
     assert kit.released == [3]
 
 
-async def test_a_lost_worker_ends_all_calls() -> None:
+async def test_a_lost_worker_fails_all_calls() -> None:
     kit = Kit()
     call, _ = await kit.ask()
     kit.requests.lose("decode-0 was lost")

@@ -51,7 +51,7 @@ def test_grey_and_transparent_pngs_come_out_as_rgb(photo: np.ndarray) -> None:
     assert np.array_equal(decode_still(cv2.imencode(".png", transparent)[1].tobytes(), MAX_PIXELS), photo)
 
 
-# How a camera that writes this orientation stores a picture that is upright in the viewer's eyes.
+# How a camera with this orientation stores a picture that is displayed upright.
 STORED = {
     1: lambda p: p,
     2: lambda p: p[:, ::-1],
@@ -75,14 +75,14 @@ def test_orientation_is_honoured(photo: np.ndarray, orientation: int, order: str
     assert cv2.PSNR(decoded, photo) > 36.0
 
 
-def test_an_orientation_that_makes_no_sense_is_none(photo: np.ndarray) -> None:
+def test_an_invalid_orientation_is_ignored(photo: np.ndarray) -> None:
     assert exif_orientation(with_orientation(jpeg(photo), 9)) == 1
     assert exif_orientation(jpeg(photo)) == 1
     for size in range(0, 120, 7):
         assert 1 <= exif_orientation(with_orientation(jpeg(photo), 6)[:size]) <= 8
 
 
-def test_scaled_stills_tell_their_size_before(photo: np.ndarray) -> None:
+def test_scaled_stills_report_their_original_size(photo: np.ndarray) -> None:
     still = scaled_still(with_orientation(jpeg(photo), 6), MAX_PIXELS, 320, 180)
     assert still.rgb.shape == (320, 180, 3)
     assert (still.source_width, still.source_height) == (360, 640)
@@ -98,20 +98,20 @@ def test_scaled_stills_tell_their_size_before(photo: np.ndarray) -> None:
         (b"\x80\x81\x82\x83\x84", "5 bytes that begin with 80818283"),
     ],
 )
-def test_what_is_neither_is_named(data: bytes, what: str) -> None:
+def test_the_error_names_another_format(data: bytes, what: str) -> None:
     with pytest.raises(MediaError, match=f"expected a JPEG or PNG, got {what}") as caught:
         decode_still(data, MAX_PIXELS)
     assert caught.value.reason is DropReason.INVALID_DATA
 
 
-def test_nothing_at_all() -> None:
+def test_empty_data_is_refused() -> None:
     with pytest.raises(MediaError, match="0 bytes") as caught:
         decode_still(b"", MAX_PIXELS)
     assert caught.value.reason is DropReason.EMPTY_PAYLOAD
 
 
 @pytest.mark.parametrize("make", [jpeg, png])
-def test_a_still_cut_short_is_invalid(make, photo: np.ndarray) -> None:
+def test_a_truncated_still_is_invalid(make, photo: np.ndarray) -> None:
     for share in (0.1, 0.5, 0.9):
         with pytest.raises(MediaError) as caught:
             decode_still(truncated(make(photo), share), MAX_PIXELS)

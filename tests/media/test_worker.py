@@ -66,7 +66,7 @@ def test_without_a_slot_the_unit_is_dropped_and_the_next_one_is_tried(arena: Are
     assert isinstance(worker.handle(unit(1, clip(Codec.H264), 1)), Picture)
 
 
-def test_one_participants_damage_is_its_own(arena: Arena, clip) -> None:
+def test_invalid_data_affects_only_its_participant(arena: Arena, clip) -> None:
     worker = DecodeWorker(ALL, arena)
     worker.control(Grant((0, 1, 2, 3)))
     for key in (1, 2):
@@ -81,7 +81,9 @@ def test_one_participants_damage_is_its_own(arena: Arena, clip) -> None:
     assert isinstance(worker.handle(unit(2, clip(Codec.H264), 1)), Picture)
 
 
-def test_an_error_nobody_foresaw_costs_the_participants_decoder(arena: Arena, clip, monkeypatch) -> None:
+def test_after_an_unexpected_error_the_participant_decodes_from_a_keyframe(
+    arena: Arena, clip, monkeypatch
+) -> None:
     worker = DecodeWorker(ALL, arena)
     worker.control(Grant((0, 1)))
     worker.handle(Open(1, Codec.H264, b""))
@@ -99,7 +101,7 @@ def test_an_error_nobody_foresaw_costs_the_participants_decoder(arena: Arena, cl
     assert isinstance(worker.handle(unit(1, clip(Codec.H264), 0)), Picture)
 
 
-def test_an_unknown_participant_is_told(arena: Arena, clip) -> None:
+def test_an_unknown_participant_is_reported(arena: Arena, clip) -> None:
     worker = DecodeWorker(ALL, arena)
     outcome = worker.handle(unit(9, clip(Codec.H264), 0))
     assert isinstance(outcome, Dropped)
@@ -110,7 +112,7 @@ def test_holds_and_forgets_reach_the_filter(arena: Arena) -> None:
     still = encode(photo_frames(0.6, 10, motion="still"), Codec.VP8, 10.0)
     worker = DecodeWorker(MediaSettings(), arena)
     worker.control(Grant((0, 1, 2, 3)))
-    assert not worker.control(Hold(1, True))  # not open yet: it must wait for its turn
+    assert not worker.control(Hold(1, True))  # not open yet: the control is applied after the opening
     worker.handle(Open(1, Codec.VP8, b""))
     assert isinstance(worker.handle(unit(1, still, 0)), Picture)
     skipped = worker.handle(unit(1, still, 1))
@@ -126,7 +128,7 @@ def test_holds_and_forgets_reach_the_filter(arena: Arena) -> None:
     assert worker.handle(Forget(1)) is None
 
 
-def test_who_starts_over_is_compared_with_nothing(arena: Arena) -> None:
+def test_after_a_restart_a_frame_has_no_reference(arena: Arena) -> None:
     still = encode(photo_frames(0.6, 10, motion="still"), Codec.VP8, 10.0, keyframe_interval=2)
     worker = DecodeWorker(MediaSettings(), arena)
     worker.control(Grant((0, 1, 2, 3)))
@@ -138,7 +140,7 @@ def test_who_starts_over_is_compared_with_nothing(arena: Arena) -> None:
     assert worker.handle(StartOver(2)) is None
 
 
-def test_a_unit_that_shows_nothing_yet_is_skipped(arena: Arena, clip) -> None:
+def test_a_unit_without_a_picture_is_skipped(arena: Arena, clip) -> None:
     worker = DecodeWorker(ALL, arena)
     worker.control(Grant((0, 1, 2, 3)))
     worker.handle(Open(1, Codec.H264, b""))
@@ -150,7 +152,7 @@ def test_a_unit_that_shows_nothing_yet_is_skipped(arena: Arena, clip) -> None:
     assert late.token > 0
 
 
-def test_stills(arena: Arena, clip, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stills_are_scaled_or_refused(arena: Arena, clip, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MediaSettings, "still_long_side", 320)
     monkeypatch.setattr(MediaSettings, "still_short_side", 180)
     worker = DecodeWorker(MediaSettings(), arena)
@@ -177,7 +179,7 @@ def test_a_picture_that_is_not_late_yet_is_not_replaced(arena: Arena, clip) -> N
     taken = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, Picture)]
     assert taken == [index for index in range(6) if index % math.ceil(0.08 / spacing_s) == 0]
     assert {outcome.reason for outcome in outcomes if isinstance(outcome, Skipped)} <= {SkipReason.PACED}
-    # Once it is analysed, the next one is wanted.
+    # After the analysis the next picture is accepted.
     worker.control(Grant((0, 1, 2, 3)[: len(taken)]))
     assert isinstance(worker.handle(unit(1, clip(Codec.H264), 6)), Picture)
 
@@ -192,13 +194,13 @@ def test_a_still_takes_a_slot_while_most_are_free(arena: Arena, clip) -> None:
     assert isinstance(done, StillDone)
     assert (inline.slot, done.slot, done.rgb) == (None, 0, b"")
     assert bytes(arena.slot(0))[: len(inline.rgb)] == inline.rgb
-    # Two of four are left: those are for streams.
+    # Two of four slots are left, which are reserved for streams.
     again = worker.handle(StillRequest(3, data))
     assert isinstance(again, StillDone)
     assert (again.slot, again.rgb) == (None, inline.rgb)
 
 
-def test_the_pace_is_everybodys_also_of_those_who_come_later(arena: Arena, clip) -> None:
+def test_the_pace_applies_to_all_participants_including_later_ones(arena: Arena, clip) -> None:
     settings = ALL.model_copy(update={"max_analysis_fps": 30.0})
     worker = DecodeWorker(settings, arena)
     worker.handle(Open(1, Codec.H264, b""))

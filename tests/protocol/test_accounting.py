@@ -20,13 +20,13 @@ def test_every_received_frame_is_accounted_for() -> None:
 
 
 @given(st.lists(FRAME_COUNTS, max_size=5))
-def test_a_total_has_the_sum_of_every_figure(many: list[FrameCounts]) -> None:
+def test_a_total_has_the_sum_of_every_count(many: list[FrameCounts]) -> None:
     total = FrameCounts.total(many)
     assert total.received == sum(each.received for each in many)
     assert total.accounted == sum(each.accounted for each in many)
 
 
-def test_a_participant_that_is_not_there_is_named_with_those_that_are() -> None:
+def test_an_unknown_participant_is_an_error_that_lists_the_known_ones() -> None:
     statistics = Statistics((ParticipantStatistics("alice", FrameCounts(), 0, 0.0, 0.0),))
     assert statistics.participant("alice").reactions == 0
     with pytest.raises(KeyError, match="expected one of 'alice', got 'bob'"):

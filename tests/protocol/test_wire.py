@@ -18,7 +18,7 @@ from gifcue.protocol.statistics import ServingState
 from gifcue.protocol.wire import annotation, media, operator, requests, responses
 from gifcue.v1 import media_pb2, operator_service_pb2, reaction_service_pb2
 
-# Messages that the server always sets as a whole; decoding does not tell an unset one from an empty one.
+# Messages that the server always sets. Decoding does not distinguish an unset one from an empty one.
 ALWAYS_SET = {"BoundingBox", "EffectiveLimits", "ModelInfo", "FrameBooks"}
 # Unset in a status where no model is loaded.
 OPTIONAL = {"GetStatusResponse.model"}
@@ -128,7 +128,7 @@ def test_an_unknown_codec_is_none_and_unspecified_on_the_wire(number: int) -> No
     assert update.join.codec == media_pb2.CODEC_UNSPECIFIED
 
 
-def test_what_a_newer_server_says_is_ignored_or_unspecified() -> None:
+def test_unknown_messages_of_a_newer_server_are_ignored_or_unspecified() -> None:
     pb = reaction_service_pb2
     assert responses.decode_response(pb.StreamReactionsResponse()) is None
     assert responses.decode_control(pb.StreamControl()) is None
@@ -138,7 +138,7 @@ def test_what_a_newer_server_says_is_ignored_or_unspecified() -> None:
     assert operator.decode_status(status).state is ServingState.UNSPECIFIED
 
 
-def test_what_a_newer_client_says_is_none_or_an_error() -> None:
+def test_unknown_messages_of_a_newer_client_are_none_or_an_error() -> None:
     pb = reaction_service_pb2
     assert requests.decode_request(pb.StreamReactionsRequest()) is None
     assert requests.decode_update(pb.ParticipantUpdate(participant_id="alice")) is None

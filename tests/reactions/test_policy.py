@@ -1,4 +1,4 @@
-"""The promise: a reaction when it is meant, within half a second of the hold, and silence otherwise."""
+"""The reaction policy: a reaction within half a second of the dwell for a held pose, and none otherwise."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_held_gesture_fires_once_within_a_quarter_second_of_its_dwell(label: s
     assert events[-1].reason == "released"
 
 
-def test_progress_fills_and_never_says_done_before_it_fires() -> None:
+def test_progress_grows_and_stays_below_one_until_the_start() -> None:
     events = play(policy(), shown("thumbs_up", 0.0, 3.0), times(1.0, 10))
     progress = [event.progress for event in events if event.phase is Phase.HOLDING]
     assert progress == sorted(progress)
@@ -68,7 +68,7 @@ def test_a_flicker_of_one_frame_never_fires(fps: float, preset: str) -> None:
     assert phases(play(policy(ReactionSettings(preset=preset)), scene, times(20.0, fps))) == []
 
 
-def test_a_flicker_of_one_frame_whose_likes_are_skipped_never_fires() -> None:
+def test_a_flicker_followed_by_skipped_frames_never_fires() -> None:
     def scene(at_s: float) -> list[Region] | None:
         return [hand(thumbs_up=0.99)] if at_s == 0.0 else None
 
@@ -83,20 +83,20 @@ def test_one_missed_frame_never_ends_a_hold(fps: float) -> None:
     assert phases(events) == ["holding", "started", "ended"]
 
 
-def test_one_frame_that_says_otherwise_never_ends_a_hold() -> None:
+def test_one_contradicting_frame_never_ends_a_hold() -> None:
     def scene(at_s: float) -> list[Region]:
         return [hand(thumbs_up=0.01 if abs(at_s - 0.3) < 1e-6 or abs(at_s - 1.5) < 1e-6 else 0.97)]
 
     assert phases(play(policy(), scene, times(3.0))) == ["holding", "started"]
 
 
-def test_between_stay_and_start_a_hold_goes_on_and_none_begins() -> None:
+def test_between_the_stay_and_start_scores_a_hold_continues_but_none_begins() -> None:
     assert play(policy(), lambda at_s: [hand(thumbs_up=0.6)], times(5.0)) == []
     events = play(policy(), lambda at_s: [hand(thumbs_up=0.97 if at_s < 1.0 else 0.6)], times(5.0))
     assert phases(events) == ["holding", "started"]
 
 
-def test_a_doubtful_pose_is_not_in_the_making_for_ever() -> None:
+def test_an_uncertain_pose_is_not_pending_for_ever() -> None:
     made = policy()
     events = play(made, lambda at_s: [hand(thumbs_up=0.97 if round(at_s * 10) % 2 else 0.6)], times(6.0))
     assert started(events) == []
@@ -118,7 +118,7 @@ def test_cooldown_runs_from_the_end() -> None:
     assert all(begun - end >= 4.0 + 0.5 - 1e-6 for end, begun in zip(ended, again, strict=False))
 
 
-def test_labels_cool_down_apart() -> None:
+def test_labels_have_separate_cooldowns() -> None:
     def scene(at_s: float) -> list[Region]:
         return [hand(thumbs_up=0.97)] if at_s < 1.5 else [hand(ok_hand=0.9)]
 
@@ -136,7 +136,7 @@ def test_two_thumbs_up_are_one_reaction_until_both_are_down() -> None:
 
 
 def test_a_hand_that_moves_through_never_fires() -> None:
-    # Across the picture in a second and back: four hand widths a second, showing a thumb all the while.
+    # Across the picture in a second and back: four hand widths per second, with the thumb up.
     def scene(at_s: float) -> list[Region]:
         return [hand(0.1 + 0.4 * (at_s % 2.0 if at_s % 2.0 < 1.0 else 2.0 - at_s % 2.0), thumbs_up=0.97)]
 
@@ -191,7 +191,7 @@ def test_a_hand_that_is_not_found_for_a_while_still_hides_the_face(missed_s: flo
     def scene(at_s: float) -> list[Region]:
         if at_s < 1.0:
             return [face()]
-        # Somebody looks in from the side, and is told from who hides.
+        # Another person appears at the side and is distinguished from the hidden one.
         guest = [face(0.9, 0.3, 0.1)] if 2.0 <= at_s < 2.5 else []
         return guest if 3.0 <= at_s < 3.0 + missed_s else [*guest, hand(0.5, 0.4, 0.12, thumbs_up=0.97)]
 
@@ -228,12 +228,12 @@ def test_the_likelier_of_two_poses_wins() -> None:
     assert started(events) == ["ok_hand"]
 
 
-def test_smile_is_held_a_little_longer() -> None:
+def test_a_smile_has_a_longer_dwell() -> None:
     events = play(policy(), lambda at_s: [face(smile=0.9)], times(2.0))
     assert next(event.at_s for event in events if event.phase is Phase.STARTED) == pytest.approx(0.8)
 
 
-def test_nothing_runs_for_labels_not_allowed() -> None:
+def test_labels_that_are_not_allowed_have_no_events() -> None:
     made = policy(allowed=["smile"])
     assert started(play(made, lambda at_s: [hand(thumbs_up=0.97), face(smile=0.9)], times(3.0))) == ["smile"]
     nobody = policy(allowed=[])
@@ -282,7 +282,7 @@ def test_speaking_does_not_end_what_has_started_nor_matter_by_default() -> None:
     assert started(play(careless, shown("thumbs_up", 0.0, 9.0), times(2.0))) == ["thumbs_up"]
 
 
-def test_finish_ends_everything_in_the_callers_words() -> None:
+def test_finish_ends_everything_with_the_callers_reason() -> None:
     made = policy()
     play(made, lambda at_s: [hand(thumbs_up=0.97)] + [face(smile=0.9)] * (at_s > 1.0), times(1.5))
     events = made.finish(1.5, "left")
@@ -347,7 +347,7 @@ def test_centre_takes_the_face_in_the_middle() -> None:
     assert started(play(policy(ReactionSettings(subject="centre")), scene, times(2.0))) == ["thumbs_up"]
 
 
-def test_two_faces_of_a_size_do_not_take_turns() -> None:
+def test_the_subject_does_not_alternate_between_faces_of_equal_size() -> None:
     def scene(at_s: float) -> list[Region]:
         wobble = 0.01 if round(at_s * 10) % 2 else -0.01
         return [face(0.25, 0.4, 0.2 + wobble, smile=0.95), face(0.75, 0.4, 0.2 - wobble)]
@@ -377,7 +377,7 @@ def test_a_pose_held_still_goes_on_through_skipped_frames() -> None:
     assert phases(events) == ["holding", "started"]
 
 
-def test_what_is_gone_ends_though_frames_are_skipped() -> None:
+def test_a_vanished_pose_ends_while_frames_are_skipped() -> None:
     def scene(at_s: float) -> list[Region] | None:
         if at_s < 1.0:
             return [hand(thumbs_up=0.97)]
@@ -404,26 +404,26 @@ def test_stills_that_come_slowly_fire_as_well(preset: str, fps: float) -> None:
     assert (started(hands), started(faces)) == (["thumbs_up"], ["smile"])
 
 
-def test_what_is_almost_held_asks_for_frames_for_a_while() -> None:
+def test_an_almost_complete_hold_requests_frames_for_a_while() -> None:
     smiling = policy()
     asked = []
     for at_s in times(5.0):
         smiling.observe([face(smile=0.75 if at_s >= 1.0 else 0.1)], at_s)
         asked.append(smiling.holding)
-    # From the first frame over `stay` on, for 1.5 s; a face that always half smiles asks for no more.
+    # For 1.5 s from the first frame above `stay`. A permanent half smile requests no further frames.
     assert asked == [1.0 - 1e-9 <= at_s <= 2.5 + 1e-9 for at_s in times(5.0)]
     smiling.observe([face(smile=0.1)], 5.0)
     smiling.observe([face(smile=0.75)], 5.1)
     assert smiling.holding
 
 
-def test_a_hand_that_is_hardly_seen_is_looked_for_again() -> None:
+def test_a_weakly_detected_hand_requests_frames() -> None:
     thinking = policy()
     thinking.observe([face(thinking=0.97), hand(0.5, 0.55, 0.08, score=0.01)], 0.0)
     assert thinking.holding
 
 
-def test_nobody_almost_holds_what_has_fired() -> None:
+def test_a_started_label_is_not_almost_held() -> None:
     smiling = policy()
     play(smiling, lambda at_s: [face(smile=0.97), face(0.85, smile=0.1)], times(2.0))
     smiling.observe([face(smile=0.97), face(0.85, smile=0.75)], 2.0)
@@ -461,7 +461,7 @@ def test_how_much_of_a_hand_hides_a_face_and_for_how_long_can_be_set() -> None:
 
 
 @pytest.mark.parametrize(("votes", "expected_s"), [(1, 0.0), (5, 0.4)])
-def test_when_a_hold_is_told_can_be_set(votes: int, expected_s: float) -> None:
+def test_the_first_reported_progress_can_be_set(votes: int, expected_s: float) -> None:
     settings = ReactionSettings.model_validate({"holding_votes": votes})
     events = play(policy(settings), lambda at_s: [face(smile=0.97)], times(0.7))
     assert events[0].at_s == pytest.approx(expected_s)
@@ -470,14 +470,14 @@ def test_when_a_hold_is_told_can_be_set(votes: int, expected_s: float) -> None:
 @pytest.mark.parametrize(("dwells", "after_s", "ends_s"), [(2.0, 1.0, 1.8), (4.0, 1.0, 3.2), (2.0, 3.0, 3.8)])
 def test_when_a_hold_is_stale_can_be_set(dwells: float, after_s: float, ends_s: float) -> None:
     settings = ReactionSettings.model_validate({"stale_dwells": dwells, "stale_after_dwell_s": after_s})
-    # Every other frame speaks for a smile: too few to fire.
+    # Every second frame shows a smile: too few for a reaction.
     scene = lambda at_s: [face(smile=0.97 if round(at_s * 10) % 2 == 0 else 0.7)]  # noqa: E731
     events = play(policy(settings), scene, times(ends_s + 0.5))
     cancelled = [event.at_s for event in events if event.phase is Phase.CANCELLED]
     assert cancelled[0] == pytest.approx(ends_s, abs=0.11)
 
 
-def test_what_takes_over_as_the_subject_can_be_set() -> None:
+def test_the_threshold_of_a_new_subject_can_be_set() -> None:
     def fires(takeover: float) -> list[str]:
         settings = ReactionSettings.model_validate({"subject": "largest", "subject_takeover": takeover})
         scene = lambda at_s: (  # noqa: E731
@@ -489,8 +489,8 @@ def test_what_takes_over_as_the_subject_can_be_set() -> None:
     assert fires(2.0) == []
 
 
-def test_a_still_a_second_may_miss_now_and_then() -> None:
-    # Every other still is less sure: three votes of five, over four seconds.
+def test_one_frame_per_second_may_miss_occasionally() -> None:
+    # Every second still has a lower score: three votes of five in four seconds.
     scene = lambda at_s: [hand(thumbs_up=0.97 if round(at_s) % 2 == 0 else 0.6)]  # noqa: E731
     events = play(policy(), scene, times(5.0, 1.0))
     assert [event.at_s for event in events if event.phase is Phase.STARTED] == [4.0]

@@ -1,4 +1,4 @@
-"""What holds whatever a detector says."""
+"""Properties of the policy for any detections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ hands = st.builds(
     ok_hand=share, thumbs_up=share,
 )  # fmt: skip
 faces = st.builds(face, x=share, y=share, size=st.floats(0.0, 0.5), smile=share, thinking=share)
-# Three frames of a row are alike, so that something is held at all.
+# Runs of three equal frames, so that poses are held.
 frame = st.lists(st.one_of(hands, faces, st.just(hand(thumbs_up=0.97)), st.just(face(smile=0.9))), max_size=4)
 step = st.tuples(
     st.one_of(st.floats(0.02, 0.4), st.sampled_from([0.0, -0.1, -5.0, 3.0, 0.1, 0.1])),
@@ -34,7 +34,7 @@ step = st.tuples(
     st.sampled_from(["careful", "normal", "playful"]),
     st.sampled_from(["all", "largest", "centre"]),
 )
-def test_events_are_balanced_and_only_of_labels_allowed(
+def test_every_reaction_that_begins_ends_and_has_an_allowed_label(
     steps: list[tuple[float, list[Region] | None, bool | frozenset[str] | None]],
     allowed: frozenset[str],
     preset: str,

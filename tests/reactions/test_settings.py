@@ -21,7 +21,7 @@ from gifcue.reactions import (
 from gifcue.reactions.preset_values import PresetName
 
 
-def test_presets_have_the_same_labels_and_grow_more_careful() -> None:
+def test_presets_have_the_same_labels_and_increasing_dwells() -> None:
     careful, normal, playful = (policy_preset(name) for name in PRESETS)
     assert careful.reaction_labels == normal.reaction_labels == playful.reaction_labels
     for label in normal.reaction_labels:
@@ -31,7 +31,7 @@ def test_presets_have_the_same_labels_and_grow_more_careful() -> None:
         assert starts == sorted(set(starts))
 
 
-def test_what_is_given_is_laid_over_the_preset() -> None:
+def test_given_settings_override_the_preset() -> None:
     given = {"preset": "careful", "labels": {"smile": {"dwell_s": 2.0}, "victory": {"kind": "hand"}}}
     made = ReactionSettings.model_validate(given)
     careful = policy_preset("careful")
@@ -42,7 +42,7 @@ def test_what_is_given_is_laid_over_the_preset() -> None:
     assert made.labels["victory"].kind == "hand"
 
 
-def test_changes_go_along_to_another_preset() -> None:
+def test_overrides_apply_to_another_preset() -> None:
     given = {"preset": "careful", "labels": {"smile": {"dwell_s": 2.0}}, "swings": {"max_rest_s": 1.5}}
     made = ReactionSettings.model_validate(given).with_preset("playful")
     playful = policy_preset("playful")
@@ -53,13 +53,13 @@ def test_changes_go_along_to_another_preset() -> None:
     assert made.min_votes == playful.min_votes
 
 
-def test_a_change_to_the_value_that_the_preset_has_anyway_goes_along_too() -> None:
+def test_an_override_equal_to_the_preset_applies_to_another_preset() -> None:
     made = ReactionSettings.model_validate({"labels": {"smile": {"dwell_s": 0.8}}})
     assert made.labels == policy_preset("normal").labels
     assert made.with_preset("careful").labels["smile"].dwell_s == 0.8
 
 
-def test_no_more_than_the_changes_goes_along() -> None:
+def test_only_overrides_apply_to_another_preset() -> None:
     given = {"preset": "playful", "labels": {"smile": {"dwell_s": 2.0}}}
     made = ReactionSettings.model_validate(given)
     assert made.with_preset("careful").with_preset("playful") == made
@@ -107,11 +107,11 @@ def test_presets_are_prepared_once_for_all_streams() -> None:
     assert presets.refused == {}
 
 
-def test_a_preset_that_the_changes_do_not_go_with_is_refused_and_told() -> None:
+def test_a_preset_that_conflicts_with_the_overrides_is_refused_and_reported() -> None:
     presets = ReactionPresets(ReactionSettings.model_validate({"labels": {"smile": {"start": 0.62}}}))
-    told = "preset careful: labels.smile: expected stay to be at most start, 0.62, got 0.65"
-    assert presets.refused == {"careful": told}
-    with pytest.raises(ConfigError, match=told):
+    reason = "preset careful: labels.smile: expected stay to be at most start, 0.62, got 0.65"
+    assert presets.refused == {"careful": reason}
+    with pytest.raises(ConfigError, match=reason):
         presets.choose("careful")
     with pytest.raises(ConfigError, match="expected one of careful, normal, playful, got 'wild'"):
         presets.choose("wild")
@@ -140,13 +140,15 @@ def test_an_unknown_preset_is_named() -> None:
         ),
     ],
 )
-def test_changes_that_do_not_go_with_another_preset_are_told(given: dict[str, object], words: str) -> None:
+def test_overrides_that_conflict_with_another_preset_are_reported(
+    given: dict[str, object], words: str
+) -> None:
     made = ReactionSettings.model_validate(given)
     with pytest.raises(ConfigError, match=words):
         made.with_preset("careful")
 
 
-def test_what_a_stream_asks_for_goes_over_the_rest() -> None:
+def test_a_streams_settings_override_all_others() -> None:
     made = ReactionSettings.model_validate({"preset": "careful", "subject": "centre"})
     assert made.for_stream() == made
     asked = made.for_stream(speaking_suppresses_hands=False, subject=SubjectPolicy.LARGEST)
@@ -168,6 +170,6 @@ def test_what_a_stream_asks_for_goes_over_the_rest() -> None:
         [],
     ],
 )
-def test_what_cannot_be_is_refused(given: object) -> None:
+def test_contradicting_settings_are_refused(given: object) -> None:
     with pytest.raises(ValidationError):
         ReactionSettings.model_validate(given)

@@ -12,7 +12,7 @@ def numbers(tracker: Tracker) -> list[int]:
     return [track.number for track in tracker.tracks]
 
 
-def test_a_still_thing_keeps_its_track_through_a_missed_frame() -> None:
+def test_a_still_region_keeps_its_track_through_a_missed_frame() -> None:
     tracker = Tracker(TrackSettings())
     for at_s, regions in ((0.0, [hand()]), (0.33, []), (0.67, [hand()])):
         tracker.update(regions, at_s)
@@ -20,7 +20,7 @@ def test_a_still_thing_keeps_its_track_through_a_missed_frame() -> None:
     assert tracker.tracks[0].is_seen
 
 
-def test_what_is_unseen_too_long_is_another() -> None:
+def test_a_region_missing_too_long_gets_a_new_track() -> None:
     tracker = Tracker(TrackSettings(lost_after_s=0.7))
     for at_s, regions in ((0.0, [hand()]), (0.4, []), (0.8, []), (0.9, [hand()])):
         tracker.update(regions, at_s)
@@ -45,7 +45,7 @@ def test_two_hands_that_cross_keep_their_tracks() -> None:
     assert first == 1, "the first track began at the right, as the first region of the first frame"
 
 
-def test_a_face_is_never_a_hand() -> None:
+def test_a_face_and_a_hand_have_different_tracks() -> None:
     tracker = Tracker(TrackSettings())
     tracker.update([face(0.5, 0.5, 0.1)], 0.0)
     tracker.update([hand(0.5, 0.5, 0.1)], 0.1)
@@ -53,13 +53,13 @@ def test_a_face_is_never_a_hand() -> None:
 
 
 @pytest.mark.parametrize("region", [hand(score=0.2), hand(size=0.0)])
-def test_what_scores_too_little_or_has_no_area_is_not_looked_at(region: Region) -> None:
+def test_regions_with_a_low_score_or_no_area_are_ignored(region: Region) -> None:
     tracker = Tracker(TrackSettings())
     tracker.update([region], 0.0)
     assert numbers(tracker) == []
 
 
-def test_speed_is_in_sizes_and_jitter_is_not_speed() -> None:
+def test_speed_is_relative_to_size_and_ignores_jitter() -> None:
     tracker = Tracker(TrackSettings())
     for step in range(10):
         tracker.update([hand(0.2 + 0.02 * step), face(0.7 + (0.002 if step % 2 else 0.0))], step / 10)
@@ -68,7 +68,7 @@ def test_speed_is_in_sizes_and_jitter_is_not_speed() -> None:
     assert still.speed(0.15) < 0.1
 
 
-def test_repeating_a_frame_moves_nothing() -> None:
+def test_a_repeated_frame_has_no_motion() -> None:
     tracker = Tracker(TrackSettings())
     tracker.update([hand(0.2)], 0.0)
     tracker.update([hand(0.3)], 0.1)

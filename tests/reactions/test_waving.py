@@ -15,7 +15,7 @@ SIZE = 0.1  # width of the hand
 
 
 def waving(hz: float, reach: float, *, size: float = SIZE, noise: float = 0.0, **more: bool) -> Scene:
-    """A palm that goes `reach` of its widths from side to side, so many times a second."""
+    """A palm that swings by `reach` of its widths from side to side, at the given frequency per second."""
     randomness = random.Random(3)
 
     def scene(at_s: float) -> list[Region]:
@@ -43,7 +43,7 @@ def test_a_slow_wave_is_found_in_many_frames_a_second() -> None:
     assert started(play(policy(), waving(0.3, 4.0), times(9.0, 60.0))) == ["wave"]
 
 
-def test_a_quick_wave_fires_soon() -> None:
+def test_a_fast_wave_starts_early() -> None:
     events = play(policy(), waving(2.0, 1.0), times(4.0))
     assert next(event.at_s for event in events if event.phase is Phase.STARTED) <= 1.0
 
@@ -85,7 +85,7 @@ def test_a_palm_that_only_passes_is_no_wave() -> None:
     assert started(play(policy(), lambda at_s: [hand(0.1 + 0.15 * at_s, wave=0.9)], times(5.0))) == []
 
 
-def test_to_and_fro_once_is_no_wave() -> None:
+def test_a_single_swing_is_no_wave() -> None:
     def scene(at_s: float) -> list[Region]:
         return [hand(0.5 + (0.1 * math.sin(math.tau * at_s) if at_s < 0.5 else 0.0), wave=0.9)]
 
@@ -135,7 +135,7 @@ def test_blurred_frames_do_not_break_a_wave() -> None:
 def test_a_palm_that_is_a_blur_at_its_fastest_is_a_wave_by_its_motion(
     share: float, expected: list[str]
 ) -> None:
-    """The palm can be told near the turning points only: two frames of five."""
+    """The palm is recognised only near the turning points: in two frames of five."""
 
     def scene(at_s: float) -> list[Region]:
         phase = math.sin(math.tau * 0.9 * at_s)
@@ -170,7 +170,7 @@ def test_skipped_frames_mean_no_motion() -> None:
     assert play(policy(), scene, times(1.9)) == []
 
 
-def test_coming_and_going_landmarks_are_no_motion() -> None:
+def test_intermittent_landmarks_are_no_motion() -> None:
     def scene(at_s: float) -> list[Region]:
         shown = round(at_s * 10) % 2 == 0
         region = hand(0.5, 0.3, wave=0.9, landmarks=shown)
@@ -204,7 +204,7 @@ def test_jitter_is_no_swing() -> None:
 
 
 def test_the_last_swing_counts_once_the_hand_has_turned_round() -> None:
-    # Two full swings, and a third of which a tenth of a hand, then a fifth, is done: of 0.3 at least.
+    # Two full swings, and a third that has covered 0.1, then 0.2 hand widths, of at least 0.3.
     begun = [0, 0, 0.3, 0.6, 0.3, 0, 0.1]
     assert len(swings(_samples(begun), SWINGS)) == 2
     under_way = swings(_samples([*begun, 0.2]), SWINGS)

@@ -111,7 +111,9 @@ def test_a_text_that_is_not_a_book_has_a_mistake_with_a_line(
     ],
     ids=lambda value: value[:20],
 )
-def test_an_odd_scalar_is_one_mistake_among_all(tmp_path: Path, scalar: str, expected: str) -> None:
+def test_an_invalid_scalar_is_reported_with_all_other_mistakes(
+    tmp_path: Path, scalar: str, expected: str
+) -> None:
     gifs = f"gifs:\n  a:\n    url: /gifs/a.gif\n    title: {scalar}\n"
     text = f"version: 1\n{gifs}rules: []\nrooms: {{r: {{quite: 1}}}}\n"
     found = check_book(write(tmp_path, text))
@@ -121,7 +123,7 @@ def test_an_odd_scalar_is_one_mistake_among_all(tmp_path: Path, scalar: str, exp
 
 
 @pytest.mark.parametrize("key", ["2024-13-45", "0x_", "!!bool abc", "? [2024-13-45]\n", '"\\ud800"', "<<"])
-def test_an_odd_key_is_a_mistake(tmp_path: Path, key: str) -> None:
+def test_an_invalid_key_is_a_mistake(tmp_path: Path, key: str) -> None:
     found = check_book(write(tmp_path, BOOK.format(more=f"{key}: 1")))
     assert {each.line for each in found} == {4}
     assert str(found).encode()  # it can be printed
@@ -169,7 +171,7 @@ def test_sixteen_levels_are_read() -> None:
 
 
 def test_every_alias_is_named_and_none_is_followed(tmp_path: Path) -> None:
-    # Nine lines, each ten times the one before: a billion values if they were written out.
+    # Nine lines, each ten times the previous one: a billion values when expanded.
     lines = [
         f"a{number}: &a{number} [{', '.join(f'*a{number - 1}' for _ in range(10))}]"
         for number in range(1, 10)

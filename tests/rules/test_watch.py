@@ -70,7 +70,9 @@ def test_a_book_that_vanishes_leaves_the_old_one_in_force(path: Path) -> None:
 @pytest.mark.parametrize(
     "title", ["2024-13-45", "!!bool abc", "0x_", "9" * 5000], ids=lambda title: title[:10]
 )
-def test_an_odd_scalar_is_refused_and_the_next_good_book_taken(path: Path, title: str) -> None:
+def test_a_book_with_an_invalid_scalar_is_refused_and_the_next_valid_one_taken(
+    path: Path, title: str
+) -> None:
     watcher = BookWatcher(path)
     path.write_text(BOOK.format(title=title))
     assert not watcher.poll()

@@ -33,7 +33,7 @@ def test_the_photograph_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> Non
     assert photograph().shape == (512, 512, 3)
 
 
-def test_without_scikit_image_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_scikit_image_the_error_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "skimage", None)
     with pytest.raises(ImportError, match=r"Install gifcue\[demo\]"):
         photograph()
@@ -41,11 +41,11 @@ def test_without_scikit_image_it_says_what_to_install(monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize(("width", "height"), [(640, 360), (360, 640), (320, 240), (64, 64)])
 @pytest.mark.parametrize("motion", ["still", "phases", "always"])
-def test_frames_of_any_size_never_leave_the_photograph(width: int, height: int, motion: Motion) -> None:
+def test_frames_of_any_size_stay_inside_the_photograph(width: int, height: int, motion: Motion) -> None:
     frames = list(photo_frames(4, 5, width, height, motion))
     assert len(frames) == 20
     assert {frame.shape for frame in frames} == {(height, width, 3)}
-    # The photograph has a hundred shades along each of its edges; a border made up would have few.
+    # The photograph has a hundred shades along each edge. A generated border would have few.
     assert min(np.unique(frame[:, 0]).size for frame in frames) > 20
 
 
@@ -101,11 +101,11 @@ def test_reencoding_keeps_every_frame_and_its_time(codec: Codec, frames: Frames,
     assert [packet.pts for packet in clip.packets] == pytest.approx([9000 * i for i in range(8)], abs=90)
 
 
-def test_nothing_to_encode_is_told() -> None:
+def test_encoding_no_frames_is_an_error() -> None:
     for codec in (Codec.H264, Codec.PNG):
         with pytest.raises(ValueError, match="expected at least one frame"):
             encode([], codec)
 
 
-def test_the_same_bytes_every_time(frames: Frames) -> None:
+def test_encoding_is_reproducible(frames: Frames) -> None:
     assert encode(frames, Codec.H264) == encode(frames, Codec.H264)

@@ -31,7 +31,7 @@ def _settings() -> Settings:
         {
             "server": {"listen": "127.0.0.1:0", "http_listen": "127.0.0.1:0"},
             "limits": {"fault_interval_s": 0.0, "max_participants_per_stream": 4},
-            # What is found must not depend on how fast the machine is.
+            # The result must not depend on the speed of the machine.
             "media": MediaSettings(workers=1).with_constant_rate().model_dump(),
             "detect": {"workers": 1},
             "supervision": {"backoff_initial_s": 0.01},
@@ -63,7 +63,7 @@ async def client(server: Server) -> AsyncIterator[ReactionClient]:
 
 @pytest.fixture
 async def stub(server: Server) -> AsyncIterator[Stub]:
-    """The generated stub, for what the client library would not let a caller do."""
+    """The generated stub, for calls that the client library prevents."""
     async with grpc.aio.insecure_channel(_address(server)) as channel:
         yield Stub(channel)
 

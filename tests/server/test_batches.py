@@ -1,4 +1,4 @@
-"""Frames of several participants in one message are treated as if each had come alone."""
+"""Frames of several participants in one message are treated like single frames."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def frame(name: str, clip: EncodedClip, index: int) -> media_pb2.Frame:
     )
 
 
-async def test_one_faulty_frame_of_a_batch_costs_the_others_nothing(
+async def test_a_faulty_frame_of_a_batch_does_not_affect_the_others(
     stub: reaction_service_pb2_grpc.ReactionServiceStub,
 ) -> None:
     clip = encode(colour_frames(RED, 4), Codec.VP8, 5.0)

@@ -1,4 +1,4 @@
-"""A file, the environment over it, the command line over both; every mistake names its field."""
+"""Precedence of file, environment and command line; every error names its field."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
-def test_without_anything_the_defaults_hold() -> None:
+def test_without_configuration_the_defaults_apply() -> None:
     settings = load_settings()
     assert settings.server.listen == "127.0.0.1:50051"
     assert settings.reactions.preset == "normal"
 
 
-def test_the_command_line_goes_over_the_environment_and_that_over_the_file(
+def test_the_command_line_overrides_the_environment_which_overrides_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(
@@ -69,7 +69,7 @@ def test_a_mistake_names_file_and_field(tmp_path: Path, text: str, words: str) -
         load_settings(write(tmp_path / "gifcue.toml", text))
 
 
-def test_the_environment_goes_over_the_file_before_either_is_checked(
+def test_the_environment_overrides_the_file_before_validation(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(
@@ -86,7 +86,7 @@ def test_the_environment_goes_over_the_file_before_either_is_checked(
     assert (settings.reactions.labels["smile"].start, settings.reactions.labels["smile"].stay) == (0.5, 0.4)
 
 
-def test_expert_settings_of_the_environment_go_over_those_of_the_file(
+def test_expert_settings_of_the_environment_override_those_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(
@@ -107,7 +107,7 @@ def test_expert_settings_of_the_environment_go_over_those_of_the_file(
 
 
 @pytest.mark.parametrize("old", sorted(moved(Settings)))
-def test_every_old_name_is_refused_with_what_became_of_it(
+def test_every_old_name_is_refused_with_its_replacement(
     old: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     *tables, key = old.replace("*", "smile").split(".")
@@ -153,7 +153,7 @@ def test_a_name_in_the_wrong_place_is_refused_with_the_right_one(
     assert str(caught.value) == f"{path}: {words}"
 
 
-def test_what_is_told_of_old_names_is_true() -> None:
+def test_the_replacements_of_old_names_exist() -> None:
     names = {each.name for each in declared(Settings)}
     assert set(RENAMED.values()) <= names
     assert names.isdisjoint(REMOVED)

@@ -1,4 +1,4 @@
-"""A whole server delivers chosen GIFs to a receiver that dies and comes back."""
+"""A server delivers chosen GIFs to a receiver that is killed and restarted."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def configured(settings: Settings, folder: Path, table: dict[str, object]) -> Se
 async def test_a_receiver_killed_in_the_middle(
     settings: Settings, tmp_path: Path, smile_and_rest: EncodedClip, sink: str
 ) -> None:
-    """One reaction before, one while it holds its answers, one while it is gone, one after its return."""
+    """One reaction before, one while the receiver holds its answers, one while it is down, one after its restart."""
     async with FakeMeetingApi() as api:
         # Attempts are frequent and none times out, so the result does not depend on the speed of the machine.
         table = delivery_table(
@@ -83,7 +83,7 @@ async def test_a_receiver_killed_in_the_middle(
                 ]
             assert len(started) == 4
             assert (statistics.submitted, statistics.delivered, statistics.dead) == (4, 3, {"unanswered": 1})
-            # It also acted on the one that it did not answer, and on none twice.
+            # It also acted on the unanswered request, and on none twice.
             assert dict(api.acted) == dict.fromkeys(started, 1)
             assert f'gifcue_delivery_delivered_total{{sink="{sink}"}} 3.0' in metrics
             assert f'gifcue_delivery_dead_total{{reason="unanswered",sink="{sink}"}} 1.0' in metrics

@@ -1,4 +1,4 @@
-"""What an operator reads of the pools, from figures of which each is another number."""
+"""The metrics of the pools, from statistics whose values all differ."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.sending import send_in_step
 
 
 class FixedEngine:
-    """An engine with made-up figures."""
+    """An engine with constructed statistics."""
 
     def statistics(self) -> EngineStatistics:
         return EngineStatistics(

@@ -1,4 +1,4 @@
-"""What a media server may do wrong: each gets its documented answer, and hurts nobody else."""
+"""Misuse by a media server: each case gets its documented answer and does not affect others."""
 
 from __future__ import annotations
 
@@ -60,14 +60,14 @@ async def stream(client: ReactionClient) -> AsyncIterator[ReactionStream]:
 
 
 async def bystander(stream: ReactionStream, clip: EncodedClip) -> Participant:
-    """Somebody else on the same stream, halfway through their video."""
+    """Another participant of the same stream, halfway through its video."""
     participant = await stream.join("bystander", clip.codec, clip.extradata, allowed_labels=SMILE)
     await send_in_step(stream, participant, clip.packets[:6])
     return participant
 
 
 async def unhurt(stream: ReactionStream, participant: Participant, clip: EncodedClip) -> None:
-    """The bystander's video goes on: every frame of it is analysed or skipped, none is dropped."""
+    """Sends the rest of the bystander's video. Every frame is analysed or skipped, none is dropped."""
     await send_in_step(stream, participant, clip.packets[6:])
     counts = await settled(stream, participant.id)
     assert counts.received == len(clip.packets)
@@ -141,7 +141,7 @@ FRAME = pb.StreamReactionsRequest(frame=media_pb2.Frame(participant_id="alice", 
         "too many frames",
     ],
 )
-async def test_misuse_of_the_protocol_ends_the_stream_and_no_other(
+async def test_misuse_of_the_protocol_ends_only_its_own_stream(
     client: ReactionClient,
     stub: object,
     clip: EncodedClip,
@@ -184,7 +184,7 @@ async def test_a_payload_of_0_bytes_is_a_fault(
     fault = await next_fault(stream)
     assert (fault.participant_id, fault.code) == ("alice", FaultCode.EMPTY_PAYLOAD)
     assert fault.message == "expected an encoded access unit, got 0 bytes"
-    # What follows builds on the frame that never was, until a keyframe starts anew.
+    # The following frames depend on the missing one, until the next keyframe.
     await send_in_step(stream, alice, [rest[0], first])
     counts = await settled(stream, "alice")
     assert counts.dropped == {"empty_payload": 1, "awaiting_keyframe": 1}
@@ -207,7 +207,9 @@ async def test_random_bytes_are_a_fault(stream: ReactionStream, clip: EncodedCli
     await unhurt(stream, other, clip)
 
 
-async def test_a_frame_of_nobody_is_a_fault(stream: ReactionStream, clip: EncodedClip) -> None:
+async def test_a_frame_of_an_unknown_participant_is_a_fault(
+    stream: ReactionStream, clip: EncodedClip
+) -> None:
     other = await bystander(stream, clip)
     ghost = await stream.join("ghost", clip.codec, clip.extradata, allowed_labels=SMILE)
     await ghost.leave()
@@ -281,7 +283,7 @@ async def test_nothing_is_decoded_before_a_label_is_allowed(client: ReactionClie
         assert counts.analysed >= 1
 
 
-async def test_what_was_decoded_is_forgotten_with_the_last_label(
+async def test_decoder_state_is_discarded_with_the_last_label(
     stream: ReactionStream, clip: EncodedClip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started_over: list[int] = []
@@ -307,8 +309,8 @@ async def test_what_was_decoded_is_forgotten_with_the_last_label(
     assert (await settled(stream, "alice")).dropped == {"awaiting_keyframe": 2}
 
 
-async def told(stream: ReactionStream, participant: Participant) -> list[str]:
-    """The participant leaves and the stream ends; the reactions and faults that came since, in order."""
+async def reactions_and_faults(stream: ReactionStream, participant: Participant) -> list[str]:
+    """Leaves and ends the stream. Returns the reactions and faults since then, in order."""
     await participant.leave()
     await stream.half_close()
     return [
@@ -320,7 +322,7 @@ async def told(stream: ReactionStream, participant: Participant) -> list[str]:
     ]
 
 
-async def test_a_misspelt_update_takes_back_at_once_what_it_does_not_name(
+async def test_an_update_with_an_unknown_label_revokes_the_labels_it_omits(
     stream: ReactionStream, clip: EncodedClip
 ) -> None:
     alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["smile", "wave"])
@@ -328,10 +330,14 @@ async def test_a_misspelt_update_takes_back_at_once_what_it_does_not_name(
     await alice.set_allowed(["wavee"])
     await send_in_step(stream, alice, clip.packets[10:])
     assert (await settled(stream, "alice")).dropped == {"not_allowed": 2}
-    assert await told(stream, alice) == ["smile started", "smile ended not_allowed", "invalid_label"]
+    assert await reactions_and_faults(stream, alice) == [
+        "smile started",
+        "smile ended not_allowed",
+        "invalid_label",
+    ]
 
 
-async def test_a_misspelt_update_leaves_what_it_names_and_adds_nothing(
+async def test_an_update_with_an_unknown_label_keeps_its_labels_and_adds_none(
     stream: ReactionStream, clip: EncodedClip
 ) -> None:
     alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["wave", "smile"])
@@ -341,7 +347,7 @@ async def test_a_misspelt_update_leaves_what_it_names_and_adds_nothing(
     for participant in (alice, bob):
         await send_in_step(stream, participant, clip.packets)
     assert (await settled(stream, "bob")).dropped == {"not_allowed": len(clip.packets)}
-    assert await told(stream, alice) == [
+    assert await reactions_and_faults(stream, alice) == [
         "invalid_label",
         "invalid_label",
         "smile started",
@@ -349,17 +355,17 @@ async def test_a_misspelt_update_leaves_what_it_names_and_adds_nothing(
     ]
 
 
-async def test_a_second_join_that_is_refused_takes_back_what_it_does_not_name(
+async def test_a_refused_second_join_revokes_the_labels_it_omits(
     stream: ReactionStream, clip: EncodedClip
 ) -> None:
     alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["smile", "wave"])
     await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["wave", "thumbs_upp"])
     await send_in_step(stream, alice, clip.packets)
     assert (await settled(stream, "alice")).dropped == {}
-    assert await told(stream, alice) == ["invalid_label"]
+    assert await reactions_and_faults(stream, alice) == ["invalid_label"]
 
 
-async def test_many_streams_at_once_keep_to_themselves(client: ReactionClient, clip: EncodedClip) -> None:
+async def test_concurrent_streams_do_not_affect_each_other(client: ReactionClient, clip: EncodedClip) -> None:
     async def one(name: str) -> int:
         async with client.open() as stream:
             alice = await stream.join(name, clip.codec, clip.extradata, allowed_labels=SMILE)

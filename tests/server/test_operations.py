@@ -45,7 +45,7 @@ async def test_a_still_is_annotated(client: ReactionClient, extension: str) -> N
 @pytest.mark.parametrize(
     "image", [b"", b"not a picture", bytes(2 * 1024 * 1024 + 1)], ids=["0 bytes", "text", "large"]
 )
-async def test_what_is_no_still_is_refused(client: ReactionClient, image: bytes) -> None:
+async def test_data_that_is_not_a_still_is_refused(client: ReactionClient, image: bytes) -> None:
     with pytest.raises(InvalidRequest, match="expected"):
         await client.annotate(image)
 
@@ -77,7 +77,7 @@ async def test_annotations_over_http_are_what_old_clients_expect(server: Server)
         (lambda: b"raw", "expected multipart/form-data"),
     ],
 )
-async def test_wrong_posts_get_400_and_why(server: Server, data: object, words: str) -> None:
+async def test_invalid_posts_get_400_with_a_reason(server: Server, data: object, words: str) -> None:
     status, answer = await post(server, data())  # type: ignore[operator]
     assert status == 400
     assert words in answer["error"]  # type: ignore[index]
@@ -98,7 +98,7 @@ async def test_probes_and_metrics(server: Server, client: ReactionClient) -> Non
     assert (await client.metrics()).splitlines()[0] == text.splitlines()[0]
 
 
-async def test_status_tells_model_and_workers(client: ReactionClient) -> None:
+async def test_status_has_the_model_and_the_workers(client: ReactionClient) -> None:
     status = await client.status()
     assert status.model is not None
     assert status.model.version == "1"

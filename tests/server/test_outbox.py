@@ -1,4 +1,4 @@
-"""A slow reader loses progress, never a reaction."""
+"""A slow reader loses progress events but no reaction."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def drain(outbox: Outbox) -> list[Outgoing]:
     return items
 
 
-async def test_messages_come_out_in_the_order_they_went_in() -> None:
+async def test_messages_keep_their_order() -> None:
     outbox = Outbox(max_holding=8, max_events=8)
     items: list[Outgoing] = [
         KeyframeRequested("alice", "sequence_gap"),
@@ -35,7 +35,7 @@ async def test_messages_come_out_in_the_order_they_went_in() -> None:
     assert await drain(outbox) == items
 
 
-async def test_an_unread_hold_gives_way_to_its_newer_self() -> None:
+async def test_an_unread_hold_is_replaced_by_its_newer_state() -> None:
     outbox = Outbox(max_holding=8, max_events=8)
     outbox.put(reaction(Phase.HOLDING, "a", 0.2))
     outbox.put(reaction(Phase.HOLDING, "b", 0.3))
@@ -44,7 +44,7 @@ async def test_an_unread_hold_gives_way_to_its_newer_self() -> None:
     assert outbox.dropped_holding == 1
 
 
-async def test_over_the_bound_the_oldest_hold_is_dropped_and_counted() -> None:
+async def test_a_full_outbox_drops_and_counts_the_oldest_hold() -> None:
     outbox = Outbox(max_holding=2, max_events=8)
     for name in ("a", "b", "c"):
         outbox.put(reaction(Phase.HOLDING, name))

@@ -1,4 +1,4 @@
-"""The whole path: encoded video in, reactions out, with workers that die on the way."""
+"""The whole path from encoded video to reactions, with workers that are killed meanwhile."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def test_a_smile_is_held_started_with_a_gif_and_ended(
     assert (ended.reaction_id, ended.end_reason) == (started.reaction_id, "left")
 
 
-async def test_participants_of_a_stream_react_each_for_themselves(
+async def test_participants_of_a_stream_react_independently(
     stream: ReactionStream, smiling: EncodedClip, thumbs: EncodedClip
 ) -> None:
     labels = list(stream.ready.reaction_labels)
@@ -91,7 +91,7 @@ async def test_every_codec_gives_the_same_reaction(stream: ReactionStream, codec
 
 
 @pytest.mark.parametrize("kind", ["decode", "detect"])
-async def test_a_worker_killed_in_mid_stream_costs_frames_and_not_the_stream(
+async def test_a_stream_survives_a_killed_worker(
     server: Server, stream: ReactionStream, smiling: EncodedClip, kind: str
 ) -> None:
     alice = await stream.join("alice", smiling.codec, smiling.extradata, allowed_labels=["smile"])
@@ -103,7 +103,7 @@ async def test_a_worker_killed_in_mid_stream_costs_frames_and_not_the_stream(
     assert first.received == len(smiling.packets)
     assert first.is_consistent
 
-    # The video goes on from a keyframe, and so do the reactions.
+    # The video continues from a keyframe, and so do the reactions.
     await restarted(server, kind)
     later = packets_from(smiling, 60.0)
     await send_in_step(stream, alice, later)
@@ -122,7 +122,7 @@ async def test_a_worker_killed_in_mid_stream_costs_frames_and_not_the_stream(
 
 
 async def kill(server: Server, kind: str) -> None:
-    """Kills a worker as nothing else can, and returns once the server knows."""
+    """Kills a worker with SIGKILL, and returns once the server has noticed."""
     worker = next(each for each in server.engine.statistics().workers if each.name.startswith(kind))
     os.kill(worker.pid, signal.SIGKILL)
     await until(
@@ -138,7 +138,7 @@ def of(server: Server, kind: str) -> list:  # type: ignore[type-arg]
     return [each for each in server.engine.statistics().workers if each.name.startswith(kind)]
 
 
-async def test_a_picture_that_the_detector_fails_on_costs_only_itself(stream: ReactionStream) -> None:
+async def test_a_failed_detection_drops_only_its_own_picture(stream: ReactionStream) -> None:
     frames = [*colour_frames(GREY, 3), *colour_frames(BLUE, 2), *colour_frames(RED, 12)]
     clip = encode(iter(frames), Codec.H264, FPS)
     alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["smile"])
@@ -148,7 +148,7 @@ async def test_a_picture_that_the_detector_fails_on_costs_only_itself(stream: Re
     assert counts.dropped == {"detect_failed": 2}
 
 
-async def test_a_drain_ends_what_runs_and_closes_with_ok(
+async def test_a_drain_ends_reactions_and_closes_streams_with_ok(
     server: Server, client: ReactionClient, smiling: EncodedClip
 ) -> None:
     async with client.open() as stream:
@@ -161,7 +161,7 @@ async def test_a_drain_ends_what_runs_and_closes_with_ok(
     assert server.engine.statistics().frames.is_consistent
 
 
-async def test_left_participants_stay_in_the_accounting(
+async def test_participants_who_left_stay_in_the_frame_accounting(
     server: Server, client: ReactionClient, smiling: EncodedClip
 ) -> None:
     async with client.open() as stream:

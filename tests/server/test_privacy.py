@@ -1,4 +1,4 @@
-"""What a run leaves behind: nothing that names anybody or shows anything. docs/privacy.md promises it."""
+"""Logs and metrics of a run have no names and no payloads, as docs/privacy.md states."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def clip() -> EncodedClip:
 
 @contextlib.contextmanager
 def logs_to_stderr() -> Iterator[None]:
-    """Logs as `gifcue serve` configures them, all levels; as they were before at the end.
+    """Configures logs as `gifcue serve` does, with all levels, and restores them at the end.
 
     Not a fixture: pytest has another stderr in the test itself than in what comes before it.
     """
@@ -64,7 +64,7 @@ def logs_to_stderr() -> Iterator[None]:
 
 
 def leaks(text: str, clip: EncodedClip) -> list[str]:
-    """What of the run shows in a text: names, secrets, or a piece of a payload in any common writing."""
+    """Names, secrets and parts of payloads, in any common encoding, that occur in a text."""
     found = [each for each in FORBIDDEN if each in text]
     for packet in clip.packets:
         piece = packet.payload[-32:-8]
@@ -73,7 +73,7 @@ def leaks(text: str, clip: EncodedClip) -> list[str]:
     return found
 
 
-async def test_a_run_with_everything_in_it_logs_no_name_and_no_payload(
+async def test_no_name_and_no_payload_is_logged(
     settings: Settings,
     tmp_path: Path,
     clip: EncodedClip,
@@ -90,7 +90,7 @@ async def test_a_run_with_everything_in_it_logs_no_name_and_no_payload(
 
 
 async def a_run(settings: Settings, folder: Path, clip: EncodedClip, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A reaction that no sink takes, damage, wrong names, a wrong book, a bug; the metrics at the end."""
+    """A reaction refused by its sink, invalid data, invalid names, an invalid book, a bug, and at last the metrics."""
     (folder / "book.yaml").write_text(BOOK)
     async with FakeMeetingApi() as api:
         table = delivery_table("eyeson", api.url)
@@ -103,7 +103,7 @@ async def a_run(settings: Settings, folder: Path, clip: EncodedClip, monkeypatch
                 async with client.open(StreamOptions(room_id=ROOM, send_holding=True)) as stream:
                     ada = await stream.join(NAME, clip.codec, clip.extradata, allowed_labels=["smile"])
                     await send_in_step(stream, ada, clip.packets)
-                    # Damage, and a name that is too long.
+                    # Invalid data, and a name that is too long.
                     await ada.send(b"\x00\x00\x01\x65damaged", pts=10_000_000, clock_hz=90_000, keyframe=True)
                     await stream.join(STRANGER * 100, clip.codec, clip.extradata, allowed_labels=["smile"])
                     await send_all(ada, packets_from(clip, 60.0))
@@ -136,7 +136,7 @@ def broken(self: Session, frame: object) -> None:
     raise KeyError(NAME)
 
 
-def test_libraries_complain_without_their_words(
+def test_log_records_of_libraries_have_no_message_text(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with logs_to_stderr():
@@ -147,12 +147,12 @@ def test_libraries_complain_without_their_words(
                 raise ValueError(STRANGER) from error
         except ValueError:
             logging.getLogger("asyncio").exception("%s", NAME)
-    said = capfd.readouterr().err
-    assert "asyncio" in said
-    assert "ValueError" in said
-    assert "KeyError" in said
-    assert NAME not in said
-    assert STRANGER not in said
+    logged = capfd.readouterr().err
+    assert "asyncio" in logged
+    assert "ValueError" in logged
+    assert "KeyError" in logged
+    assert NAME not in logged
+    assert STRANGER not in logged
 
 
 @pytest.mark.parametrize(
@@ -184,14 +184,14 @@ def test_libraries_complain_without_their_words(
         "in the place of a table",
     ],
 )
-def test_a_mistake_beside_a_secret_is_told_without_it(values: dict[str, object]) -> None:
+def test_an_error_beside_a_secret_does_not_show_the_secret(values: dict[str, object]) -> None:
     with pytest.raises(ConfigError) as caught:
         load_settings(None, values)
     assert ACCESS_KEY not in str(caught.value)
     assert SECRET[:20] not in str(caught.value)
 
 
-def test_secrets_are_no_part_of_the_settings_text() -> None:
+def test_the_settings_text_has_no_secrets() -> None:
     settings = load_settings(None, {"delivery": delivery_table("eyeson", "http://127.0.0.1:1")})
     assert ACCESS_KEY not in repr(settings)
     assert ACCESS_KEY not in settings.model_dump_json()

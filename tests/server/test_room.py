@@ -1,4 +1,4 @@
-"""What a stream says of its room: whose reactions count on one camera, and whether speaking holds hands back."""
+"""Settings of a stream: the subject among several faces, and whether speaking suppresses hand gestures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.sending import send_in_step
 
 @pytest.fixture
 def own() -> dict[str, object]:
-    """What the server itself has for reactions; tests that want another give it."""
+    """The server's reaction settings. Tests override them."""
     return {}
 
 
@@ -27,7 +27,7 @@ def settings(settings: Settings, own: dict[str, object]) -> Settings:
 
 @pytest.fixture(scope="module")
 def two_people() -> EncodedClip:
-    """A large face at the edge, and a small one in the middle that smiles."""
+    """A large face at the edge, and a small smiling face in the middle."""
     return encode(colour_frames(YELLOW, 15), Codec.H264, 5.0)
 
 
@@ -37,7 +37,7 @@ def thumbs() -> EncodedClip:
 
 
 async def started(client: ReactionClient, options: StreamOptions, clip: EncodedClip) -> list[str]:
-    """What a participant who speaks all the while starts."""
+    """The reactions of a participant who speaks all the time."""
     async with client.open(options) as stream:
         labels = stream.ready.reaction_labels
         alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=labels)
@@ -87,7 +87,7 @@ async def test_a_stream_chooses_whether_speaking_holds_hands_back(
 
 
 @pytest.mark.parametrize("own", [{"labels": {"smile": {"start": 0.62}}}])
-async def test_a_preset_that_does_not_go_with_the_servers_changes_is_refused(
+async def test_a_preset_that_conflicts_with_the_servers_overrides_is_refused(
     settings: Settings, two_people: EncodedClip
 ) -> None:
     with capture_logs() as logs:

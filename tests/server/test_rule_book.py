@@ -1,4 +1,4 @@
-"""The rule book of a running server: changes of its file are followed, checked and counted."""
+"""The rule book of a running server: changes of its file are read, checked and counted."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def following(settings: Settings, path: Path) -> Settings:
-    """Settings with which the server reads the book in every step of the event loop, so that no test waits."""
+    """Settings with a reload interval of zero, so that no test waits for a reload."""
     configured = load_settings(None, {**settings.model_dump(), "rules": {"book": path}})
     rules = configured.rules.model_copy(update={"reload_interval_s": 0.0})
     return configured.model_copy(update={"rules": rules})
@@ -57,7 +57,7 @@ async def server(following: Settings) -> AsyncIterator[Server]:
 
 
 def save(path: Path, text: str) -> None:
-    """Replaces the book in one step: the server may read the file at any time, also between truncation and writing."""
+    """Replaces the book atomically: the server may read the file between truncation and writing."""
     saved = path.with_suffix(".saved")
     saved.write_text(text)
     saved.replace(path)
@@ -76,7 +76,9 @@ async def metrics(server: Server) -> str:
         return await client.metrics()
 
 
-async def test_an_odd_scalar_is_refused_and_the_next_good_book_taken(server: Server, path: Path) -> None:
+async def test_a_book_with_an_invalid_date_is_refused_and_the_next_valid_one_taken(
+    server: Server, path: Path
+) -> None:
     save(path, BOOK.format(title="2024-13-45"))
     await until(lambda: server.rule_book.statistics().refused == 1)
     text = await metrics(server)
@@ -108,7 +110,7 @@ def raising(looks: list[int], raises: Callable[[int], bool]) -> Callable[[BookWa
     return look
 
 
-async def test_a_bug_is_logged_once_and_the_book_is_still_followed(
+async def test_a_recurring_error_is_logged_once_and_the_book_is_still_followed(
     following: Settings, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[int] = []

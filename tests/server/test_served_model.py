@@ -1,4 +1,4 @@
-"""The served model on real video: the public photograph in motion, and people's own clips where they are at hand."""
+"""The served model on real video: the public photograph in motion, and the private clips if present."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.sending import send_in_step
 SHARED = Path(os.environ.get("GIFCUE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 CLIPS = SHARED / "clips" / "dev"
 LABELS = ["smile", "wave", "ok_hand", "thumbs_up", "thinking"]
-# Codec and container of the same clip, as different media servers and files would carry it.
+# Codec and container of the same clip.
 FORMS = [
     (Codec.H264, "mp4"),
     (Codec.VP8, "webm"),
@@ -78,6 +78,6 @@ async def test_a_gesture_is_found_in_every_codec(
 @pytest.mark.shared_data
 @without_clips
 @pytest.mark.parametrize("name", ["asl_eat", "asl_milk"])
-async def test_hands_that_mean_nothing_get_no_reaction(client: ReactionClient, name: str) -> None:
+async def test_hands_without_a_gesture_start_no_reaction(client: ReactionClient, name: str) -> None:
     hand_labels = ["thumbs_up", "ok_hand", "wave"]
     assert await reactions(client, read(CLIPS / f"{name}.mp4"), hand_labels) == []

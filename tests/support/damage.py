@@ -1,4 +1,4 @@
-"""What can be wrong with an encoded access unit: cut short, flipped, random, or announcing a picture of absurd size."""
+"""Damaged access units: truncated, with flipped bits, or with a header that declares a very large picture."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _JPEG_SOF0 = b"\xff\xc0"
 
 
 def truncated(payload: bytes, share: float) -> bytes:
-    """The first `share` of a unit, 1 byte at least."""
+    """The first `share` of a unit, at least 1 byte."""
     return payload[: max(1, int(len(payload) * share))]
 
 
@@ -28,7 +28,7 @@ def flipped(payload: bytes, rng: random.Random, bits: int = 3) -> bytes:
 
 
 def announcing(codec: Codec, keyframe: bytes, width: int, height: int) -> bytes:
-    """A keyframe that says it is `width x height`, its bytes otherwise as they were: a resolution bomb.
+    """A keyframe whose header declares `width x height`, otherwise unchanged: a resolution bomb.
 
     For H.264 (Annex B), VP8, JPEG and PNG; sides of H.264 in multiples of 16. Raises ValueError for others.
     """

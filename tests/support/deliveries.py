@@ -62,7 +62,7 @@ async def delivered_or_dead(dispatcher: Dispatcher) -> DeliveryStatistics:
     """The counts once no delivery is open."""
     await until(
         lambda: counts(dispatcher).queued == 0,
-        expected="no delivery to be open",
+        expected="every delivery to end",
         state=lambda: counts(dispatcher),
     )
     return counts(dispatcher)

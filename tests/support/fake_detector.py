@@ -48,7 +48,8 @@ class FakeDetector:
     @staticmethod
     def _find(frame: Frame, batch: int) -> Region:
         while frame[0, 0, 0] == HOLD:
-            # This runs in a child process: shared memory has no event to wait on. No test measures this time.
+            # In a child process: shared memory has no event to wait on. The wait ends when the test changes the byte
+            # or kills the process. No test measures this time.
             time.sleep(0.001)
         value = int(frame[0, 0, 0])
         if value == DIE:

@@ -1,4 +1,4 @@
-"""Time that passes when a test says so."""
+"""Time that a test advances."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 
 class ManualTime:
-    """`clock` and `sleep` as the code under test wants them handed in; `advance` lets seconds pass."""
+    """A `clock` and a `sleep` for the code under test. `advance` moves the time."""
 
     def __init__(self) -> None:
         self._now_s = 0.0
@@ -27,11 +27,11 @@ class ManualTime:
 
     @property
     def waits_s(self) -> list[float]:
-        """How long each sleeper still sleeps, the first to wake first."""
+        """The remaining seconds of each sleeper, the shortest first."""
         return sorted(at_s - self._now_s for at_s, future in self._sleepers if not future.done())
 
     def advance(self, seconds: float) -> None:
-        """Wakes everybody whose time has come, on the loop's next turn."""
+        """Moves the time. The sleepers whose time has passed continue in the next turn of the event loop."""
         self._now_s += seconds
         for at_s, future in self._sleepers:
             if at_s <= self._now_s and not future.done():

@@ -1,4 +1,4 @@
-"""What tests of a server have in common: send a clip, and wait until all of its frames are accounted for."""
+"""Helpers for tests of a server: send a clip, and wait until all of its frames are accounted for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def send_all(participant: Participant, packets: Iterable[EncodedPacket]) -
 async def send_in_step(
     stream: ReactionStream, participant: Participant, packets: Sequence[EncodedPacket]
 ) -> None:
-    """Sends each packet once the one before is accounted for, so that none is superseded and no clock matters."""
+    """Sends each packet once the previous one is accounted for, so that none is superseded at any speed."""
     for packet in packets:
         await send_all(participant, [packet])
         await settled(stream, participant.id)
@@ -36,7 +36,7 @@ async def settled(stream: ReactionStream, participant_id: str) -> FrameCounts:
     """
     try:
         async with asyncio.timeout(TIMEOUT_S):
-            # Every question takes a turn of the server's loop, which gets on with its frames meanwhile.
+            # Every request takes a turn of the server's event loop, which processes frames meanwhile.
             while True:
                 counts = (await stream.statistics()).participant(participant_id).frames
                 if counts.in_flight == 0:

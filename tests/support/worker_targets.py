@@ -1,4 +1,4 @@
-"""What the tests of supervision run in children; each a target of a few lines."""
+"""Targets of child processes for the tests of supervision."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gifcue.workers.channel import BlockingChannel, serve
 
 
 def echo(channel: BlockingChannel, init: Any, fds: Mapping[str, int]) -> None:
-    """Answers every message with itself, save a few words that tell it to misbehave."""
+    """Returns every message, except for a few words that make it misbehave."""
 
     def handle(message: Any) -> None:
         match message:
@@ -40,7 +40,7 @@ def echo(channel: BlockingChannel, init: Any, fds: Mapping[str, int]) -> None:
 
 
 def return_at_once(channel: BlockingChannel, init: Any, fds: Mapping[str, int]) -> None:
-    """Is ready, and has nothing to do."""
+    """Becomes ready and returns."""
     channel.ready()
 
 
@@ -50,17 +50,17 @@ def never_ready(channel: BlockingChannel, init: Any, fds: Mapping[str, int]) -> 
 
 
 def misconfigured(channel: BlockingChannel, init: Any, fds: Mapping[str, int]) -> None:
-    """Fails in a way that no restart mends."""
+    """Fails with an error that a restart cannot fix."""
     raise ConfigError("expected a port, got a starboard")
 
 
 def unlucky(channel: BlockingChannel, init: Any, fds: Mapping[str, int]) -> None:
-    """Fails in a way that a restart may mend, each time."""
+    """Fails each time with an error that a restart may fix."""
     raise OSError("no luck today")
 
 
 def add_one(channel: BlockingChannel, init: ArenaShape, fds: Mapping[str, int]) -> None:
-    """Adds one to every byte of the slots that it is told."""
+    """Adds one to every byte of the slots whose numbers it receives."""
     arena = Arena.attach(fds["arena"], init, writable=True)
 
     def handle(slot: int) -> None:

@@ -15,7 +15,7 @@ MAX_BYTES = 60 * 1024
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_drawn_again_it_is_byte_for_byte_what_is_committed(name: str) -> None:
+def test_drawing_reproduces_the_committed_bytes(name: str) -> None:
     assert draw.render(SCENES[name]) == (draw.FOLDER / f"{name}.gif").read_bytes()
 
 

@@ -6,22 +6,22 @@ from tools import import_cycles
 from tools.import_cycles import find_cycles, shortest_cycle
 
 
-def test_without_a_cycle_there_is_nothing_to_tell() -> None:
+def test_modules_without_a_cycle_give_no_result() -> None:
     assert list(find_cycles({"a": {"b", "c"}, "b": {"c"}, "c": set()})) == []
 
 
-def test_a_cycle_is_told_as_its_shortest_chain() -> None:
+def test_a_cycle_is_reported_as_its_shortest_chain() -> None:
     imports = {"a": {"b", "c"}, "b": {"c"}, "c": {"d"}, "d": {"a"}}
     assert shortest_cycle(imports, "a") == ("a", "c", "d")
     assert list(find_cycles(imports)) == [("a", "c", "d"), ("b", "c", "d", "a")]
 
 
-def test_each_cycle_is_told_once() -> None:
+def test_each_cycle_is_reported_once() -> None:
     imports = {"a": {"b"}, "b": {"a"}, "c": {"a", "d"}, "d": {"c"}}
     assert list(find_cycles(imports)) == [("a", "b"), ("c", "d")]
 
 
-def test_a_module_that_only_leads_to_a_cycle_is_on_none() -> None:
+def test_a_module_that_only_imports_a_cycle_is_not_on_it() -> None:
     assert shortest_cycle({"a": {"b"}, "b": {"c"}, "c": {"b"}}, "a") == ()
 
 

@@ -10,7 +10,7 @@ from gifcue.workers.arena import Arena, ArenaShape
 
 
 def descriptors() -> list[str]:
-    """The open ones; none where the system does not tell."""
+    """The open file descriptors; empty if the system does not list them."""
     folder = Path("/proc/self/fd")
     # The listing itself has a descriptor open, always of the same number when the others are the same.
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
@@ -33,7 +33,7 @@ def test_slots_do_not_overlap_and_have_their_exact_size() -> None:
 
 
 @pytest.mark.parametrize("index", [-1, 4])
-def test_a_slot_that_is_not_there_is_refused(index: int) -> None:
+def test_a_slot_number_out_of_range_is_refused(index: int) -> None:
     arena = Arena.create(ranges=2, slots_per_range=2, slot_bytes=8)
     with pytest.raises(IndexError, match=r"expected a slot of 0..3, got"):
         arena.slot(index)
@@ -47,7 +47,7 @@ def test_numbers_below_one_are_refused() -> None:
         Arena.create(ranges=1, slots_per_range=1, slot_bytes=0)
 
 
-def test_who_attaches_sees_what_is_written_and_cannot_write_unless_told() -> None:
+def test_an_attached_arena_is_shared_and_read_only_by_default() -> None:
     arena = Arena.create(ranges=1, slots_per_range=2, slot_bytes=8)
     reader = Arena.attach(os.dup(arena.fd), arena.shape)
     arena.slot(1)[:] = b"01234567"
@@ -81,7 +81,7 @@ def test_closing_leaves_no_descriptor_and_spares_views_in_use() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="anonymous memory files are Linux's")
-def test_the_memory_has_no_name_to_stay_behind() -> None:
+def test_the_memory_has_no_name_in_the_file_system() -> None:
     arena = Arena.create(ranges=1, slots_per_range=1, slot_bytes=8)
     assert str(Path(f"/proc/self/fd/{arena.fd}").readlink()).startswith("/memfd:")
     arena.close()

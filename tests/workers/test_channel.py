@@ -11,6 +11,7 @@ import pytest
 
 from gifcue.workers.channel import AsyncChannel, BlockingChannel, ChannelClosed
 from gifcue.workers.framing import Kind
+from tests.support.waiting import until_changed
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 class Front:
-    """An asyncio end and what it has seen."""
+    """The asyncio end of a channel and the frames that it has received."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.frames: list[tuple[Kind, Any]] = []
@@ -39,9 +40,7 @@ class Front:
         self.changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            self.changed.clear()
-            await self.changed.wait()
+        await until_changed(self.changed, condition)
 
 
 @pytest.fixture
@@ -80,16 +79,14 @@ async def test_sending_to_a_busy_child_buffers_and_does_not_block(
     for keyframe in keyframes:
         front.channel.send(keyframe)
     await turn()
-    # The kernel takes some of it; the rest is counted.
+    # The kernel accepts a part. The rest is counted.
     assert 1_000_000 < front.channel.buffered_bytes < 20 * 200_100
     received = [await asyncio.to_thread(child.receive) for _ in keyframes]
     assert received == keyframes
     assert front.channel.buffered_bytes == 0
 
 
-async def test_receive_ready_takes_what_has_come_and_does_not_wait(
-    front: Front, child: BlockingChannel
-) -> None:
+async def test_receive_ready_does_not_wait(front: Front, child: BlockingChannel) -> None:
     assert child.receive_ready() == []
     assert not child.wait(timeout_s=0.0)
     front.channel.send("a")
@@ -128,7 +125,7 @@ async def test_finish_ends_the_stream_behind_what_is_buffered(front: Front, chil
     assert front.closed == 0
 
 
-async def test_the_childs_end_is_told_once_and_after_its_messages(
+async def test_the_end_of_the_child_is_reported_once_after_its_messages(
     front: Front, child: BlockingChannel
 ) -> None:
     child.send("last words")
@@ -141,9 +138,7 @@ async def test_the_childs_end_is_told_once_and_after_its_messages(
     assert front.channel.buffered_bytes == 0
 
 
-async def test_a_child_that_dies_unread_takes_what_was_buffered_with_it(
-    front: Front, child: BlockingChannel
-) -> None:
+async def test_buffered_messages_are_lost_when_the_child_dies(front: Front, child: BlockingChannel) -> None:
     front.channel.send(b"x" * 2_000_000)
     await turn()
     child.close()
@@ -151,7 +146,7 @@ async def test_a_child_that_dies_unread_takes_what_was_buffered_with_it(
     assert front.channel.buffered_bytes == 0
 
 
-async def test_the_fronts_end_is_told_to_the_child(front: Front, child: BlockingChannel) -> None:
+async def test_the_child_is_notified_of_the_fronts_end(front: Front, child: BlockingChannel) -> None:
     front.channel.close()
     with pytest.raises(ChannelClosed):
         child.receive()
@@ -159,7 +154,7 @@ async def test_the_fronts_end_is_told_to_the_child(front: Front, child: Blocking
         child.send("anybody there?")
 
 
-async def test_what_cannot_be_read_closes_the_channel_and_is_reported(
+async def test_unreadable_data_closes_the_channel_and_is_reported(
     front: Front, sockets: tuple[socket.socket, socket.socket]
 ) -> None:
     faults: list[str] = []
@@ -169,7 +164,7 @@ async def test_what_cannot_be_read_closes_the_channel_and_is_reported(
     assert faults == ["a worker's message could not be read"]
 
 
-async def test_a_fault_in_one_messages_handling_does_not_lose_the_next(
+async def test_an_error_in_a_handler_does_not_lose_the_next_message(
     sockets: tuple[socket.socket, socket.socket],
 ) -> None:
     faults: list[str] = []
@@ -191,7 +186,9 @@ async def test_a_fault_in_one_messages_handling_does_not_lose_the_next(
     channel.close()
 
 
-async def test_what_cannot_be_pickled_is_the_senders_error(front: Front, child: BlockingChannel) -> None:
+async def test_a_message_that_cannot_be_pickled_is_the_senders_error(
+    front: Front, child: BlockingChannel
+) -> None:
     with pytest.raises((TypeError, AttributeError)):
         front.channel.send(lambda: None)
     front.channel.send("fine")

@@ -7,16 +7,16 @@ import pytest
 from gifcue.workers.framing import READ_BYTES, FrameBuffer, Kind, encode
 
 
-def feed(inbox: FrameBuffer, data: bytes, piece_bytes: int) -> list[Any]:
-    """Hands over the data in pieces; returns the bodies that come out."""
+def feed(buffer: FrameBuffer, data: bytes, piece_bytes: int) -> list[Any]:
+    """Feeds the data in pieces. Returns the bodies of the frames."""
     bodies = []
     while data:
-        with inbox.space() as space:
+        with buffer.space() as space:
             count = min(piece_bytes, len(space), len(data))
             space[:count] = data[:count]
         data = data[count:]
-        inbox.filled(count)
-        bodies += [body for _, body in inbox.frames()]
+        buffer.filled(count)
+        bodies += [body for _, body in buffer.frames()]
     return bodies
 
 
@@ -26,18 +26,19 @@ def frame(body: Any) -> bytes:
 
 class TestFrameBuffer:
     @pytest.mark.parametrize("piece_bytes", [1, 2, 7, 1000, READ_BYTES])
-    def test_frames_come_out_whole_however_they_are_cut(self, piece_bytes: int) -> None:
+    def test_frames_are_assembled_from_pieces_of_any_size(self, piece_bytes: int) -> None:
         messages = [("frame", 1, 2.5), {"a": [1, 2]}, b"x" * 3000, "", 0]
         assert feed(FrameBuffer(), b"".join(map(frame, messages)), piece_bytes) == messages
 
-    def test_a_frame_larger_than_the_buffer_comes_through_and_its_memory_goes(self) -> None:
-        inbox = FrameBuffer()
+    def test_the_buffer_grows_for_a_large_frame_and_shrinks_afterwards(self) -> None:
+        buffer = FrameBuffer()
         large = b"x" * (3 * READ_BYTES)
-        assert feed(inbox, frame(large) + frame("after"), 50_000) == [large, "after"]
-        assert feed(inbox, frame(b"y" * 200_000) * 20, 50_000) == [b"y" * 200_000] * 20
-        assert len(inbox._buffer) <= READ_BYTES
+        assert feed(buffer, frame(large) + frame("after"), 50_000) == [large, "after"]
+        assert feed(buffer, frame(b"y" * 200_000) * 20, 50_000) == [b"y" * 200_000] * 20
+        with buffer.space() as space:
+            assert len(space) <= READ_BYTES
 
-    def test_a_stream_out_of_step_is_seen(self) -> None:
+    def test_a_corrupt_stream_is_detected(self) -> None:
         with pytest.raises(ValueError, match="expected a frame of at most"):
             feed(FrameBuffer(), b"\xff" * 64, 64)
 

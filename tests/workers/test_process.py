@@ -16,7 +16,7 @@ def start(code: str) -> Process:
 
 
 def wait_until_ended(pid: int) -> None:
-    """Without reaping it; somebody else may have."""
+    """Waits for the end of a process without reaping it, which another waiter may have done."""
     with contextlib.suppress(ChildProcessError):
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
 
@@ -29,22 +29,22 @@ def _way_of_waiting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.usefixtures("_way_of_waiting")
 class TestProcess:
-    async def test_its_exit_status_is_told(self) -> None:
+    async def test_the_exit_status_is_reported(self) -> None:
         assert await start("raise SystemExit(3)").exited == 3
 
-    async def test_a_signal_is_told_as_minus_its_number(self) -> None:
+    async def test_a_signal_is_reported_as_its_negative_number(self) -> None:
         process = start("import threading; threading.Event().wait()")
         process.kill()
         assert await process.exited == -signal.SIGKILL
 
-    async def test_killing_one_that_has_ended_changes_nothing(self) -> None:
+    async def test_killing_an_ended_process_does_nothing(self) -> None:
         process = start("pass")
         wait_until_ended(process.pid)
         process.kill()
         assert await process.exited == 0
         process.kill()
 
-    async def test_nothing_is_left_of_it(self) -> None:
+    async def test_an_ended_process_leaves_no_zombie_and_no_descriptor(self) -> None:
         process = start("pass")
         await process.exited
         with pytest.raises(ProcessLookupError):
@@ -60,6 +60,6 @@ class TestProcess:
         await process.exited
 
 
-async def test_what_cannot_be_started_is_an_os_error() -> None:
+async def test_a_process_that_cannot_be_started_is_an_os_error() -> None:
     with pytest.raises(FileNotFoundError):
         Process(["/nowhere/python"], fds=(), env={})

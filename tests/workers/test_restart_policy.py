@@ -9,7 +9,7 @@ class TestRestartBudget:
         budget = RestartBudget(SupervisionSettings(backoff_initial_s=1.0, backoff_max_s=5.0))
         assert [budget.spend(0.0) for _ in range(5)] == [1.0, 2.0, 4.0, 5.0, 5.0]
 
-    def test_more_than_five_in_sixty_seconds_are_too_many(self) -> None:
+    def test_more_than_five_failures_in_sixty_seconds_are_too_many(self) -> None:
         budget = RestartBudget(SupervisionSettings())
         assert all(budget.spend(10.0 * number) is not None for number in range(5))
         assert budget.spend(59.0) is None
@@ -27,13 +27,13 @@ class TestWatchdog:
     def run(self, seconds: range, watchdog: Watchdog) -> list[WatchdogAction]:
         return [watchdog.tick(float(second)) for second in seconds]
 
-    def test_who_answers_is_asked_again_and_is_never_stuck(self) -> None:
+    def test_a_worker_that_answers_is_never_stuck(self) -> None:
         watchdog = Watchdog(self.SETTINGS, 0.0)
         for second in range(1, 100):
             assert watchdog.tick(float(second)) is WatchdogAction.PING
             watchdog.heard(pong=True)
 
-    def test_who_is_silent_is_stuck(self) -> None:
+    def test_a_silent_worker_is_stuck(self) -> None:
         watchdog = Watchdog(self.SETTINGS, 0.0)
         actions = self.run(range(1, 6), watchdog)
         assert actions == [
@@ -44,14 +44,14 @@ class TestWatchdog:
             WatchdogAction.STUCK,
         ]
 
-    def test_who_works_through_a_long_queue_is_not_stuck(self) -> None:
+    def test_a_worker_with_a_long_queue_is_not_stuck(self) -> None:
         watchdog = Watchdog(self.SETTINGS, 0.0)
         watchdog.tick(1.0)
         for second in range(2, 100):
             assert watchdog.tick(float(second)) is WatchdogAction.NOTHING
             watchdog.heard(pong=False)
 
-    def test_a_front_that_was_held_up_blames_nobody(self) -> None:
+    def test_a_delay_of_the_front_makes_no_worker_stuck(self) -> None:
         watchdog = Watchdog(self.SETTINGS, 0.0)
         watchdog.tick(1.0)
         assert watchdog.tick(3600.0) is WatchdogAction.NOTHING

@@ -1,4 +1,4 @@
-"""Supervision of real children."""
+"""Supervision of real child processes."""
 
 from __future__ import annotations
 
@@ -20,25 +20,26 @@ from gifcue.protocol.statistics import WorkerState
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
+from tests.support.waiting import until_changed
 
 TARGETS = "tests.support.worker_targets"
-# Patient, so that a slow machine fails no test; tests of impatience say so.
-PATIENT = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
+# Long timeouts, so that no test fails on a slow machine. Tests of timeouts set their own.
+LONG_TIMEOUTS = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
 
 
 class Kit:
-    """A worker and all that it called back."""
+    """A worker and the calls of its callbacks."""
 
     def __init__(
         self,
         function: str = "echo",
         init: Any = None,
-        settings: SupervisionSettings = PATIENT,
+        settings: SupervisionSettings = LONG_TIMEOUTS,
         fds: dict[str, int] | None = None,
     ) -> None:
         self.calls: list[tuple[str, Any]] = []
         self.states: list[WorkerState] = []
-        self.finals: list[bool] = []  # of the losses, in their order
+        self.finals: list[bool] = []  # `final` of each loss, in order
         self.fails = False
         self.changed = asyncio.Event()
         self.worker = SupervisedWorker(
@@ -71,9 +72,7 @@ class Kit:
         return [argument for name, argument in self.calls if name == what]
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        while not condition():
-            self.changed.clear()
-            await self.changed.wait()
+        await until_changed(self.changed, condition)
 
     async def start(self) -> SupervisedWorker:
         self.worker.start()
@@ -90,7 +89,7 @@ async def kit() -> AsyncIterator[Kit]:
 
 
 def is_gone(pid: int) -> bool:
-    """True where not even a zombie is left."""
+    """True if the process does not exist, not even as a zombie."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -99,12 +98,12 @@ def is_gone(pid: int) -> bool:
 
 
 def descriptors() -> list[str]:
-    """The open ones, as Linux tells."""
+    """The open file descriptors, from /proc."""
     return sorted(path.name for path in Path("/proc/self/fd").iterdir())
 
 
 class TestLife:
-    async def test_a_child_gets_what_it_was_started_with_and_says_what_it_is(self) -> None:
+    async def test_a_child_receives_its_arguments_and_reports_itself(self) -> None:
         arena = Arena.create(ranges=1, slots_per_range=1, slot_bytes=8)
         kit = Kit(init={"threads": 2}, fds={"arena": arena.fd})
         worker = await kit.start()
@@ -143,7 +142,7 @@ class TestLife:
         captured = capfd.readouterr()
         assert (captured.out, captured.err) == ("", "printed\n")
 
-    async def test_only_the_front_ends_a_child(self, kit: Kit) -> None:
+    async def test_a_child_ignores_sigint_and_sigterm(self, kit: Kit) -> None:
         pid = kit.worker.statistics().pid
         for number in (signal.SIGINT, signal.SIGTERM):
             os.kill(pid, number)
@@ -151,7 +150,7 @@ class TestLife:
         await kit.until(lambda: bool(kit.of("message")))
         assert kit.worker.statistics().pid == pid
 
-    async def test_what_cannot_be_sent_is_the_callers_error(self, kit: Kit) -> None:
+    async def test_a_message_that_cannot_be_pickled_is_the_callers_error(self, kit: Kit) -> None:
         with pytest.raises((TypeError, AttributeError)):
             Kit(init=lambda: None)
         with pytest.raises((TypeError, AttributeError)):
@@ -173,8 +172,8 @@ class TestLoss:
         assert is_gone(before)
         assert kit.states[1:] == [WorkerState.READY, WorkerState.RESTARTING, WorkerState.READY]
 
-    async def test_while_it_is_away_nothing_can_be_sent(self) -> None:
-        slow = PATIENT.model_copy(update={"backoff_initial_s": 60.0, "backoff_max_s": 60.0})
+    async def test_nothing_can_be_sent_during_a_restart(self) -> None:
+        slow = LONG_TIMEOUTS.model_copy(update={"backoff_initial_s": 60.0, "backoff_max_s": 60.0})
         kit = Kit(settings=slow)
         worker = await kit.start()
         worker.send("die")
@@ -184,32 +183,32 @@ class TestLoss:
             worker.send("hello")
         await worker.stop()
 
-    async def test_what_it_said_before_it_died_counts(self, kit: Kit) -> None:
+    async def test_messages_sent_before_a_crash_are_delivered(self, kit: Kit) -> None:
         kit.worker.send("answer and die")
         await kit.until(lambda: bool(kit.of("lost")))
         assert [name for name, _ in kit.calls] == ["ready", "message", "lost"]
 
-    async def test_an_exception_is_the_reason(self, kit: Kit) -> None:
+    async def test_an_exception_is_the_reason_of_the_loss(self, kit: Kit) -> None:
         kit.worker.send("raise")
         await kit.until(lambda: len(kit.of("ready")) == 2)
         assert kit.of("lost") == ["RuntimeError: told to"]
 
-    async def test_a_child_that_just_returns_is_lost_too(self) -> None:
-        kit = Kit("return_at_once", settings=PATIENT.model_copy(update={"max_restarts": 1}))
+    async def test_a_child_that_returns_is_lost(self) -> None:
+        kit = Kit("return_at_once", settings=LONG_TIMEOUTS.model_copy(update={"max_restarts": 1}))
         kit.worker.start()
         await kit.until(lambda: kit.worker.state is WorkerState.FAILED)
         await kit.worker.stop()
         assert kit.of("lost") == ["ended with exit status 0"] * 2
         assert kit.finals == [False, True]
 
-    async def test_a_child_that_talks_nonsense_is_replaced(self, kit: Kit) -> None:
+    async def test_a_child_that_sends_garbage_is_replaced(self, kit: Kit) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: None)
         kit.worker.send("garbage")
         await kit.until(lambda: len(kit.of("ready")) == 2)
         assert len(kit.of("lost")) == 1
 
     async def test_a_stuck_child_is_replaced(self) -> None:
-        kit = Kit(settings=PATIENT.model_copy(update={"ping_interval_s": 0.1, "stuck_after_s": 2.0}))
+        kit = Kit(settings=LONG_TIMEOUTS.model_copy(update={"ping_interval_s": 0.1, "stuck_after_s": 2.0}))
         worker = await kit.start()
         before = worker.statistics().pid
         os.kill(before, signal.SIGSTOP)
@@ -244,56 +243,55 @@ class TestLoss:
 
 
 class TestFailure:
-    async def test_too_many_restarts_and_it_has_failed(self) -> None:
+    async def test_too_many_restarts_are_a_permanent_failure(self) -> None:
         kit = Kit("unlucky")
         with pytest.raises(WorkerStartError, match="got failed: OSError: no luck today"):
             await kit.start()
         assert kit.worker.statistics().restarts == 5
-        # A failure for good is told, also of a worker that never was ready; those before it were no losses.
+        # A permanent failure is reported also for a worker that was never ready. Earlier failures are no losses.
         assert kit.calls == [("lost", "OSError: no luck today")]
         assert kit.finals == [True]
         assert kit.states == [WorkerState.STARTING, WorkerState.FAILED]
         await kit.worker.stop()
         assert kit.worker.state is WorkerState.FAILED
 
-    async def test_what_no_restart_mends_fails_at_once(self) -> None:
+    async def test_a_configuration_error_fails_without_a_restart(self) -> None:
         kit = Kit("misconfigured")
         with pytest.raises(WorkerStartError, match="ConfigError: expected a port, got a starboard"):
             await kit.start()
         assert kit.worker.statistics().restarts == 0
 
-    async def test_a_target_that_is_not_there_says_so(self) -> None:
-        kit = Kit("no_such_function", settings=PATIENT.model_copy(update={"max_restarts": 0}))
+    async def test_a_missing_target_is_the_reason(self) -> None:
+        kit = Kit("no_such_function", settings=LONG_TIMEOUTS.model_copy(update={"max_restarts": 0}))
         with pytest.raises(WorkerStartError, match="no attribute 'no_such_function'"):
             await kit.start()
 
-    async def test_one_that_does_not_get_ready_is_killed(self) -> None:
+    async def test_a_child_that_does_not_become_ready_is_killed(self) -> None:
         kit = Kit(
-            "never_ready", settings=PATIENT.model_copy(update={"start_timeout_s": 0.3, "max_restarts": 0})
+            "never_ready",
+            settings=LONG_TIMEOUTS.model_copy(update={"start_timeout_s": 0.3, "max_restarts": 0}),
         )
         with pytest.raises(WorkerStartError, match=r"expected to be ready within 0.3 s, was not"):
             await kit.start()
         assert kit.worker.statistics().pid == 0
 
-    async def test_a_system_that_starts_no_process_is_a_failure_like_others(
+    async def test_a_process_that_cannot_be_started_is_a_failure(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sys, "executable", "/nowhere/python")
-        kit = Kit(settings=PATIENT.model_copy(update={"max_restarts": 1}))
+        kit = Kit(settings=LONG_TIMEOUTS.model_copy(update={"max_restarts": 1}))
         with pytest.raises(WorkerStartError, match="expected to start a process, got"):
             await kit.start()
 
-    async def test_a_fault_of_the_supervision_itself_is_heard_of(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    async def test_an_error_of_the_supervision_is_reported(self, monkeypatch: pytest.MonkeyPatch) -> None:
         faults: list[str] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
         kit = Kit()
 
-        def fail(_: int) -> None:
+        def fail(arguments: list[str], **options: Any) -> None:
             raise LookupError("a bug")
 
-        monkeypatch.setattr(kit.worker, "_spawn", fail)
+        monkeypatch.setattr("gifcue.workers.supervised.Process", fail)
         with pytest.raises(WorkerStartError, match="LookupError: a bug"):
             await kit.start()
         assert faults == ["the supervision of worker test-0 failed"]
@@ -301,7 +299,7 @@ class TestFailure:
 
 
 class TestStop:
-    async def test_a_child_finishes_what_it_was_sent(self) -> None:
+    async def test_stop_lets_a_child_finish_its_messages(self) -> None:
         kit = Kit()
         worker = await kit.start()
         pid = worker.statistics().pid
@@ -316,7 +314,7 @@ class TestStop:
             worker.send("hello")
         await worker.stop()
 
-    async def test_one_that_does_not_finish_is_killed_after_the_grace(self) -> None:
+    async def test_a_child_that_does_not_finish_is_killed_after_the_grace_period(self) -> None:
         kit = Kit()
         worker = await kit.start()
         pid = worker.statistics().pid
@@ -325,16 +323,16 @@ class TestStop:
         assert is_gone(pid)
         assert kit.of("lost") == []
 
-    async def test_one_that_still_starts_is_not_waited_for(self) -> None:
-        kit = Kit("never_ready", settings=PATIENT.model_copy(update={"stop_grace_s": 600.0}))
+    async def test_stop_does_not_wait_for_a_starting_child(self) -> None:
+        kit = Kit("never_ready", settings=LONG_TIMEOUTS.model_copy(update={"stop_grace_s": 600.0}))
         kit.worker.start()
         await kit.worker.stop()
         assert kit.states == [WorkerState.STARTING, WorkerState.STOPPED]
 
-    async def test_before_the_start_there_is_nothing_to_stop(self) -> None:
+    async def test_stop_before_start_does_nothing(self) -> None:
         await Kit().worker.stop()
 
-    async def test_who_waits_for_a_worker_that_is_stopped_hears_of_it(self) -> None:
+    async def test_waiting_for_a_stopped_worker_is_an_error(self) -> None:
         kit = Kit("never_ready")
         kit.worker.start()
         waiting = asyncio.create_task(kit.worker.wait_ready())
@@ -347,10 +345,10 @@ class TestStop:
         kit = Kit()
         worker = await kit.start()
         pid = worker.statistics().pid
-        assert worker._task is not None
-        worker._task.cancel()
+        (supervision,) = [task for task in asyncio.all_tasks() if task.get_name() == "supervise test-0"]
+        supervision.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await worker._task
+            await supervision
         assert is_gone(pid)
 
     @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts descriptors in /proc")

@@ -1,1 +1,1 @@
-"""Draws the default GIF pack, `make gifs`. Needs Pillow, which the extra `dev` brings; serving needs none."""
+"""Draws the default GIF pack: `make gifs`. Needs Pillow from the extra `dev`; serving does not need it."""

@@ -1,6 +1,6 @@
-"""A canvas for flat pictures: shapes in a coordinate system of 240 by 240, drawn large and then made small.
+"""A canvas for flat pictures: shapes in a coordinate system of 240 by 240, drawn large and then scaled down.
 
-Everything is computed from integers and fixed palettes, so that the same script draws the same bytes.
+All coordinates are rounded to integers and palettes are fixed, so that the same script draws the same bytes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from itertools import pairwise
 from PIL import Image, ImageDraw
 
 SIZE = 240  # pixels of a finished frame, and units of the coordinate system
-SCALE = 4  # drawn so many times larger, which makes edges smooth
+SCALE = 4  # factor by which pictures are drawn larger, for smooth edges
 
 Point = tuple[float, float]
 Colour = tuple[int, int, int]
@@ -26,7 +26,7 @@ def rgb(text: str) -> Colour:
 
 
 def mix(one: Colour, other: Colour, share: float) -> Colour:
-    """A colour between two; `share` 0 is the one, 1 the other."""
+    """A colour between two. `share` 0 is `one`, 1 is `other`."""
     return (
         round(one[0] + (other[0] - one[0]) * share),
         round(one[1] + (other[1] - one[1]) * share),

@@ -1,4 +1,4 @@
-"""`make gifs`: draws every scene into the default book's folder.
+"""`make gifs`: draws every scene into the folder of the default rule book.
 
 python -m tools.gifpack.draw [FOLDER]
 """
@@ -14,12 +14,12 @@ from PIL import Image
 from tools.gifpack.scenes import SCENES, Scene
 
 FOLDER = Path(__file__).parents[2] / "src" / "gifcue" / "rules" / "default" / "gifs"
-# Flat pictures have few colours; the rest are the steps between them at the edges.
+# Flat pictures have few colours. The others are blends at the edges.
 COLOURS = 24
 
 
 def render(scene: Scene) -> bytes:
-    """One scene as an animated GIF that runs for ever, all frames in one palette."""
+    """One scene as an endless animated GIF with one palette for all frames."""
     frames = [scene.paint(step / scene.frames) for step in range(scene.frames)]
     strip = Image.new("RGB", (frames[0].width, frames[0].height * len(frames)))
     for place, frame in enumerate(frames):

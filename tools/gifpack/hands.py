@@ -1,4 +1,4 @@
-"""Hands, each around its own middle, about 120 units high at a scale of 1, with the wrist at the bottom."""
+"""Hands, each drawn around its centre, about 120 units high at a scale of 1, with the wrist at the bottom."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def thumbs_up(canvas: Canvas, sleeve: Colour = SLEEVE) -> None:
         y = 0 + 17 * row
         canvas.stroke([(8, y), (right, y)], 17 + 2 * EDGE, SHADE)
         canvas.stroke([(8, y), (right, y)], 17, SKIN)
-    # The back of the hand covers where the fingers begin.
+    # The back of the hand covers the bases of the fingers.
     canvas.box(-38, -6, 10, 56, 12, SKIN)
     canvas.stroke(arc(-22, 6, 22, 12, 5, 75), 2.6, SHADE)
 

@@ -1,4 +1,4 @@
-"""The scenes of the default pack: each paints its picture at a time from 0 to 1, and begins where it ends."""
+"""The scenes of the default pack. Each paints its picture at a time from 0 to 1; the end equals the beginning."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STEEL_DARK = rgb("#66739a")
 class Scene:
     """`frames` pictures, `frame_ms` milliseconds each; `scribble` paints one at a time 0..1.
 
-    It begins at `begin`: many viewers show the first picture alone.
+    The first picture is at `begin`, because many viewers show only the first picture.
     """
 
     background: Colour
@@ -50,18 +50,18 @@ class Scene:
 
 
 def _sway(time: float, times: int = 1, phase: float = 0.0) -> float:
-    """-1..1, so many times to and fro."""
+    """A swing between -1 and 1 with `times` periods."""
     return math.sin(math.tau * (time * times + phase))
 
 
 def _ramp(time: float, begin: float, end: float) -> float:
-    """0 before, 1 after, smooth between."""
+    """0 before, 1 after, and a smooth step in between."""
     share = min(1.0, max(0.0, (time - begin) / (end - begin)))
     return share * share * (3.0 - 2.0 * share)
 
 
 def _pop(time: float, begin: float, end: float) -> float:
-    """0 before, then over 1 and back to it."""
+    """0 before, then an overshoot above 1 and back to 1."""
     share = min(1.0, max(0.0, (time - begin) / (end - begin)))
     return 1.0 - (1.0 - share) ** 2 * math.cos(share * 2.2 * math.pi) if share > 0.0 else 0.0
 
@@ -159,7 +159,7 @@ def smile_sun(canvas: Canvas, time: float) -> None:
 
 
 def thinking_face(canvas: Canvas, time: float) -> None:
-    """A face with its hand at the chin; dots of a thought come and go."""
+    """A face with its hand at the chin, and the dots of a thought that appear and vanish."""
     look = 7 * max(-1.0, min(1.0, 1.8 * _sway(time)))
     with canvas.at(112, 128, 2.5 * _sway(time)):
         canvas.disc(0, 0, 80, SHADE)
@@ -234,7 +234,7 @@ def thinking_bulb(canvas: Canvas, time: float) -> None:
 
 
 def wave_hand(canvas: Canvas, time: float) -> None:
-    """A hand that waves, the air moving with it."""
+    """A waving hand with lines of motion."""
     swing = _sway(time)
     for side in (-1, 1):
         strength = max(0.0, side * _sway(time, 1, 0.08))

@@ -28,7 +28,7 @@ def lab() -> Lab:
 
 @pytest.fixture
 def server() -> Iterator[FakeServer]:
-    """A fake server on a loop and thread of its own: a command runs its own loop."""
+    """A fake server with its own event loop and thread, because a command runs its own event loop."""
     fake = FakeServer()
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)

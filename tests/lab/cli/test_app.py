@@ -1,4 +1,4 @@
-"""The whole command line: every command has help, and mistakes are reported before anything heavy is imported."""
+"""The command line: every command has help, and mistakes are reported before large packages are imported."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_check_names_the_file_and_fails(data: Path) -> None:
     assert [found["file"] for found in json.loads(ran.stdout)] == ["p2/a.jpg"]
 
 
-def test_convert(data: Path, tmp_path: Path) -> None:
+def test_convert_writes_the_requested_format(data: Path, tmp_path: Path) -> None:
     ran = CliRunner().invoke(app, ["convert", str(data), str(tmp_path / "coco.json"), "--to", "coco"])
     assert "3 pictures with 3 boxes" in ran.stdout
     assert len(json.loads((tmp_path / "coco.json").read_text())["images"]) == 3

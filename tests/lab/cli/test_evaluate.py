@@ -24,7 +24,7 @@ FACE = LabelledObject("face", 320, 180, 640, 540)
 
 
 class OneFace:
-    """Finds the same smiling face in every frame, and remembers the sizes that it saw."""
+    """Finds the same smiling face in every frame, and records the sizes of the frames."""
 
     info = ServedModel("one-face", "3", "test", tuple(THRESHOLDS), THRESHOLDS, 64, 64)
 
@@ -43,11 +43,11 @@ class OneFace:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     picture = np.random.default_rng(0).integers(0, 255, (720, 1280, 3), np.uint8)
-    for name, said in (("p1/a", "smile"), ("p1/b", "neutral"), ("p2/c", "smile")):
+    for name, expression in (("p1/a", "smile"), ("p1/b", "neutral"), ("p2/c", "smile")):
         path = tmp_path / "dev" / f"{name}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), picture)
-        objects = (FACE, LabelledObject(said, *FACE.box))
+        objects = (FACE, LabelledObject(expression, *FACE.box))
         write_voc(path.with_suffix(".xml"), Annotation(path.name, 1280, 720, objects))
     return tmp_path
 
@@ -92,13 +92,13 @@ def test_the_text_names_every_label(data: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(
         "gifcue_lab.cli.evaluate.detector_for", lambda model_dir, backend, precision: OneFace()
     )
-    said = CliRunner().invoke(app, ["images", str(data), "--split", "dev"], env={"COLUMNS": "160"}).stdout
-    assert "one-face 3 test: 3 pictures of 2 groups" in said
+    result = CliRunner().invoke(app, ["images", str(data), "--split", "dev"], env={"COLUMNS": "160"}).stdout
+    assert "one-face 3 test: 3 pictures of 2 groups" in result
     for word in ("thumbs_up", "false gestures on frames without hands: 0 of 3", "time a frame"):
-        assert word in said
+        assert word in result
 
 
 def test_a_wrong_threshold_is_a_mistake_of_usage(data: Path) -> None:
-    said = CliRunner().invoke(app, ["images", str(data), "--threshold", "smile:0.9"])
-    assert said.exit_code == 2
-    assert "label=0.6" in said.output
+    result = CliRunner().invoke(app, ["images", str(data), "--threshold", "smile:0.9"])
+    assert result.exit_code == 2
+    assert "label=0.6" in result.output

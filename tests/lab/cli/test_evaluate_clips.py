@@ -1,4 +1,4 @@
-"""The command against a fake server, and its mistakes."""
+"""The command with a fake server, and its error messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FPS = 10
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Two clips, with what is expected of them."""
+    """Two clips and their expected reactions."""
     path = tmp_path / "clips"
     path.mkdir()
     write(colour_frames(RED, 20), path / "mixed.mp4", fps=FPS)
@@ -29,17 +29,17 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_server_that_runs_is_asked_once(lab: Lab, folder: Path, server: FakeServer) -> None:
+def test_a_running_server_evaluates_each_clip_once(lab: Lab, folder: Path, server: FakeServer) -> None:
     (folder / "more.mp4").write_bytes(b"")
     result = lab("evaluate", "clips", folder, "--server", server.target, "--json")
     assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
+    document = json.loads(result.stdout)
     # The fake starts its first label with the first frame.
-    assert told["by_clip"]["mixed.mp4"]["false_reactions"][0]["at_s"] == 0.0
-    assert told["labels"]["smile"]["false"] == 2
-    assert told["filter_off"] is None
-    assert any("more.mp4" in warning for warning in told["warnings"])
-    assert any("one filter setting" in warning for warning in told["warnings"])
+    assert document["by_clip"]["mixed.mp4"]["false_reactions"][0]["at_s"] == 0.0
+    assert document["labels"]["smile"]["false"] == 2
+    assert document["filter_off"] is None
+    assert any("more.mp4" in warning for warning in document["warnings"])
+    assert any("one filter setting" in warning for warning in document["warnings"])
 
 
 def test_mistakes_of_usage(lab: Lab, folder: Path, tmp_path: Path) -> None:

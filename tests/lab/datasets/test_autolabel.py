@@ -16,7 +16,7 @@ BOX = Box(0.1, 0.25, 0.5, 0.75)
 
 
 class OneFace:
-    """Finds a smiling face in every picture, and a doubtful hand that is below its threshold."""
+    """Finds in every picture a smiling face, and a hand with a score below the threshold."""
 
     info = ServedModel("test", "1", "test", tuple(THRESHOLDS), THRESHOLDS, 64, 64)
 
@@ -28,7 +28,7 @@ class OneFace:
     def close(self) -> None: ...
 
 
-def test_proposes_where_nobody_labelled(tmp_path: Path, make_picture: Any) -> None:
+def test_labels_are_proposed_for_unlabelled_pictures(tmp_path: Path, make_picture: Any) -> None:
     bare, labelled = make_picture("a.jpg", xml=False), make_picture("b.jpg")
     before = labelled.with_suffix(".xml").read_bytes()
     assert autolabel(OneFace(), [bare, labelled]) == Proposed(written=1, regions=1, kept=1)
@@ -42,7 +42,7 @@ def test_proposes_where_nobody_labelled(tmp_path: Path, make_picture: Any) -> No
     assert labelled.with_suffix(".xml").read_bytes() != before
 
 
-def test_doubt_is_written_down_as_doubt() -> None:
+def test_uncertain_proposals_are_marked_difficult() -> None:
     def labels(**scores: float) -> list[tuple[str, bool]]:
         return [
             (o.label, o.difficult) for o in propose(Region("hand", BOX, 0.9, scores), 100, 100, THRESHOLDS)

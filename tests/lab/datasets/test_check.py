@@ -17,7 +17,7 @@ def problems(root: Path, **options: Any) -> list[tuple[str, Problem]]:
     return [(finding.file, finding.problem) for finding in check(root, **options)]
 
 
-def test_nothing_is_wrong_with_good_pictures(tmp_path: Path, make_picture: Any) -> None:
+def test_valid_pictures_have_no_problems(tmp_path: Path, make_picture: Any) -> None:
     make_picture("p1/a.jpg", FACE, LabelledObject("smile", *FACE.box), seed=1)
     make_picture("p2/b.png", seed=2)
     assert problems(tmp_path) == []
@@ -34,7 +34,9 @@ def test_nothing_is_wrong_with_good_pictures(tmp_path: Path, make_picture: Any) 
         (LabelledObject("neutral", *FACE.box), Problem.CONTRADICTION),
     ],
 )
-def test_wrong_boxes(tmp_path: Path, make_picture: Any, labelled: LabelledObject, problem: Problem) -> None:
+def test_invalid_boxes_are_reported(
+    tmp_path: Path, make_picture: Any, labelled: LabelledObject, problem: Problem
+) -> None:
     first = LabelledObject("smile", *FACE.box) if problem is Problem.CONTRADICTION else FACE
     make_picture("p1/a.jpg", first, labelled)
     assert problems(tmp_path) == [("p1/a.xml", problem)]
@@ -55,7 +57,7 @@ def test_other_labels_may_be_allowed(tmp_path: Path, make_picture: Any) -> None:
         (b"</annotation>", b"", Problem.UNREADABLE_XML),
     ],
 )
-def test_wrong_files(
+def test_invalid_files_are_reported(
     tmp_path: Path, make_picture: Any, old: bytes, new: bytes, problem: Problem | None
 ) -> None:
     xml = make_picture("a.jpg").with_suffix(".xml")
@@ -74,7 +76,7 @@ def test_the_order_of_elements(tmp_path: Path, make_picture: Any) -> None:
     assert problems(tmp_path) == [("a.xml", Problem.ELEMENT_ORDER)]
 
 
-def test_files_that_belong_together_and_are_not(tmp_path: Path, make_picture: Any) -> None:
+def test_missing_companion_files_are_reported(tmp_path: Path, make_picture: Any) -> None:
     make_picture("a.jpg", xml=False)
     make_picture("b.jpg", seed=1).unlink()
     make_picture("c.jpg", seed=2).write_bytes(b"no picture")
@@ -88,7 +90,7 @@ def test_files_that_belong_together_and_are_not(tmp_path: Path, make_picture: An
     ]
 
 
-def test_the_same_picture_twice(tmp_path: Path, make_picture: Any) -> None:
+def test_duplicate_pictures_are_reported(tmp_path: Path, make_picture: Any) -> None:
     make_picture("train/a.jpg", seed=1)
     make_picture("train/b.jpg", seed=1)
     findings = check(tmp_path)
@@ -96,7 +98,9 @@ def test_the_same_picture_twice(tmp_path: Path, make_picture: Any) -> None:
     assert "train/a.jpg" in str(findings[0])
 
 
-def test_near_duplicates_between_sides_and_by_wish_within_one(tmp_path: Path, make_picture: Any) -> None:
+def test_near_duplicates_are_reported_between_splits_and_optionally_within_one(
+    tmp_path: Path, make_picture: Any
+) -> None:
     first = make_picture("train/a.jpg", seed=1)
     worse = cv2.imread(str(first))
     assert worse is not None

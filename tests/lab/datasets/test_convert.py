@@ -61,13 +61,13 @@ def test_a_damaged_record_is_named(tmp_path: Path, folder: Path) -> None:
         list(read_tfrecord(path))
 
 
-def test_labels_that_are_not_numbered_are_refused(tmp_path: Path, folder: Path) -> None:
+def test_labels_without_an_id_are_refused(tmp_path: Path, folder: Path) -> None:
     for target, name in (("tfrecord", "x.tfrecord"), ("coco", "x.json")):
         with pytest.raises(DatasetError, match="cat"):
             convert(folder, tmp_path / name, read="voc", write=target, labels=("face", "hand", "wave"))  # type: ignore[arg-type]
 
 
-def test_coco(tmp_path: Path, folder: Path) -> None:
+def test_conversion_to_coco(tmp_path: Path, folder: Path) -> None:
     convert(folder, tmp_path / "coco.json", read="voc", write="coco", labels=("hand", "wave", "face", "cat"))
     document = json.loads((tmp_path / "coco.json").read_text())
     assert [image["file_name"] for image in document["images"]] == ["p1/a.jpg", "p1/b.png", "p2/a.jpg"]
@@ -83,7 +83,7 @@ def test_coco(tmp_path: Path, folder: Path) -> None:
     }
 
 
-def test_files_that_are_there_are_never_overwritten(tmp_path: Path, folder: Path) -> None:
+def test_existing_files_are_not_overwritten(tmp_path: Path, folder: Path) -> None:
     convert(folder, tmp_path / "all.tfrecord", read="voc", write="tfrecord")
     with pytest.raises(DatasetError, match="already there"):
         convert(tmp_path / "all.tfrecord", folder, read="tfrecord", write="voc")
@@ -104,7 +104,7 @@ CVAT = """<?xml version="1.0" encoding="utf-8"?>
 """
 
 
-def test_cvat(tmp_path: Path) -> None:
+def test_cvat_files_are_read(tmp_path: Path) -> None:
     path = tmp_path / "annotations.xml"
     path.write_text(CVAT)
     first, second = read_cvat(path, tmp_path / "images")
@@ -127,7 +127,7 @@ def test_cvat(tmp_path: Path) -> None:
         ("p1/a.jpg", "../a.jpg", "relative file name"),
     ],
 )
-def test_cvat_says_what_it_cannot_take(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_unsupported_cvat_input_is_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
     path = tmp_path / "annotations.xml"
     text = CVAT.replace(old, new)
     for tag in ("polygon", "track"):

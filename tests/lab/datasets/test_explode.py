@@ -15,7 +15,7 @@ FPS = 10
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    """A second of one scene, a second of another, a second of the first again; nothing moves within each."""
+    """One second of a still scene, one of another, and one of the first again."""
     path = tmp_path / "talk.mp4"
     rng = np.random.default_rng(0)
     coarse = [rng.integers(0, 255, (6, 8, 3), np.uint8) for _ in range(2)]
@@ -44,16 +44,16 @@ def test_similar_frames_are_left_out(tmp_path: Path, recording: Path) -> None:
     assert picture.shape == (120, 160, 3)
 
 
-def test_a_limit_ends_it(tmp_path: Path, recording: Path) -> None:
+def test_the_number_of_frames_is_limited(tmp_path: Path, recording: Path) -> None:
     assert explode(recording, tmp_path / "out", fps=5.0, limit=2).kept == 2
 
 
-def test_nothing_is_similar_where_nobody_wants_it(tmp_path: Path, recording: Path) -> None:
+def test_the_similarity_check_can_be_disabled(tmp_path: Path, recording: Path) -> None:
     assert explode(recording, tmp_path / "out", fps=2.0, similarity=1.0).kept >= 3
 
 
 @pytest.mark.parametrize("content", [b"no video", b""])
-def test_other_files_are_named(tmp_path: Path, content: bytes) -> None:
+def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "notes.mp4"
     path.write_bytes(content)
     with pytest.raises(DatasetError, match=r"notes\.mp4: expected a video"):

@@ -17,7 +17,7 @@ def test_a_doubled_box_is_one_region_with_an_attribute() -> None:
     )
 
 
-def test_order_does_not_matter_and_people_draw_a_few_pixels_off() -> None:
+def test_boxes_match_in_any_order_within_a_few_pixels() -> None:
     nearly = PixelBox(11, 10, 51, 61)
     assert regions(("wave", nearly, False), ("hand", BOX, False)) == (
         LabelledRegion("hand", BOX, "wave", True),

@@ -35,7 +35,7 @@ def people(count: int, each: int = 4) -> list[LabelledPicture]:
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(1, 6), min_size=2, max_size=12), st.integers(0, 5))
-def test_no_group_is_on_two_sides_and_nothing_is_lost(sizes: list[int], seed: int) -> None:
+def test_every_group_is_in_exactly_one_split(sizes: list[int], seed: int) -> None:
     pictures = [picture(f"p{p}", f"{i}.jpg", "face") for p, size in enumerate(sizes) for i in range(size)]
     split = split_by_group(pictures, SHARES, seed=seed)
     groups = {side: {p.group for p in members} for side, members in split.sides.items()}
@@ -46,14 +46,14 @@ def test_no_group_is_on_two_sides_and_nothing_is_lost(sizes: list[int], seed: in
     )
 
 
-def test_each_side_gets_its_share_also_of_a_rare_label() -> None:
+def test_each_split_gets_its_share_of_a_rare_label() -> None:
     split = split_by_group(people(50), SHARES, seed=1)
     assert len(split.sides["dev"]) == 40
     rare = [p for p in split.sides["dev"] if any(o.label == "ok_hand" for o in p.annotation.objects)]
     assert len(rare) == 8
 
 
-def test_the_same_seed_deals_alike_whatever_the_order() -> None:
+def test_the_same_seed_gives_the_same_split_in_any_order() -> None:
     pictures = people(20)
     shuffled = random.Random(3).sample(pictures, len(pictures))
     one, other = (split_by_group(p, SHARES, seed=7) for p in (pictures, shuffled))
@@ -86,17 +86,17 @@ def test_groups_by_expression_and_by_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shares", [{"train": 1.0}, {"train": 1.0, "dev": 0.0}])
-def test_shares_that_make_no_sides_are_refused(shares: dict[str, float]) -> None:
+def test_invalid_shares_are_refused(shares: dict[str, float]) -> None:
     with pytest.raises(DatasetError, match="two or more sides"):
         split_by_group(people(4), shares, seed=1)
 
 
-def test_fewer_groups_than_sides_are_refused() -> None:
+def test_fewer_groups_than_splits_are_refused() -> None:
     with pytest.raises(DatasetError, match="at least 2 groups"):
         split_by_group(people(1), SHARES, seed=1)
 
 
-def test_copies_go_to_their_sides_and_overwrite_nothing(tmp_path: Path) -> None:
+def test_copies_are_written_to_their_splits_and_overwrite_nothing(tmp_path: Path) -> None:
     split = split_by_group(people(5, 1), SHARES, seed=1)
     copy_sides(split, tmp_path)
     assert len(list(tmp_path.glob("train/*/*.xml"))) == len(split.sides["train"])

@@ -28,7 +28,7 @@ def test_counts_by_side_and_draws(tmp_path: Path, make_picture: Any) -> None:
     assert chart.std() > 5
 
 
-def test_folders_of_people_are_no_sides(tmp_path: Path, make_picture: Any) -> None:
+def test_folders_of_people_are_not_splits(tmp_path: Path, make_picture: Any) -> None:
     make_picture("p1/a.jpg")
     make_picture("p2/b.jpg")
     assert list(read_sides(tmp_path)) == [""]

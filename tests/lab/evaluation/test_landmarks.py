@@ -62,12 +62,12 @@ def test_a_face_of_fewer_points_is_compared_with_the_same_ones_of_the_teacher(tm
     )
     found = ((mesh[[4, 1]] + np.array([0.0, 5.0])) / SIZE).astype(np.float32)
     box = Box(50 / 360, 100 / 640, 100 / 360, 200 / 640)
-    said = Predictions({}, {}, {"p/a.jpg": Prediction((), (Region("face", box, 0.9, {}, found),))})
+    predicted = Predictions({}, {}, {"p/a.jpg": Prediction((), (Region("face", box, 0.9, {}, found),))})
     teacher = Teacher(tmp_path / "landmarks.npz")
-    errors = landmark_errors(TRUTH[:1], said, teacher, (4, 291))
+    errors = landmark_errors(TRUTH[:1], predicted, teacher, (4, 291))
     assert errors["face"]["mean_error"] == pytest.approx(0.05, abs=1e-3)
-    assert landmark_errors(TRUTH[:1], said, teacher) == {}
-    assert landmark_errors(TRUTH[:1], said, teacher, (4, 99)) == {}
+    assert landmark_errors(TRUTH[:1], predicted, teacher) == {}
+    assert landmark_errors(TRUTH[:1], predicted, teacher, (4, 99)) == {}
 
 
 def test_hands_below_the_threshold_or_elsewhere_are_not_found(teacher: Teacher) -> None:

@@ -20,7 +20,7 @@ A, B, C = (0.0, 0.0, 0.2, 0.2), (0.5, 0.5, 0.9, 0.9), (0.0, 0.6, 0.3, 0.9)
 NOTHING = boxes()
 
 
-def test_each_positive_is_hit_once_and_by_the_best_score() -> None:
+def test_each_positive_is_matched_once_by_the_best_score() -> None:
     hit = match(np.array([0.5, 0.9, 0.8]), boxes(A, A, B), boxes(B, A), NOTHING)
     assert hit.tolist() == [MISS, 1, 0]
 
@@ -30,12 +30,12 @@ def test_a_detection_takes_the_free_positive_that_it_overlaps_most() -> None:
     assert match(np.array([0.9, 0.8]), boxes(near, near), boxes(A, near), NOTHING).tolist() == [1, 0]
 
 
-def test_what_hits_a_masked_region_counts_neither_way() -> None:
+def test_a_match_with_a_masked_region_is_ignored() -> None:
     hit = match(np.array([0.9, 0.8, 0.7]), boxes(B, B, A), boxes(A), boxes(B))
     assert hit.tolist() == [MASKED, MASKED, 0]
 
 
-def test_a_positive_goes_before_a_masked_region() -> None:
+def test_a_positive_takes_precedence_over_a_masked_region() -> None:
     assert match(np.array([0.9]), boxes(A), boxes(A), boxes(A)).tolist() == [0]
 
 
@@ -63,7 +63,7 @@ def test_counts_at_a_threshold_that_a_score_equals() -> None:
     assert scored([0.9, 0.5, 0.4], [True, False, True], 4).counts(0.5) == Counts(1, 1, 3)
 
 
-def test_figures_of_counts() -> None:
+def test_precision_and_recall_of_counts() -> None:
     counts = Counts(6, 2, 4)
     assert (counts.precision, counts.recall) == (0.75, 0.6)
     assert counts.f1 == pytest.approx(2 * 0.75 * 0.6 / 1.35)
@@ -71,7 +71,7 @@ def test_figures_of_counts() -> None:
     assert (Counts(0, 0, 0).precision, Counts(0, 0, 0).recall, Counts(0, 0, 0).f1) == (None, None, None)
 
 
-def test_nothing_to_find_has_no_average_precision() -> None:
+def test_average_precision_is_undefined_without_positives() -> None:
     assert scored([0.9], [False], 0).average_precision() is None
     assert scored([], [], 2).average_precision() == 0.0
     assert scored([], [], 2).best() is None
@@ -100,14 +100,18 @@ def test_perfect_detections_have_average_precision_one(scores: list[float]) -> N
 
 
 @given(lists, st.integers(0, 5))
-def test_a_new_mistake_never_helps(pairs: list[tuple[float, bool]], more: int) -> None:
+def test_another_false_positive_never_improves_average_precision(
+    pairs: list[tuple[float, bool]], more: int
+) -> None:
     before, after = of(pairs, more), of([*pairs, (0.5, False)], more)
     if before.positives:
         assert (after.average_precision() or 0.0) <= (before.average_precision() or 0.0) + 1e-9
 
 
 @given(lists, st.integers(0, 5))
-def test_finding_one_more_never_hurts(pairs: list[tuple[float, bool]], more: int) -> None:
+def test_another_true_positive_never_lowers_average_precision(
+    pairs: list[tuple[float, bool]], more: int
+) -> None:
     before, after = of(pairs, more + 1), of([*pairs, (1.0, True)], more)
     assert (after.average_precision() or 0.0) >= (before.average_precision() or 0.0) - 1e-9
 

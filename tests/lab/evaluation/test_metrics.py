@@ -35,7 +35,7 @@ def wave(score: float, hand: float = 0.9, box: Box = HAND) -> Region:
     return Region("hand", box, hand, {"wave": score})
 
 
-def test_all_right() -> None:
+def test_perfect_predictions_have_perfect_metrics() -> None:
     truth = [
         picture("p/a", TruthRegion("face", FACE, "smile", True), TruthRegion("hand", HAND, "wave", True))
     ]
@@ -49,7 +49,7 @@ def test_all_right() -> None:
     assert report["landmarks"] is None
 
 
-def test_an_unknown_expression_counts_neither_way() -> None:
+def test_an_unknown_expression_is_ignored() -> None:
     truth = [picture("p/a", TruthRegion("face", FACE, None, False))]
     report = evaluate(truth, predictions(a=[smile(0.9)])).report
     labels = report["labels"]
@@ -59,7 +59,7 @@ def test_an_unknown_expression_counts_neither_way() -> None:
     assert sum(map(sum, report["confusion"]["face"]["counts"])) == 0
 
 
-def test_a_known_none_counts_against_what_is_said_of_it() -> None:
+def test_a_prediction_for_a_known_absence_is_a_false_positive() -> None:
     truth = [picture("p/a", TruthRegion("hand", HAND, None, True))]
     report = evaluate(truth, predictions(a=[wave(0.8)])).report
     assert report["labels"]["wave"]["wrong"] == 1
@@ -78,7 +78,7 @@ def test_a_region_not_found_is_missed_with_its_attribute() -> None:
         assert confusion["counts"][row][column] == 1
 
 
-def test_an_attribute_of_nothing_is_wrong() -> None:
+def test_an_attribute_of_an_unmatched_region_is_a_false_positive() -> None:
     truth = [picture("p/a", TruthRegion("hand", HAND, "wave", True))]
     report = evaluate(truth, predictions(a=[wave(0.9), wave(0.8, box=AWAY)])).report
     figures = report["labels"]["wave"]
@@ -105,12 +105,12 @@ def test_which_frames_make_no_gesture(regions: tuple[TruthRegion, ...], counted:
     assert report["frames_without_hands"]["frames"] == int(all(r.kind == "face" for r in regions))
 
 
-def test_mistakes_say_what_is_there_and_what_is_said() -> None:
+def test_errors_have_the_truth_and_the_prediction() -> None:
     truth = picture(
         "p/a", TruthRegion("face", FACE, "neutral", True), TruthRegion("hand", HAND, "wave", True)
     )
-    said = predictions(a=[smile(0.8), wave(0.4)]).pictures["p/a"]
-    mistakes = {(m.label, m.truth, m.said): m for m in match_picture(truth, said, THRESHOLDS).mistakes}
+    predicted = predictions(a=[smile(0.8), wave(0.4)]).pictures["p/a"]
+    mistakes = {(m.label, m.truth, m.said): m for m in match_picture(truth, predicted, THRESHOLDS).mistakes}
     assert set(mistakes) == {
         ("smile", "neutral", "smile"),
         ("neutral", "neutral", "missed"),
@@ -122,10 +122,10 @@ def test_mistakes_say_what_is_there_and_what_is_said() -> None:
 def test_groups_count_alike_in_the_mean() -> None:
     waving = TruthRegion("hand", HAND, "wave", True)
     truth = [picture("p/a", waving), picture("p/b", waving), picture("p/c", waving), picture("q/d", waving)]
-    said = predictions(a=[wave(0.9)], b=[wave(0.9)], c=[wave(0.9)]).pictures
-    figures = evaluate(truth, Predictions({}, THRESHOLDS, {**said, "q/d": Prediction(())})).report["labels"][
-        "wave"
-    ]
+    predicted = predictions(a=[wave(0.9)], b=[wave(0.9)], c=[wave(0.9)]).pictures
+    figures = evaluate(truth, Predictions({}, THRESHOLDS, {**predicted, "q/d": Prediction(())})).report[
+        "labels"
+    ]["wave"]
     assert figures["f1"] == pytest.approx(6 / 7, abs=1e-4)
     assert figures["mean_group_f1"] == 0.5
     assert figures["groups"] == 2

@@ -1,4 +1,4 @@
-"""Thresholds: where F1 is best, and what cross-fitting says of them."""
+"""Thresholds: the maximum of F1, and cross-fitted F1."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_negatives_raise_the_threshold() -> None:
 
 
 def test_cross_fitted_f1_uses_the_threshold_of_the_other_half() -> None:
-    # Half 0 is told apart at 0.3, half 1 at 0.7: each threshold fails on the other half.
+    # Half 0 is separated at 0.3, half 1 at 0.7: each threshold fails on the other half.
     scores = np.array([0.2, 0.2, 0.4, 0.4, 0.6, 0.6, 0.8, 0.8])
     half = np.array([0, 0, 0, 0, 1, 1, 1, 1])
     right = np.array([False, False, True, True, False, False, True, True])

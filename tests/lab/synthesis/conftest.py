@@ -13,7 +13,7 @@ from tests.support.photographs import SOMEBODY, STRANGER, write_people
 
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """DATA/train with somebody, `a`, and a stranger, `b`."""
+    """DATA/train with a person `a` whose expressions are known, and a person `b` whose expressions are unknown."""
     root = tmp_path_factory.mktemp("data")
     write_people(root / "train", {"a": SOMEBODY, "b": STRANGER})
     return root

@@ -41,7 +41,7 @@ def draw(subjects: Subjects) -> Draw:
 
 
 def skin(picture: np.ndarray) -> np.ndarray:
-    """Where the hand's colour is."""
+    """The positions of pixels with the hand's colour."""
     return np.abs(picture.astype(int) - SKIN).max(2) < 60
 
 
@@ -125,7 +125,7 @@ def test_a_cut_blends_where_it_is_told_to(draw: Draw, subjects: Subjects) -> Non
     assert np.abs(blended.astype(int) - before).max() > 20
 
 
-def test_light_comes_and_goes(draw: Draw) -> None:
+def test_lighting_varies_over_time(draw: Draw) -> None:
     renderer = draw(Shot(0, 10, PALM), lights=(Light(2.0, 8.0, 1.0, gain=0.5),))
     means = [renderer.frame(at_s).mean() for at_s in (1.0, 2.5, 5.0, 9.0)]
     assert means[2] == pytest.approx(0.5 * means[0], rel=0.05)
@@ -143,7 +143,7 @@ def test_a_frame_is_filled_or_has_bars(draw: Draw) -> None:
     assert draw(whole, video=replace(VIDEO, cover=1.0)).frame(0.0)[:, :20].mean() < 10
 
 
-def test_only_the_body_sways_while_somebody_talks(draw: Draw) -> None:
+def test_only_the_body_sways_during_talking(draw: Draw) -> None:
     shot = Shot(0, 30, "a/07", talks=True)
     renderer = draw(shot)
     pictures = np.stack([renderer.picture(shot, at_s) for at_s in np.arange(0, 20, 0.37)]).astype(int)
@@ -163,14 +163,14 @@ def test_poses_are_eased_and_rest_at_their_ends() -> None:
 
 
 def test_fillers_whose_own_hands_are_in_the_way_leave_no_trace(draw: Draw) -> None:
-    # The first fills in with a hand on the right, which the second one, on the left, fills in again.
+    # The first background has a hand on the right, the second one on the left: the second covers the hand of the first.
     shot = Shot(0, 1, "a/01", ("a/03", "a/00"))
     picture = draw(shot).picture(shot, 0.0)
     empty = draw(Shot(0, 1, "a/07")).picture(Shot(0, 1, "a/07"), 0.0)
     assert np.abs(picture.astype(int) - empty).max() < 16
 
 
-def test_who_drinks_has_a_cup_before_the_mouth(draw: Draw, subjects: Subjects) -> None:
+def test_drinking_shows_a_cup_at_the_mouth(draw: Draw, subjects: Subjects) -> None:
     fist, empty = subjects.stills["a/05"], subjects.stills["a/07"]
     assert empty.face is not None
     keys = hand_motion.touch(fist, empty.face.box, 0.0, 1.5, np.random.default_rng(1), mouth=True)

@@ -52,11 +52,11 @@ def test_the_rate_is_kept_and_keyframes_come(tmp_path: Path, codec: Codec, name:
         assert stream.codec_context.name == name
     assert len(packets) == 100
     assert sum(is_key for is_key, _ in packets) >= 4
-    # Noise cannot be kept at any rate: what counts is that it is not simply let through (50 Mbit/s).
+    # Noise cannot be encoded at the target rate. The test only excludes an unlimited rate (50 Mbit/s).
     assert sum(size for _, size in packets) * 8 / 4.0 < 3_000_000
 
 
-def test_mistakes_are_told(data: Path, tmp_path: Path) -> None:
+def test_invalid_arguments_are_errors(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"--split: expected a directory .*\(train\), got 'dev'"):
         compose(data, tmp_path / "out", split="dev", minutes=1, seed=1)
     (tmp_path / "full").mkdir()

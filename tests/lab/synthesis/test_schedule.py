@@ -47,9 +47,7 @@ def segments(sequences: list[Sequence], kind: str) -> list[tuple[Sequence, Segme
     return found
 
 
-def test_the_same_seed_deals_the_same_and_another_one_does_not(
-    subjects: Subjects, policy: ReactionSettings
-) -> None:
+def test_the_schedule_is_determined_by_the_seed(subjects: Subjects, policy: ReactionSettings) -> None:
     once, again, other = (
         schedule_sequences(subjects, [], policy, minutes=5, seed=seed) for seed in (1, 1, 2)
     )
@@ -135,7 +133,7 @@ def test_flickers_are_short_and_nothing_blends_out_of_them(sequences: list[Seque
         assert after.fade_s == 0.0
 
 
-def test_what_is_dropped_is_in_its_place_for_less_than_any_dwell(sequences: list[Sequence]) -> None:
+def test_dropped_poses_are_shorter_than_any_dwell(sequences: list[Sequence]) -> None:
     for _, segment in segments(sequences, "dropped"):
         assert segment.expect == ()
         layer = segment.shots[-1].layer
@@ -144,7 +142,7 @@ def test_what_is_dropped_is_in_its_place_for_less_than_any_dwell(sequences: list
         assert max(there) - min(there) <= 0.25 + 1e-6
 
 
-def test_a_face_that_nobody_knows_is_allowed_to_smile(sequences: list[Sequence]) -> None:
+def test_a_face_with_an_unknown_expression_may_smile(sequences: list[Sequence]) -> None:
     stranger = next(each for each in sequences if each.person == "b/0")
     idle = next(segment for segment in stranger.segments if segment.kind == "idle")
     assert {span.label for span in idle.allow} == {"smile", "thinking"}
@@ -169,6 +167,6 @@ def test_spans_of_a_label_are_joined_and_end_with_the_clip() -> None:
     assert joined(spans, 8.0) == [Span("smile", 1.0, 6.0), Span("thinking", 2.0, 8.0)]
 
 
-def test_nobody_to_show_is_an_error(policy: ReactionSettings) -> None:
+def test_a_schedule_without_subjects_is_an_error(policy: ReactionSettings) -> None:
     with pytest.raises(DatasetError, match="expected a person with at least five photographs"):
         schedule_sequences(Subjects((), {}, {}), [], policy, minutes=1, seed=1)

@@ -1,4 +1,4 @@
-"""Checkpoints survive a kill at any moment, and averaged weights are put in and taken out again."""
+"""Checkpoints survive a kill at any moment, and averaged weights are swapped in and out."""
 
 from __future__ import annotations
 

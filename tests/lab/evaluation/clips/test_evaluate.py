@@ -23,7 +23,7 @@ FPS = 10
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A clip with an expected smile and a thumb that is not expected, and a clip of nothing."""
+    """A clip with an expected smile and an unexpected thumb, and a clip without reactions."""
     path = tmp_path / "clips"
     path.mkdir()
     scenes = ((GREY, 10), (RED, 30), (GREY, 20), (GREEN, 15), (GREY, 10))
@@ -47,30 +47,30 @@ def test_clips_are_evaluated_through_a_real_server(folder: Path, tmp_path: Path)
     report = tmp_path / "report"
     evaluation = evaluate_clips(folder, detector_target=TARGET)
     write_report(report, evaluation)
-    told = evaluation.report
-    assert told == json.loads((report / "report.json").read_text(encoding="utf-8"))
-    assert (told["format"], told["clips"], told["seconds"]) == (
+    document = evaluation.report
+    assert document == json.loads((report / "report.json").read_text(encoding="utf-8"))
+    assert (document["format"], document["clips"], document["seconds"]) == (
         "gifcue-clips/1",
         2,
         pytest.approx(9.5, abs=0.01),
     )
-    assert (told["about"]["model"], told["about"]["preset"]) == ("colours", "normal")
-    assert told["warnings"] == []
+    assert (document["about"]["model"], document["about"]["preset"]) == ("colours", "normal")
+    assert document["warnings"] == []
 
-    mixed = told["by_clip"]["mixed.mp4"]
+    mixed = document["by_clip"]["mixed.mp4"]
     assert (mixed["expected"], mixed["found"], mixed["false"]) == (1, 1, 1)
     assert [each["label"] for each in mixed["false_reactions"]] == ["thumbs_up"]
-    smile = told["labels"]["smile"]
-    # The dwell, and at most until the next analysed frame.
+    smile = document["labels"]["smile"]
+    # The dwell plus at most the time to the next analysed frame.
     assert smile["dwell_s"] <= smile["onset_to_started"]["median_s"] <= smile["dwell_s"] + 0.25
-    (wave,) = told["by_clip"]["quiet.mp4"]["expectations"]
+    (wave,) = document["by_clip"]["quiet.mp4"]["expectations"]
     assert wave["miss"] == "nothing"
 
-    frames, unfiltered = told["frames"], told["filter_off"]["frames"]
+    frames, unfiltered = document["frames"], document["filter_off"]["frames"]
     assert frames["received"] == unfiltered["received"] == unfiltered["analysed"] == 95
     assert frames["dropped"] == unfiltered["skipped"] == {}
     assert frames["skipped"]["similar"] == 95 - frames["analysed"]
-    assert told["skipping"] == {"lost": [], "gained": [], "false_with": 1, "false_without": 1}
+    assert document["skipping"] == {"lost": [], "gained": [], "false_with": 1, "false_without": 1}
     for name in ("mixed.mp4", "quiet.mp4"):
         assert (report / "timelines" / f"{name}.png").stat().st_size > 1000
 

@@ -23,19 +23,19 @@ def test_found_from_the_onset_to_a_second_after_the_end(at_s: float) -> None:
 
 
 @pytest.mark.parametrize("at_s", [1.99, 5.01])
-def test_outside_of_that_it_is_missed_and_the_reaction_false(at_s: float) -> None:
+def test_a_reaction_outside_that_time_is_false_and_the_expectation_missed(at_s: float) -> None:
     result = match_clip(clip([SMILE]), run(reaction("smile", at_s, at_s)))
     assert [each.miss for each in result.expectations] == [Miss.NOTHING]
     assert [each.why for each in result.false] == [FalseReason.UNASKED]
 
 
-def test_another_label_answers_nothing() -> None:
+def test_a_reaction_of_another_label_does_not_match() -> None:
     result = match_clip(clip([SMILE]), run(reaction("wave", 3.0)))
     assert not result.found
     assert [each.event.label for each in result.false] == ["wave"]
 
 
-def test_the_second_time_is_false_unless_allowed() -> None:
+def test_a_second_reaction_is_false_unless_allowed() -> None:
     twice = run(reaction("smile", 2.5, 3.0), reaction("smile", 3.5))
     assert [each.why for each in match_clip(clip([SMILE]), twice).false] == [FalseReason.AGAIN]
     lenient = match_clip(clip([SMILE], allow=["smile"]), twice)
@@ -44,13 +44,13 @@ def test_the_second_time_is_false_unless_allowed() -> None:
     assert lenient.expectations[0].started is twice.started[0]
 
 
-def test_what_is_allowed_is_neither_asked_for_nor_false() -> None:
+def test_an_allowed_reaction_is_neither_expected_nor_false() -> None:
     result = match_clip(clip(allow=["smile"]), run(reaction("smile", 1.0), reaction("wave", 2.0)))
     assert [event.label for event in result.allowed] == ["smile"]
     assert [each.event.label for each in result.false] == ["wave"]
 
 
-def test_what_is_allowed_for_a_while_is_false_before_and_after() -> None:
+def test_a_reaction_outside_its_allowed_span_is_false() -> None:
     spans = clip([SMILE], spans=[("smile", 6.0, 8.0), ("wave", 1.0, 2.0)])
     starts = (reaction("smile", at_s, at_s + 0.1) for at_s in (3.0, 5.5, 6.0, 7.0, 8.0, 8.1))
     result = match_clip(spans, run(*starts, reaction("wave", 7.0)))
@@ -63,36 +63,36 @@ def test_what_is_allowed_for_a_while_is_false_before_and_after() -> None:
     assert [each.started.at_s for each in result.expectations if each.started] == [3.0]
 
 
-def test_what_answers_an_expectation_is_found_even_where_it_is_allowed() -> None:
+def test_an_expected_reaction_is_found_even_if_it_is_also_allowed() -> None:
     result = match_clip(clip([SMILE], spans=[("smile", 0.0, 9.0)]), run(reaction("smile", 3.0)))
     assert result.expectations[0].miss is None
     assert not result.allowed
 
 
-def test_a_hold_that_broke_off_tells_how_far_it_came() -> None:
+def test_a_cancelled_hold_has_its_progress() -> None:
     result = match_clip(clip([SMILE]), run(hold("smile", 2.2, 2.6, 0.6), hold("wave", 3.0, 3.2, 0.9)))
     (each,) = result.expectations
     assert (each.miss, each.held) == (Miss.HELD, 0.6)
     assert not result.false
 
 
-def test_one_that_started_before_and_goes_on_is_early() -> None:
+def test_a_reaction_that_started_before_the_onset_is_early() -> None:
     result = match_clip(clip([SMILE]), run(reaction("smile", 1.5, 3.0)))
     assert result.expectations[0].miss is Miss.EARLY
     assert [each.why for each in result.false] == [FalseReason.UNASKED]
     over = match_clip(clip([SMILE]), run(reaction("smile", 1.5, 1.8)))
     assert over.expectations[0].miss is Miss.NOTHING
-    # Without an end it lasts as long as the clip.
+    # A reaction without an end lasts until the end of the clip.
     assert match_clip(clip([SMILE]), run(reaction("smile", 1.5))).expectations[0].miss is Miss.EARLY
 
 
-def test_one_reaction_does_not_answer_two_spans() -> None:
+def test_one_reaction_matches_at_most_one_span() -> None:
     result = match_clip(clip([SMILE, ("smile", 4.5, 6.0)]), run(reaction("smile", 4.8)))
     assert [each.miss for each in result.expectations] == [None, Miss.TAKEN]
 
 
-def test_as_many_overlapping_spans_as_possible_are_answered() -> None:
-    # 4.8 would answer both; only the first is open to it once 5.5 is there for the second.
+def test_the_number_of_matched_overlapping_spans_is_maximal() -> None:
+    # The reaction at 4.8 s matches both spans. It gets the first, because the one at 5.5 s matches the second.
     later = ("smile", 4.5, 6.0)
     for spans in ([SMILE, later], [later, SMILE]):
         result = match_clip(clip(spans), run(reaction("smile", 5.5), reaction("smile", 4.8)))

@@ -35,9 +35,9 @@ def results() -> list[ClipResult]:
 
 
 def test_the_figures_of_two_clips() -> None:
-    told = report(results(), dwell_s={"smile": 0.8}, about={"model": "m"})
-    assert (told["clips"], told["seconds"], told["participant_hours"]) == (2, 1800.0, 0.5)
-    assert told["labels"]["smile"] == {
+    document = report(results(), dwell_s={"smile": 0.8}, about={"model": "m"})
+    assert (document["clips"], document["seconds"], document["participant_hours"]) == (2, 1800.0, 0.5)
+    assert document["labels"]["smile"] == {
         "expected": 2,
         "found": 2,
         "missed": 0,
@@ -49,13 +49,13 @@ def test_the_figures_of_two_clips() -> None:
         "onset_to_started": {"n": 2, "median_s": 0.9, "p95_s": 0.99},
         "dwell_s": 0.8,
     }
-    wave, thinking, total = told["labels"]["wave"], told["labels"]["thinking"], told["total"]
+    wave, thinking, total = document["labels"]["wave"], document["labels"]["thinking"], document["total"]
     assert (wave["found"], wave["missed"], wave["false"], wave["false_per_hour"]) == (0, 1, 1, 2.0)
     assert wave["misses"] == {"nothing": 0, "held": 1, "early": 0, "taken": 0}
     assert wave["onset_to_started"] == {"n": 0, "median_s": None, "p95_s": None}
     assert (thinking["expected"], thinking["recall"], thinking["allowed"]) == (0, None, 1)
     assert (total["expected"], total["found"], total["false"], total["allowed"]) == (3, 2, 1, 1)
-    assert told["frames"] == {
+    assert document["frames"] == {
         "received": 200,
         "analysed": 60,
         "skipped": {"paced": 100, "similar": 40},
@@ -64,44 +64,44 @@ def test_the_figures_of_two_clips() -> None:
         "share_similar_of_due": 0.4,
         "share_not_analysed": 0.7,
     }
-    assert told["filter_off"] is told["skipping"] is None
-    assert told["warnings"] == []
-    assert json.loads(json.dumps(told)) == told
+    assert document["filter_off"] is document["skipping"] is None
+    assert document["warnings"] == []
+    assert json.loads(json.dumps(document)) == document
 
 
 def test_every_mistake_has_a_line() -> None:
-    told = report(results())
-    assert wrong_lines(told) == [
+    document = report(results())
+    assert wrong_lines(document) == [
         "  missed: a.mp4 wave 10.0-12.0 s: held to 50% of the way",
         "  false: b.mp4 wave at 2.00 s, score 0.75",
     ]
-    (wave,) = [each for each in told["by_clip"]["a.mp4"]["expectations"] if each["label"] == "wave"]
+    (wave,) = [each for each in document["by_clip"]["a.mp4"]["expectations"] if each["label"] == "wave"]
     assert (wave["started_s"], wave["miss"], wave["held"]) == (None, "held", 0.5)
-    assert told["by_clip"]["b.mp4"]["false_reactions"] == [
+    assert document["by_clip"]["b.mp4"]["false_reactions"] == [
         {"label": "wave", "at_s": 2.0, "score": 0.75, "why": "unasked"}
     ]
 
 
-def test_what_skipping_loses_and_gains() -> None:
+def test_the_effect_of_skipping_is_reported() -> None:
     everything = [
         match_clip(A, run(reaction("smile", 1.8), reaction("wave", 11.0), seconds=900.0)),
         match_clip(B, run(seconds=900.0, name="b.mp4")),
     ]
-    told = report(results(), filter_off=everything)
-    assert told["skipping"] == {
+    document = report(results(), filter_off=everything)
+    assert document["skipping"] == {
         "lost": [{"clip": "a.mp4", "label": "wave", "start_s": 10.0, "end_s": 12.0}],
         "gained": [{"clip": "a.mp4", "label": "smile", "start_s": 6.0, "end_s": 8.0}],
         "false_with": 1,
         "false_without": 0,
     }
-    assert told["filter_off"]["labels"]["wave"]["found"] == 1
+    assert document["filter_off"]["labels"]["wave"]["found"] == 1
 
 
 def test_frames_lost_on_the_way_and_faults_are_warnings() -> None:
     counts = FrameCounts(10, 7, {}, {"superseded": 2}, 0)
     bad = ClipRun("b.mp4", 5.0, (), counts, faults={"worker_lost": 1})
-    told = report([match_clip(B, bad)], warnings=["first"])
-    assert told["warnings"] == [
+    document = report([match_clip(B, bad)], warnings=["first"])
+    assert document["warnings"] == [
         "first",
         "b.mp4: expected every frame to be analysed or skipped, got dropped: 2 superseded",
         "b.mp4: expected no faults, got 1 worker_lost",
@@ -109,18 +109,18 @@ def test_frames_lost_on_the_way_and_faults_are_warnings() -> None:
     ]
 
 
-def test_nothing_to_count_is_null() -> None:
-    told = report([match_clip(B, run(seconds=0.0, name="b.mp4"))])
-    assert (told["total"]["recall"], told["total"]["false_per_hour"]) == (None, None)
-    assert told["frames"]["share_similar"] is None
+def test_a_rate_without_a_denominator_is_null() -> None:
+    document = report([match_clip(B, run(seconds=0.0, name="b.mp4"))])
+    assert (document["total"]["recall"], document["total"]["false_per_hour"]) == (None, None)
+    assert document["frames"]["share_similar"] is None
 
 
-def test_the_text_shows_what_matters(
+def test_the_text_has_the_main_metrics(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "120")
     print_clips_report(report(results(), filter_off=results(), about={"model": "m", "preset": "normal"}))
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     for words in (
         "m, preset normal: 2 clips, 30.0 minutes",
         "smile",
@@ -129,7 +129,7 @@ def test_the_text_shows_what_matters(
         "lost by skipping: 0",
         "b.mp4",
     ):
-        assert words in said
+        assert words in output
 
 
 def test_a_timeline_goes_over_several_lines(tmp_path: Path) -> None:
@@ -140,8 +140,8 @@ def test_a_timeline_goes_over_several_lines(tmp_path: Path) -> None:
     first = results()[0]
     heights = []
     for seconds in (LINE_S, 3 * LINE_S):
-        told = match_clip(A, run(first.run.events, seconds=seconds))
-        draw_timeline(told, tmp_path / "t.png", told)
+        match = match_clip(A, run(first.run.events, seconds=seconds))
+        draw_timeline(match, tmp_path / "t.png", match)
         drawn = cv2.imread(str(tmp_path / "t.png"))
         assert drawn is not None
         heights.append(drawn.shape[0])

@@ -45,7 +45,7 @@ async def test_every_clip_is_a_participant_alone_in_its_room(make_clip: MakeClip
         assert run.started[0].at_s == 0.0
 
 
-async def test_a_connection_that_breaks_spoils_the_figures_so_it_is_an_error(make_clip: MakeClip) -> None:
+async def test_a_lost_connection_is_an_error(make_clip: MakeClip) -> None:
     async with FakeServer() as server, ReactionClient(server.target) as client:
 
         async def break_off() -> None:
@@ -59,7 +59,7 @@ async def test_a_connection_that_breaks_spoils_the_figures_so_it_is_an_error(mak
         await breaking
 
 
-async def test_a_clip_that_is_no_video_is_named(tmp_path: Path) -> None:
+async def test_a_file_that_is_not_a_video_is_named_in_the_error(tmp_path: Path) -> None:
     path = tmp_path / "broken.mp4"
     path.write_bytes(b"no video")
     async with FakeServer() as server, ReactionClient(server.target) as client:

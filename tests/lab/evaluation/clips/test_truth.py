@@ -19,8 +19,8 @@ def folder(path: Path, clips: Any, *names: str) -> Path:
 
 def test_clips_come_by_name_with_what_they_hold(tmp_path: Path) -> None:
     smile = {"label": "smile", "start_s": 1, "end_s": 2.5}
-    told = {"b.mp4": {"seconds": 3.0, "expect": [smile], "allow": ["wave"], "licence": "MIT"}, "a.mp4": {}}
-    first, second = read_clips(folder(tmp_path, told, "a.mp4", "b.mp4"))
+    entries = {"b.mp4": {"seconds": 3.0, "expect": [smile], "allow": ["wave"], "licence": "MIT"}, "a.mp4": {}}
+    first, second = read_clips(folder(tmp_path, entries, "a.mp4", "b.mp4"))
     assert (first.name, first.seconds, first.expect, first.allow) == ("a.mp4", None, (), frozenset())
     assert second.path == tmp_path / "b.mp4"
     assert second.expect == (Expected(label="smile", start_s=1.0, end_s=2.5),)
@@ -28,14 +28,14 @@ def test_clips_come_by_name_with_what_they_hold(tmp_path: Path) -> None:
     assert [clip.name for clip in read_clips(tmp_path, ["b.mp4"])] == ["b.mp4"]
 
 
-def test_what_is_allowed_may_be_a_span(tmp_path: Path) -> None:
+def test_an_allowed_label_may_have_a_span(tmp_path: Path) -> None:
     span = {"label": "wave", "start_s": 1, "end_s": 2.5}
     (clip,) = read_clips(folder(tmp_path, {"a.mp4": {"allow": ["smile", span]}}, "a.mp4"))
     assert clip.allow == {"smile"}
     assert clip.allow_spans == (Expected(label="wave", start_s=1.0, end_s=2.5),)
 
 
-def test_videos_that_nobody_described_are_named(tmp_path: Path) -> None:
+def test_videos_without_a_description_are_named(tmp_path: Path) -> None:
     clips = read_clips(folder(tmp_path, {"a.mp4": {}}, "a.mp4", "b.MP4", "c.webm", "notes.txt"))
     assert unlisted(tmp_path, clips) == ["b.MP4", "c.webm"]
 

@@ -1,4 +1,4 @@
-"""The media server's half of the original way: a JPEG of each sampled frame, posted over HTTP."""
+"""The client of `jpeg-http`: a JPEG of each sampled frame, posted over HTTP."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ QUALITY = 90
 
 
 class JpegHttp:
-    """Connections are kept alive, as many as are needed at once."""
+    """Keeps connections alive, as many as there are concurrent requests."""
 
-    async def open(self, target: str, seats: int) -> None:
+    async def open(self, target: str, participants: int) -> None:
         cv2.setNumThreads(1)
         self._url = f"http://{target}/detect"
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
-    async def ask(self, seat: int, picture: Any) -> int:
-        # By way of BGR and libjpeg-turbo: measured quicker than FFmpeg's encoder, which spares the conversion.
+    async def detect(self, participant: int, picture: Any) -> int:
+        # Conversion to BGR and libjpeg-turbo was measured faster than FFmpeg's encoder without a conversion.
         pixels = picture.to_ndarray(format="bgr24")
         _, jpeg = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         async with self._session.post(
@@ -32,5 +32,5 @@ class JpegHttp:
         await self._session.close()
 
 
-def open_side() -> JpegHttp:
+def open_client() -> JpegHttp:
     return JpegHttp()

@@ -1,4 +1,4 @@
-"""What stands behind the servers of the peers: our own networks, as a SavedModel or as gifcue's LiteRT detector."""
+"""The detectors of the peers' servers: gifcue's networks as a SavedModel, or gifcue's LiteRT detector."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 DETECTORS = ("savedmodel", "litert")
 
 
-class Seen(NamedTuple):
-    """One label of one face or hand: its number in the label map, its score, and its box in shares of the frame."""
+class Detection(NamedTuple):
+    """One label of a face or hand: its id in the label map, its score, and its box as fractions of the frame."""
 
     label: int
     score: float
@@ -22,28 +22,28 @@ class Seen(NamedTuple):
     xmax: float
 
 
-# Takes uint8 RGB [H, W, 3]; may be called from `threads` threads at once.
-Judge = Callable[[Any], list[Seen]]
+# Takes uint8 RGB [H, W, 3]. May be called from `threads` threads at once.
+DetectFunction = Callable[[Any], list[Detection]]
 
 
-def open_judge(detector: str, model_dir: Path, threads: int) -> Judge:
-    """Opens and warms it. `savedmodel` wants the folder that TensorFlow loads, `litert` gifcue's folder of a model."""
+def open_detect_function(detector: str, model_dir: Path, threads: int) -> DetectFunction:
+    """Opens and warms a detector. `model_dir` is TensorFlow's folder for `savedmodel`, gifcue's folder for `litert`."""
     if detector not in DETECTORS:
         raise ValueError(f"expected one of {', '.join(DETECTORS)}, got {detector!r}")
     return _savedmodel(model_dir, threads) if detector == "savedmodel" else _litert(model_dir, threads)
 
 
-def _savedmodel(model_dir: Path, threads: int) -> Judge:
+def _savedmodel(model_dir: Path, threads: int) -> DetectFunction:
     import numpy as np
     import tensorflow as tf
 
-    # Requests run side by side rather than each over all cores: more of them a second.
+    # One core per request gives more requests per second than all cores for each.
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     model = tf.saved_model.load(str(model_dir))
     serve = model.signatures["serving_default"]
 
-    def judge(frame: Any, model: Any = model) -> list[Seen]:
+    def detect(frame: Any, model: Any = model) -> list[Detection]:
         outputs = serve(input_tensor=tf.constant(frame[None]))
         count = int(outputs["num_detections"][0])
         rows = zip(
@@ -52,14 +52,14 @@ def _savedmodel(model_dir: Path, threads: int) -> Judge:
             outputs["detection_boxes"][0, :count].numpy().tolist(),
             strict=True,
         )
-        return [Seen(int(label), score, *box) for label, score, box in rows if score >= 0.5]
+        return [Detection(int(label), score, *box) for label, score, box in rows if score >= 0.5]
 
     for _ in range(3):
-        judge(np.zeros((360, 640, 3), np.uint8))
-    return judge
+        detect(np.zeros((360, 640, 3), np.uint8))
+    return detect
 
 
-def _litert(model_dir: Path, threads: int) -> Judge:
+def _litert(model_dir: Path, threads: int) -> DetectFunction:
     import cv2
 
     from gifcue.detect import Detector, flatten, open_detector
@@ -69,14 +69,14 @@ def _litert(model_dir: Path, threads: int) -> Judge:
     cv2.setNumThreads(1)
     labels = read_label_map(model_dir / "label_map.pbtxt")
     config = DetectSettings(model_dir=model_dir, threads=1).detector()
-    # A detector works for one thread at a time.
+    # A detector may only be used by one thread at a time.
     free: queue.SimpleQueue[Detector] = queue.SimpleQueue()
     for _ in range(threads):
         detector = open_detector(config)
         detector.warm()
         free.put(detector)
 
-    def judge(frame: Any) -> list[Seen]:
+    def detect(frame: Any) -> list[Detection]:
         detector = free.get()
         try:
             regions = detector.detect([frame])[0]
@@ -84,17 +84,17 @@ def _litert(model_dir: Path, threads: int) -> Judge:
         finally:
             free.put(detector)
         return [
-            Seen(labels.id_of(each.label), each.score, *_sides(each.box))
+            Detection(labels.id_of(each.label), each.score, *_edges(each.box))
             for each in flatten(regions, thresholds)
         ]
 
-    return judge
+    return detect
 
 
-def _sides(box: Any) -> tuple[float, float, float, float]:
+def _edges(box: Any) -> tuple[float, float, float, float]:
     return box.ymin, box.xmin, box.ymax, box.xmax
 
 
 def cores() -> int:
-    """How many this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0))

@@ -1,4 +1,4 @@
-"""The media server's half of a general inference server: raw frames over Triton's gRPC streaming, a stream each."""
+"""The client of `triton`: raw frames over gRPC streams, one stream per participant."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from benchmarks.peers.triton_server import DETECTIONS, FRAME, MODEL
 
 
 class Stream:
-    """One participant's stream: answers find their questions by id."""
+    """The stream of one participant. Answers are matched to requests by id."""
 
     def __init__(self, client: InferenceServerClient) -> None:
-        self._asked: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self._queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._answers: dict[str, asyncio.Future[int]] = {}
         self._number = 0
         self._reading = asyncio.create_task(self._read(client))
 
-    async def ask(self, pixels: Any) -> int:
+    async def detect(self, pixels: Any) -> int:
         self._number += 1
         identity = str(self._number)
         frame = InferInput(FRAME, list(pixels.shape), "UINT8")
         frame.set_data_from_numpy(pixels)
         answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._answers[identity] = answer
-        self._asked.put_nowait({"model_name": MODEL, "inputs": [frame], "request_id": identity})
+        self._queue.put_nowait({"model_name": MODEL, "inputs": [frame], "request_id": identity})
         return await answer
 
     async def close(self) -> None:
-        self._asked.put_nowait(None)
+        self._queue.put_nowait(None)
         self._reading.cancel()
         await asyncio.wait([self._reading])
 
-    async def _questions(self) -> AsyncIterator[dict[str, Any]]:
-        while (question := await self._asked.get()) is not None:
-            yield question
+    async def _requests(self) -> AsyncIterator[dict[str, Any]]:
+        while (request := await self._queue.get()) is not None:
+            yield request
 
     async def _read(self, client: InferenceServerClient) -> None:
         try:
-            async for result, error in client.stream_infer(self._questions()):
+            async for result, error in client.stream_infer(self._requests()):
                 if error is not None:
                     raise error
                 answer = self._answers.pop(result.get_response().id, None)
@@ -56,14 +56,14 @@ class Stream:
 
 
 class Triton:
-    """One channel a process, a stream a participant: no participant's answer waits behind another's."""
+    """One channel per process and one stream per participant, so that no answer waits for another participant's."""
 
-    async def open(self, target: str, seats: int) -> None:
+    async def open(self, target: str, participants: int) -> None:
         self._client = InferenceServerClient(target)
-        self._streams = [Stream(self._client) for _ in range(seats)]
+        self._streams = [Stream(self._client) for _ in range(participants)]
 
-    async def ask(self, seat: int, picture: Any) -> int:
-        return await self._streams[seat].ask(picture.to_ndarray(format="rgb24"))
+    async def detect(self, participant: int, picture: Any) -> int:
+        return await self._streams[participant].detect(picture.to_ndarray(format="rgb24"))
 
     async def close(self) -> None:
         for stream in self._streams:
@@ -71,5 +71,5 @@ class Triton:
         await self._client.close()
 
 
-def open_side() -> Triton:
+def open_client() -> Triton:
     return Triton()

@@ -62,7 +62,8 @@ async def under_attack(
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(attack_timeout_s):
                 await attack(server, seed)
-        over_s = now_s()
+        # An attack that is refused at once ends before the bystander's next decision.
+        over_s = max(now_s(), began_s + WARM_S)
         ready_s = await server.until_ready(READY_S * 2)
         await asyncio.sleep(AFTER_S)
         until_s = now_s()

@@ -43,10 +43,10 @@ async def flood_of_tiny_units(checkout: Checkout, seed: random.Random) -> Findin
             first = own_clip().packets[0].payload
             await stream.send(Request(frame=frame("culprit", 0, 0, first, keyframe=True)))
             filler = b"\0\0\0\1\x0c" + b"\xff" * 19 + b"\x80"
-            for base in range(0, 300_000, 1000):
+            for base in range(0, 300_000, 500):
                 frames = [
                     frame("culprit", 1 + base + index, (1 + base + index) * TICKS, filler)
-                    for index in range(1000)
+                    for index in range(500)
                 ]
                 if not await stream.send(Request(frames=reaction_service_pb2.Frames(frames=frames))):
                     return

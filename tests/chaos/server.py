@@ -80,7 +80,9 @@ class Server:
             self._process = await asyncio.create_subprocess_exec(
                 *command, cwd=self.checkout.folder, env=environment, stdout=log, stderr=log
             )
-        await self.until_ready(START_TIMEOUT_S)
+        if await self.until_ready(START_TIMEOUT_S) > START_TIMEOUT_S:
+            await self.__aexit__()
+            raise RuntimeError(f"expected a server that is ready within {START_TIMEOUT_S:g} s, got none")
         self._sampler = asyncio.create_task(self._sample(), name="memory of the server")
         return self
 

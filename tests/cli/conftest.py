@@ -1,42 +1,23 @@
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from gifcue.cli import app
 from gifcue.testing import FakeServer
+from tests.support.commands import Command, command_of, fake_server_in_thread
 
-Gifcue = Callable[..., Result]
+Gifcue = Command
 
 
 @pytest.fixture
 def gifcue() -> Gifcue:
-    runner = CliRunner()
-
-    def run(*arguments: str) -> Result:
-        result = runner.invoke(app, [str(each) for each in arguments], prog_name="gifcue")
-        assert "Traceback" not in result.output
-        return result
-
-    return run
+    """Runs `gifcue` with the arguments given."""
+    return command_of(app, "gifcue")
 
 
 @pytest.fixture
 def server() -> Iterator[FakeServer]:
-    """A fake server with its own event loop and thread, because a command runs its own event loop."""
-    fake = FakeServer()
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    asyncio.run_coroutine_threadsafe(fake.start(), loop).result()
-    try:
+    with fake_server_in_thread() as fake:
         yield fake
-    finally:
-        asyncio.run_coroutine_threadsafe(fake.kill(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()

@@ -141,26 +141,32 @@ class _Commands(LazyGroup):
         return super().get_command(ctx, cmd_name)
 
 
-app = typer.Typer(
-    cls=_Commands,
-    name="gifcue",
-    help="Listens to the video of a meeting and cues GIFs.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-)
+def make_app(commands: type[LazyGroup], name: str, summary: str) -> typer.Typer:
+    """The top of a command line: its help, `--version`, and the commands of `commands`."""
+    top = typer.Typer(
+        cls=commands,
+        name=name,
+        help=summary,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+    )
+
+    @top.callback(invoke_without_command=True)
+    def options(
+        context: typer.Context,
+        version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    ) -> None:
+        if version:
+            typer.echo(f"{name} {__version__}")
+            raise typer.Exit
+        if context.invoked_subcommand is None:
+            typer.echo(context.get_help(), nl=False)
+
+    return top
 
 
-@app.callback(invoke_without_command=True)
-def _top(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
-) -> None:
-    if version:
-        typer.echo(f"gifcue {__version__}")
-        raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), nl=False)
+app = make_app(_Commands, "gifcue", "Listens to the video of a meeting and cues GIFs.")
 
 
 def main() -> None:

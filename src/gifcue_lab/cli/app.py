@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from gifcue import __version__
-from gifcue.cli.app import Entry, LazyGroup
+from gifcue.cli.app import Entry, LazyGroup, make_app
 
 COMMANDS: dict[str, Entry] = {
     "dataset": Entry("gifcue_lab.cli.dataset", "Build, check, split, convert and compose datasets."),
@@ -27,23 +22,4 @@ class _Commands(LazyGroup):
     commands_table = COMMANDS
 
 
-app = typer.Typer(
-    cls=_Commands,
-    name="gifcue-lab",
-    help="Datasets, training, evaluation and export of gifcue's detector.",
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-)
-
-
-@app.callback(invoke_without_command=True)
-def _top(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
-) -> None:
-    if version:
-        typer.echo(f"gifcue-lab {__version__}")
-        raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), nl=False)
+app = make_app(_Commands, "gifcue-lab", "Datasets, training, evaluation and export of gifcue's detector.")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import h2.config
 import h2.connection
 import h2.events
+import h2.exceptions
 import h2.settings
 
 from gifcue.v1 import reaction_service_pb2
@@ -28,6 +29,9 @@ class ClosedWindow:
     connection: h2.connection.H2Connection
     stream_id: int
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    # The gRPC status that the stream ended with, -1 until it comes, and its message.
+    status: int = -1
+    details: str = ""
 
     def send(self, request: Request) -> None:
         """Sends one message; the harness stays within the server's own window."""
@@ -53,7 +57,15 @@ class ClosedWindow:
     async def read(self) -> None:
         """Follows the connection until the stream or the connection ends."""
         while data := await self.reader.read(65536):
-            for event in self.connection.receive_data(data):
+            try:
+                events = self.connection.receive_data(data)
+            except h2.exceptions.ProtocolError:
+                break  # h2 takes nothing after a GOAWAY, and the server still sends a ping behind it
+            for event in events:
+                if isinstance(event, h2.events.TrailersReceived | h2.events.ResponseReceived):
+                    headers = {str(name): str(value) for name, value in event.headers or ()}
+                    self.status = int(headers.get("grpc-status", self.status))
+                    self.details = headers.get("grpc-message", self.details)
                 if isinstance(
                     event, h2.events.StreamEnded | h2.events.StreamReset | h2.events.ConnectionTerminated
                 ):

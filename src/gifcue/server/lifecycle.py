@@ -28,13 +28,12 @@ from gifcue.server.http import HttpEdge
 from gifcue.server.logs import configure_logs
 from gifcue.server.metrics import metrics_text
 from gifcue.server.operator import OperatorServicer
-from gifcue.server.reactions import ReactionServicer
-from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc, reaction_service_pb2
-from gifcue.v1 import reaction_service_pb2_grpc as reaction_grpc
+from gifcue.server.reactions import REACTION_SERVICE, ReactionServicer
+from gifcue.server.streams import Streams
+from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc
 
 log = structlog.get_logger()
 
-REACTION_SERVICE = reaction_service_pb2.DESCRIPTOR.services_by_name["ReactionService"].full_name
 OPERATOR_SERVICE = operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"].full_name
 # Room for the fields around a payload of the greatest size.
 _ENVELOPE_BYTES = 64 * 1024
@@ -61,7 +60,7 @@ class Server:
         built = build(settings, self._clock, detector_target)
         self._engine, self._presets = built.engine, built.presets
         self._rule_book, self._dispatcher = built.book, built.dispatcher
-        self._reactions = ReactionServicer(self._engine, settings.server, self._clock)
+        self._streams = Streams(self._engine, settings.server, self._clock)
         self._health = health.aio.HealthServicer()
         self._grpc: grpc.aio.Server | None = None
         self._http: web.AppRunner | None = None
@@ -147,7 +146,7 @@ class Server:
         deadline_s = self._clock() + timeout_s
         log.info("draining", timeout_s=timeout_s)
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        await self._reactions.drain(timeout_s)
+        await self._streams.drain(timeout_s)
         # After the streams: the last frames in flight may still start reactions, and those are delivered, too.
         await self._dispatcher.stop(max(0.0, deadline_s - self._clock()))
         for task in self._tasks:
@@ -164,7 +163,7 @@ class Server:
         log.info("stopped")
 
     def _metrics(self) -> bytes:
-        return metrics_text(self._engine, self._dispatcher, self._rule_book, self._reactions.holding_dropped)
+        return metrics_text(self._engine, self._dispatcher, self._rule_book, self._streams.holding_dropped)
 
     async def _listen_grpc(self) -> None:
         settings = self._settings
@@ -177,7 +176,7 @@ class Server:
                 ("grpc.so_reuseport", 0),  # two servers on one port are taken as a mistake
             ]
         )
-        reaction_grpc.add_ReactionServiceServicer_to_server(self._reactions, server)
+        ReactionServicer(self._engine, self._streams).add_to(server)
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
             OperatorServicer(self._engine, lambda: self.state, self._clock, self._metrics), server
         )

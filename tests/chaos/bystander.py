@@ -50,7 +50,7 @@ class Bystander:
     latencies_s: list[float] = field(default_factory=list)
     decided_s: list[float] = field(default_factory=list)
     endings: list[str] = field(default_factory=list)
-    # Of all its streams: what was against the model, reactions that STARTED, and how many were accounted for at the end.
+    # Of all its streams: what was against the model, reactions that STARTED, how many were accounted for at the end.
     violations: Violations = field(default_factory=Violations)
     reactions: int = 0
     accounted_streams: int = 0

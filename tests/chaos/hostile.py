@@ -82,10 +82,10 @@ async def hostile(
             gap_s = max(each.longest_gap_s(from_s, until_s) for each in bystanders)
             p95_ms = max(each.p95_ms(from_s, until_s) for each in bystanders)
             worst[attack.name] = max(worst[attack.name], round(p95_ms) if p95_ms < 1e6 else 10**6)
-            pss_mb = (await asyncio.to_thread(server.pss_bytes)) / 1e6
+            pss_mb, ready = (await asyncio.to_thread(server.pss_bytes)) / 1e6, await server.get("/readyz")
             say(
                 f"  {from_s - began_s:5.0f} s  {attack.name:24} {until_s - from_s:4.1f} s  "
-                f"p95 {p95_ms:6.0f} ms  gap {gap_s:4.1f} s  memory {pss_mb:5.0f} MB  ready {await server.get('/readyz')}"
+                f"p95 {p95_ms:6.0f} ms  gap {gap_s:4.1f} s  memory {pss_mb:5.0f} MB  ready {ready}"
             )
         over_s = now_s()
         findings.at_most("ready after the attacks", await server.until_ready(READY_S * 4), READY_S, "s")

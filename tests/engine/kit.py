@@ -159,7 +159,7 @@ class FakeDetectorPool:
 
     def offer(self, frame: FrameInFlight) -> None:
         if self.has_failed:
-            self.on_lost(frame, DropReason.DETECT_WORKER_LOST, "no detector is left")
+            self.on_lost(frame, DropReason.DETECT_WORKER_LOST, "no detector is ready")
         else:
             self.pictures.setdefault(frame.key, deque()).append(frame)
 

@@ -141,7 +141,7 @@ class Pipeline:
 
     @property
     def has_failed(self) -> bool:
-        """True once the workers of a kind failed too often to be restarted."""
+        """True while no worker of a kind is ready or expected back soon."""
         return self._detect.has_failed or self._decode.has_failed
 
     @property
@@ -231,7 +231,7 @@ class Pipeline:
         listener = self._listeners[frame.key]
         match outcome:
             case Picture():
-                # The listener first: `offer` may end this frame at once, where no detector is left, and ends an older
+                # The listener first: `offer` may end this frame at once, where no detector is ready, and ends an older
                 # picture that this one replaces. In both cases the accounting must count this frame as detecting.
                 listener.decoded(frame)
                 self._detect.offer(frame)

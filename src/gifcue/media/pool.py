@@ -126,6 +126,7 @@ class DecodePool:
         # The frame whose picture the slot holds, None for a still.
         self._slots_out: dict[int, FrameInFlight | None] = {}
         self._fps = settings.max_analysis_fps
+        self._has_started = False
         self._workers = [
             self._make_worker(index, arena, supervision or SupervisionSettings(), clock)
             for index in range(settings.workers)
@@ -142,7 +143,8 @@ class DecodePool:
             fds={ARENA_FD: arena.fd},
             on_message=lambda message: self._answered(worker, message),
             on_ready=lambda _: self._ready(worker),
-            on_lost=lambda reason, _: self._lost(worker, reason),
+            on_lost=lambda loss: self._lost(worker, loss.reason),
+            on_state=lambda state: self._changed(worker, state),
             settings=supervision,
             clock=clock,
         )
@@ -159,6 +161,7 @@ class DecodePool:
         for worker in self._workers:
             worker.process.start()
         await asyncio.gather(*(worker.process.wait_ready() for worker in self._workers))
+        self._has_started = True
 
     async def stop(self) -> None:
         """Lets the workers finish what they hold, then ends them. Every frame has its outcome afterwards."""
@@ -174,7 +177,7 @@ class DecodePool:
 
     @property
     def has_failed(self) -> bool:
-        """True once no worker is left that may come back."""
+        """True while no worker is ready or expected back soon."""
         return all(worker.has_failed for worker in self._workers)
 
     # Participants
@@ -313,15 +316,25 @@ class DecodePool:
         self._send(worker, Grant(tuple(slot for slot in worker.slots if slot not in self._slots_out)))
         if self._fps != self._settings.max_analysis_fps:
             self._send(worker, Pace(self._fps))
+        # Participants of workers that are not expected back soon come here.
+        for other in self._workers:
+            if other.has_failed:
+                worker.keys |= other.keys
+                other.keys.clear()
         opened = sorted(worker.keys)
         for key in opened:
+            self._participants[key].worker = worker
             self._open_on(worker, self._participants[key])
-        if opened and worker.process.statistics().restarts:
+        if opened and (self._has_started or worker.process.statistics().restarts):
             # Last: the callback may submit frames at once, and every participant has a decoder by now.
             self._on_decoder_lost(opened)
 
+    def _changed(self, worker: _WorkerHandle, state: WorkerState) -> None:
+        if state is WorkerState.FAILED:
+            self._lost(worker, worker.process.statistics().last_failure)
+
     def _lost(self, worker: _WorkerHandle, reason: str) -> None:
-        """The process is dead, whether or not it is restarted."""
+        """The process is dead; it is restarted after this call."""
         # What it was sent ends before its participants move: an outcome of the new worker for a later frame must not
         # come before those of the frames that were lost.
         self._settle(worker, reason)
@@ -330,14 +343,15 @@ class DecodePool:
     # Internal
 
     def _assign(self, participant: _Participant) -> None:
-        # A worker that is restarting will decode again; one that has failed never will.
-        workers = [worker for worker in self._workers if not worker.has_failed]
-        worker = min(workers, key=lambda worker: (not worker.is_ready, len(worker.keys)), default=None)
+        # A worker that is restarting is back within a moment; one that has failed is not.
+        worker = min(
+            self._workers,
+            key=lambda worker: (not worker.is_ready, worker.has_failed, len(worker.keys)),
+        )
         participant.worker = worker
-        if worker is not None:
-            worker.keys.add(participant.key)
-            if worker.is_ready:
-                self._open_on(worker, participant)
+        worker.keys.add(participant.key)
+        if worker.is_ready:
+            self._open_on(worker, participant)
 
     def _open_on(self, worker: _WorkerHandle, participant: _Participant) -> None:
         self._send(worker, Open(participant.key, participant.codec, participant.extradata))

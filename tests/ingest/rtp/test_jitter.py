@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import random
 
-from gifcue.ingest.rtp.jitter import MAX_WAITING, JitterBuffer
+from gifcue.ingest.rtp.jitter import MAX_WAITING, JitterBuffer, Ordered
 from gifcue.ingest.rtp.unwrap import Unwrapper
 from tests.ingest.rtp.kit import packet
 
@@ -25,7 +25,7 @@ def test_everything_that_comes_is_given_out_counted_late_or_a_duplicate() -> Non
     for _ in range(100):
         numbers = [random_.randrange(400) for _ in range(300)]
         buffer = JitterBuffer(wait_s=0.05)
-        given = []
+        given: list[Ordered] = []
         for index, number in enumerate(numbers):
             given += buffer.put(packet(number), index * 0.01)
         given += buffer.flush(1e9)
@@ -39,7 +39,7 @@ def test_everything_that_comes_is_given_out_counted_late_or_a_duplicate() -> Non
 def test_the_packets_that_wait_are_bounded() -> None:
     buffer = JitterBuffer(wait_s=1e9)
     list(buffer.put(packet(0), 0.0))
-    given = []
+    given: list[Ordered] = []
     for number in range(2, 2 + MAX_WAITING + 1):
         given += buffer.put(packet(number), 0.0)
         assert buffer.waiting <= MAX_WAITING

@@ -12,7 +12,8 @@ import av
 import numpy as np
 import pytest
 
-from gifcue.ingest.rtp.receiver import AccessUnit, PayloadFormat, VideoReceiver
+from gifcue.ingest.access_unit import AccessUnit
+from gifcue.ingest.rtp.receiver import PayloadFormat, VideoReceiver
 from gifcue.media.codecs import FFMPEG_DECODERS
 from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import EncodedClip, encode

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import struct
 
-from gifcue.ingest.rtp.receiver import AccessUnit, PayloadFormat, VideoReceiver
+from gifcue.ingest.access_unit import AccessUnit
+from gifcue.ingest.rtp.receiver import PayloadFormat, VideoReceiver
 from gifcue.protocol.codecs import Codec
 from tests.ingest.rtp.kit import orientation, rtp
 

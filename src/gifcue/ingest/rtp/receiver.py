@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from gifcue.ingest.access_unit import AccessUnit
 from gifcue.ingest.rtp.assembler import AssembledUnit, Assembler
 from gifcue.ingest.rtp.jitter import JitterBuffer, Ordered
 from gifcue.ingest.rtp.packet import MalformedPacket, RtpPacket, is_rtcp, parse_rtp
@@ -31,23 +32,6 @@ class PayloadFormat:
 
     codec: Codec
     clock_hz: int = RTP_CLOCK_HZ
-
-
-@dataclass(frozen=True, slots=True)
-class AccessUnit:
-    """One frame. `pts` counts ticks of `clock_hz` and never wraps.
-
-    `follows_loss`: frames before it may be missing. `rotation` is degrees clockwise that bring the picture upright.
-    """
-
-    codec: Codec
-    payload: bytes
-    pts: int
-    clock_hz: int
-    keyframe: bool
-    follows_loss: bool
-    rotation: int
-    temporal_layer: int | None
 
 
 class VideoReceiver:

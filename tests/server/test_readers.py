@@ -15,7 +15,7 @@ from gifcue.server.outbox import MAX_UNREAD_EVENTS, MAX_UNREAD_STATISTICS
 from gifcue.server.stream import Stream
 from gifcue.v1 import reaction_service_pb2 as pb
 from gifcue.v1 import reaction_service_pb2_grpc
-from tests.chaos.closed_window import ClosedWindow, closed_window
+from tests.chaos.raw_http2 import ClosedWindow, closed_window, prefixed
 from tests.support.colour_detector import TARGET
 from tests.support.waiting import TIMEOUT_S, until
 
@@ -49,12 +49,12 @@ def calls() -> int:
 
 async def ended(client: ClosedWindow, server: Server, streams: weakref.WeakSet[Stream]) -> tuple[int, str]:
     """Waits for the end of the stream; returns its status once nothing of it remains."""
-    await asyncio.wait_for(client.ended.wait(), TIMEOUT_S)
+    await asyncio.wait_for(client.raw.ended.wait(), TIMEOUT_S)
     await until(lambda: not server.engine.statistics().sessions, expected="no session")
     await until(lambda: not calls(), expected="no call", state=calls)
     gc.collect()
     assert list(streams) == []
-    return client.status, client.details
+    return client.raw.statuses[client.stream_id]
 
 
 async def test_a_write_that_nobody_reads_ends_the_stream(
@@ -91,8 +91,7 @@ async def test_an_overrun_ends_a_stream_that_nobody_reads(
         # Each frame of an unknown participant is a fault, which waits to be read.
         unknown = pb.StreamReactionsRequest(frames=pb.Frames(frames=[{"participant_id": "x"}] * 256))  # type: ignore[list-item]
         for _ in range(MAX_UNREAD_EVENTS // 256 + 1):
-            client.send(unknown)
-        await client.writer.drain()
+            await client.raw.send_data(client.stream_id, prefixed(unknown.SerializeToString()))
         status, _ = await ended(client, server, streams)
     assert status == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
 
@@ -122,7 +121,7 @@ async def test_a_stop_ends_a_stream_that_nobody_reads(
     ):
         await until(lambda: server.engine.statistics().sessions, expected="a session")
         await asyncio.wait_for(server.stop(), TIMEOUT_S)
-        await asyncio.wait_for(client.ended.wait(), TIMEOUT_S)
+        await asyncio.wait_for(client.raw.ended.wait(), TIMEOUT_S)
     gc.collect()
     assert list(streams) == []
 
@@ -136,7 +135,7 @@ async def test_a_neighbour_is_not_affected(settings: Settings, streams: weakref.
         call = reaction_service_pb2_grpc.ReactionServiceStub(channel).StreamReactions()
         await call.write(pb.StreamReactionsRequest(config=pb.StreamConfig()))
         assert (await call.read()).HasField("ready")
-        await asyncio.wait_for(client.ended.wait(), TIMEOUT_S)
+        await asyncio.wait_for(client.raw.ended.wait(), TIMEOUT_S)
         await call.write(pb.StreamReactionsRequest(statistics=pb.StatisticsRequest()))
         assert (await call.read()).HasField("statistics")
         await call.done_writing()

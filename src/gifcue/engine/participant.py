@@ -108,8 +108,9 @@ class Participant:
         clock_hz = frame.clock_hz or RTP_CLOCK_HZ
         pts_s = frame.pts / clock_hz
         pipeline = self._stream.pipeline
+        now_s = self._stream.clock()
         refusal = self._admission.check(
-            frame, pts_s, backlog=pipeline.backlog(self.key), is_allowed=bool(self._allowed)
+            frame, pts_s, now_s, backlog=pipeline.backlog(self.key), is_allowed=bool(self._allowed)
         )
         if refusal is not None:
             self._accounting.refuse(refusal.reason)
@@ -124,7 +125,7 @@ class Participant:
             clock_hz,
             pts_s,
             len(frame.payload),
-            self._stream.clock(),
+            now_s,
         )
         # Counted before it is submitted: from then on the pipeline may end it.
         self._accounting.open(in_flight)

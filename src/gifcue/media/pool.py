@@ -85,6 +85,8 @@ class _Participant:
     unanswered: dict[int, FrameInFlight] = field(default_factory=dict)
     buffered_bytes: int = 0
     queue: ParticipantQueue = field(default_factory=ParticipantQueue)
+    # Whether its worker has a unit of it that no StartOver follows.
+    has_pictures: bool = False
 
     def is_keyframe(self, payload: bytes) -> bool:
         return self.codec.is_intra_only or is_keyframe(self.codec, payload)
@@ -236,7 +238,9 @@ class DecodePool:
         """
         participant = self._participants.get(key)
         if participant is not None and participant.worker is not None and not participant.closed:
-            self._send(participant.worker, StartOver(key))
+            if participant.has_pictures:
+                participant.has_pictures = False
+                self._send(participant.worker, StartOver(key))
             message = "the participant allows no label any more"
             self._drop(participant, participant.queue.clear(), DropReason.NOT_ALLOWED, message)
 
@@ -440,6 +444,7 @@ class DecodePool:
         """Sends the worker what its window has room for."""
         while worker.is_ready and (unit := worker.lane.take()) is not None:
             frame = unit.frame
+            self._participants[frame.key].has_pictures = True
             self._send(worker, Submit(frame.key, frame.token, frame.pts_s, unit.payload))
 
     def _expire(self) -> None:

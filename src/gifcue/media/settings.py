@@ -88,6 +88,13 @@ class MediaSettings(BaseModel):
         le=8192 * 8192,
         description="Largest picture that is decoded, in pixels.",
     )
+    decoder_memory_mb: Annotated[int, EXPERT] = Field(
+        default=384,
+        ge=64,
+        le=65536,
+        description="Megabytes that the decoders of one decode process may take, by an estimate from the headers of "
+        "the video. Half of them are kept for ordinary video, up to 640x480 of any codec.",
+    )
     max_analysis_fps: float = Field(
         default=10.0,
         gt=0.0,

@@ -37,6 +37,8 @@ class DropReason(enum.StrEnum):
     INVALID_DATA = "invalid_data"
     # The picture has more pixels than the limit.
     RESOLUTION_TOO_LARGE = "resolution_too_large"
+    # A decoder of this video would take more memory than is left for it.
+    TOO_EXPENSIVE = "too_expensive"
     # More of the participant, or of all participants, waits for a decoder than the limits allow, or it waited too long.
     OVERLOAD = "overload"
     # The participant left before a decoder had the frame.
@@ -84,6 +86,10 @@ class FaultCode(enum.StrEnum):
     SEQUENCE_GAP = "sequence_gap"
     # The participant's decode worker was lost; its replacement waits for a keyframe.
     WORKER_LOST = "worker_lost"
+    # A decoder of this video would take more memory than is left for it.
+    TOO_EXPENSIVE = "too_expensive"
+    # More participants join within a second than the limit allows.
+    TOO_MANY_JOINS = "too_many_joins"
     # More waits for a decoder than the limits allow, or it waited too long.
     OVERLOAD = "overload"
 
@@ -97,6 +103,7 @@ FAULT_CODES = {
     DropReason.FRAME_TOO_LARGE: FaultCode.FRAME_TOO_LARGE,
     DropReason.INVALID_DATA: FaultCode.INVALID_DATA,
     DropReason.RESOLUTION_TOO_LARGE: FaultCode.RESOLUTION_TOO_LARGE,
+    DropReason.TOO_EXPENSIVE: FaultCode.TOO_EXPENSIVE,
     DropReason.SEQUENCE_GAP: FaultCode.SEQUENCE_GAP,
     DropReason.DECODE_WORKER_LOST: FaultCode.WORKER_LOST,
     DropReason.OVERLOAD: FaultCode.OVERLOAD,

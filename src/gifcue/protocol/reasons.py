@@ -84,6 +84,8 @@ class FaultCode(enum.StrEnum):
     WORKER_LOST = "worker_lost"
     # More bytes wait for a decoder than the limit allows.
     OVERLOAD = "overload"
+    # The caller joins participants faster than it may, or has as many as it may have.
+    TOO_MANY_JOINS = "too_many_joins"
 
 
 # The reasons that are reported as a fault. The others are not, for one of three reasons: another message reports them

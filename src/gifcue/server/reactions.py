@@ -15,6 +15,7 @@ import grpc
 import structlog
 
 from gifcue import __version__
+from gifcue.access.refusals import AccessRefused
 from gifcue.detect.regions import flatten
 from gifcue.engine.engine import Engine
 from gifcue.engine.session import Session
@@ -34,6 +35,7 @@ from gifcue.protocol.statistics import Statistics
 from gifcue.protocol.wire.annotation import encode_image
 from gifcue.protocol.wire.requests import decode_options, decode_request
 from gifcue.protocol.wire.responses import encode_response
+from gifcue.server import call_identity
 from gifcue.server.outbox import Outbox
 from gifcue.server.settings import ServerSettings
 from gifcue.server.status_codes import status_of
@@ -278,8 +280,12 @@ class _Stream:
         return None
 
     def _open(self, config: reaction_service_pb2.StreamConfig) -> CallStatus | None:
+        access = call_identity.stream_access.get()
         try:
             options = decode_options(config)
+            if access is not None:
+                access.require_room(options.room_id)
+                access.when_over(self._end_refused)
             self._session = self._engine.open_session(
                 room_id=options.room_id,
                 client_name=options.client_name,
@@ -289,12 +295,18 @@ class _Stream:
                 sink=self._outbox,
                 speaking_suppresses_hands=options.speaking_suppresses_hands,
                 subject=options.subject,
+                rights=access,
             )
+        except AccessRefused as error:
+            return CallStatus(status_of(error).grpc, str(error))
         except ConfigError as error:
             return CallStatus(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         log.info("stream opened", session=self._session.session_id, client=options.client_name)
         self._outbox.put(self._ready(self._session))
         return None
+
+    def _end_refused(self, error: AccessRefused) -> None:
+        self._end(CallStatus(status_of(error).grpc, str(error)))
 
     def _ready(self, session: Session) -> Ready:
         limits = self._engine.limits

@@ -120,6 +120,8 @@ class _FaultCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FaultCode.V
     """The participant's decode worker was lost; its replacement waits for a keyframe."""
     FAULT_CODE_OVERLOAD: _FaultCode.ValueType  # 13
     """More bytes wait for a decoder than the limit allows; frames are dropped up to the next keyframe."""
+    FAULT_CODE_TOO_MANY_JOINS: _FaultCode.ValueType  # 16
+    """Too many participants join within a second. The message says when to try again."""
 
 class FaultCode(_FaultCode, metaclass=_FaultCodeEnumTypeWrapper):
     """What can be wrong with one participant or one frame."""
@@ -152,6 +154,8 @@ FAULT_CODE_WORKER_LOST: FaultCode.ValueType  # 12
 """The participant's decode worker was lost; its replacement waits for a keyframe."""
 FAULT_CODE_OVERLOAD: FaultCode.ValueType  # 13
 """More bytes wait for a decoder than the limit allows; frames are dropped up to the next keyframe."""
+FAULT_CODE_TOO_MANY_JOINS: FaultCode.ValueType  # 16
+"""Too many participants join within a second. The message says when to try again."""
 Global___FaultCode: _TypeAlias = FaultCode  # noqa: Y015
 
 @_typing.final

@@ -2,6 +2,7 @@
 
 A worker answers every `Submit` with exactly one `Outcome`, in order per participant, and every `StillRequest` with a
 `StillDone` or a `StillFailed`. `key` is a participant's number, `token` a frame's, unique for its participant.
+`spent_s` is the CPU time that the worker spent on the unit, in seconds.
 """
 
 from __future__ import annotations
@@ -103,6 +104,7 @@ class Picture(NamedTuple):
     width: int
     height: int
     pts_s: float
+    spent_s: float = 0.0
 
 
 class Skipped(NamedTuple):
@@ -112,6 +114,7 @@ class Skipped(NamedTuple):
     token: int
     reason: SkipReason
     pts_s: float
+    spent_s: float = 0.0
 
 
 class Dropped(NamedTuple):
@@ -122,6 +125,7 @@ class Dropped(NamedTuple):
     reason: DropReason
     message: str
     needs_keyframe: bool
+    spent_s: float = 0.0
 
 
 Outcome: TypeAlias = Picture | Skipped | Dropped

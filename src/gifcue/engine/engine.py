@@ -18,6 +18,7 @@ from gifcue.engine.events import Sink
 from gifcue.engine.latency import LatencyStatistics
 from gifcue.engine.pipeline import AnnotatedStill, Pipeline
 from gifcue.engine.publisher import Publisher
+from gifcue.engine.rights import StreamRights, Unrestricted
 from gifcue.engine.session import Session, SessionSettings, reaction_labels
 from gifcue.engine.settings import LimitSettings
 from gifcue.errors import ConfigError, MediaError
@@ -124,10 +125,12 @@ class Engine:
         sink: Sink,
         speaking_suppresses_hands: bool | None = None,
         subject: SubjectPolicy | None = None,
+        rights: StreamRights | None = None,
     ) -> Session:
         """A stream begins. `send_*`: whether it wants these events, which are optional.
 
-        `speaking_suppresses_hands` and `subject` override the policy's own values; None keeps them.
+        `speaking_suppresses_hands` and `subject` override the policy's own values; None keeps them. `rights` None
+        allows everything.
 
         Raises:
             ConfigError: a name is too long, or no preset has this name.
@@ -147,6 +150,7 @@ class Engine:
             self.limits,
             self._clock,
             self._ids,
+            rights or Unrestricted(),
         )
         self._sessions[session.session_id] = session
         return session

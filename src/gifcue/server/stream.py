@@ -14,13 +14,14 @@ from collections.abc import Callable
 import grpc
 import structlog
 
+from gifcue.access.refusals import AccessRefused
 from gifcue.engine.engine import Engine
 from gifcue.engine.session import Session
-from gifcue.errors import ConfigError, GifcueError
+from gifcue.errors import GifcueError
 from gifcue.protocol.accounting import FrameCounts
-from gifcue.protocol.requests import StreamOptions
 from gifcue.protocol.wire.requests import decode_options
 from gifcue.protocol.wire.responses import encode_response
+from gifcue.server import call_identity
 from gifcue.server.messages import Request, act_on, parse, ready_of
 from gifcue.server.outbox import Outbox
 from gifcue.server.settings import ServerSettings
@@ -33,18 +34,11 @@ log = structlog.get_logger()
 # because it stops itself.
 FLUSH_S = 0.5
 
-Authorize = Callable[[Transport, StreamOptions], StreamStatus | None]
-
 NOT_READING = StreamStatus(grpc.StatusCode.RESOURCE_EXHAUSTED, "expected a client that reads what it is sent")
 DRAINING = StreamStatus(
     grpc.StatusCode.UNAVAILABLE,
     "expected a server that takes streams, got one that stops: open the stream on another server",
 )
-
-
-def authorize_all(transport: Transport, options: StreamOptions) -> StreamStatus | None:
-    """Every caller may open every stream."""
-    return None
 
 
 class Stream:
@@ -56,14 +50,11 @@ class Stream:
         settings: ServerSettings,
         clock: Callable[[], float],
         transport: Transport,
-        authorize: Authorize = authorize_all,
     ) -> None:
-        """`authorize` is asked once the configuration is known, and returns how the stream ends where it is refused."""
         self._engine = engine
         self._settings = settings
         self._clock = clock
         self._transport = transport
-        self._authorize = authorize
         self._session: Session | None = None
         self._opened_s = self._last_read_s = clock()
         # Since when a write is pending; None while none is.
@@ -216,11 +207,12 @@ class Stream:
         if kind != "config":
             details = f"expected `config` as the first message, got `{kind or 'an empty message'}`"
             return StreamStatus(grpc.StatusCode.FAILED_PRECONDITION, details)
+        access = call_identity.stream_access.get()
         try:
             options = decode_options(message.config)
-            refusal = self._authorize(self._transport, options)
-            if refusal is not None:
-                return refusal
+            if access is not None:
+                access.require_room(options.room_id)
+                access.when_over(self._end_refused)
             session = self._session = self._engine.open_session(
                 room_id=options.room_id,
                 client_name=options.client_name,
@@ -230,10 +222,9 @@ class Stream:
                 sink=self._outbox,
                 speaking_suppresses_hands=options.speaking_suppresses_hands,
                 subject=options.subject,
+                rights=access,
             )
             self._outbox.put(ready_of(session, self._engine, self._settings.idle_timeout_s))
-        except ConfigError as error:
-            return StreamStatus(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except GifcueError as error:
             return StreamStatus(status_of(error).grpc, str(error))
         log.info(
@@ -243,6 +234,9 @@ class Stream:
             peer=self._transport.peer,
         )
         return None
+
+    def _end_refused(self, error: AccessRefused) -> None:
+        self._end(StreamStatus(status_of(error).grpc, str(error)), FLUSH_S)
 
     @property
     def _session_id(self) -> str:

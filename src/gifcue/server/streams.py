@@ -11,7 +11,7 @@ import structlog
 
 from gifcue.engine.engine import Engine
 from gifcue.server.settings import ServerSettings
-from gifcue.server.stream import DRAINING, FLUSH_S, Authorize, Stream, authorize_all
+from gifcue.server.stream import DRAINING, FLUSH_S, Stream
 from gifcue.server.transport import StreamStatus, Transport
 
 log = structlog.get_logger()
@@ -25,27 +25,27 @@ class Streams:
         engine: Engine,
         settings: ServerSettings,
         clock: Callable[[], float],
-        authorize: Authorize = authorize_all,
     ) -> None:
-        """`authorize` is asked for each stream once its configuration is known."""
         self._engine = engine
         self._settings = settings
         self._clock = clock
-        self._authorize = authorize
         self._streams: set[Stream] = set()
         self._is_draining = False
         self._closed_holding_dropped = 0
         self._ended: Counter[str] = Counter()
 
     async def serve(self, transport: Transport) -> None:
-        """Serves a stream to its end, the status included. Called by the transports, in a task of the stream's own."""
+        """Serves a stream to its end, the status included. Called by the transports, in a task of the stream's own.
+
+        `call_identity` says who the caller is.
+        """
         refusal = self._refusal()
         if refusal is not None:
             self._ended[refusal.code.name] += 1
             log.info("stream refused", peer=transport.peer, status=refusal.code.name)
             await transport.close(refusal)
             return
-        stream = Stream(self._engine, self._settings, self._clock, transport, self._authorize)
+        stream = Stream(self._engine, self._settings, self._clock, transport)
         self._streams.add(stream)
         try:
             await stream.run()

@@ -96,6 +96,11 @@ class Engine:
         return self._pipeline.is_ready
 
     @property
+    def is_running(self) -> bool:
+        """True between start and stop: every worker that ends is restarted."""
+        return self._pipeline.is_running
+
+    @property
     def has_failed(self) -> bool:
         """True while no worker of a kind is ready or expected back soon."""
         return self._pipeline.has_failed

@@ -13,6 +13,8 @@ from gifcue.server.http_access import access_middleware
 
 # Streams on one connection are bounded by the server's own limit; this bounds what waits beside them, such as stills.
 _CALLS_BESIDE_STREAMS = 256
+# Seconds that a stop waits for HTTP requests that are being answered.
+_SHUTDOWN_S = 0.5
 
 
 class GrpcPort:
@@ -81,7 +83,7 @@ class HttpPort:
         # Outermost: a refused request reaches no other middleware.
         application.middlewares.insert(0, access_middleware(self._guard))
         context = self._guard.tls.http_context() if tls and self._guard.tls is not None else None
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_S)
         await self._runner.setup()
         host, _, port = self._address.rpartition(":")
         site = web.TCPSite(self._runner, host.strip("[]"), int(port), ssl_context=context)

@@ -37,8 +37,10 @@ class Health:
         is_serving, is_alive = state is ServingState.SERVING, self._is_alive()
         if (is_serving, is_alive) == self._shown:
             return
-        if self._shown is not None:
-            log.warning("health changed", state=state.value, alive=is_alive)
+        # A drain is no change to warn of, and is logged by itself.
+        if self._shown is not None and state is not ServingState.DRAINING:
+            changed = log.info if is_serving and is_alive else log.warning
+            changed("health changed", state=state.value, alive=is_alive)
         self._shown = is_serving, is_alive
         for service in self._services:
             await self.servicer.set(service, _SERVING if is_serving else _NOT_SERVING)

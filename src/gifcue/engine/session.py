@@ -237,6 +237,9 @@ class Session:
     def _join_problem(
         self, participant_id: str, codec: Codec | None, extradata: bytes, labels: Sequence[str]
     ) -> tuple[FaultCode, str] | None:
+        if self._is_draining:
+            message = "expected no join after `drain`, got one: this server stops, join on another one"
+            return FaultCode.TOO_MANY_PARTICIPANTS, message
         limits = self._limits
         size = len(participant_id.encode())
         if not 0 < size <= limits.max_name_bytes:

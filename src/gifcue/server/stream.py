@@ -85,9 +85,11 @@ class Stream:
             writer.cancel()
             self._outbox.close()
             try:
-                self._close_session()
+                if self._session is not None:
+                    self._engine.close_session(self._session)
             finally:
                 self._done.set()
+                self._log_end()
         if is_stuck:
             self._transport.abort(self._final)
         await asyncio.wait((reader, writer))
@@ -189,9 +191,9 @@ class Stream:
 
     def _fail(self, error: Exception, doing: str) -> None:
         # A defect must end this stream alone, and be logged.
-        log.error("stream failed", session=self._session_id, peer=self._transport.peer, exc_info=error)
         details = f"{type(error).__name__} while {doing} the stream"
         self._end(StreamStatus(grpc.StatusCode.INTERNAL, details), FLUSH_S)
+        log.error("stream failed", session=self._session_id, peer=self._transport.peer, exc_info=error)
 
     async def _take(self, data: bytes) -> StreamStatus | None:
         """Acts on one message; returns how the stream ends where the message breaks the protocol."""
@@ -242,12 +244,8 @@ class Stream:
     def _session_id(self) -> str:
         return self._session.session_id if self._session is not None else ""
 
-    def _close_session(self) -> None:
-        session = self._session
-        counts = FrameCounts()
-        if session is not None:
-            self._engine.close_session(session)
-            counts = session.frame_counts()
+    def _log_end(self) -> None:
+        counts = FrameCounts() if self._session is None else self._session.frame_counts()
         log.info(
             "stream closed",
             session=self._session_id,

@@ -49,6 +49,7 @@ from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.workers.arena import ARENA_FD, Arena
 from gifcue.workers.channel import BlockingChannel, ChannelClosed
 from gifcue.workers.memory import return_unused
+from gifcue.workers.units import UNITS_FD, UnitCells, UnitGuard
 
 # While many units wait: units between two looks at what else has come, and answers that are sent together.
 LOOK_EVERY = 4
@@ -217,6 +218,8 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
     cv2.setNumThreads(1)
     arena = Arena.attach(fds[ARENA_FD], init.shape, writable=True)
     worker = DecodeWorker(init.settings, arena)
+    cells = UnitCells.attach(fds[UNITS_FD], init.cells)
+    guard = UnitGuard(cells, init.number, init.settings.unit_cpu_limit_s)
     channel.ready()
     waiting: deque[ToWorker] = deque()
     answers: list[Outcome | StillDone | StillFailed] = []
@@ -229,7 +232,13 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
                 arrived = channel.receive_ready() or ([] if waiting else [channel.receive()])
                 waiting.extend(message for message in arrived if not worker.control(message))
             if waiting:
-                answer = worker.handle(waiting.popleft())
+                message = waiting.popleft()
+                if isinstance(message, Submit):
+                    guard.begin(message.key, message.token)
+                    answer = worker.handle(message)
+                    guard.end()
+                else:
+                    answer = worker.handle(message)
                 handled += 1
                 if handled % TRIM_EVERY == 0:
                     return_unused()

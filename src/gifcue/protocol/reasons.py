@@ -47,6 +47,10 @@ class DropReason(enum.StrEnum):
     SUPERSEDED = "superseded"
     # The decode worker that held the frame died or was stuck.
     DECODE_WORKER_LOST = "decode_worker_lost"
+    # Decoding the frame took so much CPU time that the decode worker was ended.
+    TOO_EXPENSIVE = "too_expensive"
+    # The participant is refused for a while: its frames killed decode workers or took too much CPU time.
+    QUARANTINED = "quarantined"
     # The detector worker that held the picture died or was stuck.
     DETECT_WORKER_LOST = "detect_worker_lost"
     # The detector raised an error on this picture alone.
@@ -86,6 +90,10 @@ class FaultCode(enum.StrEnum):
     WORKER_LOST = "worker_lost"
     # More waits for a decoder than the limits allow, or it waited too long.
     OVERLOAD = "overload"
+    # The participant's video killed decode workers or took too much CPU time: its frames are refused for a while.
+    QUARANTINED = "quarantined"
+    # Decoding one frame took more CPU time than the server allows.
+    TOO_EXPENSIVE = "too_expensive"
 
 
 # The reasons that are reported as a fault. The others are not, for one of three reasons: another message reports them
@@ -99,5 +107,7 @@ FAULT_CODES = {
     DropReason.RESOLUTION_TOO_LARGE: FaultCode.RESOLUTION_TOO_LARGE,
     DropReason.SEQUENCE_GAP: FaultCode.SEQUENCE_GAP,
     DropReason.DECODE_WORKER_LOST: FaultCode.WORKER_LOST,
+    DropReason.TOO_EXPENSIVE: FaultCode.TOO_EXPENSIVE,
+    DropReason.QUARANTINED: FaultCode.QUARANTINED,
     DropReason.OVERLOAD: FaultCode.OVERLOAD,
 }

@@ -120,6 +120,15 @@ class _FaultCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FaultCode.V
     """The participant's decode worker was lost; its replacement waits for a keyframe."""
     FAULT_CODE_OVERLOAD: _FaultCode.ValueType  # 13
     """More bytes wait for a decoder than the limit allows; frames are dropped up to the next keyframe."""
+    FAULT_CODE_QUARANTINED: _FaultCode.ValueType  # 14
+    """The participant's video killed decoders of the server, or took too much of its CPU time. Its frames are refused for
+    a while; the message says for how long. Each repetition makes the time longer. Leaving and joining again does not
+    end it.
+    """
+    FAULT_CODE_TOO_EXPENSIVE: _FaultCode.ValueType  # 15
+    """Decoding one frame took more CPU time than the server allows. After two such frames within a minute the participant
+    is quarantined.
+    """
 
 class FaultCode(_FaultCode, metaclass=_FaultCodeEnumTypeWrapper):
     """What can be wrong with one participant or one frame."""
@@ -152,6 +161,15 @@ FAULT_CODE_WORKER_LOST: FaultCode.ValueType  # 12
 """The participant's decode worker was lost; its replacement waits for a keyframe."""
 FAULT_CODE_OVERLOAD: FaultCode.ValueType  # 13
 """More bytes wait for a decoder than the limit allows; frames are dropped up to the next keyframe."""
+FAULT_CODE_QUARANTINED: FaultCode.ValueType  # 14
+"""The participant's video killed decoders of the server, or took too much of its CPU time. Its frames are refused for
+a while; the message says for how long. Each repetition makes the time longer. Leaving and joining again does not
+end it.
+"""
+FAULT_CODE_TOO_EXPENSIVE: FaultCode.ValueType  # 15
+"""Decoding one frame took more CPU time than the server allows. After two such frames within a minute the participant
+is quarantined.
+"""
 Global___FaultCode: _TypeAlias = FaultCode  # noqa: Y015
 
 @_typing.final

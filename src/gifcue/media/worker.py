@@ -50,6 +50,7 @@ from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.workers.arena import ARENA_FD, Arena
 from gifcue.workers.channel import BlockingChannel, ChannelClosed
 from gifcue.workers.memory import private_bytes, return_unused
+from gifcue.workers.units import UNITS_FD, UnitCells, UnitGuard
 
 # While many units wait: units between two looks at what else has come, and answers that are sent together.
 LOOK_EVERY = 4
@@ -157,9 +158,9 @@ class DecodeWorker:
                 )
                 participant.filter.pace(self._fps)
             case Close(key):
-                participant = self._participants.pop(key, None)
-                if participant is not None:
-                    self._give_up(participant)
+                left = self._participants.pop(key, None)
+                if left is not None:
+                    self._give_up(left)
             case StartOver(key):
                 if key in self._participants:
                     self._give_up(self._participants[key])
@@ -270,6 +271,8 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
     cv2.setNumThreads(1)
     arena = Arena.attach(fds[ARENA_FD], init.shape, writable=True)
     worker = DecodeWorker(init.settings, arena)
+    cells = UnitCells.attach(fds[UNITS_FD], init.cells)
+    guard = UnitGuard(cells, init.number, init.settings.unit_cpu_limit_s)
     channel.ready()
     waiting: deque[ToWorker] = deque()
     answers: list[Outcome | StillDone | StillFailed] = []
@@ -282,7 +285,13 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
                 arrived = channel.receive_ready() or ([] if waiting else [channel.receive()])
                 waiting.extend(message for message in arrived if not worker.control(message))
             if waiting:
-                answer = worker.handle(waiting.popleft())
+                message = waiting.popleft()
+                if isinstance(message, Submit):
+                    guard.begin(message.key, message.token)
+                    answer = worker.handle(message)
+                    guard.end()
+                else:
+                    answer = worker.handle(message)
                 handled += 1
                 if handled % MEASURE_EVERY == 0:
                     worker.check_memory()

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gifcue.errors import Unavailable, WorkerLost
+from gifcue.errors import WorkerLost
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import (
     Close,
@@ -28,14 +28,11 @@ from gifcue.media.messages import (
     Pace,
     Picture,
     StartOver,
-    StillDone,
-    StillFailed,
     Submit,
     ToWorker,
     WorkerInit,
 )
 from gifcue.media.settings import MediaSettings
-from gifcue.media.still_requests import StillRequests
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
@@ -48,15 +45,14 @@ WORKER_TARGET = "gifcue.media.worker:main"
 
 @dataclass(frozen=True, slots=True)
 class DecodeStatistics:
-    """`units` and `bytes` are access units submitted and not answered; `stills` wait for an answer; of `slots`,
-    `slots_out` hold a picture that waits for a detector or is with one.
+    """`units` and `bytes` are access units submitted and not answered; of `slots`, `slots_out` hold a picture that
+    waits for a detector or is with one.
     """
 
     workers: tuple[WorkerStatus, ...]
     participants: int
     units: int
     bytes: int
-    stills: int
     slots: int
     slots_out: int
 
@@ -80,7 +76,6 @@ class _WorkerHandle:
 
     slots: range
     keys: set[int] = field(default_factory=set)
-    stills: StillRequests = field(default_factory=StillRequests)
     process: SupervisedWorker = field(init=False)
 
     @property
@@ -123,8 +118,8 @@ class DecodePool:
         self._on_outcome = on_outcome
         self._on_decoder_lost = on_decoder_lost
         self._participants: dict[int, _Participant] = {}
-        # The frame whose picture the slot holds, None for a still.
-        self._slots_out: dict[int, FrameInFlight | None] = {}
+        # The frame whose picture the slot holds.
+        self._slots_out: dict[int, FrameInFlight] = {}
         self._fps = settings.max_analysis_fps
         self._workers = [
             self._make_worker(index, arena, supervision or SupervisionSettings(), clock)
@@ -140,7 +135,7 @@ class DecodePool:
             WORKER_TARGET,
             WorkerInit(self._settings, arena.shape),
             fds={ARENA_FD: arena.fd},
-            on_message=lambda message: self._answered(worker, message),
+            on_message=self._finish,
             on_ready=lambda _: self._ready(worker),
             on_lost=lambda reason, _: self._lost(worker, reason),
             settings=supervision,
@@ -242,19 +237,18 @@ class DecodePool:
             self._send(worker, Pace(fps))
 
     def release(self, slot: int, *, analysed: bool) -> None:
-        """A detector is done with a slot, a stream's or a still's. `analysed=False`: the picture was not analysed, so
-        nothing may be skipped as similar to it.
+        """A detector is done with a slot. `analysed=False`: the picture was not analysed, so nothing may be skipped as
+        similar to it.
 
         Raises:
             KeyError: the slot is not out.
         """
         frame = self._slots_out.pop(slot)
-        if frame is not None:
-            frame.slot = None
-            if not analysed:
-                participant = self._participants.get(frame.key)
-                if participant is not None and participant.worker is not None and not participant.closed:
-                    self._send(participant.worker, Forget(frame.key))
+        frame.slot = None
+        if not analysed:
+            participant = self._participants.get(frame.key)
+            if participant is not None and participant.worker is not None and not participant.closed:
+                self._send(participant.worker, Forget(frame.key))
         worker = next(worker for worker in self._workers if slot in worker.slots)
         # Where the worker is not ready this grants nothing: its successor is granted the slot when it is ready, with
         # all others that are not out by then.
@@ -265,22 +259,6 @@ class DecodePool:
         participant = self._participants.get(key)
         return participant.buffered_bytes if participant is not None else 0
 
-    async def still(self, data: bytes) -> StillDone:
-        """Decodes one JPEG or PNG, scaled to the size of stills. The caller releases the slot that it may have.
-
-        Raises:
-            MediaError: it is neither, damaged, or too large.
-            Unavailable: no worker is ready.
-            WorkerLost: the worker that held it died.
-        """
-        ready = [worker for worker in self._workers if worker.is_ready]
-        if not ready:
-            raise Unavailable("expected a decode worker that is ready, none is")
-        worker = min(ready, key=lambda worker: (len(worker.stills), len(worker.keys)))
-        return await worker.stills.ask(
-            data, worker.process.send, lambda slot: self.release(slot, analysed=True)
-        )
-
     def statistics(self) -> DecodeStatistics:
         """The figures as they stand."""
         return DecodeStatistics(
@@ -288,25 +266,11 @@ class DecodePool:
             participants=sum(not participant.closed for participant in self._participants.values()),
             units=sum(len(participant.unanswered) for participant in self._participants.values()),
             bytes=sum(participant.buffered_bytes for participant in self._participants.values()),
-            stills=sum(len(worker.stills) for worker in self._workers),
             slots=sum(len(worker.slots) for worker in self._workers),
             slots_out=len(self._slots_out),
         )
 
     # Called by the workers
-
-    def _answered(self, worker: _WorkerHandle, message: Outcome | StillDone | StillFailed) -> None:
-        match message:
-            case StillDone():
-                if message.slot is not None:
-                    self._slots_out[message.slot] = None
-                if not worker.stills.take(message) and message.slot is not None:
-                    # The caller was cancelled.
-                    self.release(message.slot, analysed=True)
-            case StillFailed():
-                worker.stills.take(message)
-            case _:
-                self._finish(message)
 
     def _ready(self, worker: _WorkerHandle) -> None:
         # The slots first: a picture that is decoded before they come is dropped. Those that are out are still read.
@@ -363,7 +327,6 @@ class DecodePool:
             if participant.worker is worker:
                 for token in list(participant.unanswered):
                     self._lose_frame(participant, token, reason)
-        worker.stills.lose(f"worker {worker.process.name} was lost: {reason}")
 
     def _lose_frame(self, participant: _Participant, token: int, reason: str) -> None:
         if token in participant.unanswered:

@@ -1,7 +1,7 @@
 """The messages between the front and the decode workers.
 
 A worker answers every `Submit` with exactly one `Outcome`, in order per participant. `key` is a participant's number,
-`token` a frame's, unique for its participant.
+`token` a frame's, unique for its participant. `spent_s` is the CPU time that the worker spent on the unit, in seconds.
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ class Picture(NamedTuple):
     width: int
     height: int
     pts_s: float
+    spent_s: float = 0.0
 
 
 class Skipped(NamedTuple):
@@ -105,6 +106,7 @@ class Skipped(NamedTuple):
     token: int
     reason: SkipReason
     pts_s: float
+    spent_s: float = 0.0
 
 
 class Dropped(NamedTuple):
@@ -115,6 +117,7 @@ class Dropped(NamedTuple):
     reason: DropReason
     message: str
     needs_keyframe: bool
+    spent_s: float = 0.0
 
 
 Outcome: TypeAlias = Picture | Skipped | Dropped

@@ -25,6 +25,7 @@ from gifcue.media.still_suspects import StillSuspects
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.arena import ARENA_FD, Arena
+from gifcue.workers.loss import Loss
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
 
@@ -123,7 +124,8 @@ class StillPool:
             fds={ARENA_FD: arena.fd},
             on_message=lambda message: self._answered(worker, message),
             on_ready=lambda _: self._dispatch(),
-            on_lost=lambda reason, _: self._lost(worker, reason),
+            on_lost=lambda loss: self._lost(worker, loss),
+            on_state=lambda _: self._changed(),
             settings=supervision,
             clock=self._clock,
         )
@@ -218,18 +220,24 @@ class StillPool:
             self._fail(still, MediaError(message.reason, message.message), message.reason.value)
         self._dispatch()
 
-    def _lost(self, worker: _WorkerHandle, reason: str) -> None:
-        """The process is dead, whether or not it is restarted."""
+    def _lost(self, worker: _WorkerHandle, loss: Loss) -> None:
+        """The process is dead; it is restarted after this call."""
         still, worker.still = worker.still, None
-        if still is not None:
+        if still is None:
+            return
+        if loss.is_blameless:
+            error: Exception = WorkerLost(f"the decoder was lost: {loss.reason}")
+        else:
             self._suspects.blame(still.caller, still.data, self._clock())
-            expected = "expected a still that can be decoded within its budget of CPU time"
-            error = MediaError(
-                DropReason.INVALID_DATA, f"{expected}, got one that its decoder was lost with: {reason}"
+            message = (
+                "expected a still that can be decoded within its budget of CPU time, got one that its decoder"
             )
-            self._fail(still, error, "worker_lost")
+            error = MediaError(DropReason.INVALID_DATA, f"{message} was lost with: {loss.reason}")
+        self._fail(still, error, "too_expensive" if loss.is_over_budget else "worker_lost")
+
+    def _changed(self) -> None:
         if all(worker.has_failed for worker in self._workers):
-            self._fail_waiting("every decoder of stills failed")
+            self._fail_waiting("no decoder of stills is expected back soon")
 
     # Internal
 

@@ -97,9 +97,9 @@ class Pipeline:
         detector_pool: type[DetectorPool] = DetectorPool,
         still_pool: type[StillPool] = StillPool,
     ) -> None:
-        """A frame that waits longer than `max_wait_s` for its decoder is dropped. No still has more than
-        `max_still_bytes`. `detector_target` ("module:function") is the entry point of detector workers. The pools' types
-        can be replaced by others with the same methods.
+        """A frame that waits longer than `max_wait_s` for its decoder is dropped. No still has more bytes than
+        `max_still_bytes`. `detector_target` ("module:function") is the entry point of detector workers. The types of
+        the pools can be replaced by others with the same methods.
 
         Raises:
             OSError: the system has no shared memory for the slots.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gzip
 import random
 
 import aiohttp
@@ -57,17 +56,13 @@ def close_all(writers: list[asyncio.StreamWriter]) -> None:
 
 async def packed_body(server: Server, chance: random.Random) -> None:
     """Bodies of 2 MB that unpack to 2 GB (Content-Encoding: gzip)."""
-    body = await asyncio.to_thread(lambda: gzip.compress(PART + bytes(1 << 20), 9) + _zeros() * 2000)
+    body = await asyncio.to_thread(images.packed_zeros, 2000, PART)
     headers = {
         "Content-Type": "multipart/form-data; boundary=chaos",
         "Content-Encoding": "gzip",
     }
     for _ in range(3):
         await _post(server, body, headers)
-
-
-def _zeros() -> bytes:
-    return gzip.compress(bytes(1 << 20), 9)
 
 
 async def slow_bodies(server: Server, chance: random.Random) -> None:

@@ -47,7 +47,7 @@ def _request(chance: random.Random) -> bytes:
     body = _body(chance)
     method = chance.choice(("POST", "GET", chance.choice(_METHODS)))
     path = chance.choice(("/annotations", chance.choice(_PATHS)))
-    headers = ["Host: chaos"] if chance.random() < 0.95 else []
+    headers = ["Host: 127.0.0.1"] if chance.random() < 0.95 else []
     if chance.random() < 0.7:
         headers += ["Content-Type: multipart/form-data; boundary=chaos"]
     if chance.random() < 0.7:

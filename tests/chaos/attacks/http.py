@@ -13,14 +13,16 @@ from tests.chaos.payloads import images
 from tests.chaos.server import Server
 
 HALF_OPEN = 470
-HEAD = "POST /annotations HTTP/1.1\r\nHost: chaos\r\nContent-Type: multipart/form-data; boundary=chaos\r\n"
+HEAD = (
+    "POST /annotations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=chaos\r\n"
+)
 PART = b"--chaos\r\nContent-Disposition: form-data; name=img; filename=a.jpg\r\n\r\n"
 END = b"\r\n--chaos--\r\n"
 # Beginnings of requests that never go on.
 BEGINNINGS = (
     b"",
     b"GET /ready",
-    b"GET /readyz HTTP/1.1\r\nHost: chaos\r\n",
+    b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n",
     f"{HEAD}Content-Length: 1000000\r\n\r\n".encode() + PART + bytes(1000),
     f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode() + b"10\r\n" + PART[:16],
 )

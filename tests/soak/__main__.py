@@ -22,6 +22,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--checkout", type=Path, default=Path(__file__).resolve().parents[2], metavar="DIR")
     parser.add_argument("--python", type=Path, default=Path(sys.executable), metavar="FILE")
+    parser.add_argument(
+        "--quick", action="store_true", help="do not judge the growth of memory: for short runs"
+    )
     parser.add_argument("--results", type=Path, metavar="FILE", help="add the result to this file")
     arguments = parser.parse_args()
     streams = arguments.streams or round(100 * arguments.minutes)
@@ -32,6 +35,7 @@ def main() -> int:
             arguments.seed,
             streams=streams,
             seconds=arguments.minutes * 60.0,
+            judge_memory=not arguments.quick,
             say=lambda line: print(line, flush=True),
         )
     )

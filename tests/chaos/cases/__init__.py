@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from tests.chaos.cases import attacked, overload, probes, readers, surroundings, workers
+from tests.chaos.cases import attacked, honest, overload, probes, readers, surroundings, workers
 from tests.chaos.cases.case import Case
 
 CASES: tuple[Case, ...] = (
     *attacked.CASES,
     *workers.CASES,
     *overload.CASES,
+    *honest.CASES,
     *readers.CASES,
     *surroundings.CASES,
     *probes.CASES,

@@ -107,7 +107,7 @@ async def test_a_signal_drains_and_the_exit_code_is_0(tmp_path: Path) -> None:
         code, _ = await server.ended()
         assert code == 0
         await server.until_logged("stopped")
-        assert len(workers) == 2
+        assert len(workers) >= 2
         await until(lambda: not any(is_running(pid) for pid in workers))
 
 

@@ -21,7 +21,8 @@ from gifcue.v1 import reaction_service_pb2 as pb
 from tests.engine.kit import Kit
 from tests.support.waiting import TIMEOUT_S, until
 
-Request, Response = pb.StreamReactionsRequest, pb.StreamReactionsResponse
+Request = pb.StreamReactionsRequest
+Response = pb.StreamReactionsResponse
 
 CONFIG = Request(config=pb.StreamConfig(room_id="room", client_name="test"))
 STATISTICS = Request(statistics=pb.StatisticsRequest())
@@ -77,7 +78,7 @@ class Served:
     def __init__(self, **settings: float) -> None:
         self.kit = Kit()
         self.streams = Streams(
-            self.kit.engine, ServerSettings(**settings), asyncio.get_running_loop().time  # type: ignore[arg-type]
+            self.kit.engine, ServerSettings(**settings), asyncio.get_running_loop().time
         )  # fmt: skip
 
     @property

@@ -1,4 +1,4 @@
-"""`python -m tests.support.serving FILE`: a server in its own process, with settings from a file and a fake detector."""
+"""`python -m tests.support.serving FILE`: a server in a process of its own, with a file of settings and no detector."""
 
 from __future__ import annotations
 

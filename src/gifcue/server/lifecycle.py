@@ -21,6 +21,7 @@ from gifcue.rules.references import gifs_folder
 from gifcue.rules.watch import BookWatcher
 from gifcue.server.access_guard import AccessGuard
 from gifcue.server.access_metrics import AccessCollector
+from gifcue.server.annotations import AnnotationHandler
 from gifcue.server.book_follower import BookFollower
 from gifcue.server.build import build
 from gifcue.server.config import Settings
@@ -32,7 +33,7 @@ from gifcue.server.metrics import metrics_text
 from gifcue.server.operator import OperatorServicer
 from gifcue.server.operator_http import operator_application
 from gifcue.server.probes import Probes
-from gifcue.server.reactions import REACTION_SERVICE, ReactionServicer
+from gifcue.server.reactions import REACTION_SERVICE, StreamHandler
 from gifcue.server.server_metrics import ServerCollector
 from gifcue.server.streams import Streams
 from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc
@@ -233,7 +234,8 @@ class Server:
     async def _listen_grpc(self) -> None:
         settings = self._settings
         port = self._grpc_port("listen", settings.server.listen)
-        ReactionServicer(self._engine, self._streams).add_to(port.server)
+        StreamHandler(self._streams).add_to(port.server)
+        AnnotationHandler(self._engine, self._clock).add_to(port.server)
         await port.start(tls=True)
         self.listen_port = port.port
         address = settings.server.operator_listen

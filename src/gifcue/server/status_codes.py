@@ -12,6 +12,8 @@ from gifcue.errors import (
     GifcueError,
     MediaError,
     ModelError,
+    Overloaded,
+    TooManyRequests,
     Unavailable,
     WorkerError,
 )
@@ -34,6 +36,8 @@ STATUSES: dict[type[GifcueError], Status] = {
     MediaError: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
     ModelError: Status(grpc.StatusCode.FAILED_PRECONDITION, 503),
     Unavailable: Status(grpc.StatusCode.UNAVAILABLE, 503),
+    Overloaded: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 503),
+    TooManyRequests: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
     WorkerError: Status(grpc.StatusCode.UNAVAILABLE, 503),
     Unauthenticated: Status(grpc.StatusCode.UNAUTHENTICATED, 401),
     Forbidden: Status(grpc.StatusCode.PERMISSION_DENIED, 403),

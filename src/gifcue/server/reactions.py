@@ -262,6 +262,7 @@ class _Stream:
                 sink=self._outbox,
                 speaking_suppresses_hands=options.speaking_suppresses_hands,
                 subject=options.subject,
+                peer=self._context.peer().rpartition(":")[0],
             )
         except ConfigError as error:
             return CallStatus(grpc.StatusCode.INVALID_ARGUMENT, str(error))

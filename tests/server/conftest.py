@@ -1,8 +1,8 @@
 """Servers for tests.
 
-`server`, `client`, `operator` and `stub` are the test's own. A module whose tests neither stop, kill nor reconfigure the server has
-one for all of them: it overrides these fixtures with those called `shared_...`, and runs in one event loop, because a
-server belongs to the loop that it was started in:
+`server`, `client`, `operator` and `stub` are the test's own. A module whose tests neither stop, kill nor reconfigure
+the server has one for all of them: it overrides these fixtures with those called `shared_...`, and runs in one event
+loop, because a server belongs to the loop that it was started in:
 
     pytestmark = pytest.mark.asyncio(loop_scope="module")
 """

@@ -95,6 +95,11 @@ class Server:
         return self._rule_book
 
     @property
+    def access(self) -> AccessGuard:
+        """The keys and certificates in force, and who was refused."""
+        return self._guard
+
+    @property
     def state(self) -> ServingState:
         """The state of the server."""
         if self._is_draining:

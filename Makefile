@@ -10,7 +10,7 @@ PROTOC := $(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=
 CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage chaos lint protos protos-check wheel check-wheel bench bench-detector gifs clean
+.PHONY: help setup demo test coverage chaos lint protos protos-check wheel check-wheel bench bench-detector model-digest gifs clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ bench: $(DEV) ## Measure everything in one table, in less than 15 minutes; BENCH
 
 bench-detector: $(DEV) ## Compare one frame on one core in gifcue's detector and in MediaPipe
 	$(BIN)/python -m benchmarks.detector
+
+model-digest: $(DEV) ## Write the digest of models/ into the code, after a change of the model
+	$(BIN)/python -m tools.model_digest
 
 gifs: $(DEV) ## Draw the default GIFs again
 	$(BIN)/python -m tools.gifpack.draw

@@ -23,6 +23,7 @@ from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped, StillDone
 from gifcue.media.queues import Backlog
 from gifcue.media.settings import MediaSettings
+from gifcue.media.suspects import Incident
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Reaction
@@ -65,6 +66,7 @@ class FakeDecodePool:
         *,
         on_outcome: Callable[[FrameInFlight, Outcome], None],
         on_decoder_lost: Callable[[list[int]], None],
+        on_incident: Callable[[Incident], None],
         clock: Callable[[], float],
         max_wait_s: float,
     ) -> None:
@@ -72,6 +74,9 @@ class FakeDecodePool:
         arena.close()
         self.on_outcome = on_outcome
         self.on_decoder_lost = on_decoder_lost
+        self.on_incident = on_incident
+        self.quarantined: list[int] = []
+        self.workers: dict[int, int | None] = {}
         self.is_ready = True
         self.has_failed = False
         self.frames: dict[int, deque[FrameInFlight]] = {}
@@ -90,12 +95,16 @@ class FakeDecodePool:
     async def stop(self) -> None:
         self.is_running = False
 
-    def open(self, key: int, codec: Codec, extradata: bytes) -> None:
+    def open(self, key: int, codec: Codec, extradata: bytes, *, worker: int | None = None) -> None:
+        self.workers[key] = worker
         self.opened.append((key, codec, extradata))
         self.frames[key] = deque()
 
     def close(self, key: int) -> None:
         self.closed.append(key)
+
+    def quarantine(self, key: int, message: str) -> None:
+        self.quarantined.append(key)
 
     def start_over(self, key: int) -> None:
         self.started_over.append(key)
@@ -328,6 +337,14 @@ class Kit:
     def decoder_lost(self, *keys: int) -> None:
         """These participants have got a new decoder."""
         self.decode.on_decoder_lost(list(keys))
+
+    def incident(self, key: int, *, is_fatal: bool = True, worker: int = 0) -> None:
+        """The oldest frame of the participant killed its decode worker, or took too long."""
+        frame = self.decode.frames[key][0]
+        self.decode.on_incident(
+            Incident(key, frame.token, worker, f"decode-{worker}", "killed by SIGSEGV", is_fatal)
+        )
+        self.dropped(key, DropReason.DECODE_WORKER_LOST, needs_keyframe=False)
 
     # Combinations
 

@@ -173,7 +173,9 @@ def test_a_missing_folder_of_gestures_is_named(tmp_path: Path) -> None:
 def test_commands_capture_train_and_test_a_gesture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other_people: Negatives
 ) -> None:
-    monkeypatch.setattr("gifcue.cli.gesture.detector_for", lambda model_dir, backend: BrightnessDetector())
+    monkeypatch.setattr(
+        "gifcue.cli.gesture.detector_for", lambda model_dir, backend, sha256: BrightnessDetector()
+    )
     monkeypatch.setattr("gifcue.gestures.negatives.read_negatives", lambda: other_people)
     positives, negatives = pictures(tmp_path / "positives", 255, 20), pictures(tmp_path / "not", 0, 20)
     kept = ["--gestures-dir", str(tmp_path / "gestures")]

@@ -229,3 +229,63 @@ def test_the_pace_applies_to_all_participants_including_later_ones(arena: Arena,
         outcomes = [worker.handle(unit(key, clip(Codec.H264), index)) for index in range(4)]
         assert [type(outcome) for outcome in outcomes] == [Picture, Skipped, Skipped, Skipped]
         assert {outcome.reason for outcome in outcomes if isinstance(outcome, Skipped)} == {SkipReason.PACED}
+
+
+def test_video_that_needs_too_much_memory_is_refused_and_the_others_decode(arena: Arena, clip) -> None:
+    worker = make_worker(ALL.model_copy(update={"decoder_memory_mb": 4}), arena)
+    worker.control(Grant((0, 1, 2, 3)))
+    for key in (1, 2):
+        worker.handle(Open(key, Codec.H264, b""))
+    large = encode([np.zeros((1080, 1920, 3), np.uint8)] * 2, Codec.H264, 15.0)
+    refused = worker.handle(unit(1, large, 0))
+    assert isinstance(refused, Dropped)
+    assert (refused.reason, refused.needs_keyframe) == (DropReason.TOO_EXPENSIVE, True)
+    assert "MB to decode, got 1920x1088 with" in refused.message
+    follows = worker.handle(unit(1, large, 1))
+    assert isinstance(follows, Dropped)
+    assert follows.reason is DropReason.AWAITING_KEYFRAME
+    for index in range(3):
+        assert isinstance(worker.handle(unit(2, clip(Codec.H264), index)), Picture)
+    # Smaller video of the same participant is decoded as soon as it comes.
+    worker.handle(Close(2))
+    assert isinstance(worker.handle(unit(1, clip(Codec.H264), 0)), Picture)
+
+
+@pytest.mark.parametrize("codec", [Codec.VP8, Codec.VP9, Codec.AV1, Codec.MJPEG, Codec.PNG])
+def test_codecs_that_state_no_references_are_refused_by_their_first_picture(
+    arena: Arena, clip, codec: Codec
+) -> None:
+    worker = make_worker(ALL.model_copy(update={"decoder_memory_mb": 1}), arena)
+    worker.control(Grant((0, 1, 2, 3)))
+    worker.handle(Open(1, codec, b""))
+    refused = worker.handle(unit(1, clip(codec), 0))
+    assert isinstance(refused, Dropped)
+    assert refused.reason is DropReason.TOO_EXPENSIVE
+
+
+def test_a_participant_that_leaves_gives_its_memory_back(arena: Arena, clip) -> None:
+    worker = make_worker(ALL.model_copy(update={"decoder_memory_mb": 8}), arena)
+    for key in range(50):
+        worker.control(Grant((0,)))
+        worker.handle(Open(key, Codec.H264, b""))
+        assert isinstance(worker.handle(unit(key, clip(Codec.H264), 0)), Picture)
+        worker.handle(Close(key))
+
+
+def test_a_decoder_that_takes_more_than_its_headers_say_is_ended(arena: Arena, clip) -> None:
+    taken = 0
+    worker = DecodeWorker(ALL, arena, cpu_clock=lambda: 0.0, memory=lambda: taken)
+    worker.control(Grant((0, 1, 2, 3)))
+    large = encode([np.zeros((720, 1280, 3), np.uint8)] * 3, Codec.H264, 15.0, keyframe_interval=1)
+    for key, shown in ((1, clip(Codec.H264)), (2, large)):
+        worker.handle(Open(key, Codec.H264, b""))
+        assert isinstance(worker.handle(unit(key, shown, 0)), Picture)
+    worker.check_memory()
+    taken = 10**12
+    worker.check_memory()
+    taken = 0
+    ended = worker.handle(unit(2, large, 1))
+    assert isinstance(ended, Dropped)
+    assert (ended.reason, ended.needs_keyframe) == (DropReason.TOO_EXPENSIVE, True)
+    assert isinstance(worker.handle(unit(2, large, 2)), Picture)
+    assert isinstance(worker.handle(unit(1, clip(Codec.H264), 1)), Picture)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from gifcue.detect.detector import Backend, DetectorConfig, Precision
+from gifcue.detect.trust import UNCHECKED, is_digest_setting
 from gifcue.errors import ConfigError
 from gifcue.expert import EXPERT
 from gifcue.workers.settings import half_of_the_cores
@@ -31,6 +32,12 @@ class DetectSettings(BaseModel):
         default_factory=default_model_dir,
         description="Folder of the model: weights, label_map.pbtxt and metadata.json. Unset: the model that comes with "
         "gifcue.",
+    )
+    model_sha256: str | None = Field(
+        default=None,
+        description="Digest of the model that may be opened, as `gifcue-lab export` prints it. Unset: only the model "
+        'that comes with gifcue, and no SavedModel, because that is a program. "unchecked": whatever lies in '
+        "`model_dir` ([how](supply-chain.md#models)).",
     )
     gestures_dir: Path | None = Field(
         default=None,
@@ -88,6 +95,13 @@ class DetectSettings(BaseModel):
     max_hands: Annotated[int, EXPERT] = Field(
         default=8, ge=1, le=64, description="Hands classified in one frame, those of the highest score first."
     )
+
+    @field_validator("model_sha256")
+    @classmethod
+    def _check_digest(cls, value: str | None) -> str | None:
+        if value is not None and not is_digest_setting(value):
+            raise ValueError(f'expected 64 digits of 0-9 and a-f, or "{UNCHECKED}"')
+        return value
 
     @field_validator("max_batch", mode="before")
     @classmethod

@@ -18,6 +18,7 @@ from gifcue.engine.events import Sink
 from gifcue.engine.latency import LatencyStatistics
 from gifcue.engine.pipeline import AnnotatedStill, Pipeline
 from gifcue.engine.publisher import Publisher
+from gifcue.engine.quarantine import Quarantine
 from gifcue.engine.rights import StreamRights, Unrestricted
 from gifcue.engine.session import Session, SessionSettings, reaction_labels
 from gifcue.engine.settings import LimitSettings
@@ -73,6 +74,7 @@ class Engine:
         self._publisher = publisher
         self._clock = clock
         self._ids = ids
+        self._quarantine = Quarantine(clock)
         self._sessions: dict[str, Session] = {}
         # Streams that ended while frames of theirs were in flight.
         self._closing: dict[str, Session] = {}
@@ -125,12 +127,14 @@ class Engine:
         sink: Sink,
         speaking_suppresses_hands: bool | None = None,
         subject: SubjectPolicy | None = None,
+        peer: str = "",
         rights: StreamRights | None = None,
     ) -> Session:
         """A stream begins. `send_*`: whether it wants these events, which are optional.
 
-        `speaking_suppresses_hands` and `subject` override the policy's own values; None keeps them. `rights` None
-        allows everything.
+        `speaking_suppresses_hands` and `subject` override the policy's own values; None keeps them. `peer` is the
+        address that the stream comes from, without its port: hostile video counts against it. `rights` None allows
+        everything.
 
         Raises:
             ConfigError: a name is too long, or no preset has this name.
@@ -150,6 +154,8 @@ class Engine:
             self.limits,
             self._clock,
             self._ids,
+            self._quarantine.of_stream(peer),
+            peer,
             rights or Unrestricted(),
         )
         self._sessions[session.session_id] = session

@@ -28,6 +28,7 @@ from gifcue.media.messages import Dropped, Outcome, Picture, Skipped
 from gifcue.media.pool import DecodePool, DecodeStatistics
 from gifcue.media.queues import Backlog
 from gifcue.media.settings import MediaSettings
+from gifcue.media.suspects import Incident
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.workers.arena import Arena
@@ -50,6 +51,11 @@ class FrameListener(Protocol):
         self, frame: FrameInFlight, reason: DropReason, message: str, *, needs_keyframe: bool
     ) -> None:
         """The frame is lost to analysis; `needs_keyframe`: so is everything up to the next keyframe."""
+
+    def suspected(self, incident: Incident) -> None:
+        """A unit of this participant killed a decode worker, hung in it, or took too much CPU time. Comes before the
+        frame's outcome.
+        """
 
     def decoder_lost(self) -> None:
         """The worker that held the decoder is gone. A new decoder is ready, and starts at a keyframe."""
@@ -110,6 +116,7 @@ class Pipeline:
             supervision,
             on_outcome=self._on_outcome,
             on_decoder_lost=self._on_decoder_lost,
+            on_incident=lambda incident: self._listeners[incident.key].suspected(incident),
             clock=clock,
             max_wait_s=max_wait_s,
         )
@@ -163,12 +170,16 @@ class Pipeline:
         """Participants that are open."""
         return self._open_count
 
-    def open(self, listener: FrameListener, codec: Codec, extradata: bytes) -> int:
-        """A participant joins and gets a decoder. Returns its key, a number that is never used again."""
+    def open(
+        self, listener: FrameListener, codec: Codec, extradata: bytes, *, worker: int | None = None
+    ) -> int:
+        """A participant joins and gets a decoder, in any worker or for good in the one of this number. Returns its key,
+        a number that is never used again.
+        """
         key = next(self._keys)
         self._listeners[key] = listener
         self._open_count += 1
-        self._decode.open(key, codec, extradata)
+        self._decode.open(key, codec, extradata, worker=worker)
         return key
 
     def submit(self, frame: FrameInFlight, payload: bytes) -> None:
@@ -186,6 +197,10 @@ class Pipeline:
     def start_over(self, key: int) -> None:
         """Forgets every picture that the participant's decoder keeps; decoding continues at the next keyframe."""
         self._decode.start_over(key)
+
+    def quarantine(self, key: int, message: str) -> None:
+        """The participant is refused from now on: what waits of it is dropped."""
+        self._decode.quarantine(key, message)
 
     def close(self, key: int) -> None:
         """The participant leaves: no more frames of it are submitted, those in flight still end."""

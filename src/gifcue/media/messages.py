@@ -16,10 +16,15 @@ from gifcue.workers.arena import ArenaShape
 
 
 class WorkerInit(NamedTuple):
-    """What a worker is started with; the arena comes as the file descriptor `ARENA_FD` (`gifcue.workers.arena`)."""
+    """What a worker is started with. The arena comes as the file descriptor `ARENA_FD` (`gifcue.workers.arena`), the
+    cells as `UNITS_FD`.
+    """
 
     settings: MediaSettings
     shape: ArenaShape
+    # The worker's number in its pool, and the cells of all (`gifcue.workers.units`).
+    number: int
+    cells: int
 
 
 # Front to worker

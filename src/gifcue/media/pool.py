@@ -43,12 +43,15 @@ from gifcue.media.messages import (
 from gifcue.media.queues import Backlog, Lane, ParticipantQueue, WaitingUnit
 from gifcue.media.settings import MediaSettings
 from gifcue.media.still_requests import StillRequests
+from gifcue.media.suspects import Incident
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.arena import ARENA_FD, Arena
+from gifcue.workers.loss import Loss
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
+from gifcue.workers.units import UNITS_FD, UnitCells
 
 WORKER_TARGET = "gifcue.media.worker:main"
 
@@ -79,12 +82,16 @@ class _Participant:
     codec: Codec
     extradata: bytes
     worker: _WorkerHandle | None = None
+    # A suspect stays with its worker when that is lost, so that it does not take another one down.
+    is_pinned: bool = False
     holding: bool = False
     closed: bool = False
     # By token, in the order in which they were submitted.
     unanswered: dict[int, FrameInFlight] = field(default_factory=dict)
     buffered_bytes: int = 0
     queue: ParticipantQueue = field(default_factory=ParticipantQueue)
+    # Whether its worker has a unit of it that no StartOver follows.
+    has_pictures: bool = False
 
     def is_keyframe(self, payload: bytes) -> bool:
         return self.codec.is_intra_only or is_keyframe(self.codec, payload)
@@ -94,6 +101,7 @@ class _Participant:
 class _WorkerHandle:
     """A worker and its range of slots. It stays through restarts of the process."""
 
+    number: int
     slots: range
     lane: Lane = field(default_factory=Lane)
     keys: set[int] = field(default_factory=set)
@@ -113,7 +121,9 @@ class DecodePool:
     """Decodes many participants' streams in a few processes.
 
     `on_outcome` is called once for each submitted frame, never from within `submit`. `on_decoder_lost` is called with
-    the keys of participants that lost their decoder and have a new one now, which awaits a keyframe.
+    the keys of participants that lost their decoder and have a new one now, which awaits a keyframe. `on_incident` is
+    called for a unit that a worker had in hand when it was lost, and for one that took more CPU time than its budget;
+    the unit's outcome follows.
     """
 
     def __init__(
@@ -124,6 +134,7 @@ class DecodePool:
         *,
         on_outcome: Callable[[FrameInFlight, Outcome], None],
         on_decoder_lost: Callable[[list[int]], None],
+        on_incident: Callable[[Incident], None],
         clock: Callable[[], float] = time.monotonic,
         max_wait_s: float = math.inf,
     ) -> None:
@@ -132,6 +143,7 @@ class DecodePool:
 
         Raises:
             ValueError: it has not.
+            OSError: the system has no memory for the workers' cells.
         """
         if arena.shape.ranges < settings.workers or arena.shape.slot_bytes < settings.slot_bytes:
             raise ValueError(
@@ -141,6 +153,8 @@ class DecodePool:
         self._settings = settings
         self._on_outcome = on_outcome
         self._on_decoder_lost = on_decoder_lost
+        self._on_incident = on_incident
+        self._cells = UnitCells.create(settings.workers)
         self._clock = clock
         self._max_wait_s = max_wait_s
         self._expiry: asyncio.TimerHandle | None = None
@@ -158,15 +172,15 @@ class DecodePool:
     def _make_worker(
         self, index: int, arena: Arena, supervision: SupervisionSettings, clock: Callable[[], float]
     ) -> _WorkerHandle:
-        worker = _WorkerHandle(arena.slots_of(index))
+        worker = _WorkerHandle(index, arena.slots_of(index))
         worker.process = SupervisedWorker(
             f"decode-{index}",
             WORKER_TARGET,
-            WorkerInit(self._settings, arena.shape),
-            fds={ARENA_FD: arena.fd},
+            WorkerInit(self._settings, arena.shape, index, self._settings.workers),
+            fds={ARENA_FD: arena.fd, UNITS_FD: self._cells.fd},
             on_message=lambda message: self._answered(worker, message),
             on_ready=lambda _: self._ready(worker),
-            on_lost=lambda loss: self._lost(worker, loss.reason),
+            on_lost=lambda loss: self._lost(worker, loss),
             on_state=lambda state: self._changed(worker, state),
             settings=supervision,
             clock=clock,
@@ -194,6 +208,7 @@ class DecodePool:
         # A stopped worker does not call `on_lost`, so what it left unanswered is settled here.
         for worker in self._workers:
             self._settle(worker, "the decode workers stopped")
+        self._cells.close()
 
     @property
     def is_ready(self) -> bool:
@@ -207,8 +222,9 @@ class DecodePool:
 
     # Participants
 
-    def open(self, key: int, codec: Codec, extradata: bytes) -> None:
-        """A participant joins; it stays with the worker that has the fewest until that worker is lost.
+    def open(self, key: int, codec: Codec, extradata: bytes, *, worker: int | None = None) -> None:
+        """A participant joins; it stays with the worker that has the fewest until that worker is lost. With `worker`,
+        the number of one, it stays with that one.
 
         Raises:
             ValueError: the key is taken.
@@ -216,6 +232,9 @@ class DecodePool:
         if key in self._participants:
             raise ValueError(f"expected a key that is not in use, got {key}")
         participant = self._participants[key] = _Participant(key, codec, extradata)
+        if worker is not None:
+            participant.is_pinned = True
+            participant.worker = self._workers[worker]
         self._assign(participant)
 
     def close(self, key: int) -> None:
@@ -236,9 +255,17 @@ class DecodePool:
         """
         participant = self._participants.get(key)
         if participant is not None and participant.worker is not None and not participant.closed:
-            self._send(participant.worker, StartOver(key))
+            if participant.has_pictures:
+                participant.has_pictures = False
+                self._send(participant.worker, StartOver(key))
             message = "the participant allows no label any more"
             self._drop(participant, participant.queue.clear(), DropReason.NOT_ALLOWED, message)
+
+    def quarantine(self, key: int, message: str) -> None:
+        """Drops what waits of a participant that is refused from now on."""
+        participant = self._participants.get(key)
+        if participant is not None:
+            self._drop(participant, participant.queue.clear(), DropReason.QUARANTINED, message)
 
     def submit(self, frame: FrameInFlight, payload: bytes) -> None:
         """Submits a frame of an open participant; `payload` is its access unit of `frame.size_bytes`.
@@ -354,6 +381,8 @@ class DecodePool:
                 participant = self._participants[message.key]
                 # Before the outcome is told: whoever hears of it may submit the next frame.
                 worker.lane.answered(participant.queue, message.spent_s)
+                if message.spent_s * 1000.0 > self._settings.unit_cpu_ms:
+                    self._was_expensive(worker, message)
                 self._finish(participant, message)
                 self._fill(worker)
 
@@ -365,8 +394,9 @@ class DecodePool:
         # Participants of workers that are not expected back soon come here.
         for other in self._workers:
             if other.has_failed:
-                worker.keys |= other.keys
-                other.keys.clear()
+                moved = {key for key in other.keys if not self._participants[key].is_pinned}
+                worker.keys |= moved
+                other.keys -= moved
         opened = sorted(worker.keys)
         for key in opened:
             self._participants[key].worker = worker
@@ -377,24 +407,58 @@ class DecodePool:
 
     def _changed(self, worker: _WorkerHandle, state: WorkerState) -> None:
         if state is WorkerState.FAILED:
-            self._lost(worker, worker.process.statistics().last_failure)
+            self._lost(worker, Loss(worker.process.statistics().last_failure, is_blameless=True))
 
-    def _lost(self, worker: _WorkerHandle, reason: str) -> None:
+    def _lost(self, worker: _WorkerHandle, loss: Loss) -> None:
         """The process is dead; it is restarted after this call."""
+        self._blame(worker, loss)
         # What it was sent ends before its participants move: an outcome of the new worker for a later frame must not
         # come before those of the frames that were lost.
-        self._settle(worker, reason)
+        self._settle(worker, loss.reason)
         self._move(worker)
+
+    def _blame(self, worker: _WorkerHandle, loss: Loss) -> None:
+        """Finds whose unit the worker had in hand. Does nothing where the unit has nothing to do with the loss."""
+        unit = self._cells.take(worker.number)
+        if unit is None or loss.is_blameless:
+            return
+        # The worker may have written anything before it died.
+        participant = self._participants.get(unit.key)
+        if (
+            participant is None
+            or participant.worker is not worker
+            or unit.token not in participant.unanswered
+        ):
+            return
+        participant.is_pinned = True
+        # Before the outcome: a participant that has left is forgotten with its last frame.
+        self._on_incident(Incident(*unit, worker.number, worker.process.name, loss.log_reason, is_fatal=True))
+        if loss.is_over_budget:
+            limit_ms = self._settings.unit_cpu_limit_s * 1000.0
+            message = (
+                f"expected at most {limit_ms:g} ms of CPU time for one frame; the decoder was ended there"
+            )
+            outcome = Dropped(unit.key, unit.token, DropReason.CPU_BUDGET, message, needs_keyframe=False)
+            self._finish(participant, outcome)
+
+    def _was_expensive(self, worker: _WorkerHandle, outcome: Outcome) -> None:
+        reason = (
+            f"expected at most {self._settings.unit_cpu_ms:g} ms of CPU time for one frame, "
+            f"got {outcome.spent_s * 1000.0:.0f} ms"
+        )
+        name = worker.process.name
+        self._on_incident(Incident(outcome.key, outcome.token, worker.number, name, reason, is_fatal=False))
 
     # Internal
 
     def _assign(self, participant: _Participant) -> None:
-        # A worker that is restarting is back within a moment; one that has failed is not.
-        worker = min(
-            self._workers,
-            key=lambda worker: (not worker.is_ready, worker.has_failed, len(worker.keys)),
-        )
-        participant.worker = worker
+        worker = participant.worker
+        if worker is None or not participant.is_pinned:
+            # A worker that is restarting is back within a moment; one that has failed is not.
+            worker = participant.worker = min(
+                self._workers,
+                key=lambda worker: (not worker.is_ready, worker.has_failed, len(worker.keys)),
+            )
         worker.keys.add(participant.key)
         if worker.is_ready:
             self._open_on(worker, participant)
@@ -440,6 +504,7 @@ class DecodePool:
         """Sends the worker what its window has room for."""
         while worker.is_ready and (unit := worker.lane.take()) is not None:
             frame = unit.frame
+            self._participants[frame.key].has_pictures = True
             self._send(worker, Submit(frame.key, frame.token, frame.pts_s, unit.payload))
 
     def _expire(self) -> None:

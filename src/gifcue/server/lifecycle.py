@@ -146,6 +146,7 @@ class Server:
             "serving",
             version=__version__,
             model=self._engine.model.version,
+            model_sha256=self._engine.model.sha256,
             backend=self._engine.model.backend,
             grpc_port=self.listen_port,
             http_port=self.http_port,

@@ -295,6 +295,7 @@ class _Stream:
                 sink=self._outbox,
                 speaking_suppresses_hands=options.speaking_suppresses_hands,
                 subject=options.subject,
+                peer=_peer_of(self._context),
                 rights=access,
             )
         except AccessRefused as error:
@@ -325,3 +326,9 @@ class _Stream:
             session_id=session.session_id,
             preset=session.preset,
         )
+
+
+def _peer_of(context: Context) -> str:
+    """The address of the client without its port; behind a trusted proxy, that which the proxy names."""
+    caller = call_identity.caller.get()
+    return context.peer().rpartition(":")[0] if caller is None else str(caller.peer)

@@ -115,7 +115,8 @@ class Server:
         self.operator = self.target
         if option is not None:
             self.operator = f"127.0.0.1:{operator_port}"
-            command += [option, self.operator]
+            # No case scrapes, and a fixed port would be taken where two servers run.
+            command += [option, self.operator, "--operator-http", ""]
         if self.limits:
             ulimits = "; ".join(f"ulimit -{name} {value}" for name, value in self.limits.items())
             command = ["bash", "-c", f'{ulimits}; exec "$@"', "bash", *command]

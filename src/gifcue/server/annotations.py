@@ -21,7 +21,7 @@ from gifcue.errors import GifcueError, Overloaded
 from gifcue.media.still_admission import StillPlace
 from gifcue.protocol.annotation import AnnotatedImage, Annotation
 from gifcue.protocol.wire.annotation import encode_image
-from gifcue.server.callers import caller_of_peer
+from gifcue.server.call_identity import caller_key
 from gifcue.server.status_codes import status_of
 from gifcue.v1 import reaction_service_pb2
 
@@ -54,7 +54,7 @@ class AnnotationHandler:
     ) -> reaction_service_pb2.AnnotateImageResponse:
         """See protos/gifcue/v1/reaction_service.proto."""
         try:
-            with self._engine.enter_still(caller_of_peer(context.peer())) as place:
+            with self._engine.enter_still(caller_key()) as place:
                 request = await self._read(context, place)
                 still = await self._engine.annotate(request.image, place)
         except Overloaded as error:

@@ -15,6 +15,7 @@ import grpc
 import structlog
 
 from gifcue import __version__
+from gifcue.access.refusals import AccessRefused
 from gifcue.engine.engine import Engine
 from gifcue.engine.session import Session
 from gifcue.errors import ConfigError
@@ -31,8 +32,10 @@ from gifcue.protocol.requests import (
 from gifcue.protocol.statistics import Statistics
 from gifcue.protocol.wire.requests import decode_options, decode_request
 from gifcue.protocol.wire.responses import encode_response
+from gifcue.server import call_identity
 from gifcue.server.outbox import Outbox
 from gifcue.server.settings import ServerSettings
+from gifcue.server.status_codes import status_of
 from gifcue.v1 import reaction_service_pb2, reaction_service_pb2_grpc
 
 log = structlog.get_logger()
@@ -251,8 +254,12 @@ class _Stream:
         return None
 
     def _open(self, config: reaction_service_pb2.StreamConfig) -> CallStatus | None:
+        access = call_identity.stream_access.get()
         try:
             options = decode_options(config)
+            if access is not None:
+                access.require_room(options.room_id)
+                access.when_over(self._end_refused)
             self._session = self._engine.open_session(
                 room_id=options.room_id,
                 client_name=options.client_name,
@@ -262,13 +269,19 @@ class _Stream:
                 sink=self._outbox,
                 speaking_suppresses_hands=options.speaking_suppresses_hands,
                 subject=options.subject,
-                peer=self._context.peer().rpartition(":")[0],
+                peer=_peer_of(self._context),
+                rights=access,
             )
+        except AccessRefused as error:
+            return CallStatus(status_of(error).grpc, str(error))
         except ConfigError as error:
             return CallStatus(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         log.info("stream opened", session=self._session.session_id, client=options.client_name)
         self._outbox.put(self._ready(self._session))
         return None
+
+    def _end_refused(self, error: AccessRefused) -> None:
+        self._end(CallStatus(status_of(error).grpc, str(error)))
 
     def _ready(self, session: Session) -> Ready:
         limits = self._engine.limits
@@ -287,3 +300,9 @@ class _Stream:
             session_id=session.session_id,
             preset=session.preset,
         )
+
+
+def _peer_of(context: Context) -> str:
+    """The address of the client without its port; behind a trusted proxy, that which the proxy names."""
+    caller = call_identity.caller.get()
+    return context.peer().rpartition(":")[0] if caller is None else str(caller.peer)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import grpc
 
+from gifcue.access.refusals import BadRequest, Forbidden, Misdirected, OverQuota, Unauthenticated
 from gifcue.errors import (
     ConfigError,
     GifcueError,
@@ -38,6 +39,11 @@ STATUSES: dict[type[GifcueError], Status] = {
     Overloaded: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 503),
     TooManyRequests: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
     WorkerError: Status(grpc.StatusCode.UNAVAILABLE, 503),
+    Unauthenticated: Status(grpc.StatusCode.UNAUTHENTICATED, 401),
+    Forbidden: Status(grpc.StatusCode.PERMISSION_DENIED, 403),
+    OverQuota: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
+    BadRequest: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
+    Misdirected: Status(grpc.StatusCode.INVALID_ARGUMENT, 421),
 }
 
 

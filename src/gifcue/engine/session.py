@@ -29,6 +29,10 @@ from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.reactions.settings import ReactionSettings
 
+# Unknown labels that a fault names, and characters of each: they come from outside, and the fault must stay small.
+_SHOWN_LABELS = 8
+_SHOWN_LABEL = 64
+
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
@@ -277,15 +281,19 @@ class Session:
         return None
 
     def _unknown_labels(self, labels: Sequence[str]) -> str | None:
+        if len(labels) > self._limits.max_labels:
+            return f"expected at most {self._limits.max_labels} labels, got {len(labels)}"
         known = self.reaction_labels
         unknown = sorted(set(labels) - set(known))
         if not unknown:
             return None
+        named = ", ".join(label[:_SHOWN_LABEL] for label in unknown[:_SHOWN_LABELS])
+        others = f" and {len(unknown) - _SHOWN_LABELS} others" if len(unknown) > _SHOWN_LABELS else ""
         granted = self._rights.labels
         if granted is not None and (refused := set(unknown) - granted):
             self._rights.label_refused(refused)
-            return f"expected labels that the token grants, {', '.join(known)}; got {', '.join(unknown)}"
-        return f"expected labels out of {', '.join(known)}; got {', '.join(unknown)}"
+            return f"expected labels that the token grants, {', '.join(known)}; got {named}{others}"
+        return f"expected labels out of {', '.join(known)}; got {named}{others}"
 
     def _find(self, participant_id: str) -> Participant | None:
         participant = self._participants.get(participant_id)

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 
 import grpc
 
-from gifcue.access.refusals import BadRequest, Forbidden, Misdirected, OverQuota, Unauthenticated
+from gifcue.access.refusals import (
+    AccessRefused,
+    BadRequest,
+    Forbidden,
+    Misdirected,
+    OverQuota,
+    Unauthenticated,
+)
 from gifcue.errors import (
     ConfigError,
     GifcueError,
@@ -39,6 +46,7 @@ STATUSES: dict[type[GifcueError], Status] = {
     Overloaded: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 503),
     TooManyRequests: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
     WorkerError: Status(grpc.StatusCode.UNAVAILABLE, 503),
+    AccessRefused: Status(grpc.StatusCode.PERMISSION_DENIED, 403),
     Unauthenticated: Status(grpc.StatusCode.UNAUTHENTICATED, 401),
     Forbidden: Status(grpc.StatusCode.PERMISSION_DENIED, 403),
     OverQuota: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),

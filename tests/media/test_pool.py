@@ -414,8 +414,8 @@ HUGE = ALL.model_copy(update={"max_pixels": 8192 * 8192})
 
 @pytest.fixture(scope="module")
 def expensive() -> bytes:
-    """A grey JPEG of 49 megapixels, which takes long to decode and little memory."""
-    return many_scans(8192, 6000, 1)
+    """A grey JPEG of 58 megapixels, which takes long to decode and little memory."""
+    return many_scans(8192, 7040, 1)
 
 
 @pytest.fixture(scope="module")

@@ -173,7 +173,7 @@ class DecodePool:
             WORKER_TARGET,
             WorkerInit(self._settings, arena.shape, index, self._settings.workers),
             fds={ARENA_FD: arena.fd, UNITS_FD: self._cells.fd},
-            on_message=lambda message: self._answered(worker, message),
+            on_message=lambda outcome: self._answered(worker, outcome),
             on_ready=lambda _: self._ready(worker),
             on_lost=lambda loss: self._lost(worker, loss),
             on_state=lambda state: self._changed(worker, state),

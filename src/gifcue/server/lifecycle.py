@@ -25,7 +25,7 @@ from gifcue.server.annotations import AnnotationHandler
 from gifcue.server.build import build
 from gifcue.server.config import Settings
 from gifcue.server.descriptors import connections_of, raise_limit
-from gifcue.server.http import HttpEdge
+from gifcue.server.http import public_application
 from gifcue.server.listeners import GrpcPort, HttpPort, operators_need_tls
 from gifcue.server.logs import configure_logs
 from gifcue.server.metrics import metrics_text
@@ -231,7 +231,7 @@ class Server:
                 self._guard, "http_listen", server.http_listen, max_connections=self._connections.http
             )
             self._http_ports.append(port)
-            await port.start(HttpEdge(self._engine, probes, self._gifs).application(), tls=True)
+            await port.start(public_application(self._engine, probes, self._gifs, self._clock), tls=True)
             self.http_port = port.port
         if server.operator_http_listen:
             port = HttpPort(

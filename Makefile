@@ -21,7 +21,8 @@ PROTOC := $(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=
 CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage chaos lint protos protos-check wheel check-wheel lock image sbom licences audit bench bench-detector model-digest gifs clean
+.PHONY: help setup demo test coverage chaos hostile fuzz soak test-faults lint protos protos-check wheel check-wheel lock image \
+  sbom licences audit bench bench-detector model-digest gifs clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -48,8 +49,23 @@ test: $(DEV) ## Lint, check the protos and run the tests
 coverage: $(DEV) ## Coverage of engine/ by its own unit tests
 	$(BIN)/pytest tests/engine --cov=gifcue.engine --cov-report=term-missing
 
-chaos: $(DEV) ## Attack a real server and check what it costs others, 8 minutes; CHAOS="--case NAME" for one case
+chaos: $(DEV) ## Attack a real server and check what it costs others, 45 minutes; CHAOS="--case NAME" for one case
 	$(BIN)/python -m tests.chaos $(CHAOS)
+
+hostile: $(DEV) ## One hostile client that mixes all attacks beside two bystanders, for MINUTES=10
+	$(BIN)/python -m tests.chaos --hostile --minutes $(or $(MINUTES),10) $(CHAOS)
+
+fuzz: $(DEV) ## Send mutated messages, video, stills and HTTP requests to a real server, for SECONDS=60
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(FUZZ)
+
+soak: $(DEV) ## Let streams come and go, and compare what a server holds before and after, for MINUTES=20
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),20) $(SOAK)
+
+test-faults: $(DEV) ## What CI runs of chaos, hostile, fuzz and soak, in 5 minutes; judges no latency and no growth
+	$(BIN)/python -m tests.chaos --quick
+	$(BIN)/python -m tests.chaos --hostile --minutes 0.5 --quick
+	$(BIN)/python -m tests.fuzz --seconds 20
+	$(BIN)/python -m tests.soak --minutes 0.3 --quick
 
 lint: $(DEV) ## Check style, types, import contracts and import cycles
 	$(BIN)/ruff check $(CODE)

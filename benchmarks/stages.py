@@ -26,6 +26,7 @@ from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Publisher
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import Picture, Skipped, Submit
+from gifcue.media.queues import Backlog
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import FrameDecided
 from gifcue.protocol.reasons import SkipReason
@@ -62,8 +63,8 @@ class _DecodePool:
     def submit(self, frame: FrameInFlight, payload: bytes) -> None:
         self.frame = frame
 
-    def buffered_bytes(self, key: int) -> int:
-        return 0
+    def backlog(self, key: int) -> Backlog:
+        return Backlog(0, 0, 0)
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *arguments, **named: None
@@ -172,8 +173,10 @@ def _frames_of(settings: Settings, info: Any, regions: list[Region] | None) -> I
     pipeline = Pipeline(
         settings.media,
         settings.detect,
+        settings.stills,
         settings.supervision,
         time.monotonic,
+        max_still_bytes=settings.limits.max_frame_bytes,
         decode_pool=kept("decode", _DecodePool),
         detector_pool=kept("detect", _DetectorPool),
     )

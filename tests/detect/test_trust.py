@@ -109,7 +109,7 @@ def test_a_refused_model_is_not_parsed(model: Path, monkeypatch: pytest.MonkeyPa
     def parse(*_: object) -> None:
         raise AssertionError("expected nothing to be parsed")
 
-    monkeypatch.setattr(metadata.json, "loads", parse)
+    monkeypatch.setattr("gifcue.detect.metadata.json.loads", parse)
     monkeypatch.setattr(metadata, "parse_label_map", parse)
     with pytest.raises(ModelError, match="got sha256"):
         open_detector(DetectorConfig(model))

@@ -18,9 +18,6 @@ from gifcue.media.messages import (
     Picture,
     Skipped,
     StartOver,
-    StillDone,
-    StillFailed,
-    StillRequest,
     Submit,
 )
 from gifcue.media.settings import FilterSettings, MediaSettings
@@ -41,13 +38,31 @@ def arena() -> Iterator[Arena]:
     arena.close()
 
 
+def make_worker(settings: MediaSettings, arena: Arena) -> DecodeWorker:
+    """A worker whose units cost no time, so that outcomes can be compared."""
+    return DecodeWorker(settings, arena, cpu_clock=lambda: 0.0)
+
+
+def test_the_time_that_a_unit_took_is_stated(arena: Arena, clip) -> None:
+    times = iter([1.0, 1.25, 2.0, 2.5])
+    worker = DecodeWorker(ALL, arena, cpu_clock=lambda: next(times))
+    worker.handle(Open(1, Codec.H264, b""))
+    worker.control(Grant((0,)))
+    picture, damaged = (
+        worker.handle(each) for each in (unit(1, clip(Codec.H264), 0), Submit(1, 9, 1.0, b"x"))
+    )
+    assert isinstance(picture, Picture)
+    assert isinstance(damaged, Dropped)
+    assert (picture.spent_s, damaged.spent_s) == (0.25, 0.5)
+
+
 def unit(key: int, clip, index: int) -> Submit:
     packet = clip.packets[index]
     return Submit(key, index, packet.pts / packet.clock_hz, packet.payload)
 
 
 def test_a_picture_is_written_into_a_granted_slot(arena: Arena, clip, frames) -> None:
-    worker = DecodeWorker(ALL, arena)
+    worker = make_worker(ALL, arena)
     worker.handle(Open(1, Codec.VP8, b""))
     assert worker.control(Grant((2,)))
     picture = worker.handle(unit(1, clip(Codec.VP8), 0))
@@ -57,7 +72,7 @@ def test_a_picture_is_written_into_a_granted_slot(arena: Arena, clip, frames) ->
 
 
 def test_without_a_slot_the_unit_is_dropped_and_the_next_one_is_tried(arena: Arena, clip) -> None:
-    worker = DecodeWorker(ALL, arena)
+    worker = make_worker(ALL, arena)
     worker.handle(Open(1, Codec.H264, b""))
     outcome = worker.handle(unit(1, clip(Codec.H264), 0))
     assert isinstance(outcome, Dropped)
@@ -67,7 +82,7 @@ def test_without_a_slot_the_unit_is_dropped_and_the_next_one_is_tried(arena: Are
 
 
 def test_invalid_data_affects_only_its_participant(arena: Arena, clip) -> None:
-    worker = DecodeWorker(ALL, arena)
+    worker = make_worker(ALL, arena)
     worker.control(Grant((0, 1, 2, 3)))
     for key in (1, 2):
         worker.handle(Open(key, Codec.H264, b""))
@@ -84,7 +99,7 @@ def test_invalid_data_affects_only_its_participant(arena: Arena, clip) -> None:
 def test_after_an_unexpected_error_the_participant_decodes_from_a_keyframe(
     arena: Arena, clip, monkeypatch
 ) -> None:
-    worker = DecodeWorker(ALL, arena)
+    worker = make_worker(ALL, arena)
     worker.control(Grant((0, 1)))
     worker.handle(Open(1, Codec.H264, b""))
 
@@ -102,7 +117,7 @@ def test_after_an_unexpected_error_the_participant_decodes_from_a_keyframe(
 
 
 def test_an_unknown_participant_is_reported(arena: Arena, clip) -> None:
-    worker = DecodeWorker(ALL, arena)
+    worker = make_worker(ALL, arena)
     outcome = worker.handle(unit(9, clip(Codec.H264), 0))
     assert isinstance(outcome, Dropped)
     assert outcome.reason is DropReason.UNKNOWN_PARTICIPANT
@@ -110,7 +125,7 @@ def test_an_unknown_participant_is_reported(arena: Arena, clip) -> None:
 
 def test_holds_and_forgets_reach_the_filter(arena: Arena) -> None:
     still = encode(photo_frames(0.6, 10, motion="still"), Codec.VP8, 10.0)
-    worker = DecodeWorker(MediaSettings(), arena)
+    worker = make_worker(MediaSettings(), arena)
     worker.control(Grant((0, 1, 2, 3)))
     assert not worker.control(Hold(1, True))  # not open yet: the control is applied after the opening
     worker.handle(Open(1, Codec.VP8, b""))
@@ -130,7 +145,7 @@ def test_holds_and_forgets_reach_the_filter(arena: Arena) -> None:
 
 def test_after_a_restart_a_frame_has_no_reference(arena: Arena) -> None:
     still = encode(photo_frames(0.6, 10, motion="still"), Codec.VP8, 10.0, keyframe_interval=2)
-    worker = DecodeWorker(MediaSettings(), arena)
+    worker = make_worker(MediaSettings(), arena)
     worker.control(Grant((0, 1, 2, 3)))
     worker.handle(Open(1, Codec.VP8, b""))
     assert isinstance(worker.handle(unit(1, still, 0)), Picture)
@@ -141,7 +156,7 @@ def test_after_a_restart_a_frame_has_no_reference(arena: Arena) -> None:
 
 
 def test_a_unit_without_a_picture_is_skipped(arena: Arena, clip) -> None:
-    worker = DecodeWorker(ALL, arena)
+    worker = make_worker(ALL, arena)
     worker.control(Grant((0, 1, 2, 3)))
     worker.handle(Open(1, Codec.H264, b""))
     shuffled = clip(Codec.H264, b_frames=2)
@@ -152,26 +167,8 @@ def test_a_unit_without_a_picture_is_skipped(arena: Arena, clip) -> None:
     assert late.token > 0
 
 
-def test_stills_are_scaled_or_refused(arena: Arena, clip, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MediaSettings, "still_long_side", 320)
-    monkeypatch.setattr(MediaSettings, "still_short_side", 180)
-    worker = DecodeWorker(MediaSettings(), arena)
-    done = worker.handle(StillRequest(5, clip(Codec.JPEG).packets[0].payload))
-    assert isinstance(done, StillDone)
-    assert (done.number, done.width, done.height, done.source_width, done.source_height) == (
-        5,
-        320,
-        180,
-        640,
-        360,
-    )
-    assert len(done.rgb) == 320 * 180 * 3
-    failed = worker.handle(StillRequest(6, b"text"))
-    assert failed == StillFailed(6, DropReason.INVALID_DATA, "expected a JPEG or PNG, got text")
-
-
 def test_a_picture_that_is_not_late_yet_is_not_replaced(arena: Arena, clip) -> None:
-    worker = DecodeWorker(ALL.model_copy(update={"late_ms": 80.0}), arena)
+    worker = make_worker(ALL.model_copy(update={"late_ms": 80.0}), arena)
     worker.handle(Open(1, Codec.H264, b""))
     worker.control(Grant((0, 1, 2, 3)))
     outcomes = [worker.handle(unit(1, clip(Codec.H264), index)) for index in range(6)]
@@ -184,25 +181,9 @@ def test_a_picture_that_is_not_late_yet_is_not_replaced(arena: Arena, clip) -> N
     assert isinstance(worker.handle(unit(1, clip(Codec.H264), 6)), Picture)
 
 
-def test_a_still_takes_a_slot_while_most_are_free(arena: Arena, clip) -> None:
-    worker = DecodeWorker(MediaSettings(), arena)
-    data = clip(Codec.JPEG).packets[0].payload
-    worker.control(Grant((0, 1, 3)))
-    inline = DecodeWorker(MediaSettings(), arena).handle(StillRequest(1, data))
-    done = worker.handle(StillRequest(2, data))
-    assert isinstance(inline, StillDone)
-    assert isinstance(done, StillDone)
-    assert (inline.slot, done.slot, done.rgb) == (None, 0, b"")
-    assert bytes(arena.slot(0))[: len(inline.rgb)] == inline.rgb
-    # Two of four slots are left, which are reserved for streams.
-    again = worker.handle(StillRequest(3, data))
-    assert isinstance(again, StillDone)
-    assert (again.slot, again.rgb) == (None, inline.rgb)
-
-
 def test_the_pace_applies_to_all_participants_including_later_ones(arena: Arena, clip) -> None:
     settings = ALL.model_copy(update={"max_analysis_fps": 30.0})
-    worker = DecodeWorker(settings, arena)
+    worker = make_worker(settings, arena)
     worker.handle(Open(1, Codec.H264, b""))
     assert worker.control(Pace(1.0))
     worker.handle(Open(2, Codec.H264, b""))
@@ -211,3 +192,63 @@ def test_the_pace_applies_to_all_participants_including_later_ones(arena: Arena,
         outcomes = [worker.handle(unit(key, clip(Codec.H264), index)) for index in range(4)]
         assert [type(outcome) for outcome in outcomes] == [Picture, Skipped, Skipped, Skipped]
         assert {outcome.reason for outcome in outcomes if isinstance(outcome, Skipped)} == {SkipReason.PACED}
+
+
+def test_video_that_needs_too_much_memory_is_refused_and_the_others_decode(arena: Arena, clip) -> None:
+    worker = make_worker(ALL.model_copy(update={"decoder_memory_mb": 4}), arena)
+    worker.control(Grant((0, 1, 2, 3)))
+    for key in (1, 2):
+        worker.handle(Open(key, Codec.H264, b""))
+    large = encode([np.zeros((1080, 1920, 3), np.uint8)] * 2, Codec.H264, 15.0)
+    refused = worker.handle(unit(1, large, 0))
+    assert isinstance(refused, Dropped)
+    assert (refused.reason, refused.needs_keyframe) == (DropReason.TOO_EXPENSIVE, True)
+    assert "MB to decode, got 1920x1088 with" in refused.message
+    follows = worker.handle(unit(1, large, 1))
+    assert isinstance(follows, Dropped)
+    assert follows.reason is DropReason.AWAITING_KEYFRAME
+    for index in range(3):
+        assert isinstance(worker.handle(unit(2, clip(Codec.H264), index)), Picture)
+    # Smaller video of the same participant is decoded as soon as it comes.
+    worker.handle(Close(2))
+    assert isinstance(worker.handle(unit(1, clip(Codec.H264), 0)), Picture)
+
+
+@pytest.mark.parametrize("codec", [Codec.VP8, Codec.VP9, Codec.AV1, Codec.MJPEG, Codec.PNG])
+def test_codecs_that_state_no_references_are_refused_by_their_first_picture(
+    arena: Arena, clip, codec: Codec
+) -> None:
+    worker = make_worker(ALL.model_copy(update={"decoder_memory_mb": 1}), arena)
+    worker.control(Grant((0, 1, 2, 3)))
+    worker.handle(Open(1, codec, b""))
+    refused = worker.handle(unit(1, clip(codec), 0))
+    assert isinstance(refused, Dropped)
+    assert refused.reason is DropReason.TOO_EXPENSIVE
+
+
+def test_a_participant_that_leaves_gives_its_memory_back(arena: Arena, clip) -> None:
+    worker = make_worker(ALL.model_copy(update={"decoder_memory_mb": 8}), arena)
+    for key in range(50):
+        worker.control(Grant((0,)))
+        worker.handle(Open(key, Codec.H264, b""))
+        assert isinstance(worker.handle(unit(key, clip(Codec.H264), 0)), Picture)
+        worker.handle(Close(key))
+
+
+def test_a_decoder_that_takes_more_than_its_headers_say_is_ended(arena: Arena, clip) -> None:
+    taken = 0
+    worker = DecodeWorker(ALL, arena, cpu_clock=lambda: 0.0, memory=lambda: taken)
+    worker.control(Grant((0, 1, 2, 3)))
+    large = encode([np.zeros((720, 1280, 3), np.uint8)] * 3, Codec.H264, 15.0, keyframe_interval=1)
+    for key, shown in ((1, clip(Codec.H264)), (2, large)):
+        worker.handle(Open(key, Codec.H264, b""))
+        assert isinstance(worker.handle(unit(key, shown, 0)), Picture)
+    worker.check_memory()
+    taken = 10**12
+    worker.check_memory()
+    taken = 0
+    ended = worker.handle(unit(2, large, 1))
+    assert isinstance(ended, Dropped)
+    assert (ended.reason, ended.needs_keyframe) == (DropReason.TOO_EXPENSIVE, True)
+    assert isinstance(worker.handle(unit(2, large, 2)), Picture)
+    assert isinstance(worker.handle(unit(1, clip(Codec.H264), 1)), Picture)

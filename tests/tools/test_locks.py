@@ -34,7 +34,7 @@ def closure(
 
     The installed packages say what they require, and pyproject.toml what gifcue does.
     """
-    environment = {**default_environment(), "sys_platform": "linux", "platform_system": "Linux"}
+    environment: dict[str, str] = {**default_environment()}  # type: ignore[dict-item]
     if python:
         environment |= {"python_version": python, "python_full_version": f"{python}.0"}
     if machine:

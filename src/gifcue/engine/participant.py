@@ -12,13 +12,16 @@ from gifcue.engine.faults import FaultReporter
 from gifcue.engine.latency import RECENT
 from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Audience, Publisher
+from gifcue.engine.quarantine import StreamQuarantine
 from gifcue.engine.settings import LimitSettings
+from gifcue.engine.standing import Standing
 from gifcue.engine.throttle import Throttle
 from gifcue.media.frame import FrameInFlight
+from gifcue.media.suspects import Incident
 from gifcue.percentiles import RecentValues
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.events import FrameDecided, KeyframeRequested, SlowDown
-from gifcue.protocol.reasons import FAULT_CODES, DropReason, SkipReason
+from gifcue.protocol.reasons import FAULT_CODES, DropReason, FaultCode, SkipReason
 from gifcue.protocol.requests import EncodedFrame
 from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.events import PolicyEvent
@@ -30,8 +33,13 @@ SLOW_DOWN_FPS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class StreamContext:
-    """What the participants of one stream share. `clock` is in seconds, the same as the pipeline's."""
+    """What the participants of one stream share. `clock` is in seconds, the same as the pipeline's. `session_id` and
+    `peer` are for logs.
+    """
 
+    session_id: str
+    peer: str
+    quarantine: StreamQuarantine
     pipeline: Pipeline
     publisher: Publisher
     audience: Audience
@@ -72,7 +80,10 @@ class Participant:
         self._last_decided: FrameInFlight | None = None
         # The frame last skipped as similar to a picture whose analysis is not finished: it inherits that result.
         self._pending_similar: FrameInFlight | None = None
-        self.key = stream.pipeline.open(self, codec, extradata)
+        self._standing = Standing(
+            participant_id, stream.quarantine, stream.clock, session_id=stream.session_id, peer=stream.peer
+        )
+        self.key = stream.pipeline.open(self, codec, extradata, worker=self._standing.worker)
 
     @property
     def allowed(self) -> frozenset[str]:
@@ -108,8 +119,14 @@ class Participant:
         clock_hz = frame.clock_hz or RTP_CLOCK_HZ
         pts_s = frame.pts / clock_hz
         pipeline = self._stream.pipeline
+        now_s = self._stream.clock()
         refusal = self._admission.check(
-            frame, pts_s, backlog=pipeline.backlog(self.key), is_allowed=bool(self._allowed)
+            frame,
+            pts_s,
+            now_s,
+            backlog=pipeline.backlog(self.key),
+            is_allowed=bool(self._allowed),
+            quarantine=self._standing.why_refused(),
         )
         if refusal is not None:
             self._accounting.refuse(refusal.reason)
@@ -124,7 +141,7 @@ class Participant:
             clock_hz,
             pts_s,
             len(frame.payload),
-            self._stream.clock(),
+            now_s,
         )
         # Counted before it is submitted: from then on the pipeline may end it.
         self._accounting.open(in_flight)
@@ -201,6 +218,20 @@ class Participant:
                 self._request_keyframe(reason.value)
         self._after_end()
 
+    def suspected(self, incident: Incident) -> None:
+        # Also of a participant that has left: it may join again.
+        is_refused = self._standing.accuse(incident)
+        if self._has_left:
+            return
+        faults = self._stream.faults
+        if not incident.is_fatal:
+            faults.report(self.participant_id, FaultCode.TOO_EXPENSIVE, incident.reason)
+        if is_refused:
+            message = self._standing.why_refused()
+            faults.report(self.participant_id, FaultCode.QUARANTINED, message)
+            self._admission.await_keyframe()
+            self._stream.pipeline.quarantine(self.key, message)
+
     def decoder_lost(self) -> None:
         self._admission.await_keyframe()
         self._request_keyframe(DropReason.DECODE_WORKER_LOST.value)
@@ -245,7 +276,8 @@ class Participant:
             self._stream.faults.report(self.participant_id, code, refusal.message, sequence=frame.sequence)
         if refusal.reason in (DropReason.RATE_LIMIT, DropReason.OVERLOAD):
             self._ask_to_slow_down(refusal.reason)
-        self._request_keyframe(refusal.reason.value)
+        if refusal.reason is not DropReason.QUARANTINED:
+            self._request_keyframe(refusal.reason.value)
 
     def _ask_to_slow_down(self, reason: DropReason) -> None:
         if self._requests.admit(SlowDown):

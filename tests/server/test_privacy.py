@@ -57,10 +57,11 @@ def logs_to_stderr() -> Iterator[None]:
     """
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    configure_logs(LogSettings(level="debug"))
+    lines = configure_logs(LogSettings(level="debug"))
     try:
         yield
     finally:
+        lines.close()
         structlog.reset_defaults()
         root.handlers[:] = handlers
         root.setLevel(level)
@@ -114,7 +115,8 @@ async def a_run(settings: Settings, folder: Path, clip: EncodedClip, monkeypatch
                 # The book is saved with a mistake in the room's part.
                 (folder / "book.yaml").write_text(BOOK.replace("[sun]}]", "[moon]}]"))
                 assert not server.rule_book.poll()
-                metrics = await client.metrics()
+                async with ReactionClient(f"127.0.0.1:{server.operator_port}") as operator:
+                    metrics = await operator.metrics()
                 url = f"http://127.0.0.1:{server.http_port}/annotations"
                 async with (
                     aiohttp.ClientSession() as session,

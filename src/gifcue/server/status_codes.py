@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 import grpc
 
+from gifcue.access.refusals import (
+    AccessRefused,
+    BadRequest,
+    Forbidden,
+    Misdirected,
+    OverQuota,
+    Unauthenticated,
+)
 from gifcue.errors import (
     ConfigError,
     GifcueError,
@@ -38,6 +46,12 @@ STATUSES: dict[type[GifcueError], Status] = {
     Overloaded: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 503),
     TooManyRequests: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
     WorkerError: Status(grpc.StatusCode.UNAVAILABLE, 503),
+    AccessRefused: Status(grpc.StatusCode.PERMISSION_DENIED, 403),
+    Unauthenticated: Status(grpc.StatusCode.UNAUTHENTICATED, 401),
+    Forbidden: Status(grpc.StatusCode.PERMISSION_DENIED, 403),
+    OverQuota: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
+    BadRequest: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
+    Misdirected: Status(grpc.StatusCode.INVALID_ARGUMENT, 421),
 }
 
 

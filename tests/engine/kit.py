@@ -21,6 +21,7 @@ from gifcue.engine.session import Session
 from gifcue.engine.settings import LimitSettings
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped, StillDone
+from gifcue.media.overload import Relief
 from gifcue.media.queues import Backlog
 from gifcue.media.settings import MediaSettings
 from gifcue.protocol.accounting import FrameCounts
@@ -65,6 +66,7 @@ class FakeDecodePool:
         *,
         on_outcome: Callable[[FrameInFlight, Outcome], None],
         on_decoder_lost: Callable[[list[int]], None],
+        on_relief: Callable[[Relief], None],
         clock: Callable[[], float],
         max_wait_s: float,
     ) -> None:
@@ -72,6 +74,8 @@ class FakeDecodePool:
         arena.close()
         self.on_outcome = on_outcome
         self.on_decoder_lost = on_decoder_lost
+        self.on_relief = on_relief
+        self.is_overloaded = False
         self.is_ready = True
         self.has_failed = False
         self.frames: dict[int, deque[FrameInFlight]] = {}

@@ -17,6 +17,7 @@ import pytest
 from gifcue.errors import MediaError, Unavailable, WorkerLost
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped
+from gifcue.media.overload import WINDOW_S, Relief
 from gifcue.media.pool import DecodePool
 from gifcue.media.queues import Backlog
 from gifcue.media.settings import FilterSettings, MediaSettings
@@ -47,6 +48,7 @@ class Kit:
         self.arena = Arena.create(settings.workers, settings.slots_per_worker, settings.slot_bytes)
         self.outcomes: list[Outcome] = []
         self.lost: list[list[int]] = []
+        self.reliefs: list[Relief] = []
         self.keep_slots = False
         self.look: Callable[[Picture], None] = lambda _: None
         self._changed = asyncio.Event()
@@ -57,6 +59,7 @@ class Kit:
             supervision,
             on_outcome=self._on_outcome,
             on_decoder_lost=self._on_decoder_lost,
+            on_relief=self.reliefs.append,
             clock=self.time.clock,
             max_wait_s=max_wait_s,
         )
@@ -513,3 +516,63 @@ async def test_a_participant_with_expensive_video_does_not_delay_the_others(make
     await kit.outcome(flood[-1])
     order = [outcome.token for outcome in kit.outcomes]
     assert order.index(wanted[-1]) < order.index(flood[20])
+
+
+async def test_a_worker_without_time_is_relieved_of_those_who_joined_last(make, clip) -> None:
+    kit = make(ALL)
+    await kit.pool.start()
+    picture = clip(Codec.JPEG).packets[0].payload
+    keys = range(1, 13)
+    for key in keys:
+        kit.pool.open(key, Codec.JPEG, b"")
+    assert not kit.pool.is_overloaded
+    for _ in range(60):
+        # While the worker is stopped, time passes for what waits.
+        os.kill(kit.pool.statistics().workers[0].pid, signal.SIGSTOP)
+        for key in keys:
+            for _ in range(3):
+                kit.submit_bytes(key, picture, kit.time.clock())
+        kit.time.advance(WINDOW_S)
+        os.kill(kit.pool.statistics().workers[0].pid, signal.SIGCONT)
+        await kit.until(lambda: kit.pool.statistics().units == 0)
+        if any(relief.pause for relief in kit.reliefs):
+            break
+    # Those whose first unit was sent before the worker was stopped did not wait.
+    assert len(kit.reliefs[0].slow_down) >= 8
+    assert kit.reliefs[0].pause == ()
+    assert kit.reliefs[-1].pause == (12,)
+    assert kit.pool.is_overloaded
+    figures = kit.pool.statistics()
+    assert (figures.overloaded, figures.paused) == (1, 1)
+    kit.pool.close(12)
+    assert kit.pool.statistics().paused == 0
+
+
+async def test_a_worker_that_does_not_answer_is_not_overloaded(make, clip) -> None:
+    kit = make(ALL, max_wait_s=3.0)
+    await kit.pool.start()
+    picture = clip(Codec.JPEG).packets[0].payload
+    for key in range(1, 13):
+        kit.pool.open(key, Codec.JPEG, b"")
+    os.kill(kit.pool.statistics().workers[0].pid, signal.SIGSTOP)
+    tokens = [kit.submit_bytes(key, picture, 0.0) for key in range(1, 13) for _ in range(3)]
+    for _ in range(8):
+        kit.time.advance(WINDOW_S)
+        await asyncio.sleep(0)
+    # What waits is dropped by the same look that would notice overload.
+    await kit.outcome(tokens[-1])
+    os.kill(kit.pool.statistics().workers[0].pid, signal.SIGCONT)
+    await kit.until(lambda: kit.pool.statistics().units == 0)
+    assert kit.reliefs == []
+
+
+async def test_the_memory_of_decoders_is_reported(make, clip) -> None:
+    kit = make(ALL)
+    await kit.pool.start()
+    kit.pool.open(1, Codec.H264, b"")
+    await kit.outcome(kit.submit(1, clip(Codec.H264), 0))
+    assert 1_000_000 < kit.pool.statistics().decoder_bytes < 8_000_000
+    kit.pool.close(1)
+    kit.pool.open(2, Codec.H264, b"")
+    await kit.outcome(kit.submit(2, clip(Codec.H264), 1))
+    assert kit.pool.statistics().decoder_bytes == 0

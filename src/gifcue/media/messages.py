@@ -131,6 +131,12 @@ class Dropped(NamedTuple):
 Outcome: TypeAlias = Picture | Skipped | Dropped
 
 
+class DecoderMemory(NamedTuple):
+    """What the decoders of the worker take now, by estimate, in bytes."""
+
+    held_bytes: int
+
+
 class StillDone(NamedTuple):
     """A still, decoded: `height x width x 3` bytes, in `slot` where it has one and in `rgb` otherwise; `source_*` is
     its size as it came, upright.
@@ -151,3 +157,6 @@ class StillFailed(NamedTuple):
     number: int
     reason: DropReason
     message: str
+
+
+FromWorker: TypeAlias = Outcome | DecoderMemory | StillDone | StillFailed

@@ -8,6 +8,7 @@ from gifcue.detect.scheduler import SchedulerStatistics
 from gifcue.engine.engine import EngineStatistics
 from gifcue.engine.latency import LatencyRecorder
 from gifcue.media.pool import DecodeStatistics
+from gifcue.media.still_pool import StillStatistics
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import encode
@@ -36,7 +37,6 @@ class FixedEngine:
                 decoder_bytes=9000,
                 overloaded=1,
                 paused=2,
-                stills=0,
                 slots=16,
                 slots_out=5,
             ),
@@ -47,6 +47,16 @@ class FixedEngine:
                 infer=DurationStatistics(16, 320.0, 18.0, 31.0),
                 wait=DurationStatistics(38, 76.0, 1.0, 9.0),
                 workers=(),
+            ),
+            stills=StillStatistics(
+                workers=(),
+                places=9,
+                bytes=5000,
+                waiting=11,
+                slots_out=2,
+                decoded=12,
+                failed={"invalid_data": 13},
+                refused={"too_many": 14},
             ),
         )
 

@@ -48,12 +48,13 @@ class Admission:
         backlog: Backlog,
         is_allowed: bool,
         is_paused: bool,
+        quarantine: str = "",
     ) -> Refusal | None:
         """None where the frame goes to the decoder.
 
         `pts_s` is the frame's pts and `now_s` the time of its arrival in seconds, `backlog` what already waits for the
         decoders, `is_allowed` tells whether the participant allows any label, and `is_paused` whether the server has no
-        time for it.
+        time for it. `quarantine` says why the participant is refused altogether.
         """
         limits = self._limits
         size = len(frame.payload)
@@ -63,7 +64,9 @@ class Admission:
         # Before the other checks and for every frame: the gate must follow the sequence numbers of refused frames, too.
         blocked = self._gate.check(frame.sequence, keyframe=keyframe)
         refusal: Refusal | None = None
-        if not is_allowed:
+        if quarantine:
+            refusal = Refusal(DropReason.QUARANTINED, quarantine)
+        elif not is_allowed:
             refusal = Refusal(DropReason.NOT_ALLOWED, "no label is allowed for this participant")
         elif size == 0:
             refusal = Refusal(DropReason.EMPTY_PAYLOAD, "expected an encoded access unit, got 0 bytes")

@@ -15,6 +15,7 @@ from gifcue.engine.faults import FaultReporter
 from gifcue.engine.participant import Participant, StreamContext
 from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Audience, Publisher
+from gifcue.engine.quarantine import StreamQuarantine
 from gifcue.engine.settings import LimitSettings
 from gifcue.engine.throttle import Throttle
 from gifcue.media.codecs import extradata_fault
@@ -57,8 +58,10 @@ class Session:
         limits: LimitSettings,
         clock: Callable[[], float],
         ids: Callable[[], str],
+        quarantine: StreamQuarantine,
+        peer: str = "",
     ) -> None:
-        """`ids` gives random names for reactions."""
+        """`ids` gives random names for reactions; `peer` is the address of the client, for logs."""
         self.session_id = session_id
         self._settings = settings
         self._limits = limits
@@ -71,7 +74,16 @@ class Session:
         # A room without a name is a room of its own.
         audience = Audience(sink, settings.room_id, settings.room_id or session_id, settings.send_holding)
         self._context = StreamContext(
-            pipeline, publisher, audience, self._faults, limits, clock, settings.send_decisions
+            session_id,
+            peer,
+            quarantine,
+            pipeline,
+            publisher,
+            audience,
+            self._faults,
+            limits,
+            clock,
+            settings.send_decisions,
         )
         self._participants: dict[str, Participant] = {}
         # Those that left or were replaced while frames of theirs were in flight, by key, until the last one ends.

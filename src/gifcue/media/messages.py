@@ -1,8 +1,7 @@
 """The messages between the front and the decode workers.
 
-A worker answers every `Submit` with exactly one `Outcome`, in order per participant, and every `StillRequest` with a
-`StillDone` or a `StillFailed`. `key` is a participant's number, `token` a frame's, unique for its participant.
-`spent_s` is the CPU time that the worker spent on the unit, in seconds.
+A worker answers every `Submit` with exactly one `Outcome`, in order per participant. `key` is a participant's number,
+`token` a frame's, unique for its participant. `spent_s` is the CPU time that the worker spent on the unit, in seconds.
 """
 
 from __future__ import annotations
@@ -16,10 +15,15 @@ from gifcue.workers.arena import ArenaShape
 
 
 class WorkerInit(NamedTuple):
-    """What a worker is started with; the arena comes as the file descriptor `ARENA_FD` (`gifcue.workers.arena`)."""
+    """What a worker is started with. The arena comes as the file descriptor `ARENA_FD` (`gifcue.workers.arena`), the
+    cells as `UNITS_FD`.
+    """
 
     settings: MediaSettings
     shape: ArenaShape
+    # The worker's number in its pool, and the cells of all (`gifcue.workers.units`).
+    number: int
+    cells: int
 
 
 # Front to worker
@@ -79,14 +83,7 @@ class Pace(NamedTuple):
     fps: float
 
 
-class StillRequest(NamedTuple):
-    """One JPEG or PNG."""
-
-    number: int
-    data: bytes
-
-
-ToWorker: TypeAlias = Open | Close | StartOver | Submit | Hold | Grant | Forget | Pace | StillRequest
+ToWorker: TypeAlias = Open | Close | StartOver | Submit | Hold | Grant | Forget | Pace
 
 
 # Worker to front
@@ -137,26 +134,4 @@ class DecoderMemory(NamedTuple):
     held_bytes: int
 
 
-class StillDone(NamedTuple):
-    """A still, decoded: `height x width x 3` bytes, in `slot` where it has one and in `rgb` otherwise; `source_*` is
-    its size as it came, upright.
-    """
-
-    number: int
-    rgb: bytes
-    width: int
-    height: int
-    source_width: int
-    source_height: int
-    slot: int | None = None
-
-
-class StillFailed(NamedTuple):
-    """The bytes are no still, or one that may not be decoded."""
-
-    number: int
-    reason: DropReason
-    message: str
-
-
-FromWorker: TypeAlias = Outcome | DecoderMemory | StillDone | StillFailed
+FromWorker: TypeAlias = Outcome | DecoderMemory

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gifcue.errors import Unavailable, WorkerLost
+from gifcue.errors import WorkerLost
 from gifcue.media.codecs import is_keyframe
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import (
@@ -36,8 +36,6 @@ from gifcue.media.messages import (
     Pace,
     Picture,
     StartOver,
-    StillDone,
-    StillFailed,
     Submit,
     ToWorker,
     WorkerInit,
@@ -45,13 +43,15 @@ from gifcue.media.messages import (
 from gifcue.media.overload import NO_RELIEF, WINDOW_S, OverloadControl, Relief
 from gifcue.media.queues import Backlog, Lane, ParticipantQueue, WaitingUnit
 from gifcue.media.settings import MediaSettings
-from gifcue.media.still_requests import StillRequests
+from gifcue.media.suspects import Incident
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.arena import ARENA_FD, Arena
+from gifcue.workers.loss import Loss
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
+from gifcue.workers.units import UNITS_FD, UnitCells
 
 WORKER_TARGET = "gifcue.media.worker:main"
 
@@ -63,8 +63,8 @@ LOOK_EVERY_S = 0.1
 class DecodeStatistics:
     """`units` and `bytes` are access units submitted and not answered. `oldest_s` is how long the longest has waited of
     those that no worker has. `decoder_bytes` is what all decoders take, by estimate. `overloaded` workers have more to
-    decode than they can in time, and `paused` participants are not decoded because of that. `stills` wait for an
-    answer. Of `slots`, `slots_out` hold a picture that waits for a detector or is with one.
+    decode than they can in time, and `paused` participants are not decoded because of that. Of `slots`, `slots_out`
+    hold a picture that waits for a detector or is with one.
     """
 
     workers: tuple[WorkerStatus, ...]
@@ -75,7 +75,6 @@ class DecodeStatistics:
     decoder_bytes: int
     overloaded: int
     paused: int
-    stills: int
     slots: int
     slots_out: int
 
@@ -86,6 +85,8 @@ class _Participant:
     codec: Codec
     extradata: bytes
     worker: _WorkerHandle | None = None
+    # A suspect stays with its worker when that is lost, so that it does not take another one down.
+    is_pinned: bool = False
     holding: bool = False
     closed: bool = False
     # By token, in the order in which they were submitted.
@@ -103,6 +104,7 @@ class _Participant:
 class _WorkerHandle:
     """A worker and its range of slots. It stays through restarts of the process."""
 
+    number: int
     slots: range
     lane: Lane = field(default_factory=Lane)
     control: OverloadControl = field(default_factory=OverloadControl)
@@ -110,7 +112,6 @@ class _WorkerHandle:
     answers: int = 0
     decoder_bytes: int = 0
     keys: set[int] = field(default_factory=set)
-    stills: StillRequests = field(default_factory=StillRequests)
     process: SupervisedWorker = field(init=False)
 
     @property
@@ -128,6 +129,8 @@ class DecodePool:
     `on_outcome` is called once for each submitted frame, never from within `submit`. `on_decoder_lost` is called with
     the keys of participants that lost their decoder and have a new one now, which awaits a keyframe, and which is not
     paused. `on_relief` is called where a worker has more to decode than it can in time, and when that is over.
+    `on_incident` is called for a unit that a worker had in hand when it was lost, and for one that took more CPU time
+    than its budget; the unit's outcome follows.
     """
 
     def __init__(
@@ -138,6 +141,7 @@ class DecodePool:
         *,
         on_outcome: Callable[[FrameInFlight, Outcome], None],
         on_decoder_lost: Callable[[list[int]], None],
+        on_incident: Callable[[Incident], None],
         on_relief: Callable[[Relief], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         max_wait_s: float = math.inf,
@@ -147,6 +151,7 @@ class DecodePool:
 
         Raises:
             ValueError: it has not.
+            OSError: the system has no memory for the workers' cells.
         """
         if arena.shape.ranges < settings.workers or arena.shape.slot_bytes < settings.slot_bytes:
             raise ValueError(
@@ -157,14 +162,16 @@ class DecodePool:
         self._on_outcome = on_outcome
         self._on_decoder_lost = on_decoder_lost
         self._on_relief = on_relief
+        self._on_incident = on_incident
+        self._cells = UnitCells.create(settings.workers)
         self._clock = clock
         self._max_wait_s = max_wait_s
         self._timer: asyncio.TimerHandle | None = None
         self._window_ends_s = 0.0
         self._buffered_bytes = 0
         self._participants: dict[int, _Participant] = {}
-        # The frame whose picture the slot holds, None for a still.
-        self._slots_out: dict[int, FrameInFlight | None] = {}
+        # The frame whose picture the slot holds.
+        self._slots_out: dict[int, FrameInFlight] = {}
         self._fps = settings.max_analysis_fps
         self._has_started = False
         self._workers = [
@@ -175,15 +182,15 @@ class DecodePool:
     def _make_worker(
         self, index: int, arena: Arena, supervision: SupervisionSettings, clock: Callable[[], float]
     ) -> _WorkerHandle:
-        worker = _WorkerHandle(arena.slots_of(index))
+        worker = _WorkerHandle(index, arena.slots_of(index))
         worker.process = SupervisedWorker(
             f"decode-{index}",
             WORKER_TARGET,
-            WorkerInit(self._settings, arena.shape),
-            fds={ARENA_FD: arena.fd},
-            on_message=lambda message: self._answered(worker, message),
+            WorkerInit(self._settings, arena.shape, index, self._settings.workers),
+            fds={ARENA_FD: arena.fd, UNITS_FD: self._cells.fd},
+            on_message=lambda outcome: self._answered(worker, outcome),
             on_ready=lambda _: self._ready(worker),
-            on_lost=lambda loss: self._lost(worker, loss.reason),
+            on_lost=lambda loss: self._lost(worker, loss),
             on_state=lambda state: self._changed(worker, state),
             settings=supervision,
             clock=clock,
@@ -211,6 +218,7 @@ class DecodePool:
         # A stopped worker does not call `on_lost`, so what it left unanswered is settled here.
         for worker in self._workers:
             self._settle(worker, "the decode workers stopped")
+        self._cells.close()
 
     @property
     def is_ready(self) -> bool:
@@ -230,8 +238,9 @@ class DecodePool:
 
     # Participants
 
-    def open(self, key: int, codec: Codec, extradata: bytes) -> None:
-        """A participant joins; it stays with the worker that has the fewest until that worker is lost.
+    def open(self, key: int, codec: Codec, extradata: bytes, *, worker: int | None = None) -> None:
+        """A participant joins; it stays with the worker that has the fewest until that worker is lost. With `worker`,
+        the number of one, it stays with that one.
 
         Raises:
             ValueError: the key is taken.
@@ -239,6 +248,9 @@ class DecodePool:
         if key in self._participants:
             raise ValueError(f"expected a key that is not in use, got {key}")
         participant = self._participants[key] = _Participant(key, codec, extradata)
+        if worker is not None:
+            participant.is_pinned = True
+            participant.worker = self._workers[worker]
         self._assign(participant)
 
     def close(self, key: int) -> None:
@@ -265,6 +277,12 @@ class DecodePool:
                 self._send(participant.worker, StartOver(key))
             message = "the participant allows no label any more"
             self._drop(participant, participant.queue.clear(), DropReason.NOT_ALLOWED, message)
+
+    def quarantine(self, key: int, message: str) -> None:
+        """Drops what waits of a participant that is refused from now on."""
+        participant = self._participants.get(key)
+        if participant is not None:
+            self._drop(participant, participant.queue.clear(), DropReason.QUARANTINED, message)
 
     def submit(self, frame: FrameInFlight, payload: bytes) -> None:
         """Submits a frame of an open participant; `payload` is its access unit of `frame.size_bytes`.
@@ -305,19 +323,18 @@ class DecodePool:
             self._send(worker, Pace(fps))
 
     def release(self, slot: int, *, analysed: bool) -> None:
-        """A detector is done with a slot, a stream's or a still's. `analysed=False`: the picture was not analysed, so
-        nothing may be skipped as similar to it.
+        """A detector is done with a slot. `analysed=False`: the picture was not analysed, so nothing may be skipped as
+        similar to it.
 
         Raises:
             KeyError: the slot is not out.
         """
         frame = self._slots_out.pop(slot)
-        if frame is not None:
-            frame.slot = None
-            if not analysed:
-                participant = self._participants.get(frame.key)
-                if participant is not None and participant.worker is not None and not participant.closed:
-                    self._send(participant.worker, Forget(frame.key))
+        frame.slot = None
+        if not analysed:
+            participant = self._participants.get(frame.key)
+            if participant is not None and participant.worker is not None and not participant.closed:
+                self._send(participant.worker, Forget(frame.key))
         worker = next(worker for worker in self._workers if slot in worker.slots)
         # Where the worker is not ready this grants nothing: its successor is granted the slot when it is ready, with
         # all others that are not out by then.
@@ -329,22 +346,6 @@ class DecodePool:
         if participant is None:
             return Backlog(0, 0, self._buffered_bytes)
         return Backlog(len(participant.unanswered), participant.buffered_bytes, self._buffered_bytes)
-
-    async def still(self, data: bytes) -> StillDone:
-        """Decodes one JPEG or PNG, scaled to the size of stills. The caller releases the slot that it may have.
-
-        Raises:
-            MediaError: it is neither, damaged, or too large.
-            Unavailable: no worker is ready.
-            WorkerLost: the worker that held it died.
-        """
-        ready = [worker for worker in self._workers if worker.is_ready]
-        if not ready:
-            raise Unavailable("expected a decode worker that is ready, none is")
-        worker = min(ready, key=lambda worker: (len(worker.stills), len(worker.keys)))
-        return await worker.stills.ask(
-            data, worker.process.send, lambda slot: self.release(slot, analysed=True)
-        )
 
     def statistics(self) -> DecodeStatistics:
         """The figures as they stand."""
@@ -362,7 +363,6 @@ class DecodePool:
             overloaded=sum(worker.control.is_overloaded for worker in self._workers),
             paused=sum(len(worker.control.paused) for worker in self._workers),
             oldest_s=max(0.0, self._clock() - min(arrivals_s)) if arrivals_s else 0.0,
-            stills=sum(len(worker.stills) for worker in self._workers),
             slots=sum(len(worker.slots) for worker in self._workers),
             slots_out=len(self._slots_out),
         )
@@ -370,23 +370,16 @@ class DecodePool:
     # Called by the workers
 
     def _answered(self, worker: _WorkerHandle, message: FromWorker) -> None:
-        match message:
-            case StillDone():
-                if message.slot is not None:
-                    self._slots_out[message.slot] = None
-                if not worker.stills.take(message) and message.slot is not None:
-                    # The caller was cancelled.
-                    self.release(message.slot, analysed=True)
-            case StillFailed():
-                worker.stills.take(message)
-            case DecoderMemory(held_bytes):
-                worker.decoder_bytes = held_bytes
-            case _:
-                participant = self._participants[message.key]
-                # Before the outcome is told: whoever hears of it may submit the next frame.
-                worker.lane.answered(participant.queue, message.spent_s)
-                self._finish(participant, message)
-                self._fill(worker)
+        if isinstance(message, DecoderMemory):
+            worker.decoder_bytes = message.held_bytes
+            return
+        participant = self._participants[message.key]
+        # Before the outcome is told: whoever hears of it may submit the next frame.
+        worker.lane.answered(participant.queue, message.spent_s)
+        if message.spent_s * 1000.0 > self._settings.unit_cpu_ms:
+            self._was_expensive(worker, message)
+        self._finish(participant, message)
+        self._fill(worker)
 
     def _ready(self, worker: _WorkerHandle) -> None:
         # The slots first: a picture that is decoded before they come is dropped. Those that are out are still read.
@@ -396,8 +389,9 @@ class DecodePool:
         # Participants of workers that are not expected back soon come here.
         for other in self._workers:
             if other.has_failed:
-                worker.keys |= other.keys
-                other.keys.clear()
+                moved = {key for key in other.keys if not self._participants[key].is_pinned}
+                worker.keys |= moved
+                other.keys -= moved
         opened = sorted(worker.keys)
         for key in opened:
             self._participants[key].worker = worker
@@ -408,20 +402,54 @@ class DecodePool:
 
     def _changed(self, worker: _WorkerHandle, state: WorkerState) -> None:
         if state is WorkerState.FAILED:
-            self._lost(worker, worker.process.statistics().last_failure)
+            self._lost(worker, Loss(worker.process.statistics().last_failure, is_blameless=True))
 
-    def _lost(self, worker: _WorkerHandle, reason: str) -> None:
+    def _lost(self, worker: _WorkerHandle, loss: Loss) -> None:
         """The process is dead; it is restarted after this call."""
+        self._blame(worker, loss)
         # What it was sent ends before its participants move: an outcome of the new worker for a later frame must not
         # come before those of the frames that were lost.
-        self._settle(worker, reason)
+        self._settle(worker, loss.reason)
         self._move(worker)
+
+    def _blame(self, worker: _WorkerHandle, loss: Loss) -> None:
+        """Finds whose unit the worker had in hand. Does nothing where the unit has nothing to do with the loss."""
+        unit = self._cells.take(worker.number)
+        if unit is None or loss.is_blameless:
+            return
+        # The worker may have written anything before it died.
+        participant = self._participants.get(unit.key)
+        if (
+            participant is None
+            or participant.worker is not worker
+            or unit.token not in participant.unanswered
+        ):
+            return
+        participant.is_pinned = True
+        # Before the outcome: a participant that has left is forgotten with its last frame.
+        self._on_incident(Incident(*unit, worker.number, worker.process.name, loss.log_reason, is_fatal=True))
+        if loss.is_over_budget:
+            limit_ms = self._settings.unit_cpu_limit_s * 1000.0
+            message = (
+                f"expected at most {limit_ms:g} ms of CPU time for one frame; the decoder was ended there"
+            )
+            outcome = Dropped(unit.key, unit.token, DropReason.CPU_BUDGET, message, needs_keyframe=False)
+            self._finish(participant, outcome)
+
+    def _was_expensive(self, worker: _WorkerHandle, outcome: Outcome) -> None:
+        reason = (
+            f"expected at most {self._settings.unit_cpu_ms:g} ms of CPU time for one frame, "
+            f"got {outcome.spent_s * 1000.0:.0f} ms"
+        )
+        name = worker.process.name
+        self._on_incident(Incident(outcome.key, outcome.token, worker.number, name, reason, is_fatal=False))
 
     # Internal
 
     def _assign(self, participant: _Participant) -> None:
-        worker = min(self._workers, key=_preference)
-        participant.worker = worker
+        worker = participant.worker
+        if worker is None or not participant.is_pinned:
+            worker = participant.worker = min(self._workers, key=_preference)
         worker.keys.add(participant.key)
         if worker.is_ready:
             self._open_on(worker, participant)
@@ -454,7 +482,6 @@ class DecodePool:
                 participant.queue.clear()
                 for token in list(participant.unanswered):
                     self._lose_frame(participant, token, reason)
-        worker.stills.lose(f"worker {worker.process.name} was lost: {reason}")
 
     def _lose_frame(self, participant: _Participant, token: int, reason: str) -> None:
         if token in participant.unanswered:

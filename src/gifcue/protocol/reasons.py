@@ -49,6 +49,10 @@ class DropReason(enum.StrEnum):
     SUPERSEDED = "superseded"
     # The decode worker that held the frame died or was stuck.
     DECODE_WORKER_LOST = "decode_worker_lost"
+    # Decoding the frame took so much CPU time that the decode worker was ended.
+    CPU_BUDGET = "cpu_budget"
+    # The participant is refused for a while: its frames killed decode workers or took too much CPU time.
+    QUARANTINED = "quarantined"
     # The detector worker that held the picture died or was stuck.
     DETECT_WORKER_LOST = "detect_worker_lost"
     # The detector raised an error on this picture alone.
@@ -86,12 +90,14 @@ class FaultCode(enum.StrEnum):
     SEQUENCE_GAP = "sequence_gap"
     # The participant's decode worker was lost; its replacement waits for a keyframe.
     WORKER_LOST = "worker_lost"
-    # A decoder of this video would take more memory than is left for it.
+    # A decoder of this video would take more memory than is left for it, or one frame took too much CPU time.
     TOO_EXPENSIVE = "too_expensive"
     # More participants join within a second than the limit allows.
     TOO_MANY_JOINS = "too_many_joins"
     # More waits for a decoder than the limits allow, or it waited too long.
     OVERLOAD = "overload"
+    # The participant's video killed decode workers or took too much CPU time: its frames are refused for a while.
+    QUARANTINED = "quarantined"
 
 
 # The reasons that are reported as a fault. The others are not, for one of three reasons: another message reports them
@@ -106,5 +112,7 @@ FAULT_CODES = {
     DropReason.TOO_EXPENSIVE: FaultCode.TOO_EXPENSIVE,
     DropReason.SEQUENCE_GAP: FaultCode.SEQUENCE_GAP,
     DropReason.DECODE_WORKER_LOST: FaultCode.WORKER_LOST,
+    DropReason.CPU_BUDGET: FaultCode.TOO_EXPENSIVE,
+    DropReason.QUARANTINED: FaultCode.QUARANTINED,
     DropReason.OVERLOAD: FaultCode.OVERLOAD,
 }

@@ -120,9 +120,16 @@ class _FaultCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FaultCode.V
     """The participant's decode worker was lost; its replacement waits for a keyframe."""
     FAULT_CODE_OVERLOAD: _FaultCode.ValueType  # 13
     """More waits for a decoder than the limits allow, or it waited too long; frames are dropped up to the next keyframe."""
+    FAULT_CODE_QUARANTINED: _FaultCode.ValueType  # 14
+    """The participant's video killed decoders of the server, or took too much of its CPU time. Its frames are refused for
+    a while; the message says for how long. Each repetition makes the time longer. Leaving and joining again does not
+    end it.
+    """
     FAULT_CODE_TOO_EXPENSIVE: _FaultCode.ValueType  # 15
-    """A decoder of this video would take more memory than the server has left for it: too many pixels, reference frames
-    or bits of a sample. Each keyframe is tried again, so that smaller video is decoded as soon as it comes.
+    """The video costs the server too much. Either a decoder of it would take more memory than the server has left for it
+    (too many pixels, reference frames or bits of a sample): each keyframe is tried again, so that smaller video is
+    decoded as soon as it comes. Or decoding one frame took more CPU time than the server allows: after two such frames
+    within a minute the participant is quarantined.
     """
     FAULT_CODE_TOO_MANY_JOINS: _FaultCode.ValueType  # 16
     """Too many participants join within a second. The message says when to try again."""
@@ -158,9 +165,16 @@ FAULT_CODE_WORKER_LOST: FaultCode.ValueType  # 12
 """The participant's decode worker was lost; its replacement waits for a keyframe."""
 FAULT_CODE_OVERLOAD: FaultCode.ValueType  # 13
 """More waits for a decoder than the limits allow, or it waited too long; frames are dropped up to the next keyframe."""
+FAULT_CODE_QUARANTINED: FaultCode.ValueType  # 14
+"""The participant's video killed decoders of the server, or took too much of its CPU time. Its frames are refused for
+a while; the message says for how long. Each repetition makes the time longer. Leaving and joining again does not
+end it.
+"""
 FAULT_CODE_TOO_EXPENSIVE: FaultCode.ValueType  # 15
-"""A decoder of this video would take more memory than the server has left for it: too many pixels, reference frames
-or bits of a sample. Each keyframe is tried again, so that smaller video is decoded as soon as it comes.
+"""The video costs the server too much. Either a decoder of it would take more memory than the server has left for it
+(too many pixels, reference frames or bits of a sample): each keyframe is tried again, so that smaller video is
+decoded as soon as it comes. Or decoding one frame took more CPU time than the server allows: after two such frames
+within a minute the participant is quarantined.
 """
 FAULT_CODE_TOO_MANY_JOINS: FaultCode.ValueType  # 16
 """Too many participants join within a second. The message says when to try again."""

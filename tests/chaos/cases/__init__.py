@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from tests.chaos.cases import bitstreams, memory, probes, readers, starvation, stuck
+from tests.chaos.cases import attacked, honest, overload, probes, readers, surroundings, workers
 from tests.chaos.cases.case import Case
 
 CASES: tuple[Case, ...] = (
-    *bitstreams.CASES,
-    *starvation.CASES,
+    *attacked.CASES,
+    *workers.CASES,
+    *overload.CASES,
+    *honest.CASES,
     *readers.CASES,
-    *memory.CASES,
-    *stuck.CASES,
+    *surroundings.CASES,
     *probes.CASES,
+)
+
+# The cases that CI runs: quick, and the same on any machine.
+QUICK = frozenset(
+    {
+        "http-refusals",
+        "stills-on-disk",
+        "broken-protocol",
+        "cut-messages",
+        "unknown-names",
+        "closed-window-drain",
+        "second-sigterm",
+    }
 )

@@ -124,6 +124,17 @@ def test_negatives_are_read_as_written(rng: np.random.Generator, tmp_path: Path)
         read_negatives(tmp_path / "n.npz")
 
 
+def test_negatives_run_no_code(tmp_path: Path) -> None:
+    class Hostile:
+        def __reduce__(self) -> object:
+            return (tmp_path / "run").touch, ()
+
+    np.savez(tmp_path / "n.npz", points=np.array([Hostile()], object), groups=np.zeros(1, np.int64))
+    with pytest.raises(ModelError, match=r"n\.npz: expected landmarks"):
+        read_negatives(tmp_path / "n.npz")
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_negatives_of_the_package_are_many_hands_of_many_people() -> None:
     shipped = read_negatives()
     assert len(shipped.points) > 2000

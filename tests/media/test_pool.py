@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 import pytest
 
-from gifcue.errors import MediaError, Unavailable, WorkerLost
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped
 from gifcue.media.pool import DecodePool
@@ -358,49 +357,6 @@ async def test_a_hold_survives_a_restart_of_the_worker(make, still) -> None:
     assert all(isinstance(outcome, Picture) for outcome in outcomes)
 
 
-async def test_stills_are_decoded_into_slots(make, clip) -> None:
-    kit = make(ALL)
-    with pytest.raises(Unavailable, match="expected a decode worker that is ready"):
-        await kit.pool.still(b"")
-    await kit.pool.start()
-    still = await kit.pool.still(clip(Codec.JPEG).packets[0].payload)
-    assert (still.width, still.height, still.rgb) == (640, 360, b"")
-    assert still.slot is not None
-    assert kit.pool.statistics().slots_out == 1
-    kit.pool.release(still.slot, analysed=True)
-    assert kit.pool.statistics().slots_out == 0
-    with pytest.raises(MediaError, match="expected a JPEG or PNG, got text") as caught:
-        await kit.pool.still(b"once upon a time")
-    assert caught.value.reason is DropReason.INVALID_DATA
-    assert kit.pool.statistics().stills == 0
-
-
-async def test_the_slot_of_a_cancelled_still_is_released(make, clip) -> None:
-    kit = make(ALL)
-    await kit.pool.start()
-    data = clip(Codec.JPEG).packets[0].payload
-    asking = asyncio.ensure_future(kit.pool.still(data))
-    await asyncio.sleep(0)
-    asking.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asking
-    # Answers keep their order, so the slot of the cancelled still has been released before.
-    still = await kit.pool.still(data)
-    assert still.slot is not None
-    assert kit.pool.statistics().slots_out == 1
-
-
-async def test_a_still_lost_with_its_worker_is_an_error(make, clip) -> None:
-    kit = make(ALL)
-    await kit.pool.start()
-    os.kill(kit.pool.statistics().workers[0].pid, signal.SIGSTOP)
-    answer = asyncio.ensure_future(kit.pool.still(clip(Codec.JPEG).packets[0].payload))
-    await asyncio.sleep(0)
-    kit.kill(0)
-    with pytest.raises(WorkerLost, match="decode-0 was lost"):
-        await answer
-
-
 async def test_stop_answers_every_unit(make, clip) -> None:
     kit = make(ALL)
     await kit.pool.start()
@@ -458,8 +414,8 @@ HUGE = ALL.model_copy(update={"max_pixels": 8192 * 8192})
 
 @pytest.fixture(scope="module")
 def expensive() -> bytes:
-    """A grey JPEG of 49 megapixels, which takes long to decode and little memory."""
-    return many_scans(8192, 6000, 1)
+    """A grey JPEG of 58 megapixels, which takes long to decode and little memory."""
+    return many_scans(8192, 7040, 1)
 
 
 @pytest.fixture(scope="module")

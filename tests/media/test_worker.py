@@ -18,9 +18,6 @@ from gifcue.media.messages import (
     Picture,
     Skipped,
     StartOver,
-    StillDone,
-    StillFailed,
-    StillRequest,
     Submit,
 )
 from gifcue.media.settings import FilterSettings, MediaSettings
@@ -170,24 +167,6 @@ def test_a_unit_without_a_picture_is_skipped(arena: Arena, clip) -> None:
     assert late.token > 0
 
 
-def test_stills_are_scaled_or_refused(arena: Arena, clip, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MediaSettings, "still_long_side", 320)
-    monkeypatch.setattr(MediaSettings, "still_short_side", 180)
-    worker = make_worker(MediaSettings(), arena)
-    done = worker.handle(StillRequest(5, clip(Codec.JPEG).packets[0].payload))
-    assert isinstance(done, StillDone)
-    assert (done.number, done.width, done.height, done.source_width, done.source_height) == (
-        5,
-        320,
-        180,
-        640,
-        360,
-    )
-    assert len(done.rgb) == 320 * 180 * 3
-    failed = worker.handle(StillRequest(6, b"text"))
-    assert failed == StillFailed(6, DropReason.INVALID_DATA, "expected a JPEG or PNG, got text")
-
-
 def test_a_picture_that_is_not_late_yet_is_not_replaced(arena: Arena, clip) -> None:
     worker = make_worker(ALL.model_copy(update={"late_ms": 80.0}), arena)
     worker.handle(Open(1, Codec.H264, b""))
@@ -200,22 +179,6 @@ def test_a_picture_that_is_not_late_yet_is_not_replaced(arena: Arena, clip) -> N
     # After the analysis the next picture is accepted.
     worker.control(Grant((0, 1, 2, 3)[: len(taken)]))
     assert isinstance(worker.handle(unit(1, clip(Codec.H264), 6)), Picture)
-
-
-def test_a_still_takes_a_slot_while_most_are_free(arena: Arena, clip) -> None:
-    worker = make_worker(MediaSettings(), arena)
-    data = clip(Codec.JPEG).packets[0].payload
-    worker.control(Grant((0, 1, 3)))
-    inline = make_worker(MediaSettings(), arena).handle(StillRequest(1, data))
-    done = worker.handle(StillRequest(2, data))
-    assert isinstance(inline, StillDone)
-    assert isinstance(done, StillDone)
-    assert (inline.slot, done.slot, done.rgb) == (None, 0, b"")
-    assert bytes(arena.slot(0))[: len(inline.rgb)] == inline.rgb
-    # Two of four slots are left, which are reserved for streams.
-    again = worker.handle(StillRequest(3, data))
-    assert isinstance(again, StillDone)
-    assert (again.slot, again.rgb) == (None, inline.rgb)
 
 
 def test_the_pace_applies_to_all_participants_including_later_ones(arena: Arena, clip) -> None:

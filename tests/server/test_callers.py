@@ -17,8 +17,8 @@ from gifcue.client import Codec, ConnectionOptions, Fault, ReactionClient, Serve
 from gifcue.errors import ConfigError
 from gifcue.server import grpc_access
 from gifcue.server.config import Settings, load_settings
-from gifcue.server.grpc_access import RETRY_AFTER
 from gifcue.server.lifecycle import Server
+from gifcue.server.status_codes import RETRY_AFTER
 from gifcue.v1 import reaction_service_pb2
 from tests.server.conftest import Stub
 from tests.support.certificates import Authority, ServerFiles

@@ -19,7 +19,7 @@ from gifcue.detect.detector import ServedModel
 from gifcue.detect.pool import DETECTOR_TARGET, DetectorPool, DetectStatistics
 from gifcue.detect.regions import Region
 from gifcue.detect.settings import DetectSettings
-from gifcue.detect.worker import InlinePicture, SlotPicture
+from gifcue.detect.worker import StillPicture
 from gifcue.engine.latency import LatencyRecorder, LatencyStatistics
 from gifcue.engine.pace import AnalysisPace
 from gifcue.errors import Unavailable
@@ -28,6 +28,9 @@ from gifcue.media.messages import Dropped, Outcome, Picture, Skipped
 from gifcue.media.pool import DecodePool, DecodeStatistics
 from gifcue.media.queues import Backlog
 from gifcue.media.settings import MediaSettings
+from gifcue.media.still_admission import StillPlace
+from gifcue.media.still_pool import StillPool, StillStatistics
+from gifcue.media.still_settings import StillSettings
 from gifcue.media.suspects import Incident
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason, SkipReason
@@ -69,6 +72,7 @@ class PipelineStatistics:
     analysis_fps: float
     decode: DecodeStatistics
     detect: DetectStatistics
+    stills: StillStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,22 +86,26 @@ class AnnotatedStill:
 
 
 class Pipeline:
-    """Builds and owns both pools, the memory that they share, the routing between them and the analysis pace."""
+    """Builds and owns the pools, the memory that they share, the routing between them and the analysis pace."""
 
     def __init__(
         self,
         media: MediaSettings,
         detect: DetectSettings,
+        stills: StillSettings,
         supervision: SupervisionSettings,
         clock: Callable[[], float],
         *,
+        max_still_bytes: int,
         max_wait_s: float = math.inf,
         detector_target: str = DETECTOR_TARGET,
         decode_pool: type[DecodePool] = DecodePool,
         detector_pool: type[DetectorPool] = DetectorPool,
+        still_pool: type[StillPool] = StillPool,
     ) -> None:
-        """A frame that waits longer than `max_wait_s` for its decoder is dropped. `detector_target` ("module:function")
-        is the entry point of detector workers. The pools' types can be replaced by others with the same methods.
+        """A frame that waits longer than `max_wait_s` for its decoder is dropped. No still has more bytes than
+        `max_still_bytes`. `detector_target` ("module:function") is the entry point of detector workers. The types of
+        the pools can be replaced by others with the same methods.
 
         Raises:
             OSError: the system has no shared memory for the slots.
@@ -110,6 +118,8 @@ class Pipeline:
         self._listeners: dict[int, FrameListener] = {}
         self._open_count = 0
         self._arena = Arena.create(media.workers, media.slots_per_worker, media.slot_bytes)
+        # Memory of its own: whoever takes over a decoder of stills has no access to the pictures of streams.
+        self._still_arena = Arena.create(1, stills.slots_per_worker * stills.workers, stills.slot_bytes)
         self._decode = decode_pool(
             media,
             self._arena,
@@ -128,22 +138,32 @@ class Pipeline:
             on_lost=self._on_undetected,
             target=detector_target,
             clock=clock,
+            stills=self._still_arena,
+        )
+        self._stills = still_pool(
+            stills,
+            self._still_arena,
+            supervision,
+            max_pixels=media.max_pixels,
+            max_still_bytes=max_still_bytes,
+            clock=clock,
         )
 
     # Lifecycle
 
     async def start(self) -> None:
-        """Starts both kinds of worker; returns once a detector is warm and the decoders are ready.
+        """Starts all workers; returns once a detector is warm and the decoders are ready.
 
         Raises:
             WorkerStartError: a worker never became ready.
         """
-        await asyncio.gather(self._decode.start(), self._detect.start())
+        await asyncio.gather(self._decode.start(), self._detect.start(), self._stills.start())
 
     async def stop(self) -> None:
         """Stops the workers. Frames that are still in flight end as dropped."""
-        await asyncio.gather(self._decode.stop(), self._detect.stop())
+        await asyncio.gather(self._decode.stop(), self._detect.stop(), self._stills.stop())
         self._arena.close()
+        self._still_arena.close()
 
     @property
     def is_ready(self) -> bool:
@@ -214,24 +234,31 @@ class Pipeline:
 
     # Stills
 
-    async def annotate(self, image: bytes) -> AnnotatedStill:
-        """Analyses one JPEG or PNG.
+    def enter_still(self, caller: str, size_bytes: int | None = None) -> StillPlace:
+        """Takes a place for a still, as `StillPool.enter` does.
 
         Raises:
-            MediaError: it is neither, damaged, or has too many pixels.
-            Unavailable: no worker is ready, or too many stills wait.
-            WorkerLost: the worker that held it died.
+            Overloaded: there is no place.
         """
-        still = await self._decode.still(image)
+        return self._stills.enter(caller, size_bytes)
+
+    async def annotate(self, image: bytes, place: StillPlace) -> AnnotatedStill:
+        """Analyses one JPEG or PNG, which has a place. The place's deadline ends it.
+
+        Raises:
+            MediaError: it is neither, damaged, or has too many pixels, or a decoder was lost with it.
+            Unavailable: no worker is ready, or the deadline has passed.
+            WorkerLost: the detector that held it died.
+        """
+        place.received(len(image))
         try:
-            regions = await self._detect.annotate(
-                InlinePicture(still.rgb, still.width, still.height)
-                if still.slot is None
-                else SlotPicture(still.slot, still.width, still.height)
-            )
-        finally:
-            if still.slot is not None:
-                self._decode.release(still.slot, analysed=True)
+            async with asyncio.timeout(place.deadline_s - self._clock()):
+                async with self._stills.decoded(image, place.caller) as still:
+                    regions = await self._detect.annotate(StillPicture(still.slot, still.width, still.height))
+        except TimeoutError:
+            raise Unavailable(
+                "expected a decoder and a detector for the still in time, none was free"
+            ) from None
         return AnnotatedStill(regions, self.model, still.source_width, still.source_height)
 
     def statistics(self) -> PipelineStatistics:
@@ -241,6 +268,7 @@ class Pipeline:
             self._pace.fps,
             self._decode.statistics(),
             self._detect.statistics(),
+            self._stills.statistics(),
         )
 
     # Called by the pools

@@ -1,8 +1,7 @@
 """The messages between the front and the decode workers.
 
-A worker answers every `Submit` with exactly one `Outcome`, in order per participant, and every `StillRequest` with a
-`StillDone` or a `StillFailed`. `key` is a participant's number, `token` a frame's, unique for its participant.
-`spent_s` is the CPU time that the worker spent on the unit, in seconds.
+A worker answers every `Submit` with exactly one `Outcome`, in order per participant. `key` is a participant's number,
+`token` a frame's, unique for its participant. `spent_s` is the CPU time that the worker spent on the unit, in seconds.
 """
 
 from __future__ import annotations
@@ -84,14 +83,7 @@ class Pace(NamedTuple):
     fps: float
 
 
-class StillRequest(NamedTuple):
-    """One JPEG or PNG."""
-
-    number: int
-    data: bytes
-
-
-ToWorker: TypeAlias = Open | Close | StartOver | Submit | Hold | Grant | Forget | Pace | StillRequest
+ToWorker: TypeAlias = Open | Close | StartOver | Submit | Hold | Grant | Forget | Pace
 
 
 # Worker to front
@@ -134,25 +126,3 @@ class Dropped(NamedTuple):
 
 
 Outcome: TypeAlias = Picture | Skipped | Dropped
-
-
-class StillDone(NamedTuple):
-    """A still, decoded: `height x width x 3` bytes, in `slot` where it has one and in `rgb` otherwise; `source_*` is
-    its size as it came, upright.
-    """
-
-    number: int
-    rgb: bytes
-    width: int
-    height: int
-    source_width: int
-    source_height: int
-    slot: int | None = None
-
-
-class StillFailed(NamedTuple):
-    """The bytes are no still, or one that may not be decoded."""
-
-    number: int
-    reason: DropReason
-    message: str

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gifcue.errors import Unavailable, WorkerLost
+from gifcue.errors import WorkerLost
 from gifcue.media.codecs import is_keyframe
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import (
@@ -34,15 +34,12 @@ from gifcue.media.messages import (
     Pace,
     Picture,
     StartOver,
-    StillDone,
-    StillFailed,
     Submit,
     ToWorker,
     WorkerInit,
 )
 from gifcue.media.queues import Backlog, Lane, ParticipantQueue, WaitingUnit
 from gifcue.media.settings import MediaSettings
-from gifcue.media.still_requests import StillRequests
 from gifcue.media.suspects import Incident
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
@@ -62,7 +59,7 @@ EXPIRE_EVERY_S = 0.1
 @dataclass(frozen=True, slots=True)
 class DecodeStatistics:
     """`units` and `bytes` are access units submitted and not answered. `oldest_s` is how long the longest has waited of
-    those that no worker has. `stills` wait for an answer. Of `slots`, `slots_out` hold a picture that waits for a
+    those that no worker has. Of `slots`, `slots_out` hold a picture that waits for a
     detector or is with one.
     """
 
@@ -71,7 +68,6 @@ class DecodeStatistics:
     units: int
     bytes: int
     oldest_s: float
-    stills: int
     slots: int
     slots_out: int
 
@@ -105,7 +101,6 @@ class _WorkerHandle:
     slots: range
     lane: Lane = field(default_factory=Lane)
     keys: set[int] = field(default_factory=set)
-    stills: StillRequests = field(default_factory=StillRequests)
     process: SupervisedWorker = field(init=False)
 
     @property
@@ -160,8 +155,8 @@ class DecodePool:
         self._expiry: asyncio.TimerHandle | None = None
         self._buffered_bytes = 0
         self._participants: dict[int, _Participant] = {}
-        # The frame whose picture the slot holds, None for a still.
-        self._slots_out: dict[int, FrameInFlight | None] = {}
+        # The frame whose picture the slot holds.
+        self._slots_out: dict[int, FrameInFlight] = {}
         self._fps = settings.max_analysis_fps
         self._has_started = False
         self._workers = [
@@ -178,7 +173,7 @@ class DecodePool:
             WORKER_TARGET,
             WorkerInit(self._settings, arena.shape, index, self._settings.workers),
             fds={ARENA_FD: arena.fd, UNITS_FD: self._cells.fd},
-            on_message=lambda message: self._answered(worker, message),
+            on_message=lambda outcome: self._answered(worker, outcome),
             on_ready=lambda _: self._ready(worker),
             on_lost=lambda loss: self._lost(worker, loss),
             on_state=lambda state: self._changed(worker, state),
@@ -306,19 +301,18 @@ class DecodePool:
             self._send(worker, Pace(fps))
 
     def release(self, slot: int, *, analysed: bool) -> None:
-        """A detector is done with a slot, a stream's or a still's. `analysed=False`: the picture was not analysed, so
-        nothing may be skipped as similar to it.
+        """A detector is done with a slot. `analysed=False`: the picture was not analysed, so nothing may be skipped as
+        similar to it.
 
         Raises:
             KeyError: the slot is not out.
         """
         frame = self._slots_out.pop(slot)
-        if frame is not None:
-            frame.slot = None
-            if not analysed:
-                participant = self._participants.get(frame.key)
-                if participant is not None and participant.worker is not None and not participant.closed:
-                    self._send(participant.worker, Forget(frame.key))
+        frame.slot = None
+        if not analysed:
+            participant = self._participants.get(frame.key)
+            if participant is not None and participant.worker is not None and not participant.closed:
+                self._send(participant.worker, Forget(frame.key))
         worker = next(worker for worker in self._workers if slot in worker.slots)
         # Where the worker is not ready this grants nothing: its successor is granted the slot when it is ready, with
         # all others that are not out by then.
@@ -330,22 +324,6 @@ class DecodePool:
         if participant is None:
             return Backlog(0, 0, self._buffered_bytes)
         return Backlog(len(participant.unanswered), participant.buffered_bytes, self._buffered_bytes)
-
-    async def still(self, data: bytes) -> StillDone:
-        """Decodes one JPEG or PNG, scaled to the size of stills. The caller releases the slot that it may have.
-
-        Raises:
-            MediaError: it is neither, damaged, or too large.
-            Unavailable: no worker is ready.
-            WorkerLost: the worker that held it died.
-        """
-        ready = [worker for worker in self._workers if worker.is_ready]
-        if not ready:
-            raise Unavailable("expected a decode worker that is ready, none is")
-        worker = min(ready, key=lambda worker: (len(worker.stills), len(worker.keys)))
-        return await worker.stills.ask(
-            data, worker.process.send, lambda slot: self.release(slot, analysed=True)
-        )
 
     def statistics(self) -> DecodeStatistics:
         """The figures as they stand."""
@@ -360,31 +338,20 @@ class DecodePool:
             units=sum(len(participant.unanswered) for participant in self._participants.values()),
             bytes=self._buffered_bytes,
             oldest_s=max(0.0, self._clock() - min(arrivals_s)) if arrivals_s else 0.0,
-            stills=sum(len(worker.stills) for worker in self._workers),
             slots=sum(len(worker.slots) for worker in self._workers),
             slots_out=len(self._slots_out),
         )
 
     # Called by the workers
 
-    def _answered(self, worker: _WorkerHandle, message: Outcome | StillDone | StillFailed) -> None:
-        match message:
-            case StillDone():
-                if message.slot is not None:
-                    self._slots_out[message.slot] = None
-                if not worker.stills.take(message) and message.slot is not None:
-                    # The caller was cancelled.
-                    self.release(message.slot, analysed=True)
-            case StillFailed():
-                worker.stills.take(message)
-            case _:
-                participant = self._participants[message.key]
-                # Before the outcome is told: whoever hears of it may submit the next frame.
-                worker.lane.answered(participant.queue, message.spent_s)
-                if message.spent_s * 1000.0 > self._settings.unit_cpu_ms:
-                    self._was_expensive(worker, message)
-                self._finish(participant, message)
-                self._fill(worker)
+    def _answered(self, worker: _WorkerHandle, outcome: Outcome) -> None:
+        participant = self._participants[outcome.key]
+        # Before the outcome is told: whoever hears of it may submit the next frame.
+        worker.lane.answered(participant.queue, outcome.spent_s)
+        if outcome.spent_s * 1000.0 > self._settings.unit_cpu_ms:
+            self._was_expensive(worker, outcome)
+        self._finish(participant, outcome)
+        self._fill(worker)
 
     def _ready(self, worker: _WorkerHandle) -> None:
         # The slots first: a picture that is decoded before they come is dropped. Those that are out are still read.
@@ -489,7 +456,6 @@ class DecodePool:
                 participant.queue.clear()
                 for token in list(participant.unanswered):
                     self._lose_frame(participant, token, reason)
-        worker.stills.lose(f"worker {worker.process.name} was lost: {reason}")
 
     def _lose_frame(self, participant: _Participant, token: int, reason: str) -> None:
         if token in participant.unanswered:

@@ -69,9 +69,6 @@ class MediaSettings(BaseModel):
     # that the crops of what it found are still sharp. Every published figure was measured at this size.
     long_side: ClassVar[int] = 640
     short_side: ClassVar[int] = 360
-    # Pixels of a single still. It is analysed once and not ten times a second, so it may be larger.
-    still_long_side: ClassVar[int] = 1280
-    still_short_side: ClassVar[int] = 720
 
     workers: Annotated[
         int, BeforeValidator(lambda value: half_of_the_cores() if value == "auto" else value)

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from time import thread_time
 
 import cv2
-import numpy as np
 
 from gifcue.errors import MediaError
 from gifcue.media.decoder import Decoder
@@ -34,9 +33,6 @@ from gifcue.media.messages import (
     Picture,
     Skipped,
     StartOver,
-    StillDone,
-    StillFailed,
-    StillRequest,
     Submit,
     ToWorker,
     WorkerInit,
@@ -44,7 +40,6 @@ from gifcue.media.messages import (
 from gifcue.media.picture import Converter
 from gifcue.media.settings import MediaSettings
 from gifcue.media.similarity import Comparer
-from gifcue.media.stills import scaled_still
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.workers.arena import ARENA_FD, Arena
@@ -147,7 +142,7 @@ class DecodeWorker:
                 return False
         return True
 
-    def handle(self, message: ToWorker) -> Outcome | StillDone | StillFailed | None:
+    def handle(self, message: ToWorker) -> Outcome | None:
         """Does what a message asks for and returns the answer, if one is due."""
         match message:
             case Submit():
@@ -164,8 +159,6 @@ class DecodeWorker:
             case StartOver(key):
                 if key in self._participants:
                     self._give_up(self._participants[key])
-            case StillRequest():
-                return self._still(message)
             case _:
                 # A hint that came before its participant was open, or after it left.
                 self.control(message)
@@ -246,24 +239,6 @@ class DecodeWorker:
         participant.filter.analysed(decision, pts_s)
         return Picture(key, unit.token, slot, width, height, pts_s)
 
-    def _still(self, request: StillRequest) -> StillDone | StillFailed:
-        settings = self._settings
-        try:
-            rgb, source_width, source_height = scaled_still(
-                request.data, settings.max_pixels, settings.still_long_side, settings.still_short_side
-            )
-        except MediaError as error:
-            return StillFailed(request.number, error.reason, str(error))
-        height, width = rgb.shape[:2]
-        # A still uses a slot only while most are free: streams need them, and a still can travel in its message.
-        shape = self._arena.shape
-        if 2 * len(self._free) <= shape.slots_per_range or rgb.nbytes > shape.slot_bytes:
-            return StillDone(request.number, rgb.tobytes(), width, height, source_width, source_height)
-        slot = self._free.popleft()
-        with self._arena.slot(slot) as target:
-            np.copyto(np.frombuffer(target, np.uint8, rgb.nbytes), rgb.reshape(-1))
-        return StillDone(request.number, b"", width, height, source_width, source_height, slot)
-
 
 def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> None:
     """The target of the child process."""
@@ -275,7 +250,7 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
     guard = UnitGuard(cells, init.number, init.settings.unit_cpu_limit_s)
     channel.ready()
     waiting: deque[ToWorker] = deque()
-    answers: list[Outcome | StillDone | StillFailed] = []
+    answers: list[Outcome] = []
     handled = 0
     with contextlib.suppress(ChannelClosed):
         while True:

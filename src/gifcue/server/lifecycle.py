@@ -21,6 +21,7 @@ from gifcue.rules.references import gifs_folder
 from gifcue.rules.watch import BookWatcher, lines_of
 from gifcue.server.access_guard import AccessGuard
 from gifcue.server.access_metrics import AccessCollector
+from gifcue.server.annotations import AnnotationHandler
 from gifcue.server.build import build
 from gifcue.server.config import Settings
 from gifcue.server.http import HttpEdge
@@ -190,6 +191,7 @@ class Server:
         settings = self._settings
         port = self._grpc_port("listen", settings.server.listen)
         reaction_grpc.add_ReactionServiceServicer_to_server(self._reactions, port.server)
+        AnnotationHandler(self._engine, self._clock).add_to(port.server)
         await port.start(tls=True)
         self.listen_port = port.port
         address = settings.server.operator_listen

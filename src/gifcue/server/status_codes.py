@@ -6,15 +6,20 @@ from dataclasses import dataclass
 
 import grpc
 
-from gifcue.access.refusals import BadRequest, Forbidden, Misdirected, OverQuota, Unauthenticated
+from gifcue.access.refusals import AccessRefused, BadRequest, Misdirected, OverQuota, Unauthenticated
 from gifcue.errors import (
     ConfigError,
     GifcueError,
     MediaError,
     ModelError,
+    Overloaded,
+    TooManyRequests,
     Unavailable,
     WorkerError,
 )
+
+# The trailing metadata that says when a refused caller may come back, in milliseconds (docs/decisions/0005).
+RETRY_AFTER = "gifcue-retry-after-ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +39,11 @@ STATUSES: dict[type[GifcueError], Status] = {
     MediaError: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
     ModelError: Status(grpc.StatusCode.FAILED_PRECONDITION, 503),
     Unavailable: Status(grpc.StatusCode.UNAVAILABLE, 503),
+    Overloaded: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 503),
+    TooManyRequests: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
     WorkerError: Status(grpc.StatusCode.UNAVAILABLE, 503),
     Unauthenticated: Status(grpc.StatusCode.UNAUTHENTICATED, 401),
-    Forbidden: Status(grpc.StatusCode.PERMISSION_DENIED, 403),
+    AccessRefused: Status(grpc.StatusCode.PERMISSION_DENIED, 403),
     OverQuota: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
     BadRequest: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
     Misdirected: Status(grpc.StatusCode.INVALID_ARGUMENT, 421),

@@ -22,6 +22,7 @@ from gifcue.engine.session import Session
 from gifcue.engine.settings import LimitSettings
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped
+from gifcue.media.overload import Relief
 from gifcue.media.queues import Backlog
 from gifcue.media.settings import MediaSettings
 from gifcue.media.still_admission import StillAdmission, StillPlace
@@ -70,6 +71,7 @@ class FakeDecodePool:
         *,
         on_outcome: Callable[[FrameInFlight, Outcome], None],
         on_decoder_lost: Callable[[list[int]], None],
+        on_relief: Callable[[Relief], None],
         on_incident: Callable[[Incident], None],
         clock: Callable[[], float],
         max_wait_s: float,
@@ -78,6 +80,8 @@ class FakeDecodePool:
         arena.close()
         self.on_outcome = on_outcome
         self.on_decoder_lost = on_decoder_lost
+        self.on_relief = on_relief
+        self.is_overloaded = False
         self.on_incident = on_incident
         self.quarantined: list[int] = []
         self.workers: dict[int, int | None] = {}

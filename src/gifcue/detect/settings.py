@@ -14,6 +14,9 @@ from gifcue.errors import ConfigError
 from gifcue.expert import EXPERT
 from gifcue.workers.settings import half_of_the_cores
 
+# Each costs a detector worker memory, and time for every hand.
+MAX_GESTURE_FILES = 64
+
 _BATCH_LIMITS: dict[Backend, int] = {"litert": 1, "savedmodel": 8}
 
 
@@ -146,7 +149,13 @@ class DetectSettings(BaseModel):
 
 
 def gesture_files(folder: Path) -> tuple[Path, ...]:
-    """The files of gesture classifiers in a folder, by name. Raises ConfigError where there is no such folder."""
+    """The files of gesture classifiers in a folder, by name.
+
+    Raises ConfigError where there is no such folder, or more than `MAX_GESTURE_FILES` files are in it.
+    """
     if not folder.is_dir():
         raise ConfigError(f"gestures_dir: expected a folder of gesture classifiers, got none at {folder}")
-    return tuple(sorted(folder.glob("*.json")))
+    files = tuple(sorted(folder.glob("*.json")))
+    if len(files) > MAX_GESTURE_FILES:
+        raise ConfigError(f"gestures_dir: expected at most {MAX_GESTURE_FILES} classifiers, got {len(files)}")
+    return files

@@ -22,9 +22,8 @@ from gifcue.media.still_admission import StillPlace
 from gifcue.protocol.annotation import AnnotatedImage, Annotation
 from gifcue.protocol.wire.annotation import encode_image
 from gifcue.server.call_identity import caller_key
-from gifcue.server.grpc_access import RETRY_AFTER
 from gifcue.server.reactions import REACTION_SERVICE
-from gifcue.server.status_codes import status_of
+from gifcue.server.status_codes import RETRY_AFTER, status_of
 from gifcue.v1 import reaction_service_pb2
 
 Request: TypeAlias = reaction_service_pb2.AnnotateImageRequest

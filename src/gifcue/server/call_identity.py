@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 
 from gifcue.access.control import Caller, StreamAccess
+from gifcue.access.peers import Peer
 
 # None where a servicer runs without access control, as in a test of its own.
 caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
@@ -13,6 +14,6 @@ stream_access: ContextVar[StreamAccess | None] = ContextVar("stream_access", def
 
 
 def caller_key() -> str:
-    """What tells the present caller from others: the subject of its token, or its address."""
+    """What limits for one caller count by."""
     present = caller.get()
-    return present.key if present is not None else ""
+    return Peer(None).key if present is None else present.key

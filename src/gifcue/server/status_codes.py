@@ -6,14 +6,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from gifcue.access.refusals import (
-    AccessRefused,
-    BadRequest,
-    Forbidden,
-    Misdirected,
-    OverQuota,
-    Unauthenticated,
-)
+from gifcue.access.refusals import AccessRefused, BadRequest, Misdirected, OverQuota, Unauthenticated
 from gifcue.errors import (
     ConfigError,
     GifcueError,
@@ -24,6 +17,9 @@ from gifcue.errors import (
     Unavailable,
     WorkerError,
 )
+
+# The trailing metadata that says when a refused caller may come back, in milliseconds (docs/decisions/0005).
+RETRY_AFTER = "gifcue-retry-after-ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +42,8 @@ STATUSES: dict[type[GifcueError], Status] = {
     Overloaded: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 503),
     TooManyRequests: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
     WorkerError: Status(grpc.StatusCode.UNAVAILABLE, 503),
-    AccessRefused: Status(grpc.StatusCode.PERMISSION_DENIED, 403),
     Unauthenticated: Status(grpc.StatusCode.UNAUTHENTICATED, 401),
-    Forbidden: Status(grpc.StatusCode.PERMISSION_DENIED, 403),
+    AccessRefused: Status(grpc.StatusCode.PERMISSION_DENIED, 403),
     OverQuota: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
     BadRequest: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
     Misdirected: Status(grpc.StatusCode.INVALID_ARGUMENT, 421),

@@ -24,6 +24,7 @@ from gifcue.server.access_metrics import AccessCollector
 from gifcue.server.annotations import AnnotationHandler
 from gifcue.server.build import build
 from gifcue.server.config import Settings
+from gifcue.server.connection_metrics import ConnectionCollector
 from gifcue.server.descriptors import connections_of, raise_limit
 from gifcue.server.http import public_application
 from gifcue.server.listeners import GrpcPort, HttpPort, operators_need_tls
@@ -186,6 +187,7 @@ class Server:
             self._rule_book,
             self._streams.holding_dropped,
             AccessCollector(self._guard),
+            ConnectionCollector(self._grpc_ports, self._http_ports),
         )
 
     async def _listen_grpc(self) -> None:

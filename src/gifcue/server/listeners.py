@@ -51,7 +51,8 @@ class GrpcPort:
         max_streams: int,
         max_connections: int,
     ) -> None:
-        self._setting = setting
+        self.setting = setting
+        self.max_connections = max_connections
         self._address = address
         self._guard = guard
         self.port = 0
@@ -80,7 +81,7 @@ class GrpcPort:
                 self.port = self.server.add_insecure_port(self._address)
         except RuntimeError as error:
             raise ConfigError(
-                f"server.{self._setting}: expected a free address, got {self._address}: {error}"
+                f"server.{self.setting}: expected a free address, got {self._address}: {error}"
             ) from None
         await self.server.start()
 

@@ -20,6 +20,7 @@ from gifcue.detect.pool import DetectStatistics, DurationStatistics
 from gifcue.engine.engine import Engine
 from gifcue.engine.latency import BUCKETS_MS
 from gifcue.media.pool import DecodeStatistics
+from gifcue.media.still_pool import StillStatistics
 from gifcue.rules.watch import BookWatcher
 
 # Upper bounds of pictures in a batch.
@@ -64,6 +65,7 @@ class EngineCollector(Collector):
         yield latency
         yield from _decoding(figures.decode)
         yield from _detection(figures.detect)
+        yield from _stills(figures.stills)
         up = GaugeMetricFamily("gifcue_worker_up", "1 while the worker is ready.", labels=["worker"])
         restarts = CounterMetricFamily(
             "gifcue_worker_restarts", "How often the worker was restarted.", labels=["worker"]
@@ -174,6 +176,19 @@ def _detection(figures: DetectStatistics) -> Iterator[Metric]:
     yield queue
 
 
+def _stills(figures: StillStatistics) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "gifcue_stills", "Stills from the first byte received to the answer.", value=figures.places
+    )
+    yield GaugeMetricFamily("gifcue_still_bytes", "Bytes set aside for those stills.", value=figures.bytes)
+    yield GaugeMetricFamily(
+        "gifcue_stills_waiting", "Stills that wait for a decoder of stills.", value=figures.waiting
+    )
+    yield CounterMetricFamily("gifcue_stills_decoded", "Stills that were decoded.", value=figures.decoded)
+    yield _by("gifcue_stills_failed", "Stills that were not decoded.", "reason", figures.failed)
+    yield _by("gifcue_stills_refused", "Stills refused before they were read.", "reason", figures.refused)
+
+
 def _summary(name: str, documentation: str, figures: DurationStatistics) -> Metric:
     family = Metric(name, documentation, "summary")
     for quantile, value_ms in (("0.5", figures.p50_ms), ("0.95", figures.p95_ms)):
@@ -211,16 +226,16 @@ def metrics_text(
     dispatcher: Dispatcher,
     book: BookWatcher,
     holding_dropped: int,
-    access: Collector | None = None,
+    *others: Collector,
 ) -> bytes:
     """All metrics in Prometheus' text format, version 0.0.4; `holding_dropped` counts over all streams so far.
 
-    `access` collects the metrics of access control.
+    `others` collect the metrics of other parts of the server.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(EngineCollector(engine, holding_dropped))
     registry.register(RulesCollector(book))
     registry.register(DeliveryCollector(dispatcher))
-    if access is not None:
-        registry.register(access)
+    for other in others:
+        registry.register(other)
     return generate_latest(registry)

@@ -77,6 +77,7 @@ class Participant:
         self._tokens = 0
         self._reactions = 0
         self._has_left = False
+        self._is_paused = False
         self._last_decided: FrameInFlight | None = None
         # The frame last skipped as similar to a picture whose analysis is not finished: it inherits that result.
         self._pending_similar: FrameInFlight | None = None
@@ -89,6 +90,11 @@ class Participant:
     def allowed(self) -> frozenset[str]:
         """The labels allowed."""
         return self._allowed
+
+    @property
+    def is_paused(self) -> bool:
+        """True while the server has no time to decode this participant."""
+        return self._is_paused
 
     @property
     def is_idle(self) -> bool:
@@ -126,6 +132,7 @@ class Participant:
             now_s,
             backlog=pipeline.backlog(self.key),
             is_allowed=bool(self._allowed),
+            is_paused=self._is_paused,
             quarantine=self._standing.why_refused(),
         )
         if refusal is not None:
@@ -218,6 +225,19 @@ class Participant:
                 self._request_keyframe(reason.value)
         self._after_end()
 
+    def slow_down(self) -> None:
+        if not self._has_left:
+            self._ask_to_slow_down(DropReason.OVERLOAD)
+
+    def pause(self) -> None:
+        self._is_paused = True
+        self._admission.await_keyframe()
+
+    def resume(self) -> None:
+        self._is_paused = False
+        if not self._has_left:
+            self._request_keyframe(DropReason.OVERLOAD.value)
+
     def suspected(self, incident: Incident) -> None:
         # Also of a participant that has left: it may join again.
         is_refused = self._standing.accuse(incident)
@@ -233,6 +253,7 @@ class Participant:
             self._stream.pipeline.quarantine(self.key, message)
 
     def decoder_lost(self) -> None:
+        self._is_paused = False
         self._admission.await_keyframe()
         self._request_keyframe(DropReason.DECODE_WORKER_LOST.value)
 
@@ -285,7 +306,9 @@ class Participant:
 
     def _request_keyframe(self, reason: str) -> None:
         """Asks for a keyframe where one is awaited, and not more often than the limits say."""
-        if self._allowed and self._admission.awaits_keyframe and self._requests.admit(KeyframeRequested):
+        if not self._allowed or self._is_paused:
+            return
+        if self._admission.awaits_keyframe and self._requests.admit(KeyframeRequested):
             self._stream.audience.sink.put(KeyframeRequested(self.participant_id, reason))
 
     def _after_end(self) -> None:

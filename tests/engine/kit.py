@@ -28,8 +28,7 @@ from gifcue.media.settings import MediaSettings
 from gifcue.media.still_admission import StillAdmission, StillPlace
 from gifcue.media.still_pool import DecodedStill
 from gifcue.media.still_settings import StillSettings
-from gifcue.media.still_suspects import StillSuspects
-from gifcue.media.suspects import Incident
+from gifcue.media.suspects import Incident, Suspects
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Reaction
@@ -204,7 +203,7 @@ class FakeStillPool:
         clock: Callable[[], float],
     ) -> None:
         arena.close()
-        self.admission = StillAdmission(settings, max_still_bytes, StillSuspects(), clock)
+        self.admission = StillAdmission(settings, max_still_bytes, Suspects(clock, 8), clock)
         self.hangs = False
         self.held: set[int] = set()
         self.callers: list[str] = []

@@ -41,6 +41,8 @@ class TestJoin:
             ({"codec": None}, FaultCode.UNSUPPORTED_CODEC, "expected one of H264, "),
             ({"extradata": bytes(65537)}, FaultCode.INVALID_EXTRADATA, "at most 65536 bytes of extradata"),
             ({"labels": ["smile", "frown"]}, FaultCode.INVALID_LABEL, "got frown"),
+            ({"labels": [f"no {i}" for i in range(9)]}, FaultCode.INVALID_LABEL, "no 7 and 1 others"),
+            ({"labels": ["smile"] * 257}, FaultCode.INVALID_LABEL, "at most 256 labels, got 257"),
         ],
     )
     def test_an_invalid_join_is_a_fault_and_has_no_effect(

@@ -96,12 +96,14 @@ def test_figures_of_the_pools_are_exported_in_seconds_pictures_and_bytes() -> No
     assert {key: samples[key] for key in expected} == expected
 
 
-async def test_a_server_counts_batches_and_gives_every_slot_back(client: ReactionClient) -> None:
+async def test_a_server_counts_batches_and_gives_every_slot_back(
+    client: ReactionClient, operator: ReactionClient
+) -> None:
     clip = encode(colour_frames(RED, 3), Codec.H264, 5.0)
     async with client.open() as stream:
         alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["smile"])
         await send_in_step(stream, alice, clip.packets)
-        text = await client.metrics()
+        text = await operator.metrics()
     values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert values["gifcue_frames_analysed_total"] == "3.0"
     assert values["gifcue_inference_seconds_count"] == "3.0"

@@ -206,10 +206,21 @@ def _by(name: str, documentation: str, label: str, values: Mapping[str, int]) ->
     return family
 
 
-def metrics_text(engine: Engine, dispatcher: Dispatcher, book: BookWatcher, holding_dropped: int) -> bytes:
-    """All metrics in Prometheus' text format, version 0.0.4; `holding_dropped` counts over all streams so far."""
+def metrics_text(
+    engine: Engine,
+    dispatcher: Dispatcher,
+    book: BookWatcher,
+    holding_dropped: int,
+    access: Collector | None = None,
+) -> bytes:
+    """All metrics in Prometheus' text format, version 0.0.4; `holding_dropped` counts over all streams so far.
+
+    `access` collects the metrics of access control.
+    """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(EngineCollector(engine, holding_dropped))
     registry.register(RulesCollector(book))
     registry.register(DeliveryCollector(dispatcher))
+    if access is not None:
+        registry.register(access)
     return generate_latest(registry)

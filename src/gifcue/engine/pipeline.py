@@ -188,8 +188,10 @@ class Pipeline:
 
     @property
     def is_overloaded(self) -> bool:
-        """True while the decode workers have more to decode than they can in time."""
-        return self._decode.is_overloaded
+        """True while the decode workers have more to decode than they can in time, or results are late although
+        everybody is analysed as rarely as the settings allow.
+        """
+        return self._decode.is_overloaded or self._pace.is_exhausted(self._clock())
 
     @property
     def model(self) -> ServedModel:

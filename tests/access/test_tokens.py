@@ -142,7 +142,7 @@ def test_a_token_without_a_sound_end_is_malformed(value: Any) -> None:
 
 
 def test_audience_and_issuer() -> None:
-    both = {"audience": "gifcue", "issuer": "mcu"}
+    both: dict[str, Any] = {"audience": "gifcue", "issuer": "mcu"}
     assert read(signed(claims(aud="gifcue", iss="mcu")), **both).rooms == ("weekly",)
     assert read(signed(claims(aud=["other", "gifcue"], iss="mcu")), **both).rooms == ("weekly",)
     for changes in (

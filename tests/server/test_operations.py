@@ -14,7 +14,8 @@ from gifcue.client import ReactionClient
 from gifcue.client.exceptions import InvalidRequest
 from gifcue.errors import ConfigError
 from gifcue.server.config import Settings
-from gifcue.server.lifecycle import REACTION_SERVICE, Server
+from gifcue.server.lifecycle import Server
+from gifcue.server.reactions import REACTION_SERVICE
 from tests.support.colour_detector import GREEN, TARGET, colour_frames
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -206,6 +206,8 @@ class StreamAccess:
 
     def close(self) -> None:
         """The stream has ended. Later calls do nothing."""
+        # The context of a task that outlives the call may keep this object, and must not keep the stream with it.
+        self._end = None
         if not self._is_closed:
             self._is_closed = True
             self._control.closed(self)

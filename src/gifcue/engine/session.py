@@ -29,6 +29,10 @@ from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.reactions.settings import ReactionSettings
 
+# Unknown labels that a fault names, and characters of each: they come from outside, and the fault must stay small.
+_SHOWN_LABELS = 8
+_SHOWN_LABEL = 64
+
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
@@ -266,7 +270,13 @@ class Session:
         unknown = self._unknown_labels(labels)
         if unknown is not None:
             return FaultCode.INVALID_LABEL, unknown
-        if participant_id in self._participants:
+        present = self._participants.get(participant_id)
+        if self._pipeline.is_overloaded and (present is None or present.is_paused):
+            message = (
+                "expected a server that decodes in time, it has more to decode: try again in a few seconds"
+            )
+            return FaultCode.TOO_MANY_PARTICIPANTS, message
+        if present is not None:
             return None
         if len(self._participants) >= limits.max_participants_per_stream:
             message = f"expected at most {limits.max_participants_per_stream} participants on a stream"
@@ -277,15 +287,19 @@ class Session:
         return None
 
     def _unknown_labels(self, labels: Sequence[str]) -> str | None:
+        if len(labels) > self._limits.max_labels:
+            return f"expected at most {self._limits.max_labels} labels, got {len(labels)}"
         known = self.reaction_labels
         unknown = sorted(set(labels) - set(known))
         if not unknown:
             return None
+        named = ", ".join(label[:_SHOWN_LABEL] for label in unknown[:_SHOWN_LABELS])
+        others = f" and {len(unknown) - _SHOWN_LABELS} others" if len(unknown) > _SHOWN_LABELS else ""
         granted = self._rights.labels
         if granted is not None and (refused := set(unknown) - granted):
             self._rights.label_refused(refused)
-            return f"expected labels that the token grants, {', '.join(known)}; got {', '.join(unknown)}"
-        return f"expected labels out of {', '.join(known)}; got {', '.join(unknown)}"
+            return f"expected labels that the token grants, {', '.join(known)}; got {named}{others}"
+        return f"expected labels out of {', '.join(known)}; got {named}{others}"
 
     def _find(self, participant_id: str) -> Participant | None:
         participant = self._participants.get(participant_id)

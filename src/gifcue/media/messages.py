@@ -126,3 +126,12 @@ class Dropped(NamedTuple):
 
 
 Outcome: TypeAlias = Picture | Skipped | Dropped
+
+
+class DecoderMemory(NamedTuple):
+    """What the decoders of the worker take now, by estimate, in bytes."""
+
+    held_bytes: int
+
+
+FromWorker: TypeAlias = Outcome | DecoderMemory

@@ -22,13 +22,12 @@ from gifcue.media.still_admission import StillPlace
 from gifcue.protocol.annotation import AnnotatedImage, Annotation
 from gifcue.protocol.wire.annotation import encode_image
 from gifcue.server.call_identity import caller_key
+from gifcue.server.reactions import REACTION_SERVICE
 from gifcue.server.status_codes import RETRY_AFTER, status_of
 from gifcue.v1 import reaction_service_pb2
 
 Request: TypeAlias = reaction_service_pb2.AnnotateImageRequest
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
-
-_SERVICE = reaction_service_pb2.DESCRIPTOR.services_by_name["ReactionService"].full_name
 
 
 class AnnotationHandler:
@@ -39,13 +38,15 @@ class AnnotationHandler:
         self._clock = clock
 
     def add_to(self, server: grpc.aio.Server) -> None:
-        """Takes the place of the generated handler, which has been added before."""
+        """Registers the method."""
         method = grpc.stream_unary_rpc_method_handler(
             self._annotate,
             request_deserializer=Request.FromString,
             response_serializer=reaction_service_pb2.AnnotateImageResponse.SerializeToString,
         )
-        server.add_registered_method_handlers(_SERVICE, {"AnnotateImage": method})
+        handlers = {"AnnotateImage": method}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(REACTION_SERVICE, handlers),))
+        server.add_registered_method_handlers(REACTION_SERVICE, handlers)
 
     async def _annotate(
         self, _: AsyncIterator[Request], context: Context

@@ -31,13 +31,12 @@ from gifcue.server.metrics import metrics_text
 from gifcue.server.operator import OperatorServicer
 from gifcue.server.operator_http import operator_application
 from gifcue.server.probes import Probes
-from gifcue.server.reactions import ReactionServicer
-from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc, reaction_service_pb2
-from gifcue.v1 import reaction_service_pb2_grpc as reaction_grpc
+from gifcue.server.reactions import REACTION_SERVICE, ReactionServicer
+from gifcue.server.streams import Streams
+from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc
 
 log = structlog.get_logger()
 
-REACTION_SERVICE = reaction_service_pb2.DESCRIPTOR.services_by_name["ReactionService"].full_name
 OPERATOR_SERVICE = operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"].full_name
 # Room for the fields around a payload of the greatest size.
 _ENVELOPE_BYTES = 64 * 1024
@@ -67,7 +66,7 @@ class Server:
         built = build(settings, self._clock, detector_target)
         self._engine, self._presets = built.engine, built.presets
         self._rule_book, self._dispatcher = built.book, built.dispatcher
-        self._reactions = ReactionServicer(self._engine, settings.server, self._clock)
+        self._streams = Streams(self._engine, settings.server, self._clock)
         self._health = health.aio.HealthServicer()
         self._grpc_ports: list[GrpcPort] = []
         self._http_ports: list[HttpPort] = []
@@ -164,7 +163,7 @@ class Server:
         deadline_s = self._clock() + timeout_s
         log.info("draining", timeout_s=timeout_s)
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        await self._reactions.drain(timeout_s)
+        await self._streams.drain(timeout_s)
         # After the streams: the last frames in flight may still start reactions, and those are delivered, too.
         await self._dispatcher.stop(max(0.0, deadline_s - self._clock()))
         for task in self._tasks:
@@ -183,14 +182,14 @@ class Server:
             self._engine,
             self._dispatcher,
             self._rule_book,
-            self._reactions.holding_dropped,
+            self._streams.holding_dropped,
             AccessCollector(self._guard),
         )
 
     async def _listen_grpc(self) -> None:
         settings = self._settings
         port = self._grpc_port("listen", settings.server.listen)
-        reaction_grpc.add_ReactionServiceServicer_to_server(self._reactions, port.server)
+        ReactionServicer(self._streams).add_to(port.server)
         AnnotationHandler(self._engine, self._clock).add_to(port.server)
         await port.start(tls=True)
         self.listen_port = port.port

@@ -120,6 +120,21 @@ def _decoding(figures: DecodeStatistics) -> Iterator[Metric]:
         "gifcue_decode_waiting_bytes", "Bytes of those access units.", value=figures.bytes
     )
     yield GaugeMetricFamily(
+        "gifcue_decoder_memory_bytes",
+        "What all decoders take, by an estimate from the headers of the video.",
+        value=figures.decoder_bytes,
+    )
+    yield GaugeMetricFamily(
+        "gifcue_decode_overloaded",
+        "Decode workers that have more to decode than they can in time.",
+        value=figures.overloaded,
+    )
+    yield GaugeMetricFamily(
+        "gifcue_participants_paused",
+        "Participants that are not decoded because of overload.",
+        value=figures.paused,
+    )
+    yield GaugeMetricFamily(
         "gifcue_slots", "Slots of shared memory, each for one decoded picture.", value=figures.slots
     )
     yield GaugeMetricFamily(

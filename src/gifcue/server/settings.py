@@ -66,6 +66,11 @@ class ServerSettings(BaseModel):
         ge=0.0,
         description="Seconds that a stop waits for frames in flight before it ends the streams.",
     )
+    write_timeout_s: Annotated[float, EXPERT] = Field(
+        10.0,
+        gt=0.0,
+        description="Seconds for which a client may leave a message unread before the server ends its stream.",
+    )
     max_streams: int = Field(1024, ge=1, description="Largest number of streams at the same time.")
 
 

@@ -24,7 +24,8 @@ from gifcue.server.access_metrics import AccessCollector
 from gifcue.server.annotations import AnnotationHandler
 from gifcue.server.build import build
 from gifcue.server.config import Settings
-from gifcue.server.http import HttpEdge
+from gifcue.server.descriptors import connections_of, raise_limit
+from gifcue.server.http import public_application
 from gifcue.server.listeners import GrpcPort, HttpPort, operators_need_tls
 from gifcue.server.logs import configure_logs
 from gifcue.server.metrics import metrics_text
@@ -68,6 +69,7 @@ class Server:
         self._rule_book, self._dispatcher = built.book, built.dispatcher
         self._streams = Streams(self._engine, settings.server, self._clock)
         self._health = health.aio.HealthServicer()
+        self._connections = connections_of(settings)
         self._grpc_ports: list[GrpcPort] = []
         self._http_ports: list[HttpPort] = []
         self._gifs: Path | None = None  # the folder behind /gifs/, where it is served
@@ -188,14 +190,14 @@ class Server:
 
     async def _listen_grpc(self) -> None:
         settings = self._settings
-        port = self._grpc_port("listen", settings.server.listen)
+        port = self._grpc_port("listen", settings.server.listen, self._connections.grpc)
         ReactionServicer(self._streams).add_to(port.server)
         AnnotationHandler(self._engine, self._clock).add_to(port.server)
         await port.start(tls=True)
         self.listen_port = port.port
         address = settings.server.operator_listen
         if address:
-            port = self._grpc_port("operator_listen", address)
+            port = self._grpc_port("operator_listen", address, self._connections.operator_grpc)
             operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
                 OperatorServicer(self._engine, lambda: self.state, self._clock, self._metrics), port.server
             )
@@ -206,7 +208,7 @@ class Server:
             await port.start(tls=operators_need_tls(address))
             self.operator_port = port.port
 
-    def _grpc_port(self, setting: str, address: str) -> GrpcPort:
+    def _grpc_port(self, setting: str, address: str, max_connections: int) -> GrpcPort:
         limits = self._settings.limits
         port = GrpcPort(
             self._guard,
@@ -214,6 +216,7 @@ class Server:
             address,
             message_bytes=limits.max_frame_bytes + limits.max_extradata_bytes + _ENVELOPE_BYTES,
             max_streams=self._settings.server.max_streams,
+            max_connections=max_connections,
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, port.server)
         self._grpc_ports.append(port)
@@ -224,12 +227,19 @@ class Server:
         probes = Probes(lambda: self.state)
         if server.http_listen:
             self._gifs = gifs_folder(self._settings.rules.gifs)
-            port = HttpPort(self._guard, "http_listen", server.http_listen)
+            port = HttpPort(
+                self._guard, "http_listen", server.http_listen, max_connections=self._connections.http
+            )
             self._http_ports.append(port)
-            await port.start(HttpEdge(self._engine, probes, self._gifs).application(), tls=True)
+            await port.start(public_application(self._engine, probes, self._gifs, self._clock), tls=True)
             self.http_port = port.port
         if server.operator_http_listen:
-            port = HttpPort(self._guard, "operator_http_listen", server.operator_http_listen)
+            port = HttpPort(
+                self._guard,
+                "operator_http_listen",
+                server.operator_http_listen,
+                max_connections=self._connections.operator_http,
+            )
             self._http_ports.append(port)
             application = operator_application(probes, self._metrics)
             await port.start(application, tls=operators_need_tls(server.operator_http_listen))
@@ -334,5 +344,6 @@ def run(settings: Settings) -> int:
     Raises as `Server.start` does.
     """
     configure_logs(settings.log)
+    raise_limit()
     asyncio.run(_serve(settings))
     return 0

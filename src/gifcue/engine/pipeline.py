@@ -182,6 +182,11 @@ class Pipeline:
         return self._detect.is_ready and self._decode.is_ready
 
     @property
+    def is_running(self) -> bool:
+        """True between start and stop: every worker that ends is restarted."""
+        return self._detect.is_running and self._decode.is_running
+
+    @property
     def has_failed(self) -> bool:
         """True while no worker of a kind is ready or expected back soon."""
         return self._detect.has_failed or self._decode.has_failed

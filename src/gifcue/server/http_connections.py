@@ -28,7 +28,7 @@ MAX_LINE_BYTES = 8190
 MAX_FIELD_BYTES = 8190
 MAX_FIELDS = 64
 # Seconds that requests in work may take when the port closes.
-_SHUTDOWN_S = 1.0
+_SHUTDOWN_S = 0.5
 
 _REFUSED = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"

@@ -109,6 +109,9 @@ class BoundedConnection(asyncio.Protocol):
         self._key: str | None = None
         self._inner: asyncio.Protocol | None = None
         self._handshake: asyncio.Task[None] | None = None
+        # What came with the end of the handshake, before the task of the handshake ran again. It is what one read of
+        # the socket gave, 256 KiB at most.
+        self._early = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Serves the connection, or closes it."""
@@ -139,6 +142,8 @@ class BoundedConnection(asyncio.Protocol):
         """Passes data on; of a refused connection none is read."""
         if self._inner is not None:
             self._inner.data_received(data)
+        elif self._handshake is not None and self._key is not None:
+            self._early += data
 
     def eof_received(self) -> bool | None:
         """Passes the end of the peer's data on."""
@@ -157,6 +162,9 @@ class BoundedConnection(asyncio.Protocol):
     def _begin(self, transport: asyncio.Transport) -> None:
         self._inner = self._serve()
         self._inner.connection_made(transport)
+        early, self._early = self._early, b""
+        if early:
+            self._inner.data_received(early)
 
     async def _shake_hands(self, transport: asyncio.Transport, tls: ssl.SSLContext) -> None:
         upgraded: Any = None

@@ -28,7 +28,7 @@ MAX_LINE_BYTES = 8190
 MAX_FIELD_BYTES = 8190
 MAX_FIELDS = 64
 # Seconds that requests in work may take when the port closes.
-_SHUTDOWN_S = 1.0
+_SHUTDOWN_S = 0.5
 
 _REFUSED = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
@@ -109,6 +109,9 @@ class BoundedConnection(asyncio.Protocol):
         self._key: str | None = None
         self._inner: asyncio.Protocol | None = None
         self._handshake: asyncio.Task[None] | None = None
+        # What came with the end of the handshake, before the task of the handshake ran again. It is what one read of
+        # the socket gave, 256 KiB at most.
+        self._early = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Serves the connection, or closes it."""
@@ -139,6 +142,8 @@ class BoundedConnection(asyncio.Protocol):
         """Passes data on; of a refused connection none is read."""
         if self._inner is not None:
             self._inner.data_received(data)
+        elif self._handshake is not None and self._key is not None:
+            self._early += data
 
     def eof_received(self) -> bool | None:
         """Passes the end of the peer's data on."""
@@ -157,6 +162,9 @@ class BoundedConnection(asyncio.Protocol):
     def _begin(self, transport: asyncio.Transport) -> None:
         self._inner = self._serve()
         self._inner.connection_made(transport)
+        early, self._early = self._early, b""
+        if early:
+            self._inner.data_received(early)
 
     async def _shake_hands(self, transport: asyncio.Transport, tls: ssl.SSLContext) -> None:
         upgraded: Any = None

@@ -230,12 +230,12 @@ def metrics_text(
 ) -> bytes:
     """All metrics in Prometheus' text format, version 0.0.4; `holding_dropped` counts over all streams so far.
 
-    `others` collect the metrics of other parts of the server.
+    `others` collect metrics of other parts of the server.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(EngineCollector(engine, holding_dropped))
     registry.register(RulesCollector(book))
     registry.register(DeliveryCollector(dispatcher))
-    for other in others:
-        registry.register(other)
+    for collector in others:
+        registry.register(collector)
     return generate_latest(registry)

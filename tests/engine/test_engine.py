@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gifcue.detect.worker import InlinePicture, SlotPicture
+from gifcue.detect.messages import InlinePicture, SlotPicture
 from gifcue.errors import ConfigError, MediaError, Unavailable
 from gifcue.media.messages import StillDone
 from gifcue.media.settings import MediaSettings

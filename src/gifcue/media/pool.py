@@ -16,8 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gifcue.errors import Unavailable, WorkerLost
+from gifcue.media.answers import check_picture, check_still
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import (
+    MESSAGES,
     Close,
     Dropped,
     Forget,
@@ -40,6 +42,7 @@ from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.arena import ARENA_FD, Arena
+from gifcue.workers.messages import InvalidMessage
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
 
@@ -120,6 +123,7 @@ class DecodePool:
                 f"got {arena.shape.ranges} and {arena.shape.slot_bytes}"
             )
         self._settings = settings
+        self._slot_bytes = arena.shape.slot_bytes
         self._on_outcome = on_outcome
         self._on_decoder_lost = on_decoder_lost
         self._participants: dict[int, _Participant] = {}
@@ -139,6 +143,7 @@ class DecodePool:
             f"decode-{index}",
             WORKER_TARGET,
             WorkerInit(self._settings, arena.shape),
+            types=MESSAGES,
             fds={ARENA_FD: arena.fd},
             on_message=lambda message: self._answered(worker, message),
             on_ready=lambda _: self._ready(worker),
@@ -296,16 +301,26 @@ class DecodePool:
     # Called by the workers
 
     def _answered(self, worker: _WorkerHandle, message: Outcome | StillDone | StillFailed) -> None:
+        """Raises InvalidMessage where the worker was sent nothing that this answers; nothing is changed then."""
         match message:
             case StillDone():
+                check_still(message, worker.slots, self._slots_out, self._slot_bytes)
+                waits = worker.stills.take(message)
                 if message.slot is not None:
                     self._slots_out[message.slot] = None
-                if not worker.stills.take(message) and message.slot is not None:
+                if not waits and message.slot is not None:
                     # The caller was cancelled.
                     self.release(message.slot, analysed=True)
             case StillFailed():
                 worker.stills.take(message)
             case _:
+                participant = self._participants.get(message.key)
+                if participant is None or participant.worker is not worker:
+                    raise InvalidMessage(f"expected a participant of this worker, got {message.key}")
+                if message.token not in participant.unanswered:
+                    raise InvalidMessage(f"expected the token of an unanswered frame, got {message.token}")
+                if isinstance(message, Picture):
+                    check_picture(message, worker.slots, self._slots_out, self._slot_bytes)
                 self._finish(message)
 
     def _ready(self, worker: _WorkerHandle) -> None:
@@ -380,9 +395,9 @@ class DecodePool:
         frame = participant.unanswered.pop(outcome.token)
         participant.buffered_bytes -= frame.size_bytes
         if isinstance(outcome, Picture):
-            _, _, slot, frame.width, frame.height, frame.pts_s = outcome
-            frame.slot = slot
-            self._slots_out[slot] = frame
+            frame.width, frame.height, frame.pts_s = outcome.width, outcome.height, outcome.pts_s
+            frame.slot = outcome.slot
+            self._slots_out[outcome.slot] = frame
         elif not isinstance(outcome, Dropped):
             frame.pts_s = outcome.pts_s
         self._on_outcome(frame, outcome)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from gifcue.errors import MediaError, WorkerLost
 from gifcue.media.messages import StillDone, StillFailed, StillRequest
+from gifcue.workers.messages import InvalidMessage
 
 
 class StillRequests:
@@ -16,6 +17,8 @@ class StillRequests:
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Future[StillDone]] = {}
+        # What the worker still has to answer, also for calls that were cancelled.
+        self._unanswered: set[int] = set()
 
     def __len__(self) -> int:
         """Calls that wait."""
@@ -37,6 +40,7 @@ class StillRequests:
         self._answers[number] = answer
         try:
             send(StillRequest(number, data))
+            self._unanswered.add(number)
             return await asyncio.shield(answer)
         except asyncio.CancelledError:
             # The answer may come in the same turn of the loop as the cancellation. `take` then gives it to this call,
@@ -50,7 +54,14 @@ class StillRequests:
             self._answers.pop(number, None)
 
     def take(self, message: StillDone | StillFailed) -> bool:
-        """Gives an answer to the call that waits for it; False where the call was cancelled."""
+        """Gives an answer to the call that waits for it; False where the call was cancelled.
+
+        Raises:
+            InvalidMessage: the worker was not asked for this still, or has answered already.
+        """
+        if message.number not in self._unanswered:
+            raise InvalidMessage(f"expected the number of an unanswered still, got {message.number}")
+        self._unanswered.discard(message.number)
         answer = self._answers.get(message.number)
         if answer is None or answer.done():
             return False
@@ -62,6 +73,7 @@ class StillRequests:
 
     def lose(self, reason: str) -> None:
         """The worker is gone: no call gets an answer any more."""
+        self._unanswered.clear()
         for answer in list(self._answers.values()):
             if not answer.done():
                 answer.set_exception(WorkerLost(reason))

@@ -48,6 +48,7 @@ from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.workers.arena import ARENA_FD, Arena
 from gifcue.workers.channel import BlockingChannel, ChannelClosed
 from gifcue.workers.memory import return_unused
+from gifcue.workers.messages import bounded
 
 # While many units wait: units between two looks at what else has come, and answers that are sent together.
 LOOK_EVERY = 4
@@ -147,13 +148,13 @@ class DecodeWorker:
             return self._decode(participant, unit)
         except MediaError as error:
             awaiting = participant.decoder.is_awaiting_keyframe
-            return Dropped(key, unit.token, error.reason, str(error), awaiting)
+            return Dropped(key, unit.token, error.reason, bounded(str(error)), awaiting)
         except Exception as error:
             # An unexpected error concerns one participant only: the others continue, and this one gets a new decoder.
             participant.start_over()
             message = f"the decoder failed: {type(error).__name__}: {error}"
             awaiting = participant.decoder.is_awaiting_keyframe
-            return Dropped(key, unit.token, DropReason.INVALID_DATA, message, awaiting)
+            return Dropped(key, unit.token, DropReason.INVALID_DATA, bounded(message), awaiting)
 
     def _decode(self, participant: Participant, unit: Submit) -> Outcome:
         key = unit.key
@@ -188,7 +189,7 @@ class DecodeWorker:
                 request.data, settings.max_pixels, settings.still_long_side, settings.still_short_side
             )
         except MediaError as error:
-            return StillFailed(request.number, error.reason, str(error))
+            return StillFailed(request.number, error.reason, bounded(str(error)))
         height, width = rgb.shape[:2]
         # A still uses a slot only while most are free: streams need them, and a still can travel in its message.
         shape = self._arena.shape

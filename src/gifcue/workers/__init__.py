@@ -1,8 +1,10 @@
 """Supervised child processes and the memory they share; knows nothing of video.
 
     arena.py           slots of pixels in shared memory, made once by the front
+    messages.py        the types of messages, and what is checked of them
     framing.py         messages as bytes
     channel.py         messages over a socket pair, one end asyncio, the other blocking
+    environment.py     the environment variables that a child gets
     process.py         a process whose end can be awaited
     restart_policy.py  when a child is stuck, when it has failed too often
     supervised.py      start ▸ ready ▸ ping ▸ restart ▸ stop of one child

@@ -46,7 +46,9 @@ def run(name: str, target: str, channel_fd: int, fds: Mapping[str, int]) -> int:
         os.set_inheritable(fd, False)
     channel = BlockingChannel(socket.socket(fileno=channel_fd))
     try:
-        init = pickle.loads(channel.receive_frame(Kind.INIT))
+        # Written by the front, the process that started this one; nothing else can write to the channel.
+        types, init = pickle.loads(channel.receive_frame(Kind.INIT))
+        channel.expect(types)
         module, _, function = target.partition(":")
         call: Target = getattr(importlib.import_module(module), function)
         call(channel, init, fds)

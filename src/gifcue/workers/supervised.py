@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import pickle
 import signal
 import socket
@@ -25,7 +24,9 @@ from typing import Any
 from gifcue.errors import WorkerLost, WorkerStartError
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.channel import AsyncChannel
+from gifcue.workers.environment import clean_environment
 from gifcue.workers.framing import Kind
+from gifcue.workers.messages import InvalidMessage, MessageTypes
 from gifcue.workers.process import Process
 from gifcue.workers.restart_policy import RestartBudget, Watchdog, WatchdogAction
 from gifcue.workers.settings import SupervisionSettings
@@ -40,9 +41,11 @@ class SupervisedWorker:
     """A child that is started, watched, restarted and stopped. Everything is called from the loop's thread.
 
     `target` is "module:function", called in the child as `function(channel, init, fds)`; `fds` are handed
-    down under their names; `env` is added to the front's environment. The callbacks must not block:
+    down under their names; `env` is added to the little that a child gets of the front's environment
+    (`gifcue.workers.environment`). `types` are those of the messages in both directions. The callbacks must not block:
 
-        on_message(message)     for each message of the child
+        on_message(message)     for each message of the child, its types checked; raises InvalidMessage where it does
+                                not fit what the child was sent, which ends the process
         on_ready(info)          after each start, with the `info` of the child's `BlockingChannel.ready`
         on_lost(reason, final)  once for each loss, before the restart; final: there is no restart, `state` is FAILED
         on_state(state)         after each change of state
@@ -54,6 +57,7 @@ class SupervisedWorker:
         target: str,
         init: Any,
         *,
+        types: MessageTypes,
         fds: Mapping[str, int] | None = None,
         env: Mapping[str, str] | None = None,
         on_message: Callable[[Any], None],
@@ -66,7 +70,8 @@ class SupervisedWorker:
         self.name = name
         self._target = target
         # Pickled here, so that the caller gets the error where `init` cannot be sent.
-        self._init = pickle.dumps(init, protocol=5)
+        self._init = pickle.dumps((types, init), protocol=5)
+        self._types = types
         self._fds = dict(fds or {})
         self._env = dict(env or {})
         self._on_message = on_message
@@ -84,6 +89,7 @@ class SupervisedWorker:
         self._watchdog: Watchdog | None = None
         self._crash = ""
         self._hopeless = False
+        self._pings = 0  # not answered yet
         # Settled once, with the reason, by whatever ends the current process first.
         self._end: asyncio.Future[str] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -185,6 +191,7 @@ class SupervisedWorker:
         """One process from its start to its end; returns why it ended. It is dead and reaped by then."""
         loop = asyncio.get_running_loop()
         self._crash, self._hopeless, self._watchdog = "", False, None
+        self._pings = 0
         self._end = loop.create_future()
         ours, theirs = socket.socketpair()
         with theirs:
@@ -196,7 +203,7 @@ class SupervisedWorker:
                     return f"expected to start a process, got {error}"
                 raise
         self._pid = process.pid
-        channel = self._channel = AsyncChannel(ours, self._on_frame, lambda: self._finish(""))
+        channel = self._channel = AsyncChannel(ours, self._types, self._on_frame, self._finish)
         process.exited.add_done_callback(lambda _: self._finish(""))
         self._timer = loop.call_later(self._settings.start_timeout_s, self._on_start_timeout)
         try:
@@ -224,6 +231,7 @@ class SupervisedWorker:
         return reason or self._crash or _describe(status)
 
     def _on_frame(self, kind: Kind, body: Any) -> None:
+        self._check_order(kind)
         if self._watchdog is not None:
             self._watchdog.heard(pong=kind is Kind.PONG)
         if kind is Kind.MESSAGE:
@@ -236,7 +244,18 @@ class SupervisedWorker:
             self._set_state(WorkerState.READY)
             self._call(self._on_ready, body)
         elif kind is Kind.CRASH:
-            self._crash, self._hopeless = body
+            self._crash, self._hopeless = body.what, body.hopeless
+
+    def _check_order(self, kind: Kind) -> None:
+        """Raises InvalidMessage for what a sound child does not send at this point, such as an answer to no ping."""
+        if kind is Kind.PONG:
+            self._pings -= 1
+            fits = self._pings >= 0
+        else:
+            was_ready = self._watchdog is not None
+            fits = kind is Kind.CRASH or was_ready == (kind is Kind.MESSAGE)
+        if not fits:
+            raise InvalidMessage(f"expected no {kind.name} at this point, got one")
 
     def _on_tick(self) -> None:
         if self._watchdog is None or self._channel is None:
@@ -246,6 +265,7 @@ class SupervisedWorker:
             self._finish(f"expected an answer within {self._settings.stuck_after_s:g} s, got none")
             return
         if action is WatchdogAction.PING:
+            self._pings += 1
             self._channel.send(None, Kind.PING)
         self._timer = asyncio.get_running_loop().call_later(self._watchdog.tick_s, self._on_tick)
 
@@ -293,7 +313,9 @@ class SupervisedWorker:
             str(channel_fd),
         ]
         arguments += [f"{name}={fd}" for name, fd in self._fds.items()]
-        return Process(arguments, fds=(channel_fd, *self._fds.values()), env={**os.environ, **self._env})
+        return Process(
+            arguments, fds=(channel_fd, *self._fds.values()), env={**clean_environment(), **self._env}
+        )
 
 
 def _describe(status: int) -> str:

@@ -27,6 +27,7 @@ from gifcue.engine.publisher import Publisher
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import MESSAGES as MEDIA_MESSAGES
 from gifcue.media.messages import Picture, Skipped, Submit
+from gifcue.media.queues import Backlog
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import FrameDecided
 from gifcue.protocol.reasons import SkipReason
@@ -64,8 +65,8 @@ class _DecodePool:
     def submit(self, frame: FrameInFlight, payload: bytes) -> None:
         self.frame = frame
 
-    def buffered_bytes(self, key: int) -> int:
-        return 0
+    def backlog(self, key: int) -> Backlog:
+        return Backlog(0, 0, 0)
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *arguments, **named: None

@@ -67,7 +67,7 @@ def test_one_table_alone(gifcue: Gifcue) -> None:
 
 
 def test_there_are_about_45_settings_for_operators(gifcue: Gifcue) -> None:
-    assert gifcue("settings", "--count").stdout == "47 settings, 66 expert settings\n"
+    assert gifcue("settings", "--count").stdout == "47 settings, 65 expert settings\n"
 
 
 def test_the_documents_list_every_setting_and_every_old_name(gifcue: Gifcue) -> None:

@@ -21,9 +21,7 @@ from gifcue.workers.settings import SupervisionSettings
 from tests.support.hostile_worker import DETECTOR, whole
 from tests.support.waiting import until
 
-SUPERVISION = SupervisionSettings(
-    start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0, max_restarts=1000
-)
+SUPERVISION = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
 BOX = [0.1, 0.2, 0.3, 0.4]
 FACE = ["face", *BOX, 0.9, {"smile": 0.8}, b"", 2]
 
@@ -104,7 +102,7 @@ def test_regions_arrive_as_they_were_found(axes: int) -> None:
         Region(
             "hand",
             Box(0.1, 0.2, 0.3, 0.4),
-            float(np.float32(0.5)),
+            np.float64(0.5),
             {"wave": np.float64(0.25)},
             landmarks.T.copy().T,
         ),

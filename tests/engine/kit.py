@@ -21,6 +21,7 @@ from gifcue.engine.session import Session
 from gifcue.engine.settings import LimitSettings
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped, StillDone
+from gifcue.media.queues import Backlog
 from gifcue.media.settings import MediaSettings
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.codecs import Codec
@@ -65,6 +66,7 @@ class FakeDecodePool:
         on_outcome: Callable[[FrameInFlight, Outcome], None],
         on_decoder_lost: Callable[[list[int]], None],
         clock: Callable[[], float],
+        max_wait_s: float,
     ) -> None:
         # No worker writes into it.
         arena.close()
@@ -113,8 +115,10 @@ class FakeDecodePool:
     def release(self, slot: int, *, analysed: bool) -> None:
         self.released.append((slot, analysed))
 
-    def buffered_bytes(self, key: int) -> int:
-        return sum(frame.size_bytes for frame in self.frames.get(key, ()))
+    def backlog(self, key: int) -> Backlog:
+        sizes = {of: [frame.size_bytes for frame in frames] for of, frames in self.frames.items()}
+        own = sizes.get(key, [])
+        return Backlog(len(own), sum(own), sum(sum(each) for each in sizes.values()))
 
     async def still(self, data: bytes) -> StillDone:
         answer = self.stills.popleft()
@@ -159,7 +163,7 @@ class FakeDetectorPool:
 
     def offer(self, frame: FrameInFlight) -> None:
         if self.has_failed:
-            self.on_lost(frame, DropReason.DETECT_WORKER_LOST, "no detector is left")
+            self.on_lost(frame, DropReason.DETECT_WORKER_LOST, "no detector is ready")
         else:
             self.pictures.setdefault(frame.key, deque()).append(frame)
 

@@ -71,7 +71,7 @@ def test_without_a_detector_decoded_pictures_are_lost() -> None:
     slot = kit.decoded(alice.key)
     assert alice.notified == [
         ("decoded", 1),
-        ("dropped", 1, DropReason.DETECT_WORKER_LOST, "no detector is left", False),
+        ("dropped", 1, DropReason.DETECT_WORKER_LOST, "no detector is ready", False),
     ]
     assert kit.decode.released == [(slot, False)]
     assert kit.pipeline.has_failed

@@ -41,13 +41,31 @@ def arena() -> Iterator[Arena]:
     arena.close()
 
 
+def make_worker(settings: MediaSettings, arena: Arena) -> DecodeWorker:
+    """A worker whose units cost no time, so that outcomes can be compared."""
+    return DecodeWorker(settings, arena, cpu_clock=lambda: 0.0)
+
+
+def test_the_time_that_a_unit_took_is_stated(arena: Arena, clip) -> None:
+    times = iter([1.0, 1.25, 2.0, 2.5])
+    worker = DecodeWorker(ALL, arena, cpu_clock=lambda: next(times))
+    worker.handle(Open(1, Codec.H264, b""))
+    worker.control(Grant((0,)))
+    picture, damaged = (
+        worker.handle(each) for each in (unit(1, clip(Codec.H264), 0), Submit(1, 9, 1.0, b"x"))
+    )
+    assert isinstance(picture, Picture)
+    assert isinstance(damaged, Dropped)
+    assert (picture.spent_s, damaged.spent_s) == (0.25, 0.5)
+
+
 def unit(key: int, clip, index: int) -> Submit:
     packet = clip.packets[index]
     return Submit(key, index, packet.pts / packet.clock_hz, packet.payload)
 
 
 def test_a_picture_is_written_into_a_granted_slot(arena: Arena, clip, frames) -> None:
-    worker = DecodeWorker(ALL, arena)
+    worker = make_worker(ALL, arena)
     worker.handle(Open(1, Codec.VP8, b""))
     assert worker.control(Grant((2,)))
     picture = worker.handle(unit(1, clip(Codec.VP8), 0))
@@ -57,7 +75,7 @@ def test_a_picture_is_written_into_a_granted_slot(arena: Arena, clip, frames) ->
 
 
 def test_without_a_slot_the_unit_is_dropped_and_the_next_one_is_tried(arena: Arena, clip) -> None:
-    worker = DecodeWorker(ALL, arena)
+    worker = make_worker(ALL, arena)
     worker.handle(Open(1, Codec.H264, b""))
     outcome = worker.handle(unit(1, clip(Codec.H264), 0))
     assert isinstance(outcome, Dropped)
@@ -67,7 +85,7 @@ def test_without_a_slot_the_unit_is_dropped_and_the_next_one_is_tried(arena: Are
 
 
 def test_invalid_data_affects_only_its_participant(arena: Arena, clip) -> None:
-    worker = DecodeWorker(ALL, arena)
+    worker = make_worker(ALL, arena)
     worker.control(Grant((0, 1, 2, 3)))
     for key in (1, 2):
         worker.handle(Open(key, Codec.H264, b""))
@@ -84,7 +102,7 @@ def test_invalid_data_affects_only_its_participant(arena: Arena, clip) -> None:
 def test_after_an_unexpected_error_the_participant_decodes_from_a_keyframe(
     arena: Arena, clip, monkeypatch
 ) -> None:
-    worker = DecodeWorker(ALL, arena)
+    worker = make_worker(ALL, arena)
     worker.control(Grant((0, 1)))
     worker.handle(Open(1, Codec.H264, b""))
 
@@ -102,7 +120,7 @@ def test_after_an_unexpected_error_the_participant_decodes_from_a_keyframe(
 
 
 def test_an_unknown_participant_is_reported(arena: Arena, clip) -> None:
-    worker = DecodeWorker(ALL, arena)
+    worker = make_worker(ALL, arena)
     outcome = worker.handle(unit(9, clip(Codec.H264), 0))
     assert isinstance(outcome, Dropped)
     assert outcome.reason is DropReason.UNKNOWN_PARTICIPANT
@@ -110,7 +128,7 @@ def test_an_unknown_participant_is_reported(arena: Arena, clip) -> None:
 
 def test_holds_and_forgets_reach_the_filter(arena: Arena) -> None:
     still = encode(photo_frames(0.6, 10, motion="still"), Codec.VP8, 10.0)
-    worker = DecodeWorker(MediaSettings(), arena)
+    worker = make_worker(MediaSettings(), arena)
     worker.control(Grant((0, 1, 2, 3)))
     assert not worker.control(Hold(1, True))  # not open yet: the control is applied after the opening
     worker.handle(Open(1, Codec.VP8, b""))
@@ -130,7 +148,7 @@ def test_holds_and_forgets_reach_the_filter(arena: Arena) -> None:
 
 def test_after_a_restart_a_frame_has_no_reference(arena: Arena) -> None:
     still = encode(photo_frames(0.6, 10, motion="still"), Codec.VP8, 10.0, keyframe_interval=2)
-    worker = DecodeWorker(MediaSettings(), arena)
+    worker = make_worker(MediaSettings(), arena)
     worker.control(Grant((0, 1, 2, 3)))
     worker.handle(Open(1, Codec.VP8, b""))
     assert isinstance(worker.handle(unit(1, still, 0)), Picture)
@@ -141,7 +159,7 @@ def test_after_a_restart_a_frame_has_no_reference(arena: Arena) -> None:
 
 
 def test_a_unit_without_a_picture_is_skipped(arena: Arena, clip) -> None:
-    worker = DecodeWorker(ALL, arena)
+    worker = make_worker(ALL, arena)
     worker.control(Grant((0, 1, 2, 3)))
     worker.handle(Open(1, Codec.H264, b""))
     shuffled = clip(Codec.H264, b_frames=2)
@@ -155,7 +173,7 @@ def test_a_unit_without_a_picture_is_skipped(arena: Arena, clip) -> None:
 def test_stills_are_scaled_or_refused(arena: Arena, clip, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MediaSettings, "still_long_side", 320)
     monkeypatch.setattr(MediaSettings, "still_short_side", 180)
-    worker = DecodeWorker(MediaSettings(), arena)
+    worker = make_worker(MediaSettings(), arena)
     done = worker.handle(StillRequest(5, clip(Codec.JPEG).packets[0].payload))
     assert isinstance(done, StillDone)
     assert (done.number, done.width, done.height, done.source_width, done.source_height) == (
@@ -171,7 +189,7 @@ def test_stills_are_scaled_or_refused(arena: Arena, clip, monkeypatch: pytest.Mo
 
 
 def test_a_picture_that_is_not_late_yet_is_not_replaced(arena: Arena, clip) -> None:
-    worker = DecodeWorker(ALL.model_copy(update={"late_ms": 80.0}), arena)
+    worker = make_worker(ALL.model_copy(update={"late_ms": 80.0}), arena)
     worker.handle(Open(1, Codec.H264, b""))
     worker.control(Grant((0, 1, 2, 3)))
     outcomes = [worker.handle(unit(1, clip(Codec.H264), index)) for index in range(6)]
@@ -185,10 +203,10 @@ def test_a_picture_that_is_not_late_yet_is_not_replaced(arena: Arena, clip) -> N
 
 
 def test_a_still_takes_a_slot_while_most_are_free(arena: Arena, clip) -> None:
-    worker = DecodeWorker(MediaSettings(), arena)
+    worker = make_worker(MediaSettings(), arena)
     data = clip(Codec.JPEG).packets[0].payload
     worker.control(Grant((0, 1, 3)))
-    inline = DecodeWorker(MediaSettings(), arena).handle(StillRequest(1, data))
+    inline = make_worker(MediaSettings(), arena).handle(StillRequest(1, data))
     done = worker.handle(StillRequest(2, data))
     assert isinstance(inline, StillDone)
     assert isinstance(done, StillDone)
@@ -202,7 +220,7 @@ def test_a_still_takes_a_slot_while_most_are_free(arena: Arena, clip) -> None:
 
 def test_the_pace_applies_to_all_participants_including_later_ones(arena: Arena, clip) -> None:
     settings = ALL.model_copy(update={"max_analysis_fps": 30.0})
-    worker = DecodeWorker(settings, arena)
+    worker = make_worker(settings, arena)
     worker.handle(Open(1, Codec.H264, b""))
     assert worker.control(Pace(1.0))
     worker.handle(Open(2, Codec.H264, b""))

@@ -55,7 +55,11 @@ def test_the_command_line_overrides_the_environment_which_overrides_the_file(
             "[expert.media.filter]\nmetric = 'taste'\n",
             r"gifcue\.toml: expert\.media\.filter\.metric: .*got 'taste'",
         ),
-        ("[expert.supervision]\nmax_restarts = -1\n", r"toml: expert\.supervision\.max_restarts: .*got -1"),
+        ("[expert.supervision]\nstop_grace_s = -1\n", r"toml: expert\.supervision\.stop_grace_s: .*got -1"),
+        (
+            "[expert.supervision]\nmax_restarts = 5\n",
+            r"toml: expert\.supervision\.max_restarts: was removed; the value is fixed at no limit",
+        ),
         (
             "[expert.reactions.placement]\nchin_top = 0.9\nchin_bottom = 0.5\n",
             r"gifcue\.toml: expert\.reactions\.placement: expected chin_bottom",
@@ -125,8 +129,8 @@ def test_every_old_name_is_refused_with_its_replacement(
     [
         ("[media]\nslots_per_worker = 8\n", "media.slots_per_worker: is now expert.media.slots_per_worker"),
         (
-            "[supervision]\nmax_restarts = 8\n",
-            "supervision.max_restarts: is now expert.supervision.max_restarts",
+            "[supervision]\nstop_grace_s = 8\n",
+            "supervision.stop_grace_s: is now expert.supervision.stop_grace_s",
         ),
         (
             "[delivery.webhook.courier]\njitter = 0.1\n",

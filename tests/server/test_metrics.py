@@ -27,7 +27,9 @@ class FixedEngine:
             reactions={},
             latency=LatencyRecorder().statistics(),
             analysis_fps=10.0,
-            decode=DecodeStatistics((), 2, units=3, bytes=4000, stills=0, slots=16, slots_out=5),
+            decode=DecodeStatistics(
+                (), 2, units=3, bytes=4000, oldest_s=0.25, stills=0, slots=16, slots_out=5
+            ),
             detect=DetectStatistics(
                 SchedulerStatistics(waiting=6, stills=7, offered=0, superseded=0, taken=0, refused_stills=0),
                 in_flight=0,
@@ -66,6 +68,7 @@ def test_figures_of_the_pools_are_exported_in_seconds_pictures_and_bytes() -> No
         ("gifcue_slots_free",): 11,
         ("gifcue_decode_waiting_units",): 3,
         ("gifcue_decode_waiting_bytes",): 4000,
+        ("gifcue_decode_oldest_seconds",): 0.25,
     }
     assert {key: samples[key] for key in expected} == expected
 

@@ -6,9 +6,10 @@ import os
 import signal
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from gifcue.errors import ConfigError
+from gifcue.errors import ConfigError, ModelError
 from gifcue.workers.arena import Arena, ArenaShape
 from gifcue.workers.channel import BlockingChannel, serve
 
@@ -27,6 +28,9 @@ def echo(channel: BlockingChannel, init: Any, fds: Mapping[str, int]) -> None:
                 raise RuntimeError("told to")
             case "hang":
                 threading.Event().wait()
+            case "compute":
+                while True:
+                    pass
             case "print":
                 print("printed", flush=True)
                 channel.send("printed")
@@ -55,8 +59,19 @@ def misconfigured(channel: BlockingChannel, init: Any, fds: Mapping[str, int]) -
 
 
 def unlucky(channel: BlockingChannel, init: Any, fds: Mapping[str, int]) -> None:
-    """Fails each time with an error that a restart may fix."""
-    raise OSError("no luck today")
+    """Fails with an error that a restart may fix, until the file of this name exists."""
+    if init is None or not Path(init).exists():
+        raise OSError("no luck today")
+    channel.ready()
+    serve(channel, channel.send)
+
+
+def needs_file(channel: BlockingChannel, init: Any, fds: Mapping[str, int]) -> None:
+    """Cannot start without the file of this name, and dies of the first message."""
+    if not Path(init).exists():
+        raise ModelError("expected a file, got none")
+    channel.ready()
+    channel.receive()
 
 
 def add_one(channel: BlockingChannel, init: ArenaShape, fds: Mapping[str, int]) -> None:

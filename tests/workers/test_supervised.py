@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import itertools
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +21,9 @@ import pytest
 from gifcue.errors import WorkerLost, WorkerStartError
 from gifcue.protocol.statistics import WorkerState
 from gifcue.workers.arena import Arena
+from gifcue.workers.loss import Loss
 from gifcue.workers.messages import MessageTypes
+from gifcue.workers.restart_policy import FAILED_AFTER_STARTS
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
 from tests.support.waiting import until_changed
@@ -41,7 +46,7 @@ class Kit:
     ) -> None:
         self.calls: list[tuple[str, Any]] = []
         self.states: list[WorkerState] = []
-        self.finals: list[bool] = []  # `final` of each loss, in order
+        self.losses: list[Loss] = []
         self.fails = False
         self.changed = asyncio.Event()
         self.worker = SupervisedWorker(
@@ -61,9 +66,9 @@ class Kit:
         self.calls.append((what, argument))
         self.changed.set()
 
-    def _on_lost(self, reason: str, final: bool) -> None:
-        self.finals.append(final)
-        self._note("lost", reason)
+    def _on_lost(self, loss: Loss) -> None:
+        self.losses.append(loss)
+        self._note("lost", loss.reason)
         if self.fails:
             raise LookupError
 
@@ -196,13 +201,13 @@ class TestLoss:
         await kit.until(lambda: len(kit.of("ready")) == 2)
         assert kit.of("lost") == ["RuntimeError: told to"]
 
-    async def test_a_child_that_returns_is_lost(self) -> None:
-        kit = Kit("return_at_once", settings=LONG_TIMEOUTS.model_copy(update={"max_restarts": 1}))
+    async def test_a_child_that_returns_is_lost_and_restarted(self) -> None:
+        kit = Kit("return_at_once")
         kit.worker.start()
-        await kit.until(lambda: kit.worker.state is WorkerState.FAILED)
+        await kit.until(lambda: len(kit.of("lost")) >= 7)
         await kit.worker.stop()
-        assert kit.of("lost") == ["ended with exit status 0"] * 2
-        assert kit.finals == [False, True]
+        assert set(kit.of("lost")) == {"ended with exit status 0"}
+        assert WorkerState.FAILED not in kit.states
 
     async def test_a_child_that_sends_garbage_is_replaced(self, kit: Kit) -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: None)
@@ -212,14 +217,35 @@ class TestLoss:
             "sent a message that does not fit: expected a frame of at most 8388608 bytes, got 4294967295"
         ]
 
-    async def test_a_stuck_child_is_replaced(self) -> None:
-        kit = Kit(settings=LONG_TIMEOUTS.model_copy(update={"ping_interval_s": 0.1, "stuck_after_s": 2.0}))
+    async def test_a_stopped_child_is_replaced(self) -> None:
+        kit = Kit(settings=LONG_TIMEOUTS.model_copy(update={"ping_interval_s": 0.1, "stuck_after_s": 1.0}))
         worker = await kit.start()
         before = worker.statistics().pid
         os.kill(before, signal.SIGSTOP)
         await kit.until(lambda: len(kit.of("ready")) == 2)
-        assert kit.of("lost") == ["expected an answer within 2 s, got none"]
+        (loss,) = kit.losses
+        assert loss.reason.startswith("stopped by a signal: expected a sign of life, got none for 1.")
+        assert loss.is_blameless
         assert is_gone(before)
+        await worker.stop()
+
+    async def test_a_child_that_hangs_in_its_work_is_replaced(self) -> None:
+        kit = Kit(settings=LONG_TIMEOUTS.model_copy(update={"ping_interval_s": 0.1, "stuck_after_s": 1.0}))
+        worker = await kit.start()
+        worker.send("hang")
+        await kit.until(lambda: len(kit.of("ready")) == 2)
+        (loss,) = kit.losses
+        assert loss.reason.startswith("stuck: expected a sign of life, got none for 1.")
+        assert not loss.is_blameless
+        await worker.stop()
+
+    async def test_a_child_that_computes_without_an_end_is_replaced(self) -> None:
+        settings = LONG_TIMEOUTS.model_copy(update={"ping_interval_s": 0.1, "max_silent_cpu_s": 0.2})
+        kit = Kit(settings=settings)
+        worker = await kit.start()
+        worker.send("compute")
+        await kit.until(lambda: len(kit.of("ready")) == 2)
+        assert kit.of("lost") == ["stuck: expected a sign of life within 0.2 s of CPU time, got none"]
         await worker.stop()
 
     async def test_sending_to_a_stopped_child_buffers_and_is_counted(self, kit: Kit) -> None:
@@ -248,47 +274,87 @@ class TestLoss:
 
 
 class TestFailure:
-    async def test_too_many_restarts_are_a_permanent_failure(self) -> None:
-        kit = Kit("unlucky")
+    async def test_starts_that_fail_in_a_row_are_a_failure_and_are_tried_again(self, tmp_path: Path) -> None:
+        lucky = tmp_path / "lucky"
+        kit = Kit("unlucky", init=str(lucky))
         with pytest.raises(WorkerStartError, match="got failed: OSError: no luck today"):
             await kit.start()
-        assert kit.worker.statistics().restarts == 5
-        # A permanent failure is reported also for a worker that was never ready. Earlier failures are no losses.
-        assert kit.calls == [("lost", "OSError: no luck today")]
-        assert kit.finals == [True]
-        assert kit.states == [WorkerState.STARTING, WorkerState.FAILED]
+        assert kit.worker.statistics().restarts >= FAILED_AFTER_STARTS
+        # A worker that was never ready has lost nothing.
+        assert kit.calls == []
+        lucky.touch()
+        await kit.until(lambda: bool(kit.of("ready")))
+        assert kit.states == [WorkerState.STARTING, WorkerState.FAILED, WorkerState.READY]
         await kit.worker.stop()
-        assert kit.worker.state is WorkerState.FAILED
 
-    async def test_a_configuration_error_fails_without_a_restart(self) -> None:
-        kit = Kit("misconfigured")
+    async def test_a_configuration_error_is_a_failure_at_once(self) -> None:
+        slow = LONG_TIMEOUTS.model_copy(update={"backoff_initial_s": 60.0, "backoff_max_s": 60.0})
+        kit = Kit("misconfigured", settings=slow)
         with pytest.raises(WorkerStartError, match="ConfigError: expected a port, got a starboard"):
             await kit.start()
-        assert kit.worker.statistics().restarts == 0
+        assert kit.worker.statistics().restarts == 1
+        await kit.worker.stop()
+        assert kit.worker.state is WorkerState.STOPPED
+
+    async def test_what_makes_a_restart_hopeless_may_be_mended(self, tmp_path: Path) -> None:
+        model = tmp_path / "model"
+        model.touch()
+        kit = Kit("needs_file", init=str(model))
+        worker = await kit.start()
+        model.unlink()
+        worker.send("die")
+        await kit.until(lambda: worker.state is WorkerState.FAILED)
+        assert "ModelError" in worker.statistics().last_failure
+        model.touch()
+        await kit.until(lambda: worker.is_ready)
+        await worker.stop()
 
     async def test_a_missing_target_is_the_reason(self) -> None:
-        kit = Kit("no_such_function", settings=LONG_TIMEOUTS.model_copy(update={"max_restarts": 0}))
+        kit = Kit("no_such_function")
         with pytest.raises(WorkerStartError, match="no attribute 'no_such_function'"):
             await kit.start()
+        await kit.worker.stop()
 
     async def test_a_child_that_does_not_become_ready_is_killed(self) -> None:
-        kit = Kit(
-            "never_ready",
-            settings=LONG_TIMEOUTS.model_copy(update={"start_timeout_s": 0.3, "max_restarts": 0}),
-        )
+        kit = Kit("never_ready", settings=LONG_TIMEOUTS.model_copy(update={"start_timeout_s": 0.3}))
         with pytest.raises(WorkerStartError, match=r"expected to be ready within 0.3 s, was not"):
             await kit.start()
+        await kit.worker.stop()
         assert kit.worker.statistics().pid == 0
 
-    async def test_a_process_that_cannot_be_started_is_a_failure(
+    async def test_a_process_that_cannot_be_started_is_tried_again(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        python = sys.executable
         monkeypatch.setattr(sys, "executable", "/nowhere/python")
-        kit = Kit(settings=LONG_TIMEOUTS.model_copy(update={"max_restarts": 1}))
+        kit = Kit()
         with pytest.raises(WorkerStartError, match="expected to start a process, got"):
             await kit.start()
+        monkeypatch.setattr(sys, "executable", python)
+        await kit.until(lambda: bool(kit.of("ready")))
+        await kit.worker.stop()
 
-    async def test_an_error_of_the_supervision_is_reported(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_a_lack_of_descriptors_is_survived(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        kit = Kit()
+        worker = await kit.start()
+        make = socket.socketpair
+        refused = itertools.count()
+
+        def refuse() -> tuple[socket.socket, socket.socket]:
+            if next(refused) < 20:
+                raise OSError(errno.EMFILE, "Too many open files")
+            return make()
+
+        monkeypatch.setattr(socket, "socketpair", refuse)
+        worker.send("die")
+        await kit.until(lambda: len(kit.of("ready")) == 2)
+        assert WorkerState.FAILED in kit.states
+        assert len(kit.of("lost")) == 1
+        await worker.stop()
+
+    async def test_an_error_of_the_supervision_is_reported_and_survived(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         faults: list[str] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
         kit = Kit()
@@ -296,10 +362,12 @@ class TestFailure:
         def fail(arguments: list[str], **options: Any) -> None:
             raise LookupError("a bug")
 
-        monkeypatch.setattr("gifcue.workers.supervised.Process", fail)
-        with pytest.raises(WorkerStartError, match="LookupError: a bug"):
-            await kit.start()
-        assert faults == ["the supervision of worker test-0 failed"]
+        with monkeypatch.context() as patch:
+            patch.setattr("gifcue.workers.supervised.Process", fail)
+            with pytest.raises(WorkerStartError, match="LookupError: a bug"):
+                await kit.start()
+        assert set(faults) == {"the supervision of worker test-0 failed"}
+        await kit.until(lambda: bool(kit.of("ready")))
         await kit.worker.stop()
 
 

@@ -169,13 +169,13 @@ class DetectorPool:
 
     @property
     def has_failed(self) -> bool:
-        """True once every worker failed too often to be restarted."""
+        """True while no worker is ready or expected back soon."""
         return all(worker.process.state is WorkerState.FAILED for worker in self._workers)
 
     def offer(self, frame: FrameInFlight) -> None:
         """Lets a frame's picture wait for a worker; one of the same participant that still waits is superseded."""
         if self._stopped or self.has_failed:
-            self._lose_frame(frame, DropReason.DETECT_WORKER_LOST, "no detector is left")
+            self._lose_frame(frame, DropReason.DETECT_WORKER_LOST, "no detector is ready")
             return
         frame.waits_since_s = self._clock()
         superseded = self._scheduler.offer(frame)
@@ -236,7 +236,8 @@ class DetectorPool:
             env=self._settings.environment(index),
             on_message=lambda result: self._on_result(worker, result),
             on_ready=self._on_ready,
-            on_lost=lambda reason, _: self._on_worker_lost(worker, reason),
+            on_lost=lambda loss: self._lose(worker, loss.reason),
+            on_state=lambda _: self._on_state(),
             settings=supervision,
             clock=self._clock,
         )
@@ -276,8 +277,7 @@ class DetectorPool:
             else:
                 still.answer.set_result(answer)
 
-    def _on_worker_lost(self, worker: _WorkerHandle, reason: str) -> None:
-        self._lose(worker, reason)
+    def _on_state(self) -> None:
         if self.has_failed:
             self._lose_waiting("every detector failed")
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gifcue.engine.gate import KeyframeGate, RateGate
 from gifcue.engine.settings import LimitSettings
 from gifcue.media.codecs import is_keyframe
+from gifcue.media.queues import Backlog
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.requests import EncodedFrame
@@ -39,12 +40,12 @@ class Admission:
         self._gate.close()
 
     def check(
-        self, frame: EncodedFrame, pts_s: float, *, buffered_bytes: int, is_allowed: bool
+        self, frame: EncodedFrame, pts_s: float, *, backlog: Backlog, is_allowed: bool
     ) -> Refusal | None:
         """None where the frame goes to the decoder.
 
-        `pts_s` is the frame's pts in seconds, `buffered_bytes` what already waits for this participant's decoder, and
-        `is_allowed` tells whether the participant allows any label.
+        `pts_s` is the frame's pts in seconds, `backlog` what already waits for the decoders, and `is_allowed` tells
+        whether the participant allows any label.
         """
         limits = self._limits
         size = len(frame.payload)
@@ -63,12 +64,8 @@ class Admission:
             refusal = Refusal(DropReason.FRAME_TOO_LARGE, message)
         elif not self._rate.admits(pts_s):
             refusal = Refusal(DropReason.RATE_LIMIT, f"expected at most {limits.max_fps} frames a second")
-        elif blocked is None and buffered_bytes + size > limits.max_buffered_bytes:
-            refusal = Refusal(
-                DropReason.OVERLOAD,
-                f"expected at most {limits.max_buffered_bytes} bytes waiting for the decoder, "
-                f"got {buffered_bytes + size}",
-            )
+        elif blocked is None and (overload := self._overload(size, backlog)) is not None:
+            refusal = Refusal(DropReason.OVERLOAD, overload)
         if refusal is not None:
             # The decoder never sees this frame, so it must not see the ones that build on it.
             self._gate.close()
@@ -83,3 +80,17 @@ class Admission:
             )
             return Refusal(DropReason.INVALID_DATA, message)
         return Refusal(blocked, "waiting for a keyframe")
+
+    def _overload(self, size: int, backlog: Backlog) -> str | None:
+        """Why a frame of `size` bytes would have to wait with too much before it; None where it would not."""
+        limits = self._limits
+        if backlog.units >= limits.max_buffered_frames:
+            return f"expected at most {limits.max_buffered_frames} frames waiting for the decoder"
+        own = backlog.bytes + size
+        if own > limits.max_buffered_bytes:
+            return f"expected at most {limits.max_buffered_bytes} bytes waiting for the decoder, got {own}"
+        # Half of the server's bytes are kept for those who need little, so that nobody can use up all of them.
+        limit = limits.max_server_buffered_bytes
+        if backlog.server_bytes + size > (limit if own <= limits.buffered_share_bytes else limit // 2):
+            return f"expected at most {limit} bytes of all participants waiting for the decoders"
+        return None

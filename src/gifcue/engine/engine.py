@@ -96,7 +96,7 @@ class Engine:
 
     @property
     def has_failed(self) -> bool:
-        """True once the workers of a kind failed too often to be restarted."""
+        """True while no worker of a kind is ready or expected back soon."""
         return self._pipeline.has_failed
 
     @property

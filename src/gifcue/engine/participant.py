@@ -109,7 +109,7 @@ class Participant:
         pts_s = frame.pts / clock_hz
         pipeline = self._stream.pipeline
         refusal = self._admission.check(
-            frame, pts_s, buffered_bytes=pipeline.buffered_bytes(self.key), is_allowed=bool(self._allowed)
+            frame, pts_s, backlog=pipeline.backlog(self.key), is_allowed=bool(self._allowed)
         )
         if refusal is not None:
             self._accounting.refuse(refusal.reason)
@@ -194,6 +194,8 @@ class Participant:
             code = FAULT_CODES.get(reason)
             if code is not None:
                 self._stream.faults.report(self.participant_id, code, message, sequence=frame.sequence)
+            if reason is DropReason.OVERLOAD:
+                self._ask_to_slow_down(reason)
             if needs_keyframe:
                 self._admission.await_keyframe()
                 self._request_keyframe(reason.value)
@@ -241,9 +243,13 @@ class Participant:
         code = FAULT_CODES.get(refusal.reason)
         if code is not None:
             self._stream.faults.report(self.participant_id, code, refusal.message, sequence=frame.sequence)
-        if refusal.reason in (DropReason.RATE_LIMIT, DropReason.OVERLOAD) and self._requests.admit(SlowDown):
-            self._stream.audience.sink.put(SlowDown(self.participant_id, SLOW_DOWN_FPS, refusal.reason.value))
+        if refusal.reason in (DropReason.RATE_LIMIT, DropReason.OVERLOAD):
+            self._ask_to_slow_down(refusal.reason)
         self._request_keyframe(refusal.reason.value)
+
+    def _ask_to_slow_down(self, reason: DropReason) -> None:
+        if self._requests.admit(SlowDown):
+            self._stream.audience.sink.put(SlowDown(self.participant_id, SLOW_DOWN_FPS, reason.value))
 
     def _request_keyframe(self, reason: str) -> None:
         """Asks for a keyframe where one is awaited, and not more often than the limits say."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,6 +26,7 @@ from gifcue.errors import Unavailable
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped
 from gifcue.media.pool import DecodePool, DecodeStatistics
+from gifcue.media.queues import Backlog
 from gifcue.media.settings import MediaSettings
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason, SkipReason
@@ -83,12 +85,13 @@ class Pipeline:
         supervision: SupervisionSettings,
         clock: Callable[[], float],
         *,
+        max_wait_s: float = math.inf,
         detector_target: str = DETECTOR_TARGET,
         decode_pool: type[DecodePool] = DecodePool,
         detector_pool: type[DetectorPool] = DetectorPool,
     ) -> None:
-        """`detector_target` ("module:function") is the entry point of detector workers. The pools' types can be
-        replaced by others with the same methods.
+        """A frame that waits longer than `max_wait_s` for its decoder is dropped. `detector_target` ("module:function")
+        is the entry point of detector workers. The pools' types can be replaced by others with the same methods.
 
         Raises:
             OSError: the system has no shared memory for the slots.
@@ -108,6 +111,7 @@ class Pipeline:
             on_outcome=self._on_outcome,
             on_decoder_lost=self._on_decoder_lost,
             clock=clock,
+            max_wait_s=max_wait_s,
         )
         self._detect = detector_pool(
             detect,
@@ -141,7 +145,7 @@ class Pipeline:
 
     @property
     def has_failed(self) -> bool:
-        """True once the workers of a kind failed too often to be restarted."""
+        """True while no worker of a kind is ready or expected back soon."""
         return self._detect.has_failed or self._decode.has_failed
 
     @property
@@ -171,9 +175,9 @@ class Pipeline:
         """Submits a frame to its decoder. The listener is never called from within this call."""
         self._decode.submit(frame, payload)
 
-    def buffered_bytes(self, key: int) -> int:
-        """Bytes of a participant that wait for its decoder."""
-        return self._decode.buffered_bytes(key)
+    def backlog(self, key: int) -> Backlog:
+        """What of a participant, and of everybody, waits for the decoders."""
+        return self._decode.backlog(key)
 
     def set_hold(self, key: int, holding: bool) -> None:
         """Nothing of this participant is skipped as similar while a hold runs."""
@@ -231,7 +235,7 @@ class Pipeline:
         listener = self._listeners[frame.key]
         match outcome:
             case Picture():
-                # The listener first: `offer` may end this frame at once, where no detector is left, and ends an older
+                # The listener first: `offer` may end this frame at once, where no detector is ready, and ends an older
                 # picture that this one replaces. In both cases the accounting must count this frame as detecting.
                 listener.decoded(frame)
                 self._detect.offer(frame)

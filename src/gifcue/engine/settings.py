@@ -49,6 +49,31 @@ class LimitSettings(BaseModel):
         description="Bytes of one participant that may wait for its decoder. Above that, frames are dropped up to the "
         "next keyframe.",
     )
+    max_buffered_frames: Annotated[int, EXPERT] = Field(
+        64,
+        ge=1,
+        le=65536,
+        description="Frames of one participant that may wait for its decoder. Above that, frames are dropped up to the "
+        "next keyframe.",
+    )
+    max_buffered_ms: Annotated[float, EXPERT] = Field(
+        500.0,
+        ge=50.0,
+        le=60_000.0,
+        description="Milliseconds that a frame may wait for its decoder. After that it is dropped, with all up to the "
+        "next keyframe.",
+    )
+    max_server_buffered_bytes: Annotated[int, EXPERT] = Field(
+        128 * 1024 * 1024,
+        ge=1024 * 1024,
+        description="Bytes of all participants that may wait for the decoders. Half of them are kept for participants "
+        "of whom little waits.",
+    )
     fault_interval_s: Annotated[float, EXPERT] = Field(
         1.0, ge=0.0, description="Seconds between two reports of the same fault of one participant."
     )
+
+    @property
+    def buffered_share_bytes(self) -> int:
+        """Bytes of one participant that may wait even where others use up what is not kept for it."""
+        return self.max_server_buffered_bytes // 2 // self.max_participants

@@ -2,6 +2,7 @@
 
 A worker answers every `Submit` with exactly one `Outcome`, in order per participant, and every `StillRequest` with a
 `StillDone` or a `StillFailed`. `key` is a participant's number, `token` a frame's, unique for its participant.
+`spent_s` is the CPU time that the worker spent on the unit, in seconds.
 """
 
 from __future__ import annotations
@@ -111,6 +112,7 @@ class Picture(Message, frozen=True, tag=1):
     width: Side
     height: Side
     pts_s: Finite
+    spent_s: Finite = 0.0
 
 
 class Skipped(Message, frozen=True, tag=2):
@@ -120,6 +122,7 @@ class Skipped(Message, frozen=True, tag=2):
     token: Number
     reason: SkipReason
     pts_s: Finite
+    spent_s: Finite = 0.0
 
 
 class Dropped(Message, frozen=True, tag=3):
@@ -130,6 +133,7 @@ class Dropped(Message, frozen=True, tag=3):
     reason: DropReason
     message: Text
     needs_keyframe: bool
+    spent_s: Finite = 0.0
 
 
 Outcome: TypeAlias = Picture | Skipped | Dropped

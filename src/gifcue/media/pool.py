@@ -1,6 +1,10 @@
 """The front's side of decoding: which worker decodes which participant, what each was sent, which slots are in use.
 
-    submit ─► the participant's worker ─► on_outcome            exactly once a frame, in order for each participant
+    submit ─► the worker's lane ─► the participant's worker ─► on_outcome       exactly once a frame
+
+Units wait in the worker's lane (`gifcue.media.queues`) and are sent a few at a time; those that wait too long end as
+Dropped(OVERLOAD), those of a participant that leaves as Dropped(LEFT). A worker answers a participant's units in their
+order; a unit that is dropped in the lane may end before those that the worker has.
 
 The pool keeps what a worker was sent, so that nothing is lost with it: what the worker did not answer ends as
 Dropped(DECODE_WORKER_LOST), its participants get a decoder elsewhere, and slots that a detector still reads are not
@@ -11,12 +15,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gifcue.errors import Unavailable, WorkerLost
 from gifcue.media.answers import check_picture, check_still
+from gifcue.media.codecs import is_keyframe
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import (
     MESSAGES,
@@ -36,6 +42,7 @@ from gifcue.media.messages import (
     ToWorker,
     WorkerInit,
 )
+from gifcue.media.queues import Backlog, Lane, ParticipantQueue, WaitingUnit
 from gifcue.media.settings import MediaSettings
 from gifcue.media.still_requests import StillRequests
 from gifcue.protocol.codecs import Codec
@@ -48,17 +55,22 @@ from gifcue.workers.supervised import SupervisedWorker
 
 WORKER_TARGET = "gifcue.media.worker:main"
 
+# Seconds between two looks at what has waited too long, while anything waits.
+EXPIRE_EVERY_S = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class DecodeStatistics:
-    """`units` and `bytes` are access units submitted and not answered; `stills` wait for an answer; of `slots`,
-    `slots_out` hold a picture that waits for a detector or is with one.
+    """`units` and `bytes` are access units submitted and not answered. `oldest_s` is how long the longest has waited of
+    those that no worker has. `stills` wait for an answer. Of `slots`, `slots_out` hold a picture that waits for a
+    detector or is with one.
     """
 
     workers: tuple[WorkerStatus, ...]
     participants: int
     units: int
     bytes: int
+    oldest_s: float
     stills: int
     slots: int
     slots_out: int
@@ -75,6 +87,10 @@ class _Participant:
     # By token, in the order in which they were submitted.
     unanswered: dict[int, FrameInFlight] = field(default_factory=dict)
     buffered_bytes: int = 0
+    queue: ParticipantQueue = field(default_factory=ParticipantQueue)
+
+    def is_keyframe(self, payload: bytes) -> bool:
+        return self.codec.is_intra_only or is_keyframe(self.codec, payload)
 
 
 @dataclass(eq=False, slots=True)
@@ -82,6 +98,7 @@ class _WorkerHandle:
     """A worker and its range of slots. It stays through restarts of the process."""
 
     slots: range
+    lane: Lane = field(default_factory=Lane)
     keys: set[int] = field(default_factory=set)
     stills: StillRequests = field(default_factory=StillRequests)
     process: SupervisedWorker = field(init=False)
@@ -111,8 +128,10 @@ class DecodePool:
         on_outcome: Callable[[FrameInFlight, Outcome], None],
         on_decoder_lost: Callable[[list[int]], None],
         clock: Callable[[], float] = time.monotonic,
+        max_wait_s: float = math.inf,
     ) -> None:
-        """`arena` needs a range for each worker, of slots of `settings.slot_bytes` at least.
+        """`arena` needs a range for each worker, of slots of `settings.slot_bytes` at least. What waits longer than
+        `max_wait_s` for its worker, by `clock` since the frame's arrival, is dropped.
 
         Raises:
             ValueError: it has not.
@@ -126,10 +145,15 @@ class DecodePool:
         self._slot_bytes = arena.shape.slot_bytes
         self._on_outcome = on_outcome
         self._on_decoder_lost = on_decoder_lost
+        self._clock = clock
+        self._max_wait_s = max_wait_s
+        self._expiry: asyncio.TimerHandle | None = None
+        self._buffered_bytes = 0
         self._participants: dict[int, _Participant] = {}
         # The frame whose picture the slot holds, None for a still.
         self._slots_out: dict[int, FrameInFlight | None] = {}
         self._fps = settings.max_analysis_fps
+        self._has_started = False
         self._workers = [
             self._make_worker(index, arena, supervision or SupervisionSettings(), clock)
             for index in range(settings.workers)
@@ -147,7 +171,8 @@ class DecodePool:
             fds={ARENA_FD: arena.fd},
             on_message=lambda message: self._answered(worker, message),
             on_ready=lambda _: self._ready(worker),
-            on_lost=lambda reason, _: self._lost(worker, reason),
+            on_lost=lambda loss: self._lost(worker, loss.reason),
+            on_state=lambda state: self._changed(worker, state),
             settings=supervision,
             clock=clock,
         )
@@ -164,10 +189,13 @@ class DecodePool:
         for worker in self._workers:
             worker.process.start()
         await asyncio.gather(*(worker.process.wait_ready() for worker in self._workers))
+        self._has_started = True
 
     async def stop(self) -> None:
         """Lets the workers finish what they hold, then ends them. Every frame has its outcome afterwards."""
         await asyncio.gather(*(worker.process.stop() for worker in self._workers))
+        if self._expiry is not None:
+            self._expiry.cancel()
         # A stopped worker does not call `on_lost`, so what it left unanswered is settled here.
         for worker in self._workers:
             self._settle(worker, "the decode workers stopped")
@@ -179,7 +207,7 @@ class DecodePool:
 
     @property
     def has_failed(self) -> bool:
-        """True once no worker is left that may come back."""
+        """True while no worker is ready or expected back soon."""
         return all(worker.has_failed for worker in self._workers)
 
     # Participants
@@ -196,7 +224,7 @@ class DecodePool:
         self._assign(participant)
 
     def close(self, key: int) -> None:
-        """A participant leaves: no more frames of it come, those submitted are finished."""
+        """A participant leaves: no more frames of it come. Those that a worker has are finished, the others dropped."""
         participant = self._participants.get(key)
         if participant is None or participant.closed:
             return
@@ -204,15 +232,18 @@ class DecodePool:
         if participant.worker is not None:
             participant.worker.keys.discard(key)
             self._send(participant.worker, Close(key))
+        self._drop(participant, participant.queue.clear(), DropReason.LEFT, "the participant left")
         self._retire(participant)
 
     def start_over(self, key: int) -> None:
-        """Forgets every picture decoded so far, including those that later frames build on. The next frame must be a
-        keyframe.
+        """Forgets every picture decoded so far, including those that later frames build on, and drops what waits. The
+        next frame must be a keyframe.
         """
         participant = self._participants.get(key)
         if participant is not None and participant.worker is not None and not participant.closed:
             self._send(participant.worker, StartOver(key))
+            message = "the participant allows no label any more"
+            self._drop(participant, participant.queue.clear(), DropReason.NOT_ALLOWED, message)
 
     def submit(self, frame: FrameInFlight, payload: bytes) -> None:
         """Submits a frame of an open participant; `payload` is its access unit of `frame.size_bytes`.
@@ -225,12 +256,18 @@ class DecodePool:
             raise KeyError(frame.key)
         participant.unanswered[frame.token] = frame
         participant.buffered_bytes += frame.size_bytes
-        message = Submit(frame.key, frame.token, frame.pts_s, payload)
-        if participant.worker is None or not self._send(participant.worker, message):
+        self._buffered_bytes += frame.size_bytes
+        worker = participant.worker
+        if worker is None or not worker.is_ready:
             # Not at once: the caller has not finished with the frame, and an outcome from within `submit` would reach
             # it before its own call returns.
             loop = asyncio.get_running_loop()
             loop.call_soon(self._lose_frame, participant, frame.token, "no decoder is ready")
+            return
+        worker.lane.push(participant.queue, WaitingUnit(frame, payload))
+        self._fill(worker)
+        if participant.queue.units and self._expiry is None:
+            self._expiry = asyncio.get_running_loop().call_later(EXPIRE_EVERY_S, self._expire)
 
     def set_hold(self, key: int, holding: bool) -> None:
         """Nothing of this participant is skipped as similar while a hold runs."""
@@ -265,10 +302,12 @@ class DecodePool:
         # all others that are not out by then.
         self._send(worker, Grant((slot,)))
 
-    def buffered_bytes(self, key: int) -> int:
-        """Bytes of a participant that were submitted and not answered; 0 for one that is not open."""
+    def backlog(self, key: int) -> Backlog:
+        """What was submitted and not answered. A participant that is not open has nothing."""
         participant = self._participants.get(key)
-        return participant.buffered_bytes if participant is not None else 0
+        if participant is None:
+            return Backlog(0, 0, self._buffered_bytes)
+        return Backlog(len(participant.unanswered), participant.buffered_bytes, self._buffered_bytes)
 
     async def still(self, data: bytes) -> StillDone:
         """Decodes one JPEG or PNG, scaled to the size of stills. The caller releases the slot that it may have.
@@ -288,11 +327,17 @@ class DecodePool:
 
     def statistics(self) -> DecodeStatistics:
         """The figures as they stand."""
+        arrivals_s = [
+            participant.queue.units[0].frame.arrived_s
+            for participant in self._participants.values()
+            if participant.queue.units
+        ]
         return DecodeStatistics(
             workers=tuple(worker.process.statistics() for worker in self._workers),
             participants=sum(not participant.closed for participant in self._participants.values()),
             units=sum(len(participant.unanswered) for participant in self._participants.values()),
-            bytes=sum(participant.buffered_bytes for participant in self._participants.values()),
+            bytes=self._buffered_bytes,
+            oldest_s=max(0.0, self._clock() - min(arrivals_s)) if arrivals_s else 0.0,
             stills=sum(len(worker.stills) for worker in self._workers),
             slots=sum(len(worker.slots) for worker in self._workers),
             slots_out=len(self._slots_out),
@@ -314,29 +359,49 @@ class DecodePool:
             case StillFailed():
                 worker.stills.take(message)
             case _:
-                participant = self._participants.get(message.key)
-                if participant is None or participant.worker is not worker:
-                    raise InvalidMessage(f"expected a participant of this worker, got {message.key}")
-                if message.token not in participant.unanswered:
-                    raise InvalidMessage(f"expected the token of an unanswered frame, got {message.token}")
-                if isinstance(message, Picture):
-                    check_picture(message, worker.slots, self._slots_out, self._slot_bytes)
-                self._finish(message)
+                participant = self._check_answer(worker, message)
+                # Before the outcome is told: whoever hears of it may submit the next frame.
+                worker.lane.answered(participant.queue, message.spent_s)
+                self._finish(participant, message)
+                self._fill(worker)
+
+    def _check_answer(self, worker: _WorkerHandle, outcome: Outcome) -> _Participant:
+        """Returns the participant whose oldest frame this answers. Raises InvalidMessage where there is none."""
+        participant = self._participants.get(outcome.key)
+        if participant is None or participant.worker is not worker:
+            raise InvalidMessage(f"expected a participant of this worker, got {outcome.key}")
+        # A worker answers in order. What it was sent comes before what waits for it.
+        sent = bool(participant.queue.charged)
+        if not sent or next(iter(participant.unanswered)) != outcome.token:
+            raise InvalidMessage(f"expected the token of the oldest frame that was sent, got {outcome.token}")
+        if isinstance(outcome, Picture):
+            check_picture(outcome, worker.slots, self._slots_out, self._slot_bytes)
+        return participant
 
     def _ready(self, worker: _WorkerHandle) -> None:
         # The slots first: a picture that is decoded before they come is dropped. Those that are out are still read.
         self._send(worker, Grant(tuple(slot for slot in worker.slots if slot not in self._slots_out)))
         if self._fps != self._settings.max_analysis_fps:
             self._send(worker, Pace(self._fps))
+        # Participants of workers that are not expected back soon come here.
+        for other in self._workers:
+            if other.has_failed:
+                worker.keys |= other.keys
+                other.keys.clear()
         opened = sorted(worker.keys)
         for key in opened:
+            self._participants[key].worker = worker
             self._open_on(worker, self._participants[key])
-        if opened and worker.process.statistics().restarts:
+        if opened and (self._has_started or worker.process.statistics().restarts):
             # Last: the callback may submit frames at once, and every participant has a decoder by now.
             self._on_decoder_lost(opened)
 
+    def _changed(self, worker: _WorkerHandle, state: WorkerState) -> None:
+        if state is WorkerState.FAILED:
+            self._lost(worker, worker.process.statistics().last_failure)
+
     def _lost(self, worker: _WorkerHandle, reason: str) -> None:
-        """The process is dead, whether or not it is restarted."""
+        """The process is dead; it is restarted after this call."""
         # What it was sent ends before its participants move: an outcome of the new worker for a later frame must not
         # come before those of the frames that were lost.
         self._settle(worker, reason)
@@ -345,14 +410,15 @@ class DecodePool:
     # Internal
 
     def _assign(self, participant: _Participant) -> None:
-        # A worker that is restarting will decode again; one that has failed never will.
-        workers = [worker for worker in self._workers if not worker.has_failed]
-        worker = min(workers, key=lambda worker: (not worker.is_ready, len(worker.keys)), default=None)
+        # A worker that is restarting is back within a moment; one that has failed is not.
+        worker = min(
+            self._workers,
+            key=lambda worker: (not worker.is_ready, worker.has_failed, len(worker.keys)),
+        )
         participant.worker = worker
-        if worker is not None:
-            worker.keys.add(participant.key)
-            if worker.is_ready:
-                self._open_on(worker, participant)
+        worker.keys.add(participant.key)
+        if worker.is_ready:
+            self._open_on(worker, participant)
 
     def _open_on(self, worker: _WorkerHandle, participant: _Participant) -> None:
         self._send(worker, Open(participant.key, participant.codec, participant.extradata))
@@ -376,6 +442,8 @@ class DecodePool:
         """Ends everything that a worker was sent and will not answer any more."""
         for participant in list(self._participants.values()):
             if participant.worker is worker:
+                worker.lane.leave(participant.queue)
+                participant.queue.clear()
                 for token in list(participant.unanswered):
                     self._lose_frame(participant, token, reason)
         worker.stills.lose(f"worker {worker.process.name} was lost: {reason}")
@@ -384,19 +452,48 @@ class DecodePool:
         if token in participant.unanswered:
             # No keyframe is asked for yet: `on_decoder_lost` does once there is a decoder for it.
             message = f"the decode worker was lost: {reason}"
-            self._finish(
-                Dropped(participant.key, token, DropReason.DECODE_WORKER_LOST, message, needs_keyframe=False)
+            outcome = Dropped(
+                participant.key, token, DropReason.DECODE_WORKER_LOST, message, needs_keyframe=False
             )
+            self._finish(participant, outcome)
 
-    def _finish(self, outcome: Outcome) -> None:
-        # All state is updated before the callback, which may ask for `buffered_bytes`, close the participant or release
-        # the slot.
-        participant = self._participants[outcome.key]
+    def _fill(self, worker: _WorkerHandle) -> None:
+        """Sends the worker what its window has room for."""
+        while worker.is_ready and (unit := worker.lane.take()) is not None:
+            frame = unit.frame
+            self._send(worker, Submit(frame.key, frame.token, frame.pts_s, unit.payload))
+
+    def _expire(self) -> None:
+        """Drops what has waited too long."""
+        now_s = self._clock()
+        for participant in list(self._participants.values()):
+            overdue = participant.queue.overdue(now_s, self._max_wait_s, participant.is_keyframe)
+            if overdue:
+                message = f"expected a decoder within {self._max_wait_s:g} s of the arrival, none was free"
+                self._drop(participant, overdue, DropReason.OVERLOAD, message)
+        waiting = any(participant.queue.units for participant in self._participants.values())
+        self._expiry = (
+            asyncio.get_running_loop().call_later(EXPIRE_EVERY_S, self._expire) if waiting else None
+        )
+
+    def _drop(
+        self, participant: _Participant, units: list[WaitingUnit], reason: DropReason, message: str
+    ) -> None:
+        """Ends units that were taken out of a participant's queue."""
+        # Where a keyframe still waits, decoding continues there.
+        needs_keyframe = not participant.queue.units and not participant.codec.is_intra_only
+        for frame, _ in units:
+            self._finish(participant, Dropped(participant.key, frame.token, reason, message, needs_keyframe))
+
+    def _finish(self, participant: _Participant, outcome: Outcome) -> None:
+        # All state is updated before the callback, which may ask for the backlog, close the participant or release the
+        # slot.
         frame = participant.unanswered.pop(outcome.token)
         participant.buffered_bytes -= frame.size_bytes
+        self._buffered_bytes -= frame.size_bytes
         if isinstance(outcome, Picture):
-            frame.width, frame.height, frame.pts_s = outcome.width, outcome.height, outcome.pts_s
-            frame.slot = outcome.slot
+            frame.slot, frame.pts_s = outcome.slot, outcome.pts_s
+            frame.width, frame.height = outcome.width, outcome.height
             self._slots_out[outcome.slot] = frame
         elif not isinstance(outcome, Dropped):
             frame.pts_s = outcome.pts_s

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from time import thread_time
 
 import cv2
+import msgspec
 import numpy as np
 
 from gifcue.errors import MediaError
@@ -52,7 +54,7 @@ from gifcue.workers.messages import bounded
 
 # While many units wait: units between two looks at what else has come, and answers that are sent together.
 LOOK_EVERY = 4
-SEND_AT = 8
+SEND_AT = 4
 # Units between two returns of unused memory, about a second under load: freed keyframes leave holes in the heap.
 TRIM_EVERY = 2048
 
@@ -79,7 +81,11 @@ class Participant:
 class DecodeWorker:
     """What a worker does with its messages; knows no channel. Writes only into slots that were granted."""
 
-    def __init__(self, settings: MediaSettings, arena: Arena) -> None:
+    def __init__(
+        self, settings: MediaSettings, arena: Arena, cpu_clock: Callable[[], float] = thread_time
+    ) -> None:
+        """`cpu_clock` is the CPU time of this thread in seconds."""
+        self._cpu_clock = cpu_clock
         self._settings = settings
         self._arena = arena
         self._participants: dict[int, Participant] = {}
@@ -144,6 +150,12 @@ class DecodeWorker:
         if participant is None:
             message = "expected a participant that was opened, got one that was not"
             return Dropped(key, unit.token, DropReason.UNKNOWN_PARTICIPANT, message, False)
+        began_s = self._cpu_clock()
+        outcome = self._outcome(participant, unit)
+        return msgspec.structs.replace(outcome, spent_s=self._cpu_clock() - began_s)
+
+    def _outcome(self, participant: Participant, unit: Submit) -> Outcome:
+        key = unit.key
         try:
             return self._decode(participant, unit)
         except MediaError as error:

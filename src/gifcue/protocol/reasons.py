@@ -37,8 +37,10 @@ class DropReason(enum.StrEnum):
     INVALID_DATA = "invalid_data"
     # The picture has more pixels than the limit.
     RESOLUTION_TOO_LARGE = "resolution_too_large"
-    # More bytes of the participant wait for a decoder than the limit allows.
+    # More of the participant, or of all participants, waits for a decoder than the limits allow, or it waited too long.
     OVERLOAD = "overload"
+    # The participant left before a decoder had the frame.
+    LEFT = "left"
     # No slot of shared memory was free for the picture.
     NO_SLOT = "no_slot"
     # A newer picture of the same participant arrived before a detector was free.
@@ -82,7 +84,7 @@ class FaultCode(enum.StrEnum):
     SEQUENCE_GAP = "sequence_gap"
     # The participant's decode worker was lost; its replacement waits for a keyframe.
     WORKER_LOST = "worker_lost"
-    # More bytes wait for a decoder than the limit allows.
+    # More waits for a decoder than the limits allow, or it waited too long.
     OVERLOAD = "overload"
 
 

@@ -51,7 +51,7 @@ class ServingState(enum.StrEnum):
     UNSPECIFIED = "unspecified"  # a state that this version does not know
     STARTING = "starting"  # workers start and load the model
     SERVING = "serving"  # frames can be analysed
-    NOT_SERVING = "not_serving"  # no frame can be analysed: workers are restarting, or failed for good
+    NOT_SERVING = "not_serving"  # no frame can be analysed: workers are restarting
     DRAINING = "draining"  # the server stops once the frames in flight are finished
 
 

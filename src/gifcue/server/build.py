@@ -48,6 +48,7 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
         settings.detect,
         settings.supervision,
         clock,
+        max_wait_s=settings.limits.max_buffered_ms / 1000.0,
         detector_target=detector_target or DETECTOR_TARGET,
     )
     publisher = Publisher(

@@ -108,8 +108,13 @@ class DeliveryCollector(Collector):
 def _decoding(figures: DecodeStatistics) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "gifcue_decode_waiting_units",
-        "Access units sent to decode workers and not answered yet.",
+        "Access units that wait for a decode worker or are with one.",
         value=figures.units,
+    )
+    yield GaugeMetricFamily(
+        "gifcue_decode_oldest_seconds",
+        "How long the access unit has waited that came first of those that no decode worker has; 0 while none waits.",
+        value=figures.oldest_s,
     )
     yield GaugeMetricFamily(
         "gifcue_decode_waiting_bytes", "Bytes of those access units.", value=figures.bytes

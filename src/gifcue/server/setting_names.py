@@ -66,6 +66,8 @@ REMOVED: dict[str, str] = {
     "reactions.tracks.speed_over_s": "0.15 s",
     "reactions.min_misses": "2 frames",
     "reactions.max_backstep_s": "0.5 s",
+    "supervision.max_restarts": "no limit: workers are restarted for ever",
+    "supervision.restart_window_s": "no window: workers are restarted for ever",
 }
 
 
@@ -96,7 +98,7 @@ def moved(model: type[BaseModel]) -> dict[str, str]:
         if each.is_expert and each.name not in added
     }
     became |= {old: f"is now {new}" for old, new in RENAMED.items()}
-    became |= {old: f"was removed; the value is fixed at {value}" for old, value in REMOVED.items()}
+    became |= {old: _removed(value) for old, value in REMOVED.items()}
     return became
 
 
@@ -125,7 +127,9 @@ def check_expert(model: type[BaseModel], tables: Any, spell: Spell) -> None:
     for keys in _given(tables):
         found = next((each for each in known if _matches(each.keys, keys)), None)
         if found is None:
-            raise ConfigError(f"{spell(['expert', *keys])}: expected the name of an expert setting")
+            fixed = REMOVED.get(".".join(keys))
+            became = "expected the name of an expert setting" if fixed is None else _removed(fixed)
+            raise ConfigError(f"{spell(['expert', *keys])}: {became}")
         if not found.is_expert:
             raise ConfigError(
                 f"{spell(['expert', *keys])}: is no expert setting; expected it as {spell(keys)}"
@@ -140,6 +144,10 @@ def setting_name(model: type[BaseModel], keys: Sequence[str]) -> tuple[str, ...]
             # A table is an expert's if all of its settings are.
             return ("expert", *keys) if marks == {True} else tuple(keys)
     return tuple(keys)
+
+
+def _removed(value: str) -> str:
+    return f"was removed; the value is fixed at {value}"
 
 
 def _declared(model: type[BaseModel], under: tuple[str, ...], *, is_expert: bool) -> Iterator[Declared]:

@@ -6,7 +6,10 @@
     channel.py         messages over a socket pair, one end asyncio, the other blocking
     environment.py     the environment variables that a child gets
     process.py         a process whose end can be awaited
-    restart_policy.py  when a child is stuck, when it has failed too often
+    activity.py        what a process does, as the kernel sees it
+    restart_policy.py  when a child is stuck, how long to wait before a restart
+    watch.py           follows one child: pings it, says when it is stuck
+    loss.py            why a child was lost
     supervised.py      start ▸ ready ▸ ping ▸ restart ▸ stop of one child
     child.py           what runs first in a child
     settings.py        times and numbers of the supervision

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 
 
 class Process:
-    """Started when built; owned by the loop that runs then. Raises OSError where the system cannot start it.
+    """Started when built; owned by the loop that runs then. Raises OSError, or RuntimeError for a lack of
+    threads, where the system cannot start it.
 
     `exited` is settled with the exit status, or minus the number of the signal that ended it; the process
     is reaped by then. It has no standard input, and its standard output goes to standard error, so that
@@ -39,7 +40,13 @@ class Process:
             self._pidfd = os.pidfd_open(self.pid)
         except (AttributeError, OSError):
             self._pidfd = -1
-            threading.Thread(target=self._wait_in_thread, name=f"wait {self.pid}", daemon=True).start()
+            try:
+                threading.Thread(target=self._wait_in_thread, name=f"wait {self.pid}", daemon=True).start()
+            except RuntimeError:
+                # The system gives no more threads: a process whose end nobody notices must not go on.
+                self._popen.kill()
+                self._popen.wait()
+                raise
         else:
             self._loop.add_reader(self._pidfd, self._reap)
 

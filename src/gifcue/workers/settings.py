@@ -19,31 +19,34 @@ class SupervisionSettings(BaseModel):
         description="Seconds that a worker may take to become ready. After that it is killed.",
     )
     ping_interval_s: float = Field(
-        default=1.0, gt=0.0, le=60.0, description="Seconds between two pings of a worker."
+        default=0.5, gt=0.0, le=60.0, description="Seconds between two pings of a worker."
     )
     stuck_after_s: float = Field(
-        default=10.0,
+        default=2.0,
         gt=0.0,
         le=600.0,
-        description="Seconds without an answer to a ping after which a worker is killed.",
+        description="Seconds without a sign of life and without CPU time used after which a worker is killed. A worker "
+        "that waits for a busy CPU is not.",
+    )
+    max_silent_cpu_s: float = Field(
+        default=10.0,
+        gt=0.0,
+        le=3600.0,
+        description="Seconds of CPU time that a worker may use without a sign of life before it is killed.",
     )
     backoff_initial_s: float = Field(
         default=0.1,
         ge=0.0,
         le=60.0,
-        description="Seconds before the first restart. Each further restart waits twice as long.",
+        description="Seconds before the second restart of a worker; the first is immediate. Each further restart waits "
+        "twice as long. Ten seconds without a loss start this anew.",
     )
     backoff_max_s: float = Field(
-        default=5.0, ge=0.0, le=600.0, description="Longest wait before a restart, in seconds."
-    )
-    max_restarts: int = Field(
-        default=5,
-        ge=0,
-        le=1000,
-        description="Restarts within the window. A worker that needs more has failed for good.",
-    )
-    restart_window_s: float = Field(
-        default=60.0, gt=0.0, le=3600.0, description="Window in which restarts are counted, in seconds."
+        default=10.0,
+        ge=0.0,
+        le=600.0,
+        description="Longest wait before the restart of a worker that fails while it starts, in seconds. Other "
+        "restarts wait 2 s at most.",
     )
     stop_grace_s: float = Field(
         default=5.0,

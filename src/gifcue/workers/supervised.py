@@ -1,12 +1,14 @@
 """One child process, kept alive: start ▸ ready ▸ ping ▸ restart ▸ stop.
 
     STARTING ──ready──► READY ──lost──► RESTARTING ──pause, new process──► READY …
-        └──── too many failures, or a hopeless one at the first start ────► FAILED
+        └───────── starts that fail again and again ─────────┴──► FAILED ──pause, new process──► READY …
     any ──stop()──► STOPPED
 
-`on_lost` is called once for each loss of a worker that was ready, and once when the worker has failed for good; a loss
-that is both is reported once. What was sent before `on_lost` and not answered by then is lost: the process is dead by
-that time, and none of its messages is delivered afterwards.
+A worker is restarted for ever. FAILED means that it is not expected back soon: a start was hopeless (a model that
+cannot be read), or several failed in a row. Whoever waits for its first start is told so, and its work goes elsewhere.
+
+`on_lost` is called once for each loss of a worker that was ready. What was sent before `on_lost` and not answered by
+then is lost: the process is dead by that time, and none of its messages is delivered afterwards.
 """
 
 from __future__ import annotations
@@ -14,22 +16,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import pickle
-import signal
 import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import structlog
+
 from gifcue.errors import WorkerLost, WorkerStartError
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.channel import AsyncChannel
 from gifcue.workers.environment import clean_environment
 from gifcue.workers.framing import Kind
+from gifcue.workers.loss import Loss
 from gifcue.workers.messages import InvalidMessage, MessageTypes
 from gifcue.workers.process import Process
-from gifcue.workers.restart_policy import RestartBudget, Watchdog, WatchdogAction
+from gifcue.workers.restart_policy import RestartPauses
 from gifcue.workers.settings import SupervisionSettings
+from gifcue.workers.watch import ProcessWatch
+
+log = structlog.get_logger()
 
 Clock = Callable[[], float]
 
@@ -47,7 +54,7 @@ class SupervisedWorker:
         on_message(message)     for each message of the child, its types checked; raises InvalidMessage where it does
                                 not fit what the child was sent, which ends the process
         on_ready(info)          after each start, with the `info` of the child's `BlockingChannel.ready`
-        on_lost(reason, final)  once for each loss, before the restart; final: there is no restart, `state` is FAILED
+        on_lost(loss)           once for each loss of a worker that was ready, before its restart
         on_state(state)         after each change of state
     """
 
@@ -62,7 +69,7 @@ class SupervisedWorker:
         env: Mapping[str, str] | None = None,
         on_message: Callable[[Any], None],
         on_ready: Callable[[Any], None] | None = None,
-        on_lost: Callable[[str, bool], None] | None = None,
+        on_lost: Callable[[Loss], None] | None = None,
         on_state: Callable[[WorkerState], None] | None = None,
         settings: SupervisionSettings | None = None,
         clock: Clock = time.monotonic,
@@ -80,23 +87,24 @@ class SupervisedWorker:
         self._on_state = on_state
         self._settings = settings or SupervisionSettings()
         self._clock = clock
-        self._budget = RestartBudget(self._settings)
+        self._pauses = RestartPauses(self._settings)
         self._state = WorkerState.STOPPED
         self._pid = 0
         self._restarts = 0
         self._last_failure = ""
         self._channel: AsyncChannel | None = None
-        self._watchdog: Watchdog | None = None
+        self._watch: ProcessWatch
         self._crash = ""
         self._hopeless = False
+        # What the current process has sent that it may send once, or only as an answer.
+        self._heard_ready = False
         self._pings = 0  # not answered yet
-        # Settled once, with the reason, by whatever ends the current process first.
-        self._end: asyncio.Future[str] | None = None
+        # Settled once, by whatever ends the current process first; None where that says nothing of why.
+        self._end: asyncio.Future[Loss | None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._stop_requested = asyncio.Event()
         # Replaced after each change of state, so that each waiter sees every change.
         self._changed = asyncio.Event()
-        self._timer: asyncio.TimerHandle
 
     @property
     def state(self) -> WorkerState:
@@ -119,7 +127,11 @@ class SupervisedWorker:
             self._task = asyncio.get_running_loop().create_task(self._run(), name=f"supervise {self.name}")
 
     async def wait_ready(self) -> None:
-        """Waits until the worker is ready. Raises WorkerStartError if it failed for good or was stopped."""
+        """Waits until the worker is ready.
+
+        Raises:
+            WorkerStartError: its start is hopeless, failed several times in a row, or was stopped.
+        """
         while not self.is_ready:
             if self._state in (WorkerState.FAILED, WorkerState.STOPPED):
                 why = self._last_failure or "it was stopped"
@@ -144,7 +156,7 @@ class SupervisedWorker:
             self._settings = self._settings.model_copy(update={"stop_grace_s": grace_s})
         # The request first: `_live` asks for it when `_finish` wakes it.
         self._stop_requested.set()
-        self._finish("")
+        self._finish(None)
         # Shielded: a caller that is cancelled must not cancel the supervision, which still has to end the process.
         await asyncio.shield(self._task)
 
@@ -152,73 +164,80 @@ class SupervisedWorker:
         return WorkerStatus(self.name, self._state, self._pid, self._restarts, self._last_failure)
 
     async def _run(self) -> None:
-        try:
-            await self._supervise()
-        except Exception as error:
-            # A defect of this module. Callers that wait for the worker or for its answers must still be released.
-            self._last_failure = f"{type(error).__name__}: {error}"
-            self._report("the supervision", error)
-            self._set_state(WorkerState.FAILED)
-            self._call(self._on_lost, self._last_failure, True)
-
-    async def _supervise(self) -> None:
-        was_ever_ready = False
         while not self._stop_requested.is_set():
-            reason = await self._live()
+            try:
+                loss = await self._live()
+            except Exception as error:
+                # A defect of this module. The worker is still restarted, and what it held is still lost.
+                self._report("the supervision", error)
+                loss = Loss(f"{type(error).__name__}: {error}", is_error=True)
             if self._stop_requested.is_set():
                 break
-            self._last_failure = reason
-            was_ready = self._state is WorkerState.READY
-            was_ever_ready = was_ever_ready or was_ready
-            hopeless = self._hopeless and not was_ever_ready
-            pause_s = None if hopeless else self._budget.spend(self._clock())
-            is_final = pause_s is None
-            # The state first: `on_lost` asks which workers are left.
-            if is_final:
-                self._set_state(WorkerState.FAILED)
-            elif was_ever_ready:
-                self._set_state(WorkerState.RESTARTING)
-            if was_ready or is_final:
-                self._call(self._on_lost, reason, is_final)
-            if pause_s is None:
-                return
-            self._restarts += 1
+            pause_s = self._lose(loss)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stop_requested.wait(), pause_s)
         self._set_state(WorkerState.STOPPED)
 
-    async def _live(self) -> str:
+    def _lose(self, loss: Loss) -> float:
+        """Follows the loss of a process; returns the seconds to wait before the next one is started."""
+        was_ready = self._state is WorkerState.READY
+        pause_s = self._pauses.lost(self._clock(), was_started=loss.was_started)
+        self._last_failure = loss.reason
+        self._restarts += 1
+        # The pauses also bound how much is logged.
+        log.warning(
+            "worker lost" if was_ready else "worker could not start",
+            worker=self.name,
+            pid=loss.pid,
+            reason=loss.log_reason,
+            restart_in_s=round(pause_s, 3),
+        )
+        # The state first: `on_lost` asks which workers are left.
+        if loss.is_hopeless or self._pauses.has_failed:
+            self._set_state(WorkerState.FAILED)
+        elif was_ready:
+            self._set_state(WorkerState.RESTARTING)
+        if was_ready:
+            self._call(self._on_lost, loss)
+        return pause_s
+
+    async def _live(self) -> Loss:
         """One process from its start to its end; returns why it ended. It is dead and reaped by then."""
         loop = asyncio.get_running_loop()
-        self._crash, self._hopeless, self._watchdog = "", False, None
-        self._pings = 0
+        self._crash, self._hopeless, self._heard_ready, self._pings = "", False, False, 0
         self._end = loop.create_future()
-        ours, theirs = socket.socketpair()
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            return Loss.not_started(error)
         with theirs:
             try:
                 process = self._spawn(theirs.fileno())
             except BaseException as error:
                 ours.close()
-                if isinstance(error, OSError):
-                    return f"expected to start a process, got {error}"
+                # RuntimeError: the system gives no more threads.
+                if isinstance(error, OSError | RuntimeError):
+                    return Loss.not_started(error)
                 raise
-        self._pid = process.pid
-        channel = self._channel = AsyncChannel(ours, self._types, self._on_frame, self._finish)
-        process.exited.add_done_callback(lambda _: self._finish(""))
-        self._timer = loop.call_later(self._settings.start_timeout_s, self._on_start_timeout)
+        pid = self._pid = process.pid
+        channel = self._channel = AsyncChannel(ours, self._types, self._on_frame, self._on_closed)
+        process.exited.add_done_callback(lambda _: self._finish(None))
+        self._watch = ProcessWatch(
+            pid, self._settings, self._clock, ping=lambda: self._ping(channel), end=self._finish
+        )
         try:
             channel.send(self._init, Kind.INIT)
-            reason = await self._end
-            self._timer.cancel()
+            loss = await self._end
+            self._watch.cancel()
             # A process that is still starting does not read its channel, and has nothing to finish.
             if self._stop_requested.is_set() and self._state is WorkerState.READY:
                 channel.finish()
                 await asyncio.wait({process.exited}, timeout=self._settings.stop_grace_s)
-            elif not reason and not self._stop_requested.is_set():
+            elif loss is None and not self._stop_requested.is_set():
                 # The process is exiting by itself. Killed now, it would report SIGKILL instead of its own exit status.
                 await asyncio.wait({process.exited}, timeout=_EXIT_GRACE_S)
         finally:
-            self._timer.cancel()
+            self._watch.cancel()
             process.kill()
             # Shielded: even a cancelled supervision must not leave a process behind.
             status = await asyncio.shield(process.exited)
@@ -228,18 +247,22 @@ class SupervisedWorker:
             channel.close()
             self._channel = None
             self._pid = 0
-        return reason or self._crash or _describe(status)
+        if loss is not None:
+            return loss.of(pid)
+        if self._crash:
+            return Loss(self._crash, pid, is_error=True, is_hopeless=self._hopeless)
+        return Loss.exited(pid, status)
 
     def _on_frame(self, kind: Kind, body: Any) -> None:
         self._check_order(kind)
-        if self._watchdog is not None:
-            self._watchdog.heard(pong=kind is Kind.PONG)
+        self._watch.heard()
         if kind is Kind.MESSAGE:
             self._on_message(body)
         elif kind is Kind.READY and not self._is_ending:
-            self._timer.cancel()
-            self._watchdog = Watchdog(self._settings, self._clock())
-            self._timer = asyncio.get_running_loop().call_later(self._watchdog.tick_s, self._on_tick)
+            self._watch.ready()
+            self._pauses.ready(self._clock())
+            if self._restarts:
+                log.info("worker is back", worker=self.name, pid=self._pid, restarts=self._restarts)
             # The state first: `on_ready` sends messages, which only a ready worker takes.
             self._set_state(WorkerState.READY)
             self._call(self._on_ready, body)
@@ -252,33 +275,26 @@ class SupervisedWorker:
             self._pings -= 1
             fits = self._pings >= 0
         else:
-            was_ready = self._watchdog is not None
-            fits = kind is Kind.CRASH or was_ready == (kind is Kind.MESSAGE)
+            fits = kind is Kind.CRASH or self._heard_ready == (kind is Kind.MESSAGE)
         if not fits:
             raise InvalidMessage(f"expected no {kind.name} at this point, got one")
+        self._heard_ready = self._heard_ready or kind is Kind.READY
 
-    def _on_tick(self) -> None:
-        if self._watchdog is None or self._channel is None:
-            return
-        action = self._watchdog.tick(self._clock())
-        if action is WatchdogAction.STUCK:
-            self._finish(f"expected an answer within {self._settings.stuck_after_s:g} s, got none")
-            return
-        if action is WatchdogAction.PING:
-            self._pings += 1
-            self._channel.send(None, Kind.PING)
-        self._timer = asyncio.get_running_loop().call_later(self._watchdog.tick_s, self._on_tick)
+    def _ping(self, channel: AsyncChannel) -> None:
+        self._pings += 1
+        channel.send(None, Kind.PING)
 
-    def _on_start_timeout(self) -> None:
-        self._finish(f"expected to be ready within {self._settings.start_timeout_s:g} s, was not")
+    def _on_closed(self, refusal: str) -> None:
+        """The channel is at its end: the child has closed it, or sent what was refused."""
+        self._finish(Loss(refusal) if refusal else None)
 
     @property
     def _is_ending(self) -> bool:
         return self._end is None or self._end.done()
 
-    def _finish(self, reason: str) -> None:
+    def _finish(self, loss: Loss | None) -> None:
         if self._end is not None and not self._end.done():
-            self._end.set_result(reason)
+            self._end.set_result(loss)
 
     def _set_state(self, state: WorkerState) -> None:
         if state is self._state:
@@ -313,15 +329,5 @@ class SupervisedWorker:
             str(channel_fd),
         ]
         arguments += [f"{name}={fd}" for name, fd in self._fds.items()]
-        return Process(
-            arguments, fds=(channel_fd, *self._fds.values()), env={**clean_environment(), **self._env}
-        )
-
-
-def _describe(status: int) -> str:
-    if status >= 0:
-        return f"ended with exit status {status}"
-    try:
-        return f"killed by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"killed by signal {-status}"
+        environment = {**clean_environment(), **self._env}
+        return Process(arguments, fds=(channel_fd, *self._fds.values()), env=environment)

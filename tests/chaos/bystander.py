@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import itertools
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Self
 
-from gifcue.protocol.accounting import FrameCounts
+import grpc
+
 from gifcue.sample_video.clips import EncodedClip, encode
 from gifcue.sample_video.photo import photo_frames
 from gifcue.v1 import reaction_service_pb2
 from tests.chaos.streams import Request, Response, Stream, frame, join, now_s
+from tests.support.stream_model import StreamModel, Violations
 
 FPS = 30
 KEYFRAME_EVERY = 60
 # A decision that came later than this counts as one that never came.
 NEVER_S = 60.0
+# How long the frames in flight at the end may take.
+SETTLE_S = 10.0
 
 
 @functools.cache
@@ -34,7 +40,8 @@ class Bystander:
     """Streams a clip in real time on a stream of its own and notes when decisions come.
 
     `async with Bystander(target) as bystander`. Answers a request for a keyframe as an encoder does: the clip
-    goes on at its next keyframe. A stream that ends is opened again at once, as a media server would.
+    goes on at its next keyframe. A stream that ends is opened again at once, as a media server would. Each of its
+    streams is compared with the model (`tests.support.stream_model`).
     """
 
     target: str
@@ -42,10 +49,14 @@ class Bystander:
     sent_s: dict[int, float] = field(default_factory=dict)
     latencies_s: list[float] = field(default_factory=list)
     decided_s: list[float] = field(default_factory=list)
-    reactions: list[tuple[str, str]] = field(default_factory=list)
     endings: list[str] = field(default_factory=list)
-    counts: FrameCounts | None = None
-    received_end: int = 0
+    # Of all its streams: what was against the model, reactions that STARTED, how many were accounted for at the end.
+    violations: Violations = field(default_factory=Violations)
+    reactions: int = 0
+    accounted_streams: int = 0
+    slow_downs: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    _model: StreamModel = field(default_factory=StreamModel)
     _task: asyncio.Task[None] | None = None
     _stop: bool = False
     _jump: bool = False
@@ -62,6 +73,14 @@ class Bystander:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def stop_soon(self) -> None:
+        """Opens no further stream."""
+        self._stop = True
+
+    async def stop(self) -> None:
+        """Sends no more, asks for the outcome of every frame and ends its stream."""
         self._stop = True
         if self._task is not None:
             await self._task
@@ -80,32 +99,24 @@ class Bystander:
         times = [since_s, *(at for at in self.decided_s if since_s < at < until_s), until_s]
         return max(after - before for before, after in itertools.pairwise(times))
 
-    @property
-    def alternates(self) -> bool:
-        """True where STARTED and ENDED alternate for each label, across every stream that there was."""
-        active: dict[str, bool] = {}
-        for label, phase in self.reactions:
-            if phase == "STARTED":
-                if active.get(label):
-                    return False
-                active[label] = True
-            elif phase == "ENDED":
-                if not active.get(label):
-                    return False
-                active[label] = False
-        return True
-
     async def _run(self) -> None:
         while not self._stop:
+            self._model = StreamModel()
+            self._answered.clear()
             async with Stream(self.target, room_id=self.name, on_response=self._hear) as stream:
                 await self._stream(stream)
-                self.endings.append(stream.status.name if stream.status else "")
+                if stream.ended.is_set() and not self._stop:
+                    self.endings.append(stream.status.name if stream.status else "")
+            self._model.ended(is_ok=stream.status is grpc.StatusCode.OK)
+            self.violations.extend(self._model.violations)
+            self.faults.update(self._model.faults)
+            self.reactions += self._model.reactions.started.total()
             if not self._stop:
                 await asyncio.sleep(0.1)
 
     async def _stream(self, stream: Stream) -> None:
         clip = own_clip()
-        if not await stream.send(join(self.name, "H264", clip.extradata)):
+        if not await self._send(stream, join(self.name, "H264", clip.extradata)):
             return
         began_s, index, place = now_s(), 0, 0
         while not self._stop and not stream.ended.is_set():
@@ -120,16 +131,34 @@ class Bystander:
             message = frame(
                 self.name, self._sequence, index * 90_000 // FPS, packet.payload, keyframe=packet.keyframe
             )
-            if not await stream.send(Request(frame=message)):
+            if not await self._send(stream, Request(frame=message)):
                 return
             index, place = index + 1, (place + 1) % len(clip.packets)
-        await stream.send(Request(statistics=reaction_service_pb2.StatisticsRequest()))
-        try:
-            await asyncio.wait_for(self._answered.wait(), 5.0)
-        except TimeoutError:
-            return
+        await self._account(stream)
+
+    async def _account(self, stream: Stream) -> None:
+        """Asks until every frame has its outcome, then half-closes and reads to the end."""
+        until_s = now_s() + SETTLE_S
+        while now_s() < until_s and not stream.ended.is_set():
+            self._answered.clear()
+            await self._send(stream, Request(statistics=reaction_service_pb2.StatisticsRequest()))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._answered.wait(), max(0.0, until_s - now_s()))
+            if self._answered.is_set() and not self._model.in_flight:
+                self.accounted_streams += 1
+                await stream.half_close()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stream.ended.wait(), SETTLE_S)
+                return
+            await asyncio.sleep(0.05)
+
+    async def _send(self, stream: Stream, request: Request) -> bool:
+        # The model first: an answer may come before `send` returns.
+        self._model.sent(request)
+        return await stream.send(request)
 
     def _hear(self, response: Response) -> None:
+        self._model.heard(response)
         match response.WhichOneof("message"):
             case "decision":
                 at_s = now_s()
@@ -137,14 +166,10 @@ class Bystander:
                 if sent_s is not None:
                     self.decided_s.append(at_s)
                     self.latencies_s.append(min(NEVER_S, at_s - sent_s))
-            case "control" if response.control.WhichOneof("control") == "keyframe":
-                self._jump = True
-            case "reaction":
-                phase = reaction_service_pb2.Phase.Name(response.reaction.phase).removeprefix("PHASE_")
-                self.reactions.append((response.reaction.label, phase))
+            case "control":
+                self._jump = self._jump or response.control.WhichOneof("control") == "keyframe"
+                self.slow_downs += response.control.WhichOneof("control") == "slow_down"
             case "statistics":
-                books = response.statistics.participants[-1].books
-                self.counts = FrameCounts(
-                    books.received, books.analysed, dict(books.skipped), dict(books.dropped), books.in_flight
-                )
                 self._answered.set()
+            case _:
+                pass

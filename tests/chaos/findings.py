@@ -17,9 +17,11 @@ class Finding:
 
 @dataclass(slots=True)
 class Findings:
-    """The checks of one case, in the order in which they were made."""
+    """The checks of one case, in the order in which they were made, and counts beside them."""
 
     checks: list[Finding] = field(default_factory=list)
+    # What attackers were answered, and frames by their outcome: to read, not to judge.
+    notes: dict[str, int] = field(default_factory=dict)
 
     def at_most(self, what: str, got: float, limit: float, unit: str = "") -> None:
         """`got` must not be over `limit`."""

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import os
+import re
+import resource
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
+import grpc.aio
 import psutil
+
+from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc
+from tests.chaos.streams import Stream, annotate, channel_to
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
@@ -30,6 +39,31 @@ class Checkout:
 
     folder: Path
     python: Path = Path(sys.executable)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For processes of this checkout."""
+        return {**os.environ, "PYTHONPATH": str(self.folder / "src")}
+
+    def gifcue(self, *arguments: str) -> list[str]:
+        """A command line of this checkout's `gifcue`."""
+        return [str(self.python), "-m", "gifcue", *arguments]
+
+
+@functools.cache
+def operator_option(checkout: Checkout) -> str | None:
+    """The option of `gifcue serve` for the operator's port; None where status and metrics are on the main ports."""
+    done = subprocess.run(
+        checkout.gifcue("serve", "--help"),
+        cwd=checkout.folder,
+        env={**checkout.environment, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=60.0,
+        check=False,
+    )
+    found = re.search(r"--operator(?:-listen)?\b", done.stdout)
+    return found[0] if found else None
 
 
 def free_ports(count: int) -> list[int]:
@@ -49,33 +83,43 @@ class Server:
     """`async with Server(checkout, settings) as server`: ready when entered, killed when left.
 
     `settings` are tables of the settings file. `limits` maps names of `ulimit` options to values, such as {"n": 64}.
+    `operator` is the address of `OperatorService`: `target` where a checkout has no port of its own for it.
     """
 
     checkout: Checkout
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=dict)
     stderr: Path | None = None
+    environment: dict[str, str] = field(default_factory=dict)
     target: str = ""
     http: str = ""
+    operator: str = ""
+    # How many calls, streams and requests of attackers ended how, and their faults.
+    answers: Counter[str] = field(default_factory=Counter)
     peak_pss_bytes: int = 0
     _process: asyncio.subprocess.Process | None = None
     _sampler: asyncio.Task[None] | None = None
     _folder: tempfile.TemporaryDirectory[str] | None = None
 
     async def __aenter__(self) -> Self:
-        grpc_port, http_port = free_ports(2)
+        grpc_port, http_port, operator_port = free_ports(3)
+        option = await asyncio.to_thread(operator_option, self.checkout)
         self.target, self.http = f"127.0.0.1:{grpc_port}", f"http://127.0.0.1:{http_port}"
         self._folder = tempfile.TemporaryDirectory(prefix="gifcue-chaos-")
         folder = Path(self._folder.name)
         config = folder / "gifcue.toml"
         config.write_text(_toml(self.settings), encoding="utf-8")
         self.stderr = self.stderr or folder / "server.log"
-        command = [str(self.checkout.python), "-m", "gifcue", "serve", "-c", str(config)]
-        command += ["--listen", self.target, "--http", f"127.0.0.1:{http_port}"]
+        command = self.checkout.gifcue("serve", "-c", str(config), "--listen", self.target)
+        command += ["--http", f"127.0.0.1:{http_port}"]
+        self.operator = self.target
+        if option is not None:
+            self.operator = f"127.0.0.1:{operator_port}"
+            command += [option, self.operator]
         if self.limits:
             ulimits = "; ".join(f"ulimit -{name} {value}" for name, value in self.limits.items())
             command = ["bash", "-c", f'{ulimits}; exec "$@"', "bash", *command]
-        environment = {**os.environ, "PYTHONPATH": str(self.checkout.folder / "src"), "TMPDIR": str(folder)}
+        environment = {**self.checkout.environment, **self.environment, "TMPDIR": str(folder)}
         with self.stderr.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *command, cwd=self.checkout.folder, env=environment, stdout=log, stderr=log
@@ -96,6 +140,46 @@ class Server:
             await self._process.wait()
         if self._folder is not None:
             self._folder.cleanup()
+
+    @property
+    def http_address(self) -> tuple[str, int]:
+        """Host and port of HTTP."""
+        host, _, port = self.http.removeprefix("http://").rpartition(":")
+        return host, int(port)
+
+    def stream(self, room_id: str = "chaos") -> Stream:
+        """A stream of an attacker, whose answers are counted."""
+        return Stream(self.target, room_id, answers=self.answers)
+
+    async def annotate(self, image: bytes, timeout_s: float = 30.0) -> grpc.StatusCode:
+        """One AnnotateImage of an attacker."""
+        status = await annotate(self.target, image, timeout_s)
+        self.answers[f"still {status.name}"] += 1
+        return status
+
+    async def status(self, timeout_s: float = 5.0) -> operator_service_pb2.GetStatusResponse | None:
+        """What `OperatorService.GetStatus` says; None where it does not answer in time."""
+        async with channel_to(self.operator) as channel:
+            stub = operator_service_pb2_grpc.OperatorServiceStub(channel)
+            try:
+                return await stub.GetStatus(operator_service_pb2.GetStatusRequest(), timeout=timeout_s)
+            except grpc.aio.AioRpcError:
+                return None
+
+    async def until_streams(self, count: int, timeout_s: float) -> float:
+        """Waits until so many streams are open and nothing but their frames is in flight; returns the seconds."""
+        began_s = time.monotonic()
+        while time.monotonic() - began_s < timeout_s:
+            status = await self.status()
+            if status is not None and status.streams == count:
+                return time.monotonic() - began_s
+            await asyncio.sleep(0.1)
+        return float("inf")
+
+    def limit(self, which: int, value: int) -> None:
+        """Sets a resource limit of the front process, from outside (`resource.RLIMIT_…`)."""
+        _, hard = resource.prlimit(self.pid, which)
+        resource.prlimit(self.pid, which, (value, hard))
 
     @property
     def pid(self) -> int:
@@ -171,6 +255,16 @@ class Server:
         except TimeoutError:
             return float("inf")
         return time.monotonic() - began_s
+
+    def events(self) -> list[dict[str, Any]]:
+        """The lines of the log that are JSON objects."""
+        found = []
+        for line in self.log().splitlines():
+            with contextlib.suppress(ValueError):
+                event = json.loads(line)
+                if isinstance(event, dict):
+                    found.append(event)
+        return found
 
     def log(self) -> str:
         """Everything that the server has written."""

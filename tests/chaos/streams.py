@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -73,6 +74,7 @@ class Stream:
     on_response: Callable[[Response], None] = lambda _: None
     status: grpc.StatusCode | None = None
     details: str = ""
+    answers: Counter[str] = field(default_factory=Counter)
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     _channel: Any = None
@@ -116,8 +118,12 @@ class Stream:
     async def _read(self) -> None:
         try:
             while (response := await self._call.read()) is not grpc.aio.EOF:
-                if response.WhichOneof("message") == "ready":
+                kind = response.WhichOneof("message")
+                if kind == "ready":
                     self.ready.set()
+                elif kind == "fault":
+                    name = reaction_service_pb2.FaultCode.Name(response.fault.code)
+                    self.answers[f"fault {name.removeprefix('FAULT_CODE_')}"] += response.fault.count
                 self.on_response(response)
         except (grpc.aio.AioRpcError, asyncio.CancelledError):
             pass
@@ -125,6 +131,8 @@ class Stream:
             with contextlib.suppress(asyncio.CancelledError, grpc.aio.AioRpcError):
                 self.status = await self._call.code()
                 self.details = await self._call.details() or ""
+                if self.status is not None:
+                    self.answers[f"stream {self.status.name}"] += 1
             self.ended.set()
 
 

@@ -108,6 +108,11 @@ class Violations:
         if len(self.texts) < MAX_TEXTS:
             self.texts.append(f"{expected}, got {got}")
 
+    def extend(self, others: Violations) -> None:
+        """Those of another stream."""
+        self.texts += others.texts[: MAX_TEXTS - len(self.texts)]
+        self.count += others.count
+
     def __bool__(self) -> bool:
         return self.count > 0
 

@@ -34,6 +34,7 @@ class Entry(NamedTuple):
 COMMANDS: dict[str, Entry] = {
     "serve": Entry("gifcue.cli.serve", "Run the server until SIGTERM or Ctrl-C."),
     "stream": Entry("gifcue.cli.stream", "Stream files, URLs or cameras and print the reactions."),
+    "ingest": Entry("gifcue.cli.ingest", "Receive a media server's video, such as RTP, and send it on."),
     "annotate": Entry("gifcue.cli.annotate", "Print the labels found in still pictures."),
     "labels": Entry("gifcue.cli.labels", "List what the model can detect and which of it are reactions."),
     "settings": Entry("gifcue.cli.settings", "List every setting, its value in force and what it does."),

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import signal
-from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -16,6 +12,7 @@ from gifcue.cli import connection
 from gifcue.cli.as_json import counts_json, event_json, participant_json
 from gifcue.cli.connection import DEFAULT_SERVER, client_of
 from gifcue.cli.console import out, print_json
+from gifcue.cli.interrupt import interruptible
 from gifcue.cli.printing import EventPrinter, print_summary
 from gifcue.cli.streaming import Plan, Summary, jobs_of, stream_all
 from gifcue.client import Event, ReactionClient, StreamOptions, SubjectPolicy
@@ -92,7 +89,7 @@ def stream(
 async def _stream(client: ReactionClient, plan: Plan, as_json: bool) -> bool:
     """Returns False where the server was gone at the end, so that the outcome of the frames is unknown."""
     async with client:
-        with _interruptible() as stop:
+        with interruptible() as stop:
             if as_json:
                 summary = await stream_all(client, plan, _print_json, lambda *_: None, stop)
                 print_json(summary_json(summary))
@@ -144,28 +141,3 @@ class _Bars:
             self._tasks[participant_id] = task
         length = f" / {length_s:.1f} s" if length_s is not None else " s"
         self._progress.update(task, completed=at_s, at=f"{at_s:.1f}{length}")  # type: ignore[arg-type]
-
-
-@contextlib.contextmanager
-def _interruptible() -> Iterator[asyncio.Event]:
-    """An event that the first Ctrl-C or SIGTERM sets. The second one interrupts the program as usual."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-
-    def on_signal() -> None:
-        stop.set()
-        for number in numbers:
-            loop.remove_signal_handler(number)
-
-    try:
-        for number in numbers:
-            loop.add_signal_handler(number, on_signal)
-    except (NotImplementedError, RuntimeError):
-        pass  # Windows, or not the main thread: Ctrl-C then ends the program at once
-    try:
-        yield stop
-    finally:
-        with contextlib.suppress(NotImplementedError, RuntimeError):
-            for number in numbers:
-                loop.remove_signal_handler(number)

@@ -100,7 +100,7 @@ async def stream_all(
     """
     summary = Summary()
     async with client.reconnecting(plan.stream, wait_for_server=plan.wait_for_server) as stream:
-        labels = _allowed(plan.labels, stream.ready)
+        labels = allowed_of(plan.labels, stream.ready)
 
         async def send_and_close() -> None:
             await all_or_none(
@@ -116,7 +116,12 @@ async def stream_all(
     return summary
 
 
-def _allowed(wanted: Sequence[str], ready: Ready) -> Sequence[str]:
+def allowed_of(wanted: Sequence[str], ready: Ready) -> Sequence[str]:
+    """The labels to allow: `wanted`, or every reaction of the server where none is named.
+
+    Raises:
+        ConfigError: a label is not a reaction of the server.
+    """
     for label in wanted:
         if label not in ready.reaction_labels:
             known = ", ".join(ready.reaction_labels)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from tests.chaos.cases import bitstreams, memory, probes, readers, starvation, stuck
+from tests.chaos.cases import attacked, overload, probes, readers, surroundings, workers
 from tests.chaos.cases.case import Case
 
 CASES: tuple[Case, ...] = (
-    *bitstreams.CASES,
-    *starvation.CASES,
+    *attacked.CASES,
+    *workers.CASES,
+    *overload.CASES,
     *readers.CASES,
-    *memory.CASES,
-    *stuck.CASES,
+    *surroundings.CASES,
     *probes.CASES,
+)
+
+# The cases that CI runs: quick, and the same on any machine.
+QUICK = frozenset(
+    {"http-refusals", "broken-protocol", "cut-messages", "label-flood", "killed-workers", "lost-gifs"}
 )

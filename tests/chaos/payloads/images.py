@@ -37,6 +37,19 @@ def text_bomb(unpacked_bytes: int = 1_800_000_000) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
 
 
+def padded_jpeg(size_bytes: int = 1_500_000) -> bytes:
+    """A small picture behind comments of nothing, as a JPEG of this size."""
+    import cv2
+    import numpy as np
+
+    done, data = cv2.imencode(".jpg", np.zeros((720, 1280, 3), np.uint8))
+    if not done:
+        raise ValueError("expected OpenCV to encode a JPEG, it did not")
+    comment = b"\xff\xfe\xff\xff" + bytes(65_533)
+    jpeg = data.tobytes()
+    return jpeg[:2] + comment * (size_bytes // len(comment) + 1) + jpeg[2:]
+
+
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 

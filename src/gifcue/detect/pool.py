@@ -29,6 +29,7 @@ from gifcue.percentiles import RecentValues
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.arena import ARENA_FD, Arena
+from gifcue.workers.confinement.profile import DETECTOR
 from gifcue.workers.messages import InvalidMessage
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
@@ -232,6 +233,7 @@ class DetectorPool:
             target,
             init,
             types=MESSAGES,
+            profile=DETECTOR,
             fds={ARENA_FD: arena.fd},
             env=self._settings.environment(index),
             on_message=lambda result: self._on_result(worker, result),

@@ -49,6 +49,7 @@ from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.arena import ARENA_FD, Arena
+from gifcue.workers.confinement.profile import DECODER
 from gifcue.workers.messages import InvalidMessage
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
@@ -168,6 +169,7 @@ class DecodePool:
             WORKER_TARGET,
             WorkerInit(self._settings, arena.shape),
             types=MESSAGES,
+            profile=DECODER,
             fds={ARENA_FD: arena.fd},
             on_message=lambda message: self._answered(worker, message),
             on_ready=lambda _: self._ready(worker),

@@ -31,6 +31,7 @@ from gifcue.server.operator import OperatorServicer
 from gifcue.server.reactions import ReactionServicer
 from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc, reaction_service_pb2
 from gifcue.v1 import reaction_service_pb2_grpc as reaction_grpc
+from gifcue.workers.confinement.profile import LayerState
 
 log = structlog.get_logger()
 
@@ -125,6 +126,7 @@ class Server:
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
         self._warn_of_presets()
         self._warn_of_missing()
+        self._warn_of_confinement()
         self._tasks.append(asyncio.create_task(self._follow_health(), name="health"))
         self._tasks.append(asyncio.create_task(self._follow_book(), name="rule book"))
         for task in self._tasks:
@@ -262,6 +264,22 @@ class Server:
     def _warn_of_presets(self) -> None:
         for preset, problem in self._presets.refused.items():
             log.warning("no stream can ask for this preset", preset=preset, problem=problem)
+
+    def _warn_of_confinement(self) -> None:
+        """Warns, once a layer, of what the workers can do because this system or the settings do not confine them."""
+        workers = self._engine.statistics().workers
+        if self._settings.supervision.confinement == "off":
+            log.warning("decode workers are not confined", setting="supervision.confinement")
+            return
+        lacking: dict[tuple[str, str], list[str]] = {}
+        for worker in workers:
+            for layer in worker.confinement:
+                if layer.state == LayerState.MISSING:
+                    lacking.setdefault((layer.layer, layer.why), []).append(worker.name)
+        for (layer_name, why), names in lacking.items():
+            log.warning(
+                "workers lack a layer of confinement", layer=layer_name, reason=why, workers=", ".join(names)
+            )
 
     def _warn_of_missing(self) -> None:
         """Warns of labels and GIFs that the rule book names and this server does not have."""

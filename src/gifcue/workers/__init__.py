@@ -5,6 +5,7 @@
     framing.py         messages as bytes
     channel.py         messages over a socket pair, one end asyncio, the other blocking
     environment.py     the environment variables that a child gets
+    confinement/       what is taken from a child before it sees the bytes of strangers
     process.py         a process whose end can be awaited
     activity.py        what a process does, as the kernel sees it
     restart_policy.py  when a child is stuck, how long to wait before a restart

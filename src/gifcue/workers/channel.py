@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from gifcue.workers.confinement.profile import LayerReport
 from gifcue.workers.framing import FrameBuffer, Kind, decoders_of_a_child, decoders_of_the_front, encode
 from gifcue.workers.messages import Crash, InvalidMessage, MessageTypes, bounded
 
@@ -193,14 +194,20 @@ class BlockingChannel:
         self._sock = sock
         self._received = FrameBuffer(decoders_of_a_child(None))
         self._ended = False
+        self._confine: Callable[[], tuple[LayerReport, ...]] = tuple
 
-    def expect(self, types: MessageTypes) -> None:
-        """Sets what the front may send from now on."""
+    def expect(self, types: MessageTypes, confine: Callable[[], tuple[LayerReport, ...]] = tuple) -> None:
+        """Sets what the front may send from now on, and what confines the process once it is ready."""
         self._received.decoders = decoders_of_a_child(types)
+        self._confine = confine
 
     def ready(self, info: Any = None) -> None:
-        """Reports that the child is ready; `info` goes to the front's `on_ready`. To be called once."""
-        self._send(Kind.READY, info)
+        """Confines the process and reports that it is ready; `info` goes to the front's `on_ready`.
+
+        To be called once, after everything that needs files: imports and the model. Raises ConfigError where the
+        process cannot be confined as the settings require.
+        """
+        self._send(Kind.READY, (self._confine(), info))
 
     def send(self, message: Any) -> None:
         """Sends a message; waits while the front does not read. Raises ChannelClosed if the front is gone."""

@@ -38,11 +38,14 @@ _NAMES = frozenset(
     }
 )
 _PREFIXES = ("LC_", "MALLOC_")
+# BLAS and OpenMP start a thread for each core when they are loaded. A worker computes in one, since the pool of workers
+# is the parallelism. Landlock also restricts one thread only.
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 def clean_environment() -> dict[str, str]:
-    """What every child gets of this process' environment."""
-    environment = inherited(_NAMES, _PREFIXES)
+    """What every child gets: some of this process' environment, and one thread for libraries that compute."""
+    environment = inherited(_NAMES, _PREFIXES) | _ONE_THREAD
     if site.ENABLE_USER_SITE:
         # Without HOME, which a child does not get, it would not find what was installed for the user alone.
         environment.setdefault("PYTHONUSERBASE", site.getuserbase())

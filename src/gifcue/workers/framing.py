@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from gifcue.workers.confinement.profile import Report
 from gifcue.workers.messages import Crash, MessageTypes
 
 _HEADER = struct.Struct("<IB")
@@ -59,7 +60,7 @@ def decoders_of_the_front(types: MessageTypes) -> Mapping[Kind, Decode]:
     """What the front accepts of a child."""
     return {
         Kind.MESSAGE: msgspec.msgpack.Decoder(types.to_front).decode,
-        Kind.READY: msgspec.msgpack.Decoder(types.ready).decode,
+        Kind.READY: msgspec.msgpack.Decoder(tuple[Report, types.ready]).decode,
         Kind.CRASH: msgspec.msgpack.Decoder(Crash).decode,
         Kind.PONG: _nothing,
     }

@@ -25,8 +25,9 @@ from typing import Any
 import structlog
 
 from gifcue.errors import WorkerLost, WorkerStartError
-from gifcue.protocol.statistics import WorkerState, WorkerStatus
+from gifcue.protocol.statistics import LayerStatus, WorkerState, WorkerStatus
 from gifcue.workers.channel import AsyncChannel
+from gifcue.workers.confinement.profile import Profile
 from gifcue.workers.environment import clean_environment
 from gifcue.workers.framing import Kind
 from gifcue.workers.loss import Loss
@@ -49,7 +50,8 @@ class SupervisedWorker:
 
     `target` is "module:function", called in the child as `function(channel, init, fds)`; `fds` are handed
     down under their names; `env` is added to the little that a child gets of the front's environment
-    (`gifcue.workers.environment`). `types` are those of the messages in both directions. The callbacks must not block:
+    (`gifcue.workers.environment`). `types` are those of the messages in both directions. `profile` says how the
+    child is confined once it is ready; None: not at all. The callbacks must not block:
 
         on_message(message)     for each message of the child, its types checked; raises InvalidMessage where it does
                                 not fit what the child was sent, which ends the process
@@ -65,6 +67,7 @@ class SupervisedWorker:
         init: Any,
         *,
         types: MessageTypes,
+        profile: Profile | None = None,
         fds: Mapping[str, int] | None = None,
         env: Mapping[str, str] | None = None,
         on_message: Callable[[Any], None],
@@ -77,15 +80,17 @@ class SupervisedWorker:
         self.name = name
         self._target = target
         # Pickled here, so that the caller gets the error where `init` cannot be sent.
-        self._init = pickle.dumps((types, init), protocol=5)
+        self._settings = settings or SupervisionSettings()
+        confinement = self._settings.of(profile) if profile is not None else None
+        self._init = pickle.dumps((types, confinement, init), protocol=5)
         self._types = types
+        self._confinement: tuple[LayerStatus, ...] = ()
         self._fds = dict(fds or {})
         self._env = dict(env or {})
         self._on_message = on_message
         self._on_ready = on_ready
         self._on_lost = on_lost
         self._on_state = on_state
-        self._settings = settings or SupervisionSettings()
         self._clock = clock
         self._pauses = RestartPauses(self._settings)
         self._state = WorkerState.STOPPED
@@ -161,7 +166,9 @@ class SupervisedWorker:
         await asyncio.shield(self._task)
 
     def statistics(self) -> WorkerStatus:
-        return WorkerStatus(self.name, self._state, self._pid, self._restarts, self._last_failure)
+        return WorkerStatus(
+            self.name, self._state, self._pid, self._restarts, self._last_failure, self._confinement
+        )
 
     async def _run(self) -> None:
         while not self._stop_requested.is_set():
@@ -263,9 +270,11 @@ class SupervisedWorker:
             self._pauses.ready(self._clock())
             if self._restarts:
                 log.info("worker is back", worker=self.name, pid=self._pid, restarts=self._restarts)
+            report, info = body
+            self._confinement = tuple(LayerStatus(each.layer, each.state, each.why) for each in report)
             # The state first: `on_ready` sends messages, which only a ready worker takes.
             self._set_state(WorkerState.READY)
-            self._call(self._on_ready, body)
+            self._call(self._on_ready, info)
         elif kind is Kind.CRASH:
             self._crash, self._hopeless = body.what, body.hopeless
 

@@ -5,12 +5,24 @@ BIN := $(VENV)/bin
 # One environment, installed in two steps: what the demo needs, and everything else. A stamp stands for each step.
 DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
-INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+# The variables make the constraints hold for the isolated environment that builds gifcue, too. Which one pip reads
+# depends on its version.
+INSTALL := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+  $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+# Locked tools that need not be in .venv, and the environment that deploy/Dockerfile makes.
+TOOLS := build/tools/.installed
+TOOL_BIN := build/tools/bin
+IMAGE := build/image
+INSTALL_LOCKED := install -q --disable-pip-version-check --require-hashes --only-binary :all:
+# Every file of a version is listed, so that one lock serves Python 3.11 to 3.13 on x86_64 and aarch64.
+LOCK := $(TOOL_BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --no-emit-index-url --custom-compile-command "make lock" -c constraints.txt
 PROTOC := $(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy
 CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage chaos lint protos protos-check wheel check-wheel bench bench-detector gifs clean
+.PHONY: help setup demo test coverage chaos hostile fuzz soak test-faults lint protos protos-check wheel check-wheel lock image \
+  sbom licences audit bench bench-detector model-digest gifs clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -37,8 +49,23 @@ test: $(DEV) ## Lint, check the protos and run the tests
 coverage: $(DEV) ## Coverage of engine/ by its own unit tests
 	$(BIN)/pytest tests/engine --cov=gifcue.engine --cov-report=term-missing
 
-chaos: $(DEV) ## Attack a real server and check what it costs others, 8 minutes; CHAOS="--case NAME" for one case
+chaos: $(DEV) ## Attack a real server and check what it costs others, 45 minutes; CHAOS="--case NAME" for one case
 	$(BIN)/python -m tests.chaos $(CHAOS)
+
+hostile: $(DEV) ## One hostile client that mixes all attacks beside two bystanders, for MINUTES=10
+	$(BIN)/python -m tests.chaos --hostile --minutes $(or $(MINUTES),10) $(CHAOS)
+
+fuzz: $(DEV) ## Send mutated messages, video, stills and HTTP requests to a real server, for SECONDS=60
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(FUZZ)
+
+soak: $(DEV) ## Let streams come and go, and compare what a server holds before and after, for MINUTES=20
+	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),20) $(SOAK)
+
+test-faults: $(DEV) ## What CI runs of chaos, hostile, fuzz and soak, in 5 minutes; judges no latency and no growth
+	$(BIN)/python -m tests.chaos --quick
+	$(BIN)/python -m tests.chaos --hostile --minutes 0.5 --quick
+	$(BIN)/python -m tests.fuzz --seconds 20
+	$(BIN)/python -m tests.soak --minutes 0.3 --quick
 
 lint: $(DEV) ## Check style, types, import contracts and import cycles
 	$(BIN)/ruff check $(CODE)
@@ -62,6 +89,31 @@ wheel: $(DEV) ## Build the sdist and, from it, the wheel into dist/
 	@rm -rf dist
 	$(BIN)/python -m build --no-isolation --outdir dist .
 
+lock: $(TOOLS) ## Write the hash-locked requirements of the image and of the tools
+	$(LOCK) pyproject.toml -o deploy/requirements.txt
+	$(LOCK) --group image-build -o deploy/requirements-build.txt
+	$(LOCK) --group supply-chain -o tools/requirements.txt
+
+$(TOOLS): tools/requirements.txt
+	$(PYTHON) -m venv --clear build/tools
+	$(TOOL_BIN)/pip $(INSTALL_LOCKED) -r tools/requirements.txt
+	@touch $(TOOLS)
+
+# The commands of deploy/Dockerfile, without a container.
+image: wheel ## Make the image's environment in build/image from the locks
+	$(PYTHON) -m venv --clear --without-pip $(IMAGE)
+	$(BIN)/pip --python $(IMAGE)/bin/python $(INSTALL_LOCKED) -r deploy/requirements.txt
+	$(BIN)/pip --python $(IMAGE)/bin/python install -q --disable-pip-version-check --no-deps --no-index dist/*.whl
+
+sbom: image ## Write the bill of materials of the image's environment, CycloneDX JSON, into dist/
+	$(BIN)/python -m tools.sbom $(IMAGE)/bin/python dist
+
+licences: $(DEV) ## Print the licences of what the image contains
+	$(BIN)/python -m tools.licences
+
+audit: $(DEV) $(TOOLS) ## Look for known vulnerabilities; AUDIT="--advisories FILE.zip" without a network
+	$(BIN)/python -m tools.audit $(AUDIT)
+
 check-wheel: wheel ## Install the wheel into an empty environment elsewhere, serve and run the demo; print sizes
 	$(BIN)/python -m tools.check_wheel dist/*.whl
 
@@ -70,6 +122,9 @@ bench: $(DEV) ## Measure everything in one table, in less than 15 minutes; BENCH
 
 bench-detector: $(DEV) ## Compare one frame on one core in gifcue's detector and in MediaPipe
 	$(BIN)/python -m benchmarks.detector
+
+model-digest: $(DEV) ## Write the digest of models/ into the code, after a change of the model
+	$(BIN)/python -m tools.model_digest
 
 gifs: $(DEV) ## Draw the default GIFs again
 	$(BIN)/python -m tools.gifpack.draw

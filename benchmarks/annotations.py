@@ -85,12 +85,12 @@ def _loop(connection: Connection, core: int, images: list[bytes], seconds: float
     os.sched_setaffinity(0, {core})
     cv2.setNumThreads(1)
     settings = load_settings()
-    media = settings.media
+    media, stills = settings.media, settings.stills
     detector = open_detector(settings.detect.detector())
     detector.warm()
 
     def decoded(image: bytes) -> Any:
-        return scaled_still(image, media.max_pixels, media.still_long_side, media.still_short_side)[0]
+        return scaled_still(image, media.max_pixels, stills.long_side, stills.short_side)[0]
 
     frames = [decoded(image) for image in images]
     connection.send("ready")

@@ -186,8 +186,10 @@ def _frames_of(settings: Settings, info: Any, regions: list[Region] | None) -> I
     pipeline = Pipeline(
         settings.media,
         settings.detect,
+        settings.stills,
         settings.supervision,
         time.monotonic,
+        max_still_bytes=settings.limits.max_frame_bytes,
         decode_pool=kept("decode", _DecodePool),
         detector_pool=kept("detect", _DetectorPool),
     )

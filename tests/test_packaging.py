@@ -122,7 +122,8 @@ def test_the_installed_package_finds_its_model_and_gifs(installed: Path) -> None
         "from gifcue.detect.settings import default_model_dir\n"
         "from gifcue.detect.metadata import read_metadata\n"
         "from gifcue.rules.references import gifs_folder\n"
-        "read_metadata(default_model_dir(), 'litert', 'int8')\n"
+        "for weights in read_metadata(default_model_dir(), 'litert', 'int8').files.values():\n"
+        "    weights.read()\n"
         "print(json.dumps([str(default_model_dir()), str(gifs_folder())]))\n"
     )
     done = run_installed(installed, code)
@@ -137,7 +138,7 @@ def test_the_installed_package_says_where_the_float_files_are(installed: Path) -
         "from gifcue.detect.metadata import read_metadata\n"
         "from gifcue.errors import ModelError\n"
         "try:\n"
-        "    read_metadata(default_model_dir(), 'litert', 'float')\n"
+        "    read_metadata(default_model_dir(), 'litert', 'float').files['detector'].read()\n"
         "except ModelError as error:\n"
         "    print(error)\n"
     )

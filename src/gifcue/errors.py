@@ -7,7 +7,9 @@
     │   ├── WorkerLost *       it died or was stuck, and what it held is lost
     │   └── WorkerStartError   it never became ready
     ├── ModelError             a model file is missing, damaged or of another shape than expected
-    └── Unavailable *          the server cannot answer at the moment
+    ├── Unavailable *          the server cannot answer at the moment
+    └── Overloaded *           the server has too much to do; carries when to come back
+        └── TooManyRequests *  this caller asks for too much
 
 The client library adds a branch of its own (`gifcue.client.exceptions`). Messages say what was expected and what came.
 `retryable` is True for those marked *: the same call may succeed later. The server maps each class to a status of gRPC
@@ -63,3 +65,17 @@ class Unavailable(GifcueError):
     """The server cannot answer at the moment."""
 
     retryable = True
+
+
+class Overloaded(GifcueError):
+    """The server has too much to do. The call may succeed after `retry_after_ms` milliseconds."""
+
+    retryable = True
+
+    def __init__(self, message: str, retry_after_ms: int) -> None:
+        super().__init__(message)
+        self.retry_after_ms = retry_after_ms
+
+
+class TooManyRequests(Overloaded):
+    """This caller asks for too much; others are served."""

@@ -52,7 +52,11 @@ def main() -> int:
     parser.add_argument(
         "--case", action="append", default=[], metavar="NAME", help="this case alone; may be repeated"
     )
-    parser.add_argument("--quick", action="store_true", help="the cases that CI runs, two minutes")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="the cases that CI runs, two minutes; with --hostile: no latency is judged",
+    )
     parser.add_argument("--checkout", type=Path, default=Path(__file__).resolve().parents[2], metavar="DIR")
     parser.add_argument("--python", type=Path, default=Path(sys.executable), metavar="FILE")
     parser.add_argument("--seed", type=int, default=1)
@@ -90,7 +94,15 @@ def main() -> int:
         return 2
     checkout = Checkout(arguments.checkout.resolve(), arguments.python)
     if arguments.hostile:
-        return asyncio.run(hostile_run(checkout, arguments.seed, arguments.minutes * 60.0, arguments.results))
+        return asyncio.run(
+            hostile_run(
+                checkout,
+                arguments.seed,
+                arguments.minutes * 60.0,
+                judge_latency=not arguments.quick,
+                kept=arguments.results,
+            )
+        )
     names = set(arguments.case) or (QUICK if arguments.quick else known)
     cases = [case for case in CASES if case.name in names]
     return 1 if asyncio.run(run(cases, checkout, arguments.seed, arguments.results)) else 0

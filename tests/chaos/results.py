@@ -72,7 +72,7 @@ def table(cases: Iterable[Case], before: dict[str, Result], after: dict[str, Res
     for case in sorted(cases, key=lambda case: (case.number or 99, case.name)):
         number = str(case.number or "")
         cells = (_cell(before.get(case.name)), _cell(after.get(case.name)))
-        rows.append(f"| {number} | `{case.name}` | {case.summary} | {cells[0]} | {cells[1]} |")
+        rows.append(f"| {number} | `{case.name}` | {_plain(case.summary)} | {cells[0]} | {cells[1]} |")
     return "\n".join(rows)
 
 

@@ -51,10 +51,20 @@ class Checkout:
 
 
 @functools.cache
-def operator_option(checkout: Checkout) -> str | None:
-    """The option of `gifcue serve` for the operator's port; None where status and metrics are on the main ports."""
+def has_operator_ports(checkout: Checkout) -> bool:
+    """False where status and metrics are on the main ports."""
+    return "--operator-http" in _output(checkout, "serve", "--help")
+
+
+@functools.cache
+def knows_setting(checkout: Checkout, name: str) -> bool:
+    """Whether a checkout has an expert setting of this name."""
+    return re.search(rf"\b{re.escape(name)}\b", _output(checkout, "settings", "--expert")) is not None
+
+
+def _output(checkout: Checkout, *arguments: str) -> str:
     done = subprocess.run(
-        checkout.gifcue("serve", "--help"),
+        checkout.gifcue(*arguments),
         cwd=checkout.folder,
         env={**checkout.environment, "COLUMNS": "200"},
         capture_output=True,
@@ -62,8 +72,7 @@ def operator_option(checkout: Checkout) -> str | None:
         timeout=60.0,
         check=False,
     )
-    found = re.search(r"--operator(?:-listen)?\b", done.stdout)
-    return found[0] if found else None
+    return done.stdout
 
 
 def free_ports(count: int) -> list[int]:
@@ -83,7 +92,7 @@ class Server:
     """`async with Server(checkout, settings) as server`: ready when entered, killed when left.
 
     `settings` are tables of the settings file. `limits` maps names of `ulimit` options to values, such as {"n": 64}.
-    `operator` is the address of `OperatorService`: `target` where a checkout has no port of its own for it.
+    `operator` and `operator_http` are the ports for operators: `target` and `http` where a checkout has no others.
     """
 
     checkout: Checkout
@@ -94,6 +103,7 @@ class Server:
     target: str = ""
     http: str = ""
     operator: str = ""
+    operator_http: str = ""
     # How many calls, streams and requests of attackers ended how, and their faults.
     answers: Counter[str] = field(default_factory=Counter)
     peak_pss_bytes: int = 0
@@ -102,8 +112,7 @@ class Server:
     _folder: tempfile.TemporaryDirectory[str] | None = None
 
     async def __aenter__(self) -> Self:
-        grpc_port, http_port, operator_port = free_ports(3)
-        option = await asyncio.to_thread(operator_option, self.checkout)
+        grpc_port, http_port, operator_port, operator_http_port = free_ports(4)
         self.target, self.http = f"127.0.0.1:{grpc_port}", f"http://127.0.0.1:{http_port}"
         self._folder = tempfile.TemporaryDirectory(prefix="gifcue-chaos-")
         folder = Path(self._folder.name)
@@ -112,10 +121,11 @@ class Server:
         self.stderr = self.stderr or folder / "server.log"
         command = self.checkout.gifcue("serve", "-c", str(config), "--listen", self.target)
         command += ["--http", f"127.0.0.1:{http_port}"]
-        self.operator = self.target
-        if option is not None:
+        self.operator, self.operator_http = self.target, self.http
+        if await asyncio.to_thread(has_operator_ports, self.checkout):
             self.operator = f"127.0.0.1:{operator_port}"
-            command += [option, self.operator]
+            self.operator_http = f"http://127.0.0.1:{operator_http_port}"
+            command += ["--operator", self.operator, "--operator-http", f"127.0.0.1:{operator_http_port}"]
         if self.limits:
             ulimits = "; ".join(f"ulimit -{name} {value}" for name, value in self.limits.items())
             command = ["bash", "-c", f'{ulimits}; exec "$@"', "bash", *command]

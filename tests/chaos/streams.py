@@ -115,6 +115,10 @@ class Stream:
         with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
             await self._call.done_writing()
 
+    async def break_off(self) -> None:
+        """Closes the connection under the call."""
+        await self._channel.close(grace=None)
+
     async def _read(self) -> None:
         try:
             while (response := await self._call.read()) is not grpc.aio.EOF:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gifcue.server.config import Settings
-from gifcue.server.setting_names import moved
+from gifcue.server.setting_names import REMOVED, RENAMED, moved
 from tests.support.deliveries import SECRET
 
 from .conftest import Gifcue
@@ -66,8 +67,11 @@ def test_one_table_alone(gifcue: Gifcue) -> None:
     assert (unknown.exit_code, "got 'react'" in unknown.stderr) == (2, True)
 
 
-def test_there_are_about_45_settings_for_operators(gifcue: Gifcue) -> None:
-    assert gifcue("settings", "--count").stdout == "47 settings, 65 expert settings\n"
+def test_operators_have_few_settings(gifcue: Gifcue) -> None:
+    counts = re.fullmatch(r"(\d+) settings, (\d+) expert settings\n", gifcue("settings", "--count").stdout)
+    assert counts is not None
+    # What an operator has to read through once. Everything else has a default that fits, and is for experts.
+    assert 40 <= int(counts[1]) <= 65
 
 
 def test_the_documents_list_every_setting_and_every_old_name(gifcue: Gifcue) -> None:
@@ -78,7 +82,12 @@ def test_the_documents_list_every_setting_and_every_old_name(gifcue: Gifcue) -> 
     rows = {row(old, became) for old, became in moved(Settings).items()}
     migration = (docs / "migration.md").read_text(encoding="utf-8")
     section = migration.partition("\n## Settings\n")[2].partition("\n## ")[0]
-    assert {line for line in section.splitlines() if line.startswith("| `")} == rows
+    lines = {line for line in section.splitlines() if line.startswith("| `")}
+    # An expert setting that never had another name has a hint where it is set as an operator's, but is not listed.
+    assert lines <= rows
+    assert {
+        row(old, became) for old, became in moved(Settings).items() if old in {*RENAMED, *REMOVED}
+    } <= lines
 
 
 def row(old: str, became: str) -> str:

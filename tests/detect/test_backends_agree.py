@@ -10,6 +10,7 @@ import pytest
 from gifcue.detect import DetectorConfig, Region, open_detector
 from gifcue.detect.detector import Backend
 from gifcue.detect.metadata import read_metadata
+from gifcue.detect.trust import UNCHECKED, folder_digest
 
 pytest.importorskip("tensorflow")
 data = pytest.importorskip("skimage.data")
@@ -48,7 +49,7 @@ def test_backends_agree_on_two_hundred_pictures(tmp_path: Path) -> None:
     copy_description(MODELS, tmp_path)
     export_saved_model(MODELS, tmp_path / "saved_model")
     litert = open_detector(DetectorConfig(MODELS, precision="float"))
-    saved = open_detector(DetectorConfig(tmp_path, "savedmodel"))
+    saved = open_detector(DetectorConfig(tmp_path, "savedmodel", model_sha256=folder_digest(tmp_path)))
     assert saved.info.labels == litert.info.labels
     frames = pictures()
     batched = [
@@ -89,7 +90,7 @@ def test_backends_agree_on_a_frame_without_people(tmp_path: Path) -> None:
 
     copy_description(MODELS, tmp_path)
     export_saved_model(MODELS, tmp_path / "saved_model")
-    saved = open_detector(DetectorConfig(tmp_path, "savedmodel"))
+    saved = open_detector(DetectorConfig(tmp_path, "savedmodel", model_sha256=folder_digest(tmp_path)))
     grey = np.full((360, 640, 3), 128, np.uint8)
     assert [region for region in saved.detect([grey])[0] if region.score > 0.1] == []
 
@@ -114,7 +115,11 @@ def test_gesture_probabilities_have_the_same_size_confidence_on_both(tmp_path: P
     backends: tuple[tuple[Path, Backend], ...] = ((MODELS, "litert"), (tmp_path, "savedmodel"))
     for model_dir, backend in backends:
         config = DetectorConfig(
-            model_dir, backend, gesture_files=(tmp_path / "victory.json",), precision="float"
+            model_dir,
+            backend,
+            gesture_files=(tmp_path / "victory.json",),
+            precision="float",
+            model_sha256=UNCHECKED,
         )
         detector = open_detector(config)
         for frame, regions in zip(pictures()[:40], detector.detect(pictures()[:40]), strict=True):

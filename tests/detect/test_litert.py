@@ -84,7 +84,9 @@ def test_a_folder_without_a_model_is_a_model_error(tmp_path: Path) -> None:
         open_detector(DetectorConfig(tmp_path))
 
 
-@pytest.mark.parametrize("wrong", [{"threads": 0}, {"max_hands": 0}, {"backend": "other"}])
+@pytest.mark.parametrize(
+    "wrong", [{"threads": 0}, {"max_hands": 0}, {"backend": "other"}, {"model_sha256": "ab"}]
+)
 def test_a_wrong_setting_is_named(wrong: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         DetectorConfig(MODELS, **wrong)  # type: ignore[arg-type]

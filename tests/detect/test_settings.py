@@ -26,10 +26,11 @@ def test_a_worker_opens_every_setting_that_a_detector_has() -> None:
         max_faces=3,
         max_hands=4,
         score_floor=0.5,
+        model_sha256="ab" * 32,
     )
     config = settings.detector()
     shared = {field.name for field in dataclasses.fields(config)} & DetectSettings.model_fields.keys()
-    assert len(shared) == 7
+    assert len(shared) == 8
     assert {name: getattr(config, name) for name in shared} == {
         name: getattr(settings, name) for name in shared
     }

@@ -6,9 +6,10 @@ There is no process, no codec and no wait: time is a `ManualTime`, and every cal
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, TypeVar
 
 from gifcue.detect.detector import ServedModel
@@ -20,9 +21,14 @@ from gifcue.engine.publisher import Publisher
 from gifcue.engine.session import Session
 from gifcue.engine.settings import LimitSettings
 from gifcue.media.frame import FrameInFlight
-from gifcue.media.messages import Dropped, Outcome, Picture, Skipped, StillDone
+from gifcue.media.messages import Dropped, Outcome, Picture, Skipped
 from gifcue.media.queues import Backlog
 from gifcue.media.settings import MediaSettings
+from gifcue.media.still_admission import StillAdmission, StillPlace
+from gifcue.media.still_pool import DecodedStill
+from gifcue.media.still_settings import StillSettings
+from gifcue.media.still_suspects import StillSuspects
+from gifcue.media.suspects import Incident
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Reaction
@@ -65,6 +71,7 @@ class FakeDecodePool:
         *,
         on_outcome: Callable[[FrameInFlight, Outcome], None],
         on_decoder_lost: Callable[[list[int]], None],
+        on_incident: Callable[[Incident], None],
         clock: Callable[[], float],
         max_wait_s: float,
     ) -> None:
@@ -72,6 +79,9 @@ class FakeDecodePool:
         arena.close()
         self.on_outcome = on_outcome
         self.on_decoder_lost = on_decoder_lost
+        self.on_incident = on_incident
+        self.quarantined: list[int] = []
+        self.workers: dict[int, int | None] = {}
         self.is_ready = True
         self.has_failed = False
         self.frames: dict[int, deque[FrameInFlight]] = {}
@@ -81,7 +91,6 @@ class FakeDecodePool:
         self.holds: list[tuple[int, bool]] = []
         self.paces: list[float] = []
         self.released: list[tuple[int, bool]] = []
-        self.stills: deque[StillDone | Exception] = deque()
         self.is_running = False
 
     async def start(self) -> None:
@@ -90,12 +99,16 @@ class FakeDecodePool:
     async def stop(self) -> None:
         self.is_running = False
 
-    def open(self, key: int, codec: Codec, extradata: bytes) -> None:
+    def open(self, key: int, codec: Codec, extradata: bytes, *, worker: int | None = None) -> None:
+        self.workers[key] = worker
         self.opened.append((key, codec, extradata))
         self.frames[key] = deque()
 
     def close(self, key: int) -> None:
         self.closed.append(key)
+
+    def quarantine(self, key: int, message: str) -> None:
+        self.quarantined.append(key)
 
     def start_over(self, key: int) -> None:
         self.started_over.append(key)
@@ -120,12 +133,6 @@ class FakeDecodePool:
         own = sizes.get(key, [])
         return Backlog(len(own), sum(own), sum(sum(each) for each in sizes.values()))
 
-    async def still(self, data: bytes) -> StillDone:
-        answer = self.stills.popleft()
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
     def statistics(self) -> Any:
         return _NoWorkers()
 
@@ -143,6 +150,7 @@ class FakeDetectorPool:
         on_lost: Callable[[FrameInFlight, DropReason, str], None],
         target: str,
         clock: Callable[[], float],
+        stills: Arena,
     ) -> None:
         self.on_detected = on_detected
         self.on_lost = on_lost
@@ -173,6 +181,49 @@ class FakeDetectorPool:
     async def annotate(self, picture: Any) -> list[Region]:
         self.annotated.append(picture)
         return SMILE
+
+    def statistics(self) -> Any:
+        return _NoWorkers()
+
+
+class FakeStillPool:
+    """Real places; `decoded` gives a picture at once, or never where `hangs`. `held` slots are in use."""
+
+    def __init__(
+        self,
+        settings: StillSettings,
+        arena: Arena,
+        supervision: SupervisionSettings,
+        *,
+        max_pixels: int,
+        max_still_bytes: int,
+        clock: Callable[[], float],
+    ) -> None:
+        arena.close()
+        self.admission = StillAdmission(settings, max_still_bytes, StillSuspects(), clock)
+        self.hangs = False
+        self.held: set[int] = set()
+        self.callers: list[str] = []
+
+    async def start(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    def enter(self, caller: str, size_bytes: int | None = None) -> StillPlace:
+        return self.admission.enter(caller, size_bytes)
+
+    @contextlib.asynccontextmanager
+    async def decoded(self, data: bytes, caller: str) -> AsyncIterator[DecodedStill]:
+        self.callers.append(caller)
+        if self.hangs:
+            await asyncio.Event().wait()
+        self.held.add(5)
+        try:
+            yield DecodedStill(5, 64, 36, 640, 360)
+        finally:
+            self.held.remove(5)
 
     def statistics(self) -> Any:
         return _NoWorkers()
@@ -257,6 +308,7 @@ class Kit:
         limits: LimitSettings = LIMITS,
         media: MediaSettings | None = None,
         reactions: ReactionSettings | None = None,
+        stills: StillSettings | None = None,
     ) -> None:
         self.time = ManualTime()
         self.chooser = FakeChooser()
@@ -266,11 +318,14 @@ class Kit:
         self.pipeline = Pipeline(
             media or MediaSettings(),
             DetectSettings(),
+            stills or StillSettings(),
             SupervisionSettings(),
             self.time.clock,
+            max_still_bytes=limits.max_frame_bytes,
             detector_target="tests:detector",
             decode_pool=self._make_decode,  # type: ignore[arg-type]
             detector_pool=self._make_detect,  # type: ignore[arg-type]
+            still_pool=self._make_stills,  # type: ignore[arg-type]
         )
         publisher = Publisher(
             lambda: self.chooser,  # type: ignore[arg-type,return-value]
@@ -295,6 +350,10 @@ class Kit:
     def _make_detect(self, *arguments: Any, **named: Any) -> FakeDetectorPool:
         self.detect = FakeDetectorPool(*arguments, **named)
         return self.detect
+
+    def _make_stills(self, *arguments: Any, **named: Any) -> FakeStillPool:
+        self.stills = FakeStillPool(*arguments, **named)
+        return self.stills
 
     def open(self, **settings: Any) -> Stream:
         return Stream(self, **settings)
@@ -328,6 +387,14 @@ class Kit:
     def decoder_lost(self, *keys: int) -> None:
         """These participants have got a new decoder."""
         self.decode.on_decoder_lost(list(keys))
+
+    def incident(self, key: int, *, is_fatal: bool = True, worker: int = 0) -> None:
+        """The oldest frame of the participant killed its decode worker, or took too long."""
+        frame = self.decode.frames[key][0]
+        self.decode.on_incident(
+            Incident(key, frame.token, worker, f"decode-{worker}", "killed by SIGSEGV", is_fatal)
+        )
+        self.dropped(key, DropReason.DECODE_WORKER_LOST, needs_keyframe=False)
 
     # Combinations
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gifcue.detect.messages import InlinePicture, SlotPicture
+from gifcue.detect.messages import StillPicture
+from gifcue.detect.regions import Region
 from gifcue.errors import ConfigError, MediaError, Unavailable
-from gifcue.media.messages import StillDone
 from gifcue.media.settings import MediaSettings
+from gifcue.media.still_settings import StillSettings
 from gifcue.protocol.events import FrameDecided, Reaction
 from gifcue.protocol.reasons import DropReason
 from tests.engine.kit import INFO, NOTHING, SMILE, Kit
@@ -151,32 +152,38 @@ class TestSlots:
 
 
 class TestStills:
-    async def test_a_still_in_a_slot_releases_it(self) -> None:
+    async def test_a_still_keeps_its_slot_until_a_detector_has_seen_it(self) -> None:
         kit = Kit()
-        kit.decode.stills.append(StillDone(1, b"", 64, 36, 640, 360, 5))
-        still = await kit.engine.annotate(b"jpeg")
-        assert (still.regions, still.model, still.width, still.height) == (SMILE, INFO, 640, 360)
-        assert kit.detect.annotated == [SlotPicture(5, 64, 36)]
-        assert kit.decode.released == [(5, True)]
+        seen: list[set[int]] = []
 
-    async def test_a_still_in_the_message_needs_no_slot(self) -> None:
-        kit = Kit()
-        kit.decode.stills.append(StillDone(1, b"rgb", 64, 36, 640, 360))
-        await kit.engine.annotate(b"jpeg")
-        assert kit.detect.annotated == [InlinePicture(b"rgb", 64, 36)]
-        assert kit.decode.released == []
+        async def annotate(picture: StillPicture) -> list[Region]:
+            seen.append(set(kit.stills.held))
+            assert picture == StillPicture(5, 64, 36)
+            return SMILE
+
+        kit.detect.annotate = annotate  # type: ignore[method-assign]
+        with kit.engine.enter_still("alice", 4) as place:
+            still = await kit.engine.annotate(b"jpeg", place)
+        assert (still.regions, still.model, still.width, still.height) == (SMILE, INFO, 640, 360)
+        assert (seen, kit.stills.held, kit.stills.callers) == ([{5}], set(), ["alice"])
+        assert kit.stills.admission.count == 0
 
     async def test_a_slot_is_released_if_no_detector_accepts_the_still(self) -> None:
         kit = Kit()
-        kit.decode.stills.append(StillDone(1, b"", 64, 36, 640, 360, 5))
 
         async def refuse(picture: object) -> None:
             raise Unavailable("too many")
 
         kit.detect.annotate = refuse  # type: ignore[assignment,method-assign]
-        with pytest.raises(Unavailable):
-            await kit.engine.annotate(b"jpeg")
-        assert kit.decode.released == [(5, True)]
+        with kit.engine.enter_still("alice") as place, pytest.raises(Unavailable, match="too many"):
+            await kit.engine.annotate(b"jpeg", place)
+        assert kit.stills.held == set()
+
+    async def test_a_still_is_given_up_at_its_deadline(self) -> None:
+        kit = Kit(stills=StillSettings(timeout_s=0.001))
+        kit.stills.hangs = True
+        with kit.engine.enter_still("alice") as place, pytest.raises(Unavailable, match="in time"):
+            await kit.engine.annotate(b"jpeg", place)
 
     @pytest.mark.parametrize(
         ("size", "reason"), [(0, DropReason.EMPTY_PAYLOAD), (2 * 1024 * 1024 + 1, DropReason.FRAME_TOO_LARGE)]
@@ -184,6 +191,10 @@ class TestStills:
     async def test_a_size_out_of_bounds_is_refused_before_it_is_decoded(
         self, size: int, reason: DropReason
     ) -> None:
-        with pytest.raises(MediaError, match="expected a picture of 1 to") as caught:
-            await Kit().engine.annotate(bytes(size))
+        engine = Kit().engine
+        with (
+            engine.enter_still("alice") as place,
+            pytest.raises(MediaError, match="expected a picture of 1 to") as caught,
+        ):
+            await engine.annotate(bytes(size), place)
         assert caught.value.reason is reason

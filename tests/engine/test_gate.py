@@ -65,11 +65,24 @@ def test_an_inter_frame_passes_only_directly_after_a_passed_frame(frames: list[t
 
 def test_the_rate_is_limited_by_the_senders_clock() -> None:
     gate = RateGate(max_fps=30)
-    assert all(gate.admits(n / 30) for n in range(300))
-    assert sum(gate.admits(20 + n / 300) for n in range(3000)) <= 30 * 10 + 31
+    assert all(gate.admits(n / 30, n / 30) for n in range(300))
+    assert sum(gate.admits(20 + n / 300, 20 + n / 300) for n in range(3000)) <= 30 * 10 + 31
 
 
 def test_b_frames_do_not_refill_the_rate() -> None:
     gate = RateGate(max_fps=10)
-    admitted = [gate.admits(1.0 if n % 2 else 0.9) for n in range(100)]
+    admitted = [gate.admits(1.0 if n % 2 else 0.9, 0.0) for n in range(100)]
     assert sum(admitted) <= 12
+
+
+def test_a_file_may_be_sent_faster_than_it_was_recorded() -> None:
+    gate = RateGate(max_fps=30)
+    # Nine seconds at once, and three times as fast as recorded from then on.
+    assert all(gate.admits(n / 30, max(0.0, n / 30 - 9.0) / 3.0) for n in range(6000))
+
+
+def test_a_clock_that_is_set_back_does_not_lift_the_limit() -> None:
+    gate = RateGate(max_fps=30)
+    # Each jump back begins anew by the sender's clock.
+    admitted = sum(gate.admits(-2.0 * n, n / 10_000) for n in range(20_000))
+    assert 300 <= admitted <= 300 + 2 * 120 + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import structlog
 
 from gifcue.engine.settings import LimitSettings
 from gifcue.protocol.codecs import Codec
@@ -263,3 +264,89 @@ class TestReactions:
         assert [each.sequence for each in stream.events[before:]] == [1]
         kit.detected(key, SMILE)
         assert [each.sequence for each in stream.events[before:]] == [1, 2, 3]
+
+
+class TestQuarantine:
+    def test_after_a_second_event_frames_are_refused_for_a_while(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        for _ in range(2):
+            stream.send(payload=KEYFRAME)
+            kit.incident(key)
+        assert kit.decode.quarantined == [key]
+        faults = [each.code for each in stream.of(Fault)]
+        assert faults == [FaultCode.WORKER_LOST, FaultCode.QUARANTINED, FaultCode.WORKER_LOST]
+        stream.events.clear()
+        kit.time.advance(4.0)
+        stream.send(payload=KEYFRAME)
+        (fault,) = stream.of(Fault)
+        assert fault.code is FaultCode.QUARANTINED
+        assert fault.message.endswith("its frames are refused for 1 s")
+        # A keyframe would be refused, too: none is asked for.
+        assert stream.of(KeyframeRequested) == []
+        kit.time.advance(1.0)
+        stream.send(payload=INTER)
+        assert len(stream.of(KeyframeRequested)) == 1
+        stream.send(payload=KEYFRAME)
+        assert stream.counts().dropped == {"decode_worker_lost": 2, "quarantined": 1, "awaiting_keyframe": 1}
+        assert stream.counts().in_flight == 1
+        assert stream.counts().is_consistent
+
+    def test_a_frame_that_took_too_long_is_a_fault_and_counts(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        stream.send(payload=KEYFRAME)
+        kit.incident(key, is_fatal=False)
+        assert stream.of(Fault)[0].code is FaultCode.TOO_EXPENSIVE
+        stream.send(payload=KEYFRAME)
+        kit.incident(key, is_fatal=False)
+        stream.send(payload=KEYFRAME)
+        assert stream.counts().dropped["quarantined"] == 1
+
+    def test_others_on_the_stream_and_the_worker_go_on(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join("mallory")
+        other = stream.join("alice")
+        for _ in range(2):
+            stream.send("mallory", payload=KEYFRAME)
+            kit.incident(key)
+        stream.send("alice")
+        kit.decoded(other)
+        assert stream.counts("alice").in_flight == 1
+
+    def test_who_leaves_after_the_event_is_known_when_it_joins_again(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        for _ in range(2):
+            key = stream.join("mallory")
+            stream.send("mallory", payload=KEYFRAME)
+            stream.session.leave("mallory")
+            kit.incident(key, worker=3)
+        key = stream.join("mallory")
+        # It is decoded by the worker that it has taken down, not by another one.
+        assert kit.decode.workers[key] == 3
+        stream.send("mallory", payload=KEYFRAME)
+        assert stream.session.statistics()[-1].frames.dropped == {"quarantined": 1}
+
+    def test_the_log_names_worker_session_number_and_peer_but_no_person(self) -> None:
+        kit = Kit()
+        stream = kit.open(peer="ipv4:192.0.2.7")
+        key = stream.join("mallory")
+        stream.send("mallory", payload=KEYFRAME)
+        with structlog.testing.capture_logs() as entries:
+            kit.incident(key)
+        assert entries == [
+            {
+                "event": "video killed a decode worker",
+                "log_level": "warning",
+                "worker": "decode-0",
+                "reason": "killed by SIGSEGV",
+                "session": stream.session.session_id,
+                "participant": key,
+                "peer": "ipv4:192.0.2.7",
+                "refused_for_s": 0,
+            }
+        ]

@@ -9,6 +9,7 @@ import pytest
 
 from gifcue.detect.regions import Region
 from gifcue.media.frame import FrameInFlight
+from gifcue.media.suspects import Incident
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason, SkipReason
 from tests.engine.kit import NOTHING, SMILE, Kit
@@ -38,6 +39,9 @@ class Listener:
     ) -> None:
         self.notified.append(("dropped", frame.token, reason, message, needs_keyframe))
 
+    def suspected(self, incident: Incident) -> None:
+        self.notified.append(("suspected", incident.token, incident.reason))
+
     def decoder_lost(self) -> None:
         self.notified.append(("decoder_lost",))
 
@@ -46,6 +50,17 @@ class Listener:
         now_s = self.kit.time.clock()
         frame = FrameInFlight(self.key, self._tokens, 0, 0, 90_000, 0.0, 3, now_s)
         self.kit.pipeline.submit(frame, b"abc")
+
+
+def test_an_incident_is_told_before_the_frame_ends() -> None:
+    kit = Kit()
+    listener = Listener(kit)
+    listener.submit()
+    kit.incident(listener.key)
+    assert listener.notified == [
+        ("suspected", 1, "killed by SIGSEGV"),
+        ("dropped", 1, DropReason.DECODE_WORKER_LOST, "in words", False),
+    ]
 
 
 def test_each_listener_receives_its_own_frames() -> None:

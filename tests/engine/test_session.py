@@ -76,6 +76,25 @@ class TestJoin:
         assert codes(third) == [FaultCode.TOO_MANY_PARTICIPANTS]
         assert kit.engine.statistics().participants == 2
 
+    def test_joins_within_a_second_are_limited(self) -> None:
+        kit = Kit(limits(max_participants_per_stream=8))
+        stream = kit.open()
+        for number in range(16):
+            stream.join(f"guest {number % 8}")
+        assert codes(stream) == []
+        stream.join("guest 3")
+        (fault,) = stream.of(Fault)
+        assert fault.code is FaultCode.TOO_MANY_JOINS
+        assert "at most 10 joins a second on a stream: try again in 0.1 s" in fault.message
+        kit.time.advance(1.0)
+        for _ in range(10):
+            stream.join("guest 3")
+        assert len(stream.of(Fault)) == 1
+        # Another stream has a rate of its own.
+        other = kit.open()
+        other.join("alice")
+        assert codes(other) == []
+
     def test_a_second_join_starts_over(self) -> None:
         kit = Kit()
         stream = kit.open()

@@ -124,6 +124,17 @@ def test_negatives_are_read_as_written(rng: np.random.Generator, tmp_path: Path)
         read_negatives(tmp_path / "n.npz")
 
 
+def test_negatives_run_no_code(tmp_path: Path) -> None:
+    class Hostile:
+        def __reduce__(self) -> object:
+            return (tmp_path / "run").touch, ()
+
+    np.savez(tmp_path / "n.npz", points=np.array([Hostile()], object), groups=np.zeros(1, np.int64))
+    with pytest.raises(ModelError, match=r"n\.npz: expected landmarks"):
+        read_negatives(tmp_path / "n.npz")
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_negatives_of_the_package_are_many_hands_of_many_people() -> None:
     shipped = read_negatives()
     assert len(shipped.points) > 2000
@@ -173,7 +184,9 @@ def test_a_missing_folder_of_gestures_is_named(tmp_path: Path) -> None:
 def test_commands_capture_train_and_test_a_gesture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other_people: Negatives
 ) -> None:
-    monkeypatch.setattr("gifcue.cli.gesture.detector_for", lambda model_dir, backend: BrightnessDetector())
+    monkeypatch.setattr(
+        "gifcue.cli.gesture.detector_for", lambda model_dir, backend, sha256: BrightnessDetector()
+    )
     monkeypatch.setattr("gifcue.gestures.negatives.read_negatives", lambda: other_people)
     positives, negatives = pictures(tmp_path / "positives", 255, 20), pictures(tmp_path / "not", 0, 20)
     kept = ["--gestures-dir", str(tmp_path / "gestures")]

@@ -8,18 +8,20 @@ import math
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 
+import av
 import cv2
 import numpy as np
 import pytest
 
-from gifcue.errors import MediaError, Unavailable, WorkerLost
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped
 from gifcue.media.pool import DecodePool
 from gifcue.media.queues import Backlog
 from gifcue.media.settings import FilterSettings, MediaSettings
+from gifcue.media.suspects import Incident
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.protocol.statistics import WorkerState
@@ -27,6 +29,7 @@ from gifcue.sample_video.clips import EncodedClip, encode
 from gifcue.sample_video.photo import photo_frames
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
+from tests.chaos.payloads.images import many_scans
 from tests.support.manual_time import ManualTime
 from tests.support.waiting import until, until_changed
 
@@ -47,6 +50,7 @@ class Kit:
         self.arena = Arena.create(settings.workers, settings.slots_per_worker, settings.slot_bytes)
         self.outcomes: list[Outcome] = []
         self.lost: list[list[int]] = []
+        self.incidents: list[Incident] = []
         self.keep_slots = False
         self.look: Callable[[Picture], None] = lambda _: None
         self._changed = asyncio.Event()
@@ -57,6 +61,7 @@ class Kit:
             supervision,
             on_outcome=self._on_outcome,
             on_decoder_lost=self._on_decoder_lost,
+            on_incident=self._on_incident,
             clock=self.time.clock,
             max_wait_s=max_wait_s,
         )
@@ -72,6 +77,10 @@ class Kit:
 
     def _on_decoder_lost(self, keys: list[int]) -> None:
         self.lost.append(keys)
+        self._changed.set()
+
+    def _on_incident(self, incident: Incident) -> None:
+        self.incidents.append(incident)
         self._changed.set()
 
     def submit(self, key: int, clip: EncodedClip, index: int) -> int:
@@ -348,49 +357,6 @@ async def test_a_hold_survives_a_restart_of_the_worker(make, still) -> None:
     assert all(isinstance(outcome, Picture) for outcome in outcomes)
 
 
-async def test_stills_are_decoded_into_slots(make, clip) -> None:
-    kit = make(ALL)
-    with pytest.raises(Unavailable, match="expected a decode worker that is ready"):
-        await kit.pool.still(b"")
-    await kit.pool.start()
-    still = await kit.pool.still(clip(Codec.JPEG).packets[0].payload)
-    assert (still.width, still.height, still.rgb) == (640, 360, b"")
-    assert still.slot is not None
-    assert kit.pool.statistics().slots_out == 1
-    kit.pool.release(still.slot, analysed=True)
-    assert kit.pool.statistics().slots_out == 0
-    with pytest.raises(MediaError, match="expected a JPEG or PNG, got text") as caught:
-        await kit.pool.still(b"once upon a time")
-    assert caught.value.reason is DropReason.INVALID_DATA
-    assert kit.pool.statistics().stills == 0
-
-
-async def test_the_slot_of_a_cancelled_still_is_released(make, clip) -> None:
-    kit = make(ALL)
-    await kit.pool.start()
-    data = clip(Codec.JPEG).packets[0].payload
-    asking = asyncio.ensure_future(kit.pool.still(data))
-    await asyncio.sleep(0)
-    asking.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asking
-    # Answers keep their order, so the slot of the cancelled still has been released before.
-    still = await kit.pool.still(data)
-    assert still.slot is not None
-    assert kit.pool.statistics().slots_out == 1
-
-
-async def test_a_still_lost_with_its_worker_is_an_error(make, clip) -> None:
-    kit = make(ALL)
-    await kit.pool.start()
-    os.kill(kit.pool.statistics().workers[0].pid, signal.SIGSTOP)
-    answer = asyncio.ensure_future(kit.pool.still(clip(Codec.JPEG).packets[0].payload))
-    await asyncio.sleep(0)
-    kit.kill(0)
-    with pytest.raises(WorkerLost, match="decode-0 was lost"):
-        await answer
-
-
 async def test_stop_answers_every_unit(make, clip) -> None:
     kit = make(ALL)
     await kit.pool.start()
@@ -443,12 +409,110 @@ async def test_participants_of_a_failed_worker_move_to_the_others(make, clip, mo
         assert isinstance(await kit.outcome(kit.submit(key, stream, 0)), Picture)
 
 
+HUGE = ALL.model_copy(update={"max_pixels": 8192 * 8192})
+
+
+@pytest.fixture(scope="module")
+def expensive() -> bytes:
+    """A grey JPEG of 58 megapixels, which takes long to decode and little memory."""
+    return many_scans(8192, 7040, 1)
+
+
+@pytest.fixture(scope="module")
+def half_of_it_ms(expensive) -> float:
+    """Half of the CPU time that `expensive` takes on this machine. A worker is ended at four times its budget."""
+    decoder = av.CodecContext.create("mjpeg", "r")
+    decoder.thread_count = 1
+    began_s = time.thread_time()
+    decoder.decode(av.Packet(expensive))
+    return (time.thread_time() - began_s) * 1000 / 2
+
+
+async def test_a_unit_over_its_budget_is_an_incident(make, expensive, half_of_it_ms) -> None:
+    kit = make(HUGE.model_copy(update={"unit_cpu_ms": half_of_it_ms}))
+    await kit.pool.start()
+    kit.pool.open(7, Codec.JPEG, b"")
+    token = kit.submit_bytes(7, expensive, 0.0)
+    assert isinstance(await kit.outcome(token), Picture)
+    (incident,) = kit.incidents
+    assert (incident.key, incident.token, incident.worker_name) == (7, token, "decode-0")
+    assert not incident.is_fatal
+    assert incident.reason.startswith(
+        f"expected at most {half_of_it_ms:g} ms of CPU time for one frame, got "
+    )
+    assert kit.pool.statistics().workers[0].restarts == 0
+
+
+async def test_a_unit_far_over_its_budget_ends_the_worker_and_is_to_blame(make, clip, expensive) -> None:
+    kit = make(HUGE.model_copy(update={"unit_cpu_ms": 5.0, "workers": 2}))
+    await kit.pool.start()
+    for key in (1, 2, 3):
+        kit.pool.open(key, Codec.JPEG, b"")
+    small = clip(Codec.JPEG)
+    # 1 and 3 are with the first worker.
+    token = kit.submit_bytes(1, expensive, 0.0)
+    waiting = kit.submit(3, small, 0)
+    lost = await kit.outcome(token)
+    assert isinstance(lost, Dropped)
+    assert lost.reason is DropReason.CPU_BUDGET
+    assert "at most 20 ms of CPU time" in lost.message
+    (incident,) = kit.incidents
+    assert (incident.key, incident.token, incident.worker, incident.is_fatal) == (1, token, 0, True)
+    bystander = await kit.outcome(waiting)
+    assert isinstance(bystander, Picture) or bystander.reason is DropReason.DECODE_WORKER_LOST
+    # The bystander moves to the other worker. The suspect waits for its own.
+    await kit.until(lambda: kit.lost == [[3], [1]])
+    moved = await kit.outcome(kit.submit(3, small, 1))
+    assert isinstance(moved, Picture)
+    assert moved.slot in kit.arena.slots_of(1)
+    stayed = await kit.outcome(kit.submit(1, small, 1))
+    assert isinstance(stayed, Picture)
+    assert stayed.slot in kit.arena.slots_of(0)
+
+
+async def test_a_participant_that_is_opened_on_a_worker_stays_there(make, clip) -> None:
+    kit = make(ALL.model_copy(update={"workers": 2}))
+    await kit.pool.start()
+    for key in (1, 2, 3):
+        kit.pool.open(key, Codec.JPEG, b"", worker=1)
+        picture = await kit.outcome(kit.submit(key, clip(Codec.JPEG), 0))
+        assert picture.slot in kit.arena.slots_of(1)
+    kit.kill(1)
+    await kit.until(lambda: kit.lost == [[1, 2, 3]])
+    picture = await kit.outcome(kit.submit(1, clip(Codec.JPEG), 1))
+    assert picture.slot in kit.arena.slots_of(1)
+
+
+async def test_a_worker_killed_between_units_is_nobodys_fault(make, clip) -> None:
+    kit = make(ALL)
+    await kit.pool.start()
+    kit.pool.open(1, Codec.JPEG, b"")
+    await kit.outcome(kit.submit(1, clip(Codec.JPEG), 0))
+    await until(lambda: kit.pool.statistics().units == 0)
+    os.kill(kit.pool.statistics().workers[0].pid, signal.SIGKILL)
+    await kit.until(lambda: kit.lost == [[1]])
+    assert kit.incidents == []
+
+
+async def test_what_waits_of_a_participant_in_quarantine_is_dropped(make, clip) -> None:
+    kit = make(ALL)
+    await kit.pool.start()
+    kit.pool.open(1, Codec.JPEG, b"")
+    tokens = [kit.submit(1, clip(Codec.JPEG), 0) for _ in range(6)]
+    kit.pool.quarantine(1, "in words")
+    kit.pool.quarantine(2, "left before")
+    outcomes = [await kit.outcome(token) for token in tokens]
+    assert [outcome.reason for outcome in outcomes[1:] if isinstance(outcome, Dropped)] == [
+        DropReason.QUARANTINED
+    ] * 5
+
+
 async def test_an_arena_that_is_too_small_is_refused() -> None:
     arena = Arena.create(1, 2, 100)
     with pytest.raises(
         ValueError, match="expected an arena of 1 ranges and slots of 691200 bytes, got 1 and 100"
     ):
-        DecodePool(ALL, arena, on_outcome=print, on_decoder_lost=print)
+        DecodePool(ALL, arena, on_outcome=print, on_decoder_lost=print, on_incident=print)
     arena.close()
 
 

@@ -18,9 +18,6 @@ from gifcue.media.messages import (
     Picture,
     Skipped,
     StartOver,
-    StillDone,
-    StillFailed,
-    StillRequest,
     Submit,
 )
 from gifcue.media.settings import FilterSettings, MediaSettings
@@ -170,24 +167,6 @@ def test_a_unit_without_a_picture_is_skipped(arena: Arena, clip) -> None:
     assert late.token > 0
 
 
-def test_stills_are_scaled_or_refused(arena: Arena, clip, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(MediaSettings, "still_long_side", 320)
-    monkeypatch.setattr(MediaSettings, "still_short_side", 180)
-    worker = make_worker(MediaSettings(), arena)
-    done = worker.handle(StillRequest(5, clip(Codec.JPEG).packets[0].payload))
-    assert isinstance(done, StillDone)
-    assert (done.number, done.width, done.height, done.source_width, done.source_height) == (
-        5,
-        320,
-        180,
-        640,
-        360,
-    )
-    assert len(done.rgb) == 320 * 180 * 3
-    failed = worker.handle(StillRequest(6, b"text"))
-    assert failed == StillFailed(6, DropReason.INVALID_DATA, "expected a JPEG or PNG, got text")
-
-
 def test_a_picture_that_is_not_late_yet_is_not_replaced(arena: Arena, clip) -> None:
     worker = make_worker(ALL.model_copy(update={"late_ms": 80.0}), arena)
     worker.handle(Open(1, Codec.H264, b""))
@@ -202,22 +181,6 @@ def test_a_picture_that_is_not_late_yet_is_not_replaced(arena: Arena, clip) -> N
     assert isinstance(worker.handle(unit(1, clip(Codec.H264), 6)), Picture)
 
 
-def test_a_still_takes_a_slot_while_most_are_free(arena: Arena, clip) -> None:
-    worker = make_worker(MediaSettings(), arena)
-    data = clip(Codec.JPEG).packets[0].payload
-    worker.control(Grant((0, 1, 3)))
-    inline = make_worker(MediaSettings(), arena).handle(StillRequest(1, data))
-    done = worker.handle(StillRequest(2, data))
-    assert isinstance(inline, StillDone)
-    assert isinstance(done, StillDone)
-    assert (inline.slot, done.slot, done.rgb) == (None, 0, b"")
-    assert bytes(arena.slot(0))[: len(inline.rgb)] == inline.rgb
-    # Two of four slots are left, which are reserved for streams.
-    again = worker.handle(StillRequest(3, data))
-    assert isinstance(again, StillDone)
-    assert (again.slot, again.rgb) == (None, inline.rgb)
-
-
 def test_the_pace_applies_to_all_participants_including_later_ones(arena: Arena, clip) -> None:
     settings = ALL.model_copy(update={"max_analysis_fps": 30.0})
     worker = make_worker(settings, arena)
@@ -229,3 +192,63 @@ def test_the_pace_applies_to_all_participants_including_later_ones(arena: Arena,
         outcomes = [worker.handle(unit(key, clip(Codec.H264), index)) for index in range(4)]
         assert [type(outcome) for outcome in outcomes] == [Picture, Skipped, Skipped, Skipped]
         assert {outcome.reason for outcome in outcomes if isinstance(outcome, Skipped)} == {SkipReason.PACED}
+
+
+def test_video_that_needs_too_much_memory_is_refused_and_the_others_decode(arena: Arena, clip) -> None:
+    worker = make_worker(ALL.model_copy(update={"decoder_memory_mb": 4}), arena)
+    worker.control(Grant((0, 1, 2, 3)))
+    for key in (1, 2):
+        worker.handle(Open(key, Codec.H264, b""))
+    large = encode([np.zeros((1080, 1920, 3), np.uint8)] * 2, Codec.H264, 15.0)
+    refused = worker.handle(unit(1, large, 0))
+    assert isinstance(refused, Dropped)
+    assert (refused.reason, refused.needs_keyframe) == (DropReason.TOO_EXPENSIVE, True)
+    assert "MB to decode, got 1920x1088 with" in refused.message
+    follows = worker.handle(unit(1, large, 1))
+    assert isinstance(follows, Dropped)
+    assert follows.reason is DropReason.AWAITING_KEYFRAME
+    for index in range(3):
+        assert isinstance(worker.handle(unit(2, clip(Codec.H264), index)), Picture)
+    # Smaller video of the same participant is decoded as soon as it comes.
+    worker.handle(Close(2))
+    assert isinstance(worker.handle(unit(1, clip(Codec.H264), 0)), Picture)
+
+
+@pytest.mark.parametrize("codec", [Codec.VP8, Codec.VP9, Codec.AV1, Codec.MJPEG, Codec.PNG])
+def test_codecs_that_state_no_references_are_refused_by_their_first_picture(
+    arena: Arena, clip, codec: Codec
+) -> None:
+    worker = make_worker(ALL.model_copy(update={"decoder_memory_mb": 1}), arena)
+    worker.control(Grant((0, 1, 2, 3)))
+    worker.handle(Open(1, codec, b""))
+    refused = worker.handle(unit(1, clip(codec), 0))
+    assert isinstance(refused, Dropped)
+    assert refused.reason is DropReason.TOO_EXPENSIVE
+
+
+def test_a_participant_that_leaves_gives_its_memory_back(arena: Arena, clip) -> None:
+    worker = make_worker(ALL.model_copy(update={"decoder_memory_mb": 8}), arena)
+    for key in range(50):
+        worker.control(Grant((0,)))
+        worker.handle(Open(key, Codec.H264, b""))
+        assert isinstance(worker.handle(unit(key, clip(Codec.H264), 0)), Picture)
+        worker.handle(Close(key))
+
+
+def test_a_decoder_that_takes_more_than_its_headers_say_is_ended(arena: Arena, clip) -> None:
+    taken = 0
+    worker = DecodeWorker(ALL, arena, cpu_clock=lambda: 0.0, memory=lambda: taken)
+    worker.control(Grant((0, 1, 2, 3)))
+    large = encode([np.zeros((720, 1280, 3), np.uint8)] * 3, Codec.H264, 15.0, keyframe_interval=1)
+    for key, shown in ((1, clip(Codec.H264)), (2, large)):
+        worker.handle(Open(key, Codec.H264, b""))
+        assert isinstance(worker.handle(unit(key, shown, 0)), Picture)
+    worker.check_memory()
+    taken = 10**12
+    worker.check_memory()
+    taken = 0
+    ended = worker.handle(unit(2, large, 1))
+    assert isinstance(ended, Dropped)
+    assert (ended.reason, ended.needs_keyframe) == (DropReason.TOO_EXPENSIVE, True)
+    assert isinstance(worker.handle(unit(2, large, 2)), Picture)
+    assert isinstance(worker.handle(unit(1, clip(Codec.H264), 1)), Picture)

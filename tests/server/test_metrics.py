@@ -8,6 +8,7 @@ from gifcue.detect.scheduler import SchedulerStatistics
 from gifcue.engine.engine import EngineStatistics
 from gifcue.engine.latency import LatencyRecorder
 from gifcue.media.pool import DecodeStatistics
+from gifcue.media.still_pool import StillStatistics
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import encode
@@ -27,9 +28,7 @@ class FixedEngine:
             reactions={},
             latency=LatencyRecorder().statistics(),
             analysis_fps=10.0,
-            decode=DecodeStatistics(
-                (), 2, units=3, bytes=4000, oldest_s=0.25, stills=0, slots=16, slots_out=5
-            ),
+            decode=DecodeStatistics((), 2, units=3, bytes=4000, oldest_s=0.25, slots=16, slots_out=5),
             detect=DetectStatistics(
                 SchedulerStatistics(waiting=6, stills=7, offered=0, superseded=0, taken=0, refused_stills=0),
                 in_flight=0,
@@ -37,6 +36,16 @@ class FixedEngine:
                 infer=DurationStatistics(16, 320.0, 18.0, 31.0),
                 wait=DurationStatistics(38, 76.0, 1.0, 9.0),
                 workers=(),
+            ),
+            stills=StillStatistics(
+                workers=(),
+                places=9,
+                bytes=5000,
+                waiting=11,
+                slots_out=2,
+                decoded=12,
+                failed={"invalid_data": 13},
+                refused={"too_many": 14},
             ),
         )
 

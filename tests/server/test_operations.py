@@ -102,7 +102,11 @@ async def test_status_has_the_model_and_the_workers(client: ReactionClient) -> N
     status = await client.status()
     assert status.model is not None
     assert status.model.version == "1"
-    assert {each.name: each.state for each in status.workers} == {"decode-0": "ready", "detect-0": "ready"}
+    assert {each.name: each.state for each in status.workers} == {
+        "decode-0": "ready",
+        "detect-0": "ready",
+        "still-0": "ready",
+    }
 
 
 async def test_health_and_reflection(settings: Settings) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import contextlib
 import logging
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 import structlog
+from pydantic import ValidationError
 
 from gifcue.client import Codec, ReactionClient, StreamOptions
 from gifcue.client.exceptions import ServerFailed
+from gifcue.delivery.settings import DeliverySettings, EyesonRoom, EyesonSettings, WebhookSettings
 from gifcue.engine.session import Session
 from gifcue.errors import ConfigError
 from gifcue.sample_video.clips import EncodedClip, encode
@@ -189,6 +192,23 @@ def test_an_error_beside_a_secret_does_not_show_the_secret(values: dict[str, obj
         load_settings(None, values)
     assert ACCESS_KEY not in str(caught.value)
     assert SECRET[:20] not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Settings(delivery={"webhook": {"url": "https://example.org", "secret": ACCESS_KEY}}),
+        lambda: DeliverySettings(webhook={"url": "https://example.org", "secret": ACCESS_KEY}),
+        lambda: WebhookSettings(url="https://example.org", secret=ACCESS_KEY),
+        lambda: EyesonSettings(rooms={"room": {"access_key": f"{ACCESS_KEY}/"}}),
+        lambda: EyesonRoom(access_key=f"{ACCESS_KEY}/"),
+    ],
+)
+def test_the_text_of_a_validation_error_does_not_show_the_secret(build: Callable[[], object]) -> None:
+    """A traceback that nobody meant to be printed shows this text."""
+    with pytest.raises(ValidationError) as caught:
+        build()
+    assert ACCESS_KEY not in "".join(traceback.format_exception(caught.value))
 
 
 def test_the_settings_text_has_no_secrets() -> None:

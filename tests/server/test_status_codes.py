@@ -6,7 +6,16 @@ import grpc
 import pytest
 
 import gifcue.errors
-from gifcue.errors import ConfigError, GifcueError, MediaError, ModelError, Unavailable, WorkerLost
+from gifcue.errors import (
+    ConfigError,
+    GifcueError,
+    MediaError,
+    ModelError,
+    Overloaded,
+    TooManyRequests,
+    Unavailable,
+    WorkerLost,
+)
 from gifcue.protocol.reasons import DropReason
 from gifcue.rules import load, references, source, watch  # noqa: F401  their errors are subclasses, too
 from gifcue.server.status_codes import STATUSES, status_of
@@ -40,6 +49,8 @@ def test_the_tree_of_errors_is_complete_in_the_table() -> None:
         (MediaError(DropReason.INVALID_DATA, ""), grpc.StatusCode.INVALID_ARGUMENT, 400),
         (ModelError(""), grpc.StatusCode.FAILED_PRECONDITION, 503),
         (Unavailable(""), grpc.StatusCode.UNAVAILABLE, 503),
+        (Overloaded("", 1000), grpc.StatusCode.RESOURCE_EXHAUSTED, 503),
+        (TooManyRequests("", 1000), grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
         (WorkerLost(""), grpc.StatusCode.UNAVAILABLE, 503),
         (GifcueError(""), grpc.StatusCode.INTERNAL, 500),
     ],
@@ -49,7 +60,7 @@ def test_grpc_and_http_answer_from_one_table(error: GifcueError, code: grpc.Stat
     assert (status.grpc, status.http) == (code, http)
 
 
-def test_an_error_that_a_retry_may_mend_is_unavailable() -> None:
+def test_an_error_that_a_retry_may_mend_has_a_status_that_says_so() -> None:
     for kind, status in STATUSES.items():
         if kind.retryable:
-            assert status.grpc is grpc.StatusCode.UNAVAILABLE
+            assert status.grpc in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)

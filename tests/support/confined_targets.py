@@ -23,6 +23,7 @@ from gifcue.workers.confinement import landlock, privileges
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 GIGABYTE = 1 << 30
+UNSHARE = 272 if os.uname().machine == "x86_64" else 97
 # Must never exist.
 ESCAPED = f"{tempfile.gettempdir()}/gifcue-escaped"
 
@@ -99,11 +100,10 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
     "raise its limits": _raise_limit,
     "limit the front": lambda: resource.prlimit(os.getppid(), resource.RLIMIT_CPU, (1, 1)),
     "duplicate a descriptor": lambda: os.dup(2),
-    "make a namespace": lambda: _syscall(_NUMBERS["unshare"], 0x10000000),
+    "make a namespace": lambda: _syscall(UNSHARE, 0x10000000),
     "make an io_uring": lambda: _syscall(425, 8, bytes(120)),
     "call by x32": _x32,
 }
-_NUMBERS = {"unshare": 272 if os.uname().machine == "x86_64" else 97}
 
 
 def attempt(channel: BlockingChannel, init: Any, fds: Mapping[str, int]) -> None:
@@ -116,7 +116,7 @@ def attempt(channel: BlockingChannel, init: Any, fds: Mapping[str, int]) -> None
         case "user":
             privileges.become("nobody")
         case "limits":
-            privileges.limit_resources(GIGABYTE)
+            privileges.limit_resources((privileges.address_space_bytes() or 0) + GIGABYTE)
 
     def handle(name: str) -> None:
         try:

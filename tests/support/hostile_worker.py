@@ -1,7 +1,7 @@
 """Workers that an attacker has taken over: what a test sends them, they write to the front, byte for byte.
 
-The decode worker writes the payload of each access unit, the detector worker the pixels of each still. `whole` makes
-the bytes of one frame of the channel.
+The decode worker writes the payload of each access unit, the still decoder each still, the detector worker the pixels
+of each picture in a message. `whole` makes the bytes of one frame of the channel.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ import msgspec
 
 from gifcue.detect.messages import Batch, InlinePicture
 from gifcue.media.messages import Submit
+from gifcue.media.still_messages import StillRequest
 from gifcue.workers.channel import BlockingChannel, serve
 from gifcue.workers.framing import Kind
 from tests.support.fake_detector import INFO
 
 DECODER = "tests.support.hostile_worker:decode"
+STILLS = "tests.support.hostile_worker:decode_still"
 DETECTOR = "tests.support.hostile_worker:detect"
 
 
@@ -35,6 +37,16 @@ def decode(channel: BlockingChannel, init: Any, fds: Mapping[str, int]) -> None:
     def handle(message: Any) -> None:
         if isinstance(message, Submit):
             os.write(channel.fileno(), message.payload)
+
+    channel.ready()
+    serve(channel, handle)
+
+
+def decode_still(channel: BlockingChannel, init: Any, fds: Mapping[str, int]) -> None:
+    """The target in the place of `gifcue.media.still_worker:main`."""
+
+    def handle(request: StillRequest) -> None:
+        os.write(channel.fileno(), request.data)
 
     channel.ready()
     serve(channel, handle)

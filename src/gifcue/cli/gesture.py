@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gifcue.cli.detector import detector_for
+from gifcue.cli.detector import ModelDigest, detector_for
 from gifcue.cli.progress import rich_track
 
 if TYPE_CHECKING:
+    from gifcue.detect.detector import Detector
     from gifcue.gestures.capture import Capture
     from gifcue.gestures.evaluation import GestureEvaluation
     from gifcue.gestures.fit import TrainedGesture
@@ -63,6 +65,7 @@ def capture(
     ] = False,
     model_dir: Model = None,
     backend: Backend = "litert",
+    model_sha256: ModelDigest = None,
 ) -> None:
     """Save the landmarks of hands as samples of a gesture. No pictures are saved."""
     from gifcue.gestures.samples import check_label, read_samples, write_samples
@@ -70,7 +73,8 @@ def capture(
     check_label(label)
     folder = gestures_dir / "samples"
     before = [] if fresh else read_samples(folder, label)
-    captures = _capture(sources, limit, fps, every_hand, model_dir, backend)
+    opener = partial(detector_for, _model_dir(model_dir), backend, sha256=model_sha256)
+    captures = _capture(sources, limit, fps, every_hand, opener)
     new = [sample for each in captures for sample in each.samples]
     path = write_samples(folder, label, [*before, *new])
     frames = sum(each.frames for each in captures)
@@ -137,15 +141,17 @@ def evaluate(
     every_hand: EveryHand = False,
     model_dir: Model = None,
     backend: Backend = "litert",
+    model_sha256: ModelDigest = None,
 ) -> None:
     """Print the recall on SOURCES, whose hands show the gesture, and the precision with those of --against."""
     from gifcue.detect.gesture_classifier import read_classifier
     from gifcue.gestures.evaluation import evaluate_classifier
 
     classifier = read_classifier(gestures_dir / f"{label}.json")
-    captures = _capture(sources, limit, fps, every_hand, model_dir, backend)
+    opener = partial(detector_for, _model_dir(model_dir), backend, sha256=model_sha256)
+    captures = _capture(sources, limit, fps, every_hand, opener)
     positives = [sample for each in captures for sample in each.samples]
-    captures = _capture(against, limit, fps, True, model_dir, backend) if against else []
+    captures = _capture(against, limit, fps, True, opener) if against else []
     negatives = [sample for each in captures for sample in each.samples]
     _print_evaluation(
         evaluate_classifier(classifier, label, positives, negatives), len(positives), len(negatives)
@@ -177,12 +183,12 @@ def _print_evaluation(result: GestureEvaluation, positives: int, negatives: int)
 
 
 def _capture(
-    sources: Sequence[str], limit: int, fps: float, every_hand: bool, model_dir: Path | None, backend: str
+    sources: Sequence[str], limit: int, fps: float, every_hand: bool, opener: Callable[[], Detector]
 ) -> list[Capture]:
     from gifcue.gestures.capture import capture as capture_hands
     from gifcue.gestures.capture import open_frames_of
 
-    detector = detector_for(_model_dir(model_dir), backend)
+    detector = opener()
     captures = []
     try:
         for source in sources:

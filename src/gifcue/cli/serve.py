@@ -64,15 +64,22 @@ def serve(
 
 
 def check_model(detect: DetectSettings) -> None:
-    """Reports a missing model in one line, instead of a worker that fails to start.
+    """Reports a model that cannot be opened in one line, instead of a worker that fails to start.
+
+    The worker checks the model again when it opens it, because the files may have changed by then.
 
     Raises:
-        ModelError: there is no model, or a file of it is missing or damaged.
+        ModelError: there is no model, a file of it is missing or damaged, or its digest is not the expected one.
     """
     from gifcue.detect.metadata import read_metadata
+    from gifcue.detect.trust import check_saved_model
     from gifcue.errors import ModelError
 
     if not detect.model_dir.is_dir():
         raise ModelError(f"detect.model_dir: expected a folder with a model, got {detect.model_dir}")
-    if detect.backend == "litert":  # a SavedModel from elsewhere may come without gifcue's metadata
-        read_metadata(detect.model_dir, detect.backend, detect.precision)
+    if detect.backend == "savedmodel":  # from elsewhere it may come without gifcue's metadata
+        check_saved_model(detect.model_dir, detect.model_sha256)
+        return
+    metadata = read_metadata(detect.model_dir, detect.backend, detect.precision, sha256=detect.model_sha256)
+    for weights in metadata.files.values():
+        weights.read()

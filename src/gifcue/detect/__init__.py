@@ -8,6 +8,7 @@ imports the backend that it opens.
     litert, savedmodel   the two backends
     processing           pre- and postprocessing of the networks
     metadata, labels     files of a model
+    trust, shipped_model which model may be opened
     gesture_classifier   classifiers of users' own gestures
     regions              regions and detections
     pool, scheduler, worker, settings   detector processes of the server

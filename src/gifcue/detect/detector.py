@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.regions import Region
+from gifcue.detect.trust import UNCHECKED, is_digest_setting
 from gifcue.errors import ConfigError
 from gifcue.protocol.models import Model
 
@@ -39,6 +40,8 @@ class DetectorConfig:
             floor, which is also the minimum. A crop stage costs a third of a detector run, and regions with low
             detector scores rarely reach a threshold after it.
         precision: precision of LiteRT's convolutions. `int8` uses the quantised networks where the model has them.
+        model_sha256: digest of the model that may be opened, or `unchecked` (`gifcue.detect.trust`). None: only the
+            model that comes with gifcue, and no SavedModel.
 
     Raises:
         ConfigError: a value is not in its range.
@@ -52,6 +55,7 @@ class DetectorConfig:
     gesture_files: tuple[Path, ...] = ()
     score_floor: float | None = None
     precision: Precision = "int8"
+    model_sha256: str | None = None
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
@@ -61,6 +65,10 @@ class DetectorConfig:
         for name in ("threads", "max_faces", "max_hands"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name}: expected 1 or more, got {getattr(self, name)}")
+        if self.model_sha256 is not None and not is_digest_setting(self.model_sha256):
+            raise ConfigError(
+                f"model_sha256: expected 64 digits of 0-9 and a-f, or {UNCHECKED}, got {self.model_sha256!r}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +76,14 @@ class ServedModel(Model):
     """The model in service, and what only the server needs to know of it.
 
     `thresholds` has the threshold of every label, 0..1; `input_width` and `input_height` are pixels of the networks'
-    input.
+    input; `sha256` is the model's digest (`gifcue.detect.trust`), "" where a detector has no files.
     """
 
     thresholds: Mapping[str, float]
     input_width: int
     input_height: int
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    checksums: Mapping[str, str] = field(default_factory=dict)
+    sha256: str = ""
 
 
 class Detector(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from gifcue.detect import processing
 from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
 from gifcue.detect.gesture_classifier import add_gesture_labels, gesture_probabilities, read_classifier
-from gifcue.detect.metadata import Metadata, read_metadata
+from gifcue.detect.metadata import Metadata, Weights, read_metadata
 from gifcue.detect.regions import KINDS, Kind, Region
 from gifcue.errors import ConfigError, ModelError
 from gifcue.protocol.geometry import Box
@@ -26,23 +25,27 @@ PEAKS_A_REGION = 4
 class Network:
     """A network in a LiteRT file, with a batch of one: from uint8 [H, W, 3] to outputs by name.
 
+    The runtime gets the bytes that were checked, not the path: the file may be replaced between the two.
+
     Raises:
         ConfigError: ai-edge-litert is not installed.
-        ModelError: the file is no LiteRT model.
+        ModelError: the file is missing, its digest differs, or it is no LiteRT model.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, weights: Weights, threads: int) -> None:
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as error:
             raise ConfigError(
                 "backend: expected ai-edge-litert to be installed for litert, got no such module"
             ) from error
+        # The runtime reads the weights in place, so they must live as long as it does.
+        self._content = weights.read()
         try:
-            self._interpreter = Interpreter(model_path=str(path), num_threads=threads)
+            self._interpreter = Interpreter(model_content=self._content, num_threads=threads)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise ModelError(f"{path}: expected a LiteRT model, got {error}") from error
+            raise ModelError(f"{weights.path}: expected a LiteRT model, got {error}") from error
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._shape = tuple(int(side) for side in self._interpreter.get_input_details()[0]["shape"])
         # The order of the outputs in a file is arbitrary, so they are found by their names in its signature.
@@ -93,10 +96,12 @@ class LiteRtDetector:
 
     def __init__(self, config: DetectorConfig) -> None:
         self._config = config
-        self._metadata: Metadata = read_metadata(config.model_dir, "litert", config.precision)
+        self._metadata: Metadata = read_metadata(
+            config.model_dir, "litert", config.precision, sha256=config.model_sha256
+        )
         self._score_floor = max(self._metadata.score_floor, config.score_floor or 0.0)
         self._networks: dict[str, Network] = {
-            name: Network(path, config.threads) for name, path in self._metadata.files.items()
+            name: Network(weights, config.threads) for name, weights in self._metadata.files.items()
         }
         info = self._metadata.info
         self._classifiers = [read_classifier(path) for path in config.gesture_files]

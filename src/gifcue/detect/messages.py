@@ -43,6 +43,14 @@ class SlotPicture(Message, frozen=True, tag=1):
     height: int
 
 
+class StillPicture(Message, frozen=True, tag=3):
+    """The same in the arena of stills."""
+
+    slot: int
+    width: int
+    height: int
+
+
 class InlinePicture(Message, frozen=True, tag=2):
     """A picture in the message itself: RGB, uint8, width * height * 3 bytes."""
 
@@ -55,7 +63,7 @@ class Batch(Message, frozen=True):
     """Front to worker. Answered by one `BatchResult` with the same number."""
 
     number: int
-    pictures: tuple[SlotPicture | InlinePicture, ...]
+    pictures: tuple[SlotPicture | StillPicture | InlinePicture, ...]
 
 
 class FoundRegion(Message, frozen=True):

@@ -13,7 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.detector import ServedModel
-from gifcue.detect.labels import read_label_map
+from gifcue.detect.labels import parse_label_map
+from gifcue.detect.trust import (
+    MAX_DESCRIPTION_BYTES,
+    MAX_WEIGHTS_BYTES,
+    check_litert,
+    description_digest,
+    read_at_most,
+)
 from gifcue.errors import ModelError
 
 METADATA = "metadata.json"
@@ -109,12 +116,46 @@ class CropStage:
 
 
 @dataclass(frozen=True, slots=True)
+class Weights:
+    """A LiteRT file of a network.
+
+    Attributes:
+        path: where it lies.
+        sha256: its digest by the metadata.
+        precision: `float` or `int8`.
+    """
+
+    path: Path
+    sha256: str
+    precision: str
+
+    def read(self) -> bytes:
+        """The contents, compared with the digest. Raises ModelError where they are missing or differ."""
+        try:
+            content = read_at_most(self.path, MAX_WEIGHTS_BYTES)
+        except FileNotFoundError as error:
+            # An installed package holds the int8 files only, because they are what is served.
+            hint = (
+                'precision = "float" needs the float files of models/ in a checkout of gifcue: set model_dir to it'
+                if self.precision == "float"
+                else "export the model again"
+            )
+            raise ModelError(f"{self.path}: expected weights, got no such file; {hint}") from error
+        except OSError as error:
+            raise ModelError(f"{self.path}: expected weights, got {error}") from error
+        actual = hashlib.sha256(content).hexdigest()
+        if actual != self.sha256:
+            raise ModelError(f"{self.path}: expected sha256 {self.sha256}, got {actual}")
+        return content
+
+
+@dataclass(frozen=True, slots=True)
 class Metadata:
     """The contents of the file.
 
     Attributes:
         info: description of the model.
-        files: LiteRT file of each network: detector, face, hand.
+        files: LiteRT file of each network: detector, face, hand. Its contents are not checked before it is read.
         stages: crop stage of each kind: face, hand.
         score_floor: detector score, 0..1, at or below which a region is ignored.
         nms_iou: intersection over union, 0..1, above which the weaker of two regions is suppressed.
@@ -122,50 +163,59 @@ class Metadata:
     """
 
     info: ServedModel
-    files: Mapping[str, Path]
+    files: Mapping[str, Weights]
     stages: Mapping[str, CropStage]
     score_floor: float
     nms_iou: float
     longest_px: int
 
 
-def read_metadata(model_dir: Path, backend: str, precision: str = "float") -> Metadata:
-    """Reads the metadata of a model and checks its files.
+def read_metadata(
+    model_dir: Path, backend: str, precision: str = "float", *, sha256: str | None = None
+) -> Metadata:
+    """Checks the digest of a model's metadata and label map, then reads them. Weights are checked by `Weights.read`.
 
     Args:
         model_dir: the model's folder.
-        backend: the backend that is described. For `litert` the checksum of each file is compared.
+        backend: the backend that is described.
         precision: `int8` selects the quantised files, for networks that have one.
+        sha256: the digest that is expected, or `UNCHECKED`; None: that of the shipped model.
 
     Raises:
-        ModelError: a file is missing or damaged, a checksum differs, or a label is not in the label map.
+        ModelError: a file is missing or damaged, the digest differs, or a label is not in the label map.
     """
     path = model_dir / METADATA
+    contents = {name: _read_description(model_dir / name) for name in (METADATA, LABEL_MAP)}
+    digest = description_digest(contents)
+    check_litert(model_dir, digest, sha256)
     try:
-        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: expected the model's metadata, got {error}") from error
-    if raw.get("format") != FORMAT:
-        raise ModelError(f"{path}: expected format {FORMAT}, got {raw.get('format')!r}")
-    labels = read_label_map(model_dir / LABEL_MAP)
-    try:
-        return _from_json(raw, model_dir, backend, precision, labels.names)
-    except (KeyError, TypeError, ValueError) as error:
+        raw: dict[str, Any] = json.loads(contents[METADATA])
+        if raw.get("format") != FORMAT:
+            raise ModelError(f"{path}: expected format {FORMAT}, got {raw.get('format')!r}")
+        labels = parse_label_map(contents[LABEL_MAP].decode("utf-8"), str(model_dir / LABEL_MAP))
+        return _from_json(raw, model_dir, backend, precision, labels.names, digest)
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: expected metadata of format {FORMAT}, got {error!r}") from error
 
 
+def _read_description(path: Path) -> bytes:
+    try:
+        return read_at_most(path, MAX_DESCRIPTION_BYTES)
+    except OSError as error:
+        raise ModelError(f"{path}: expected a file of the model, got {error}") from error
+
+
 def _from_json(
-    raw: dict[str, Any], model_dir: Path, backend: str, precision: str, labels: tuple[str, ...]
+    raw: dict[str, Any], model_dir: Path, backend: str, precision: str, labels: tuple[str, ...], digest: str
 ) -> Metadata:
-    files: dict[str, Path] = {}
-    checksums: dict[str, str] = {}
+    files: dict[str, Weights] = {}
     for network, entry in raw["files"].items():
         if precision == "int8":
             entry = entry.get("int8", entry)
-        files[network] = model_dir / entry["path"]
-        checksums[entry["path"]] = entry["sha256"]
-        if backend == "litert":
-            _check_file(files[network], entry["sha256"], precision)
+        name = entry["path"]
+        if Path(name).name != name:
+            raise ValueError(f"expected the name of a file in the folder, got {name!r}")
+        files[network] = Weights(model_dir / name, entry["sha256"], precision)
     stages = {kind: _stage(stage) for kind, stage in raw["stages"].items()}
     for kind, stage in stages.items():
         unknown = {kind, *stage.labels} - set(labels)
@@ -183,7 +233,7 @@ def _from_json(
         input_width=int(detector["width"]),
         input_height=int(detector["height"]),
         attributes={kind: stage.labels for kind, stage in stages.items()},
-        checksums=checksums,
+        sha256=digest,
     )
     return Metadata(
         info=info,
@@ -211,20 +261,3 @@ def _stage(raw: dict[str, Any]) -> CropStage:
         refinement=Refinement(**{key: float(value) for key, value in raw["refinement"].items()}),
         smallest_px=float(raw["smallest_px"]),
     )
-
-
-def _check_file(path: Path, expected: str, precision: str) -> None:
-    try:
-        actual = hashlib.sha256(path.read_bytes()).hexdigest()
-    except FileNotFoundError as error:
-        # An installed package holds the int8 files only, because they are what is served.
-        hint = (
-            'precision = "float" needs the float files of models/ in a checkout of gifcue: set model_dir to it'
-            if precision == "float"
-            else "export the model again"
-        )
-        raise ModelError(f"{path}: expected weights, got no such file; {hint}") from error
-    except OSError as error:
-        raise ModelError(f"{path}: expected weights, got {error}") from error
-    if actual != expected:
-        raise ModelError(f"{path}: expected sha256 {expected}, got {actual}")

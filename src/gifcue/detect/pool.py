@@ -18,11 +18,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gifcue.detect.detector import ServedModel
-from gifcue.detect.messages import MESSAGES, Batch, BatchResult, InlinePicture, SlotPicture, unpack
+from gifcue.detect.messages import (
+    MESSAGES,
+    Batch,
+    BatchResult,
+    InlinePicture,
+    SlotPicture,
+    StillPicture,
+    unpack,
+)
 from gifcue.detect.regions import Region
 from gifcue.detect.scheduler import Scheduler, SchedulerStatistics
 from gifcue.detect.settings import DetectSettings
-from gifcue.detect.worker import WorkerInit
+from gifcue.detect.worker import STILLS_FD, WorkerInit
 from gifcue.errors import GifcueError, Unavailable, WorkerLost, WorkerStartError
 from gifcue.media.frame import FrameInFlight
 from gifcue.percentiles import RecentValues
@@ -70,7 +78,7 @@ class DetectStatistics:
 
 @dataclass(eq=False, slots=True)
 class _Still:
-    picture: SlotPicture | InlinePicture
+    picture: StillPicture | InlinePicture
     answer: asyncio.Future[list[Region]]
 
 
@@ -105,9 +113,10 @@ class DetectorPool:
         on_lost: Callable[[FrameInFlight, DropReason, str], None],
         target: str = DETECTOR_TARGET,
         clock: Callable[[], float] = time.monotonic,
+        stills: Arena | None = None,
     ) -> None:
-        """`target` ("module:function") is the entry point of the workers; it is called as `gifcue.detect.worker.main`
-        is.
+        """`stills` is the arena of stills; without it they lie in that of streams. `target` ("module:function") is the
+        entry point of the workers; it is called as `gifcue.detect.worker.main` is.
         """
         self._settings = settings
         self._on_detected = on_detected
@@ -122,9 +131,11 @@ class DetectorPool:
         self._wakeup: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._stopped = False
-        init = WorkerInit(settings.detector(), arena.shape)
+        stills = stills or arena
+        init = WorkerInit(settings.detector(), arena.shape, stills.shape)
         self._workers = [
-            self._make_worker(index, target, init, arena, supervision) for index in range(settings.workers)
+            self._make_worker(index, target, init, (arena, stills), supervision)
+            for index in range(settings.workers)
         ]
 
     async def start(self) -> None:
@@ -191,7 +202,7 @@ class DetectorPool:
         if waiting is not None:
             self._lose_frame(waiting, DropReason.SUPERSEDED, "the participant left")
 
-    async def annotate(self, picture: SlotPicture | InlinePicture) -> list[Region]:
+    async def annotate(self, picture: StillPicture | InlinePicture) -> list[Region]:
         """Analyses one still. A slot must be left as it is until this ends.
 
         Raises:
@@ -225,7 +236,12 @@ class DetectorPool:
     # Workers
 
     def _make_worker(
-        self, index: int, target: str, init: WorkerInit, arena: Arena, supervision: SupervisionSettings
+        self,
+        index: int,
+        target: str,
+        init: WorkerInit,
+        arenas: tuple[Arena, Arena],
+        supervision: SupervisionSettings,
     ) -> _WorkerHandle:
         worker = _WorkerHandle()
         worker.process = SupervisedWorker(
@@ -234,7 +250,7 @@ class DetectorPool:
             init,
             types=MESSAGES,
             profile=DETECTOR,
-            fds={ARENA_FD: arena.fd},
+            fds={ARENA_FD: arenas[0].fd, STILLS_FD: arenas[1].fd},
             env=self._settings.environment(index),
             on_message=lambda result: self._on_result(worker, result),
             on_ready=self._on_ready,
@@ -334,7 +350,7 @@ class DetectorPool:
         worker.number, worker.frames, worker.stills = self._numbers, frames, stills
         self._batches[len(frames) + len(stills)] += 1
         now_s = self._clock()
-        pictures: list[SlotPicture | InlinePicture] = []
+        pictures: list[SlotPicture | StillPicture | InlinePicture] = []
         for frame in frames:
             self._wait_ms.record((now_s - frame.waits_since_s) * 1000.0)
             slot = frame.slot

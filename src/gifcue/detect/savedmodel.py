@@ -19,9 +19,10 @@ import numpy.typing as npt
 from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
 from gifcue.detect.gesture_classifier import add_gesture_labels, gesture_probabilities, read_classifier
 from gifcue.detect.labels import read_label_map
-from gifcue.detect.metadata import LABEL_MAP, METADATA, read_metadata
+from gifcue.detect.metadata import LABEL_MAP, METADATA, Metadata, read_metadata
 from gifcue.detect.processing import shrink, size_confidence
 from gifcue.detect.regions import DEFAULT_THRESHOLD, KINDS, Detection, Kind, Region, group
+from gifcue.detect.trust import UNCHECKED, check_saved_model
 from gifcue.errors import ConfigError, ModelError
 from gifcue.protocol.geometry import Box
 
@@ -48,6 +49,8 @@ class SavedModelDetector:
             ) from error
         path = config.model_dir / SAVED_MODEL
         folder = path if path.is_dir() else config.model_dir
+        # Before TensorFlow sees the folder: a graph can read and write files while it is loaded.
+        digest = check_saved_model(config.model_dir, config.model_sha256)
         try:
             self._model = tf.saved_model.load(str(folder))
             self._serve = self._model.signatures["serving_default"]
@@ -60,10 +63,10 @@ class SavedModelDetector:
             )
         self._tensor = tf.constant
         self._classifiers = [read_classifier(path) for path in config.gesture_files]
-        self._info = add_gesture_labels(_info(config.model_dir, folder), self._classifiers)
+        self._info = add_gesture_labels(_info(config.model_dir, folder, digest), self._classifiers)
         self._labels = read_label_map(_label_map(config.model_dir, folder)).by_id
         own = (config.model_dir / METADATA).exists()
-        metadata = read_metadata(config.model_dir, "savedmodel") if own else None
+        metadata = _metadata(config.model_dir) if own else None
         self._longest_px = metadata.longest_px if metadata else LONGEST_PX
         self._smallest_px = metadata.stages["hand"].smallest_px if metadata else 0.0
 
@@ -168,10 +171,17 @@ def _label_map(model_dir: Path, folder: Path) -> Path:
     return model_dir / LABEL_MAP
 
 
-def _info(model_dir: Path, folder: Path) -> ServedModel:
+def _metadata(model_dir: Path) -> Metadata:
+    # It is a part of the folder whose digest has been checked.
+    return read_metadata(model_dir, "savedmodel", sha256=UNCHECKED)
+
+
+def _info(model_dir: Path, folder: Path, digest: str) -> ServedModel:
     """The description from the model's metadata. Without metadata, labels only, at the default threshold."""
     if (model_dir / METADATA).exists():
-        return read_metadata(model_dir, "savedmodel").info
+        return replace(_metadata(model_dir).info, sha256=digest)
     labels = read_label_map(_label_map(model_dir, folder)).names
     thresholds = dict.fromkeys(labels, DEFAULT_THRESHOLD)
-    return ServedModel(folder.name, "unknown", "savedmodel", labels, thresholds, WARM_WIDTH, WARM_HEIGHT)
+    return ServedModel(
+        folder.name, "unknown", "savedmodel", labels, thresholds, WARM_WIDTH, WARM_HEIGHT, sha256=digest
+    )

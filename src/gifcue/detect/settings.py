@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from gifcue.detect.detector import Backend, DetectorConfig, Precision
+from gifcue.detect.trust import UNCHECKED, is_digest_setting
 from gifcue.errors import ConfigError
 from gifcue.expert import EXPERT
 from gifcue.workers.environment import inherited
@@ -28,6 +29,9 @@ _RUNTIME_VARIABLES = (
     "ROCM_",
     "HIP_",
 )
+# Each costs a detector worker memory, and time for every hand.
+MAX_GESTURE_FILES = 64
+
 _BATCH_LIMITS: dict[Backend, int] = {"litert": 1, "savedmodel": 8}
 
 
@@ -46,6 +50,12 @@ class DetectSettings(BaseModel):
         default_factory=default_model_dir,
         description="Folder of the model: weights, label_map.pbtxt and metadata.json. Unset: the model that comes with "
         "gifcue.",
+    )
+    model_sha256: str | None = Field(
+        default=None,
+        description="Digest of the model that may be opened, as `gifcue-lab export` prints it. Unset: only the model "
+        'that comes with gifcue, and no SavedModel, because that is a program. "unchecked": whatever lies in '
+        "`model_dir` ([how](supply-chain.md#models)).",
     )
     gestures_dir: Path | None = Field(
         default=None,
@@ -104,6 +114,13 @@ class DetectSettings(BaseModel):
         default=8, ge=1, le=64, description="Hands classified in one frame, those of the highest score first."
     )
 
+    @field_validator("model_sha256")
+    @classmethod
+    def _check_digest(cls, value: str | None) -> str | None:
+        if value is not None and not is_digest_setting(value):
+            raise ValueError(f'expected 64 digits of 0-9 and a-f, or "{UNCHECKED}"')
+        return value
+
     @field_validator("max_batch", mode="before")
     @classmethod
     def _read_number(cls, value: Any) -> Any:
@@ -151,7 +168,13 @@ class DetectSettings(BaseModel):
 
 
 def gesture_files(folder: Path) -> tuple[Path, ...]:
-    """The files of gesture classifiers in a folder, by name. Raises ConfigError where there is no such folder."""
+    """The files of gesture classifiers in a folder, by name.
+
+    Raises ConfigError where there is no such folder, or more than `MAX_GESTURE_FILES` files are in it.
+    """
     if not folder.is_dir():
         raise ConfigError(f"gestures_dir: expected a folder of gesture classifiers, got none at {folder}")
-    return tuple(sorted(folder.glob("*.json")))
+    files = tuple(sorted(folder.glob("*.json")))
+    if len(files) > MAX_GESTURE_FILES:
+        raise ConfigError(f"gestures_dir: expected at most {MAX_GESTURE_FILES} classifiers, got {len(files)}")
+    return files

@@ -1,7 +1,7 @@
 """The detector worker: one process, one detector, one batch at a time.
 
-Pixels of streams are read in place, from the arena, which is mapped read-only; those of stills come with the message or
-in a slot. The front does not reuse a slot before its batch is answered.
+Pixels are read in place, from the arenas of streams and of stills, which are mapped read-only. The front does not reuse
+a slot before its batch is answered.
 """
 
 from __future__ import annotations
@@ -22,11 +22,15 @@ from gifcue.detect.messages import (
     FoundRegion,
     InlinePicture,
     SlotPicture,
+    StillPicture,
     pack,
 )
 from gifcue.workers.arena import ARENA_FD, Arena, ArenaShape
 from gifcue.workers.channel import BlockingChannel, serve
 from gifcue.workers.messages import bounded
+
+# The name under which the file descriptor of the arena of stills is handed down.
+STILLS_FD = "stills"
 
 Opener = Callable[[DetectorConfig], Detector]
 
@@ -34,10 +38,11 @@ logger = logging.getLogger(__name__)
 
 
 class WorkerInit(NamedTuple):
-    """What a worker is started with; the arena comes as the file descriptor `ARENA_FD`."""
+    """What a worker is started with; the arenas come as the file descriptors `ARENA_FD` and `STILLS_FD`."""
 
     config: DetectorConfig
     arena: ArenaShape
+    stills: ArenaShape
 
 
 def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> None:
@@ -53,17 +58,19 @@ def run(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int], open
         ConfigError: the backend is not installed.
     """
     arena = Arena.attach(fds[ARENA_FD], init.arena)
+    stills = Arena.attach(fds[STILLS_FD], init.stills)
     detector = opener(init.config)
     try:
         detector.warm()
         channel.ready(detector.info)
-        serve(channel, lambda batch: channel.send(detect_batch(detector, arena, batch)))
+        serve(channel, lambda batch: channel.send(detect_batch(detector, arena, batch, stills)))
     finally:
         detector.close()
         arena.close()
+        stills.close()
 
 
-def detect_batch(detector: Detector, arena: Arena, batch: Batch) -> BatchResult:
+def detect_batch(detector: Detector, arena: Arena, batch: Batch, stills: Arena | None = None) -> BatchResult:
     """Runs the detector on a batch. A picture on which the detector fails does not lose the others.
 
     Raises what `Detector.warm` raises where the detector fails on every picture and on its warm-up: then only a new
@@ -73,7 +80,7 @@ def detect_batch(detector: Detector, arena: Arena, batch: Batch) -> BatchResult:
     frames: list[Frame | None] = []
     for picture in batch.pictures:
         try:
-            frames.append(view(arena, picture))
+            frames.append(view(arena, picture, stills))
         except (ValueError, IndexError) as error:
             frames.append(None)
             results.append(bounded(str(error)))
@@ -90,12 +97,21 @@ def detect_batch(detector: Detector, arena: Arena, batch: Batch) -> BatchResult:
     return BatchResult(batch.number, tuple(results), infer_ms)
 
 
-def view(arena: Arena, picture: SlotPicture | InlinePicture) -> Frame:
+def view(
+    arena: Arena, picture: SlotPicture | StillPicture | InlinePicture, stills: Arena | None = None
+) -> Frame:
     """The pixels as uint8 [height, width, 3], read-only, not copied.
 
     Raises ValueError or IndexError where the arena or the message has no such picture.
     """
-    memory = arena.slot(picture.slot) if isinstance(picture, SlotPicture) else memoryview(picture.rgb)
+    if isinstance(picture, InlinePicture):
+        memory = memoryview(picture.rgb)
+    elif isinstance(picture, SlotPicture):
+        memory = arena.slot(picture.slot)
+    elif stills is not None:
+        memory = stills.slot(picture.slot)
+    else:
+        raise ValueError("expected an arena of stills, got none")
     size = picture.width * picture.height * 3
     if picture.width < 1 or picture.height < 1 or size > len(memory):
         raise ValueError(

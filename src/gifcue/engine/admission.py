@@ -40,12 +40,20 @@ class Admission:
         self._gate.close()
 
     def check(
-        self, frame: EncodedFrame, pts_s: float, *, backlog: Backlog, is_allowed: bool
+        self,
+        frame: EncodedFrame,
+        pts_s: float,
+        now_s: float,
+        *,
+        backlog: Backlog,
+        is_allowed: bool,
+        quarantine: str = "",
     ) -> Refusal | None:
         """None where the frame goes to the decoder.
 
-        `pts_s` is the frame's pts in seconds, `backlog` what already waits for the decoders, and `is_allowed` tells
-        whether the participant allows any label.
+        `pts_s` is the frame's pts and `now_s` the time of its arrival in seconds, `backlog` what already waits for the
+        decoders, and `is_allowed` tells whether the participant allows any label. `quarantine` says why the participant
+        is refused altogether.
         """
         limits = self._limits
         size = len(frame.payload)
@@ -55,14 +63,16 @@ class Admission:
         # Before the other checks and for every frame: the gate must follow the sequence numbers of refused frames, too.
         blocked = self._gate.check(frame.sequence, keyframe=keyframe)
         refusal: Refusal | None = None
-        if not is_allowed:
+        if quarantine:
+            refusal = Refusal(DropReason.QUARANTINED, quarantine)
+        elif not is_allowed:
             refusal = Refusal(DropReason.NOT_ALLOWED, "no label is allowed for this participant")
         elif size == 0:
             refusal = Refusal(DropReason.EMPTY_PAYLOAD, "expected an encoded access unit, got 0 bytes")
         elif size > limits.max_frame_bytes:
             message = f"expected at most {limits.max_frame_bytes} bytes a frame, got {size}"
             refusal = Refusal(DropReason.FRAME_TOO_LARGE, message)
-        elif not self._rate.admits(pts_s):
+        elif not self._rate.admits(pts_s, now_s):
             refusal = Refusal(DropReason.RATE_LIMIT, f"expected at most {limits.max_fps} frames a second")
         elif blocked is None and (overload := self._overload(size, backlog)) is not None:
             refusal = Refusal(DropReason.OVERLOAD, overload)

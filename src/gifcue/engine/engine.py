@@ -18,10 +18,13 @@ from gifcue.engine.events import Sink
 from gifcue.engine.latency import LatencyStatistics
 from gifcue.engine.pipeline import AnnotatedStill, Pipeline
 from gifcue.engine.publisher import Publisher
+from gifcue.engine.quarantine import Quarantine
 from gifcue.engine.session import Session, SessionSettings, reaction_labels
 from gifcue.engine.settings import LimitSettings
 from gifcue.errors import ConfigError, MediaError
 from gifcue.media.pool import DecodeStatistics
+from gifcue.media.still_admission import StillPlace
+from gifcue.media.still_pool import StillStatistics
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerStatus
@@ -43,11 +46,12 @@ class EngineStatistics:
     analysis_fps: float
     decode: DecodeStatistics
     detect: DetectStatistics
+    stills: StillStatistics
 
     @property
     def workers(self) -> tuple[WorkerStatus, ...]:
         """All worker processes."""
-        return (*self.decode.workers, *self.detect.workers)
+        return (*self.decode.workers, *self.detect.workers, *self.stills.workers)
 
 
 class Engine:
@@ -72,6 +76,7 @@ class Engine:
         self._publisher = publisher
         self._clock = clock
         self._ids = ids
+        self._quarantine = Quarantine(clock)
         self._sessions: dict[str, Session] = {}
         # Streams that ended while frames of theirs were in flight.
         self._closing: dict[str, Session] = {}
@@ -124,10 +129,12 @@ class Engine:
         sink: Sink,
         speaking_suppresses_hands: bool | None = None,
         subject: SubjectPolicy | None = None,
+        peer: str = "",
     ) -> Session:
         """A stream begins. `send_*`: whether it wants these events, which are optional.
 
-        `speaking_suppresses_hands` and `subject` override the policy's own values; None keeps them.
+        `speaking_suppresses_hands` and `subject` override the policy's own values; None keeps them. `peer` is the
+        address that the stream comes from, without its port: hostile video counts against it.
 
         Raises:
             ConfigError: a name is too long, or no preset has this name.
@@ -147,6 +154,8 @@ class Engine:
             self.limits,
             self._clock,
             self._ids,
+            self._quarantine.of_stream(peer),
+            peer,
         )
         self._sessions[session.session_id] = session
         return session
@@ -159,19 +168,29 @@ class Engine:
         self._closing[session.session_id] = session
         session.call_when_idle(lambda: self._forget(session))
 
-    async def annotate(self, image: bytes) -> AnnotatedStill:
+    def enter_still(self, caller: str, size_bytes: int | None = None) -> StillPlace:
+        """Takes a place for a still of `size_bytes` (None: not known yet), before its bytes are read. Whoever takes it
+        closes it. `caller` tells callers apart, by their address.
+
+        Raises:
+            TooManyRequests: this caller has too many places, or has to wait.
+            Overloaded: all places together are too many.
+        """
+        return self._pipeline.enter_still(caller, size_bytes)
+
+    async def annotate(self, image: bytes, place: StillPlace) -> AnnotatedStill:
         """Analyses one JPEG or PNG.
 
         Raises:
-            MediaError: it is neither, damaged, or too large.
-            Unavailable: no detector is ready, or too many stills wait.
-            WorkerLost: the worker that held it died.
+            MediaError: it is neither, damaged, or too large, or a decoder was lost with it.
+            Unavailable: no worker is ready, or none was free within `stills.timeout_s`.
+            WorkerLost: the detector that held it died.
         """
         size = len(image)
         if not 0 < size <= self.limits.max_frame_bytes:
             message = f"expected a picture of 1 to {self.limits.max_frame_bytes} bytes, got {size}"
             raise MediaError(DropReason.FRAME_TOO_LARGE if size else DropReason.EMPTY_PAYLOAD, message)
-        return await self._pipeline.annotate(image)
+        return await self._pipeline.annotate(image, place)
 
     def statistics(self) -> EngineStatistics:
         """The whole server's figures as they stand."""
@@ -186,6 +205,7 @@ class Engine:
             analysis_fps=pipeline.analysis_fps,
             decode=pipeline.decode,
             detect=pipeline.detect,
+            stills=pipeline.stills,
         )
 
     def _forget(self, session: Session) -> None:

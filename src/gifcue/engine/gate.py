@@ -6,6 +6,7 @@ gap in the sequence, damaged data, or a frame that the engine itself dropped clo
 
 from __future__ import annotations
 
+from gifcue.engine.bucket import TokenBucket
 from gifcue.protocol.reasons import DropReason
 
 
@@ -51,20 +52,29 @@ class KeyframeGate:
         return DropReason.AWAITING_KEYFRAME if self._waiting else None
 
 
+# Sending a file faster than it was recorded is allowed, up to this many times `max_fps` by the server's clock, and for
+# so many seconds' worth at once.
+ARRIVAL_FACTOR = 4
+ARRIVAL_BURST_S = 10
+
+
 class RateGate:
     """A token bucket over the sender's own clock: `max_fps` on average, with bursts of a second's worth.
 
-    Measured over pts, since sending a file faster than it was recorded is allowed; bytes that wait have a limit of
-    their own.
+    Measured over pts, since sending a file faster than it was recorded is allowed. A sender may set its clock back,
+    which begins anew, so that a second bucket bounds arrivals by the server's clock.
     """
 
     def __init__(self, max_fps: int) -> None:
         self._max_fps = max_fps
+        self._arrivals = TokenBucket(ARRIVAL_FACTOR * max_fps, ARRIVAL_BURST_S * max_fps)
         self._tokens = float(max_fps)
         self._last_s: float | None = None
 
-    def admits(self, pts_s: float) -> bool:
-        """Takes the next frame's pts in seconds; False where the frame exceeds the rate."""
+    def admits(self, pts_s: float, now_s: float) -> bool:
+        """Takes the next frame's pts and the time of its arrival in seconds; False where it exceeds a rate."""
+        if not self._arrivals.take(now_s):
+            return False
         if self._last_s is not None:
             # A B-frame has an earlier pts than the frame before it: that adds no tokens, and takes none away.
             self._tokens = min(

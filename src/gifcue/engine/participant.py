@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import structlog
 
 from gifcue.detect.regions import Region
 from gifcue.engine.accounting import FrameAccounting
@@ -12,17 +15,21 @@ from gifcue.engine.faults import FaultReporter
 from gifcue.engine.latency import RECENT
 from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Audience, Publisher
+from gifcue.engine.quarantine import StreamQuarantine
 from gifcue.engine.settings import LimitSettings
 from gifcue.engine.throttle import Throttle
 from gifcue.media.frame import FrameInFlight
+from gifcue.media.suspects import Incident
 from gifcue.percentiles import RecentValues
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.events import FrameDecided, KeyframeRequested, SlowDown
-from gifcue.protocol.reasons import FAULT_CODES, DropReason, SkipReason
+from gifcue.protocol.reasons import FAULT_CODES, DropReason, FaultCode, SkipReason
 from gifcue.protocol.requests import EncodedFrame
 from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.events import PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
+
+log = structlog.get_logger()
 
 # Frames a second that suit a participant whose video overran its limits.
 SLOW_DOWN_FPS = 15.0
@@ -30,8 +37,13 @@ SLOW_DOWN_FPS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class StreamContext:
-    """What the participants of one stream share. `clock` is in seconds, the same as the pipeline's."""
+    """What the participants of one stream share. `clock` is in seconds, the same as the pipeline's. `session_id` and
+    `peer` are for logs.
+    """
 
+    session_id: str
+    peer: str
+    quarantine: StreamQuarantine
     pipeline: Pipeline
     publisher: Publisher
     audience: Audience
@@ -72,7 +84,13 @@ class Participant:
         self._last_decided: FrameInFlight | None = None
         # The frame last skipped as similar to a picture whose analysis is not finished: it inherits that result.
         self._pending_similar: FrameInFlight | None = None
-        self.key = stream.pipeline.open(self, codec, extradata)
+        self._joined_s = stream.clock()
+        self._is_suspect = False
+        # Until when this participant is refused, by the stream's clock.
+        pause_s = stream.quarantine.joins(participant_id)
+        self._refused_until_s = self._joined_s + pause_s if pause_s else 0.0
+        worker = stream.quarantine.worker_of(participant_id)
+        self.key = stream.pipeline.open(self, codec, extradata, worker=worker)
 
     @property
     def allowed(self) -> frozenset[str]:
@@ -108,8 +126,14 @@ class Participant:
         clock_hz = frame.clock_hz or RTP_CLOCK_HZ
         pts_s = frame.pts / clock_hz
         pipeline = self._stream.pipeline
+        now_s = self._stream.clock()
         refusal = self._admission.check(
-            frame, pts_s, backlog=pipeline.backlog(self.key), is_allowed=bool(self._allowed)
+            frame,
+            pts_s,
+            now_s,
+            backlog=pipeline.backlog(self.key),
+            is_allowed=bool(self._allowed),
+            quarantine=self._why_refused(),
         )
         if refusal is not None:
             self._accounting.refuse(refusal.reason)
@@ -124,7 +148,7 @@ class Participant:
             clock_hz,
             pts_s,
             len(frame.payload),
-            self._stream.clock(),
+            now_s,
         )
         # Counted before it is submitted: from then on the pipeline may end it.
         self._accounting.open(in_flight)
@@ -201,11 +225,50 @@ class Participant:
                 self._request_keyframe(reason.value)
         self._after_end()
 
+    def suspected(self, incident: Incident) -> None:
+        stream = self._stream
+        self._is_suspect = True
+        pause_s = stream.quarantine.accuse(self.participant_id, incident)
+        self._refused_until_s = max(self._refused_until_s, stream.clock() + pause_s)
+        log.warning(
+            "video killed a decode worker" if incident.is_fatal else "video took too much CPU time",
+            worker=incident.worker_name,
+            reason=incident.reason,
+            session=stream.session_id,
+            participant=self.key,
+            peer=stream.peer,
+            refused_for_s=round(pause_s),
+        )
+        if self._has_left:
+            return
+        if not incident.is_fatal:
+            stream.faults.report(self.participant_id, FaultCode.TOO_EXPENSIVE, incident.reason)
+        if pause_s:
+            message = self._why_refused()
+            stream.faults.report(self.participant_id, FaultCode.QUARANTINED, message)
+            self._admission.await_keyframe()
+            stream.pipeline.quarantine(self.key, message)
+
     def decoder_lost(self) -> None:
         self._admission.await_keyframe()
         self._request_keyframe(DropReason.DECODE_WORKER_LOST.value)
 
     # Internal
+
+    def _why_refused(self) -> str:
+        """Why the participant's frames are refused at the moment; empty where they are not."""
+        stream = self._stream
+        until_s = stream.quarantine.refused_until_s(
+            self._joined_s, self._refused_until_s, is_suspect=self._is_suspect
+        )
+        # Most frames are of participants that were never refused: the clock is not read for them.
+        left_s = until_s - stream.clock() if until_s else 0.0
+        if left_s <= 0.0:
+            return ""
+        return (
+            "expected video that decoders survive in little CPU time, got some of this participant or of its stream "
+            f"that they did not; its frames are refused for {math.ceil(left_s)} s"
+        )
 
     @property
     def _media_time_s(self) -> float:
@@ -245,7 +308,8 @@ class Participant:
             self._stream.faults.report(self.participant_id, code, refusal.message, sequence=frame.sequence)
         if refusal.reason in (DropReason.RATE_LIMIT, DropReason.OVERLOAD):
             self._ask_to_slow_down(refusal.reason)
-        self._request_keyframe(refusal.reason.value)
+        if refusal.reason is not DropReason.QUARANTINED:
+            self._request_keyframe(refusal.reason.value)
 
     def _ask_to_slow_down(self, reason: DropReason) -> None:
         if self._requests.admit(SlowDown):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gifcue.detect.detector import ServedModel
-from gifcue.detect.messages import InlinePicture, SlotPicture
+from gifcue.detect.messages import StillPicture
 from gifcue.detect.pool import DETECTOR_TARGET, DetectorPool, DetectStatistics
 from gifcue.detect.regions import Region
 from gifcue.detect.settings import DetectSettings
@@ -28,6 +28,10 @@ from gifcue.media.messages import Dropped, Outcome, Picture, Skipped
 from gifcue.media.pool import DecodePool, DecodeStatistics
 from gifcue.media.queues import Backlog
 from gifcue.media.settings import MediaSettings
+from gifcue.media.still_admission import StillPlace
+from gifcue.media.still_pool import StillPool, StillStatistics
+from gifcue.media.still_settings import StillSettings
+from gifcue.media.suspects import Incident
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.workers.arena import Arena
@@ -51,6 +55,11 @@ class FrameListener(Protocol):
     ) -> None:
         """The frame is lost to analysis; `needs_keyframe`: so is everything up to the next keyframe."""
 
+    def suspected(self, incident: Incident) -> None:
+        """A unit of this participant killed a decode worker, hung in it, or took too much CPU time. Comes before the
+        frame's outcome.
+        """
+
     def decoder_lost(self) -> None:
         """The worker that held the decoder is gone. A new decoder is ready, and starts at a keyframe."""
 
@@ -63,6 +72,7 @@ class PipelineStatistics:
     analysis_fps: float
     decode: DecodeStatistics
     detect: DetectStatistics
+    stills: StillStatistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +86,26 @@ class AnnotatedStill:
 
 
 class Pipeline:
-    """Builds and owns both pools, the memory that they share, the routing between them and the analysis pace."""
+    """Builds and owns the pools, the memory that they share, the routing between them and the analysis pace."""
 
     def __init__(
         self,
         media: MediaSettings,
         detect: DetectSettings,
+        stills: StillSettings,
         supervision: SupervisionSettings,
         clock: Callable[[], float],
         *,
+        max_still_bytes: int,
         max_wait_s: float = math.inf,
         detector_target: str = DETECTOR_TARGET,
         decode_pool: type[DecodePool] = DecodePool,
         detector_pool: type[DetectorPool] = DetectorPool,
+        still_pool: type[StillPool] = StillPool,
     ) -> None:
-        """A frame that waits longer than `max_wait_s` for its decoder is dropped. `detector_target` ("module:function")
-        is the entry point of detector workers. The pools' types can be replaced by others with the same methods.
+        """A frame that waits longer than `max_wait_s` for its decoder is dropped. No still has more bytes than
+        `max_still_bytes`. `detector_target` ("module:function") is the entry point of detector workers. The types of
+        the pools can be replaced by others with the same methods.
 
         Raises:
             OSError: the system has no shared memory for the slots.
@@ -104,12 +118,15 @@ class Pipeline:
         self._listeners: dict[int, FrameListener] = {}
         self._open_count = 0
         self._arena = Arena.create(media.workers, media.slots_per_worker, media.slot_bytes)
+        # Memory of its own: whoever takes over a decoder of stills has no access to the pictures of streams.
+        self._still_arena = Arena.create(1, stills.slots_per_worker * stills.workers, stills.slot_bytes)
         self._decode = decode_pool(
             media,
             self._arena,
             supervision,
             on_outcome=self._on_outcome,
             on_decoder_lost=self._on_decoder_lost,
+            on_incident=lambda incident: self._listeners[incident.key].suspected(incident),
             clock=clock,
             max_wait_s=max_wait_s,
         )
@@ -121,22 +138,32 @@ class Pipeline:
             on_lost=self._on_undetected,
             target=detector_target,
             clock=clock,
+            stills=self._still_arena,
+        )
+        self._stills = still_pool(
+            stills,
+            self._still_arena,
+            supervision,
+            max_pixels=media.max_pixels,
+            max_still_bytes=max_still_bytes,
+            clock=clock,
         )
 
     # Lifecycle
 
     async def start(self) -> None:
-        """Starts both kinds of worker; returns once a detector is warm and the decoders are ready.
+        """Starts all workers; returns once a detector is warm and the decoders are ready.
 
         Raises:
             WorkerStartError: a worker never became ready.
         """
-        await asyncio.gather(self._decode.start(), self._detect.start())
+        await asyncio.gather(self._decode.start(), self._detect.start(), self._stills.start())
 
     async def stop(self) -> None:
         """Stops the workers. Frames that are still in flight end as dropped."""
-        await asyncio.gather(self._decode.stop(), self._detect.stop())
+        await asyncio.gather(self._decode.stop(), self._detect.stop(), self._stills.stop())
         self._arena.close()
+        self._still_arena.close()
 
     @property
     def is_ready(self) -> bool:
@@ -163,12 +190,16 @@ class Pipeline:
         """Participants that are open."""
         return self._open_count
 
-    def open(self, listener: FrameListener, codec: Codec, extradata: bytes) -> int:
-        """A participant joins and gets a decoder. Returns its key, a number that is never used again."""
+    def open(
+        self, listener: FrameListener, codec: Codec, extradata: bytes, *, worker: int | None = None
+    ) -> int:
+        """A participant joins and gets a decoder, in any worker or for good in the one of this number. Returns its key,
+        a number that is never used again.
+        """
         key = next(self._keys)
         self._listeners[key] = listener
         self._open_count += 1
-        self._decode.open(key, codec, extradata)
+        self._decode.open(key, codec, extradata, worker=worker)
         return key
 
     def submit(self, frame: FrameInFlight, payload: bytes) -> None:
@@ -187,6 +218,10 @@ class Pipeline:
         """Forgets every picture that the participant's decoder keeps; decoding continues at the next keyframe."""
         self._decode.start_over(key)
 
+    def quarantine(self, key: int, message: str) -> None:
+        """The participant is refused from now on: what waits of it is dropped."""
+        self._decode.quarantine(key, message)
+
     def close(self, key: int) -> None:
         """The participant leaves: no more frames of it are submitted, those in flight still end."""
         self._open_count -= 1
@@ -199,24 +234,31 @@ class Pipeline:
 
     # Stills
 
-    async def annotate(self, image: bytes) -> AnnotatedStill:
-        """Analyses one JPEG or PNG.
+    def enter_still(self, caller: str, size_bytes: int | None = None) -> StillPlace:
+        """Takes a place for a still, as `StillPool.enter` does.
 
         Raises:
-            MediaError: it is neither, damaged, or has too many pixels.
-            Unavailable: no worker is ready, or too many stills wait.
-            WorkerLost: the worker that held it died.
+            Overloaded: there is no place.
         """
-        still = await self._decode.still(image)
+        return self._stills.enter(caller, size_bytes)
+
+    async def annotate(self, image: bytes, place: StillPlace) -> AnnotatedStill:
+        """Analyses one JPEG or PNG, which has a place. The place's deadline ends it.
+
+        Raises:
+            MediaError: it is neither, damaged, or has too many pixels, or a decoder was lost with it.
+            Unavailable: no worker is ready, or the deadline has passed.
+            WorkerLost: the detector that held it died.
+        """
+        place.received(len(image))
         try:
-            regions = await self._detect.annotate(
-                InlinePicture(still.rgb, still.width, still.height)
-                if still.slot is None
-                else SlotPicture(still.slot, still.width, still.height)
-            )
-        finally:
-            if still.slot is not None:
-                self._decode.release(still.slot, analysed=True)
+            async with asyncio.timeout(place.deadline_s - self._clock()):
+                async with self._stills.decoded(image, place.caller) as still:
+                    regions = await self._detect.annotate(StillPicture(still.slot, still.width, still.height))
+        except TimeoutError:
+            raise Unavailable(
+                "expected a decoder and a detector for the still in time, none was free"
+            ) from None
         return AnnotatedStill(regions, self.model, still.source_width, still.source_height)
 
     def statistics(self) -> PipelineStatistics:
@@ -226,6 +268,7 @@ class Pipeline:
             self._pace.fps,
             self._decode.statistics(),
             self._detect.statistics(),
+            self._stills.statistics(),
         )
 
     # Called by the pools

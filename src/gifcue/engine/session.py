@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 from gifcue.detect.detector import ServedModel
 from gifcue.engine.accounting import FrameAccounting
+from gifcue.engine.bucket import TokenBucket
 from gifcue.engine.events import Sink
 from gifcue.engine.faults import FaultReporter
 from gifcue.engine.participant import Participant, StreamContext
 from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Audience, Publisher
+from gifcue.engine.quarantine import StreamQuarantine
 from gifcue.engine.settings import LimitSettings
 from gifcue.engine.throttle import Throttle
 from gifcue.media.codecs import extradata_fault
@@ -56,19 +58,32 @@ class Session:
         limits: LimitSettings,
         clock: Callable[[], float],
         ids: Callable[[], str],
+        quarantine: StreamQuarantine,
+        peer: str = "",
     ) -> None:
-        """`ids` gives random names for reactions."""
+        """`ids` gives random names for reactions; `peer` is the address of the client, for logs."""
         self.session_id = session_id
         self._settings = settings
         self._limits = limits
         self._sink = sink
         self._pipeline = pipeline
         self._ids = ids
+        self._clock = clock
+        self._joins = TokenBucket(limits.joins_per_second, limits.joins_at_once)
         self._faults = FaultReporter(sink, Throttle(limits.fault_interval_s, clock))
         # A room without a name is a room of its own.
         audience = Audience(sink, settings.room_id, settings.room_id or session_id, settings.send_holding)
         self._context = StreamContext(
-            pipeline, publisher, audience, self._faults, limits, clock, settings.send_decisions
+            session_id,
+            peer,
+            quarantine,
+            pipeline,
+            publisher,
+            audience,
+            self._faults,
+            limits,
+            clock,
+            settings.send_decisions,
         )
         self._participants: dict[str, Participant] = {}
         # Those that left or were replaced while frames of theirs were in flight, by key, until the last one ends.
@@ -83,7 +98,7 @@ class Session:
 
     def join(self, participant_id: str, codec: Codec | None, extradata: bytes, labels: Sequence[str]) -> None:
         """A participant's video starts; `codec` is None where the wire's number names no known codec."""
-        problem = self._join_problem(participant_id, codec, extradata, labels)
+        problem = self._join_rate_problem() or self._join_problem(participant_id, codec, extradata, labels)
         if problem is not None or codec is None:
             present = self._participants.get(participant_id)
             if present is not None:
@@ -206,6 +221,15 @@ class Session:
     def _withdraw(participant: Participant, labels: Sequence[str]) -> None:
         """Withdraws the consent to labels that are not in `labels`, even where the rest of the message is refused."""
         participant.allow(participant.allowed & frozenset(labels))
+
+    def _join_rate_problem(self) -> tuple[FaultCode, str] | None:
+        if self._joins.take(self._clock()):
+            return None
+        message = (
+            f"expected at most {self._limits.joins_per_second:g} joins a second on a stream: "
+            f"try again in {self._joins.next_in_s:.1f} s"
+        )
+        return FaultCode.TOO_MANY_JOINS, message
 
     def _join_problem(
         self, participant_id: str, codec: Codec | None, extradata: bytes, labels: Sequence[str]

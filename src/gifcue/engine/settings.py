@@ -24,6 +24,9 @@ class LimitSettings(BaseModel):
     # Seconds between two keyframe requests for one participant. A keyframe is large: asking again before the
     # first one can have arrived only adds load.
     keyframe_request_interval_s: ClassVar[float] = 1.0
+    # Joins of one stream within a second, on average. A join makes a decoder and a policy. At once, everybody of a full
+    # stream may join twice, as after a lost connection and a change of codec.
+    joins_per_second: ClassVar[float] = 10.0
     # Participants that left whose frame counts a stream still reports one by one. Older ones are summed up, so
     # that a stream that lasts for days does not grow.
     left_participants_kept: ClassVar[int] = 256
@@ -72,6 +75,11 @@ class LimitSettings(BaseModel):
     fault_interval_s: Annotated[float, EXPERT] = Field(
         1.0, ge=0.0, description="Seconds between two reports of the same fault of one participant."
     )
+
+    @property
+    def joins_at_once(self) -> int:
+        """Joins of one stream that may come at once."""
+        return max(16, 2 * self.max_participants_per_stream)
 
     @property
     def buffered_share_bytes(self) -> int:

@@ -11,6 +11,7 @@ decoded whose own bytes say that it is a keyframe; the sender's flag does not co
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any, NamedTuple
 
 import av
@@ -18,8 +19,10 @@ import av.error
 import av.logging
 
 from gifcue.errors import MediaError
-from gifcue.media.codecs import FFMPEG_DECODERS, brings_parameter_sets, is_keyframe
+from gifcue.media.codecs import FFMPEG_DECODERS, brings_parameter_sets, is_keyframe, nal_length_size
+from gifcue.media.decoder_memory import REFERENCES, DecoderBudget, decoder_bytes, pixel_bytes
 from gifcue.media.guard import guarded
+from gifcue.media.parameter_sets import MAX_REFERENCES, shapes_in, shapes_of_extradata
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 
@@ -59,10 +62,19 @@ def limit_ffmpeg_log() -> None:
 class Decoder:
     """Not thread-safe. Raises MediaError for whatever is wrong with the data, and stays usable."""
 
-    def __init__(self, codec: Codec, extradata: bytes, max_pixels: int) -> None:
+    def __init__(
+        self, codec: Codec, extradata: bytes, max_pixels: int, budget: DecoderBudget | None = None
+    ) -> None:
+        """`budget` is shared with other decoders; None sets no limit. Call `close` to give its share back."""
         self.codec = codec
         self._extradata = extradata
         self._max_pixels = max_pixels
+        self._budget = budget or DecoderBudget(sys.maxsize)
+        # The estimate that the budget has admitted, and what the picture looked like that it was last checked against.
+        self._held_bytes = 0
+        self._shape: tuple[int, int, str] | None = None
+        self._has_sets = codec in (Codec.H264, Codec.H265)
+        self._length_size = nal_length_size(codec, extradata)
         self._context: Any = None
         self._awaiting = not codec.is_intra_only
         # FFmpeg carries whole numbers of limited size from packets to frames. It gets the units' numbers, so that any
@@ -76,11 +88,21 @@ class Decoder:
         """True while nothing but a keyframe is decoded."""
         return self._awaiting
 
+    @property
+    def held_bytes(self) -> int:
+        """The memory that this decoder takes, by estimate."""
+        return self._held_bytes
+
+    def close(self) -> None:
+        """Gives up what was decoded and the share of the budget. The next unit must be a keyframe."""
+        self._reset()
+        self._awaiting = not self.codec.is_intra_only
+
     def decode(self, payload: bytes, pts_s: float) -> DecodedFrame | None:
         """Decodes one access unit. None where it shows nothing yet (reordering, a unit of parameter sets).
 
         Raises:
-            MediaError: EMPTY_PAYLOAD, which changes nothing; AWAITING_KEYFRAME, INVALID_DATA or
+            MediaError: EMPTY_PAYLOAD, which changes nothing; AWAITING_KEYFRAME, INVALID_DATA, TOO_EXPENSIVE or
                 RESOLUTION_TOO_LARGE, after which a codec with inter frames awaits a keyframe.
         """
         if not payload:
@@ -92,11 +114,14 @@ class Decoder:
                 raise MediaError(DropReason.AWAITING_KEYFRAME, message)
             if brings_parameter_sets(self.codec, payload):
                 # Damaged parameter sets may have made FFmpeg hold pictures back, and a flush does not undo that.
-                self._context = None
+                self._reset()
             elif self._context is not None:
                 # A flush keeps the parameter sets, which some senders send only once.
                 self._context.flush_buffers()
-        frames = self._frames(self._guarded(payload), pts_s)
+        payload = self._guarded(payload)
+        if self._has_sets:
+            self._admit_sets(payload)
+        frames = self._frames(payload, pts_s)
         if not frames and self.codec is Codec.AV1:
             # A temporal unit always shows a picture; dav1d skips what it does not know without an error.
             message = "expected an av1 temporal unit, got bytes that show no picture"
@@ -110,7 +135,59 @@ class Decoder:
             raise self._fault(DropReason.INVALID_DATA, message)
         if frame.width * frame.height > self._max_pixels:
             raise self._too_large(frame.width, frame.height)
+        shape = (frame.width, frame.height, frame.format.name)
+        if shape != self._shape:
+            self._admit_picture(frame)
+            self._shape = shape
         return DecodedFrame(frame, self._times.get(frame.pts, pts_s))
+
+    def _admit_sets(self, payload: bytes) -> None:
+        """Asks for the memory that the parameter sets of a unit allow, before FFmpeg sees them. Any set that was ever
+        sent may be used by a later picture, so what was asked for only grows until the decoder is opened anew.
+        """
+        try:
+            shapes = shapes_in(self.codec, payload, self._length_size)
+            if self._context is None and self._extradata:
+                shapes += shapes_of_extradata(self.codec, self._extradata)
+        except MediaError as error:
+            raise self._fault(error.reason, str(error)) from None
+        for shape in shapes:
+            pixels = shape.width * shape.height
+            # FFmpeg refuses a picture that is too large, and says so better.
+            if pixels <= self._max_pixels:
+                each = pixel_bytes(shape.chroma, shape.bit_depth)
+                wanted = decoder_bytes(pixels, each, shape.pictures)
+                if wanted > self._held_bytes:
+                    self._hold(wanted, f"{shape.width}x{shape.height} with {shape.pictures} kept pictures")
+
+    def _admit_picture(self, frame: Any) -> None:
+        """Asks for the memory of the first picture of its kind: the other codecs state no number of references, and
+        what the parameter sets stated is checked.
+        """
+        pictures = REFERENCES.get(self.codec, MAX_REFERENCES)
+        each = frame.format.padded_bits_per_pixel / 8.0
+        pixels = frame.width * frame.height
+        if self._has_sets and self._held_bytes and decoder_bytes(pixels, each, 0) <= self._held_bytes:
+            return
+        # A picture that no parameter set stated: the sets that FFmpeg found may allow any number of references.
+        self._hold(decoder_bytes(pixels, each, pictures), f"{frame.width}x{frame.height} {frame.format.name}")
+
+    def _hold(self, wanted: int, what: str) -> None:
+        if not self._budget.change(self._held_bytes, wanted):
+            available = self._budget.available(wanted)
+            self._reset()
+            message = (
+                f"expected video that takes at most {available // 1_000_000} MB to decode, "
+                f"got {what}: about {wanted // 1_000_000} MB"
+            )
+            raise self._fault(DropReason.TOO_EXPENSIVE, message)
+        self._held_bytes = wanted
+
+    def _reset(self) -> None:
+        self._context = None
+        self._shape = None
+        self._budget.change(self._held_bytes, 0)
+        self._held_bytes = 0
 
     def _guarded(self, payload: bytes) -> bytes:
         try:

@@ -1,8 +1,7 @@
 """The messages between the front and the decode workers.
 
-A worker answers every `Submit` with exactly one `Outcome`, in order per participant, and every `StillRequest` with a
-`StillDone` or a `StillFailed`. `key` is a participant's number, `token` a frame's, unique for its participant.
-`spent_s` is the CPU time that the worker spent on the unit, in seconds.
+A worker answers every `Submit` with exactly one `Outcome`, in order per participant. `key` is a participant's number,
+`token` a frame's, unique for its participant. `spent_s` is the CPU time that the worker spent on the unit, in seconds.
 """
 
 from __future__ import annotations
@@ -17,17 +16,20 @@ from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.workers.arena import ArenaShape
 from gifcue.workers.messages import Finite, Message, MessageTypes, Number, Text
 
-# Width or height of a picture, in pixels; what fits a slot is checked beside it (`gifcue.media.answers`).
+# Width or height of a picture, in pixels. Whether it fits its slot is checked by the pool.
 Side = Annotated[int, Meta(ge=1, le=65535)]
-# The longest message of a worker: a still of the largest size that does not lie in a slot.
-_MAX_TO_FRONT_BYTES = MediaSettings.still_long_side * MediaSettings.still_short_side * 3 + 4096
 
 
 class WorkerInit(NamedTuple):
-    """What a worker is started with; the arena comes as the file descriptor `ARENA_FD` (`gifcue.workers.arena`)."""
+    """What a worker is started with. The arena comes as the file descriptor `ARENA_FD` (`gifcue.workers.arena`), the
+    cells as `UNITS_FD`.
+    """
 
     settings: MediaSettings
     shape: ArenaShape
+    # The worker's number in its pool, and the cells of all (`gifcue.workers.units`).
+    number: int
+    cells: int
 
 
 # Front to worker
@@ -87,14 +89,7 @@ class Pace(Message, frozen=True, tag=8):
     fps: float
 
 
-class StillRequest(Message, frozen=True, tag=9):
-    """One JPEG or PNG."""
-
-    number: int
-    data: bytes
-
-
-ToWorker: TypeAlias = Open | Close | StartOver | Submit | Hold | Grant | Forget | Pace | StillRequest
+ToWorker: TypeAlias = Open | Close | StartOver | Submit | Hold | Grant | Forget | Pace
 
 
 # Worker to front
@@ -139,30 +134,4 @@ class Dropped(Message, frozen=True, tag=3):
 Outcome: TypeAlias = Picture | Skipped | Dropped
 
 
-class StillDone(Message, frozen=True, tag=4):
-    """A still, decoded: `height x width x 3` bytes, in `slot` where it has one and in `rgb` otherwise; `source_*` is
-    its size as it came, upright.
-    """
-
-    number: Number
-    rgb: bytes
-    width: Side
-    height: Side
-    source_width: Number
-    source_height: Number
-    slot: Number | None = None
-
-
-class StillFailed(Message, frozen=True, tag=5):
-    """The bytes are no still, or one that may not be decoded."""
-
-    number: Number
-    reason: DropReason
-    message: Text
-
-
-MESSAGES = MessageTypes(
-    to_worker=ToWorker,
-    to_front=Outcome | StillDone | StillFailed,
-    max_to_front_bytes=_MAX_TO_FRONT_BYTES,
-)
+MESSAGES = MessageTypes(to_worker=ToWorker, to_front=Outcome)

@@ -20,8 +20,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gifcue.errors import Unavailable, WorkerLost
-from gifcue.media.answers import check_picture, check_still
+from gifcue.errors import WorkerLost
+from gifcue.media.answers import check_size, check_slot
 from gifcue.media.codecs import is_keyframe
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import (
@@ -36,23 +36,23 @@ from gifcue.media.messages import (
     Pace,
     Picture,
     StartOver,
-    StillDone,
-    StillFailed,
     Submit,
     ToWorker,
     WorkerInit,
 )
 from gifcue.media.queues import Backlog, Lane, ParticipantQueue, WaitingUnit
 from gifcue.media.settings import MediaSettings
-from gifcue.media.still_requests import StillRequests
+from gifcue.media.suspects import Incident
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.arena import ARENA_FD, Arena
-from gifcue.workers.confinement.profile import DECODER
+from gifcue.workers.confinement.profile import decoder
+from gifcue.workers.loss import Loss
 from gifcue.workers.messages import InvalidMessage
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
+from gifcue.workers.units import UNITS_FD, UnitCells
 
 WORKER_TARGET = "gifcue.media.worker:main"
 
@@ -63,7 +63,7 @@ EXPIRE_EVERY_S = 0.1
 @dataclass(frozen=True, slots=True)
 class DecodeStatistics:
     """`units` and `bytes` are access units submitted and not answered. `oldest_s` is how long the longest has waited of
-    those that no worker has. `stills` wait for an answer. Of `slots`, `slots_out` hold a picture that waits for a
+    those that no worker has. Of `slots`, `slots_out` hold a picture that waits for a
     detector or is with one.
     """
 
@@ -72,7 +72,6 @@ class DecodeStatistics:
     units: int
     bytes: int
     oldest_s: float
-    stills: int
     slots: int
     slots_out: int
 
@@ -83,12 +82,16 @@ class _Participant:
     codec: Codec
     extradata: bytes
     worker: _WorkerHandle | None = None
+    # A suspect stays with its worker when that is lost, so that it does not take another one down.
+    is_pinned: bool = False
     holding: bool = False
     closed: bool = False
     # By token, in the order in which they were submitted.
     unanswered: dict[int, FrameInFlight] = field(default_factory=dict)
     buffered_bytes: int = 0
     queue: ParticipantQueue = field(default_factory=ParticipantQueue)
+    # Whether its worker has a unit of it that no StartOver follows.
+    has_pictures: bool = False
 
     def is_keyframe(self, payload: bytes) -> bool:
         return self.codec.is_intra_only or is_keyframe(self.codec, payload)
@@ -98,10 +101,10 @@ class _Participant:
 class _WorkerHandle:
     """A worker and its range of slots. It stays through restarts of the process."""
 
+    number: int
     slots: range
     lane: Lane = field(default_factory=Lane)
     keys: set[int] = field(default_factory=set)
-    stills: StillRequests = field(default_factory=StillRequests)
     process: SupervisedWorker = field(init=False)
 
     @property
@@ -117,7 +120,9 @@ class DecodePool:
     """Decodes many participants' streams in a few processes.
 
     `on_outcome` is called once for each submitted frame, never from within `submit`. `on_decoder_lost` is called with
-    the keys of participants that lost their decoder and have a new one now, which awaits a keyframe.
+    the keys of participants that lost their decoder and have a new one now, which awaits a keyframe. `on_incident` is
+    called for a unit that a worker had in hand when it was lost, and for one that took more CPU time than its budget;
+    the unit's outcome follows.
     """
 
     def __init__(
@@ -128,6 +133,7 @@ class DecodePool:
         *,
         on_outcome: Callable[[FrameInFlight, Outcome], None],
         on_decoder_lost: Callable[[list[int]], None],
+        on_incident: Callable[[Incident], None],
         clock: Callable[[], float] = time.monotonic,
         max_wait_s: float = math.inf,
     ) -> None:
@@ -136,6 +142,7 @@ class DecodePool:
 
         Raises:
             ValueError: it has not.
+            OSError: the system has no memory for the workers' cells.
         """
         if arena.shape.ranges < settings.workers or arena.shape.slot_bytes < settings.slot_bytes:
             raise ValueError(
@@ -146,13 +153,15 @@ class DecodePool:
         self._slot_bytes = arena.shape.slot_bytes
         self._on_outcome = on_outcome
         self._on_decoder_lost = on_decoder_lost
+        self._on_incident = on_incident
+        self._cells = UnitCells.create(settings.workers)
         self._clock = clock
         self._max_wait_s = max_wait_s
         self._expiry: asyncio.TimerHandle | None = None
         self._buffered_bytes = 0
         self._participants: dict[int, _Participant] = {}
-        # The frame whose picture the slot holds, None for a still.
-        self._slots_out: dict[int, FrameInFlight | None] = {}
+        # The frame whose picture the slot holds.
+        self._slots_out: dict[int, FrameInFlight] = {}
         self._fps = settings.max_analysis_fps
         self._has_started = False
         self._workers = [
@@ -163,17 +172,17 @@ class DecodePool:
     def _make_worker(
         self, index: int, arena: Arena, supervision: SupervisionSettings, clock: Callable[[], float]
     ) -> _WorkerHandle:
-        worker = _WorkerHandle(arena.slots_of(index))
+        worker = _WorkerHandle(index, arena.slots_of(index))
         worker.process = SupervisedWorker(
             f"decode-{index}",
             WORKER_TARGET,
-            WorkerInit(self._settings, arena.shape),
+            WorkerInit(self._settings, arena.shape, index, self._settings.workers),
             types=MESSAGES,
-            profile=DECODER,
-            fds={ARENA_FD: arena.fd},
-            on_message=lambda message: self._answered(worker, message),
+            profile=decoder(self._settings.decoder_memory_mb * 1_000_000),
+            fds={ARENA_FD: arena.fd, UNITS_FD: self._cells.fd},
+            on_message=lambda outcome: self._answered(worker, outcome),
             on_ready=lambda _: self._ready(worker),
-            on_lost=lambda loss: self._lost(worker, loss.reason),
+            on_lost=lambda loss: self._lost(worker, loss),
             on_state=lambda state: self._changed(worker, state),
             settings=supervision,
             clock=clock,
@@ -201,6 +210,7 @@ class DecodePool:
         # A stopped worker does not call `on_lost`, so what it left unanswered is settled here.
         for worker in self._workers:
             self._settle(worker, "the decode workers stopped")
+        self._cells.close()
 
     @property
     def is_ready(self) -> bool:
@@ -214,8 +224,9 @@ class DecodePool:
 
     # Participants
 
-    def open(self, key: int, codec: Codec, extradata: bytes) -> None:
-        """A participant joins; it stays with the worker that has the fewest until that worker is lost.
+    def open(self, key: int, codec: Codec, extradata: bytes, *, worker: int | None = None) -> None:
+        """A participant joins; it stays with the worker that has the fewest until that worker is lost. With `worker`,
+        the number of one, it stays with that one.
 
         Raises:
             ValueError: the key is taken.
@@ -223,6 +234,9 @@ class DecodePool:
         if key in self._participants:
             raise ValueError(f"expected a key that is not in use, got {key}")
         participant = self._participants[key] = _Participant(key, codec, extradata)
+        if worker is not None:
+            participant.is_pinned = True
+            participant.worker = self._workers[worker]
         self._assign(participant)
 
     def close(self, key: int) -> None:
@@ -243,9 +257,17 @@ class DecodePool:
         """
         participant = self._participants.get(key)
         if participant is not None and participant.worker is not None and not participant.closed:
-            self._send(participant.worker, StartOver(key))
+            if participant.has_pictures:
+                participant.has_pictures = False
+                self._send(participant.worker, StartOver(key))
             message = "the participant allows no label any more"
             self._drop(participant, participant.queue.clear(), DropReason.NOT_ALLOWED, message)
+
+    def quarantine(self, key: int, message: str) -> None:
+        """Drops what waits of a participant that is refused from now on."""
+        participant = self._participants.get(key)
+        if participant is not None:
+            self._drop(participant, participant.queue.clear(), DropReason.QUARANTINED, message)
 
     def submit(self, frame: FrameInFlight, payload: bytes) -> None:
         """Submits a frame of an open participant; `payload` is its access unit of `frame.size_bytes`.
@@ -286,19 +308,18 @@ class DecodePool:
             self._send(worker, Pace(fps))
 
     def release(self, slot: int, *, analysed: bool) -> None:
-        """A detector is done with a slot, a stream's or a still's. `analysed=False`: the picture was not analysed, so
-        nothing may be skipped as similar to it.
+        """A detector is done with a slot. `analysed=False`: the picture was not analysed, so nothing may be skipped as
+        similar to it.
 
         Raises:
             KeyError: the slot is not out.
         """
         frame = self._slots_out.pop(slot)
-        if frame is not None:
-            frame.slot = None
-            if not analysed:
-                participant = self._participants.get(frame.key)
-                if participant is not None and participant.worker is not None and not participant.closed:
-                    self._send(participant.worker, Forget(frame.key))
+        frame.slot = None
+        if not analysed:
+            participant = self._participants.get(frame.key)
+            if participant is not None and participant.worker is not None and not participant.closed:
+                self._send(participant.worker, Forget(frame.key))
         worker = next(worker for worker in self._workers if slot in worker.slots)
         # Where the worker is not ready this grants nothing: its successor is granted the slot when it is ready, with
         # all others that are not out by then.
@@ -310,22 +331,6 @@ class DecodePool:
         if participant is None:
             return Backlog(0, 0, self._buffered_bytes)
         return Backlog(len(participant.unanswered), participant.buffered_bytes, self._buffered_bytes)
-
-    async def still(self, data: bytes) -> StillDone:
-        """Decodes one JPEG or PNG, scaled to the size of stills. The caller releases the slot that it may have.
-
-        Raises:
-            MediaError: it is neither, damaged, or too large.
-            Unavailable: no worker is ready.
-            WorkerLost: the worker that held it died.
-        """
-        ready = [worker for worker in self._workers if worker.is_ready]
-        if not ready:
-            raise Unavailable("expected a decode worker that is ready, none is")
-        worker = min(ready, key=lambda worker: (len(worker.stills), len(worker.keys)))
-        return await worker.stills.ask(
-            data, worker.process.send, lambda slot: self.release(slot, analysed=True)
-        )
 
     def statistics(self) -> DecodeStatistics:
         """The figures as they stand."""
@@ -340,34 +345,23 @@ class DecodePool:
             units=sum(len(participant.unanswered) for participant in self._participants.values()),
             bytes=self._buffered_bytes,
             oldest_s=max(0.0, self._clock() - min(arrivals_s)) if arrivals_s else 0.0,
-            stills=sum(len(worker.stills) for worker in self._workers),
             slots=sum(len(worker.slots) for worker in self._workers),
             slots_out=len(self._slots_out),
         )
 
     # Called by the workers
 
-    def _answered(self, worker: _WorkerHandle, message: Outcome | StillDone | StillFailed) -> None:
+    def _answered(self, worker: _WorkerHandle, outcome: Outcome) -> None:
         """Raises InvalidMessage where the worker was sent nothing that this answers; nothing is changed then."""
-        match message:
-            case StillDone():
-                check_still(message, worker.slots, self._slots_out, self._slot_bytes)
-                waits = worker.stills.take(message)
-                if message.slot is not None:
-                    self._slots_out[message.slot] = None
-                if not waits and message.slot is not None:
-                    # The caller was cancelled.
-                    self.release(message.slot, analysed=True)
-            case StillFailed():
-                worker.stills.take(message)
-            case _:
-                participant = self._check_answer(worker, message)
-                # Before the outcome is told: whoever hears of it may submit the next frame.
-                worker.lane.answered(participant.queue, message.spent_s)
-                self._finish(participant, message)
-                self._fill(worker)
+        participant = self._check(worker, outcome)
+        # Before the outcome is told: whoever hears of it may submit the next frame.
+        worker.lane.answered(participant.queue, outcome.spent_s)
+        if outcome.spent_s * 1000.0 > self._settings.unit_cpu_ms:
+            self._was_expensive(worker, outcome)
+        self._finish(participant, outcome)
+        self._fill(worker)
 
-    def _check_answer(self, worker: _WorkerHandle, outcome: Outcome) -> _Participant:
+    def _check(self, worker: _WorkerHandle, outcome: Outcome) -> _Participant:
         """Returns the participant whose oldest frame this answers. Raises InvalidMessage where there is none."""
         participant = self._participants.get(outcome.key)
         if participant is None or participant.worker is not worker:
@@ -377,7 +371,8 @@ class DecodePool:
         if not sent or next(iter(participant.unanswered)) != outcome.token:
             raise InvalidMessage(f"expected the token of the oldest frame that was sent, got {outcome.token}")
         if isinstance(outcome, Picture):
-            check_picture(outcome, worker.slots, self._slots_out, self._slot_bytes)
+            check_slot(outcome.slot, worker.slots, self._slots_out)
+            check_size(outcome.width, outcome.height, self._slot_bytes)
         return participant
 
     def _ready(self, worker: _WorkerHandle) -> None:
@@ -388,8 +383,9 @@ class DecodePool:
         # Participants of workers that are not expected back soon come here.
         for other in self._workers:
             if other.has_failed:
-                worker.keys |= other.keys
-                other.keys.clear()
+                moved = {key for key in other.keys if not self._participants[key].is_pinned}
+                worker.keys |= moved
+                other.keys -= moved
         opened = sorted(worker.keys)
         for key in opened:
             self._participants[key].worker = worker
@@ -400,24 +396,58 @@ class DecodePool:
 
     def _changed(self, worker: _WorkerHandle, state: WorkerState) -> None:
         if state is WorkerState.FAILED:
-            self._lost(worker, worker.process.statistics().last_failure)
+            self._lost(worker, Loss(worker.process.statistics().last_failure, is_blameless=True))
 
-    def _lost(self, worker: _WorkerHandle, reason: str) -> None:
+    def _lost(self, worker: _WorkerHandle, loss: Loss) -> None:
         """The process is dead; it is restarted after this call."""
+        self._blame(worker, loss)
         # What it was sent ends before its participants move: an outcome of the new worker for a later frame must not
         # come before those of the frames that were lost.
-        self._settle(worker, reason)
+        self._settle(worker, loss.reason)
         self._move(worker)
+
+    def _blame(self, worker: _WorkerHandle, loss: Loss) -> None:
+        """Finds whose unit the worker had in hand. Does nothing where the unit has nothing to do with the loss."""
+        unit = self._cells.take(worker.number)
+        if unit is None or loss.is_blameless:
+            return
+        # The worker may have written anything before it died.
+        participant = self._participants.get(unit.key)
+        if (
+            participant is None
+            or participant.worker is not worker
+            or unit.token not in participant.unanswered
+        ):
+            return
+        participant.is_pinned = True
+        # Before the outcome: a participant that has left is forgotten with its last frame.
+        self._on_incident(Incident(*unit, worker.number, worker.process.name, loss.log_reason, is_fatal=True))
+        if loss.is_over_budget:
+            limit_ms = self._settings.unit_cpu_limit_s * 1000.0
+            message = (
+                f"expected at most {limit_ms:g} ms of CPU time for one frame; the decoder was ended there"
+            )
+            outcome = Dropped(unit.key, unit.token, DropReason.CPU_BUDGET, message, needs_keyframe=False)
+            self._finish(participant, outcome)
+
+    def _was_expensive(self, worker: _WorkerHandle, outcome: Outcome) -> None:
+        reason = (
+            f"expected at most {self._settings.unit_cpu_ms:g} ms of CPU time for one frame, "
+            f"got {outcome.spent_s * 1000.0:.0f} ms"
+        )
+        name = worker.process.name
+        self._on_incident(Incident(outcome.key, outcome.token, worker.number, name, reason, is_fatal=False))
 
     # Internal
 
     def _assign(self, participant: _Participant) -> None:
-        # A worker that is restarting is back within a moment; one that has failed is not.
-        worker = min(
-            self._workers,
-            key=lambda worker: (not worker.is_ready, worker.has_failed, len(worker.keys)),
-        )
-        participant.worker = worker
+        worker = participant.worker
+        if worker is None or not participant.is_pinned:
+            # A worker that is restarting is back within a moment; one that has failed is not.
+            worker = participant.worker = min(
+                self._workers,
+                key=lambda worker: (not worker.is_ready, worker.has_failed, len(worker.keys)),
+            )
         worker.keys.add(participant.key)
         if worker.is_ready:
             self._open_on(worker, participant)
@@ -448,7 +478,6 @@ class DecodePool:
                 participant.queue.clear()
                 for token in list(participant.unanswered):
                     self._lose_frame(participant, token, reason)
-        worker.stills.lose(f"worker {worker.process.name} was lost: {reason}")
 
     def _lose_frame(self, participant: _Participant, token: int, reason: str) -> None:
         if token in participant.unanswered:
@@ -463,6 +492,7 @@ class DecodePool:
         """Sends the worker what its window has room for."""
         while worker.is_ready and (unit := worker.lane.take()) is not None:
             frame = unit.frame
+            self._participants[frame.key].has_pictures = True
             self._send(worker, Submit(frame.key, frame.token, frame.pts_s, unit.payload))
 
     def _expire(self) -> None:

@@ -69,9 +69,6 @@ class MediaSettings(BaseModel):
     # that the crops of what it found are still sharp. Every published figure was measured at this size.
     long_side: ClassVar[int] = 640
     short_side: ClassVar[int] = 360
-    # Pixels of a single still. It is analysed once and not ten times a second, so it may be larger.
-    still_long_side: ClassVar[int] = 1280
-    still_short_side: ClassVar[int] = 720
 
     workers: Annotated[
         int, BeforeValidator(lambda value: half_of_the_cores() if value == "auto" else value)
@@ -87,6 +84,13 @@ class MediaSettings(BaseModel):
         ge=128 * 96,
         le=8192 * 8192,
         description="Largest picture that is decoded, in pixels.",
+    )
+    decoder_memory_mb: Annotated[int, EXPERT] = Field(
+        default=384,
+        ge=64,
+        le=65536,
+        description="Megabytes that the decoders of one decode process may take, by an estimate from the headers of "
+        "the video. Half of them are kept for ordinary video, up to 640x480 of any codec.",
     )
     max_analysis_fps: float = Field(
         default=10.0,
@@ -117,9 +121,22 @@ class MediaSettings(BaseModel):
         description="Pictures of one decode process that may wait for a detector. Each takes 0.7 MB of shared memory.",
     )
 
+    unit_cpu_ms: Annotated[float, EXPERT] = Field(
+        default=250.0,
+        ge=10.0,
+        le=10_000.0,
+        description="CPU time that decoding one frame may take, in milliseconds. A participant with two frames above "
+        "it within a minute is refused for a while. A worker that needs four times as much is ended.",
+    )
+
     def with_constant_rate(self) -> MediaSettings:
         """The same with a constant analysis rate: for figures that must not depend on a machine's speed."""
         return self.model_copy(update={"min_analysis_fps": self.max_analysis_fps})
+
+    @property
+    def unit_cpu_limit_s(self) -> float:
+        """Seconds of CPU time for one frame at which the decode worker is ended."""
+        return self.unit_cpu_ms * 4.0 / 1000.0
 
     @property
     def slot_bytes(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from gifcue.errors import MediaError
 from gifcue.media.codecs import JPEG_START, PNG_START
 from gifcue.media.decoder import Decoder
+from gifcue.media.guard import MAX_JPEG_SEGMENTS
 from gifcue.media.picture import Converter
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
@@ -17,6 +19,9 @@ from gifcue.protocol.reasons import DropReason
 _EXIF_ORIENTATION = 0x0112
 _JPEG_APP1 = 0xE1
 _JPEG_SCAN = 0xDA
+# Start of frame: all of SOF0 to SOF15 but the markers of other uses among them (ITU-T T.81, table B.1).
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_PNG_SIZE_AT = 16
 
 # Files that are often sent by mistake, by their first bytes.
 _KNOWN = (
@@ -60,6 +65,24 @@ def scaled_still(data: bytes, max_pixels: int, long_side: int, short_side: int) 
     if orientation >= 5:
         width, height = height, width
     return Still(rgb, width, height)
+
+
+def announced_pixels(data: bytes) -> int:
+    """Width times height as the header of a JPEG or PNG says; 0 where it says nothing."""
+    if data.startswith(PNG_START):
+        if len(data) < _PNG_SIZE_AT + 8:
+            return 0
+        width, height = struct.unpack_from(">II", data, _PNG_SIZE_AT)
+        return int(width * height)
+    at = 2
+    for _ in range(MAX_JPEG_SEGMENTS):
+        if at + 9 > len(data) or data[at] != 0xFF or data[at + 1] == _JPEG_SCAN:
+            return 0
+        if data[at + 1] in _JPEG_FRAMES:
+            height, width = struct.unpack_from(">HH", data, at + 5)
+            return int(width * height)
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return 0
 
 
 def still_codec(data: bytes) -> Codec:

@@ -17,10 +17,10 @@ from time import thread_time
 
 import cv2
 import msgspec
-import numpy as np
 
 from gifcue.errors import MediaError
 from gifcue.media.decoder import Decoder
+from gifcue.media.decoder_memory import DecoderBudget
 from gifcue.media.filter import FrameFilter
 from gifcue.media.messages import (
     Close,
@@ -34,9 +34,6 @@ from gifcue.media.messages import (
     Picture,
     Skipped,
     StartOver,
-    StillDone,
-    StillFailed,
-    StillRequest,
     Submit,
     ToWorker,
     WorkerInit,
@@ -44,13 +41,13 @@ from gifcue.media.messages import (
 from gifcue.media.picture import Converter
 from gifcue.media.settings import MediaSettings
 from gifcue.media.similarity import Comparer
-from gifcue.media.stills import scaled_still
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.workers.arena import ARENA_FD, Arena
 from gifcue.workers.channel import BlockingChannel, ChannelClosed
-from gifcue.workers.memory import return_unused
+from gifcue.workers.memory import private_bytes, return_unused
 from gifcue.workers.messages import bounded
+from gifcue.workers.units import UNITS_FD, UnitCells, UnitGuard
 
 # While many units wait: units between two looks at what else has come, and answers that are sent together.
 LOOK_EVERY = 4
@@ -59,22 +56,39 @@ SEND_AT = 4
 TRIM_EVERY = 2048
 
 
+# Units between two looks at the memory of the process.
+MEASURE_EVERY = 64
+# Memory of decoders that was given up, after which it is returned to the system at once: the allocator keeps the pages
+# of freed pictures, whatever their size.
+TRIM_BYTES = 16 * 1024 * 1024
+# What the process may take beyond the estimates of its decoders, and beyond what it took at the start: holes in the
+# heap, one picture that is refused after its first decoding, and an error of the estimate.
+SLACK = 0.1
+SLACK_BYTES = 64 * 1024 * 1024
+
+
 class Participant:
     """One participant's decoder and filter."""
 
-    def __init__(self, codec: Codec, extradata: bytes, settings: MediaSettings, comparer: Comparer) -> None:
-        self._codec = codec
-        self._extradata = extradata
-        self._settings = settings
-        self.decoder = Decoder(codec, extradata, settings.max_pixels)
+    def __init__(
+        self,
+        codec: Codec,
+        extradata: bytes,
+        settings: MediaSettings,
+        comparer: Comparer,
+        budget: DecoderBudget,
+    ) -> None:
+        self.decoder = Decoder(codec, extradata, settings.max_pixels, budget)
         self.filter = FrameFilter(settings.filter, settings.max_analysis_fps, comparer)
         # The newest picture: its slot, and its time by the sender's clock.
         self.picture_slot = -1
         self.picture_s = 0.0
+        # Its decoder was ended because the process took too much memory, and its next unit says so.
+        self.was_too_expensive = False
 
     def start_over(self) -> None:
-        """Replaces the decoder by a new one, which keeps no picture."""
-        self.decoder = Decoder(self._codec, self._extradata, self._settings.max_pixels)
+        """Forgets every picture."""
+        self.decoder.close()
         self.filter.forget()
 
 
@@ -82,10 +96,18 @@ class DecodeWorker:
     """What a worker does with its messages; knows no channel. Writes only into slots that were granted."""
 
     def __init__(
-        self, settings: MediaSettings, arena: Arena, cpu_clock: Callable[[], float] = thread_time
+        self,
+        settings: MediaSettings,
+        arena: Arena,
+        cpu_clock: Callable[[], float] = thread_time,
+        memory: Callable[[], int] = private_bytes,
     ) -> None:
-        """`cpu_clock` is the CPU time of this thread in seconds."""
+        """`cpu_clock` is the CPU time of this thread in seconds, `memory` the bytes that this process takes."""
         self._cpu_clock = cpu_clock
+        self._memory = memory
+        self._budget = DecoderBudget(settings.decoder_memory_mb * 1_000_000)
+        self._most_bytes = memory() + int(self._budget.total_bytes * (1 + SLACK)) + SLACK_BYTES
+        self._given_up_bytes = 0
         self._settings = settings
         self._arena = arena
         self._participants: dict[int, Participant] = {}
@@ -122,27 +144,48 @@ class DecodeWorker:
                 return False
         return True
 
-    def handle(self, message: ToWorker) -> Outcome | StillDone | StillFailed | None:
+    def handle(self, message: ToWorker) -> Outcome | None:
         """Does what a message asks for and returns the answer, if one is due."""
         match message:
             case Submit():
                 return self._submit(message)
             case Open(key, codec, extradata):
                 participant = self._participants[key] = Participant(
-                    codec, extradata, self._settings, self._comparer
+                    codec, extradata, self._settings, self._comparer, self._budget
                 )
                 participant.filter.pace(self._fps)
             case Close(key):
-                self._participants.pop(key, None)
+                left = self._participants.pop(key, None)
+                if left is not None:
+                    self._give_up(left)
             case StartOver(key):
                 if key in self._participants:
-                    self._participants[key].start_over()
-            case StillRequest():
-                return self._still(message)
+                    self._give_up(self._participants[key])
             case _:
                 # A hint that came before its participant was open, or after it left.
                 self.control(message)
         return None
+
+    def check_memory(self) -> None:
+        """Ends the decoder that takes most, by estimate, where the process takes more than all estimates allow.
+
+        Headers may claim less than the pictures need.
+        """
+        if self._memory() <= self._most_bytes:
+            return
+        return_unused()
+        if self._memory() <= self._most_bytes or not self._participants:
+            return
+        participant = max(self._participants.values(), key=lambda each: each.decoder.held_bytes)
+        participant.was_too_expensive = True
+        self._give_up(participant)
+
+    def _give_up(self, participant: Participant) -> None:
+        self._given_up_bytes += participant.decoder.held_bytes
+        participant.start_over()
+        if self._given_up_bytes >= TRIM_BYTES:
+            self._given_up_bytes = 0
+            return_unused()
 
     def _submit(self, unit: Submit) -> Outcome:
         key = unit.key
@@ -156,6 +199,10 @@ class DecodeWorker:
 
     def _outcome(self, participant: Participant, unit: Submit) -> Outcome:
         key = unit.key
+        if participant.was_too_expensive:
+            participant.was_too_expensive = False
+            message = "expected video that takes the memory that its headers state, got video that takes more"
+            return Dropped(key, unit.token, DropReason.TOO_EXPENSIVE, message, True)
         try:
             return self._decode(participant, unit)
         except MediaError as error:
@@ -194,24 +241,6 @@ class DecodeWorker:
         participant.filter.analysed(decision, pts_s)
         return Picture(key, unit.token, slot, width, height, pts_s)
 
-    def _still(self, request: StillRequest) -> StillDone | StillFailed:
-        settings = self._settings
-        try:
-            rgb, source_width, source_height = scaled_still(
-                request.data, settings.max_pixels, settings.still_long_side, settings.still_short_side
-            )
-        except MediaError as error:
-            return StillFailed(request.number, error.reason, bounded(str(error)))
-        height, width = rgb.shape[:2]
-        # A still uses a slot only while most are free: streams need them, and a still can travel in its message.
-        shape = self._arena.shape
-        if 2 * len(self._free) <= shape.slots_per_range or rgb.nbytes > shape.slot_bytes:
-            return StillDone(request.number, rgb.tobytes(), width, height, source_width, source_height)
-        slot = self._free.popleft()
-        with self._arena.slot(slot) as target:
-            np.copyto(np.frombuffer(target, np.uint8, rgb.nbytes), rgb.reshape(-1))
-        return StillDone(request.number, b"", width, height, source_width, source_height, slot)
-
 
 def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> None:
     """The target of the child process."""
@@ -219,9 +248,11 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
     cv2.setNumThreads(1)
     arena = Arena.attach(fds[ARENA_FD], init.shape, writable=True)
     worker = DecodeWorker(init.settings, arena)
+    cells = UnitCells.attach(fds[UNITS_FD], init.cells)
+    guard = UnitGuard(cells, init.number, init.settings.unit_cpu_limit_s)
     channel.ready()
     waiting: deque[ToWorker] = deque()
-    answers: list[Outcome | StillDone | StillFailed] = []
+    answers: list[Outcome] = []
     handled = 0
     with contextlib.suppress(ChannelClosed):
         while True:
@@ -231,8 +262,16 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
                 arrived = channel.receive_ready() or ([] if waiting else [channel.receive()])
                 waiting.extend(message for message in arrived if not worker.control(message))
             if waiting:
-                answer = worker.handle(waiting.popleft())
+                message = waiting.popleft()
+                if isinstance(message, Submit):
+                    guard.begin(message.key, message.token)
+                    answer = worker.handle(message)
+                    guard.end()
+                else:
+                    answer = worker.handle(message)
                 handled += 1
+                if handled % MEASURE_EVERY == 0:
+                    worker.check_memory()
                 if handled % TRIM_EVERY == 0:
                     return_unused()
                 if answer is not None:

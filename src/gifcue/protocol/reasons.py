@@ -37,6 +37,8 @@ class DropReason(enum.StrEnum):
     INVALID_DATA = "invalid_data"
     # The picture has more pixels than the limit.
     RESOLUTION_TOO_LARGE = "resolution_too_large"
+    # A decoder of this video would take more memory than is left for it.
+    TOO_EXPENSIVE = "too_expensive"
     # More of the participant, or of all participants, waits for a decoder than the limits allow, or it waited too long.
     OVERLOAD = "overload"
     # The participant left before a decoder had the frame.
@@ -47,6 +49,10 @@ class DropReason(enum.StrEnum):
     SUPERSEDED = "superseded"
     # The decode worker that held the frame died or was stuck.
     DECODE_WORKER_LOST = "decode_worker_lost"
+    # Decoding the frame took so much CPU time that the decode worker was ended.
+    CPU_BUDGET = "cpu_budget"
+    # The participant is refused for a while: its frames killed decode workers or took too much CPU time.
+    QUARANTINED = "quarantined"
     # The detector worker that held the picture died or was stuck.
     DETECT_WORKER_LOST = "detect_worker_lost"
     # The detector raised an error on this picture alone.
@@ -84,8 +90,14 @@ class FaultCode(enum.StrEnum):
     SEQUENCE_GAP = "sequence_gap"
     # The participant's decode worker was lost; its replacement waits for a keyframe.
     WORKER_LOST = "worker_lost"
+    # A decoder of this video would take more memory than is left for it, or one frame took too much CPU time.
+    TOO_EXPENSIVE = "too_expensive"
+    # More participants join within a second than the limit allows.
+    TOO_MANY_JOINS = "too_many_joins"
     # More waits for a decoder than the limits allow, or it waited too long.
     OVERLOAD = "overload"
+    # The participant's video killed decode workers or took too much CPU time: its frames are refused for a while.
+    QUARANTINED = "quarantined"
 
 
 # The reasons that are reported as a fault. The others are not, for one of three reasons: another message reports them
@@ -97,7 +109,10 @@ FAULT_CODES = {
     DropReason.FRAME_TOO_LARGE: FaultCode.FRAME_TOO_LARGE,
     DropReason.INVALID_DATA: FaultCode.INVALID_DATA,
     DropReason.RESOLUTION_TOO_LARGE: FaultCode.RESOLUTION_TOO_LARGE,
+    DropReason.TOO_EXPENSIVE: FaultCode.TOO_EXPENSIVE,
     DropReason.SEQUENCE_GAP: FaultCode.SEQUENCE_GAP,
     DropReason.DECODE_WORKER_LOST: FaultCode.WORKER_LOST,
+    DropReason.CPU_BUDGET: FaultCode.TOO_EXPENSIVE,
+    DropReason.QUARANTINED: FaultCode.QUARANTINED,
     DropReason.OVERLOAD: FaultCode.OVERLOAD,
 }

@@ -46,8 +46,10 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
     pipeline = Pipeline(
         settings.media,
         settings.detect,
+        settings.stills,
         settings.supervision,
         clock,
+        max_still_bytes=settings.limits.max_frame_bytes,
         max_wait_s=settings.limits.max_buffered_ms / 1000.0,
         detector_target=detector_target or DETECTOR_TARGET,
     )

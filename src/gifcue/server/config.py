@@ -32,6 +32,7 @@ from gifcue.engine.settings import LimitSettings
 from gifcue.errors import ConfigError
 from gifcue.expert import EXPERT
 from gifcue.media.settings import MediaSettings
+from gifcue.media.still_settings import StillSettings
 from gifcue.reactions.settings import ReactionSettings
 from gifcue.server.setting_names import check_expert, check_operator, setting_name
 from gifcue.server.settings import LogSettings, RulesSettings, ServerSettings
@@ -47,12 +48,18 @@ class Settings(BaseSettings):
     """Everything that can be set, a field for each table."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix=_PREFIX, env_nested_delimiter="__"
+        frozen=True,
+        extra="forbid",
+        env_prefix=_PREFIX,
+        env_nested_delimiter="__",
+        # The text of pydantic's own error quotes the input, which may be a secret.
+        hide_input_in_errors=True,
     )
 
     server: ServerSettings = Field(default_factory=ServerSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     media: MediaSettings = Field(default_factory=MediaSettings)
+    stills: StillSettings = Field(default_factory=StillSettings)
     detect: DetectSettings = Field(default_factory=DetectSettings)
     reactions: ReactionSettings = Field(default_factory=ReactionSettings)
     rules: RulesSettings = Field(default_factory=RulesSettings)

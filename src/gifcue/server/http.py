@@ -9,6 +9,7 @@ POST /annotations  multipart `img` → [{"Label": "ok_hand", "Probability": 0.99
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from aiohttp.typedefs import Handler
 
 from gifcue.detect.regions import flatten
 from gifcue.engine.engine import Engine
-from gifcue.errors import GifcueError
+from gifcue.errors import GifcueError, Overloaded
+from gifcue.media.still_admission import StillPlace
 from gifcue.protocol.statistics import ServingState
+from gifcue.server.callers import caller_of_request
 from gifcue.server.metrics import CONTENT_TYPE
 from gifcue.server.status_codes import status_of
 
@@ -68,6 +71,15 @@ class HttpEdge:
             got = request.content_type
             return _error(400, f"expected multipart/form-data with a field `img`, got {got}")
         try:
+            with self._engine.enter_still(caller_of_request(request), request.content_length) as place:
+                return await self._annotated(request, place)
+        except Overloaded as error:
+            answer = _error(status_of(error).http, str(error))
+            answer.headers["Retry-After"] = str(math.ceil(error.retry_after_ms / 1000))
+            return answer
+
+    async def _annotated(self, request: web.Request, place: StillPlace) -> web.Response:
+        try:
             image = await self._image(request)
         except web.HTTPRequestEntityTooLarge:
             return _error(413, f"expected at most {self._engine.limits.max_frame_bytes} bytes")
@@ -78,7 +90,7 @@ class HttpEdge:
         if image is None:
             return _error(400, "expected a field `img` with a JPEG or PNG, got none")
         try:
-            still = await self._engine.annotate(image)
+            still = await self._engine.annotate(image, place)
         except GifcueError as error:
             return _error(status_of(error).http, str(error))
         found = flatten(still.regions, still.model.thresholds)

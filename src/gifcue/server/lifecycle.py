@@ -22,6 +22,7 @@ from gifcue.errors import ConfigError
 from gifcue.protocol.statistics import ServingState
 from gifcue.rules.references import gifs_folder
 from gifcue.rules.watch import BookWatcher, lines_of
+from gifcue.server.annotations import AnnotationHandler
 from gifcue.server.build import build
 from gifcue.server.config import Settings
 from gifcue.server.http import HttpEdge
@@ -135,6 +136,7 @@ class Server:
             "serving",
             version=__version__,
             model=self._engine.model.version,
+            model_sha256=self._engine.model.sha256,
             backend=self._engine.model.backend,
             grpc_port=self.listen_port,
             http_port=self.http_port,
@@ -180,6 +182,7 @@ class Server:
             ]
         )
         reaction_grpc.add_ReactionServiceServicer_to_server(self._reactions, server)
+        AnnotationHandler(self._engine, self._clock).add_to(server)
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
             OperatorServicer(self._engine, lambda: self.state, self._clock, self._metrics), server
         )

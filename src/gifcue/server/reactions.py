@@ -15,11 +15,9 @@ import grpc
 import structlog
 
 from gifcue import __version__
-from gifcue.detect.regions import flatten
 from gifcue.engine.engine import Engine
 from gifcue.engine.session import Session
-from gifcue.errors import ConfigError, GifcueError
-from gifcue.protocol.annotation import AnnotatedImage, Annotation
+from gifcue.errors import ConfigError
 from gifcue.protocol.events import Limits, Ready
 from gifcue.protocol.requests import (
     AllowedLabels,
@@ -31,12 +29,10 @@ from gifcue.protocol.requests import (
     StatisticsRequest,
 )
 from gifcue.protocol.statistics import Statistics
-from gifcue.protocol.wire.annotation import encode_image
 from gifcue.protocol.wire.requests import decode_options, decode_request
 from gifcue.protocol.wire.responses import encode_response
 from gifcue.server.outbox import Outbox
 from gifcue.server.settings import ServerSettings
-from gifcue.server.status_codes import status_of
 from gifcue.v1 import reaction_service_pb2, reaction_service_pb2_grpc
 
 log = structlog.get_logger()
@@ -86,29 +82,6 @@ class ReactionServicer(reaction_service_pb2_grpc.ReactionServiceServicer):
             self._closed_holding_dropped += stream.holding_dropped
         if status.code is not grpc.StatusCode.OK:
             await context.abort(status.code, status.details)
-
-    async def AnnotateImage(
-        self, request: reaction_service_pb2.AnnotateImageRequest, context: Context
-    ) -> reaction_service_pb2.AnnotateImageResponse:
-        """See protos/gifcue/v1/reaction_service.proto."""
-        try:
-            still = await self._engine.annotate(request.image)
-        except GifcueError as error:
-            await context.abort(status_of(error).grpc, str(error))
-        thresholds = still.model.thresholds
-        if request.min_score > 0:
-            thresholds = dict.fromkeys(still.model.labels, request.min_score)
-        found = flatten(still.regions, thresholds)
-        image = AnnotatedImage(
-            annotations=tuple(
-                Annotation(each.label, each.score, each.box)
-                for each in sorted(found, key=lambda each: -each.score)
-            ),
-            model=still.model,
-            width=still.width,
-            height=still.height,
-        )
-        return encode_image(image)
 
     @property
     def holding_dropped(self) -> int:
@@ -289,6 +262,7 @@ class _Stream:
                 sink=self._outbox,
                 speaking_suppresses_hands=options.speaking_suppresses_hands,
                 subject=options.subject,
+                peer=self._context.peer().rpartition(":")[0],
             )
         except ConfigError as error:
             return CallStatus(grpc.StatusCode.INVALID_ARGUMENT, str(error))

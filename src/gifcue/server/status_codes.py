@@ -11,6 +11,8 @@ from gifcue.errors import (
     GifcueError,
     MediaError,
     ModelError,
+    Overloaded,
+    TooManyRequests,
     Unavailable,
     WorkerError,
 )
@@ -33,6 +35,8 @@ STATUSES: dict[type[GifcueError], Status] = {
     MediaError: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
     ModelError: Status(grpc.StatusCode.FAILED_PRECONDITION, 503),
     Unavailable: Status(grpc.StatusCode.UNAVAILABLE, 503),
+    Overloaded: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 503),
+    TooManyRequests: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
     WorkerError: Status(grpc.StatusCode.UNAVAILABLE, 503),
 }
 

@@ -103,7 +103,7 @@ class _FaultCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FaultCode.V
     FAULT_CODE_INVALID_LABEL: _FaultCode.ValueType  # 4
     """A label is not one of the server's reactions."""
     FAULT_CODE_TOO_MANY_PARTICIPANTS: _FaultCode.ValueType  # 5
-    """The join would exceed the limit of participants."""
+    """The join would exceed the limit of participants, or the server decodes as much as it can in time."""
     FAULT_CODE_INVALID_ARGUMENT: _FaultCode.ValueType  # 6
     """A participant's name is empty or too long, or a field is out of its range."""
     FAULT_CODE_EMPTY_PAYLOAD: _FaultCode.ValueType  # 7
@@ -119,7 +119,20 @@ class _FaultCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FaultCode.V
     FAULT_CODE_WORKER_LOST: _FaultCode.ValueType  # 12
     """The participant's decode worker was lost; its replacement waits for a keyframe."""
     FAULT_CODE_OVERLOAD: _FaultCode.ValueType  # 13
-    """More bytes wait for a decoder than the limit allows; frames are dropped up to the next keyframe."""
+    """More waits for a decoder than the limits allow, or it waited too long; frames are dropped up to the next keyframe."""
+    FAULT_CODE_QUARANTINED: _FaultCode.ValueType  # 14
+    """The participant's video killed decoders of the server, or took too much of its CPU time. Its frames are refused for
+    a while; the message says for how long. Each repetition makes the time longer. Leaving and joining again does not
+    end it.
+    """
+    FAULT_CODE_TOO_EXPENSIVE: _FaultCode.ValueType  # 15
+    """The video costs the server too much. Either a decoder of it would take more memory than the server has left for it
+    (too many pixels, reference frames or bits of a sample): each keyframe is tried again, so that smaller video is
+    decoded as soon as it comes. Or decoding one frame took more CPU time than the server allows: after two such frames
+    within a minute the participant is quarantined.
+    """
+    FAULT_CODE_TOO_MANY_JOINS: _FaultCode.ValueType  # 16
+    """Too many participants join within a second. The message says when to try again."""
 
 class FaultCode(_FaultCode, metaclass=_FaultCodeEnumTypeWrapper):
     """What can be wrong with one participant or one frame."""
@@ -135,7 +148,7 @@ FAULT_CODE_INVALID_EXTRADATA: FaultCode.ValueType  # 3
 FAULT_CODE_INVALID_LABEL: FaultCode.ValueType  # 4
 """A label is not one of the server's reactions."""
 FAULT_CODE_TOO_MANY_PARTICIPANTS: FaultCode.ValueType  # 5
-"""The join would exceed the limit of participants."""
+"""The join would exceed the limit of participants, or the server decodes as much as it can in time."""
 FAULT_CODE_INVALID_ARGUMENT: FaultCode.ValueType  # 6
 """A participant's name is empty or too long, or a field is out of its range."""
 FAULT_CODE_EMPTY_PAYLOAD: FaultCode.ValueType  # 7
@@ -151,7 +164,20 @@ FAULT_CODE_SEQUENCE_GAP: FaultCode.ValueType  # 11
 FAULT_CODE_WORKER_LOST: FaultCode.ValueType  # 12
 """The participant's decode worker was lost; its replacement waits for a keyframe."""
 FAULT_CODE_OVERLOAD: FaultCode.ValueType  # 13
-"""More bytes wait for a decoder than the limit allows; frames are dropped up to the next keyframe."""
+"""More waits for a decoder than the limits allow, or it waited too long; frames are dropped up to the next keyframe."""
+FAULT_CODE_QUARANTINED: FaultCode.ValueType  # 14
+"""The participant's video killed decoders of the server, or took too much of its CPU time. Its frames are refused for
+a while; the message says for how long. Each repetition makes the time longer. Leaving and joining again does not
+end it.
+"""
+FAULT_CODE_TOO_EXPENSIVE: FaultCode.ValueType  # 15
+"""The video costs the server too much. Either a decoder of it would take more memory than the server has left for it
+(too many pixels, reference frames or bits of a sample): each keyframe is tried again, so that smaller video is
+decoded as soon as it comes. Or decoding one frame took more CPU time than the server allows: after two such frames
+within a minute the participant is quarantined.
+"""
+FAULT_CODE_TOO_MANY_JOINS: FaultCode.ValueType  # 16
+"""Too many participants join within a second. The message says when to try again."""
 Global___FaultCode: _TypeAlias = FaultCode  # noqa: Y015
 
 @_typing.final

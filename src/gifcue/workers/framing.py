@@ -11,6 +11,7 @@ from __future__ import annotations
 import enum
 import struct
 from collections.abc import Callable, Iterator, Mapping
+from types import GenericAlias
 from typing import Any
 
 import msgspec
@@ -60,7 +61,7 @@ def decoders_of_the_front(types: MessageTypes) -> Mapping[Kind, Decode]:
     """What the front accepts of a child."""
     return {
         Kind.MESSAGE: msgspec.msgpack.Decoder(types.to_front).decode,
-        Kind.READY: msgspec.msgpack.Decoder(tuple[Report, types.ready]).decode,
+        Kind.READY: msgspec.msgpack.Decoder(_ready(types.ready)).decode,
         Kind.CRASH: msgspec.msgpack.Decoder(Crash).decode,
         Kind.PONG: _nothing,
     }
@@ -71,6 +72,11 @@ def decoders_of_a_child(types: MessageTypes | None) -> Mapping[Kind, Decode]:
     if types is None:
         return {Kind.INIT: bytes}
     return {Kind.MESSAGE: msgspec.msgpack.Decoder(types.to_worker).decode, Kind.PING: _nothing}
+
+
+def _ready(info: Any) -> Any:
+    """The type of READY's body: what became of the confinement, and what the worker reports."""
+    return GenericAlias(tuple, (Report, info))
 
 
 def _nothing(view: memoryview) -> None:

@@ -49,7 +49,7 @@ class Loss:
         if status >= 0:
             return cls(f"ended with exit status {status}", pid)
         if -status == signal.SIGPROF:
-            # Sent by the timer of `gifcue.workers.budget` alone.
+            # Sent by the timer of `gifcue.workers.units` alone.
             return cls("ended by SIGPROF: one unit took too much CPU time", pid, is_over_budget=True)
         if -status == signal.SIGSYS:
             return cls("killed by SIGSYS: it made a system call that no sound worker makes", pid)

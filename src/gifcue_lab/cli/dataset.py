@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from gifcue.cli.detector import ModelDigest, detector_for
+
 app = typer.Typer(
     help="Build, check, split, convert and compose datasets.", add_completion=False, no_args_is_help=True
 )
@@ -190,16 +192,16 @@ def autolabel(
         typer.Option("--model", metavar="DIR", help="The model's directory; by default gifcue's own model."),
     ] = None,
     backend: Annotated[str, typer.Option(help="litert or savedmodel.")] = "litert",
+    model_sha256: ModelDigest = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing XML.")] = False,
 ) -> None:
     """Write detected boxes as LabelImg XML beside the pictures, to be corrected by hand. Existing XML is kept."""
-    from gifcue.cli.detector import detector_for
     from gifcue.cli.progress import rich_track
     from gifcue.detect.settings import default_model_dir
     from gifcue_lab.datasets.autolabel import autolabel as run
     from gifcue_lab.datasets.pictures import find_pictures
 
-    detector = detector_for(model_dir or default_model_dir(), backend)
+    detector = detector_for(model_dir or default_model_dir(), backend, sha256=model_sha256)
     try:
         done = run(detector, find_pictures(source), force=force, track=rich_track)
     finally:
@@ -219,7 +221,6 @@ def gesture_negatives(
     ] = None,
 ) -> None:
     """Write landmarks of labelled hands, which training a custom gesture uses as negatives."""
-    from gifcue.cli.detector import detector_for
     from gifcue.cli.progress import rich_track
     from gifcue.detect.settings import default_model_dir
     from gifcue_lab.training.gesture_negatives import run

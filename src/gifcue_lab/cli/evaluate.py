@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from gifcue.cli.detector import detector_for
+from gifcue.cli.detector import ModelDigest, detector_for
 from gifcue_lab.cli.evaluate_clips import clips
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown")
@@ -32,6 +32,7 @@ def images(
         typer.Option("--model", metavar="DIR", help="The model's directory; by default gifcue's own model."),
     ] = None,
     backend: Annotated[str, typer.Option(help="litert or savedmodel.")] = "litert",
+    model_sha256: ModelDigest = None,
     precision: Annotated[str, typer.Option(help="int8, as served, or float; for litert only.")] = "int8",
     detections: Annotated[
         Path | None, typer.Option(help="Evaluate the detections in this JSON file instead of a model.")
@@ -70,7 +71,7 @@ def images(
     if detections is not None:
         predictions = read_predictions(detections, [p.name for p in truth], thresholds)
     else:
-        detector = detector_for(model_dir, backend, precision)
+        detector = detector_for(model_dir, backend, precision, sha256=model_sha256)
         try:
             predictions = run_detector(
                 detector,

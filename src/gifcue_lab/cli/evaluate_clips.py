@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gifcue.cli.detector import ModelDigest
+
 if TYPE_CHECKING:
     from gifcue_lab.evaluation.clips.truth import Clip
 
@@ -27,6 +29,7 @@ def clips(
         Path | None, typer.Option("--model", metavar="DIR", help="The model's directory.")
     ] = None,
     backend: Annotated[str | None, typer.Option(help="litert or savedmodel.")] = None,
+    model_sha256: ModelDigest = None,
     preset: Annotated[
         str, typer.Option(help="careful, normal or playful; by default that of the settings.")
     ] = "",
@@ -62,9 +65,9 @@ def clips(
     from gifcue_lab.evaluation.clips.text import print_clips_report
 
     if server is not None:
-        if config is not None or model_dir is not None or backend is not None:
+        if any(given is not None for given in (config, model_dir, backend, model_sha256)):
             raise typer.BadParameter(
-                "--server has settings of its own: expected no --config, --model or --backend"
+                "--server has settings of its own: expected no --config, --model, --backend or --model-sha256"
             )
         warning = "a running server has one filter setting: not compared with the filter off"
         evaluation = evaluate_clips_on(
@@ -83,6 +86,7 @@ def clips(
             config=config,
             model_dir=model_dir,
             backend=backend,
+            model_sha256=model_sha256,
             preset=preset,
             compare_filter=compare_filter,
             at_once=at_once,

@@ -32,7 +32,7 @@ def export(
     ] = None,
     int8: Annotated[bool, typer.Option(help="Also make int8 files for LiteRT; they need --data.")] = True,
 ) -> None:
-    """Make LiteRT and SavedModel directories of a model, and print their sizes and their accuracy."""
+    """Make LiteRT and SavedModel directories of a model, and print their sizes, digests and accuracy."""
     if int8 and data is None:
         raise ConfigError(
             "--data: expected a directory of labelled pictures for int8, got none (or give --no-int8)"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from gifcue.detect.detector import DetectorConfig
 from gifcue.detect.factory import open_detector
+from gifcue.detect.metadata import read_metadata
+from gifcue.detect.trust import UNCHECKED, folder_digest
 from gifcue.errors import ConfigError
 from gifcue_lab.evaluation.metrics import evaluate
 from gifcue_lab.evaluation.run import run_detector
@@ -30,7 +32,8 @@ def export(
 ) -> None:
     """Writes the formats of a model as folders of `out` that a server can open.
 
-    `litert` holds the LiteRT files (weights as float16, and int8 files), `savedmodel` a TensorFlow SavedModel.
+    `litert` holds the LiteRT files (weights as float16, and int8 files), `savedmodel` a TensorFlow SavedModel. The
+    digest of each is reported; a server opens the model only if its setting `detect.model_sha256` is that digest.
 
     Args:
         model_dir: a folder with weights, metadata and label map.
@@ -39,7 +42,7 @@ def export(
         int8: whether to make int8 files; their ranges come from the train split of `data_dir`.
         data_dir: labelled photographs; with them the accuracy of each format is measured and reported.
         split: the split to measure on.
-        report: receives sizes and accuracy.
+        report: receives sizes, digests and accuracy.
 
     Raises:
         ConfigError: the weights are missing, or int8 is asked for without `data_dir`.
@@ -50,16 +53,22 @@ def export(
     litert, saved = out / "litert", out / "savedmodel"
     copy_description(model_dir, litert)
     export_litert(litert, report=report)
-    formats = {"float": DetectorConfig(litert, precision="float")}
     if int8 and data_dir is not None:
         add_int8(litert, data_dir, report=report)
-        formats["int8"] = DetectorConfig(litert, precision="int8")
+    # After the last change of the metadata, of which it is the digest.
+    digest = read_metadata(litert, "litert", sha256=UNCHECKED).info.sha256
+    report(f'{litert}: detect.model_sha256 = "{digest}"')
+    formats = {"float": DetectorConfig(litert, precision="float", model_sha256=digest)}
+    if int8:
+        formats["int8"] = DetectorConfig(litert, precision="int8", model_sha256=digest)
     if saved_model:
         copy_description(model_dir, saved)
         export_saved_model(model_dir, saved / "saved_model")
         files = (saved / "saved_model").rglob("*")
         report(f"{saved}: {sum(file.stat().st_size for file in files if file.is_file()):,} bytes")
-        formats["savedmodel"] = DetectorConfig(saved, "savedmodel")
+        digest = folder_digest(saved)
+        report(f'{saved}: detect.model_sha256 = "{digest}"')
+        formats["savedmodel"] = DetectorConfig(saved, "savedmodel", model_sha256=digest)
     if data_dir is not None:
         measure(formats, data_dir, split, report=report)
 

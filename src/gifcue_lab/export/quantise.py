@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from gifcue.detect import processing
 from gifcue.detect.metadata import Metadata, read_metadata
+from gifcue.detect.trust import UNCHECKED
 from gifcue_lab.export.litert import Report, convert
 from gifcue_lab.export.metadata import read_shapes, update_checksums, update_metadata
 from gifcue_lab.export.weights import load_networks
@@ -33,7 +34,7 @@ def add_int8(model_dir: Path, data_dir: Path, *, report: Report = print) -> None
         ConfigError: the weights or the photographs are missing.
         ModelError: the metadata is damaged.
     """
-    shapes, metadata = read_shapes(model_dir), read_metadata(model_dir, "savedmodel")
+    shapes, metadata = read_shapes(model_dir), read_metadata(model_dir, "savedmodel", sha256=UNCHECKED)
     photos = [photo for photo in read_photos(data_dir, "train") if not photo.is_tight_crop]
     for name, network in load_networks(model_dir).items():
 

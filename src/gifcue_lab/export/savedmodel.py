@@ -16,6 +16,7 @@ from gifcue.detect.detector import DetectorConfig
 from gifcue.detect.labels import LabelMap, read_label_map
 from gifcue.detect.metadata import LABEL_MAP, CropStage, Metadata, read_metadata
 from gifcue.detect.regions import KINDS
+from gifcue.detect.trust import UNCHECKED
 from gifcue_lab.export import graph_processing
 from gifcue_lab.export.litert import served_function
 from gifcue_lab.export.metadata import read_shapes
@@ -33,7 +34,7 @@ def export_saved_model(model_dir: Path, out: Path) -> None:
         ConfigError: the weights are missing or of another shape.
         ModelError: the metadata is damaged.
     """
-    metadata = read_metadata(model_dir, "savedmodel")
+    metadata = read_metadata(model_dir, "savedmodel", sha256=UNCHECKED)
     networks, shapes = load_networks(model_dir), read_shapes(model_dir)
     served = {name: served_function(network, shapes[name]) for name, network in networks.items()}
     labels = read_label_map(model_dir / LABEL_MAP)

@@ -20,6 +20,7 @@ from gifcue.detect.detector import DetectorConfig
 from gifcue.detect.litert import LiteRtDetector
 from gifcue.detect.metadata import read_metadata
 from gifcue.detect.regions import KINDS
+from gifcue.detect.trust import UNCHECKED
 from gifcue.errors import ConfigError
 from gifcue_lab.datasets.boxes import iou_matrix
 from gifcue_lab.datasets.progress import Track, quiet
@@ -51,8 +52,8 @@ def find_hard_negatives(
         ConfigError: there are no photographs, or `out` is another file.
         ModelError: the model cannot be read.
     """
-    detector = LiteRtDetector(DetectorConfig(model_dir))
-    metadata = read_metadata(model_dir, "litert")
+    detector = LiteRtDetector(DetectorConfig(model_dir, model_sha256=UNCHECKED))
+    metadata = read_metadata(model_dir, "litert", sha256=UNCHECKED)
     found = _read(out) if out.exists() else {kind: {} for kind in KINDS}
     photos = [photo for photo in read_photos(data_dir, "train") if not photo.is_tight_crop]
     for photo in track(photos, "finding hard negatives"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gzip
 import random
 
 import h2.exceptions
@@ -12,6 +11,7 @@ import h2.exceptions
 from gifcue.v1 import reaction_service_pb2
 from tests.chaos.attacks.attack import Attack
 from tests.chaos.bystander import own_clip
+from tests.chaos.payloads import images
 from tests.chaos.raw_http2 import (
     ANNOTATE_IMAGE,
     STREAM_REACTIONS,
@@ -40,7 +40,7 @@ async def compressed_bomb(server: Server, chance: random.Random) -> None:
 
 
 def _packed_zeros() -> bytes:
-    return gzip.compress(bytes(1 << 20), 9) * 2000
+    return images.packed_zeros(2000, b"")
 
 
 async def rapid_resets(server: Server, chance: random.Random) -> None:

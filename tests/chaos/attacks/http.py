@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gzip
 import random
 
 import aiohttp
@@ -14,14 +13,16 @@ from tests.chaos.payloads import images
 from tests.chaos.server import Server
 
 HALF_OPEN = 470
-HEAD = "POST /annotations HTTP/1.1\r\nHost: chaos\r\nContent-Type: multipart/form-data; boundary=chaos\r\n"
+HEAD = (
+    "POST /annotations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=chaos\r\n"
+)
 PART = b"--chaos\r\nContent-Disposition: form-data; name=img; filename=a.jpg\r\n\r\n"
 END = b"\r\n--chaos--\r\n"
 # Beginnings of requests that never go on.
 BEGINNINGS = (
     b"",
     b"GET /ready",
-    b"GET /readyz HTTP/1.1\r\nHost: chaos\r\n",
+    b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n",
     f"{HEAD}Content-Length: 1000000\r\n\r\n".encode() + PART + bytes(1000),
     f"{HEAD}Transfer-Encoding: chunked\r\n\r\n".encode() + b"10\r\n" + PART[:16],
 )
@@ -57,17 +58,13 @@ def close_all(writers: list[asyncio.StreamWriter]) -> None:
 
 async def packed_body(server: Server, chance: random.Random) -> None:
     """Bodies of 2 MB that unpack to 2 GB (Content-Encoding: gzip)."""
-    body = await asyncio.to_thread(lambda: gzip.compress(PART + bytes(1 << 20), 9) + _zeros() * 2000)
+    body = await asyncio.to_thread(images.packed_zeros, 2000, PART)
     headers = {
         "Content-Type": "multipart/form-data; boundary=chaos",
         "Content-Encoding": "gzip",
     }
     for _ in range(3):
         await _post(server, body, headers)
-
-
-def _zeros() -> bytes:
-    return gzip.compress(bytes(1 << 20), 9)
 
 
 async def slow_bodies(server: Server, chance: random.Random) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from tests.chaos.cases import attacked, overload, probes, readers, surroundings, workers
+from tests.chaos.cases import attacked, honest, overload, probes, readers, surroundings, workers
 from tests.chaos.cases.case import Case
 
 CASES: tuple[Case, ...] = (
     *attacked.CASES,
     *workers.CASES,
     *overload.CASES,
+    *honest.CASES,
     *readers.CASES,
     *surroundings.CASES,
     *probes.CASES,
@@ -16,5 +17,13 @@ CASES: tuple[Case, ...] = (
 
 # The cases that CI runs: quick, and the same on any machine.
 QUICK = frozenset(
-    {"http-refusals", "broken-protocol", "cut-messages", "label-flood", "killed-workers", "lost-gifs"}
+    {
+        "http-refusals",
+        "stills-on-disk",
+        "broken-protocol",
+        "cut-messages",
+        "unknown-names",
+        "closed-window-drain",
+        "second-sigterm",
+    }
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import struct
 import zlib
 
@@ -35,6 +36,16 @@ def text_bomb(unpacked_bytes: int = 1_800_000_000) -> bytes:
     pixels = zlib.compress(b"\0\0\0\0")
     chunks = [(b"IHDR", header), (b"zTXt", b"Comment\0\0" + packed), (b"IDAT", pixels), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
+
+
+@functools.cache
+def packed_zeros(mebibytes: int, head: bytes) -> bytes:
+    """One gzip stream of `head` and so many mebibytes of nothing: a thousandth of that to send."""
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+    zeros = bytes(1 << 20)
+    return b"".join(
+        (packer.compress(head), *(packer.compress(zeros) for _ in range(mebibytes)), packer.flush())
+    )
 
 
 def padded_jpeg(size_bytes: int = 1_500_000) -> bytes:

@@ -66,7 +66,7 @@ def test_a_detector_and_its_saved_detections_give_the_same_report(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "gifcue_lab.cli.evaluate.detector_for", lambda model_dir, backend, precision: OneFace()
+        "gifcue_lab.cli.evaluate.detector_for", lambda model_dir, backend, precision, sha256: OneFace()
     )
     saved, report = tmp_path / "found.json", tmp_path / "report"
     common = ["images", str(data), "--split", "dev", "--json"]
@@ -90,7 +90,7 @@ def test_a_detector_and_its_saved_detections_give_the_same_report(
 
 def test_the_text_names_every_label(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "gifcue_lab.cli.evaluate.detector_for", lambda model_dir, backend, precision: OneFace()
+        "gifcue_lab.cli.evaluate.detector_for", lambda model_dir, backend, precision, sha256: OneFace()
     )
     result = CliRunner().invoke(app, ["images", str(data), "--split", "dev"], env={"COLUMNS": "160"}).stdout
     assert "one-face 3 test: 3 pictures of 2 groups" in result

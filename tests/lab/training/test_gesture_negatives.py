@@ -42,7 +42,9 @@ def test_only_labelled_hands_become_negatives_and_a_few_of_each_person(data_dir:
 def test_the_command_writes_a_file_that_training_reads(
     data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gifcue.cli.detector.detector_for", lambda model_dir, backend: BrightnessDetector())
+    monkeypatch.setattr(
+        "gifcue_lab.cli.dataset.detector_for", lambda model_dir, backend: BrightnessDetector()
+    )
     ran = CliRunner().invoke(app, ["gesture-negatives", str(data_dir), str(tmp_path / "negatives.npz")])
     assert ran.exit_code == 0, ran.output
     assert "10 hands of 2 groups" in ran.output

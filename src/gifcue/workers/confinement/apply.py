@@ -47,10 +47,12 @@ def _layers(confinement: Confinement) -> Iterator[tuple[Layer, _Apply | None]]:
     none for the rest. `LANDLOCK` opens a descriptor, which `LIMITS` forbids; `SECCOMP` forbids the calls of all others.
     """
     profile = confinement.profile
+    # Read before Landlock closes the file.
+    mapped_bytes = privileges.address_space_bytes()
     yield Layer.NO_NEW_PRIVILEGES, privileges.forbid_new_privileges
     yield Layer.USER, (lambda: privileges.become(confinement.user)) if profile.is_sealed else None
     yield Layer.LANDLOCK, _landlock if profile.is_sealed else None
-    yield Layer.LIMITS, lambda: _limit(profile)
+    yield Layer.LIMITS, lambda: _limit(profile, mapped_bytes)
     yield Layer.SECCOMP, seccomp.install if profile.is_sealed else None
 
 
@@ -61,10 +63,13 @@ def _landlock() -> None:
     landlock.restrict()
 
 
-def _limit(profile: Profile) -> None:
+def _limit(profile: Profile, mapped_bytes: int | None) -> None:
     privileges.forbid_core_dumps()
     if profile.is_sealed:
-        privileges.limit_resources(profile.memory_bytes)
+        if mapped_bytes is None or profile.memory_bytes is None:
+            privileges.limit_resources(None)
+        else:
+            privileges.limit_resources(mapped_bytes + profile.memory_bytes)
 
 
 def _try(layer: Layer, apply: _Apply | None) -> LayerReport:

@@ -8,6 +8,7 @@ import pwd
 import resource
 import signal
 import sys
+from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
@@ -87,8 +88,16 @@ def forbid_core_dumps() -> None:
     _lower(resource.RLIMIT_CORE, _NO_CORE_BYTES)
 
 
+def address_space_bytes() -> int | None:
+    """What this process has mapped; None where the system does not say."""
+    try:
+        return int(Path("/proc/self/statm").read_bytes().split()[0]) * resource.getpagesize()
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def limit_resources(memory_bytes: int | None) -> None:
-    """Allows no new descriptor, process or file contents, and `memory_bytes` of address space.
+    """Allows no new descriptor, process or file contents, and `memory_bytes` of address space in all.
 
     Root is not bound by the number of processes. What is printed is lost where standard error is a file.
     """

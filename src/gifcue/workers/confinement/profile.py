@@ -13,8 +13,9 @@ from gifcue.workers.messages import Message, Text
 
 Mode = Literal["auto", "required", "off"]
 
-# Address space of a decoder. One that holds a 4K picture of each codec takes 0.5 GB, mostly libraries.
-DECODER_MEMORY_BYTES: Final = 1536 * 1024 * 1024
+# Address space that a decoder may add to what it has when it is confined, libraries and shared memory. Decoding a 4K
+# picture of each codec adds 0.16 GB.
+DECODER_MEMORY_BYTES: Final = 1024 * 1024 * 1024
 
 
 class Layer(enum.StrEnum):
@@ -43,7 +44,7 @@ class Profile:
     Attributes:
         is_sealed: it needs no files, no network and no other process from the moment it is ready. Otherwise it keeps
             them, as runtimes and drivers of GPUs do.
-        memory_bytes: its address space at most; None: no limit.
+        memory_bytes: address space that it may add to what it has when it is confined; None: no limit.
     """
 
     is_sealed: bool
@@ -52,6 +53,16 @@ class Profile:
 
 # Whatever parses the bytes of strangers.
 DECODER: Final = Profile(is_sealed=True, memory_bytes=DECODER_MEMORY_BYTES)
+
+
+def decoder(budget_bytes: int) -> Profile:
+    """That of a decoder whose pictures may take `budget_bytes` by its own account.
+
+    The limit is the last resort: it is well above the account, because an allocation that fails may end the process.
+    """
+    return Profile(is_sealed=True, memory_bytes=max(DECODER_MEMORY_BYTES, 2 * budget_bytes))
+
+
 # A detector reads pixels. TensorFlow and the drivers of GPUs start threads, open devices and compile code at any time.
 DETECTOR: Final = Profile(is_sealed=False)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from gifcue.cli.connection import client_of, run
 from gifcue.cli.serve import check_model
+from gifcue.detect.trust import UNCHECKED
 from gifcue.server.config import Settings, load_settings
 from gifcue.server.logs import configure_logs
 from gifcue_lab.datasets.progress import Track, quiet
@@ -60,6 +61,7 @@ def evaluate_clips(
     config: Path | None = None,
     model_dir: Path | None = None,
     backend: str | None = None,
+    model_sha256: str | None = None,
     preset: str = "",
     compare_filter: bool = True,
     at_once: int = 2,
@@ -74,6 +76,7 @@ def evaluate_clips(
         config: the server's settings file. Its listeners and its delivery are not used.
         model_dir: the model's directory; None for that of the settings.
         backend: the detector's backend; None for that of the settings.
+        model_sha256: the digest of the model; None for that of the settings. A LiteRT model in `model_dir` needs none.
         preset: a preset of the reaction settings; empty for the settings' own.
         compare_filter: whether to run again with the filter off.
         at_once: number of clips that are streamed at the same time.
@@ -89,7 +92,7 @@ def evaluate_clips(
     clips = read_clips(directory, only)
 
     def run_all(changes: dict[str, Any], doing: str) -> Evaluated:
-        settings = _settings(config, model_dir, backend, changes)
+        settings = _settings(config, model_dir, backend, model_sha256, changes)
         if detector_target is None:
             check_model(settings.detect)
         configure_logs(settings.log)
@@ -104,7 +107,7 @@ def evaluate_clips(
             )
             return asyncio.run(streamed)
 
-    settings = _settings(config, model_dir, backend, {})
+    settings = _settings(config, model_dir, backend, model_sha256, {})
     reactions = settings.reactions.with_preset(preset) if preset else settings.reactions
     dwell_s = {label: each.dwell_s for label, each in reactions.labels.items()}
     evaluated = run_all({}, "streaming")
@@ -154,14 +157,20 @@ def write_report(directory: Path, evaluation: ClipsEvaluation, track: Track = qu
 
 
 def _settings(
-    config: Path | None, model_dir: Path | None, backend: str | None, changes: dict[str, Any]
+    config: Path | None,
+    model_dir: Path | None,
+    backend: str | None,
+    model_sha256: str | None,
+    changes: dict[str, Any],
 ) -> Settings:
     detect: dict[str, Any] = {}
     if model_dir is not None:
         detect["model_dir"] = model_dir
     if backend is not None:
         detect["backend"] = backend
-    return load_settings(
+    if model_sha256 is not None:
+        detect["model_sha256"] = model_sha256
+    settings = load_settings(
         config,
         {
             "server": {"listen": "127.0.0.1:0", "http_listen": "", "tls_certificate": None, "tls_key": None},
@@ -172,6 +181,11 @@ def _settings(
             **changes,
         },
     )
+    if model_dir is None or model_sha256 is not None or settings.detect.backend != "litert":
+        return settings
+    # Whoever evaluates a folder has named it, and weights of LiteRT are data. A SavedModel is a program.
+    detected = settings.detect.model_copy(update={"model_sha256": UNCHECKED})
+    return settings.model_copy(update={"detect": detected})
 
 
 def _unlisted(directory: Path, only: Sequence[str], clips: Sequence[Clip]) -> list[str]:

@@ -1,0 +1,28 @@
+"""So many within a second on average, with a bound on how many at once."""
+
+from __future__ import annotations
+
+
+class TokenBucket:
+    """`per_second` on average, `burst` at once. Times are seconds that never go backwards."""
+
+    def __init__(self, per_second: float, burst: float) -> None:
+        self._per_second = per_second
+        self._burst = burst
+        self._tokens = burst
+        self._last_s: float | None = None
+
+    def take(self, now_s: float) -> bool:
+        """Takes one; False where none is left."""
+        if self._last_s is not None:
+            self._tokens = min(self._burst, self._tokens + (now_s - self._last_s) * self._per_second)
+        self._last_s = now_s
+        if self._tokens < 1.0:
+            return False
+        self._tokens -= 1.0
+        return True
+
+    @property
+    def next_in_s(self) -> float:
+        """Seconds from the last `take` until one is left."""
+        return max(0.0, 1.0 - self._tokens) / self._per_second

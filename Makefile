@@ -21,7 +21,7 @@ PROTOC := $(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=
 CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage chaos hostile fuzz soak test-faults lint protos protos-check wheel check-wheel lock image \
+.PHONY: help setup demo test coverage chaos hostile fuzz soak test-faults examples lint protos protos-check wheel check-wheel lock image \
   sbom licences audit bench bench-detector model-digest gifs clean
 
 help: ## List the commands
@@ -66,6 +66,11 @@ test-faults: $(DEV) ## What CI runs of chaos, hostile, fuzz and soak, in 5 minut
 	$(BIN)/python -m tests.chaos --hostile --minutes 0.5 --quick
 	$(BIN)/python -m tests.fuzz --seconds 20
 	$(BIN)/python -m tests.soak --minutes 0.3 --quick
+
+examples: $(DEV) ## Build the clients in Node and Go and run them against real servers
+	cd examples/node && npm install --no-audit --no-fund --ignore-scripts --no-package-lock
+	PYTHON=$(abspath $(BIN))/python examples/go/generate.sh
+	GIFCUE_EXAMPLES=1 $(BIN)/pytest tests/examples
 
 lint: $(DEV) ## Check style, types, import contracts and import cycles
 	$(BIN)/ruff check $(CODE)

@@ -76,6 +76,7 @@ class ServerProcess:
 
     async def __aenter__(self) -> Self:
         command = [sys.executable, "-m", "gifcue", "serve", "--listen", self.target, "--http", ""]
+        command += ["--operator", "", "--operator-http", ""]
         command += ["--log-level", "warning", *self._arguments]
         with on_cores(self._cores):
             self._process = await asyncio.create_subprocess_exec(*command, env=self._environment)

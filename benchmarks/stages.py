@@ -58,6 +58,8 @@ class _Sink:
 class _DecodePool:
     """Replaces the decode pool: keeps the submitted frame and ignores every other call."""
 
+    is_overloaded = False
+
     def __init__(self, *arguments: Any, on_outcome: Callable[..., None], **named: Any) -> None:
         self.on_outcome = on_outcome
         self.frame: Any = None
@@ -195,13 +197,18 @@ def _frames_of(settings: Settings, info: Any, regions: list[Region] | None) -> I
     )
     decode, detect = pools["decode"], pools["detect"]
     detect.info = info
+    # Frames arrive as recorded, since a limit holds by the engine's clock. Reading the real clock costs as much.
+    at_s = 0.0
+
+    def clock() -> float:
+        time.monotonic()
+        return at_s
+
     book = BookWatcher(settings.rules.book, seed=settings.rules.seed)
     publisher = Publisher(lambda: book.chooser, lambda: pipeline.model.version, time.monotonic)
     policies = (settings.reactions.preset, settings.reactions)
     ids = (str(number) for number in itertools.count())
-    engine = Engine(
-        settings.limits, lambda _: policies, pipeline, publisher, time.monotonic, lambda: next(ids)
-    )
+    engine = Engine(settings.limits, lambda _: policies, pipeline, publisher, clock, lambda: next(ids))
     session = engine.open_session(
         room_id="", client_name="", preset="", send_holding=False, send_decisions=True, sink=_Sink()
     )
@@ -209,6 +216,7 @@ def _frames_of(settings: Settings, info: Any, regions: list[Region] | None) -> I
     payload = b"\xff\xd8\xff" + bytes(3000)
     for number in itertools.count(1):
         pts = number * 3000
+        at_s = pts / 90_000
         frame = media_pb2.Frame(
             participant_id=NAME, sequence=number, pts=pts, clock_hz=90_000, payload=payload
         )

@@ -99,7 +99,10 @@ def _check_serving(environment: Environment) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         target = f"127.0.0.1:{free.getsockname()[1]}"
-    server = environment.start("gifcue", "serve", "--listen", target, "--http", "")
+    server = environment.start(
+        *("gifcue", "serve", "--listen", "127.0.0.1:0", "--http", ""),
+        *("--operator", target, "--operator-http", ""),
+    )
     try:
         deadline_s = time.monotonic() + START_TIMEOUT_S
         while environment.run("gifcue", "status", "--server", target, timeout_s=STOP_TIMEOUT_S, check=False):

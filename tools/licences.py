@@ -35,6 +35,7 @@ ALLOWED = {
     "LGPL-3.0-or-later": "a shared library that can be replaced; ship its text and offer its source",
     "LGPL-3.0-or-later OR GPL-2.0-or-later": "taken as LGPL-3.0-or-later",
     "MIT": "permissive; keep the notice",
+    "MIT-0": "permissive, without conditions",
     "MIT-open-group": "permissive; keep the notice",
     "MPL-2.0": "copyleft for its own files, which are not changed; tell where the source is",
     "OpenSSL": "permissive, but asks for an acknowledgement, and does not go with the GPL (docs/licences.md)",

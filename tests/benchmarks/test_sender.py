@@ -19,6 +19,8 @@ from gifcue.server.lifecycle import Server
 from gifcue.v1 import media_pb2
 from tests.support.colour_detector import TARGET
 
+NO_OTHER_PORTS = {"http_listen": "", "operator_listen": "", "operator_http_listen": ""}
+
 
 def packets(count: int, keyframe_every: int) -> list[EncodedPacket]:
     return [
@@ -101,7 +103,7 @@ async def target() -> AsyncIterator[str]:
     settings = load_settings(
         None,
         {
-            "server": {"listen": "127.0.0.1:0", "http_listen": ""},
+            "server": {**NO_OTHER_PORTS, "listen": "127.0.0.1:0"},
             # No picture is superseded, even on a slow machine.
             "media": {"workers": 1, "late_ms": 10_000.0},
             "detect": {"workers": 1},
@@ -138,7 +140,7 @@ async def test_a_refused_stream_is_an_error() -> None:
     settings = load_settings(
         None,
         {
-            "server": {"listen": "127.0.0.1:0", "http_listen": "", "max_streams": 1},
+            "server": {**NO_OTHER_PORTS, "listen": "127.0.0.1:0", "max_streams": 1},
             "log": {"level": "error"},
         },
     )

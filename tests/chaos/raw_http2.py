@@ -38,6 +38,8 @@ class RawConnection:
     authority: str
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     ended_streams: set[int] = field(default_factory=set)
+    # The gRPC status of each call that has ended with one, and its message.
+    statuses: dict[int, tuple[int, str]] = field(default_factory=dict)
     _moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def call(self, path: str, *headers: tuple[str, str]) -> int:
@@ -114,6 +116,8 @@ class RawConnection:
         with contextlib.suppress(OSError, h2.exceptions.ProtocolError):
             while data := await self.reader.read(65536):
                 for event in self.connection.receive_data(data):
+                    if isinstance(event, h2.events.TrailersReceived | h2.events.ResponseReceived):
+                        self._take_status(event)
                     if isinstance(event, h2.events.StreamEnded | h2.events.StreamReset):
                         if event.stream_id is not None:
                             self.ended_streams.add(event.stream_id)
@@ -125,6 +129,11 @@ class RawConnection:
                 self.writer.write(self.connection.data_to_send())
         self.ended.set()
         self._moved.set()
+
+    def _take_status(self, event: h2.events.TrailersReceived | h2.events.ResponseReceived) -> None:
+        headers = {str(name): str(value) for name, value in event.headers or ()}
+        if event.stream_id is not None and "grpc-status" in headers:
+            self.statuses[event.stream_id] = (int(headers["grpc-status"]), headers.get("grpc-message", ""))
 
 
 @contextlib.asynccontextmanager

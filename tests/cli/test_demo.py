@@ -20,7 +20,7 @@ def start_server(server: FakeServer) -> StartServer:
 
     @asynccontextmanager
     async def started(folder: Path) -> AsyncIterator[RunningServer]:
-        yield RunningServer(server.target, 8080)
+        yield RunningServer(server.target, server.target, 8080)
 
     return started
 

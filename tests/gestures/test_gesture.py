@@ -7,6 +7,7 @@ import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,7 +127,7 @@ def test_negatives_are_read_as_written(rng: np.random.Generator, tmp_path: Path)
 
 def test_negatives_run_no_code(tmp_path: Path) -> None:
     class Hostile:
-        def __reduce__(self) -> object:
+        def __reduce__(self) -> tuple[Any, ...]:
             return (tmp_path / "run").touch, ()
 
     np.savez(tmp_path / "n.npz", points=np.array([Hostile()], object), groups=np.zeros(1, np.int64))

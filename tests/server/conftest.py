@@ -1,8 +1,8 @@
 """Servers for tests.
 
-`server`, `client` and `stub` are the test's own. A module whose tests neither stop, kill nor reconfigure the server has
-one for all of them: it overrides these fixtures with those called `shared_...`, and runs in one event loop, because a
-server belongs to the loop that it was started in:
+`server`, `client`, `operator` and `stub` are the test's own. A module whose tests neither stop, kill nor reconfigure
+the server has one for all of them: it overrides these fixtures with those called `shared_...`, and runs in one event
+loop, because a server belongs to the loop that it was started in:
 
     pytestmark = pytest.mark.asyncio(loop_scope="module")
 """
@@ -29,7 +29,9 @@ def _settings() -> Settings:
     return load_settings(
         None,
         {
-            "server": {"listen": "127.0.0.1:0", "http_listen": "127.0.0.1:0"},
+            "server": dict.fromkeys(
+                ("listen", "http_listen", "operator_listen", "operator_http_listen"), "127.0.0.1:0"
+            ),
             "limits": {"fault_interval_s": 0.0, "max_participants_per_stream": 4},
             # The result must not depend on the speed of the machine.
             "media": MediaSettings(workers=1).with_constant_rate().model_dump(),
@@ -62,6 +64,13 @@ async def client(server: Server) -> AsyncIterator[ReactionClient]:
 
 
 @pytest.fixture
+async def operator(server: Server) -> AsyncIterator[ReactionClient]:
+    """A client of the operators' port."""
+    async with ReactionClient(f"127.0.0.1:{server.operator_port}") as connected:
+        yield connected
+
+
+@pytest.fixture
 async def stub(server: Server) -> AsyncIterator[Stub]:
     """The generated stub, for calls that the client library prevents."""
     async with grpc.aio.insecure_channel(_address(server)) as channel:
@@ -78,6 +87,12 @@ async def shared_server() -> AsyncIterator[Server]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def shared_client(shared_server: Server) -> AsyncIterator[ReactionClient]:
     async with ReactionClient(_address(shared_server)) as connected:
+        yield connected
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_operator(shared_server: Server) -> AsyncIterator[ReactionClient]:
+    async with ReactionClient(f"127.0.0.1:{shared_server.operator_port}") as connected:
         yield connected
 
 

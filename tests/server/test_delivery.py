@@ -73,7 +73,8 @@ async def test_a_receiver_killed_in_the_middle(
                         await api.start()
                     await send_in_step(stream, alice, packets(smile_and_rest, number))
                 statistics = await delivered_or_dead(server.dispatcher)
-                metrics = await client.metrics()
+                async with ReactionClient(f"127.0.0.1:{server.operator_port}") as operator:
+                    metrics = await operator.metrics()
                 assert unaccounted(await stream.statistics()) == []
                 await stream.half_close()
                 started = [

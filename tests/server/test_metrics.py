@@ -28,7 +28,18 @@ class FixedEngine:
             reactions={},
             latency=LatencyRecorder().statistics(),
             analysis_fps=10.0,
-            decode=DecodeStatistics((), 2, units=3, bytes=4000, oldest_s=0.25, slots=16, slots_out=5),
+            decode=DecodeStatistics(
+                (),
+                2,
+                units=3,
+                bytes=4000,
+                oldest_s=0.25,
+                decoder_bytes=9000,
+                overloaded=1,
+                paused=2,
+                slots=16,
+                slots_out=5,
+            ),
             detect=DetectStatistics(
                 SchedulerStatistics(waiting=6, stills=7, offered=0, superseded=0, taken=0, refused_stills=0),
                 in_flight=0,
@@ -78,16 +89,21 @@ def test_figures_of_the_pools_are_exported_in_seconds_pictures_and_bytes() -> No
         ("gifcue_decode_waiting_units",): 3,
         ("gifcue_decode_waiting_bytes",): 4000,
         ("gifcue_decode_oldest_seconds",): 0.25,
+        ("gifcue_decoder_memory_bytes",): 9000,
+        ("gifcue_decode_overloaded",): 1,
+        ("gifcue_participants_paused",): 2,
     }
     assert {key: samples[key] for key in expected} == expected
 
 
-async def test_a_server_counts_batches_and_gives_every_slot_back(client: ReactionClient) -> None:
+async def test_a_server_counts_batches_and_gives_every_slot_back(
+    client: ReactionClient, operator: ReactionClient
+) -> None:
     clip = encode(colour_frames(RED, 3), Codec.H264, 5.0)
     async with client.open() as stream:
         alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["smile"])
         await send_in_step(stream, alice, clip.packets)
-        text = await client.metrics()
+        text = await operator.metrics()
     values = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     assert values["gifcue_frames_analysed_total"] == "3.0"
     assert values["gifcue_inference_seconds_count"] == "3.0"

@@ -14,7 +14,8 @@ from gifcue.client import ReactionClient
 from gifcue.client.exceptions import InvalidRequest
 from gifcue.errors import ConfigError
 from gifcue.server.config import Settings
-from gifcue.server.lifecycle import REACTION_SERVICE, Server
+from gifcue.server.lifecycle import Server
+from gifcue.server.reactions import REACTION_SERVICE
 from tests.support.colour_detector import GREEN, TARGET, colour_frames
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -28,6 +29,11 @@ def server(shared_server: Server) -> Server:
 @pytest.fixture
 def client(shared_client: ReactionClient) -> ReactionClient:
     return shared_client
+
+
+@pytest.fixture
+def operator(shared_operator: ReactionClient) -> ReactionClient:
+    return shared_operator
 
 
 def still(extension: str) -> bytes:
@@ -83,23 +89,26 @@ async def test_invalid_posts_get_400_with_a_reason(server: Server, data: object,
     assert words in answer["error"]  # type: ignore[index]
 
 
-async def test_probes_and_metrics(server: Server, client: ReactionClient) -> None:
+async def test_probes_and_metrics(server: Server, operator: ReactionClient) -> None:
     base = f"http://127.0.0.1:{server.http_port}"
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{base}/readyz") as response:
             assert (response.status, await response.json()) == (200, {"status": "serving"})
-        async with session.get(f"{base}/metrics") as response:
+        async with session.get(f"http://127.0.0.1:{server.operator_http_port}/metrics") as response:
             text = await response.text()
+        # Nothing of the operators' is on the main port.
+        async with session.get(f"{base}/metrics") as response:
+            assert response.status == 404
         async with session.get(f"{base}/gifs/smile_1.gif") as response:
             assert (await response.read()).startswith(b"GIF89a")
     assert 'gifcue_worker_up{worker="detect-0"} 1.0' in text
     assert "gifcue_frames_received_total 0.0" in text
     assert "gifcue_holding_dropped_total 0.0" in text
-    assert (await client.metrics()).splitlines()[0] == text.splitlines()[0]
+    assert (await operator.metrics()).splitlines()[0] == text.splitlines()[0]
 
 
-async def test_status_has_the_model_and_the_workers(client: ReactionClient) -> None:
-    status = await client.status()
+async def test_status_has_the_model_and_the_workers(operator: ReactionClient) -> None:
+    status = await operator.status()
     assert status.model is not None
     assert status.model.version == "1"
     assert {each.name: each.state for each in status.workers} == {
@@ -122,7 +131,7 @@ async def test_health_and_reflection(settings: Settings) -> None:
 
 
 async def test_reflection_names_the_services(server: Server) -> None:
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.listen_port}") as channel:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.operator_port}") as channel:
         stub = reflection_pb2_grpc.ServerReflectionStub(channel)
         call = stub.ServerReflectionInfo(
             iter([reflection_pb2.ServerReflectionRequest(file_containing_symbol=REACTION_SERVICE)])

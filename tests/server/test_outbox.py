@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from gifcue.protocol.events import KeyframeRequested, Reaction
 from gifcue.protocol.geometry import Box
 from gifcue.protocol.phases import Phase
-from gifcue.server.outbox import Outbox, Outgoing
+from gifcue.protocol.statistics import Statistics
+from gifcue.server.outbox import MAX_UNREAD_STATISTICS, Outbox, Outgoing
 
 
 def reaction(phase: Phase, reaction_id: str, progress: float = 1.0) -> Reaction:
@@ -76,3 +79,34 @@ async def test_nothing_is_queued_once_closed(phase: Phase) -> None:
     outbox.close()
     outbox.put(reaction(phase, "a"))
     assert await outbox.get() is None
+
+
+async def test_answers_wait_until_earlier_ones_are_read() -> None:
+    outbox = Outbox()
+    for _ in range(MAX_UNREAD_STATISTICS):
+        await outbox.room_for_statistics()
+        outbox.put(Statistics(()))
+    waiting = asyncio.ensure_future(outbox.room_for_statistics())
+    outbox.put(KeyframeRequested("alice", "sequence_gap"))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    await outbox.get()
+    await waiting
+
+
+async def test_nobody_waits_for_room_in_a_closed_outbox() -> None:
+    outbox = Outbox()
+    for _ in range(MAX_UNREAD_STATISTICS):
+        outbox.put(Statistics(()))
+    waiting = asyncio.ensure_future(outbox.room_for_statistics())
+    await asyncio.sleep(0)
+    outbox.close()
+    await waiting
+
+
+async def test_an_overrun_is_reported_at_once() -> None:
+    closed: list[bool] = []
+    outbox = Outbox(max_events=1, on_close=lambda: closed.append(outbox.is_overrun))
+    for _ in range(2):
+        outbox.put(KeyframeRequested("alice", "sequence_gap"))
+    assert closed == [True]

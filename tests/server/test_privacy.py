@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import logging
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
 import pytest
-import structlog
 from pydantic import ValidationError
 
 from gifcue.client import Codec, ReactionClient, StreamOptions
@@ -22,11 +20,10 @@ from gifcue.errors import ConfigError
 from gifcue.sample_video.clips import EncodedClip, encode
 from gifcue.server.config import Settings, load_settings
 from gifcue.server.lifecycle import Server
-from gifcue.server.logs import configure_logs
-from gifcue.server.settings import LogSettings
 from tests.support.colour_detector import BLUE, RED, TARGET, colour_frames
 from tests.support.deliveries import ACCESS_KEY, ROOM, SECRET, delivery_table
 from tests.support.fake_meeting_api import FakeMeetingApi
+from tests.support.logs import logs_to_stderr
 from tests.support.sending import packets_from, send_all, send_in_step, settled
 
 NAME = "Ada-Lovelace-the-participant"
@@ -47,23 +44,6 @@ rooms:
 @pytest.fixture(scope="module")
 def clip() -> EncodedClip:
     return encode(iter([*colour_frames(RED, 12), *colour_frames(BLUE, 3)]), Codec.H264, 5.0)
-
-
-@contextlib.contextmanager
-def logs_to_stderr() -> Iterator[None]:
-    """Configures logs as `gifcue serve` does, with all levels, and restores them at the end.
-
-    Not a fixture: pytest has another stderr in the test itself than in what comes before it.
-    """
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    configure_logs(LogSettings(level="debug"))
-    try:
-        yield
-    finally:
-        structlog.reset_defaults()
-        root.handlers[:] = handlers
-        root.setLevel(level)
 
 
 def leaks(text: str, clip: EncodedClip) -> list[str]:
@@ -114,7 +94,8 @@ async def a_run(settings: Settings, folder: Path, clip: EncodedClip, monkeypatch
                 # The book is saved with a mistake in the room's part.
                 (folder / "book.yaml").write_text(BOOK.replace("[sun]}]", "[moon]}]"))
                 assert not server.rule_book.poll()
-                metrics = await client.metrics()
+                async with ReactionClient(f"127.0.0.1:{server.operator_port}") as operator:
+                    metrics = await operator.metrics()
                 url = f"http://127.0.0.1:{server.http_port}/annotations"
                 async with (
                     aiohttp.ClientSession() as session,

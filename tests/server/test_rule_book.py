@@ -72,7 +72,7 @@ def events(logs: list[Any], event: str) -> list[Any]:
 
 
 async def metrics(server: Server) -> str:
-    async with ReactionClient(f"127.0.0.1:{server.listen_port}") as client:
+    async with ReactionClient(f"127.0.0.1:{server.operator_port}") as client:
         return await client.metrics()
 
 

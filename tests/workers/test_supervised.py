@@ -25,7 +25,7 @@ from gifcue.workers.loss import Loss
 from gifcue.workers.messages import MessageTypes
 from gifcue.workers.restart_policy import FAILED_AFTER_STARTS
 from gifcue.workers.settings import SupervisionSettings
-from gifcue.workers.supervised import SupervisedWorker
+from gifcue.workers.supervised import MAX_UNASKED, MESSAGES_FOR_ONE, SupervisedWorker
 from tests.support.waiting import until_changed
 
 TARGETS = "tests.support.worker_targets"
@@ -216,6 +216,15 @@ class TestLoss:
         assert kit.of("lost") == [
             "sent a message that does not fit: expected a frame of at most 8388608 bytes, got 4294967295"
         ]
+
+    async def test_a_child_that_floods_the_front_is_replaced(self, kit: Kit) -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: None)
+        kit.worker.send("flood")
+        await kit.until(lambda: len(kit.of("ready")) == 2)
+        assert kit.of("lost") == [
+            "sent a message that does not fit: expected no MESSAGE at this point, got one"
+        ]
+        assert len(kit.of("message")) == MAX_UNASKED + MESSAGES_FOR_ONE
 
     async def test_a_stopped_child_is_replaced(self) -> None:
         kit = Kit(settings=LONG_TIMEOUTS.model_copy(update={"ping_interval_s": 0.1, "stuck_after_s": 1.0}))

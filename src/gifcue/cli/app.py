@@ -40,6 +40,7 @@ COMMANDS: dict[str, Entry] = {
     "settings": Entry("gifcue.cli.settings", "List every setting, its value in force and what it does."),
     "filter": Entry("gifcue.cli.filter", "Report how many frames of a clip the similar-frame filter skips."),
     "rules": Entry("gifcue.cli.rules", "Check a rule book, and explain what it would choose."),
+    "token": Entry("gifcue.cli.token", "Make the keys and tokens of callers."),
     "status": Entry("gifcue.cli.status", "Show the state of a running server."),
     "demo": Entry("gifcue.cli.demo", "Start a server, stream a clip, print the reactions, stop."),
     "gesture": Entry("gifcue.cli.gesture", "Teach a gesture of your own from a few dozen samples."),

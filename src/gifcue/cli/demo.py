@@ -39,9 +39,10 @@ LOG_LINES = 20
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that serves: "host:port" of gRPC, and the port of HTTP."""
+    """A server that serves: "host:port" of gRPC, the same of the operators' port, and the port of HTTP."""
 
     target: str
+    operator: str
     http_port: int
 
 
@@ -102,8 +103,9 @@ async def run_demo(
 
 
 async def _stream(server: RunningServer, clip: Path, fast: bool) -> Summary:
+    async with ReactionClient(server.operator, ConnectionOptions(call_timeout_s=5.0)) as operator:
+        status = await operator.status()
     async with ReactionClient(server.target, ConnectionOptions(call_timeout_s=5.0)) as client:
-        status = await client.status()
         workers = ", ".join(f"{worker.name} (pid {worker.pid})" for worker in status.workers)
         model = f"{status.model.name} {status.model.version}" if status.model is not None else "no model"
         out.print(f"   gRPC {server.target}, HTTP 127.0.0.1:{server.http_port}, {model}, {workers}\n")
@@ -164,10 +166,11 @@ async def running_server(folder: Path) -> AsyncIterator[RunningServer]:
     Raises:
         Unavailable: the server did not start or stop as expected; its last log lines are printed.
     """
-    grpc_port, http_port = _free_ports(2)
+    grpc_port, http_port, operator_port = _free_ports(3)
     config, log = folder / "gifcue.toml", folder / "server.log"
     config.write_text(
-        f'[server]\nlisten = "127.0.0.1:{grpc_port}"\nhttp_listen = "127.0.0.1:{http_port}"\n',
+        f'[server]\nlisten = "127.0.0.1:{grpc_port}"\nhttp_listen = "127.0.0.1:{http_port}"\n'
+        f'operator_listen = "127.0.0.1:{operator_port}"\noperator_http_listen = ""\n',
         encoding="utf-8",
     )
     target = f"127.0.0.1:{grpc_port}"
@@ -178,7 +181,7 @@ async def running_server(folder: Path) -> AsyncIterator[RunningServer]:
     try:
         with out.status("   starting, loading the model"):
             await _until_serving(process, target)
-        yield RunningServer(target, http_port)
+        yield RunningServer(target, f"127.0.0.1:{operator_port}", http_port)
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(STOP_TIMEOUT_S):
             code = await process.wait()

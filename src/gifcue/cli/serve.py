@@ -25,6 +25,18 @@ def serve(
     http: Annotated[
         str | None, typer.Option(metavar="HOST:PORT", help="Address for HTTP; empty: no HTTP.")
     ] = None,
+    operator: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Address for gRPC of operators; empty: none.")
+    ] = None,
+    operator_http: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Address for HTTP of operators; empty: none.")
+    ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option(
+            "--insecure", help="Let other machines reach ports without TLS, or without a check of who calls."
+        ),
+    ] = False,
     model: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder of the model: weights, label map, metadata.")
     ] = None,
@@ -47,6 +59,9 @@ def serve(
     for table, field, value in (
         ("server", "listen", listen),
         ("server", "http_listen", http),
+        ("server", "operator_listen", operator),
+        ("server", "operator_http_listen", operator_http),
+        ("server", "insecure", insecure or None),
         ("detect", "model_dir", model),
         ("detect", "backend", backend),
         ("media", "workers", decode_workers),

@@ -19,6 +19,7 @@ from gifcue.engine.latency import LatencyStatistics
 from gifcue.engine.pipeline import AnnotatedStill, Pipeline
 from gifcue.engine.publisher import Publisher
 from gifcue.engine.quarantine import Quarantine
+from gifcue.engine.rights import StreamRights, Unrestricted
 from gifcue.engine.session import Session, SessionSettings, reaction_labels
 from gifcue.engine.settings import LimitSettings
 from gifcue.errors import ConfigError, MediaError
@@ -130,11 +131,13 @@ class Engine:
         speaking_suppresses_hands: bool | None = None,
         subject: SubjectPolicy | None = None,
         peer: str = "",
+        rights: StreamRights | None = None,
     ) -> Session:
         """A stream begins. `send_*`: whether it wants these events, which are optional.
 
         `speaking_suppresses_hands` and `subject` override the policy's own values; None keeps them. `peer` is the
-        address that the stream comes from, without its port: hostile video counts against it.
+        address that the stream comes from, without its port: hostile video counts against it. `rights` None allows
+        everything.
 
         Raises:
             ConfigError: a name is too long, or no preset has this name.
@@ -156,6 +159,7 @@ class Engine:
             self._ids,
             self._quarantine.of_stream(peer),
             peer,
+            rights or Unrestricted(),
         )
         self._sessions[session.session_id] = session
         return session

@@ -16,6 +16,7 @@ from gifcue.engine.participant import Participant, StreamContext
 from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Audience, Publisher
 from gifcue.engine.quarantine import StreamQuarantine
+from gifcue.engine.rights import StreamRights
 from gifcue.engine.settings import LimitSettings
 from gifcue.engine.throttle import Throttle
 from gifcue.media.codecs import extradata_fault
@@ -27,6 +28,10 @@ from gifcue.protocol.requests import EncodedFrame
 from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.reactions.settings import ReactionSettings
+
+# Unknown labels that a fault names, and characters of each: they come from outside, and the fault must stay small.
+_SHOWN_LABELS = 8
+_SHOWN_LABEL = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +64,14 @@ class Session:
         clock: Callable[[], float],
         ids: Callable[[], str],
         quarantine: StreamQuarantine,
-        peer: str = "",
+        peer: str,
+        rights: StreamRights,
     ) -> None:
-        """`ids` gives random names for reactions; `peer` is the address of the client, for logs."""
+        """`ids` gives random names for reactions; `peer` is the address of the client, for logs; `rights` are those of
+        the stream's caller.
+        """
         self.session_id = session_id
+        self._rights = rights
         self._settings = settings
         self._limits = limits
         self._sink = sink
@@ -99,6 +108,10 @@ class Session:
     def join(self, participant_id: str, codec: Codec | None, extradata: bytes, labels: Sequence[str]) -> None:
         """A participant's video starts; `codec` is None where the wire's number names no known codec."""
         problem = self._join_rate_problem() or self._join_problem(participant_id, codec, extradata, labels)
+        is_new = participant_id not in self._participants
+        if problem is None:
+            # Last: a join that is refused for another reason takes nothing of the caller's quota.
+            problem = self._rights.admit_join(is_new=is_new)
         if problem is not None or codec is None:
             present = self._participants.get(participant_id)
             if present is not None:
@@ -106,8 +119,8 @@ class Session:
             code, message = problem or (FaultCode.UNSUPPORTED_CODEC, "expected a codec")
             self._faults.report(participant_id, code, message)
             return
-        if participant_id in self._participants:
-            self.leave(participant_id, "rejoined")
+        if not is_new:
+            self._depart(participant_id, "rejoined")
         allowed = frozenset(labels)
         policy = ReactionPolicy(self._settings.policy, allowed, self._ids)
         self._participants[participant_id] = Participant(
@@ -134,14 +147,9 @@ class Session:
 
     def leave(self, participant_id: str, reason: str = "left") -> None:
         """The participant's video ends; its reactions end with it. What is in flight is finished, without effect."""
-        participant = self._find(participant_id)
-        if participant is None:
-            return
-        participant.leave(reason)
-        del self._participants[participant_id]
-        self._leaving[participant.key] = participant
-        if participant.is_idle:
-            self._retire(participant)
+        if self._find(participant_id) is not None:
+            self._depart(participant_id, reason)
+            self._rights.left()
 
     def frame(self, frame: EncodedFrame) -> None:
         """One access unit."""
@@ -208,14 +216,23 @@ class Session:
 
     @property
     def reaction_labels(self) -> tuple[str, ...]:
-        """The labels that a participant may allow."""
-        return reaction_labels(self._pipeline.model, self._settings.policy)
+        """The labels that a participant may allow: those that the server has and the caller is granted."""
+        known = reaction_labels(self._pipeline.model, self._settings.policy)
+        granted = self._rights.labels
+        return known if granted is None else tuple(label for label in known if label in granted)
 
     @property
     def participant_count(self) -> int:
         return len(self._participants)
 
     # Internal
+
+    def _depart(self, participant_id: str, reason: str) -> None:
+        participant = self._participants.pop(participant_id)
+        participant.leave(reason)
+        self._leaving[participant.key] = participant
+        if participant.is_idle:
+            self._retire(participant)
 
     @staticmethod
     def _withdraw(participant: Participant, labels: Sequence[str]) -> None:
@@ -253,7 +270,13 @@ class Session:
         unknown = self._unknown_labels(labels)
         if unknown is not None:
             return FaultCode.INVALID_LABEL, unknown
-        if participant_id in self._participants:
+        present = self._participants.get(participant_id)
+        if self._pipeline.is_overloaded and (present is None or present.is_paused):
+            message = (
+                "expected a server that decodes in time, it has more to decode: try again in a few seconds"
+            )
+            return FaultCode.TOO_MANY_PARTICIPANTS, message
+        if present is not None:
             return None
         if len(self._participants) >= limits.max_participants_per_stream:
             message = f"expected at most {limits.max_participants_per_stream} participants on a stream"
@@ -264,9 +287,19 @@ class Session:
         return None
 
     def _unknown_labels(self, labels: Sequence[str]) -> str | None:
+        if len(labels) > self._limits.max_labels:
+            return f"expected at most {self._limits.max_labels} labels, got {len(labels)}"
         known = self.reaction_labels
         unknown = sorted(set(labels) - set(known))
-        return f"expected labels out of {', '.join(known)}; got {', '.join(unknown)}" if unknown else None
+        if not unknown:
+            return None
+        named = ", ".join(label[:_SHOWN_LABEL] for label in unknown[:_SHOWN_LABELS])
+        others = f" and {len(unknown) - _SHOWN_LABELS} others" if len(unknown) > _SHOWN_LABELS else ""
+        granted = self._rights.labels
+        if granted is not None and (refused := set(unknown) - granted):
+            self._rights.label_refused(refused)
+            return f"expected labels that the token grants, {', '.join(known)}; got {named}{others}"
+        return f"expected labels out of {', '.join(known)}; got {named}{others}"
 
     def _find(self, participant_id: str) -> Participant | None:
         participant = self._participants.get(participant_id)

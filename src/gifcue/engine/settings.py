@@ -21,6 +21,8 @@ class LimitSettings(BaseModel):
     max_extradata_bytes: ClassVar[int] = 65_536
     # Bytes of the name of a participant, a room or a client: twice a UUID in UTF-8, and room to spare.
     max_name_bytes: ClassVar[int] = 128
+    # Labels in a join or an update: several times as many as any model and its gestures have.
+    max_labels: ClassVar[int] = 256
     # Seconds between two keyframe requests for one participant. A keyframe is large: asking again before the
     # first one can have arrived only adds load.
     keyframe_request_interval_s: ClassVar[float] = 1.0

@@ -134,4 +134,12 @@ class Dropped(Message, frozen=True, tag=3):
 Outcome: TypeAlias = Picture | Skipped | Dropped
 
 
-MESSAGES = MessageTypes(to_worker=ToWorker, to_front=Outcome)
+class DecoderMemory(Message, frozen=True, tag=4):
+    """What the decoders of the worker take now, by estimate, in bytes."""
+
+    held_bytes: Number
+
+
+FromWorker: TypeAlias = Outcome | DecoderMemory
+
+MESSAGES = MessageTypes(to_worker=ToWorker, to_front=FromWorker)

@@ -27,8 +27,10 @@ from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import (
     MESSAGES,
     Close,
+    DecoderMemory,
     Dropped,
     Forget,
+    FromWorker,
     Grant,
     Hold,
     Open,
@@ -40,6 +42,7 @@ from gifcue.media.messages import (
     ToWorker,
     WorkerInit,
 )
+from gifcue.media.overload import NO_RELIEF, WINDOW_S, OverloadControl, Relief
 from gifcue.media.queues import Backlog, Lane, ParticipantQueue, WaitingUnit
 from gifcue.media.settings import MediaSettings
 from gifcue.media.suspects import Incident
@@ -56,15 +59,16 @@ from gifcue.workers.units import UNITS_FD, UnitCells
 
 WORKER_TARGET = "gifcue.media.worker:main"
 
-# Seconds between two looks at what has waited too long, while anything waits.
-EXPIRE_EVERY_S = 0.1
+# Seconds between two looks at what waits, while anything does.
+LOOK_EVERY_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeStatistics:
     """`units` and `bytes` are access units submitted and not answered. `oldest_s` is how long the longest has waited of
-    those that no worker has. Of `slots`, `slots_out` hold a picture that waits for a
-    detector or is with one.
+    those that no worker has. `decoder_bytes` is what all decoders take, by estimate. `overloaded` workers have more to
+    decode than they can in time, and `paused` participants are not decoded because of that. Of `slots`, `slots_out`
+    hold a picture that waits for a detector or is with one.
     """
 
     workers: tuple[WorkerStatus, ...]
@@ -72,6 +76,9 @@ class DecodeStatistics:
     units: int
     bytes: int
     oldest_s: float
+    decoder_bytes: int
+    overloaded: int
+    paused: int
     slots: int
     slots_out: int
 
@@ -104,6 +111,10 @@ class _WorkerHandle:
     number: int
     slots: range
     lane: Lane = field(default_factory=Lane)
+    control: OverloadControl = field(default_factory=OverloadControl)
+    # The lane's answers at the end of the last window.
+    answers: int = 0
+    decoder_bytes: int = 0
     keys: set[int] = field(default_factory=set)
     process: SupervisedWorker = field(init=False)
 
@@ -120,9 +131,10 @@ class DecodePool:
     """Decodes many participants' streams in a few processes.
 
     `on_outcome` is called once for each submitted frame, never from within `submit`. `on_decoder_lost` is called with
-    the keys of participants that lost their decoder and have a new one now, which awaits a keyframe. `on_incident` is
-    called for a unit that a worker had in hand when it was lost, and for one that took more CPU time than its budget;
-    the unit's outcome follows.
+    the keys of participants that lost their decoder and have a new one now, which awaits a keyframe, and which is not
+    paused. `on_relief` is called where a worker has more to decode than it can in time, and when that is over.
+    `on_incident` is called for a unit that a worker had in hand when it was lost, and for one that took more CPU time
+    than its budget; the unit's outcome follows.
     """
 
     def __init__(
@@ -134,6 +146,7 @@ class DecodePool:
         on_outcome: Callable[[FrameInFlight, Outcome], None],
         on_decoder_lost: Callable[[list[int]], None],
         on_incident: Callable[[Incident], None],
+        on_relief: Callable[[Relief], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         max_wait_s: float = math.inf,
     ) -> None:
@@ -153,11 +166,13 @@ class DecodePool:
         self._slot_bytes = arena.shape.slot_bytes
         self._on_outcome = on_outcome
         self._on_decoder_lost = on_decoder_lost
+        self._on_relief = on_relief
         self._on_incident = on_incident
         self._cells = UnitCells.create(settings.workers)
         self._clock = clock
         self._max_wait_s = max_wait_s
-        self._expiry: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._window_ends_s = 0.0
         self._buffered_bytes = 0
         self._participants: dict[int, _Participant] = {}
         # The frame whose picture the slot holds.
@@ -205,8 +220,8 @@ class DecodePool:
     async def stop(self) -> None:
         """Lets the workers finish what they hold, then ends them. Every frame has its outcome afterwards."""
         await asyncio.gather(*(worker.process.stop() for worker in self._workers))
-        if self._expiry is not None:
-            self._expiry.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         # A stopped worker does not call `on_lost`, so what it left unanswered is settled here.
         for worker in self._workers:
             self._settle(worker, "the decode workers stopped")
@@ -216,6 +231,12 @@ class DecodePool:
     def is_ready(self) -> bool:
         """True while any worker decodes."""
         return any(worker.is_ready for worker in self._workers)
+
+    @property
+    def is_overloaded(self) -> bool:
+        """True while every worker that decodes has more to decode than it can in time."""
+        ready = [worker for worker in self._workers if worker.is_ready]
+        return bool(ready) and all(worker.control.is_overloaded for worker in ready)
 
     @property
     def has_failed(self) -> bool:
@@ -247,6 +268,7 @@ class DecodePool:
         participant.closed = True
         if participant.worker is not None:
             participant.worker.keys.discard(key)
+            participant.worker.control.forget(key)
             self._send(participant.worker, Close(key))
         self._drop(participant, participant.queue.clear(), DropReason.LEFT, "the participant left")
         self._retire(participant)
@@ -290,8 +312,8 @@ class DecodePool:
             return
         worker.lane.push(participant.queue, WaitingUnit(frame, payload))
         self._fill(worker)
-        if participant.queue.units and self._expiry is None:
-            self._expiry = asyncio.get_running_loop().call_later(EXPIRE_EVERY_S, self._expire)
+        if participant.queue.units and self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look)
 
     def set_hold(self, key: int, holding: bool) -> None:
         """Nothing of this participant is skipped as similar while a hold runs."""
@@ -344,6 +366,9 @@ class DecodePool:
             participants=sum(not participant.closed for participant in self._participants.values()),
             units=sum(len(participant.unanswered) for participant in self._participants.values()),
             bytes=self._buffered_bytes,
+            decoder_bytes=sum(worker.decoder_bytes for worker in self._workers),
+            overloaded=sum(worker.control.is_overloaded for worker in self._workers),
+            paused=sum(len(worker.control.paused) for worker in self._workers),
             oldest_s=max(0.0, self._clock() - min(arrivals_s)) if arrivals_s else 0.0,
             slots=sum(len(worker.slots) for worker in self._workers),
             slots_out=len(self._slots_out),
@@ -351,14 +376,20 @@ class DecodePool:
 
     # Called by the workers
 
-    def _answered(self, worker: _WorkerHandle, outcome: Outcome) -> None:
+    def _answered(self, worker: _WorkerHandle, message: FromWorker) -> None:
         """Raises InvalidMessage where the worker was sent nothing that this answers; nothing is changed then."""
-        participant = self._check(worker, outcome)
+        if isinstance(message, DecoderMemory):
+            most = self._settings.decoder_memory_mb * 1_000_000
+            if message.held_bytes > most:
+                raise InvalidMessage(f"expected decoders of at most {most} bytes, got {message.held_bytes}")
+            worker.decoder_bytes = message.held_bytes
+            return
+        participant = self._check(worker, message)
         # Before the outcome is told: whoever hears of it may submit the next frame.
-        worker.lane.answered(participant.queue, outcome.spent_s)
-        if outcome.spent_s * 1000.0 > self._settings.unit_cpu_ms:
-            self._was_expensive(worker, outcome)
-        self._finish(participant, outcome)
+        worker.lane.answered(participant.queue, message.spent_s)
+        if message.spent_s * 1000.0 > self._settings.unit_cpu_ms:
+            self._was_expensive(worker, message)
+        self._finish(participant, message)
         self._fill(worker)
 
     def _check(self, worker: _WorkerHandle, outcome: Outcome) -> _Participant:
@@ -443,11 +474,7 @@ class DecodePool:
     def _assign(self, participant: _Participant) -> None:
         worker = participant.worker
         if worker is None or not participant.is_pinned:
-            # A worker that is restarting is back within a moment; one that has failed is not.
-            worker = participant.worker = min(
-                self._workers,
-                key=lambda worker: (not worker.is_ready, worker.has_failed, len(worker.keys)),
-            )
+            worker = participant.worker = min(self._workers, key=_preference)
         worker.keys.add(participant.key)
         if worker.is_ready:
             self._open_on(worker, participant)
@@ -461,6 +488,8 @@ class DecodePool:
         """Gives a lost worker's participants to workers that are ready, or lets them wait for its restart."""
         keys = sorted(worker.keys)
         worker.keys.clear()
+        worker.control = OverloadControl()
+        worker.decoder_bytes = 0
         moved = []
         for key in keys:
             participant = self._participants[key]
@@ -492,21 +521,48 @@ class DecodePool:
         """Sends the worker what its window has room for."""
         while worker.is_ready and (unit := worker.lane.take()) is not None:
             frame = unit.frame
-            self._participants[frame.key].has_pictures = True
+            participant = self._participants[frame.key]
+            participant.has_pictures = True
+            participant.queue.sent(self._clock() - frame.arrived_s)
             self._send(worker, Submit(frame.key, frame.token, frame.pts_s, unit.payload))
 
-    def _expire(self) -> None:
-        """Drops what has waited too long."""
+    def _look(self) -> None:
+        """Drops what has waited too long, and looks whether the workers have time for everybody."""
         now_s = self._clock()
         for participant in list(self._participants.values()):
             overdue = participant.queue.overdue(now_s, self._max_wait_s, participant.is_keyframe)
             if overdue:
                 message = f"expected a decoder within {self._max_wait_s:g} s of the arrival, none was free"
                 self._drop(participant, overdue, DropReason.OVERLOAD, message)
-        waiting = any(participant.queue.units for participant in self._participants.values())
-        self._expiry = (
-            asyncio.get_running_loop().call_later(EXPIRE_EVERY_S, self._expire) if waiting else None
+        if now_s >= self._window_ends_s:
+            self._window_ends_s = now_s + WINDOW_S
+            for worker in self._workers:
+                self._relieve(worker, now_s)
+        goes_on = any(participant.queue.units for participant in self._participants.values()) or not all(
+            worker.control.is_idle for worker in self._workers
         )
+        self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY_S, self._look) if goes_on else None
+
+    def _relieve(self, worker: _WorkerHandle, now_s: float) -> None:
+        """A window ended: decides for whom the worker should not decode."""
+        waits_s: dict[int, float] = {}
+        for key in worker.keys:
+            wait_s = self._participants[key].queue.take_wait(now_s)
+            if wait_s is not None:
+                waits_s[key] = wait_s
+        answers, worker.answers = worker.answers, worker.lane.answers
+        if worker.lane.units_in_window and answers == worker.answers:
+            # It is stuck, which is not overload, and which the supervision of the worker deals with.
+            return
+        relief = worker.control.decide(now_s, waits_s)
+        if relief != NO_RELIEF:
+            # Those who are paused hear of it before what waits of them is dropped: they ask for no keyframe.
+            self._on_relief(relief)
+            for key in relief.pause:
+                participant = self._participants.get(key)
+                if participant is not None:
+                    message = "the server has more to decode than it can in time"
+                    self._drop(participant, participant.queue.clear(), DropReason.OVERLOAD, message)
 
     def _drop(
         self, participant: _Participant, units: list[WaitingUnit], reason: DropReason, message: str
@@ -542,3 +598,11 @@ class DecodePool:
             worker.process.send(message)
             return True
         return False
+
+
+def _preference(worker: _WorkerHandle) -> tuple[bool, bool, bool, int]:
+    """The order in which workers are chosen for a participant, the least first.
+
+    A worker that is restarting is back within a moment; one that has failed is not.
+    """
+    return not worker.is_ready, worker.has_failed, worker.control.is_overloaded, len(worker.keys)

@@ -62,6 +62,22 @@ class ParticipantQueue:
     # The estimates that were charged for what the worker holds, in order.
     charged: deque[float] = field(default_factory=deque)
     is_listed: bool = False
+    # The shortest wait of a unit that was sent since this was last read, in seconds; None where none was sent.
+    shortest_wait_s: float | None = None
+
+    def sent(self, wait_s: float) -> None:
+        """A unit was sent to the worker after this wait."""
+        if self.shortest_wait_s is None or wait_s < self.shortest_wait_s:
+            self.shortest_wait_s = wait_s
+
+    def take_wait(self, now_s: float) -> float | None:
+        """The shortest wait since the last call, in seconds. Where nothing was sent it is that of the unit that has
+        waited longest; None where none waits either.
+        """
+        wait_s, self.shortest_wait_s = self.shortest_wait_s, None
+        if wait_s is None and self.units:
+            wait_s = now_s - self.units[0].frame.arrived_s
+        return wait_s
 
     @property
     def cost_s(self) -> float:
@@ -99,6 +115,8 @@ class Lane:
         self._now_s = 0.0
         self._window_s = 0.0
         self._window_units = 0
+        # Answers since the start.
+        self.answers = 0
 
     @property
     def units_in_window(self) -> int:
@@ -137,6 +155,7 @@ class Lane:
 
     def answered(self, queue: ParticipantQueue, spent_s: float) -> None:
         """The worker answered the participant's oldest unit, on which it spent `spent_s`."""
+        self.answers += 1
         if not queue.charged:
             return
         # NaN compares false, and counts as nothing.

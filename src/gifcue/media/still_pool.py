@@ -19,10 +19,11 @@ from dataclasses import dataclass, field
 from gifcue.errors import MediaError, Unavailable, WorkerLost
 from gifcue.media.answers import check_size
 from gifcue.media.still_admission import StillAdmission, StillPlace
+from gifcue.media.still_digests import StillDigests
 from gifcue.media.still_messages import MESSAGES, StillAnswer, StillDone, StillInit, StillRequest
 from gifcue.media.still_queue import StillQueue
 from gifcue.media.still_settings import StillSettings
-from gifcue.media.still_suspects import StillSuspects
+from gifcue.media.suspects import Suspects
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.arena import ARENA_FD, Arena
@@ -33,6 +34,8 @@ from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
 
 STILL_TARGET = "gifcue.media.still_worker:main"
+# Callers whose stills cost a decoder.
+SUSPECTS_REMEMBERED = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,8 @@ class StillPool:
     ) -> None:
         """`arena` is that of stills: one range, of slots of `settings.slot_bytes` at least."""
         self._clock = clock
-        self._suspects = StillSuspects()
+        self._lost_stills = StillDigests()
+        self._suspects: Suspects[str] = Suspects(clock, SUSPECTS_REMEMBERED)
         self._admission = StillAdmission(settings, max_still_bytes, self._suspects, clock)
         self._queue: StillQueue[_Still] = StillQueue()
         self._slots = arena.shape.slots
@@ -175,8 +179,8 @@ class StillPool:
             Unavailable: no decoder is ready, nor will be soon.
             WorkerLost: the server stops.
         """
-        if self._suspects.is_known(data):
-            self._failed["known_suspect"] += 1
+        if data in self._lost_stills:
+            self._failed["lost_before"] += 1
             message = "expected a still that can be decoded: a decoder was lost with these bytes before"
             raise MediaError(DropReason.INVALID_DATA, message)
         if all(worker.has_failed for worker in self._workers):
@@ -236,7 +240,8 @@ class StillPool:
         if loss.is_blameless:
             error: Exception = WorkerLost(f"the decoder was lost: {loss.reason}")
         else:
-            self._suspects.blame(still.caller, still.data, self._clock())
+            self._lost_stills.add(still.data)
+            self._suspects.accuse(still.caller)
             message = (
                 "expected a still that can be decoded within its budget of CPU time, got one that its decoder"
             )

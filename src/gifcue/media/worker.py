@@ -24,8 +24,10 @@ from gifcue.media.decoder_memory import DecoderBudget
 from gifcue.media.filter import FrameFilter
 from gifcue.media.messages import (
     Close,
+    DecoderMemory,
     Dropped,
     Forget,
+    FromWorker,
     Grant,
     Hold,
     Open,
@@ -119,6 +121,11 @@ class DecodeWorker:
         # Shared by all participants: both hold large tables and no participant's state.
         self._comparer = Comparer(settings.filter.metric)
         self._converter = Converter(settings.long_side, settings.short_side)
+
+    @property
+    def held_bytes(self) -> int:
+        """What all decoders take, by estimate."""
+        return self._budget.used_bytes
 
     @property
     def has_slots(self) -> bool:
@@ -252,8 +259,8 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
     guard = UnitGuard(cells, init.number, init.settings.unit_cpu_limit_s)
     channel.ready()
     waiting: deque[ToWorker] = deque()
-    answers: list[Outcome] = []
-    handled = 0
+    answers: list[FromWorker] = []
+    handled = held_bytes = 0
     with contextlib.suppress(ChannelClosed):
         while True:
             # Granted slots, holds and the pace apply at once, also to units that were sent before them. While many
@@ -274,9 +281,12 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
                     worker.check_memory()
                 if handled % TRIM_EVERY == 0:
                     return_unused()
+                if worker.held_bytes != held_bytes:
+                    held_bytes = worker.held_bytes
+                    answers.append(DecoderMemory(held_bytes))
                 if answer is not None:
                     answers.append(answer)
             # A picture is sent at once, since detectors wait for it; the other answers are sent together.
-            if answers and (not waiting or len(answers) == SEND_AT or isinstance(answers[-1], Picture)):
+            if answers and (not waiting or len(answers) >= SEND_AT or isinstance(answers[-1], Picture)):
                 channel.send_all(answers)
                 answers.clear()

@@ -26,6 +26,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from gifcue.access.settings import AccessSettings
 from gifcue.delivery.settings import DeliverySettings
 from gifcue.detect.settings import DetectSettings
 from gifcue.engine.settings import LimitSettings
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     )
 
     server: ServerSettings = Field(default_factory=ServerSettings)
+    access: AccessSettings = Field(default_factory=AccessSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     media: MediaSettings = Field(default_factory=MediaSettings)
     stills: StillSettings = Field(default_factory=StillSettings)

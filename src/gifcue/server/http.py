@@ -1,6 +1,5 @@
-"""HTTP beside gRPC: metrics, probes, the GIFs, and annotations of single pictures.
+"""HTTP beside gRPC: probes, the GIFs, and annotations of single pictures. Operators' HTTP is in operator_http.py.
 
-GET  /metrics      Prometheus' text format
 GET  /healthz      200 while the process runs
 GET  /readyz       200 while a detector is warm and nothing drains, else 503
 GET  /gifs/{name}  the GIF pack
@@ -10,7 +9,6 @@ POST /annotations  multipart `img` → [{"Label": "ok_hand", "Probability": 0.99
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import BodyPartReader, web
@@ -21,9 +19,8 @@ from gifcue.detect.regions import flatten
 from gifcue.engine.engine import Engine
 from gifcue.errors import GifcueError, Overloaded
 from gifcue.media.still_admission import StillPlace
-from gifcue.protocol.statistics import ServingState
-from gifcue.server.callers import caller_of_request
-from gifcue.server.metrics import CONTENT_TYPE
+from gifcue.server.call_identity import caller_key
+from gifcue.server.probes import Probes
 from gifcue.server.status_codes import status_of
 
 # Room for the multipart envelope around an image of the greatest size.
@@ -35,43 +32,27 @@ _MAX_FILE_NAME_BYTES = 255
 
 
 class HttpEdge:
-    """The handlers. `gifs` is the folder behind /gifs/, `metrics` gives the text of /metrics."""
+    """The handlers. `gifs` is the folder behind /gifs/."""
 
-    def __init__(
-        self, engine: Engine, state: Callable[[], ServingState], gifs: Path, metrics: Callable[[], bytes]
-    ) -> None:
+    def __init__(self, engine: Engine, probes: Probes, gifs: Path) -> None:
         self._engine = engine
-        self._state = state
+        self._probes = probes
         self._gifs = gifs
-        self._metrics_text = metrics
 
     def application(self) -> web.Application:
         """The aiohttp application that serves these handlers."""
         application = web.Application(middlewares=[_refuse_long_names])
-        application.router.add_get("/metrics", self._metrics)
-        application.router.add_get("/healthz", self._healthz)
-        application.router.add_get("/readyz", self._readyz)
+        self._probes.add_to(application)
         application.router.add_post("/annotations", self._annotations)
         application.router.add_static("/gifs/", self._gifs)
         return application
-
-    async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._metrics_text(), headers={"Content-Type": CONTENT_TYPE})
-
-    async def _healthz(self, request: web.Request) -> web.Response:
-        return web.json_response({"status": "alive"})
-
-    async def _readyz(self, request: web.Request) -> web.Response:
-        state = self._state()
-        status = 200 if state is ServingState.SERVING else 503
-        return web.json_response({"status": state.value}, status=status)
 
     async def _annotations(self, request: web.Request) -> web.Response:
         if not request.content_type.startswith("multipart/"):
             got = request.content_type
             return _error(400, f"expected multipart/form-data with a field `img`, got {got}")
         try:
-            with self._engine.enter_still(caller_of_request(request), request.content_length) as place:
+            with self._engine.enter_still(caller_key(), request.content_length) as place:
                 return await self._annotated(request, place)
         except Overloaded as error:
             answer = _error(status_of(error).http, str(error))

@@ -8,9 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-import grpc
 import structlog
-from aiohttp import web
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -18,25 +16,28 @@ from gifcue import __version__
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.delivery.sink import CueGif
 from gifcue.engine.engine import Engine
-from gifcue.errors import ConfigError
 from gifcue.protocol.statistics import ServingState
 from gifcue.rules.references import gifs_folder
 from gifcue.rules.watch import BookWatcher, lines_of
+from gifcue.server.access_guard import AccessGuard
+from gifcue.server.access_metrics import AccessCollector
 from gifcue.server.annotations import AnnotationHandler
 from gifcue.server.build import build
 from gifcue.server.config import Settings
+from gifcue.server.confinement import warn_of_confinement
 from gifcue.server.http import HttpEdge
+from gifcue.server.listeners import GrpcPort, HttpPort, operators_need_tls
 from gifcue.server.logs import configure_logs
 from gifcue.server.metrics import metrics_text
 from gifcue.server.operator import OperatorServicer
-from gifcue.server.reactions import ReactionServicer
-from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc, reaction_service_pb2
-from gifcue.v1 import reaction_service_pb2_grpc as reaction_grpc
-from gifcue.workers.confinement.profile import LayerState
+from gifcue.server.operator_http import operator_application
+from gifcue.server.probes import Probes
+from gifcue.server.reactions import REACTION_SERVICE, ReactionServicer
+from gifcue.server.streams import Streams
+from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc
 
 log = structlog.get_logger()
 
-REACTION_SERVICE = reaction_service_pb2.DESCRIPTOR.services_by_name["ReactionService"].full_name
 OPERATOR_SERVICE = operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"].full_name
 # Room for the fields around a payload of the greatest size.
 _ENVELOPE_BYTES = 64 * 1024
@@ -47,7 +48,8 @@ _UNARY_GRACE_S = 1.0
 class Server:
     """One gifcue server. `async with Server(settings) as server` starts it and drains it.
 
-    `listen_port` and `http_port` are the ports in use once it has started.
+    `listen_port`, `http_port`, `operator_port` and `operator_http_port` are the ports in use once it has started, 0 for
+    those that it does not have.
     """
 
     def __init__(self, settings: Settings, *, detector_target: str | None = None) -> None:
@@ -55,24 +57,28 @@ class Server:
         another one a server runs any detector; it is called as `gifcue.detect.worker.main` is.
 
         Raises:
-            ConfigError: the rule book is missing or wrong, or there is no folder of gestures.
+            ConfigError: the rule book, the keys or the certificate is missing or wrong, there is no folder of gestures,
+                or a port is exposed without protection.
             OSError: the system has no shared memory for the pictures.
         """
         self._settings = settings
         self._clock = time.monotonic
+        self._guard = AccessGuard(settings, self._clock)
         built = build(settings, self._clock, detector_target)
         self._engine, self._presets = built.engine, built.presets
         self._rule_book, self._dispatcher = built.book, built.dispatcher
-        self._reactions = ReactionServicer(self._engine, settings.server, self._clock)
+        self._streams = Streams(self._engine, settings.server, self._clock)
         self._health = health.aio.HealthServicer()
-        self._grpc: grpc.aio.Server | None = None
-        self._http: web.AppRunner | None = None
+        self._grpc_ports: list[GrpcPort] = []
+        self._http_ports: list[HttpPort] = []
         self._gifs: Path | None = None  # the folder behind /gifs/, where it is served
         self._tasks: list[asyncio.Task[None]] = []
         self._is_draining = False
         self._has_served = False
         self.listen_port = 0
         self.http_port = 0
+        self.operator_port = 0
+        self.operator_http_port = 0
 
     @property
     def engine(self) -> Engine:
@@ -88,6 +94,11 @@ class Server:
     def rule_book(self) -> BookWatcher:
         """The rule book in force, and what became of changes to its file."""
         return self._rule_book
+
+    @property
+    def access(self) -> AccessGuard:
+        """The keys and certificates in force, and who was refused."""
+        return self._guard
 
     @property
     def state(self) -> ServingState:
@@ -116,8 +127,8 @@ class Server:
         """
         # Listens before the model is loaded: probes then see NOT_SERVING and not a refused connection.
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        await self._listen_grpc()
         try:
+            await self._listen_grpc()
             await self._listen_http()
             await self._engine.start()
         except BaseException:
@@ -127,9 +138,10 @@ class Server:
         await self._set_health(health_pb2.HealthCheckResponse.SERVING)
         self._warn_of_presets()
         self._warn_of_missing()
-        self._warn_of_confinement()
+        warn_of_confinement(self._engine.statistics().workers, self._settings.supervision.confinement)
         self._tasks.append(asyncio.create_task(self._follow_health(), name="health"))
         self._tasks.append(asyncio.create_task(self._follow_book(), name="rule book"))
+        self._tasks.append(asyncio.create_task(self._guard.follow(), name="access"))
         for task in self._tasks:
             task.add_done_callback(_log_failure)
         log.info(
@@ -140,6 +152,8 @@ class Server:
             backend=self._engine.model.backend,
             grpc_port=self.listen_port,
             http_port=self.http_port,
+            operator_port=self.operator_port,
+            operator_http_port=self.operator_http_port,
         )
 
     async def stop(self) -> None:
@@ -151,83 +165,77 @@ class Server:
         deadline_s = self._clock() + timeout_s
         log.info("draining", timeout_s=timeout_s)
         await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        await self._reactions.drain(timeout_s)
+        await self._streams.drain(timeout_s)
         # After the streams: the last frames in flight may still start reactions, and those are delivered, too.
         await self._dispatcher.stop(max(0.0, deadline_s - self._clock()))
         for task in self._tasks:
             task.cancel()
         # A task that failed has been logged by `_log_failure`; its error must not keep the rest from stopping.
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._grpc is not None:
-            # Streams have ended by now. What is left are stills, which take milliseconds, and watches of health, which
-            # never end by themselves. The workers stop after this, since stills need them.
-            await self._grpc.stop(grace=_UNARY_GRACE_S)
-        if self._http is not None:
-            await self._http.cleanup()
+        # Streams have ended by now. What is left are stills, which take milliseconds, and watches of health, which
+        # never end by themselves. The workers stop after this, since stills need them.
+        await asyncio.gather(*(port.stop(_UNARY_GRACE_S) for port in self._grpc_ports))
+        await asyncio.gather(*(port.stop() for port in self._http_ports))
         await self._engine.stop()
         log.info("stopped")
 
     def _metrics(self) -> bytes:
-        return metrics_text(self._engine, self._dispatcher, self._rule_book, self._reactions.holding_dropped)
+        return metrics_text(
+            self._engine,
+            self._dispatcher,
+            self._rule_book,
+            self._streams.holding_dropped,
+            AccessCollector(self._guard),
+        )
 
     async def _listen_grpc(self) -> None:
         settings = self._settings
-        message_bytes = (
-            settings.limits.max_frame_bytes + settings.limits.max_extradata_bytes + _ENVELOPE_BYTES
-        )
-        server = grpc.aio.server(
-            options=[
-                ("grpc.max_receive_message_length", message_bytes),
-                ("grpc.so_reuseport", 0),  # two servers on one port are taken as a mistake
-            ]
-        )
-        reaction_grpc.add_ReactionServiceServicer_to_server(self._reactions, server)
-        AnnotationHandler(self._engine, self._clock).add_to(server)
-        operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
-            OperatorServicer(self._engine, lambda: self.state, self._clock, self._metrics), server
-        )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection(
-            (REACTION_SERVICE, OPERATOR_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server
-        )
-        address = settings.server.listen
-        try:
-            credentials = self._credentials()
-            self.listen_port = (
-                server.add_secure_port(address, credentials)
-                if credentials
-                else server.add_insecure_port(address)
+        port = self._grpc_port("listen", settings.server.listen)
+        ReactionServicer(self._streams).add_to(port.server)
+        AnnotationHandler(self._engine, self._clock).add_to(port.server)
+        await port.start(tls=True)
+        self.listen_port = port.port
+        address = settings.server.operator_listen
+        if address:
+            port = self._grpc_port("operator_listen", address)
+            operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
+                OperatorServicer(self._engine, lambda: self.state, self._clock, self._metrics), port.server
             )
-        except RuntimeError as error:
-            raise ConfigError(f"server.listen: expected a free address, got {address}: {error}") from None
-        await server.start()
-        self._grpc = server
+            reflection.enable_server_reflection(
+                (REACTION_SERVICE, OPERATOR_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME),
+                port.server,
+            )
+            await port.start(tls=operators_need_tls(address))
+            self.operator_port = port.port
 
-    def _credentials(self) -> grpc.ServerCredentials | None:
-        certificate, key = self._settings.server.tls_certificate, self._settings.server.tls_key
-        if certificate is None and key is None:
-            return None
-        if certificate is None or key is None:
-            raise ConfigError("server.tls_certificate, server.tls_key: expected both or none, got one")
-        return grpc.ssl_server_credentials([(_read(key, "tls_key"), _read(certificate, "tls_certificate"))])
+    def _grpc_port(self, setting: str, address: str) -> GrpcPort:
+        limits = self._settings.limits
+        port = GrpcPort(
+            self._guard,
+            setting,
+            address,
+            message_bytes=limits.max_frame_bytes + limits.max_extradata_bytes + _ENVELOPE_BYTES,
+            max_streams=self._settings.server.max_streams,
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, port.server)
+        self._grpc_ports.append(port)
+        return port
 
     async def _listen_http(self) -> None:
-        address = self._settings.server.http_listen
-        if not address:
-            return
-        self._gifs = gifs_folder(self._settings.rules.gifs)
-        host, _, port = address.rpartition(":")
-        application = HttpEdge(self._engine, lambda: self.state, self._gifs, self._metrics).application()
-        self._http = web.AppRunner(application, access_log=None)
-        await self._http.setup()
-        site = web.TCPSite(self._http, host.strip("[]"), int(port))
-        try:
-            await site.start()
-        except OSError as error:
-            raise ConfigError(
-                f"server.http_listen: expected a free address, got {address}: {error}"
-            ) from None
-        self.http_port = self._http.addresses[0][1]
+        server = self._settings.server
+        probes = Probes(lambda: self.state)
+        if server.http_listen:
+            self._gifs = gifs_folder(self._settings.rules.gifs)
+            port = HttpPort(self._guard, "http_listen", server.http_listen)
+            self._http_ports.append(port)
+            await port.start(HttpEdge(self._engine, probes, self._gifs).application(), tls=True)
+            self.http_port = port.port
+        if server.operator_http_listen:
+            port = HttpPort(self._guard, "operator_http_listen", server.operator_http_listen)
+            self._http_ports.append(port)
+            application = operator_application(probes, self._metrics)
+            await port.start(application, tls=operators_need_tls(server.operator_http_listen))
+            self.operator_http_port = port.port
 
     async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
         for service in ("", REACTION_SERVICE, OPERATOR_SERVICE):
@@ -268,22 +276,6 @@ class Server:
         for preset, problem in self._presets.refused.items():
             log.warning("no stream can ask for this preset", preset=preset, problem=problem)
 
-    def _warn_of_confinement(self) -> None:
-        """Warns, once a layer, of what the workers can do because this system or the settings do not confine them."""
-        workers = self._engine.statistics().workers
-        if self._settings.supervision.confinement == "off":
-            log.warning("decode workers are not confined", setting="supervision.confinement")
-            return
-        lacking: dict[tuple[str, str], list[str]] = {}
-        for worker in workers:
-            for layer in worker.confinement:
-                if layer.state == LayerState.MISSING:
-                    lacking.setdefault((layer.layer, layer.why), []).append(worker.name)
-        for (layer_name, why), names in lacking.items():
-            log.warning(
-                "workers lack a layer of confinement", layer=layer_name, reason=why, workers=", ".join(names)
-            )
-
     def _warn_of_missing(self) -> None:
         """Warns of labels and GIFs that the rule book names and this server does not have."""
         book = self._rule_book
@@ -313,13 +305,6 @@ class Server:
 def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("a part of the server failed", part=task.get_name(), exc_info=error)
-
-
-def _read(path: Path, field: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"server.{field}: expected a readable file, got {path}: {error.strerror}") from None
 
 
 async def _serve(settings: Settings) -> None:

@@ -5,7 +5,7 @@ Errors are logged by type and stack, never by message: a message quotes the inpu
 
 from __future__ import annotations
 
-import contextlib
+import atexit
 import logging
 import sys
 import traceback
@@ -13,27 +13,35 @@ import traceback
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from gifcue.server.log_lines import SUPPRESSED, EventLimit, LogLines
 from gifcue.server.settings import LogSettings
 
 
-def configure_logs(settings: LogSettings) -> None:
-    """Sends all logs to stderr, those of libraries included: stdout is for output that programs read."""
+def configure_logs(settings: LogSettings) -> LogLines:
+    """Sends all logs to stderr, those of libraries included: stdout is for output that programs read.
+
+    The result counts lines that were lost, and `close` writes those that wait.
+    """
+    lines = LogLines(sys.stderr)
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer() if settings.format == "json" else structlog.dev.ConsoleRenderer()
     )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            EventLimit(lambda: lines.lose(SUPPRESSED)),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _frames_of_error,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.level.upper())),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
+    atexit.register(lines.close)
+    return lines
 
 
 def frames_of(error: BaseException) -> str:
@@ -61,12 +69,10 @@ class _LibraryHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        # An error while logging must not break the library that logs.
-        with contextlib.suppress(OSError, ValueError):
-            structlog.get_logger().log(
-                record.levelno,
-                "message of a library",
-                library=record.name,
-                place=f"{record.module}:{record.lineno}",
-                **({} if error is None else {"exception": frames_of(error)}),
-            )
+        structlog.get_logger().log(
+            record.levelno,
+            "message of a library",
+            library=record.name,
+            place=f"{record.module}:{record.lineno}",
+            **({} if error is None else {"exception": frames_of(error)}),
+        )

@@ -128,6 +128,21 @@ def _decoding(figures: DecodeStatistics) -> Iterator[Metric]:
         "gifcue_decode_waiting_bytes", "Bytes of those access units.", value=figures.bytes
     )
     yield GaugeMetricFamily(
+        "gifcue_decoder_memory_bytes",
+        "What all decoders take, by an estimate from the headers of the video.",
+        value=figures.decoder_bytes,
+    )
+    yield GaugeMetricFamily(
+        "gifcue_decode_overloaded",
+        "Decode workers that have more to decode than they can in time.",
+        value=figures.overloaded,
+    )
+    yield GaugeMetricFamily(
+        "gifcue_participants_paused",
+        "Participants that are not decoded because of overload.",
+        value=figures.paused,
+    )
+    yield GaugeMetricFamily(
         "gifcue_slots", "Slots of shared memory, each for one decoded picture.", value=figures.slots
     )
     yield GaugeMetricFamily(
@@ -199,10 +214,21 @@ def _by(name: str, documentation: str, label: str, values: Mapping[str, int]) ->
     return family
 
 
-def metrics_text(engine: Engine, dispatcher: Dispatcher, book: BookWatcher, holding_dropped: int) -> bytes:
-    """All metrics in Prometheus' text format, version 0.0.4; `holding_dropped` counts over all streams so far."""
+def metrics_text(
+    engine: Engine,
+    dispatcher: Dispatcher,
+    book: BookWatcher,
+    holding_dropped: int,
+    access: Collector | None = None,
+) -> bytes:
+    """All metrics in Prometheus' text format, version 0.0.4; `holding_dropped` counts over all streams so far.
+
+    `access` collects the metrics of access control.
+    """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(EngineCollector(engine, holding_dropped))
     registry.register(RulesCollector(book))
     registry.register(DeliveryCollector(dispatcher))
+    if access is not None:
+        registry.register(access)
     return generate_latest(registry)

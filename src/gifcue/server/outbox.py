@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import OrderedDict
+from collections.abc import Callable
 
 from gifcue.protocol.events import Reaction, ServerEvent
 from gifcue.protocol.phases import Phase
@@ -22,12 +23,21 @@ Outgoing = ServerEvent | Statistics
 MAX_UNREAD_HOLDING = 64
 # Unread events of other kinds that wait. They are never dropped, so a stream whose client reads slower than this ends.
 MAX_UNREAD_EVENTS = 10_000
+# Unread answers to requests for statistics. Each holds the figures of hundreds of participants.
+MAX_UNREAD_STATISTICS = 4
 
 
 class Outbox:
     """One stream's unread messages. One reader; `put` and `close` never block."""
 
-    def __init__(self, max_holding: int = MAX_UNREAD_HOLDING, max_events: int = MAX_UNREAD_EVENTS) -> None:
+    def __init__(
+        self,
+        max_holding: int = MAX_UNREAD_HOLDING,
+        max_events: int = MAX_UNREAD_EVENTS,
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`on_close` is called by `close`, and where the outbox closes because it is overrun."""
+        self._on_close = on_close
         self._max_holding = max_holding
         self._max_events = max_events
         # Kept in the order of arrival; the key finds the unread HOLDING of a hold.
@@ -35,6 +45,8 @@ class Outbox:
         self._holding: OrderedDict[object, None] = OrderedDict()
         self._numbers = itertools.count()
         self._wake = asyncio.Event()
+        self._statistics = 0
+        self._room = asyncio.Event()
         self._is_closed = False
         self.dropped_holding = 0
         self.is_overrun = False
@@ -56,6 +68,7 @@ class Outbox:
             self._holding[key] = None
         else:
             key = next(self._numbers)
+            self._statistics += isinstance(item, Statistics)
             if len(self._items) - len(self._holding) >= self._max_events:
                 self.is_overrun = True
                 self.close()
@@ -67,6 +80,15 @@ class Outbox:
         """Takes no more messages; the reader gets those that wait, then None."""
         self._is_closed = True
         self._wake.set()
+        self._room.set()
+        self._on_close()
+
+    async def room_for_statistics(self) -> None:
+        """Returns once few enough answers are unread for another one, or the outbox is closed."""
+        while self._statistics >= MAX_UNREAD_STATISTICS and not self._is_closed:
+            # Nothing is awaited between the check and `clear`, so no `get` or `close` is missed.
+            self._room.clear()
+            await self._room.wait()
 
     async def get(self) -> Outgoing | None:
         """The oldest message, or None once the outbox is closed and empty."""
@@ -78,4 +100,7 @@ class Outbox:
             await self._wake.wait()
         key, item = self._items.popitem(last=False)
         self._holding.pop(key, None)
+        if isinstance(item, Statistics):
+            self._statistics -= 1
+            self._room.set()
         return item

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gifcue.expert import EXPERT
 
+_ADDRESS = r"^$|.+:\d+$"
+
 
 class ServerSettings(BaseModel):
     """Where the server listens and how it stops. Addresses are host:port; port 0 takes a free one."""
@@ -17,12 +19,45 @@ class ServerSettings(BaseModel):
 
     listen: str = Field("127.0.0.1:50051", pattern=r".+:\d+$", description="Address for gRPC, host:port.")
     http_listen: str = Field(
-        "127.0.0.1:8080", pattern=r"^$|.+:\d+$", description="Address for HTTP, host:port. Empty: no HTTP."
+        "127.0.0.1:8080", pattern=_ADDRESS, description="Address for HTTP, host:port. Empty: no HTTP."
+    )
+    operator_listen: str = Field(
+        "127.0.0.1:50052",
+        pattern=_ADDRESS,
+        description="Address for gRPC of operators: status, metrics and reflection, host:port. Empty: none.",
+    )
+    operator_http_listen: str = Field(
+        "127.0.0.1:8081",
+        pattern=_ADDRESS,
+        description="Address for HTTP of operators: /metrics, host:port. Empty: none.",
+    )
+    insecure: bool = Field(
+        False,
+        description="True: ports that other machines reach may lack TLS, or a check of who calls. The server warns.",
     )
     tls_certificate: Path | None = Field(
-        None, description="PEM file with the server's certificate chain. Unset: gRPC without TLS."
+        None,
+        description="PEM file with the server's certificate chain, which is read again when it changes. Unset: no TLS. "
+        "Operators' ports on the loopback never have it.",
     )
     tls_key: Path | None = Field(None, description="PEM file with the server's private key.")
+    tls_client_ca: Path | None = Field(
+        None,
+        description="PEM file with the authorities of client certificates. Set: every client needs one (mutual TLS).",
+    )
+    trusted_proxies: tuple[str, ...] = Field(
+        (),
+        description="Addresses or networks of proxies whose X-Forwarded-For and Forwarded headers are believed.",
+    )
+    allowed_hosts: tuple[str, ...] = Field(
+        (),
+        description="Names under which HTTP is served, besides addresses, the loopback's names and the host of "
+        '`delivery.public_url`. "*.example.org": all below; "*": any.',
+    )
+    allowed_origins: tuple[str, ...] = Field(
+        (),
+        description='Sites whose pages may call, such as "https://meet.example.org". "*": any.',
+    )
     idle_timeout_s: float = Field(
         60.0, ge=0.0, description="Seconds without a message after which the server ends a stream. 0: never."
     )
@@ -30,6 +65,11 @@ class ServerSettings(BaseModel):
         10.0,
         ge=0.0,
         description="Seconds that a stop waits for frames in flight before it ends the streams.",
+    )
+    write_timeout_s: Annotated[float, EXPERT] = Field(
+        10.0,
+        gt=0.0,
+        description="Seconds for which a client may leave a message unread before the server ends its stream.",
     )
     max_streams: int = Field(1024, ge=1, description="Largest number of streams at the same time.")
 

@@ -43,6 +43,9 @@ Clock = Callable[[], float]
 
 # How long a child that has closed its channel may take to exit.
 _EXIT_GRACE_S = 1.0
+# Messages that a worker may send for each that it was sent, and beyond that.
+MESSAGES_FOR_ONE = 2
+MAX_UNASKED = 64
 
 
 class SupervisedWorker:
@@ -104,6 +107,7 @@ class SupervisedWorker:
         # What the current process has sent that it may send once, or only as an answer.
         self._heard_ready = False
         self._pings = 0  # not answered yet
+        self._unasked = 0  # messages beyond those that it may send for what it was sent
         # Settled once, by whatever ends the current process first; None where that says nothing of why.
         self._end: asyncio.Future[Loss | None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -148,6 +152,7 @@ class SupervisedWorker:
         if not self.is_ready or self._channel is None:
             raise WorkerLost(f"expected worker {self.name} to be ready, got {self._state}")
         self._channel.send(message)
+        self._unasked -= MESSAGES_FOR_ONE
 
     async def stop(self, grace_s: float | None = None) -> None:
         """Lets the worker finish what it was sent, for `grace_s` seconds at most, then kills it.
@@ -211,7 +216,8 @@ class SupervisedWorker:
     async def _live(self) -> Loss:
         """One process from its start to its end; returns why it ended. It is dead and reaped by then."""
         loop = asyncio.get_running_loop()
-        self._crash, self._hopeless, self._heard_ready, self._pings = "", False, False, 0
+        self._crash, self._hopeless, self._heard_ready = "", False, False
+        self._pings, self._unasked = 0, 0
         self._end = loop.create_future()
         try:
             ours, theirs = socket.socketpair()
@@ -283,8 +289,12 @@ class SupervisedWorker:
         if kind is Kind.PONG:
             self._pings -= 1
             fits = self._pings >= 0
+        elif kind is Kind.MESSAGE:
+            # A worker answers, and tells little besides. One that floods the front would take its time from the others.
+            self._unasked += 1
+            fits = self._heard_ready and self._unasked <= MAX_UNASKED
         else:
-            fits = kind is Kind.CRASH or self._heard_ready == (kind is Kind.MESSAGE)
+            fits = kind is Kind.CRASH or not self._heard_ready
         if not fits:
             raise InvalidMessage(f"expected no {kind.name} at this point, got one")
         self._heard_ready = self._heard_ready or kind is Kind.READY

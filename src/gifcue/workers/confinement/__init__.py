@@ -9,5 +9,5 @@
     syscalls.py    numbers of system calls
 
 Each layer also holds where the others are missing. Layers need the kernel's support; what is missing is reported, and
-the child goes on unless the settings require all of them. docs/decisions/0008-confinement.md says what each is for.
+the child goes on unless the settings require all of them. docs/decisions/0009-confinement.md says what each is for.
 """

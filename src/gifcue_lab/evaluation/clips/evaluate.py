@@ -173,7 +173,16 @@ def _settings(
     settings = load_settings(
         config,
         {
-            "server": {"listen": "127.0.0.1:0", "http_listen": "", "tls_certificate": None, "tls_key": None},
+            "server": {
+                "listen": "127.0.0.1:0",
+                "http_listen": "",
+                "operator_listen": "",
+                "operator_http_listen": "",
+                "tls_certificate": None,
+                "tls_key": None,
+                "tls_client_ca": None,
+            },
+            "access": {"keys": None},
             "log": {"level": "warning"},
             "detect": detect,
             # An evaluation must not show GIFs in a real meeting.

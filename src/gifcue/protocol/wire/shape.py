@@ -1,0 +1,111 @@
+"""A check of a serialized StreamReactionsRequest before it is parsed.
+
+Parsing holds up the event loop, and its time follows the number of fields: 2 MB of empty frames take 55 ms, one frame
+of 2 MB takes 0.2 ms. The check walks over the outer fields and stops at a bound and takes at most a millisecond.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gifcue.v1 import reaction_service_pb2 as pb
+
+# A message this small is parsed in less than 5 ms, whatever it holds, and is not checked.
+UNCHECKED_BYTES = 32 * 1024
+MAX_FRAMES_PER_MESSAGE = 512
+# Fields of a message or of an update. A correct sender sets one, and a later version may add a few.
+MAX_OUTER_FIELDS = 16
+# Fields of a join or of allowed labels, most of which are labels.
+MAX_UPDATE_FIELDS = 1024
+
+_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+_FRAMES = pb.StreamReactionsRequest.FRAMES_FIELD_NUMBER
+_PARTICIPANT = pb.StreamReactionsRequest.PARTICIPANT_FIELD_NUMBER
+_UPDATES = (pb.ParticipantUpdate.JOIN_FIELD_NUMBER, pb.ParticipantUpdate.ALLOWED_FIELD_NUMBER)
+
+
+def too_many_frames(count: str) -> str:
+    """The message for more frames than allowed; `count` says how many."""
+    return f"frames: expected at most {MAX_FRAMES_PER_MESSAGE} frames in a message, got {count}"
+
+
+def shape_fault(data: bytes) -> str | None:
+    """Why a serialized request must not be parsed; None where it may be."""
+    if len(data) <= UNCHECKED_BYTES:
+        return None
+    try:
+        return _fault(data)
+    except (IndexError, ValueError):
+        return "expected a protobuf message, got bytes that are none"
+
+
+def _fault(data: bytes) -> str | None:
+    frames = 0
+    for outer, (number, start, end) in enumerate(_fields(data, 0, len(data))):
+        if outer >= MAX_OUTER_FIELDS:
+            return f"expected at most {MAX_OUTER_FIELDS} fields in a message, got more"
+        if number == _FRAMES:
+            # Several fields of this number are merged into one when the message is parsed.
+            for _ in _fields(data, start, end):
+                frames += 1
+                if frames > MAX_FRAMES_PER_MESSAGE:
+                    return too_many_frames(f"{frames} or more")
+        elif number == _PARTICIPANT:
+            fault = _update_fault(data, start, end)
+            if fault is not None:
+                return fault
+    return None
+
+
+def _update_fault(data: bytes, start: int, end: int) -> str | None:
+    fields = 0
+    for outer, (number, inner_start, inner_end) in enumerate(_fields(data, start, end)):
+        if outer >= MAX_OUTER_FIELDS:
+            return f"participant: expected at most {MAX_OUTER_FIELDS} fields, got more"
+        if number in _UPDATES:
+            for _ in _fields(data, inner_start, inner_end):
+                fields += 1
+                if fields > MAX_UPDATE_FIELDS:
+                    return f"participant: expected at most {MAX_UPDATE_FIELDS} fields in an update, got more"
+    return None
+
+
+def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Each field's number, and where its value begins and ends.
+
+    Raises:
+        IndexError, ValueError: the bytes are no protobuf message, or hold a group, which proto3 does not have.
+    """
+    while at < end:
+        tag, at = _varint(data, at)
+        start, kind = at, tag & 7
+        if kind == _LENGTH:
+            size, start = _varint(data, at)
+            at = start + size
+        elif kind == _VARINT:
+            _, at = _varint(data, at)
+        elif kind == _FIXED64:
+            at += 8
+        elif kind == _FIXED32:
+            at += 4
+        else:
+            raise ValueError(f"wire type {kind}")
+        if at > end:
+            raise ValueError("a field beyond the end")
+        yield tag >> 3, start, at
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = data[at]
+    at += 1
+    if value < 0x80:
+        return value, at
+    value &= 0x7F
+    # At most ten bytes, as the format has it.
+    for shift in range(7, 70, 7):
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+    raise ValueError("a number of more than ten bytes")

@@ -1,0 +1,104 @@
+"""The ports of a server. Each has the access control in front; TLS where it is configured."""
+
+from __future__ import annotations
+
+import grpc
+from aiohttp import web
+
+from gifcue.errors import ConfigError
+from gifcue.server.access_guard import AccessGuard
+from gifcue.server.exposure import is_exposed
+from gifcue.server.grpc_access import AccessInterceptor
+from gifcue.server.http_access import access_middleware
+
+# Streams on one connection are bounded by the server's own limit; this bounds what waits beside them, such as stills.
+_CALLS_BESIDE_STREAMS = 256
+
+
+class GrpcPort:
+    """A port for gRPC. Servicers are added to `server` before `start`.
+
+    Args:
+        setting: The name of the setting that gives the address, for messages.
+        message_bytes: Bytes of one message that are received, at most.
+    """
+
+    def __init__(
+        self, guard: AccessGuard, setting: str, address: str, *, message_bytes: int, max_streams: int
+    ) -> None:
+        self._setting = setting
+        self._address = address
+        self._guard = guard
+        self.port = 0
+        self.server = grpc.aio.server(
+            interceptors=(AccessInterceptor(guard),),
+            options=[
+                ("grpc.max_receive_message_length", message_bytes),
+                ("grpc.max_concurrent_streams", max_streams + _CALLS_BESIDE_STREAMS),
+                ("grpc.so_reuseport", 0),  # two servers on one port are taken as a mistake
+            ],
+        )
+
+    async def start(self, *, tls: bool) -> None:
+        """Listens, with TLS if it is configured and `tls` is True.
+
+        Raises:
+            ConfigError: the address is taken or malformed.
+        """
+        try:
+            if tls and self._guard.tls is not None:
+                credentials = self._guard.tls.grpc_credentials()
+                self.port = self.server.add_secure_port(self._address, credentials)
+            else:
+                self.port = self.server.add_insecure_port(self._address)
+        except RuntimeError as error:
+            raise ConfigError(
+                f"server.{self._setting}: expected a free address, got {self._address}: {error}"
+            ) from None
+        await self.server.start()
+
+    async def stop(self, grace_s: float) -> None:
+        """Refuses new calls, and cancels those that last longer than `grace_s` seconds."""
+        await self.server.stop(grace=grace_s)
+
+
+class HttpPort:
+    """A port for HTTP. `setting` is the name of the setting that gives the address."""
+
+    def __init__(self, guard: AccessGuard, setting: str, address: str) -> None:
+        self._guard = guard
+        self._setting = setting
+        self._address = address
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+
+    async def start(self, application: web.Application, *, tls: bool) -> None:
+        """Listens, with TLS if it is configured and `tls` is True.
+
+        Raises:
+            ConfigError: the address is taken or malformed.
+        """
+        # Outermost: a refused request reaches no other middleware.
+        application.middlewares.insert(0, access_middleware(self._guard))
+        context = self._guard.tls.http_context() if tls and self._guard.tls is not None else None
+        self._runner = web.AppRunner(application, access_log=None)
+        await self._runner.setup()
+        host, _, port = self._address.rpartition(":")
+        site = web.TCPSite(self._runner, host.strip("[]"), int(port), ssl_context=context)
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConfigError(
+                f"server.{self._setting}: expected a free address, got {self._address}: {error}"
+            ) from None
+        self.port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Closes the port and its connections."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+
+def operators_need_tls(address: str) -> bool:
+    """Whether a port of operators has TLS. On the loopback it would only make scrapers need the certificate's name."""
+    return is_exposed(address)

@@ -1,0 +1,114 @@
+"""What the server does for each message of a stream, whatever the transport."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from gifcue import __version__
+from gifcue.engine.engine import Engine
+from gifcue.engine.session import Session
+from gifcue.protocol.events import Limits, Ready
+from gifcue.protocol.requests import (
+    AllowedLabels,
+    EncodedFrame,
+    Join,
+    Leave,
+    Speaking,
+    StatisticsRequest,
+)
+from gifcue.protocol.statistics import Statistics
+from gifcue.protocol.wire.media import decode_frame
+from gifcue.protocol.wire.requests import decode_request
+from gifcue.protocol.wire.shape import MAX_FRAMES_PER_MESSAGE, shape_fault, too_many_frames
+from gifcue.server.outbox import Outbox
+from gifcue.server.transport import StreamStatus
+from gifcue.v1 import reaction_service_pb2 as pb
+
+Request = pb.StreamReactionsRequest
+
+# Seconds for which the frames of one message may hold up the event loop. Others get their turn after that.
+MAX_TURN_S = 0.004
+
+
+def parse(data: bytes) -> Request | StreamStatus:
+    """The message; or how the stream ends where it is none, or one that is too costly to parse."""
+    fault = shape_fault(data)
+    if fault is not None:
+        return _invalid(fault)
+    try:
+        return Request.FromString(data)
+    except DecodeError:
+        return _invalid(f"expected a StreamReactionsRequest, got {len(data)} bytes that are none")
+
+
+async def act_on(message: Request, session: Session, outbox: Outbox) -> StreamStatus | None:
+    """Acts on a message after the configuration; returns how the stream ends where it breaks the protocol."""
+    kind = message.WhichOneof("message")
+    if kind == "frames":
+        return await _take_frames(message.frames, session)
+    if kind == "config":
+        details = "expected `config` exactly once, got a second one"
+        return StreamStatus(grpc.StatusCode.FAILED_PRECONDITION, details)
+    match decode_request(message):
+        case EncodedFrame() as frame:
+            session.frame(frame)
+        case Join() as join:
+            session.join(join.participant_id, join.codec, join.extradata, join.allowed_labels)
+        case Speaking() as hint:
+            session.speaking(hint.participant_id, hint.speaking)
+        case AllowedLabels() as allowed:
+            session.allow(allowed.participant_id, allowed.labels)
+        case Leave() as leave:
+            session.leave(leave.participant_id)
+        case StatisticsRequest():
+            # A client that does not read its answers gets no further ones, and neither are its frames read.
+            await outbox.room_for_statistics()
+            outbox.put(Statistics(tuple(session.statistics())))
+        case _ if kind == "participant":
+            return _invalid("participant: expected one of `join`, `speaking`, `allowed`, `leave`, got none")
+        case _:
+            known = "`participant`, `frame`, `frames`, `statistics`"
+            return _invalid(f"expected one of {known}, got an empty message")
+    return None
+
+
+async def _take_frames(frames: pb.Frames, session: Session) -> StreamStatus | None:
+    count = len(frames.frames)
+    # Before anything is done per frame.
+    if count > MAX_FRAMES_PER_MESSAGE:
+        return _invalid(too_many_frames(str(count)))
+    until_s = time.perf_counter() + MAX_TURN_S
+    for frame in frames.frames:
+        session.frame(decode_frame(frame))
+        if time.perf_counter() >= until_s:
+            await asyncio.sleep(0)
+            until_s = time.perf_counter() + MAX_TURN_S
+    return None
+
+
+def _invalid(details: str) -> StreamStatus:
+    return StreamStatus(grpc.StatusCode.INVALID_ARGUMENT, details)
+
+
+def ready_of(session: Session, engine: Engine, idle_timeout_s: float) -> Ready:
+    """The first message to a client."""
+    limits = engine.limits
+    return Ready(
+        limits=Limits(
+            max_participants=limits.max_participants_per_stream,
+            max_frame_bytes=limits.max_frame_bytes,
+            max_pixels=engine.max_pixels,
+            max_fps=limits.max_fps,
+            max_buffered_bytes=limits.max_buffered_bytes,
+            idle_timeout_ms=int(idle_timeout_s * 1000),
+        ),
+        model=engine.model,
+        reaction_labels=session.reaction_labels,
+        server_version=__version__,
+        session_id=session.session_id,
+        preset=session.preset,
+    )

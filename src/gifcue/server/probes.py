@@ -1,0 +1,29 @@
+"""The probes of orchestrators over HTTP, on every HTTP port."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from gifcue.protocol.statistics import ServingState
+
+
+class Probes:
+    """`state` gives the state of the server."""
+
+    def __init__(self, state: Callable[[], ServingState]) -> None:
+        self._state = state
+
+    def add_to(self, application: web.Application) -> None:
+        """Adds /healthz and /readyz."""
+        application.router.add_get("/healthz", self._healthz)
+        application.router.add_get("/readyz", self._readyz)
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        return web.json_response({"status": "alive"})
+
+    async def _readyz(self, request: web.Request) -> web.Response:
+        state = self._state()
+        status = 200 if state is ServingState.SERVING else 503
+        return web.json_response({"status": state.value}, status=status)

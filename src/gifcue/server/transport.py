@@ -1,0 +1,67 @@
+"""What the code that serves a stream needs of a connection.
+
+gRPC and WebSocket are transports: they carry serialized messages and a status, and decide nothing. Limits, faults,
+drain, idle timeout and back-pressure are in `gifcue.server.stream`, and so are the same for all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import grpc
+
+
+@dataclass(frozen=True, slots=True)
+class StreamStatus:
+    """The gRPC status that a stream ends with, and its details for the client."""
+
+    code: grpc.StatusCode
+    details: str = ""
+
+
+OK = StreamStatus(grpc.StatusCode.OK)
+CANCELLED = StreamStatus(grpc.StatusCode.CANCELLED, "by the client")
+
+
+class ConnectionLost(Exception):
+    """The client is gone: nothing can be received from it or sent to it any more."""
+
+
+class Transport(Protocol):
+    """The connection of one stream. One task receives, another one sends.
+
+    Cancelling a pending `receive` or `send` must free what it holds. The task that serves the stream is cancelled where
+    the library below learns that the client is gone; otherwise `receive` and `send` raise ConnectionLost.
+    """
+
+    @property
+    def peer(self) -> str:
+        """The client's address, for the log."""
+        ...
+
+    async def receive(self) -> bytes | None:
+        """The next serialized StreamReactionsRequest; None once the client has sent all of its messages.
+
+        Raises:
+            ConnectionLost: the client is gone.
+        """
+        ...
+
+    async def send(self, message: bytes) -> None:
+        """Sends a serialized StreamReactionsResponse. Returns once the connection has taken it, which may be never.
+
+        Raises:
+            ConnectionLost: the client is gone.
+        """
+        ...
+
+    async def close(self, status: StreamStatus) -> None:
+        """Ends the stream, after everything sent. Called once, last, and not after `abort`."""
+        ...
+
+    def abort(self, status: StreamStatus) -> None:
+        """Ends the stream at once, for a client that does not read. Discards what is not sent, never waits, never
+        raises. The client gets the status where the connection can carry it without what is discarded.
+        """
+        ...

@@ -12,8 +12,23 @@ from gifcue.detect.detector import Backend, DetectorConfig, Precision
 from gifcue.detect.trust import UNCHECKED, is_digest_setting
 from gifcue.errors import ConfigError
 from gifcue.expert import EXPERT
+from gifcue.workers.environment import inherited
 from gifcue.workers.settings import half_of_the_cores
 
+# Of OpenMP, BLAS, TensorFlow, XLA and the drivers of GPUs.
+_RUNTIME_VARIABLES = (
+    "OMP_",
+    "KMP_",
+    "GOMP_",
+    "OPENBLAS_",
+    "MKL_",
+    "TF_",
+    "XLA_",
+    "CUDA_",
+    "NVIDIA_",
+    "ROCM_",
+    "HIP_",
+)
 # Each costs a detector worker memory, and time for every hand.
 MAX_GESTURE_FILES = 64
 
@@ -138,11 +153,15 @@ class DetectSettings(BaseModel):
         return self.max_batch or _BATCH_LIMITS[self.backend]
 
     def environment(self, index: int) -> dict[str, str]:
-        """Environment variables of worker `index`, besides the server's own."""
+        """Environment variables of worker `index`, besides those that every worker gets.
+
+        Runtimes and drivers are configured by variables, and keep caches in the user's home folder.
+        """
+        variables = inherited({"HOME"}, _RUNTIME_VARIABLES)
         # Libraries size their thread pools by the machine, and the workers would then compete for its cores.
-        variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(self.threads))
+        variables |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(self.threads))
         variables |= {"TF_NUM_INTRAOP_THREADS": str(self.threads), "TF_NUM_INTEROP_THREADS": "1"}
-        variables["TF_CPP_MIN_LOG_LEVEL"] = "2"
+        variables.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         if self.cuda_devices:
             variables["CUDA_VISIBLE_DEVICES"] = self.cuda_devices[index % len(self.cuda_devices)]
         return variables

@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gifcue.detect.detector import ServedModel
+from gifcue.detect.messages import StillPicture
 from gifcue.detect.pool import DETECTOR_TARGET, DetectorPool, DetectStatistics
 from gifcue.detect.regions import Region
 from gifcue.detect.settings import DetectSettings
-from gifcue.detect.worker import StillPicture
 from gifcue.engine.latency import LatencyRecorder, LatencyStatistics
 from gifcue.engine.pace import AnalysisPace
 from gifcue.errors import Unavailable

@@ -21,9 +21,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gifcue.errors import WorkerLost
+from gifcue.media.answers import check_size, check_slot
 from gifcue.media.codecs import is_keyframe
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import (
+    MESSAGES,
     Close,
     DecoderMemory,
     Dropped,
@@ -48,7 +50,9 @@ from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.arena import ARENA_FD, Arena
+from gifcue.workers.confinement.profile import decoder
 from gifcue.workers.loss import Loss
+from gifcue.workers.messages import InvalidMessage
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
 from gifcue.workers.units import UNITS_FD, UnitCells
@@ -159,6 +163,7 @@ class DecodePool:
                 f"got {arena.shape.ranges} and {arena.shape.slot_bytes}"
             )
         self._settings = settings
+        self._slot_bytes = arena.shape.slot_bytes
         self._on_outcome = on_outcome
         self._on_decoder_lost = on_decoder_lost
         self._on_relief = on_relief
@@ -187,6 +192,8 @@ class DecodePool:
             f"decode-{index}",
             WORKER_TARGET,
             WorkerInit(self._settings, arena.shape, index, self._settings.workers),
+            types=MESSAGES,
+            profile=decoder(self._settings.decoder_memory_mb * 1_000_000),
             fds={ARENA_FD: arena.fd, UNITS_FD: self._cells.fd},
             on_message=lambda outcome: self._answered(worker, outcome),
             on_ready=lambda _: self._ready(worker),
@@ -375,16 +382,34 @@ class DecodePool:
     # Called by the workers
 
     def _answered(self, worker: _WorkerHandle, message: FromWorker) -> None:
+        """Raises InvalidMessage where the worker was sent nothing that this answers; nothing is changed then."""
         if isinstance(message, DecoderMemory):
+            most = self._settings.decoder_memory_mb * 1_000_000
+            if message.held_bytes > most:
+                raise InvalidMessage(f"expected decoders of at most {most} bytes, got {message.held_bytes}")
             worker.decoder_bytes = message.held_bytes
             return
-        participant = self._participants[message.key]
+        participant = self._check(worker, message)
         # Before the outcome is told: whoever hears of it may submit the next frame.
-        worker.lane.answered(participant.queue, message.spent_s)
+        worker.lane.answered(participant.queue, message.spent_s, self._clock())
         if message.spent_s * 1000.0 > self._settings.unit_cpu_ms:
             self._was_expensive(worker, message)
         self._finish(participant, message)
         self._fill(worker)
+
+    def _check(self, worker: _WorkerHandle, outcome: Outcome) -> _Participant:
+        """Returns the participant whose oldest frame this answers. Raises InvalidMessage where there is none."""
+        participant = self._participants.get(outcome.key)
+        if participant is None or participant.worker is not worker:
+            raise InvalidMessage(f"expected a participant of this worker, got {outcome.key}")
+        # A worker answers in order. What it was sent comes before what waits for it.
+        sent = bool(participant.queue.charged)
+        if not sent or next(iter(participant.unanswered)) != outcome.token:
+            raise InvalidMessage(f"expected the token of the oldest frame that was sent, got {outcome.token}")
+        if isinstance(outcome, Picture):
+            check_slot(outcome.slot, worker.slots, self._slots_out)
+            check_size(outcome.width, outcome.height, self._slot_bytes)
+        return participant
 
     def _ready(self, worker: _WorkerHandle) -> None:
         # The slots first: a picture that is decoded before they come is dropped. Those that are out are still read.
@@ -499,7 +524,7 @@ class DecodePool:
 
     def _fill(self, worker: _WorkerHandle) -> None:
         """Sends the worker what its window has room for."""
-        while worker.is_ready and (unit := worker.lane.take()) is not None:
+        while worker.is_ready and (unit := worker.lane.take(self._clock())) is not None:
             frame = unit.frame
             participant = self._participants[frame.key]
             participant.has_pictures = True
@@ -514,6 +539,9 @@ class DecodePool:
             if overdue:
                 message = f"expected a decoder within {self._max_wait_s:g} s of the arrival, none was free"
                 self._drop(participant, overdue, DropReason.OVERLOAD, message)
+        for worker in self._workers:
+            worker.lane.resume(now_s)
+            self._fill(worker)
         if now_s >= self._window_ends_s:
             self._window_ends_s = now_s + WINDOW_S
             for worker in self._workers:

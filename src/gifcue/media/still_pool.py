@@ -17,16 +17,19 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 from gifcue.errors import MediaError, Unavailable, WorkerLost
+from gifcue.media.answers import check_size
 from gifcue.media.still_admission import StillAdmission, StillPlace
 from gifcue.media.still_digests import StillDigests
-from gifcue.media.still_messages import StillAnswer, StillDone, StillInit, StillRequest
+from gifcue.media.still_messages import MESSAGES, StillAnswer, StillDone, StillInit, StillRequest
 from gifcue.media.still_queue import StillQueue
 from gifcue.media.still_settings import StillSettings
 from gifcue.media.suspects import Suspects
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.arena import ARENA_FD, Arena
+from gifcue.workers.confinement.profile import DECODER
 from gifcue.workers.loss import Loss
+from gifcue.workers.messages import InvalidMessage
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
 
@@ -107,6 +110,7 @@ class StillPool:
         self._admission = StillAdmission(settings, max_still_bytes, self._suspects, clock)
         self._queue: StillQueue[_Still] = StillQueue()
         self._slots = arena.shape.slots
+        self._slot_bytes = arena.shape.slot_bytes
         self._free_slots = deque(range(self._slots))
         self._numbers = itertools.count(1)
         self._decoded = 0
@@ -125,6 +129,8 @@ class StillPool:
             f"still-{index}",
             STILL_TARGET,
             init,
+            types=MESSAGES,
+            profile=DECODER,
             fds={ARENA_FD: arena.fd},
             on_message=lambda message: self._answered(worker, message),
             on_ready=lambda _: self._dispatch(),
@@ -212,7 +218,9 @@ class StillPool:
         still = worker.still
         if still is None or still.number != message.number:
             expected = "none" if still is None else f"that to still {still.number}"
-            raise ValueError(f"expected {expected} as an answer, got that to still {message.number}")
+            raise InvalidMessage(f"expected {expected} as an answer, got that to still {message.number}")
+        if isinstance(message, StillDone):
+            check_size(message.width, message.height, self._slot_bytes)
         worker.still = None
         if isinstance(message, StillDone):
             self._decoded += 1

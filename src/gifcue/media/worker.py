@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from time import thread_time
 
 import cv2
+import msgspec
 
 from gifcue.errors import MediaError
 from gifcue.media.decoder import Decoder
@@ -47,6 +48,7 @@ from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.workers.arena import ARENA_FD, Arena
 from gifcue.workers.channel import BlockingChannel, ChannelClosed
 from gifcue.workers.memory import private_bytes, return_unused
+from gifcue.workers.messages import bounded
 from gifcue.workers.units import UNITS_FD, UnitCells, UnitGuard
 
 # While many units wait: units between two looks at what else has come, and answers that are sent together.
@@ -200,7 +202,7 @@ class DecodeWorker:
             return Dropped(key, unit.token, DropReason.UNKNOWN_PARTICIPANT, message, False)
         began_s = self._cpu_clock()
         outcome = self._outcome(participant, unit)
-        return outcome._replace(spent_s=self._cpu_clock() - began_s)
+        return msgspec.structs.replace(outcome, spent_s=self._cpu_clock() - began_s)
 
     def _outcome(self, participant: Participant, unit: Submit) -> Outcome:
         key = unit.key
@@ -212,13 +214,13 @@ class DecodeWorker:
             return self._decode(participant, unit)
         except MediaError as error:
             awaiting = participant.decoder.is_awaiting_keyframe
-            return Dropped(key, unit.token, error.reason, str(error), awaiting)
+            return Dropped(key, unit.token, error.reason, bounded(str(error)), awaiting)
         except Exception as error:
             # An unexpected error concerns one participant only: the others continue, and this one gets a new decoder.
             participant.start_over()
             message = f"the decoder failed: {type(error).__name__}: {error}"
             awaiting = participant.decoder.is_awaiting_keyframe
-            return Dropped(key, unit.token, DropReason.INVALID_DATA, message, awaiting)
+            return Dropped(key, unit.token, DropReason.INVALID_DATA, bounded(message), awaiting)
 
     def _decode(self, participant: Participant, unit: Submit) -> Outcome:
         key = unit.key

@@ -25,6 +25,7 @@ from gifcue.server.annotations import AnnotationHandler
 from gifcue.server.book_follower import BookFollower
 from gifcue.server.build import build
 from gifcue.server.config import Settings
+from gifcue.server.confinement import warn_of_confinement
 from gifcue.server.connection_metrics import ConnectionCollector
 from gifcue.server.descriptors import connections_of
 from gifcue.server.health import Health
@@ -171,6 +172,7 @@ class Server:
             self._settings, self._rule_book, self._presets, self._engine, self._dispatcher, self._gifs
         )
         book.warn()
+        warn_of_confinement(self._engine.statistics().workers, self._settings.supervision.confinement)
         self._tasks.append(asyncio.create_task(self._health.follow(), name="health"))
         self._tasks.append(asyncio.create_task(self._lag.follow(), name="loop lag"))
         self._tasks.append(asyncio.create_task(book.follow(), name="rule book"))

@@ -70,11 +70,19 @@ class EngineCollector(Collector):
         restarts = CounterMetricFamily(
             "gifcue_worker_restarts", "How often the worker was restarted.", labels=["worker"]
         )
+        confinement = GaugeMetricFamily(
+            "gifcue_confinement",
+            "1 for the state of each layer of a worker's confinement: active, missing, not_applied, off.",
+            labels=["worker", "layer", "state"],
+        )
         for worker in figures.workers:
+            for each in worker.confinement:
+                confinement.add_metric([worker.name, each.layer, each.state], 1.0)
             up.add_metric([worker.name], float(worker.state == "ready"))
             restarts.add_metric([worker.name], worker.restarts)
         yield up
         yield restarts
+        yield confinement
         yield CounterMetricFamily(
             "gifcue_holding_dropped",
             "HOLDING events that a slow reader never got.",

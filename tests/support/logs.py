@@ -20,10 +20,11 @@ def logs_to_stderr() -> Iterator[None]:
     """
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    configure_logs(LogSettings(level="debug"))
+    lines = configure_logs(LogSettings(level="debug"))
     try:
         yield
     finally:
+        lines.close()  # what waits is written before the test reads it
         structlog.reset_defaults()
         root.handlers[:] = handlers
         root.setLevel(level)

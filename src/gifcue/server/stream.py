@@ -222,6 +222,7 @@ class Stream:
                 sink=self._outbox,
                 speaking_suppresses_hands=options.speaking_suppresses_hands,
                 subject=options.subject,
+                peer=call_identity.peer_address(),
                 rights=access,
             )
             self._outbox.put(ready_of(session, self._engine, self._settings.idle_timeout_s))

@@ -24,7 +24,8 @@ def logs_to_stderr() -> Iterator[None]:
     try:
         yield
     finally:
-        lines.close()  # what waits is written before the test reads it
+        # Lines are written in a thread of their own: what waits is written before the caller looks.
+        lines.close()
         structlog.reset_defaults()
         root.handlers[:] = handlers
         root.setLevel(level)

@@ -13,12 +13,6 @@ caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
 stream_access: ContextVar[StreamAccess | None] = ContextVar("stream_access", default=None)
 
 
-def peer_address() -> str:
-    """The address of the peer, or the one that a trusted proxy names; empty where it is not known."""
-    present = caller.get()
-    return "" if present is None else str(present.peer)
-
-
 def caller_key() -> str:
     """What limits for one caller count by."""
     present = caller.get()

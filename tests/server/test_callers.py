@@ -149,6 +149,25 @@ async def test_quotas_count_by_the_peer_that_a_trusted_proxy_names(settings: Set
                     pass
 
 
+async def test_hostile_video_counts_against_the_peer_that_sent_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(settings, server={"trusted_proxies": ["127.0.0.1"]}) as server:
+        peers: list[str] = []
+        open_session = server.engine.open_session
+
+        def recording(**options: Any) -> Any:
+            peers.append(options["peer"])
+            return open_session(**options)
+
+        monkeypatch.setattr(server.engine, "open_session", recording)
+        for metadata in ((), (("x-forwarded-for", "203.0.113.1"),)):
+            options = ConnectionOptions(metadata=metadata)
+            async with ReactionClient(f"127.0.0.1:{server.listen_port}", options) as client, client.open():
+                pass
+    assert peers == ["127.0.0.1", "203.0.113.1"]
+
+
 async def test_headers_of_other_peers_do_not_choose_the_address(settings: Settings) -> None:
     async with running(settings, access={"max_streams": 1}) as server:
         target = f"127.0.0.1:{server.listen_port}"

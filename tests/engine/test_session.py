@@ -207,6 +207,15 @@ class TestFrames:
         assert stream.session.frame_counts().dropped == {"unknown_participant": 1}
         assert stream.session.statistics() == []
 
+    def test_a_draining_stream_accepts_no_join(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        stream.session.drain(2000)
+        stream.join()
+        assert codes(stream) == [FaultCode.TOO_MANY_PARTICIPANTS]
+        assert "this server stops" in stream.of(Fault)[0].message
+        assert kit.decode.opened == []
+
     def test_a_draining_stream_accepts_no_frames(self) -> None:
         kit = Kit()
         stream = kit.open()

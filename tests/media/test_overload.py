@@ -145,3 +145,12 @@ def test_a_participant_that_left_is_forgotten() -> None:
     worker.control.forget(12345)
     worker.present.discard(gone)
     assert gone not in worker.control.paused
+
+
+def test_windows_that_alternate_are_overload_where_most_are_late() -> None:
+    control = OverloadControl()
+    late, in_time = dict.fromkeys(range(20), 0.5), dict.fromkeys(range(20), 0.01)
+    reliefs = [control.decide(at * WINDOW_S, in_time if at % 3 == 2 else late) for at in range(30)]
+    assert any(relief.pause for relief in reliefs)
+    control = OverloadControl()
+    assert {control.decide(at * WINDOW_S, late if at % 2 else in_time) for at in range(30)} == {NO_RELIEF}

@@ -260,3 +260,18 @@ def test_whatever_happens_every_unit_leaves_once_and_in_order() -> None:
     for key, queue in worker.queues.items():
         rest = [each.frame.token for each in queue.units] + [token for of, token in held if of == key]
         assert sorted(gone[key] + rest) == list(range(pushed[key]))
+
+
+def test_the_wait_of_a_window_is_its_shortest() -> None:
+    queue = ParticipantQueue()
+    assert queue.take_wait(9.0) is None
+    queue.sent(0.3)
+    queue.sent(0.1)
+    queue.sent(0.2)
+    assert queue.take_wait(9.0) == 0.1
+    queue.units.append(unit(1, arrived_s=4.0))
+    assert queue.take_wait(9.0) == 5.0
+    queue.sent(0.2)
+    assert queue.overdue(9.0, 0.5, lambda _: True)
+    assert queue.take_wait(9.0) == math.inf
+    assert queue.take_wait(9.0) is None

@@ -10,6 +10,8 @@ from typing import Any
 import aiohttp
 import grpc
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
@@ -222,6 +224,17 @@ def test_files_of_tls_belong_together(
     files.write(authority, authority.pem)
     with pytest.raises(ConfigError, match=words):
         Server(changed(settings, server={**files.settings, **missing}), detector_target=TARGET)
+
+
+def test_a_certificate_that_grpc_cannot_use_is_refused_at_the_start(
+    settings: Settings, tmp_path: Path
+) -> None:
+    files, authority = ServerFiles(tmp_path), Authority()
+    files.write(authority, authority.pem)
+    key = Ed25519PrivateKey.generate()
+    files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    with pytest.raises(ConfigError, match="expected a certificate with an ECDSA or RSA key"):
+        Server(changed(settings, server=files.settings), detector_target=TARGET)
 
 
 def test_a_key_of_another_certificate_is_refused_at_the_start(settings: Settings, tmp_path: Path) -> None:

@@ -131,7 +131,8 @@ async def kill(server: Server, kind: str) -> None:
 
 
 async def restarted(server: Server, kind: str) -> None:
-    await until(lambda: all(each.state == "ready" for each in of(server, kind)))
+    # The loss may not have been noticed yet.
+    await until(lambda: all(each.state == "ready" and each.restarts for each in of(server, kind)))
 
 
 def of(server: Server, kind: str) -> list:  # type: ignore[type-arg]

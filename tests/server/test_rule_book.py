@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from gifcue.client import ReactionClient
-from gifcue.protocol.statistics import ServingState
 from gifcue.rules import BookWatcher
 from gifcue.rules.watch import NewBook
 from gifcue.server.config import Settings, load_settings
@@ -122,26 +120,6 @@ async def test_a_recurring_error_is_logged_once_and_the_book_is_still_followed(
             await until(lambda: title(server) == "two")
     assert [each["log_level"] for each in events(logs, "rule book could not be followed")] == ["error"]
     assert events(logs, "stopped")
-
-
-async def failing(self: Server) -> None:
-    raise KeyError("secret-room")
-
-
-@pytest.mark.parametrize("part", ["_follow_health", "_follow_book"])
-async def test_a_task_that_failed_does_not_keep_the_server_from_stopping(
-    following: Settings, monkeypatch: pytest.MonkeyPatch, part: str
-) -> None:
-    monkeypatch.setattr(Server, part, failing)
-    with capture_logs() as logs:
-        async with Server(following, detector_target=TARGET) as server:
-            await until(lambda: bool(events(logs, "a part of the server failed")))
-            assert server.state is ServingState.SERVING
-    assert len(events(logs, "a part of the server failed")) == 1
-    assert events(logs, "stopped")
-    assert not server.engine.is_ready
-    with pytest.raises(OSError, match="Connect"):
-        await asyncio.open_connection("127.0.0.1", server.http_port)
 
 
 async def test_unknown_labels_and_missing_files_are_logged_at_the_start_and_on_reload(

@@ -20,10 +20,12 @@ def logs_to_stderr() -> Iterator[None]:
     """
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    configure_logs(LogSettings(level="debug"))
+    lines = configure_logs(LogSettings(level="debug"))
     try:
         yield
     finally:
+        # Lines are written in a thread of their own: what waits is written before the caller looks.
+        lines.close()
         structlog.reset_defaults()
         root.handlers[:] = handlers
         root.setLevel(level)

@@ -39,4 +39,4 @@ def test_the_command_prints_chains_and_fails(
 def test_imports_for_types_and_inside_functions_count() -> None:
     imports = import_cycles.read_imports()
     # `cli.serve` imports the first under TYPE_CHECKING, and the second inside of its function.
-    assert {"gifcue.detect.settings", "gifcue.server.lifecycle"} <= set(imports["gifcue.cli.serve"])
+    assert {"gifcue.detect.settings", "gifcue.server.process"} <= set(imports["gifcue.cli.serve"])

@@ -173,4 +173,7 @@ app = make_app(_Commands, "gifcue", "Listens to the video of a meeting and cues 
 
 def main() -> None:
     """The entry point of the `gifcue` command."""
+    # Read by gRPC when it is imported, which the commands do. It writes a line of its own for every failed handshake,
+    # so that whoever reaches a port could fill a disk. What matters of it comes back as an exception.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     app()

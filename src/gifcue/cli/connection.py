@@ -142,7 +142,9 @@ def run(server: str, work: Coroutine[Any, Any, T]) -> T:
             ) from error
         raise
     except ServerUnavailable as error:
-        if "handshake" in error.details.lower() or "certificate" in error.details.lower():
+        if any(
+            word in error.details.lower() for word in ("handshake", "certificate", "hostname verification")
+        ):
             raise ServerUnavailable(
                 error.code,
                 f"expected to trust the server at {server}, got: {error.details}. --ca names its authority, "

@@ -73,7 +73,7 @@ def serve(
     settings = load_settings(config, overrides)
     check_model(settings.detect)
     # Imported only here: a mistake is reported before anything heavy is imported and any process is started.
-    from gifcue.server.lifecycle import run
+    from gifcue.server.process import run
 
     raise typer.Exit(run(settings))
 

@@ -53,6 +53,7 @@ class ReconnectingStream:
         self._latest: ReactionStream | None = None  # opened last, whether it connected or not
         self._connected = asyncio.Event()  # set while a connection holds, and once none will
         self._closing = asyncio.Event()
+        self._attaching = asyncio.Lock()
         self._error: BaseException | None = None
         self._runner: asyncio.Task[None] | None = None
         self._connections = 0
@@ -116,11 +117,10 @@ class ReconnectingStream:
             self._end_error,
         )
         self._participants[participant_id] = participant
-        if self._current is not None:
-            try:
-                await participant.attach(self._current)
-            except ClientError:
-                participant.detach()  # the connection was lost; the next one attaches it
+        try:
+            await self._attach(participant)
+        except ClientError:
+            participant.detach()  # the connection was lost; the next one attaches it
         return participant
 
     async def statistics(self) -> Statistics:
@@ -241,11 +241,8 @@ class ReconnectingStream:
             self._current = stream
             try:
                 for participant in tuple(self._participants.values()):
-                    # Attaching waits, and the participant may have left or been replaced meanwhile.
-                    if self._participants.get(participant.id) is participant:
-                        await participant.attach(stream)
-                        if is_new:
-                            self._inbox.put(participant.resume())
+                    if await self._attach(participant) and is_new:
+                        self._inbox.put(participant.resume())
                 self._connected.set()
                 if self._closing.is_set():
                     await stream.half_close()
@@ -257,6 +254,18 @@ class ReconnectingStream:
                 self._current = None
                 self._connected.clear()
                 self._detach()
+
+    async def _attach(self, participant: ReconnectingParticipant) -> bool:
+        """Joins a participant on the present connection; False where nothing is left to do."""
+        # Attaching waits for room in the outbox. One participant at a time, so that of two joins under one name the
+        # later one also reaches the server later.
+        async with self._attaching:
+            stream = self._current
+            is_present = self._participants.get(participant.id) is participant
+            if stream is None or not is_present or participant.is_attached:
+                return False
+            await participant.attach(stream)
+            return True
 
     def _detach(self) -> None:
         for participant in self._participants.values():

@@ -32,6 +32,7 @@ class ReconnectingParticipant:
         self._extradata = extradata
         self._allowed = tuple(allowed_labels)
         self._speaking = False
+        self._has_left = False
         self._on_keyframe_request = on_keyframe_request
         self._on_leave = on_leave
         self._end_error = end_error
@@ -112,6 +113,7 @@ class ReconnectingParticipant:
     async def leave(self) -> None:
         """As `Participant.leave`."""
         # Before the update is sent: a connection that opens meanwhile must not attach it again.
+        self._has_left = True
         self._on_leave(self)
         await self._update(lambda inner: inner.leave())
         self._inner = None
@@ -126,15 +128,28 @@ class ReconnectingParticipant:
 
     # Called by the stream
 
+    @property
+    def is_attached(self) -> bool:
+        """True from its join on a connection until that connection is gone."""
+        return self._inner is not None
+
     async def attach(self, stream: ReactionStream) -> None:
-        """Joins on a new connection."""
-        inner = await stream.join(
-            self._id, self._codec, self._extradata, self._allowed, self._on_keyframe_request
-        )
-        if self._speaking:
-            await inner.set_speaking(True)
-        # Last, so that no frame is sent before the updates.
-        self._inner = inner
+        """Joins on a new connection. No frame is sent before the connection has all that the caller has said."""
+        allowed, speaking = self._allowed, False
+        inner = await stream.join(self._id, self._codec, self._extradata, allowed, self._on_keyframe_request)
+        # Each message waits for room, and the caller may change its mind meanwhile: `_inner` is not set yet, so what it
+        # says is not sent there. Nothing is awaited between the last comparison and the end.
+        while not self._has_left and (allowed, speaking) != (self._allowed, self._speaking):
+            if allowed != self._allowed:
+                allowed = self._allowed
+                await inner.set_allowed(allowed)
+            else:
+                speaking = self._speaking
+                await inner.set_speaking(speaking)
+        if self._has_left:
+            await inner.leave()
+        else:
+            self._inner = inner
 
     def detach(self) -> None:
         """The connection is gone."""

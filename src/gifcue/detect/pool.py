@@ -180,6 +180,11 @@ class DetectorPool:
         return any(worker.process.is_ready for worker in self._workers)
 
     @property
+    def is_running(self) -> bool:
+        """True between start and stop: every worker that ends is restarted."""
+        return all(worker.process.is_supervised for worker in self._workers)
+
+    @property
     def has_failed(self) -> bool:
         """True while no worker is ready or expected back soon."""
         return all(worker.process.state is WorkerState.FAILED for worker in self._workers)

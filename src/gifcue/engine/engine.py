@@ -101,6 +101,11 @@ class Engine:
         return self._pipeline.is_ready
 
     @property
+    def is_running(self) -> bool:
+        """True between start and stop: every worker that ends is restarted."""
+        return self._pipeline.is_running
+
+    @property
     def has_failed(self) -> bool:
         """True while no worker of a kind is ready or expected back soon."""
         return self._pipeline.has_failed
@@ -130,14 +135,14 @@ class Engine:
         sink: Sink,
         speaking_suppresses_hands: bool | None = None,
         subject: SubjectPolicy | None = None,
-        peer: str = "",
         rights: StreamRights | None = None,
+        peer: str = "",
     ) -> Session:
         """A stream begins. `send_*`: whether it wants these events, which are optional.
 
-        `speaking_suppresses_hands` and `subject` override the policy's own values; None keeps them. `peer` is the
-        address that the stream comes from, without its port: hostile video counts against it. `rights` None allows
-        everything.
+        `speaking_suppresses_hands` and `subject` override the policy's own values; None keeps them. `rights` None
+        allows everything. `peer` is the address that the stream comes from, without its port: hostile video counts
+        against it.
 
         Raises:
             ConfigError: a name is too long, or no preset has this name.
@@ -157,9 +162,9 @@ class Engine:
             self.limits,
             self._clock,
             self._ids,
+            rights or Unrestricted(),
             self._quarantine.of_stream(peer),
             peer,
-            rights or Unrestricted(),
         )
         self._sessions[session.session_id] = session
         return session

@@ -182,14 +182,21 @@ class Pipeline:
         return self._detect.is_ready and self._decode.is_ready
 
     @property
+    def is_running(self) -> bool:
+        """True between start and stop: every worker that ends is restarted."""
+        return self._detect.is_running and self._decode.is_running
+
+    @property
     def has_failed(self) -> bool:
         """True while no worker of a kind is ready or expected back soon."""
         return self._detect.has_failed or self._decode.has_failed
 
     @property
     def is_overloaded(self) -> bool:
-        """True while the decode workers have more to decode than they can in time."""
-        return self._decode.is_overloaded
+        """True while the decode workers have more to decode than they can in time, or results are late although
+        everybody is analysed as rarely as the settings allow.
+        """
+        return self._decode.is_overloaded or self._pace.is_exhausted(self._clock())
 
     @property
     def model(self) -> ServedModel:

@@ -63,12 +63,12 @@ class Session:
         limits: LimitSettings,
         clock: Callable[[], float],
         ids: Callable[[], str],
-        quarantine: StreamQuarantine,
-        peer: str,
         rights: StreamRights,
+        quarantine: StreamQuarantine,
+        peer: str = "",
     ) -> None:
-        """`ids` gives random names for reactions; `peer` is the address of the client, for logs; `rights` are those of
-        the stream's caller.
+        """`ids` gives random names for reactions; `rights` are those of the stream's caller, and `peer` is its address,
+        for logs.
         """
         self.session_id = session_id
         self._rights = rights
@@ -251,6 +251,9 @@ class Session:
     def _join_problem(
         self, participant_id: str, codec: Codec | None, extradata: bytes, labels: Sequence[str]
     ) -> tuple[FaultCode, str] | None:
+        if self._is_draining:
+            message = "expected no join after `drain`, got one: this server stops, join on another one"
+            return FaultCode.TOO_MANY_PARTICIPANTS, message
         limits = self._limits
         size = len(participant_id.encode())
         if not 0 < size <= limits.max_name_bytes:

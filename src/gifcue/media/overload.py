@@ -16,14 +16,15 @@ from dataclasses import dataclass
 
 # Seconds of a window, at whose end it is decided.
 WINDOW_S = 0.5
-# A participant is late where each of its units waited longer than this within a window. A burst makes some wait.
+# A participant is late where each of its units waited longer than this within a window, or one was dropped because it
+# had waited too long. A burst makes some wait.
 LATE_S = 0.1
 # Overload is where so many are late, and this share of those who send. A few who are late want more than this part of
 # the worker's time: that is their own doing, and a newcomer that needs less finds room.
 LATE_COUNT = 8
 LATE_SHARE = 0.25
-# Windows of overload in a row before anything is done, and before somebody is paused: first the analysis rate falls
-# (`gifcue.engine.pace`), and clients that were asked to slow down need a moment.
+# Windows of overload, less those without, before anything is done, and before somebody is paused: first the analysis
+# rate falls (`gifcue.engine.pace`), and clients that were asked to slow down need a moment.
 OVERLOADED_AFTER = 2
 PAUSE_AFTER = 6
 # Windows without overload in a row before it is over, and between two who are resumed.
@@ -59,7 +60,8 @@ class OverloadControl:
     """Of one worker. Participants are their keys; a higher key joined later."""
 
     def __init__(self) -> None:
-        self._overloaded_windows = 0
+        # Counted up to PAUSE_AFTER and down to 0, because what is dropped makes room, and windows alternate.
+        self._pressure = 0
         self._calm_windows = 0
         self._pauses: dict[int, _Pause] = {}
         self.is_overloaded = False
@@ -67,7 +69,7 @@ class OverloadControl:
     @property
     def is_idle(self) -> bool:
         """True while nothing depends on further windows."""
-        return not (self.is_overloaded or self._overloaded_windows or self.paused)
+        return not (self.is_overloaded or self._pressure or self.paused)
 
     @property
     def paused(self) -> tuple[int, ...]:
@@ -79,7 +81,9 @@ class OverloadControl:
         self._pauses.pop(key, None)
 
     def decide(self, now_s: float, waits_s: Mapping[int, float]) -> Relief:
-        """A window ended. `waits_s` has the shortest wait within it of each participant that sent something."""
+        """A window ended. `waits_s` has the shortest wait within it of each participant that sent something, infinity
+        where something of it was dropped.
+        """
         late = sorted(key for key, wait_s in waits_s.items() if wait_s > LATE_S)
         if len(late) >= max(LATE_COUNT, LATE_SHARE * len(waits_s)):
             return self._overload(now_s, late)
@@ -87,11 +91,11 @@ class OverloadControl:
 
     def _overload(self, now_s: float, late: list[int]) -> Relief:
         self._calm_windows = 0
-        self._overloaded_windows += 1
-        if self._overloaded_windows < OVERLOADED_AFTER:
+        self._pressure = min(self._pressure + 1, PAUSE_AFTER)
+        if self._pressure < OVERLOADED_AFTER:
             return NO_RELIEF
         self.is_overloaded = True
-        if self._overloaded_windows < PAUSE_AFTER:
+        if self._pressure < PAUSE_AFTER:
             return Relief(slow_down=tuple(late))
         chosen = late[-max(1, int(PAUSE_SHARE * len(late))) :]
         for key in chosen:
@@ -101,7 +105,7 @@ class OverloadControl:
         return Relief(slow_down=tuple(late[: -len(chosen)]), pause=tuple(chosen))
 
     def _calm(self, now_s: float) -> Relief:
-        self._overloaded_windows = 0
+        self._pressure = max(0, self._pressure - 1)
         self._calm_windows += 1
         if self._calm_windows < CALM_AFTER:
             return NO_RELIEF

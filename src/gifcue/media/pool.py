@@ -239,6 +239,11 @@ class DecodePool:
         return bool(ready) and all(worker.control.is_overloaded for worker in ready)
 
     @property
+    def is_running(self) -> bool:
+        """True between start and stop: every worker that ends is restarted."""
+        return all(worker.process.is_supervised for worker in self._workers)
+
+    @property
     def has_failed(self) -> bool:
         """True while no worker is ready or expected back soon."""
         return all(worker.has_failed for worker in self._workers)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -62,8 +63,10 @@ class ParticipantQueue:
     # The estimates that were charged for what the worker holds, in order.
     charged: deque[float] = field(default_factory=deque)
     is_listed: bool = False
-    # The shortest wait of a unit that was sent since this was last read, in seconds; None where none was sent.
+    # Since `take_wait` was last called: the shortest wait of a unit that was sent, in seconds, None where none was; and
+    # whether one was dropped.
     shortest_wait_s: float | None = None
+    was_overdue: bool = False
 
     def sent(self, wait_s: float) -> None:
         """A unit was sent to the worker after this wait."""
@@ -71,10 +74,13 @@ class ParticipantQueue:
             self.shortest_wait_s = wait_s
 
     def take_wait(self, now_s: float) -> float | None:
-        """The shortest wait since the last call, in seconds. Where nothing was sent it is that of the unit that has
-        waited longest; None where none waits either.
+        """The shortest wait since the last call, in seconds, infinity where something was overdue. Where nothing was
+        sent it is that of the unit that has waited longest; None where none waits either.
         """
         wait_s, self.shortest_wait_s = self.shortest_wait_s, None
+        if self.was_overdue:
+            self.was_overdue = False
+            return math.inf
         if wait_s is None and self.units:
             wait_s = now_s - self.units[0].frame.arrived_s
         return wait_s
@@ -95,6 +101,7 @@ class ParticipantQueue:
             dropped.append(self.units.popleft())
             while self.units and not is_keyframe(self.units[0].payload):
                 dropped.append(self.units.popleft())
+        self.was_overdue = self.was_overdue or bool(dropped)
         return dropped
 
     def clear(self) -> list[WaitingUnit]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.models import Model
@@ -107,3 +107,4 @@ class ServerStatus:
     workers: tuple[WorkerStatus, ...]
     latency_p50_ms: float
     latency_p95_ms: float
+    streams_by_status: Mapping[str, int] = field(default_factory=dict)

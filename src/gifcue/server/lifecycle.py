@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import os
 import signal
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import structlog
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from gifcue import __version__
 from gifcue.delivery.dispatcher import Dispatcher
-from gifcue.delivery.sink import CueGif
 from gifcue.engine.engine import Engine
 from gifcue.protocol.statistics import ServingState
 from gifcue.rules.references import gifs_folder
-from gifcue.rules.watch import BookWatcher, lines_of
+from gifcue.rules.watch import BookWatcher
 from gifcue.server.access_guard import AccessGuard
 from gifcue.server.access_metrics import AccessCollector
 from gifcue.server.annotations import AnnotationHandler
+from gifcue.server.book_follower import BookFollower
 from gifcue.server.build import build
 from gifcue.server.config import Settings
 from gifcue.server.confinement import warn_of_confinement
-from gifcue.server.http import HttpEdge
+from gifcue.server.descriptors import connections_of
+from gifcue.server.health import Health
+from gifcue.server.http import public_application
 from gifcue.server.listeners import GrpcPort, HttpPort, operators_need_tls
-from gifcue.server.logs import configure_logs
+from gifcue.server.loop_lag import LoopLag
 from gifcue.server.metrics import metrics_text
 from gifcue.server.operator import OperatorServicer
 from gifcue.server.operator_http import operator_application
 from gifcue.server.probes import Probes
-from gifcue.server.reactions import REACTION_SERVICE, ReactionServicer
+from gifcue.server.reactions import REACTION_SERVICE, StreamHandler
+from gifcue.server.server_metrics import ServerCollector
 from gifcue.server.streams import Streams
 from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc
 
@@ -41,8 +45,13 @@ log = structlog.get_logger()
 OPERATOR_SERVICE = operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"].full_name
 # Room for the fields around a payload of the greatest size.
 _ENVELOPE_BYTES = 64 * 1024
-_HEALTH_INTERVAL_S = 0.5
-_UNARY_GRACE_S = 1.0
+_UNARY_GRACE_S = 0.5
+# Seconds after `server.drain_timeout_s` by which a stop has ended, whatever clients and workers do.
+STOP_GRACE_S = 2.0
+# The part of them that is kept for killing workers and for the end of the process.
+_EXIT_S = 0.5
+# What a step of a stop gets even where none is left.
+_MIN_STEP_S = 0.05
 
 
 class Server:
@@ -52,9 +61,16 @@ class Server:
     those that it does not have.
     """
 
-    def __init__(self, settings: Settings, *, detector_target: str | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        detector_target: str | None = None,
+        log_lines_lost: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
         """`detector_target` ("module:function") is the entry point of detector workers, None for gifcue's own. With
-        another one a server runs any detector; it is called as `gifcue.detect.worker.main` is.
+        another one a server runs any detector; it is called as `gifcue.detect.worker.main` is. `log_lines_lost` counts
+        lines of the log that were not written, by reason, for the metrics.
 
         Raises:
             ConfigError: the rule book, the keys or the certificate is missing or wrong, there is no folder of gestures,
@@ -68,12 +84,17 @@ class Server:
         self._engine, self._presets = built.engine, built.presets
         self._rule_book, self._dispatcher = built.book, built.dispatcher
         self._streams = Streams(self._engine, settings.server, self._clock)
-        self._health = health.aio.HealthServicer()
+        self._health = Health((REACTION_SERVICE, OPERATOR_SERVICE), lambda: self.state, lambda: self.is_alive)
+        self._lag = LoopLag(self._clock)
+        self._log_lines_lost = log_lines_lost
+        self._connections = connections_of(settings)
         self._grpc_ports: list[GrpcPort] = []
         self._http_ports: list[HttpPort] = []
         self._gifs: Path | None = None  # the folder behind /gifs/, where it is served
         self._tasks: list[asyncio.Task[None]] = []
         self._is_draining = False
+        self._stop_by_s = 0.0
+        self._last_words: asyncio.Future[None] | None = None
         self._has_served = False
         self.listen_port = 0
         self.http_port = 0
@@ -111,6 +132,16 @@ class Server:
             return ServingState.SERVING
         return ServingState.NOT_SERVING if self._has_served else ServingState.STARTING
 
+    @property
+    def is_alive(self) -> bool:
+        """False once only a restart helps: a part of the server has failed, or nobody restarts the workers.
+
+        Everything else heals by itself, and a stop has an end of its own, so that both leave this True.
+        """
+        if self._is_draining or not self._has_served:
+            return True
+        return self._engine.is_running and not any(task.done() for task in self._tasks)
+
     async def __aenter__(self) -> Server:
         await self.start()
         return self
@@ -126,7 +157,7 @@ class Server:
             WorkerStartError: a worker never became ready.
         """
         # Listens before the model is loaded: probes then see NOT_SERVING and not a refused connection.
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._health.update()
         try:
             await self._listen_grpc()
             await self._listen_http()
@@ -135,15 +166,18 @@ class Server:
             await self.stop()
             raise
         self._has_served = True
-        await self._set_health(health_pb2.HealthCheckResponse.SERVING)
-        self._warn_of_presets()
-        self._warn_of_missing()
+        await self._health.update()
+        book = BookFollower(
+            self._settings, self._rule_book, self._presets, self._engine, self._dispatcher, self._gifs
+        )
+        book.warn()
         warn_of_confinement(self._engine.statistics().workers, self._settings.supervision.confinement)
-        self._tasks.append(asyncio.create_task(self._follow_health(), name="health"))
-        self._tasks.append(asyncio.create_task(self._follow_book(), name="rule book"))
+        self._tasks.append(asyncio.create_task(self._health.follow(), name="health"))
+        self._tasks.append(asyncio.create_task(self._lag.follow(), name="loop lag"))
+        self._tasks.append(asyncio.create_task(book.follow(), name="rule book"))
         self._tasks.append(asyncio.create_task(self._guard.follow(), name="access"))
         for task in self._tasks:
-            task.add_done_callback(_log_failure)
+            task.add_done_callback(self._on_task_done)
         log.info(
             "serving",
             version=__version__,
@@ -163,21 +197,38 @@ class Server:
         self._is_draining = True
         timeout_s = self._settings.server.drain_timeout_s
         deadline_s = self._clock() + timeout_s
+        self._stop_by_s = deadline_s + STOP_GRACE_S - _EXIT_S
         log.info("draining", timeout_s=timeout_s)
-        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        await self._streams.drain(timeout_s)
+        await self._health.update()
+        await self._step("streams", self._streams.drain(timeout_s))
         # After the streams: the last frames in flight may still start reactions, and those are delivered, too.
-        await self._dispatcher.stop(max(0.0, deadline_s - self._clock()))
+        await self._step("deliveries", self._dispatcher.stop(max(0.0, deadline_s - self._clock())))
         for task in self._tasks:
             task.cancel()
-        # A task that failed has been logged by `_log_failure`; its error must not keep the rest from stopping.
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._step("tasks", asyncio.gather(*self._tasks, return_exceptions=True))
         # Streams have ended by now. What is left are stills, which take milliseconds, and watches of health, which
         # never end by themselves. The workers stop after this, since stills need them.
-        await asyncio.gather(*(port.stop(_UNARY_GRACE_S) for port in self._grpc_ports))
-        await asyncio.gather(*(port.stop() for port in self._http_ports))
-        await self._engine.stop()
+        ports = [port.stop(_UNARY_GRACE_S) for port in self._grpc_ports]
+        ports += [port.stop() for port in self._http_ports]
+        await self._step("ports", asyncio.gather(*ports))
+        workers = asyncio.ensure_future(self._engine.stop())
+        await self._step("workers", workers)
+        if not workers.done():
+            for worker in self._engine.statistics().workers:
+                if worker.pid:
+                    os.kill(worker.pid, signal.SIGKILL)
+            await asyncio.wait({workers}, timeout=_EXIT_S)
         log.info("stopped")
+
+    async def _step(self, what: str, step: Awaitable[object]) -> None:
+        """One step of a stop. It may fail or take too long, and the rest is stopped all the same."""
+        task = asyncio.ensure_future(step)
+        # Not cancelled where it takes too long: what it has begun goes on beside the next steps.
+        await asyncio.wait({task}, timeout=max(_MIN_STEP_S, self._stop_by_s - self._clock()))
+        if not task.done():
+            log.error("a part of the server did not stop in time", part=what)
+        elif not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a part of the server failed to stop", part=what, exc_info=error)
 
     def _metrics(self) -> bytes:
         return metrics_text(
@@ -186,20 +237,28 @@ class Server:
             self._rule_book,
             self._streams.holding_dropped,
             AccessCollector(self._guard),
+            ServerCollector(self._streams.ended, self._log_lines_lost(), self._lag.statistics()),
         )
 
     async def _listen_grpc(self) -> None:
         settings = self._settings
-        port = self._grpc_port("listen", settings.server.listen)
-        ReactionServicer(self._streams).add_to(port.server)
+        port = self._grpc_port("listen", settings.server.listen, self._connections.grpc)
+        StreamHandler(self._streams).add_to(port.server)
         AnnotationHandler(self._engine, self._clock).add_to(port.server)
         await port.start(tls=True)
         self.listen_port = port.port
         address = settings.server.operator_listen
         if address:
-            port = self._grpc_port("operator_listen", address)
+            port = self._grpc_port("operator_listen", address, self._connections.operator_grpc)
             operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
-                OperatorServicer(self._engine, lambda: self.state, self._clock, self._metrics), port.server
+                OperatorServicer(
+                    self._engine,
+                    lambda: self.state,
+                    self._clock,
+                    self._metrics,
+                    lambda: self._streams.ended,
+                ),
+                port.server,
             )
             reflection.enable_server_reflection(
                 (REACTION_SERVICE, OPERATOR_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME),
@@ -208,7 +267,7 @@ class Server:
             await port.start(tls=operators_need_tls(address))
             self.operator_port = port.port
 
-    def _grpc_port(self, setting: str, address: str) -> GrpcPort:
+    def _grpc_port(self, setting: str, address: str, max_connections: int) -> GrpcPort:
         limits = self._settings.limits
         port = GrpcPort(
             self._guard,
@@ -216,125 +275,37 @@ class Server:
             address,
             message_bytes=limits.max_frame_bytes + limits.max_extradata_bytes + _ENVELOPE_BYTES,
             max_streams=self._settings.server.max_streams,
+            max_connections=max_connections,
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, port.server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, port.server)
         self._grpc_ports.append(port)
         return port
 
     async def _listen_http(self) -> None:
         server = self._settings.server
-        probes = Probes(lambda: self.state)
+        probes = Probes(lambda: self.state, lambda: self.is_alive)
         if server.http_listen:
             self._gifs = gifs_folder(self._settings.rules.gifs)
-            port = HttpPort(self._guard, "http_listen", server.http_listen)
+            port = HttpPort(
+                self._guard, "http_listen", server.http_listen, max_connections=self._connections.http
+            )
             self._http_ports.append(port)
-            await port.start(HttpEdge(self._engine, probes, self._gifs).application(), tls=True)
+            await port.start(public_application(self._engine, probes, self._gifs, self._clock), tls=True)
             self.http_port = port.port
         if server.operator_http_listen:
-            port = HttpPort(self._guard, "operator_http_listen", server.operator_http_listen)
+            port = HttpPort(
+                self._guard,
+                "operator_http_listen",
+                server.operator_http_listen,
+                max_connections=self._connections.operator_http,
+            )
             self._http_ports.append(port)
             application = operator_application(probes, self._metrics)
             await port.start(application, tls=operators_need_tls(server.operator_http_listen))
             self.operator_http_port = port.port
 
-    async def _set_health(self, status: health_pb2.HealthCheckResponse.ServingStatus) -> None:
-        for service in ("", REACTION_SERVICE, OPERATOR_SERVICE):
-            await self._health.set(service, status)
-
-    async def _follow_health(self) -> None:
-        status = health_pb2.HealthCheckResponse.SERVING
-        while True:
-            await asyncio.sleep(_HEALTH_INTERVAL_S)
-            is_serving = self.state is ServingState.SERVING
-            now = (
-                health_pb2.HealthCheckResponse.SERVING
-                if is_serving
-                else health_pb2.HealthCheckResponse.NOT_SERVING
-            )
-            if now != status:
-                status = now
-                log.warning("health changed", state=self.state.value)
-                await self._set_health(status)
-
-    async def _follow_book(self) -> None:
-        last_error = ""
-        while True:
-            await asyncio.sleep(self._settings.rules.reload_interval_s)
-            try:
-                # In a thread: parsing a large book would hold up the streams.
-                if self._rule_book.take(await asyncio.to_thread(self._rule_book.look)):
-                    log.info("rule book reloaded")
-                    await asyncio.to_thread(self._warn_of_missing)
-                last_error = ""
-            except Exception as error:
-                # The next version may be a good one. An error that comes back at every look is logged once.
-                if repr(error) != last_error:
-                    last_error = repr(error)
-                    log.exception("rule book could not be followed")
-
-    def _warn_of_presets(self) -> None:
-        for preset, problem in self._presets.refused.items():
-            log.warning("no stream can ask for this preset", preset=preset, problem=problem)
-
-    def _warn_of_missing(self) -> None:
-        """Warns of labels and GIFs that the rule book names and this server does not have."""
-        book = self._rule_book
-        # Where no book is configured, the labels of the default one are no mistake of the operator.
-        if self._settings.rules.book is not None:
-            unknown = book.missing(labels=self._engine.reaction_labels(self._settings.reactions))
-            if unknown:
-                log.warning("rule book names labels that never react here", lines=lines_of(unknown))
-        if self._gifs is not None:
-            missing = book.missing(gifs=self._gifs)
-            if missing:
-                log.warning("rule book names GIFs that are not in the folder", lines=lines_of(missing))
-        gifs = [
-            CueGif(name, gif.url, gif.title, gif.media_type, gif.video_url)
-            for name, gif in book.book.gifs.items()
-        ]
-        for rejected in self._dispatcher.rejected_gifs(gifs):
-            log.warning(
-                "rule book has GIFs that a sink cannot show",
-                sink=rejected.sink,
-                reason=rejected.reason.value,
-                gifs=rejected.count,
-                of=len(gifs),
-            )
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("a part of the server failed", part=task.get_name(), exc_info=error)
-
-
-async def _serve(settings: Settings) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    starting = asyncio.create_task(_start(settings))
-    stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():
-        starting.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        server = await starting
-        await stopping
-        await server.stop()
-    stopping.cancel()
-
-
-async def _start(settings: Settings) -> Server:
-    server = Server(settings)
-    await server.start()
-    return server
-
-
-def run(settings: Settings) -> int:
-    """Serves until SIGTERM or SIGINT, drains, and returns the process' exit code.
-
-    Raises as `Server.start` does.
-    """
-    configure_logs(settings.log)
-    asyncio.run(_serve(settings))
-    return 0
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a part of the server failed", part=task.get_name(), exc_info=error)
+            # The task that failed may be the one that keeps health up to date.
+            self._last_words = asyncio.ensure_future(self._health.update())

@@ -219,16 +219,16 @@ def metrics_text(
     dispatcher: Dispatcher,
     book: BookWatcher,
     holding_dropped: int,
-    access: Collector | None = None,
+    *others: Collector,
 ) -> bytes:
     """All metrics in Prometheus' text format, version 0.0.4; `holding_dropped` counts over all streams so far.
 
-    `access` collects the metrics of access control.
+    `others` collect metrics of other parts of the server.
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(EngineCollector(engine, holding_dropped))
     registry.register(RulesCollector(book))
     registry.register(DeliveryCollector(dispatcher))
-    if access is not None:
-        registry.register(access)
+    for collector in others:
+        registry.register(collector)
     return generate_latest(registry)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import grpc
@@ -17,7 +17,8 @@ Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 
 class OperatorServicer(operator_service_pb2_grpc.OperatorServiceServicer):
-    """`state` gives the state of the server; `clock` is in seconds; `metrics` gives the metrics' text."""
+    """`state` gives the state of the server; `clock` is in seconds; `metrics` gives the metrics' text; `streams_ended`
+    counts streams by the name of their gRPC status."""
 
     def __init__(
         self,
@@ -25,11 +26,13 @@ class OperatorServicer(operator_service_pb2_grpc.OperatorServiceServicer):
         state: Callable[[], ServingState],
         clock: Callable[[], float],
         metrics: Callable[[], bytes],
+        streams_ended: Callable[[], Mapping[str, int]],
     ) -> None:
         self._engine = engine
         self._state = state
         self._clock = clock
         self._metrics_text = metrics
+        self._streams_ended = streams_ended
         self._started_s = clock()
 
     async def GetStatus(
@@ -49,6 +52,7 @@ class OperatorServicer(operator_service_pb2_grpc.OperatorServiceServicer):
             workers=figures.workers,
             latency_p50_ms=figures.latency.p50_ms,
             latency_p95_ms=figures.latency.p95_ms,
+            streams_by_status=self._streams_ended(),
         )
         return encode_status(status)
 

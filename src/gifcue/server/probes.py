@@ -10,10 +10,11 @@ from gifcue.protocol.statistics import ServingState
 
 
 class Probes:
-    """`state` gives the state of the server."""
+    """`state` gives the state of the server, `is_alive` whether it can do without a restart."""
 
-    def __init__(self, state: Callable[[], ServingState]) -> None:
+    def __init__(self, state: Callable[[], ServingState], is_alive: Callable[[], bool]) -> None:
         self._state = state
+        self._is_alive = is_alive
 
     def add_to(self, application: web.Application) -> None:
         """Adds /healthz and /readyz."""
@@ -21,7 +22,9 @@ class Probes:
         application.router.add_get("/readyz", self._readyz)
 
     async def _healthz(self, request: web.Request) -> web.Response:
-        return web.json_response({"status": "alive"})
+        if self._is_alive():
+            return web.json_response({"status": "alive"})
+        return web.json_response({"status": "needs a restart"}, status=503)
 
     async def _readyz(self, request: web.Request) -> web.Response:
         state = self._state()

@@ -1,4 +1,4 @@
-"""StreamReactions over gRPC. `gifcue.server.streams` serves the streams, `gifcue.server.annotations` AnnotateImage."""
+"""StreamReactions over gRPC. `gifcue.server.streams` serves the streams."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from gifcue.v1 import reaction_service_pb2
 REACTION_SERVICE = reaction_service_pb2.DESCRIPTOR.services_by_name["ReactionService"].full_name
 
 
-class ReactionServicer:
-    """The handler of streams."""
+class StreamHandler:
+    """The handler of StreamReactions."""
 
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
 
     def add_to(self, server: grpc.aio.Server) -> None:
-        """Registers the method. The generated function would parse the messages of streams before they are checked."""
+        """Registers the method. The generated function would parse messages before they are checked."""
         handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-            "StreamReactions": grpc.stream_stream_rpc_method_handler(self.StreamReactions)
+            "StreamReactions": grpc.stream_stream_rpc_method_handler(self._serve)
         }
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(REACTION_SERVICE, handlers),))
         server.add_registered_method_handlers(REACTION_SERVICE, handlers)
 
-    async def StreamReactions(self, requests: AsyncIterator[bytes], context: Context) -> None:
+    async def _serve(self, requests: AsyncIterator[bytes], context: Context) -> None:
         """See protos/gifcue/v1/reaction_service.proto."""
         transport = GrpcTransport(context)
         await self._streams.serve(transport)

@@ -55,6 +55,12 @@ class Stream:
         self._settings = settings
         self._clock = clock
         self._transport = transport
+        caller = call_identity.caller.get()
+        # Behind a proxy, the connection's address is not the caller's.
+        self._address = transport.peer if caller is None else str(caller.peer)
+        self._peer = (
+            transport.peer if self._address in transport.peer else f"{self._address} via {transport.peer}"
+        )
         self._session: Session | None = None
         self._opened_s = self._last_read_s = clock()
         # Since when a write is pending; None while none is.
@@ -85,9 +91,11 @@ class Stream:
             writer.cancel()
             self._outbox.close()
             try:
-                self._close_session()
+                if self._session is not None:
+                    self._engine.close_session(self._session)
             finally:
                 self._done.set()
+                self._log_end()
         if is_stuck:
             self._transport.abort(self._final)
         await asyncio.wait((reader, writer))
@@ -189,9 +197,9 @@ class Stream:
 
     def _fail(self, error: Exception, doing: str) -> None:
         # A defect must end this stream alone, and be logged.
-        log.error("stream failed", session=self._session_id, peer=self._transport.peer, exc_info=error)
         details = f"{type(error).__name__} while {doing} the stream"
         self._end(StreamStatus(grpc.StatusCode.INTERNAL, details), FLUSH_S)
+        log.error("stream failed", session=self._session_id, peer=self._peer, exc_info=error)
 
     async def _take(self, data: bytes) -> StreamStatus | None:
         """Acts on one message; returns how the stream ends where the message breaks the protocol."""
@@ -223,6 +231,7 @@ class Stream:
                 speaking_suppresses_hands=options.speaking_suppresses_hands,
                 subject=options.subject,
                 rights=access,
+                peer=self._address,
             )
             self._outbox.put(ready_of(session, self._engine, self._settings.idle_timeout_s))
         except GifcueError as error:
@@ -231,7 +240,7 @@ class Stream:
             "stream opened",
             session=session.session_id,
             client=options.client_name,
-            peer=self._transport.peer,
+            peer=self._peer,
         )
         return None
 
@@ -242,16 +251,12 @@ class Stream:
     def _session_id(self) -> str:
         return self._session.session_id if self._session is not None else ""
 
-    def _close_session(self) -> None:
-        session = self._session
-        counts = FrameCounts()
-        if session is not None:
-            self._engine.close_session(session)
-            counts = session.frame_counts()
+    def _log_end(self) -> None:
+        counts = FrameCounts() if self._session is None else self._session.frame_counts()
         log.info(
             "stream closed",
             session=self._session_id,
-            peer=self._transport.peer,
+            peer=self._peer,
             status=self._final.code.name,
             duration_s=round(self._clock() - self._opened_s, 3),
             received=counts.received,

@@ -26,7 +26,7 @@ from gifcue.v1 import media_pb2 as gifcue_dot_v1_dot_media__pb2
 from gifcue.v1 import reaction_service_pb2 as gifcue_dot_v1_dot_reaction__service__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gifcue/v1/operator_service.proto\x12\tgifcue.v1\x1a\x15gifcue/v1/media.proto\x1a gifcue/v1/reaction_service.proto\"\x12\n\x10GetStatusRequest\"\xa3\x03\n\x11GetStatusResponse\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12#\n\x05model\x18\x02 \x01(\x0b\x32\x14.gifcue.v1.ModelInfo\x12\x10\n\x08uptime_s\x18\x03 \x01(\x01\x12&\n\x05state\x18\x04 \x01(\x0e\x32\x17.gifcue.v1.ServingState\x12\x0f\n\x07streams\x18\x05 \x01(\r\x12\x14\n\x0cparticipants\x18\x06 \x01(\r\x12$\n\x05\x62ooks\x18\x07 \x01(\x0b\x32\x15.gifcue.v1.FrameBooks\x12>\n\treactions\x18\x08 \x03(\x0b\x32+.gifcue.v1.GetStatusResponse.ReactionsEntry\x12(\n\x07workers\x18\t \x03(\x0b\x32\x17.gifcue.v1.WorkerStatus\x12\x16\n\x0elatency_p50_ms\x18\n \x01(\x02\x12\x16\n\x0elatency_p95_ms\x18\x0b \x01(\x02\x1a\x30\n\x0eReactionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"`\n\x0cWorkerStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0b\n\x03pid\x18\x03 \x01(\r\x12\x10\n\x08restarts\x18\x04 \x01(\r\x12\x14\n\x0clast_failure\x18\x05 \x01(\t\"\x13\n\x11GetMetricsRequest\"\"\n\x12GetMetricsResponse\x12\x0c\n\x04text\x18\x01 \x01(\t*\x9f\x01\n\x0cServingState\x12\x1d\n\x19SERVING_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16SERVING_STATE_STARTING\x10\x01\x12\x19\n\x15SERVING_STATE_SERVING\x10\x02\x12\x1d\n\x19SERVING_STATE_NOT_SERVING\x10\x03\x12\x1a\n\x16SERVING_STATE_DRAINING\x10\x04\x32\xa4\x01\n\x0fOperatorService\x12\x46\n\tGetStatus\x12\x1b.gifcue.v1.GetStatusRequest\x1a\x1c.gifcue.v1.GetStatusResponse\x12I\n\nGetMetrics\x12\x1c.gifcue.v1.GetMetricsRequest\x1a\x1d.gifcue.v1.GetMetricsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n gifcue/v1/operator_service.proto\x12\tgifcue.v1\x1a\x15gifcue/v1/media.proto\x1a gifcue/v1/reaction_service.proto\"\x12\n\x10GetStatusRequest\"\xa9\x04\n\x11GetStatusResponse\x12\x16\n\x0eserver_version\x18\x01 \x01(\t\x12#\n\x05model\x18\x02 \x01(\x0b\x32\x14.gifcue.v1.ModelInfo\x12\x10\n\x08uptime_s\x18\x03 \x01(\x01\x12&\n\x05state\x18\x04 \x01(\x0e\x32\x17.gifcue.v1.ServingState\x12\x0f\n\x07streams\x18\x05 \x01(\r\x12\x14\n\x0cparticipants\x18\x06 \x01(\r\x12$\n\x05\x62ooks\x18\x07 \x01(\x0b\x32\x15.gifcue.v1.FrameBooks\x12>\n\treactions\x18\x08 \x03(\x0b\x32+.gifcue.v1.GetStatusResponse.ReactionsEntry\x12(\n\x07workers\x18\t \x03(\x0b\x32\x17.gifcue.v1.WorkerStatus\x12\x16\n\x0elatency_p50_ms\x18\n \x01(\x02\x12\x16\n\x0elatency_p95_ms\x18\x0b \x01(\x02\x12L\n\x11streams_by_status\x18\x0e \x03(\x0b\x32\x31.gifcue.v1.GetStatusResponse.StreamsByStatusEntry\x1a\x30\n\x0eReactionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\x1a\x36\n\x14StreamsByStatusEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"`\n\x0cWorkerStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0b\n\x03pid\x18\x03 \x01(\r\x12\x10\n\x08restarts\x18\x04 \x01(\r\x12\x14\n\x0clast_failure\x18\x05 \x01(\t\"\x13\n\x11GetMetricsRequest\"\"\n\x12GetMetricsResponse\x12\x0c\n\x04text\x18\x01 \x01(\t*\x9f\x01\n\x0cServingState\x12\x1d\n\x19SERVING_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16SERVING_STATE_STARTING\x10\x01\x12\x19\n\x15SERVING_STATE_SERVING\x10\x02\x12\x1d\n\x19SERVING_STATE_NOT_SERVING\x10\x03\x12\x1a\n\x16SERVING_STATE_DRAINING\x10\x04\x32\xa4\x01\n\x0fOperatorService\x12\x46\n\tGetStatus\x12\x1b.gifcue.v1.GetStatusRequest\x1a\x1c.gifcue.v1.GetStatusResponse\x12I\n\nGetMetrics\x12\x1c.gifcue.v1.GetMetricsRequest\x1a\x1d.gifcue.v1.GetMetricsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,20 +35,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_GETSTATUSRESPONSE_REACTIONSENTRY']._loaded_options = None
   _globals['_GETSTATUSRESPONSE_REACTIONSENTRY']._serialized_options = b'8\001'
-  _globals['_SERVINGSTATE']._serialized_start=702
-  _globals['_SERVINGSTATE']._serialized_end=861
+  _globals['_GETSTATUSRESPONSE_STREAMSBYSTATUSENTRY']._loaded_options = None
+  _globals['_GETSTATUSRESPONSE_STREAMSBYSTATUSENTRY']._serialized_options = b'8\001'
+  _globals['_SERVINGSTATE']._serialized_start=836
+  _globals['_SERVINGSTATE']._serialized_end=995
   _globals['_GETSTATUSREQUEST']._serialized_start=104
   _globals['_GETSTATUSREQUEST']._serialized_end=122
   _globals['_GETSTATUSRESPONSE']._serialized_start=125
-  _globals['_GETSTATUSRESPONSE']._serialized_end=544
-  _globals['_GETSTATUSRESPONSE_REACTIONSENTRY']._serialized_start=496
-  _globals['_GETSTATUSRESPONSE_REACTIONSENTRY']._serialized_end=544
-  _globals['_WORKERSTATUS']._serialized_start=546
-  _globals['_WORKERSTATUS']._serialized_end=642
-  _globals['_GETMETRICSREQUEST']._serialized_start=644
-  _globals['_GETMETRICSREQUEST']._serialized_end=663
-  _globals['_GETMETRICSRESPONSE']._serialized_start=665
-  _globals['_GETMETRICSRESPONSE']._serialized_end=699
-  _globals['_OPERATORSERVICE']._serialized_start=864
-  _globals['_OPERATORSERVICE']._serialized_end=1028
+  _globals['_GETSTATUSRESPONSE']._serialized_end=678
+  _globals['_GETSTATUSRESPONSE_REACTIONSENTRY']._serialized_start=574
+  _globals['_GETSTATUSRESPONSE_REACTIONSENTRY']._serialized_end=622
+  _globals['_GETSTATUSRESPONSE_STREAMSBYSTATUSENTRY']._serialized_start=624
+  _globals['_GETSTATUSRESPONSE_STREAMSBYSTATUSENTRY']._serialized_end=678
+  _globals['_WORKERSTATUS']._serialized_start=680
+  _globals['_WORKERSTATUS']._serialized_end=776
+  _globals['_GETMETRICSREQUEST']._serialized_start=778
+  _globals['_GETMETRICSREQUEST']._serialized_end=797
+  _globals['_GETMETRICSRESPONSE']._serialized_start=799
+  _globals['_GETMETRICSRESPONSE']._serialized_end=833
+  _globals['_OPERATORSERVICE']._serialized_start=998
+  _globals['_OPERATORSERVICE']._serialized_end=1162
 # @@protoc_insertion_point(module_scope)

@@ -125,6 +125,11 @@ class SupervisedWorker:
         return self._state is WorkerState.READY and not self._stop_requested.is_set()
 
     @property
+    def is_supervised(self) -> bool:
+        """True between start and stop: the process is restarted where it ends."""
+        return self._task is not None and not self._task.done()
+
+    @property
     def buffered_bytes(self) -> int:
         """Bytes sent to the worker that the kernel has not taken yet."""
         return self._channel.buffered_bytes if self._channel is not None else 0

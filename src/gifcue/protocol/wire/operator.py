@@ -33,6 +33,7 @@ def encode_status(status: ServerStatus) -> pb.GetStatusResponse:
         ],
         latency_p50_ms=status.latency_p50_ms,
         latency_p95_ms=status.latency_p95_ms,
+        streams_by_status=status.streams_by_status,
     )
 
 
@@ -53,4 +54,5 @@ def decode_status(message: pb.GetStatusResponse) -> ServerStatus:
         ),
         latency_p50_ms=message.latency_p50_ms,
         latency_p95_ms=message.latency_p95_ms,
+        streams_by_status=dict(message.streams_by_status),
     )

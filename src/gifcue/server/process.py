@@ -1,0 +1,104 @@
+"""The process of `gifcue serve`: signals, and an end that nothing can put off.
+
+The first SIGTERM or SIGINT drains. A second one ends the process at once, and so does the end of the time for a drain,
+whatever hangs: that end is in a thread of its own, so that a blocked event loop does not put it off either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+
+import structlog
+
+from gifcue.server.config import Settings
+from gifcue.server.descriptors import raise_limit
+from gifcue.server.lifecycle import STOP_GRACE_S, Server
+from gifcue.server.log_lines import LogLines
+from gifcue.server.logs import configure_logs
+
+log = structlog.get_logger()
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+# The exit code after a drain that did not end in time. After a second signal it is 128 and the signal's number.
+OVERDUE = 1
+_FLUSH_S = 0.2
+
+
+class HardEnd:
+    """Ends the process and its workers without asking anybody."""
+
+    def __init__(self, lines: LogLines) -> None:
+        self._lines = lines
+
+    def within(self, seconds: float) -> None:
+        """Ends the process in that time, unless it has ended before."""
+        # A daemon, so that it does not keep a process that has drained.
+        timer = threading.Timer(seconds, self._end, ("the drain took too long", OVERDUE))
+        timer.daemon = True
+        timer.start()
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        """The handler of a second signal."""
+        self._end(f"a second {signal.Signals(number).name}", 128 + number)
+
+    def _end(self, reason: str, code: int) -> None:
+        with contextlib.suppress(Exception):
+            log.error("ended at once", reason=reason, exit_code=code)
+            kill_children()
+            self._lines.close(_FLUSH_S)
+        os._exit(code)
+
+
+def kill_children() -> None:
+    """Kills the processes that this one has started, even those that are stopped or stuck."""
+    for listing in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for pid in listing.read_text(encoding="ascii").split():
+                with contextlib.suppress(OSError):
+                    os.kill(int(pid), signal.SIGKILL)
+
+
+async def _serve(settings: Settings, lines: LogLines, detector_target: str | None) -> None:
+    stop = asyncio.Event()
+    end = HardEnd(lines)
+    loop = asyncio.get_running_loop()
+
+    def on_first_signal() -> None:
+        for number in SIGNALS:
+            # In place of the event loop's own handling, which a blocked loop would put off.
+            loop.remove_signal_handler(number)
+            signal.signal(number, end.on_signal)
+        end.within(settings.server.drain_timeout_s + STOP_GRACE_S)
+        stop.set()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, on_first_signal)
+    server = Server(settings, detector_target=detector_target, log_lines_lost=lambda: lines.lost)
+    starting = asyncio.create_task(server.start())
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await starting
+        await stopping
+        await server.stop()
+    stopping.cancel()
+
+
+def run(settings: Settings, *, detector_target: str | None = None) -> int:
+    """Serves until SIGTERM or SIGINT, drains, and returns the process' exit code.
+
+    Raises as `Server` and `Server.start` do.
+    """
+    lines = configure_logs(settings.log)
+    # Before the server works out how many connections its descriptors allow.
+    raise_limit()
+    asyncio.run(_serve(settings, lines, detector_target))
+    return 0

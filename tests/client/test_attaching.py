@@ -1,0 +1,140 @@
+"""What a caller says while its participants are attached to a new connection whose outbox is full."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any
+
+import pytest
+
+from gifcue.client import Backoff, Codec
+from gifcue.client.participant import Participant
+from gifcue.client.queues import Outbox
+from gifcue.client.reconnecting import ReconnectingStream
+from gifcue.client.reconnecting_participant import ReconnectingParticipant
+from gifcue.protocol.requests import AllowedLabels, Join, Leave, Speaking
+from gifcue.protocol.wire.requests import decode_request, encode_request
+from gifcue.v1.reaction_service_pb2 import StreamReactionsRequest
+from tests.support.waiting import until
+
+FULL = 1000
+
+
+class Connection:
+    """A stream whose outbox is full until the test takes something out of it."""
+
+    def __init__(self, *, is_full: bool) -> None:
+        self.outbox: Outbox[StreamReactionsRequest] = Outbox(FULL)
+        if is_full:
+            self.outbox.append(StreamReactionsRequest(), FULL + 1)
+        self.ready: Any = None
+        self._over = asyncio.Event()
+
+    async def __aenter__(self) -> Connection:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def join(
+        self,
+        name: str,
+        codec: Codec,
+        extradata: bytes,
+        labels: Iterable[str],
+        on_keyframe_request: Any = None,
+    ) -> Participant:
+        request = encode_request(Join(name, codec, extradata, tuple(labels)))
+        await self.outbox.room(0)
+        self.outbox.append(request, 0)
+        return Participant(name, codec, self.outbox, on_keyframe_request, lambda _: None)
+
+    async def half_close(self) -> None:
+        self._over.set()
+
+    async def events(self) -> AsyncIterator[Any]:
+        await self._over.wait()
+        return
+        yield
+
+    async def sent(self) -> list[object]:
+        """Makes room, and returns what the server gets."""
+        await self.outbox.take()
+        messages: list[object] = []
+        for _ in range(20):
+            await asyncio.sleep(0)
+        self.outbox.close()
+        while (message := await self.outbox.take()) is not None:
+            messages.append(decode_request(message))
+        return messages
+
+
+Change = Callable[[ReconnectingParticipant], Awaitable[None]]
+
+
+async def withdraw(alice: ReconnectingParticipant) -> None:
+    await alice.set_allowed(["wave"])
+
+
+async def withdraw_twice(alice: ReconnectingParticipant) -> None:
+    await alice.set_allowed(["wave"])
+    await alice.set_allowed([])
+
+
+async def speak(alice: ReconnectingParticipant) -> None:
+    await alice.set_speaking(True)
+
+
+async def leave(alice: ReconnectingParticipant) -> None:
+    await alice.set_allowed([])
+    await alice.leave()
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (withdraw, [AllowedLabels("alice", ("wave",))]),
+        (withdraw_twice, [AllowedLabels("alice", ())]),
+        (speak, [Speaking("alice", True)]),
+        (leave, [Leave("alice")]),
+    ],
+)
+async def test_what_is_said_during_a_reconnection_reaches_the_server(
+    change: Change, expected: list[object]
+) -> None:
+    connections = [Connection(is_full=False), Connection(is_full=True)]
+    opening = iter(connections)
+    stream = ReconnectingStream(lambda: next(opening), Backoff(sleep=no_sleep))  # type: ignore[arg-type,return-value]
+    async with stream:
+        alice = await stream.join("alice", Codec.VP8, allowed_labels=["smile"])
+        await connections[0].half_close()
+        await until(lambda: stream.connections == 2)
+        # The join waits for room in the outbox.
+        await asyncio.sleep(0)
+        await change(alice)
+        sent = await connections[1].sent()
+        assert sent == [Join("alice", Codec.VP8, b"", ("smile",)), *expected]
+        await connections[1].half_close()
+        await stream.half_close()
+
+
+async def test_the_later_of_two_joins_is_the_later_one_at_the_server() -> None:
+    connections = [Connection(is_full=False), Connection(is_full=True)]
+    opening = iter(connections)
+    stream = ReconnectingStream(lambda: next(opening), Backoff(sleep=no_sleep))  # type: ignore[arg-type,return-value]
+    async with stream:
+        await stream.join("alice", Codec.VP8, allowed_labels=["smile"])
+        await connections[0].half_close()
+        await until(lambda: stream.connections == 2)
+        await asyncio.sleep(0)
+        again = asyncio.create_task(stream.join("alice", Codec.H264, allowed_labels=["wave"]))
+        sent = await connections[1].sent()
+        await again
+        assert [each.codec for each in sent if isinstance(each, Join)] == [Codec.VP8, Codec.H264]
+        await connections[1].half_close()
+        await stream.half_close()
+
+
+async def no_sleep(delay_s: float) -> None:
+    await asyncio.sleep(0)

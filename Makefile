@@ -5,12 +5,24 @@ BIN := $(VENV)/bin
 # One environment, installed in two steps: what the demo needs, and everything else. A stamp stands for each step.
 DEMO := $(VENV)/.installed-demo
 DEV := $(VENV)/.installed-dev
-INSTALL := $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+# The variables make the constraints hold for the isolated environment that builds gifcue, too. Which one pip reads
+# depends on its version.
+INSTALL := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+  $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt
+# Locked tools that need not be in .venv, and the environment that deploy/Dockerfile makes.
+TOOLS := build/tools/.installed
+TOOL_BIN := build/tools/bin
+IMAGE := build/image
+INSTALL_LOCKED := install -q --disable-pip-version-check --require-hashes --only-binary :all:
+# Every file of a version is listed, so that one lock serves Python 3.11 to 3.13 on x86_64 and aarch64.
+LOCK := $(TOOL_BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --no-emit-index-url --custom-compile-command "make lock" -c constraints.txt
 PROTOC := $(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy
 CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage chaos hostile fuzz soak test-faults lint protos protos-check wheel check-wheel bench bench-detector model-digest gifs clean
+.PHONY: help setup demo test coverage chaos hostile fuzz soak test-faults examples lint protos protos-check wheel check-wheel lock image \
+  sbom licences audit bench bench-detector model-digest gifs clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -55,6 +67,11 @@ test-faults: $(DEV) ## What CI runs of chaos, hostile, fuzz and soak, in 5 minut
 	$(BIN)/python -m tests.fuzz --seconds 20
 	$(BIN)/python -m tests.soak --minutes 0.3 --quick
 
+examples: $(DEV) ## Build the clients in Node and Go and run them against real servers
+	cd examples/node && npm install --no-audit --no-fund --ignore-scripts --no-package-lock
+	PYTHON=$(abspath $(BIN))/python examples/go/generate.sh
+	GIFCUE_EXAMPLES=1 $(BIN)/pytest tests/examples
+
 lint: $(DEV) ## Check style, types, import contracts and import cycles
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/ruff format --check $(CODE)
@@ -76,6 +93,31 @@ protos-check: $(DEV) ## Check protos/: style, no break with protos/baseline.binp
 wheel: $(DEV) ## Build the sdist and, from it, the wheel into dist/
 	@rm -rf dist
 	$(BIN)/python -m build --no-isolation --outdir dist .
+
+lock: $(TOOLS) ## Write the hash-locked requirements of the image and of the tools
+	$(LOCK) pyproject.toml -o deploy/requirements.txt
+	$(LOCK) --group image-build -o deploy/requirements-build.txt
+	$(LOCK) --group supply-chain -o tools/requirements.txt
+
+$(TOOLS): tools/requirements.txt
+	$(PYTHON) -m venv --clear build/tools
+	$(TOOL_BIN)/pip $(INSTALL_LOCKED) -r tools/requirements.txt
+	@touch $(TOOLS)
+
+# The commands of deploy/Dockerfile, without a container.
+image: wheel ## Make the image's environment in build/image from the locks
+	$(PYTHON) -m venv --clear --without-pip $(IMAGE)
+	$(BIN)/pip --python $(IMAGE)/bin/python $(INSTALL_LOCKED) -r deploy/requirements.txt
+	$(BIN)/pip --python $(IMAGE)/bin/python install -q --disable-pip-version-check --no-deps --no-index dist/*.whl
+
+sbom: image ## Write the bill of materials of the image's environment, CycloneDX JSON, into dist/
+	$(BIN)/python -m tools.sbom $(IMAGE)/bin/python dist
+
+licences: $(DEV) ## Print the licences of what the image contains
+	$(BIN)/python -m tools.licences
+
+audit: $(DEV) $(TOOLS) ## Look for known vulnerabilities; AUDIT="--advisories FILE.zip" without a network
+	$(BIN)/python -m tools.audit $(AUDIT)
 
 check-wheel: wheel ## Install the wheel into an empty environment elsewhere, serve and run the demo; print sizes
 	$(BIN)/python -m tools.check_wheel dist/*.whl

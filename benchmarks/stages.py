@@ -8,7 +8,6 @@ stages: for the front gRPC, the event loop and the kernel, for a worker its chan
 from __future__ import annotations
 
 import itertools
-import pickle
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -17,14 +16,16 @@ from typing import Any
 from benchmarks.bare import Bare
 from benchmarks.footage import Footage
 from gifcue.detect.factory import open_detector
+from gifcue.detect.messages import MESSAGES as DETECT_MESSAGES
+from gifcue.detect.messages import Batch, BatchResult, SlotPicture, pack, unpack
 from gifcue.detect.regions import Region
 from gifcue.detect.scheduler import Scheduler
-from gifcue.detect.worker import Batch, BatchResult, SlotPicture
 from gifcue.engine.engine import Engine
 from gifcue.engine.events import EngineEvent
 from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Publisher
 from gifcue.media.frame import FrameInFlight
+from gifcue.media.messages import MESSAGES as MEDIA_MESSAGES
 from gifcue.media.messages import Picture, Skipped, Submit
 from gifcue.media.queues import Backlog
 from gifcue.protocol.codecs import Codec
@@ -37,7 +38,8 @@ from gifcue.rules.watch import BookWatcher
 from gifcue.sample_video.photo import photo_frames
 from gifcue.server.config import Settings, load_settings
 from gifcue.v1 import media_pb2, reaction_service_pb2
-from gifcue.workers.framing import Kind, encode
+from gifcue.workers.framing import Kind, decoders_of_a_child, decoders_of_the_front, encode
+from gifcue.workers.messages import MessageTypes
 
 ROUNDS = 5
 TIMES_PER_ROUND = 300
@@ -55,6 +57,8 @@ class _Sink:
 
 class _DecodePool:
     """Replaces the decode pool: keeps the submitted frame and ignores every other call."""
+
+    is_overloaded = False
 
     def __init__(self, *arguments: Any, on_outcome: Callable[..., None], **named: Any) -> None:
         self.on_outcome = on_outcome
@@ -126,18 +130,29 @@ def _message_costs(footage: Footage, regions: list[Region]) -> dict[str, float]:
     written = itertools.cycle([encode(Kind.MESSAGE, next(submits))[1] for _ in footage.clip.packets])
     skipped = Skipped(1, 1, SkipReason.PACED, 0.1)
     skipped_bytes = encode(Kind.MESSAGE, skipped)[1]
-    batch, result = Batch(1, (SlotPicture(1, 640, 360),)), BatchResult(1, (regions,), 10.0)
+    batch, result = Batch(1, (SlotPicture(1, 640, 360),)), _result(regions)
     batch_bytes, result_bytes = encode(Kind.MESSAGE, batch)[1], encode(Kind.MESSAGE, result)[1]
+    read_submit, read_outcome = _readers(MEDIA_MESSAGES)
+    read_batch, read_result = _readers(DETECT_MESSAGES)
     return {
         "submit written": _ms(lambda: encode(Kind.MESSAGE, next(submits))),
-        "submit read": _ms(lambda: pickle.loads(next(written))),
+        "submit read": _ms(lambda: read_submit(next(written))),
         "outcome written": _ms(lambda: encode(Kind.MESSAGE, skipped)),
-        "outcome read": _ms(lambda: pickle.loads(skipped_bytes)),
+        "outcome read": _ms(lambda: read_outcome(skipped_bytes)),
         "batch written": _ms(lambda: encode(Kind.MESSAGE, batch)),
-        "batch read": _ms(lambda: pickle.loads(batch_bytes)),
-        "result written": _ms(lambda: encode(Kind.MESSAGE, result)),
-        "result read": _ms(lambda: pickle.loads(result_bytes)),
+        "batch read": _ms(lambda: read_batch(batch_bytes)),
+        "result written": _ms(lambda: encode(Kind.MESSAGE, _result(regions))),
+        "result read": _ms(lambda: [unpack(answer) for answer in read_result(result_bytes).answers]),
     }
+
+
+def _result(regions: list[Region]) -> BatchResult:
+    return BatchResult(1, (pack(regions),), 10.0)
+
+
+def _readers(types: MessageTypes) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """What reads a message in the worker, and what does in the front."""
+    return decoders_of_a_child(types)[Kind.MESSAGE], decoders_of_the_front(types)[Kind.MESSAGE]
 
 
 def _engine_costs(settings: Settings, info: Any, regions: list[Region]) -> dict[str, float]:
@@ -182,13 +197,18 @@ def _frames_of(settings: Settings, info: Any, regions: list[Region] | None) -> I
     )
     decode, detect = pools["decode"], pools["detect"]
     detect.info = info
+    # Frames arrive as recorded, since a limit holds by the engine's clock. Reading the real clock costs as much.
+    at_s = 0.0
+
+    def clock() -> float:
+        time.monotonic()
+        return at_s
+
     book = BookWatcher(settings.rules.book, seed=settings.rules.seed)
     publisher = Publisher(lambda: book.chooser, lambda: pipeline.model.version, time.monotonic)
     policies = (settings.reactions.preset, settings.reactions)
     ids = (str(number) for number in itertools.count())
-    engine = Engine(
-        settings.limits, lambda _: policies, pipeline, publisher, time.monotonic, lambda: next(ids)
-    )
+    engine = Engine(settings.limits, lambda _: policies, pipeline, publisher, clock, lambda: next(ids))
     session = engine.open_session(
         room_id="", client_name="", preset="", send_holding=False, send_decisions=True, sink=_Sink()
     )
@@ -196,6 +216,7 @@ def _frames_of(settings: Settings, info: Any, regions: list[Region] | None) -> I
     payload = b"\xff\xd8\xff" + bytes(3000)
     for number in itertools.count(1):
         pts = number * 3000
+        at_s = pts / 90_000
         frame = media_pb2.Frame(
             participant_id=NAME, sequence=number, pts=pts, clock_hz=90_000, payload=payload
         )

@@ -24,7 +24,7 @@ async def test_a_small_load_on_a_real_server() -> None:
     assert figures["offered"] == figures["received"] == 20
     assert figures["consistent"]
     assert figures["due_to_decision_ms"]["decided"] > 0
-    assert set(figures["cpu_cores"]) == {"front", "decode", "detect", "load generator"}
+    assert set(figures["cpu_cores"]) == {"front", "decode", "detect", "still", "load generator"}
     assert load_row(figures)["participants"] == 2
     assert [row["codec"] for row in rows] == ["vp8"]
     assert through["annotations_per_picture"] > 0

@@ -240,6 +240,8 @@ class Server:
         while time.monotonic() - began_s < timeout_s:
             if await self.get(path) == status:
                 return time.monotonic() - began_s
+            if self._process is not None and self._process.returncode is not None:
+                break
             await asyncio.sleep(0.05)
         return float("inf")
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from gifcue.detect.gesture_classifier import hand_features, read_classifier
-from gifcue.errors import ModelError
+from gifcue.detect.gesture_classifier import POINTS, hand_features, read_classifier
+from gifcue.detect.settings import gesture_files
+from gifcue.errors import ConfigError, ModelError
 from gifcue.gestures.regression import fit_classifier
 
 
@@ -71,3 +73,65 @@ def test_a_damaged_file_is_a_model_error(tmp_path: Path) -> None:
     path.write_text('{"format": 1}')
     with pytest.raises(ModelError, match="expected a gesture classifier"):
         read_classifier(path)
+
+
+def stored(**changed: object) -> bytes:
+    """The file of a classifier of one gesture, with some of its values replaced."""
+    count = len(hand_features(np.zeros((POINTS, 3), np.float32)))
+    value: dict[str, object] = {
+        "format": 1,
+        "labels": ["", "fan"],
+        "threshold": 0.7,
+        "mean": [0.0] * count,
+        "scale": [1.0] * count,
+        "weights": [[0.0, 0.0]] * (count + 1),
+        "examples": [],
+    }
+    return json.dumps({**value, **changed}).encode()
+
+
+COUNT = len(hand_features(np.zeros((POINTS, 3), np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x80\x04K\x01.", "expected a gesture classifier"),  # a pickle
+        (b"[" * 200_000, "expected a gesture classifier"),
+        (b"[]", "expected a gesture classifier"),
+        (stored(mean=["x"] * COUNT), "expected a gesture classifier"),
+        (stored(mean=[float("nan")] * COUNT), "expected finite numbers"),
+        (stored(weights=[[1e999, 0.0]] * (COUNT + 1)), "expected finite numbers"),
+        (stored(scale=[0.0] * COUNT), "a scale without zeros"),
+        (stored(threshold=-1.0), "expected a threshold from 0 to 1, got -1.0"),
+        (stored(threshold=float("nan")), "expected a threshold from 0 to 1"),
+        (stored(labels=["x" * 65, ""]), "expected at most 64 labels of at most 64 characters"),
+        (stored(labels=[str(n) for n in range(65)]), "expected at most 64 labels"),
+        (stored(labels=["", "a", "b"]), "expected format 1 with"),
+        (stored(examples=[[0.0] * COUNT] * 2), "expected format 1 with"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_a_model_error(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "fan.json"
+    path.write_bytes(stored())
+    assert read_classifier(path).labels == ("", "fan")
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=message):
+        read_classifier(path)
+
+
+def test_a_file_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "fan.json"
+    path.write_bytes(stored())
+    monkeypatch.setattr("gifcue.detect.gesture_classifier.MAX_FILE_BYTES", 100)
+    with pytest.raises(ModelError, match="expected at most 100 bytes"):
+        read_classifier(path)
+
+
+def test_a_folder_is_bounded(tmp_path: Path) -> None:
+    for number in range(64):
+        (tmp_path / f"{number}.json").touch()
+    assert len(gesture_files(tmp_path)) == 64
+    (tmp_path / "more.json").touch()
+    with pytest.raises(ConfigError, match="expected at most 64 classifiers, got 65"):
+        gesture_files(tmp_path)

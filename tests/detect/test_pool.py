@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from gifcue.detect.messages import InlinePicture
 from gifcue.detect.pool import DetectorPool
 from gifcue.detect.regions import Region
 from gifcue.detect.settings import DetectSettings
-from gifcue.detect.worker import InlinePicture
 from gifcue.errors import GifcueError, Unavailable, WorkerLost, WorkerStartError
 from gifcue.media.frame import FrameInFlight
 from gifcue.protocol.reasons import DropReason

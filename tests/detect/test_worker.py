@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
+from gifcue.detect.messages import Batch, InlinePicture, SlotPicture
 from gifcue.detect.regions import Region
-from gifcue.detect.worker import Batch, InlinePicture, SlotPicture, _log_once, detect_batch, view
+from gifcue.detect.worker import _log_once, detect_batch, view
 from gifcue.workers.arena import Arena
 from tests.support.fake_detector import INFO, RAISE, FakeDetector
 

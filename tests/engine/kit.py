@@ -22,13 +22,13 @@ from gifcue.engine.session import Session
 from gifcue.engine.settings import LimitSettings
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped
+from gifcue.media.overload import Relief
 from gifcue.media.queues import Backlog
 from gifcue.media.settings import MediaSettings
 from gifcue.media.still_admission import StillAdmission, StillPlace
 from gifcue.media.still_pool import DecodedStill
 from gifcue.media.still_settings import StillSettings
-from gifcue.media.still_suspects import StillSuspects
-from gifcue.media.suspects import Incident
+from gifcue.media.suspects import Incident, Suspects
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Reaction
@@ -71,6 +71,7 @@ class FakeDecodePool:
         *,
         on_outcome: Callable[[FrameInFlight, Outcome], None],
         on_decoder_lost: Callable[[list[int]], None],
+        on_relief: Callable[[Relief], None],
         on_incident: Callable[[Incident], None],
         clock: Callable[[], float],
         max_wait_s: float,
@@ -79,6 +80,8 @@ class FakeDecodePool:
         arena.close()
         self.on_outcome = on_outcome
         self.on_decoder_lost = on_decoder_lost
+        self.on_relief = on_relief
+        self.is_overloaded = False
         self.on_incident = on_incident
         self.quarantined: list[int] = []
         self.workers: dict[int, int | None] = {}
@@ -200,7 +203,7 @@ class FakeStillPool:
         clock: Callable[[], float],
     ) -> None:
         arena.close()
-        self.admission = StillAdmission(settings, max_still_bytes, StillSuspects(), clock)
+        self.admission = StillAdmission(settings, max_still_bytes, Suspects(clock, 8), clock)
         self.hangs = False
         self.held: set[int] = set()
         self.callers: list[str] = []

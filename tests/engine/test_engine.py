@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from gifcue.detect.messages import StillPicture
 from gifcue.detect.regions import Region
-from gifcue.detect.worker import StillPicture
 from gifcue.errors import ConfigError, MediaError, Unavailable
 from gifcue.media.settings import MediaSettings
 from gifcue.media.still_settings import StillSettings

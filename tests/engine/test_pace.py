@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gifcue.engine.pace import FASTER, SLOWER, WINDOW_S, AnalysisPace
+from gifcue.engine.pace import EXHAUSTED_AFTER, EXHAUSTED_S, FASTER, SLOWER, WINDOW_S, AnalysisPace
 from gifcue.media.settings import MediaSettings
 
 LATE_MS, SOON_MS, BETWEEN_MS = 120.0, 20.0, 70.0
@@ -73,3 +73,33 @@ def test_a_minimum_at_or_above_the_maximum_disables_adaptation(least: float) -> 
     for number in range(10):
         assert not window(pace, number, *[LATE_MS] * 10)
     assert pace.fps == 10.0
+
+
+def test_late_results_at_the_minimum_say_that_there_is_no_more_to_gain() -> None:
+    pace = settled(a_pace())
+    number = 0
+    while pace.fps > 4.0:
+        window(pace, number, *[LATE_MS] * 10)
+        number += 1
+    for _ in range(EXHAUSTED_AFTER):
+        assert not pace.is_exhausted(number * WINDOW_S)
+        window(pace, number, *[LATE_MS] * 10)
+        number += 1
+    assert pace.is_exhausted(number * WINDOW_S)
+    window(pace, number, *[SOON_MS] * 10)
+    assert not pace.is_exhausted((number + 1) * WINDOW_S)
+
+
+def test_what_is_not_confirmed_is_forgotten() -> None:
+    pace = settled(a_pace())
+    for number in range(20):
+        window(pace, number, *[LATE_MS] * 10)
+    assert pace.is_exhausted(20 * WINDOW_S)
+    assert not pace.is_exhausted(21 * WINDOW_S + EXHAUSTED_S)
+
+
+def test_a_fixed_rate_is_never_exhausted() -> None:
+    pace = settled(a_pace(least=10.0))
+    for number in range(20):
+        window(pace, number, *[LATE_MS] * 10)
+    assert not pace.is_exhausted(20 * WINDOW_S)

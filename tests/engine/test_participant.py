@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from gifcue.engine.settings import LimitSettings
+from gifcue.media.overload import Relief
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Fault, KeyframeRequested, Reaction, SlowDown
 from gifcue.protocol.phases import Phase
@@ -56,6 +57,84 @@ class TestAdmission:
         kit.skipped(key)
         stream.send(payload=KEYFRAME)
         assert stream.counts().dropped == {"overload": 1}
+
+    def test_frames_that_wait_for_the_decoder_are_bounded(self) -> None:
+        kit = Kit(limits(max_buffered_frames=2))
+        stream = kit.open()
+        key = stream.join()
+        for _ in range(3):
+            stream.send()
+        (fault,) = stream.of(Fault)
+        assert fault.code is FaultCode.OVERLOAD
+        assert "at most 2 frames" in fault.message
+        kit.skipped(key)
+        stream.send(payload=KEYFRAME)
+        assert stream.counts().dropped == {"overload": 1}
+
+    def test_nobody_uses_up_the_bytes_of_the_whole_server(self) -> None:
+        # Half of the bytes are for participants of whom at most a fourth of them waits.
+        kit = Kit(limits(max_server_buffered_bytes=1024 * 1024, max_participants=2))
+        assert kit.engine.limits.buffered_share_bytes == 256 * 1024
+        stream = kit.open()
+        for name in ("alice", "bob"):
+            stream.join(name)
+        stream.send("alice", payload=KEYFRAME + bytes(400_000))
+        stream.send("alice", payload=INTER + bytes(400_000))
+        (fault,) = stream.of(Fault)
+        assert (fault.participant_id, fault.code) == ("alice", FaultCode.OVERLOAD)
+        assert "of all participants" in fault.message
+        stream.send("bob", payload=KEYFRAME + bytes(200_000))
+        assert stream.counts("bob").in_flight == 1
+
+    def test_what_waited_too_long_is_a_fault_and_asks_to_slow_down(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        stream.send()
+        kit.dropped(key, DropReason.OVERLOAD, needs_keyframe=True)
+        assert [each.code for each in stream.of(Fault)] == [FaultCode.OVERLOAD]
+        assert stream.of(SlowDown) == [SlowDown("alice", 15.0, "overload")]
+        assert stream.of(KeyframeRequested) == [KeyframeRequested("alice", "overload")]
+
+    def test_a_paused_participant_is_not_decoded_and_asked_for_nothing(self) -> None:
+        kit = Kit(limits(fault_interval_s=1.0))
+        stream = kit.open()
+        key = stream.join()
+        stream.send()
+        kit.skipped(key)
+        kit.decode.on_relief(Relief(pause=(key, 99)))
+        for _ in range(5):
+            stream.send()
+        stream.send(payload=KEYFRAME)
+        assert stream.counts().dropped == {"overload": 6}
+        assert [each.code for each in stream.of(Fault)] == [FaultCode.OVERLOAD]
+        assert stream.of(KeyframeRequested) == []
+        kit.decode.on_relief(Relief(resume=(key,)))
+        assert stream.of(KeyframeRequested) == [KeyframeRequested("alice", "overload")]
+        stream.send()
+        stream.send(payload=KEYFRAME)
+        assert stream.counts().dropped == {"overload": 6, "awaiting_keyframe": 1}
+        assert stream.counts().in_flight == 1
+
+    def test_a_new_decoder_ends_a_pause(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        kit.decode.on_relief(Relief(pause=(key,)))
+        kit.decoder_lost(key)
+        stream.send(payload=KEYFRAME)
+        assert stream.counts().in_flight == 1
+
+    def test_overload_asks_everybody_to_slow_down_once_a_second(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        keys = [stream.join(name) for name in ("alice", "bob")]
+        for _ in range(3):
+            kit.decode.on_relief(Relief(slow_down=tuple(keys)))
+        assert [each.participant_id for each in stream.of(SlowDown)] == ["alice", "bob"]
+        kit.time.advance(1.0)
+        kit.decode.on_relief(Relief(slow_down=tuple(keys)))
+        assert len(stream.of(SlowDown)) == 4
 
     def test_a_rate_above_the_limit_is_reported_once_per_interval(self) -> None:
         kit = Kit(limits(max_fps=2))

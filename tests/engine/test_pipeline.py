@@ -45,6 +45,15 @@ class Listener:
     def decoder_lost(self) -> None:
         self.notified.append(("decoder_lost",))
 
+    def slow_down(self) -> None:
+        self.notified.append(("slow_down",))
+
+    def pause(self) -> None:
+        self.notified.append(("pause",))
+
+    def resume(self) -> None:
+        self.notified.append(("resume",))
+
     def submit(self) -> None:
         self._tokens += 1
         now_s = self.kit.time.clock()

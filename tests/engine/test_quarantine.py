@@ -179,6 +179,15 @@ def test_new_streams_of_a_peer_do_not_help(time: ManualTime) -> None:
     assert Person(quarantine.of_stream(""), time, "alice").refused_s == 0.0
 
 
+def test_one_stream_costs_the_newcomers_of_another_nothing(time: ManualTime) -> None:
+    quarantine = Quarantine(time.clock)
+    hostile = quarantine.of_stream("ipv4:192.0.2.1")
+    for number in range(100):
+        Person(hostile, time, f"mallory {number}").kills()
+    other = quarantine.of_stream("ipv4:192.0.2.1")
+    assert Person(other, time, "alice").refused_s == 0.0
+
+
 def test_what_is_remembered_is_bounded(time: ManualTime) -> None:
     quarantine = Quarantine(time.clock)
     for number in range(PEERS_REMEMBERED + 10):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gifcue.engine.settings import LimitSettings
+from gifcue.media.overload import Relief
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Draining, Fault, FrameDecided, KeyframeRequested, Reaction
 from gifcue.protocol.phases import Phase
@@ -96,6 +97,24 @@ class TestJoin:
         other = kit.open()
         other.join("alice")
         assert codes(other) == []
+
+    def test_an_overloaded_server_takes_no_newcomers(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        alice, bob = stream.join("alice"), stream.join("bob")
+        kit.decode.is_overloaded = True
+        kit.decode.on_relief(Relief(pause=(bob,)))
+        stream.join("carol")
+        (fault,) = stream.of(Fault)
+        assert (fault.participant_id, fault.code) == ("carol", FaultCode.TOO_MANY_PARTICIPANTS)
+        assert "try again in a few seconds" in fault.message
+        # Who is decoded may join anew, for another codec. Who is paused does not get back in that way.
+        assert stream.join("alice") > alice
+        stream.join("bob")
+        assert [each.participant_id for each in stream.of(Fault)] == ["carol", "bob"]
+        kit.decode.is_overloaded = False
+        stream.join("carol")
+        assert stream.session.participant_count == 3
 
     def test_a_second_join_starts_over(self) -> None:
         kit = Kit()

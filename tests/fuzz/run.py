@@ -19,7 +19,7 @@ AREAS: dict[str, Batch] = {
     "http": http.batch,
 }
 # Batches of an area that run at the same time. Most packets belong to the decoders.
-AT_ONCE = {"codecs": 3, "wire": 1, "stills": 1, "http": 1}
+AT_ONCE = {"codecs": 2, "wire": 1, "stills": 1, "http": 1}
 # A batch that is not over after this time counts as a hang.
 BATCH_S = 90.0
 SAY_EVERY_S = 30.0

@@ -7,6 +7,7 @@ import pkgutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -122,6 +123,17 @@ def test_negatives_are_read_as_written(rng: np.random.Generator, tmp_path: Path)
     (tmp_path / "n.npz").write_bytes(b"")
     with pytest.raises(ModelError, match=r"n\.npz: expected landmarks"):
         read_negatives(tmp_path / "n.npz")
+
+
+def test_negatives_run_no_code(tmp_path: Path) -> None:
+    class Hostile:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (tmp_path / "run").touch, ()
+
+    np.savez(tmp_path / "n.npz", points=np.array([Hostile()], object), groups=np.zeros(1, np.int64))
+    with pytest.raises(ModelError, match=r"n\.npz: expected landmarks"):
+        read_negatives(tmp_path / "n.npz")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_negatives_of_the_package_are_many_hands_of_many_people() -> None:

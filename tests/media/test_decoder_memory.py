@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
+from gifcue.errors import MediaError
+from gifcue.media.decoder import Decoder
 from gifcue.media.decoder_memory import ORDINARY_BYTES, DecoderBudget, decoder_bytes, pixel_bytes
+from gifcue.protocol.codecs import Codec
+from gifcue.protocol.reasons import DropReason
+from tests.chaos.payloads.video import crowded_references, hidden_references
 
 MIB = 1024 * 1024
 SMALL, LARGE = 3 * MIB, 20 * MIB
@@ -63,3 +70,18 @@ def test_whatever_comes_and_goes_the_sums_are_kept() -> None:
             held[index] = wanted
         assert budget.used_bytes == sum(held) <= budget.total_bytes
         assert sum(each for each in held if each > ORDINARY_BYTES) <= budget.total_bytes // 2
+
+
+def test_references_that_the_extradata_does_not_state_are_counted() -> None:
+    extradata, units = hidden_references()
+    decoder = Decoder(Codec.H264, extradata, 8_294_400, DecoderBudget(100 * MIB))
+    with pytest.raises(MediaError) as caught:
+        decoder.decode(units[0], 0.0)
+    assert caught.value.reason is DropReason.TOO_EXPENSIVE
+
+
+def test_references_behind_many_parameter_sets_are_counted() -> None:
+    decoder = Decoder(Codec.H264, b"", 8_294_400, DecoderBudget(100 * MIB))
+    with pytest.raises(MediaError) as caught:
+        decoder.decode(crowded_references()[0], 0.0)
+    assert caught.value.reason is DropReason.INVALID_DATA

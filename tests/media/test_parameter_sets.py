@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import time
 from fractions import Fraction
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gifcue.errors import MediaError
 from gifcue.media.bits import BitReader
 from gifcue.media.parameter_sets import (
     MAX_SETS,
@@ -118,9 +120,33 @@ def test_a_set_behind_a_picture_is_found() -> None:
     assert PictureShape(1280, 720, 1, 8, 5) in shapes_in(Codec.H264, unit + b"\0\0\1" + large)
 
 
-def test_the_number_of_sets_is_bounded() -> None:
+def test_more_sets_than_are_read_are_refused() -> None:
     (sps,) = sets(Codec.H264, h264(320, 192))
-    assert len(shapes_in(Codec.H264, (b"\0\0\1" + sps) * 1000)) == MAX_SETS
+    assert len(shapes_in(Codec.H264, (b"\0\0\1" + sps) * MAX_SETS)) == MAX_SETS
+    with pytest.raises(MediaError, match="at most 32 sequence parameter sets"):
+        shapes_in(Codec.H264, (b"\0\0\1" + sps) * (MAX_SETS + 1))
+
+
+@pytest.mark.parametrize("tail", [b"\0", b"\0\0\0\7ab", b"\xff" * 8])
+def test_a_set_before_lengths_that_do_not_add_up_is_found(tail: bytes) -> None:
+    (large,) = sets(Codec.H264, h264(1280, 720, **{"x264-params": "ref=5"}))
+    unit = len(large).to_bytes(4, "big") + large + tail
+    assert [(shape.width, shape.pictures) for shape in shapes_in(Codec.H264, unit, 4)] == [(1280, 5)]
+
+
+def test_a_set_within_another_unit_is_found() -> None:
+    # FFmpeg ends a unit at a start code and reads on behind it.
+    (large,) = sets(Codec.H264, h264(1280, 720, **{"x264-params": "ref=5"}))
+    filler = b"\x0c\xff\0\0\1" + large
+    unit = len(filler).to_bytes(4, "big") + filler
+    assert [(shape.width, shape.pictures) for shape in shapes_in(Codec.H264, unit, 4)] == [(1280, 5)]
+
+
+def test_a_length_that_looks_like_a_start_code_is_none() -> None:
+    (sps,) = sets(Codec.H264, h264(1280, 720))
+    # 00 00 01 67: a unit of 359 bytes that is no set, and would be one if its length were a start code.
+    unit = 0x167.to_bytes(4, "big") + sps[1:].ljust(0x167, b"\x80")
+    assert shapes_in(Codec.H264, unit, 4) == []
 
 
 def test_codes_are_read_as_the_standard_says() -> None:
@@ -165,7 +191,8 @@ def test_the_work_does_not_grow_with_the_payload(header: bytes, fill: bytes) -> 
     codec = Codec.H264 if header == b"\x67" else Codec.H265
     payload = b"\0\0\1" + header + fill * (2_000_000 // len(fill))
     began_s = time.thread_time()
-    shapes_in(codec, payload)
-    shapes_in(codec, payload, 4)
+    for length_size in (0, 4):
+        with contextlib.suppress(MediaError):
+            shapes_in(codec, payload, length_size)
     # A search in C over two megabytes, and a bounded number of sets: a hundred times less than this.
     assert time.thread_time() - began_s < 2.0

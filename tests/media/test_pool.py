@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from time import monotonic
 
 import av
 import cv2
@@ -18,6 +19,7 @@ import pytest
 
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped
+from gifcue.media.overload import WINDOW_S, Relief
 from gifcue.media.pool import DecodePool
 from gifcue.media.queues import Backlog
 from gifcue.media.settings import FilterSettings, MediaSettings
@@ -31,7 +33,7 @@ from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
 from tests.chaos.payloads.images import many_scans
 from tests.support.manual_time import ManualTime
-from tests.support.waiting import until, until_changed
+from tests.support.waiting import TIMEOUT_S, until, until_changed
 
 # Long timeouts, so that no test fails on a slow machine.
 LONG_TIMEOUTS = SupervisionSettings(start_timeout_s=60.0, stuck_after_s=30.0, backoff_initial_s=0.0)
@@ -44,12 +46,17 @@ class Kit:
     """A pool and its outcomes. Slots are released at once unless `keep_slots`."""
 
     def __init__(
-        self, settings: MediaSettings, supervision: SupervisionSettings, max_wait_s: float = math.inf
+        self,
+        settings: MediaSettings,
+        supervision: SupervisionSettings,
+        max_wait_s: float = math.inf,
+        time: ManualTime | None = None,
     ) -> None:
-        self.time = ManualTime()
+        self.clock = monotonic if time is None else time.clock
         self.arena = Arena.create(settings.workers, settings.slots_per_worker, settings.slot_bytes)
         self.outcomes: list[Outcome] = []
         self.lost: list[list[int]] = []
+        self.reliefs: list[Relief] = []
         self.incidents: list[Incident] = []
         self.keep_slots = False
         self.look: Callable[[Picture], None] = lambda _: None
@@ -61,8 +68,9 @@ class Kit:
             supervision,
             on_outcome=self._on_outcome,
             on_decoder_lost=self._on_decoder_lost,
+            on_relief=self.reliefs.append,
             on_incident=self._on_incident,
-            clock=self.time.clock,
+            clock=self.clock,
             max_wait_s=max_wait_s,
         )
 
@@ -89,9 +97,7 @@ class Kit:
 
     def submit_bytes(self, key: int, payload: bytes, pts_s: float) -> int:
         self._tokens += 1
-        frame = FrameInFlight(
-            key, self._tokens, self._tokens, 0, 90_000, pts_s, len(payload), self.time.clock()
-        )
+        frame = FrameInFlight(key, self._tokens, self._tokens, 0, 90_000, pts_s, len(payload), self.clock())
         self.pool.submit(frame, payload)
         return self._tokens
 
@@ -128,8 +134,9 @@ async def make() -> AsyncIterator[Callable[..., Kit]]:
         supervision: SupervisionSettings = LONG_TIMEOUTS,
         *,
         max_wait_s: float = math.inf,
+        time: ManualTime | None = None,
     ) -> Kit:
-        kits.append(Kit(settings, supervision, max_wait_s))
+        kits.append(Kit(settings, supervision, max_wait_s, time))
         return kits[-1]
 
     yield make
@@ -526,7 +533,8 @@ async def test_worker_states_are_in_the_statistics(make) -> None:
 
 
 async def test_what_waits_too_long_is_dropped_up_to_a_keyframe(make, clip) -> None:
-    kit = make(ALL, max_wait_s=0.5)
+    time = ManualTime()
+    kit = make(ALL, max_wait_s=0.5, time=time)
     await kit.pool.start()
     stream = clip(Codec.H264)
     kit.pool.open(1, Codec.H264, b"")
@@ -534,15 +542,15 @@ async def test_what_waits_too_long_is_dropped_up_to_a_keyframe(make, clip) -> No
     # A worker that is stopped takes nothing out of its window.
     os.kill(kit.pool.statistics().workers[0].pid, signal.SIGSTOP)
     old = [kit.submit(1, stream, index) for index in range(1, 12)]
-    kit.time.advance(0.4)
+    time.advance(0.4)
     new = [kit.submit(1, stream, index) for index in range(12, 15)]
-    kit.time.advance(0.2)
+    time.advance(0.2)
     assert kit.pool.statistics().oldest_s == pytest.approx(0.6)
     dropped = await kit.outcome(old[-1])
     assert isinstance(dropped, Dropped)
     assert (dropped.reason, dropped.needs_keyframe) == (DropReason.OVERLOAD, False)
     assert kit.pool.statistics().oldest_s == pytest.approx(0.2)
-    kit.time.advance(0.4)
+    time.advance(0.4)
     dropped = await kit.outcome(new[-1])
     assert isinstance(dropped, Dropped)
     assert (dropped.reason, dropped.needs_keyframe) == (DropReason.OVERLOAD, True)
@@ -577,3 +585,65 @@ async def test_a_participant_with_expensive_video_does_not_delay_the_others(make
     await kit.outcome(flood[-1])
     order = [outcome.token for outcome in kit.outcomes]
     assert order.index(wanted[-1]) < order.index(flood[20])
+
+
+async def test_a_worker_without_time_is_relieved_of_those_who_joined_last(make, clip) -> None:
+    time = ManualTime()
+    kit = make(ALL, time=time)
+    await kit.pool.start()
+    picture = clip(Codec.JPEG).packets[0].payload
+    # More than fit into a window, so that most have to wait.
+    keys = range(1, 61)
+    for key in keys:
+        kit.pool.open(key, Codec.JPEG, b"")
+    assert not kit.pool.is_overloaded
+    async with asyncio.timeout(TIMEOUT_S):
+        while not any(relief.pause for relief in kit.reliefs):
+            # While the worker is stopped, time passes for what waits.
+            os.kill(kit.pool.statistics().workers[0].pid, signal.SIGSTOP)
+            for key in keys:
+                kit.submit_bytes(key, picture, time.clock())
+            time.advance(WINDOW_S)
+            os.kill(kit.pool.statistics().workers[0].pid, signal.SIGCONT)
+            await kit.until(lambda: kit.pool.statistics().units == 0)
+    assert len(kit.reliefs[0].slow_down) >= 8
+    assert kit.reliefs[0].pause == ()
+    paused = kit.reliefs[-1].pause
+    assert paused
+    assert max(paused) == 60
+    assert kit.pool.is_overloaded
+    figures = kit.pool.statistics()
+    assert (figures.overloaded, figures.paused) == (1, len(paused))
+    kit.pool.close(60)
+    assert kit.pool.statistics().paused == len(paused) - 1
+
+
+async def test_a_worker_that_does_not_answer_is_not_overloaded(make, clip) -> None:
+    time = ManualTime()
+    kit = make(ALL, max_wait_s=3.0, time=time)
+    await kit.pool.start()
+    picture = clip(Codec.JPEG).packets[0].payload
+    for key in range(1, 13):
+        kit.pool.open(key, Codec.JPEG, b"")
+    os.kill(kit.pool.statistics().workers[0].pid, signal.SIGSTOP)
+    tokens = [kit.submit_bytes(key, picture, 0.0) for key in range(1, 13) for _ in range(3)]
+    for _ in range(8):
+        time.advance(WINDOW_S)
+        await asyncio.sleep(0)
+    # What waits is dropped by the same look that would notice overload.
+    await kit.outcome(tokens[-1])
+    os.kill(kit.pool.statistics().workers[0].pid, signal.SIGCONT)
+    await kit.until(lambda: kit.pool.statistics().units == 0)
+    assert kit.reliefs == []
+
+
+async def test_the_memory_of_decoders_is_reported(make, clip) -> None:
+    kit = make(ALL)
+    await kit.pool.start()
+    kit.pool.open(1, Codec.H264, b"")
+    await kit.outcome(kit.submit(1, clip(Codec.H264), 0))
+    assert 1_000_000 < kit.pool.statistics().decoder_bytes < 8_000_000
+    kit.pool.close(1)
+    kit.pool.open(2, Codec.H264, b"")
+    await kit.outcome(kit.submit(2, clip(Codec.H264), 1))
+    assert kit.pool.statistics().decoder_bytes == 0

@@ -9,6 +9,8 @@ import pytest
 
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.queues import (
+    LONG_BURST_S,
+    LONG_SHARE,
     MAX_COST_S,
     UNITS_AT_ONCE,
     WINDOW_S,
@@ -49,7 +51,7 @@ class Worker:
             self.lane.push(self.queues[key], unit(key, arrived_s=self.now_s))
 
     def fill(self) -> None:
-        while (taken := self.lane.take()) is not None:
+        while (taken := self.lane.take(self.now_s)) is not None:
             self.held.append(taken.frame.key)
             self.waits_s[taken.frame.key].append(self.now_s - taken.frame.arrived_s)
 
@@ -57,7 +59,7 @@ class Worker:
         key = self.held.pop(0)
         self.now_s += self.cost_s[key]
         self.spent_s[key] += self.cost_s[key]
-        self.lane.answered(self.queues[key], self.cost_s[key])
+        self.lane.answered(self.queues[key], self.cost_s[key], self.now_s)
         self.fill()
         return key
 
@@ -76,7 +78,7 @@ def test_participants_get_the_same_time_and_not_the_same_number_of_units() -> No
 
 def test_who_needs_less_than_its_share_waits_for_one_unit_at_most() -> None:
     worker = Worker()
-    dear_s = 0.06
+    dear_s = 0.045
     for key in range(1, 4):
         worker.join(key, dear_s)
         worker.push(key, 400)
@@ -150,14 +152,14 @@ def test_the_estimate_follows_the_dearest_unit_and_decays() -> None:
     lane, queue = Lane(), ParticipantQueue()
     for spent_s in (0.1, CHEAP_S):
         lane.push(queue, unit(1))
-        assert lane.take() is not None
-        lane.answered(queue, spent_s)
+        assert lane.take(0.0) is not None
+        lane.answered(queue, spent_s, 0.0)
     assert queue.estimate_s is not None
     assert 0.09 < queue.estimate_s < 0.1
     for _ in range(400):
         lane.push(queue, unit(1))
-        lane.take()
-        lane.answered(queue, CHEAP_S)
+        lane.take(0.0)
+        lane.answered(queue, CHEAP_S, 0.0)
     assert queue.estimate_s == pytest.approx(CHEAP_S)
 
 
@@ -165,8 +167,8 @@ def test_the_estimate_follows_the_dearest_unit_and_decays() -> None:
 def test_what_a_worker_claims_is_bounded(spent_s: float) -> None:
     lane, queue = Lane(), ParticipantQueue()
     lane.push(queue, unit(1))
-    lane.take()
-    lane.answered(queue, spent_s)
+    lane.take(0.0)
+    lane.answered(queue, spent_s, 0.0)
     assert 0.0 <= queue.served_s <= MAX_COST_S
     assert queue.estimate_s is not None
     assert 0.0 <= queue.estimate_s <= MAX_COST_S
@@ -174,7 +176,7 @@ def test_what_a_worker_claims_is_bounded(spent_s: float) -> None:
 
 def test_an_answer_to_nothing_changes_nothing() -> None:
     lane, queue = Lane(), ParticipantQueue()
-    lane.answered(queue, 1.0)
+    lane.answered(queue, 1.0, 0.0)
     assert (lane.units_in_window, queue.served_s) == (0, 0.0)
 
 
@@ -196,7 +198,7 @@ def test_a_participant_that_moves_leaves_nothing_behind() -> None:
         assert worker.answer() == 2
     other = Lane()
     other.push(worker.queues[1], unit(1))
-    assert other.take() is not None
+    assert other.take(0.0) is not None
 
 
 def test_overdue_units_are_dropped_up_to_the_next_keyframe() -> None:
@@ -250,13 +252,77 @@ def test_whatever_happens_every_unit_leaves_once_and_in_order() -> None:
             case _ if held:
                 of, token = held.pop(0)
                 worker.now_s += worker.cost_s[of]
-                worker.lane.answered(worker.queues[of], worker.cost_s[of] * chance.random() * 2)
+                worker.lane.answered(worker.queues[of], worker.cost_s[of] * chance.random() * 2, worker.now_s)
                 gone[of].append(token)
             case _:
                 pass
-        while (taken := worker.lane.take()) is not None:
+        while (taken := worker.lane.take(worker.now_s)) is not None:
             held.append((taken.frame.key, taken.frame.token))
         assert worker.lane.units_in_window == len(held)
     for key, queue in worker.queues.items():
         rest = [each.frame.token for each in queue.units] + [token for of, token in held if of == key]
         assert sorted(gone[key] + rest) == list(range(pushed[key]))
+
+
+def test_the_wait_of_a_window_is_its_shortest() -> None:
+    queue = ParticipantQueue()
+    assert queue.take_wait(9.0) is None
+    queue.sent(0.3)
+    queue.sent(0.1)
+    queue.sent(0.2)
+    assert queue.take_wait(9.0) == 0.1
+    queue.units.append(unit(1, arrived_s=4.0))
+    assert queue.take_wait(9.0) == 5.0
+    queue.sent(0.2)
+    assert queue.overdue(9.0, 0.5, lambda _: True)
+    assert queue.take_wait(9.0) == math.inf
+    assert queue.take_wait(9.0) is None
+
+
+def seconds(worker: Worker, until_s: float) -> None:
+    """Goes on for a while: answers what the worker holds, else lets time pass."""
+    while worker.now_s < until_s:
+        if worker.held:
+            worker.answer()
+        else:
+            worker.now_s += 0.005
+        worker.lane.resume(worker.now_s)
+        worker.fill()
+
+
+def test_long_units_take_a_small_part_of_the_time() -> None:
+    worker = Worker()
+    worker.join(1, 0.15, is_known=False)
+    worker.join(2, CHEAP_S)
+    worker.push(1, 1000)
+    for frame in range(1, 20 * 30):
+        worker.push(2)
+        seconds(worker, frame / 30)
+    assert worker.spent_s[1] <= LONG_BURST_S + 0.15 + LONG_SHARE * 20.0
+    waits_s = sorted(worker.waits_s[2])
+    assert waits_s[int(0.95 * len(waits_s))] <= 0.1
+    # It goes on as long as it sends.
+    assert worker.spent_s[1] >= LONG_BURST_S + LONG_SHARE * 20.0 - 0.3
+
+
+def test_a_long_keyframe_now_and_then_is_never_held_back() -> None:
+    worker = Worker()
+    worker.join(1, CHEAP_S)
+    for frame in range(1, 30 * 30):
+        worker.cost_s[1] = 0.09 if frame % 60 == 1 else 0.02
+        worker.push(1)
+        seconds(worker, frame / 30)
+        assert not worker.queues[1].must_pause(worker.now_s)
+
+
+def test_who_leaves_while_it_pauses_is_forgotten() -> None:
+    lane, queue = Lane(), ParticipantQueue()
+    queue.long_spent_s = 10.0
+    lane.push(queue, unit(1))
+    assert lane.take(0.0) is None
+    lane.leave(queue)
+    lane.resume(1000.0)
+    assert lane.take(1000.0) is None
+    other = ParticipantQueue()
+    lane.push(other, unit(2))
+    assert lane.take(1000.0) is not None

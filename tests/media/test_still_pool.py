@@ -114,7 +114,7 @@ async def test_a_still_that_costs_its_decoder_is_refused_from_then_on(pool: Stil
         await decoded(pool, jpeg + b"x", "mallory")
     figures = pool.statistics()
     assert (figures.workers[0].restarts, restarts) == (1, 1)
-    assert figures.failed == {"worker_lost": 1, "known_suspect": 1}
+    assert figures.failed == {"worker_lost": 1, "lost_before": 1}
 
 
 async def test_a_still_over_its_budget_of_cpu_time_ends_its_decoder(

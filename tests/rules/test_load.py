@@ -213,8 +213,13 @@ def test_bytes_that_are_not_utf_8_are_named_by_their_line(tmp_path: Path) -> Non
 
 def test_a_book_too_large_is_refused() -> None:
     assert parse_book(b"#" * (1024 * 1024 + 1), ".yaml")[1][0].message.startswith(
-        "expected at most 1048576 bytes"
+        "expected at most 262144 bytes"
     )
+
+
+def test_a_book_of_too_many_values_is_refused_at_the_line_of_the_first_too_many() -> None:
+    (mistake,) = parse_book(b"- a\n" * 40_000, ".yaml")[1]
+    assert (mistake.line, mistake.message) == (32_768, "expected YAML: at most 32768 values, got more")
 
 
 def test_load_names_file_and_line_of_all_mistakes(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import io
 import os
 from collections.abc import AsyncIterator
@@ -11,6 +13,7 @@ import aiohttp
 import pytest
 
 from gifcue.server.lifecycle import Server
+from tests.support.waiting import TIMEOUT_S, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -108,3 +111,66 @@ async def test_a_large_upload_reaches_no_file(server: Server) -> None:
     ):
         assert response.status == 400
     assert seen - before == set()
+
+
+async def post(server: Server, body: bytes, **headers: str) -> tuple[int, str, str | None]:
+    """Status, error and Retry-After of an upload."""
+    url = f"http://127.0.0.1:{server.http_port}/annotations"
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url, data=io.BytesIO(body), headers={**HEADERS, **headers}) as response,
+    ):
+        return response.status, (await response.json())["error"], response.headers.get("Retry-After")
+
+
+async def test_a_packed_body_is_not_unpacked(server: Server) -> None:
+    status, error, _ = await post(server, gzip.compress(part(IMG) + END), **{"Content-Encoding": "gzip"})
+    assert (status, error) == (415, "expected a body without Content-Encoding, got gzip")
+
+
+async def test_without_a_place_a_still_is_refused_before_its_body_is_read(server: Server) -> None:
+    places = [server.engine.enter_still(f"caller-{number}", 1) for number in range(32)]
+    try:
+        assert await post(server, part(IMG, b"text") + END) == (
+            503,
+            "expected at most 32 stills at once",
+            "1",
+        )
+    finally:
+        for place in places:
+            place.close()
+
+
+async def test_one_caller_with_too_many_stills_is_told_so(server: Server) -> None:
+    places = [server.engine.enter_still("peer 127.0.0.1", 1) for _ in range(16)]
+    try:
+        status, error, retry_after = await post(server, part(IMG, b"text") + END)
+        assert (status, retry_after) == (429, "1")
+        assert "of one caller" in error
+    finally:
+        for place in places:
+            place.close()
+
+
+async def test_a_caller_that_goes_away_frees_its_place(server: Server) -> None:
+    def places() -> int:
+        return server.engine.statistics().stills.places
+
+    _, writer = await asyncio.open_connection("127.0.0.1", server.http_port)
+    head = f"POST /annotations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {HEADERS['Content-Type']}\r\n"
+    writer.write(f"{head}Content-Length: 100000\r\n\r\n".encode() + part(IMG, bytes(1000)))
+    await until(lambda: places() == 1)
+    writer.close()
+    await until(lambda: places() == 0)
+
+
+async def test_a_body_that_stops_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gifcue.server.http_stills._GRACE_S", 0.05)
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.http_port)
+    head = f"POST /annotations HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: {HEADERS['Content-Type']}\r\n"
+    writer.write(f"{head}Content-Length: 100000\r\n\r\n".encode() + part(IMG, bytes(1000)))
+    answer = await asyncio.wait_for(reader.read(), TIMEOUT_S)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"at least 65536 bytes a second" in answer
+    assert server.engine.statistics().stills.places == 0
+    writer.close()

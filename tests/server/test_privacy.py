@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import logging
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
 import pytest
-import structlog
+from pydantic import ValidationError
 
 from gifcue.client import Codec, ReactionClient, StreamOptions
 from gifcue.client.exceptions import ServerFailed
+from gifcue.delivery.settings import DeliverySettings, EyesonRoom, EyesonSettings, WebhookSettings
 from gifcue.engine.session import Session
 from gifcue.errors import ConfigError
 from gifcue.sample_video.clips import EncodedClip, encode
 from gifcue.server.config import Settings, load_settings
 from gifcue.server.lifecycle import Server
-from gifcue.server.logs import configure_logs
-from gifcue.server.settings import LogSettings
 from tests.support.colour_detector import BLUE, RED, TARGET, colour_frames
 from tests.support.deliveries import ACCESS_KEY, ROOM, SECRET, delivery_table
 from tests.support.fake_meeting_api import FakeMeetingApi
+from tests.support.logs import logs_to_stderr
 from tests.support.sending import packets_from, send_all, send_in_step, settled
 
 NAME = "Ada-Lovelace-the-participant"
@@ -44,24 +44,6 @@ rooms:
 @pytest.fixture(scope="module")
 def clip() -> EncodedClip:
     return encode(iter([*colour_frames(RED, 12), *colour_frames(BLUE, 3)]), Codec.H264, 5.0)
-
-
-@contextlib.contextmanager
-def logs_to_stderr() -> Iterator[None]:
-    """Configures logs as `gifcue serve` does, with all levels, and restores them at the end.
-
-    Not a fixture: pytest has another stderr in the test itself than in what comes before it.
-    """
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    lines = configure_logs(LogSettings(level="debug"))
-    try:
-        yield
-    finally:
-        lines.close()
-        structlog.reset_defaults()
-        root.handlers[:] = handlers
-        root.setLevel(level)
 
 
 def leaks(text: str, clip: EncodedClip) -> list[str]:
@@ -191,6 +173,23 @@ def test_an_error_beside_a_secret_does_not_show_the_secret(values: dict[str, obj
         load_settings(None, values)
     assert ACCESS_KEY not in str(caught.value)
     assert SECRET[:20] not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Settings(delivery={"webhook": {"url": "https://example.org", "secret": ACCESS_KEY}}),
+        lambda: DeliverySettings(webhook={"url": "https://example.org", "secret": ACCESS_KEY}),
+        lambda: WebhookSettings(url="https://example.org", secret=ACCESS_KEY),
+        lambda: EyesonSettings(rooms={"room": {"access_key": f"{ACCESS_KEY}/"}}),
+        lambda: EyesonRoom(access_key=f"{ACCESS_KEY}/"),
+    ],
+)
+def test_the_text_of_a_validation_error_does_not_show_the_secret(build: Callable[[], object]) -> None:
+    """A traceback that nobody meant to be printed shows this text."""
+    with pytest.raises(ValidationError) as caught:
+        build()
+    assert ACCESS_KEY not in "".join(traceback.format_exception(caught.value))
 
 
 def test_the_settings_text_has_no_secrets() -> None:

@@ -34,6 +34,8 @@ def echo(channel: BlockingChannel, init: Any, fds: Mapping[str, int]) -> None:
             case "print":
                 print("printed", flush=True)
                 channel.send("printed")
+            case "flood":
+                channel.send_all(range(1000))
             case "garbage":
                 os.write(channel.fileno(), b"\xff" * 64)
             case _:

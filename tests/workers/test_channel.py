@@ -11,7 +11,10 @@ import pytest
 
 from gifcue.workers.channel import AsyncChannel, BlockingChannel, ChannelClosed
 from gifcue.workers.framing import Kind
+from gifcue.workers.messages import InvalidMessage, MessageTypes
 from tests.support.waiting import until_changed
+
+ANYTHING = MessageTypes(Any, Any, Any, max_to_front_bytes=8 * 1024 * 1024)
 
 
 @pytest.fixture
@@ -27,16 +30,16 @@ class Front:
 
     def __init__(self, sock: socket.socket) -> None:
         self.frames: list[tuple[Kind, Any]] = []
-        self.closed = 0
+        self.closed: list[str] = []
         self.changed = asyncio.Event()
-        self.channel = AsyncChannel(sock, self._on_frame, self._on_closed)
+        self.channel = AsyncChannel(sock, ANYTHING, self._on_frame, self._on_closed)
 
     def _on_frame(self, kind: Kind, body: Any) -> None:
         self.frames.append((kind, body))
         self.changed.set()
 
-    def _on_closed(self) -> None:
-        self.closed += 1
+    def _on_closed(self, reason: str) -> None:
+        self.closed.append(reason)
         self.changed.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -52,7 +55,13 @@ async def front(sockets: tuple[socket.socket, socket.socket]) -> AsyncIterator[F
 
 @pytest.fixture
 def child(sockets: tuple[socket.socket, socket.socket]) -> BlockingChannel:
-    return BlockingChannel(sockets[1])
+    return open_child(sockets[1])
+
+
+def open_child(sock: socket.socket) -> BlockingChannel:
+    channel = BlockingChannel(sock)
+    channel.expect(ANYTHING)
+    return channel
 
 
 async def turn() -> None:
@@ -122,7 +131,7 @@ async def test_finish_ends_the_stream_behind_what_is_buffered(front: Front, chil
     assert child.receive_ready() == []
     await front.until(lambda: bool(front.frames))
     assert front.frames == [(Kind.MESSAGE, "answer")]
-    assert front.closed == 0
+    assert front.closed == []
 
 
 async def test_the_end_of_the_child_is_reported_once_after_its_messages(
@@ -130,11 +139,11 @@ async def test_the_end_of_the_child_is_reported_once_after_its_messages(
 ) -> None:
     child.send("last words")
     child.close()
-    await front.until(lambda: front.closed > 0)
+    await front.until(lambda: bool(front.closed))
     front.channel.send("into the void")
     await turn()
     assert front.frames == [(Kind.MESSAGE, "last words")]
-    assert front.closed == 1
+    assert front.closed == [""]
     assert front.channel.buffered_bytes == 0
 
 
@@ -142,7 +151,7 @@ async def test_buffered_messages_are_lost_when_the_child_dies(front: Front, chil
     front.channel.send(b"x" * 2_000_000)
     await turn()
     child.close()
-    await front.until(lambda: front.closed == 1)
+    await front.until(lambda: front.closed == [""])
     assert front.channel.buffered_bytes == 0
 
 
@@ -160,8 +169,35 @@ async def test_unreadable_data_closes_the_channel_and_is_reported(
     faults: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["message"]))
     sockets[1].sendall(b"\xff" * 64)
-    await front.until(lambda: front.closed == 1)
-    assert faults == ["a worker's message could not be read"]
+    await front.until(lambda: len(front.closed) == 1)
+    assert faults == ["a worker's message does not fit"]
+    assert front.closed[0].startswith(
+        "sent a message that does not fit: expected a frame of at most 8388608 bytes"
+    )
+
+
+async def test_a_message_that_the_handler_refuses_closes_the_channel(
+    sockets: tuple[socket.socket, socket.socket],
+) -> None:
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    seen: list[Any] = []
+    closed: list[str] = []
+    done = asyncio.Event()
+
+    def on_frame(_: Kind, body: Any) -> None:
+        seen.append(body)
+        raise InvalidMessage("expected less, got more")
+
+    def on_closed(reason: str) -> None:
+        closed.append(reason)
+        done.set()
+
+    channel = AsyncChannel(sockets[0], ANYTHING, on_frame, on_closed)
+    open_child(sockets[1]).send_all(["bad", "never read"])
+    await done.wait()
+    channel.drain()
+    assert seen == ["bad"]
+    assert closed == ["sent a message that does not fit: expected less, got more"]
 
 
 async def test_an_error_in_a_handler_does_not_lose_the_next_message(
@@ -178,18 +214,18 @@ async def test_an_error_in_a_handler_does_not_lose_the_next_message(
         seen.append(body)
         done.set()
 
-    channel = AsyncChannel(sockets[0], on_frame, lambda: None)
-    BlockingChannel(sockets[1]).send_all(["bad", "good"])
+    channel = AsyncChannel(sockets[0], ANYTHING, on_frame, lambda _: None)
+    open_child(sockets[1]).send_all(["bad", "good"])
     await done.wait()
     assert (seen, faults) == (["good"], ["a worker's message could not be handled"])
     channel.close()
     channel.close()
 
 
-async def test_a_message_that_cannot_be_pickled_is_the_senders_error(
+async def test_a_message_that_msgpack_cannot_express_is_the_senders_error(
     front: Front, child: BlockingChannel
 ) -> None:
-    with pytest.raises((TypeError, AttributeError)):
+    with pytest.raises(TypeError):
         front.channel.send(lambda: None)
     front.channel.send("fine")
     await turn()

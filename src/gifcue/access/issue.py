@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -44,9 +45,27 @@ def token_digest(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def token_entry(
+    name: str, digest: str, scopes: Sequence[Scope], rooms: Sequence[str] | None, labels: Sequence[str] | None
+) -> str:
+    """The table of a static token in the keys file. `rooms` and `labels` None are left out."""
+    lines = [f"[tokens.{_quoted(name)}]", f'sha256 = "{digest}"', f"scopes = {_quoted(list(scopes))}"]
+    lines += [
+        f"{field} = {_quoted(list(values))}"
+        for field, values in (("rooms", rooms), ("labels", labels))
+        if values is not None
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(value: object) -> str:
+    # A string of JSON is a string of TOML, and so is a list of strings.
+    return json.dumps(value, ensure_ascii=False)
+
+
 def new_key(name: str, algorithm: str) -> KeyPair:
     """A random key for "HS256" or "EdDSA"."""
-    head = f'[keys."{name}"]\nalgorithm = "{algorithm}"\n'
+    head = f'[keys.{_quoted(name)}]\nalgorithm = "{algorithm}"\n'
     if algorithm == "HS256":
         secret = secrets.token_urlsafe(_SECRET_BYTES)
         return KeyPair(secret + "\n", f'{head}secret = "{secret}"\n')

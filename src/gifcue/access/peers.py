@@ -69,7 +69,7 @@ class TrustedProxies:
             BadRequest: both headers are there and name different peers. A proxy writes one of them, and the other one
                 would let the peer choose its address.
         """
-        if connection is None or not self._trusts(connection):
+        if connection is None or not self.trusts(connection):
             return Peer(connection)
         found = [
             self._walk(connection, chain)
@@ -83,7 +83,8 @@ class TrustedProxies:
             )
         return Peer(found[0] if found else connection)
 
-    def _trusts(self, address: Address) -> bool:
+    def trusts(self, address: Address) -> bool:
+        """True for the address of a trusted proxy."""
         return any(address in network for network in self._networks)
 
     def _walk(self, connection: Address, chain: Sequence[str]) -> Address:
@@ -93,7 +94,7 @@ class TrustedProxies:
             if address is None:  # "unknown", a name that hides the address, or nonsense
                 break
             nearest = address
-            if not self._trusts(nearest):
+            if not self.trusts(nearest):
                 break
         return nearest
 

@@ -41,11 +41,13 @@ def annotate(
     ca: connection.Ca = None,
     cert: connection.Certificate = None,
     key: connection.Key = None,
+    server_name: connection.ServerName = None,
+    token_file: connection.TokenFile = None,
 ) -> None:
     """Print the labels found in still pictures."""
     contents = [_read(path) for path in images]
     targets = _targets(images, save)
-    client = client_of(server, tls, ca, cert, key)
+    client = client_of(server, tls, ca, cert, key, server_name, token_file)
     found = connection.run(server, _ask(client, contents, min_score))
     for path, content, image, target in zip(images, contents, found, targets, strict=True):
         if as_json:

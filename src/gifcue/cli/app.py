@@ -40,6 +40,7 @@ COMMANDS: dict[str, Entry] = {
     "settings": Entry("gifcue.cli.settings", "List every setting, its value in force and what it does."),
     "filter": Entry("gifcue.cli.filter", "Report how many frames of a clip the similar-frame filter skips."),
     "rules": Entry("gifcue.cli.rules", "Check a rule book, and explain what it would choose."),
+    "token": Entry("gifcue.cli.token", "Make the keys and tokens of callers."),
     "status": Entry("gifcue.cli.status", "Show the state of a running server."),
     "demo": Entry("gifcue.cli.demo", "Start a server, stream a clip, print the reactions, stop."),
     "gesture": Entry("gifcue.cli.gesture", "Teach a gesture of your own from a few dozen samples."),
@@ -172,4 +173,7 @@ app = make_app(_Commands, "gifcue", "Listens to the video of a meeting and cues 
 
 def main() -> None:
     """The entry point of the `gifcue` command."""
+    # Read by gRPC when it is imported, which the commands do. It writes a line of its own for every failed handshake,
+    # so that whoever reaches a port could fill a disk. What matters of it comes back as an exception.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     app()

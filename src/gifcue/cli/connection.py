@@ -1,18 +1,36 @@
-"""The options that name a server, and the client made from them."""
+"""The options that name a server, and the client made from them.
+
+A token comes from a file or the environment, never from an argument: arguments are in the list of processes.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from gifcue.client import ConnectionOptions, ReactionClient, ServerUnavailable, TlsOptions
+from gifcue.access.hosts import is_loopback
+from gifcue.cli.console import err
+from gifcue.client import (
+    AccessDenied,
+    ConnectionOptions,
+    InvalidRequest,
+    ReactionClient,
+    ServerUnavailable,
+    TlsOptions,
+    TokenProvider,
+)
 from gifcue.errors import ConfigError
 
 DEFAULT_SERVER = "127.0.0.1:50051"
+DEFAULT_OPERATOR = "127.0.0.1:50052"
+TOKEN_VARIABLE = "GIFCUE_TOKEN"
+# Bytes of a token's file that are read: more than any token has.
+_MAX_TOKEN_BYTES = 65_536
 
 T = TypeVar("T")
 
@@ -26,6 +44,16 @@ Server = Annotated[
         help="The address of the gifcue server.",
     ),
 ]
+Operator = Annotated[
+    str,
+    typer.Option(
+        "--server",
+        "-s",
+        metavar="HOST:PORT",
+        envvar="GIFCUE_OPERATOR_TARGET",
+        help="The address of the server's operators' port (server.operator_listen).",
+    ),
+]
 Tls = Annotated[bool, typer.Option("--tls", help="Encrypt, trusting the system's certificate authorities.")]
 Ca = Annotated[
     Path | None, typer.Option("--ca", metavar="PEM", help="Encrypt, trusting this certificate authority.")
@@ -34,6 +62,21 @@ Certificate = Annotated[
     Path | None, typer.Option("--cert", metavar="PEM", help="The client's certificate, for mutual TLS.")
 ]
 Key = Annotated[Path | None, typer.Option("--key", metavar="PEM", help="The client certificate's key.")]
+ServerName = Annotated[
+    str | None,
+    typer.Option(
+        "--server-name", metavar="NAME", help="The name in the server's certificate, if not that of --server."
+    ),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        envvar="GIFCUE_TOKEN_FILE",
+        help=f"File with the access token. Without it, the token is taken from the variable {TOKEN_VARIABLE}.",
+    ),
+]
 
 
 def client_of(
@@ -42,28 +85,77 @@ def client_of(
     ca: Path | None = None,
     certificate: Path | None = None,
     key: Path | None = None,
+    server_name: str | None = None,
+    token_file: Path | None = None,
 ) -> ReactionClient:
-    """The client that the options describe.
+    """The client that the options and the environment describe.
 
     Raises:
-        ConfigError: the options contradict each other, or the address is no HOST:PORT.
+        ConfigError: the options contradict each other, the address is no HOST:PORT, or the token cannot be read.
     """
     host, colon, port = server.rpartition(":")
     if "//" not in server and not (host and colon and port.isdigit() and 0 < int(port) < 65536):
         raise ConfigError(f"--server: expected HOST:PORT such as {DEFAULT_SERVER}, got {server!r}")
     if (certificate is None) != (key is None):
         raise ConfigError("--cert, --key: expected both or none, got one of them")
-    options = ConnectionOptions()
-    if tls or ca is not None or certificate is not None:
-        options = ConnectionOptions(tls=TlsOptions.from_files(ca, certificate, key))
-    return ReactionClient(server, options)
+    encryption = None
+    if tls or ca is not None or certificate is not None or server_name is not None:
+        encryption = TlsOptions.from_files(ca, certificate, key, server_name)
+    token = _token(token_file)
+    if token is not None and encryption is None and not is_loopback(host):
+        err.print("[yellow]warning:[/] the token is sent without encryption; --ca or --tls encrypts")
+    return ReactionClient(server, ConnectionOptions(tls=encryption, token=token))
+
+
+def _token(path: Path | None) -> str | TokenProvider | None:
+    """The token of the environment, or what reads the file whenever a token is needed, as it may be replaced."""
+    if path is None:
+        return os.environ.get(TOKEN_VARIABLE) or None
+
+    def read() -> str:
+        try:
+            with path.open(encoding="ascii") as file:
+                return file.read(_MAX_TOKEN_BYTES).strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "other characters than those of a token"
+            raise ConfigError(f"--token-file: expected a token in {path}, got: {reason}") from None
+
+    read()
+    return read
 
 
 def run(server: str, work: Coroutine[Any, Any, T]) -> T:
-    """Runs a command's coroutine. Where the server cannot be reached, the error names the server and what to do."""
+    """Runs a command's coroutine. Where the server cannot be reached or refuses, the error says what to do."""
     try:
         return asyncio.run(work)
+    except AccessDenied as error:
+        if error.code == "UNAUTHENTICATED":
+            hint = f"--token-file or {TOKEN_VARIABLE} gives a token (docs/access.md)"
+            raise AccessDenied(error.code, f"{error.details}. {hint}") from error
+        raise
+    except InvalidRequest as error:
+        if error.code == "UNIMPLEMENTED":
+            raise InvalidRequest(
+                error.code,
+                f"expected a port of gifcue that has this call, got {server}. Status and metrics are on the operators' "
+                f"port (server.operator_listen, by default {DEFAULT_OPERATOR}), streams and stills on the main one.",
+            ) from error
+        raise
     except ServerUnavailable as error:
+        if any(
+            word in error.details.lower() for word in ("handshake", "certificate", "hostname verification")
+        ):
+            raise ServerUnavailable(
+                error.code,
+                f"expected to trust the server at {server}, got: {error.details}. --ca names its authority, "
+                "--server-name the name in its certificate, --cert and --key the client's certificate.",
+            ) from error
+        if "socket closed" in error.details.lower() or "connection reset" in error.details.lower():
+            raise ServerUnavailable(
+                error.code,
+                f"expected an answer of the server at {server}, got a closed connection. It may want TLS (--ca, --tls) "
+                "or a client certificate (--cert, --key).",
+            ) from error
         if "failed to connect" in error.details.lower() or "dns" in error.details.lower():
             raise ServerUnavailable(
                 error.code,

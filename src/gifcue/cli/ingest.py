@@ -113,6 +113,8 @@ def rtp(
     ca: connection.Ca = None,
     cert: connection.Certificate = None,
     key: connection.Key = None,
+    server_name: connection.ServerName = None,
+    token_file: connection.TokenFile = None,
 ) -> None:
     """Receive RTP over UDP and print the reactions, until Ctrl-C.
 
@@ -126,7 +128,7 @@ def rtp(
         sources = [_Source(participant, port)]
     else:
         sources = _described(sdp, participant, orientation, only_from, wait_ms)
-    client = client_of(server, tls, ca, cert, key)
+    client = client_of(server, tls, ca, cert, key, server_name, token_file)
     options = StreamOptions(room_id=room, client_name=f"gifcue-ingest-rtp/{__version__}", preset=preset)
     wanted = [label for label in (each.strip() for each in labels.split(",")) if label]
     connection.run(server, _ingest(client, options, sources, wanted, as_json))

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from gifcue.cli import connection
 from gifcue.cli.as_json import status_json
-from gifcue.cli.connection import DEFAULT_SERVER, client_of
+from gifcue.cli.connection import DEFAULT_OPERATOR, client_of
 from gifcue.cli.console import out, print_json
 from gifcue.cli.printing import accounting, accounting_sum
 from gifcue.client import ReactionClient, ServerStatus, ServingState
@@ -27,24 +27,41 @@ _COLOURS = {"serving": "green", "starting": "yellow", "draining": "yellow", "not
 
 @app.command()
 def status(
-    server: connection.Server = DEFAULT_SERVER,
+    server: connection.Operator = DEFAULT_OPERATOR,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Repeat every second, until Ctrl-C.")] = False,
     metrics: Annotated[
         bool, typer.Option("--metrics", help="Print only the metrics, in Prometheus' text format.")
+    ] = False,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe", help="Print nothing, and ask only whether the server takes streams. Needs no token."
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     tls: connection.Tls = False,
     ca: connection.Ca = None,
     cert: connection.Certificate = None,
     key: connection.Key = None,
+    server_name: connection.ServerName = None,
+    token_file: connection.TokenFile = None,
 ) -> None:
     """Show a running server: its state, streams, frame accounting, workers and latency.
 
-    The exit status is 1 where the server does not answer or is not serving.
+    The exit status is 1 where the server does not answer or is not serving. Status and metrics are on the server's port
+    for operators; with `--probe` any gRPC port of the server will do.
     """
-    state = connection.run(server, _status(client_of(server, tls, ca, cert, key), watch, metrics, as_json))
+    client = client_of(server, tls, ca, cert, key, server_name, token_file)
+    if probe:
+        raise typer.Exit(0 if connection.run(server, _probe(client)) == "SERVING" else 1)
+    state = connection.run(server, _status(client, watch, metrics, as_json))
     if state not in (None, ServingState.SERVING):
         raise typer.Exit(1)
+
+
+async def _probe(client: ReactionClient) -> str:
+    async with client:
+        return await client.health()
 
 
 async def _status(client: ReactionClient, watch: bool, metrics: bool, as_json: bool) -> ServingState | None:

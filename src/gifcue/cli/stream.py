@@ -61,6 +61,8 @@ def stream(
     ca: connection.Ca = None,
     cert: connection.Certificate = None,
     key: connection.Key = None,
+    server_name: connection.ServerName = None,
+    token_file: connection.TokenFile = None,
 ) -> None:
     """Stream files, URLs or cameras and print the reactions.
 
@@ -81,7 +83,7 @@ def stream(
         loop=loop,
         wait_for_server=wait,
     )
-    client = client_of(server, tls, ca, cert, key)
+    client = client_of(server, tls, ca, cert, key, server_name, token_file)
     if not connection.run(server, _stream(client, plan, as_json)):
         raise typer.Exit(1)
 

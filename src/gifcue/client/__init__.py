@@ -34,6 +34,7 @@ from gifcue.client.participant import Participant
 from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.reconnecting_participant import ReconnectingParticipant
 from gifcue.client.stream import ReactionStream
+from gifcue.client.tokens import TokenProvider
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.annotation import AnnotatedImage, Annotation
 from gifcue.protocol.codecs import Codec
@@ -109,6 +110,7 @@ __all__ = [
     "StreamOptions",
     "SubjectPolicy",
     "TlsOptions",
+    "TokenProvider",
     "WorkerState",
     "WorkerStatus",
 ]

@@ -13,6 +13,7 @@ from gifcue.client.exceptions import ClientError, error_of
 from gifcue.client.options import Backoff, ConnectionOptions
 from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.stream import ReactionStream
+from gifcue.client.tokens import TokenSource
 from gifcue.protocol.annotation import AnnotatedImage
 from gifcue.protocol.requests import StreamOptions
 from gifcue.protocol.statistics import ServerStatus
@@ -37,6 +38,7 @@ class ReactionClient:
             raise ClientError('expected a target such as "127.0.0.1:50051", got an empty one')
         self._target = target
         self._options = options or ConnectionOptions()
+        self._tokens = TokenSource(self._options.token, self._options.metadata)
         self._channel: Any = None
 
     @property
@@ -62,7 +64,7 @@ class ReactionClient:
     def open(self, options: StreamOptions | None = None) -> ReactionStream:
         """A stream, opened by `async with`. It ends when its connection ends."""
         stub = reaction_service_pb2_grpc.ReactionServiceStub(self._entered())
-        return ReactionStream(stub, options or StreamOptions(), self._options)
+        return ReactionStream(stub, options or StreamOptions(), self._options, self._tokens)
 
     def reconnecting(
         self,
@@ -86,12 +88,12 @@ class ReactionClient:
         return decode_image(await self._unary(stub.AnnotateImage, request))
 
     async def status(self) -> ServerStatus:
-        """The server's state, frame accounting, workers and latency."""
+        """The server's state, frame accounting, workers and latency. Only the operators' port answers."""
         stub = operator_service_pb2_grpc.OperatorServiceStub(self._entered())
         return decode_status(await self._unary(stub.GetStatus, operator_service_pb2.GetStatusRequest()))
 
     async def metrics(self) -> str:
-        """The server's metrics in Prometheus' text format."""
+        """The server's metrics in Prometheus' text format. Only the operators' port answers."""
         stub = operator_service_pb2_grpc.OperatorServiceStub(self._entered())
         response = await self._unary(stub.GetMetrics, operator_service_pb2.GetMetricsRequest())
         return str(response.text)
@@ -111,8 +113,7 @@ class ReactionClient:
 
     async def _unary(self, call: Any, request: Any) -> Any:
         try:
-            return await call(
-                request, timeout=self._options.call_timeout_s, metadata=self._options.metadata or None
-            )
+            metadata = self._tokens.metadata(await self._tokens.current())
+            return await call(request, timeout=self._options.call_timeout_s, metadata=metadata)
         except grpc.aio.AioRpcError as error:
             raise error_of(error.code(), error.details()) from None

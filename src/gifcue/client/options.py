@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
 
 from gifcue.client.exceptions import ClientError
+from gifcue.client.tokens import TokenProvider
 
 # Attempts after which the delay no longer grows: after a night without a server, the power would overflow a float.
 _MAX_EXPONENT = 64
@@ -25,7 +26,7 @@ class TlsOptions:
 
     root_certificates: bytes | None = None
     certificate_chain: bytes | None = None
-    private_key: bytes | None = None
+    private_key: bytes | None = field(default=None, repr=False)
     server_name: str | None = None
 
     def __post_init__(self) -> None:
@@ -65,6 +66,9 @@ def _read(path: Path | None) -> bytes | None:
 class ConnectionOptions:
     """How a client talks to a server.
 
+    `token` is the access token, or a function that returns it, which may be asynchronous. The function is called for
+    every call and every new connection, so that a token that has expired is replaced. Without TLS the token can be read
+    on its way.
     `max_message_bytes` bounds one message in either direction, so it must not be below the server's `max_frame_bytes`.
     `outbox_bytes` may wait for the network before `send` waits. `keepalive_s` pings a silent connection. Leave it unset
     unless the server allows pings that often: grpc's default is one in five minutes, and a server ends the connection
@@ -72,7 +76,8 @@ class ConnectionOptions:
     """
 
     tls: TlsOptions | None = None
-    metadata: tuple[tuple[str, str], ...] = ()
+    token: str | TokenProvider | None = field(default=None, repr=False)
+    metadata: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     max_message_bytes: int = 32 * 1024 * 1024
     outbox_bytes: int = 4 * 1024 * 1024
     keepalive_s: float | None = None

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from gifcue.client.exceptions import (
+    AccessDenied,
     ClientError,
     ServerError,
     ServerUnavailable,
@@ -32,7 +33,8 @@ class ReconnectingStream:
     """Made by `ReactionClient.reconnecting` and used with `async with`, as `ReactionStream` is.
 
     `events()` yields a `Disconnected` for every lost connection and a `Ready` for every new one. It raises only where
-    another attempt cannot help. Statistics are those of the current connection.
+    another attempt cannot help. Where a token was refused, it tries once with a newer one, if there is one. Statistics
+    are those of the current connection.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class ReconnectingStream:
         self._inbox = Inbox()
         self._ready: Ready | None = None
         self._current: ReactionStream | None = None
+        self._latest: ReactionStream | None = None  # opened last, whether it connected or not
         self._connected = asyncio.Event()  # set while a connection holds, and once none will
         self._closing = asyncio.Event()
         self._attaching = asyncio.Lock()
@@ -180,6 +183,7 @@ class ReconnectingStream:
     async def _connect_until_over(self) -> BaseException | None:
         """Connects again and again; returns the error that ends the stream, None where this side closed it."""
         attempt = 0
+        has_renewed = False
         while True:
             before = self._connections
             lost: ServerError | None = None
@@ -193,17 +197,27 @@ class ReconnectingStream:
                 return lost
             problem = lost or ServerUnavailable("UNAVAILABLE", "the server ended the stream")
             if self._connections > before:
-                attempt = 0
-            elif self._connections == 0 and not self._wait_for_server:
+                attempt, has_renewed = 0, False
+            # Once, until a connection holds again: a provider that signs with a wrong key has a newer token each time.
+            can_renew = not has_renewed and await self._has_newer_token(problem)
+            has_renewed = has_renewed or can_renew
+            if before == self._connections == 0 and not self._wait_for_server and not can_renew:
                 return problem
             attempt += 1
             limit = self._backoff.max_attempts
-            if not problem.retryable or (limit is not None and attempt > limit):
+            if not (problem.retryable or can_renew) or (limit is not None and attempt > limit):
                 return problem
             delay_s = self._backoff.delay_s(attempt)
             self._inbox.put(Disconnected(str(problem), attempt, delay_s))
             if not await self._wait(delay_s):
                 return None
+
+    async def _has_newer_token(self, problem: ServerError) -> bool:
+        """Whether a token was refused, and there is a newer one."""
+        # PERMISSION_DENIED is not a matter of time: who may not enter a room is known, and may not enter it later.
+        if not isinstance(problem, AccessDenied) or problem.code != "UNAUTHENTICATED":
+            return False
+        return self._latest is not None and await self._latest.has_newer_token()
 
     async def _wait(self, delay_s: float) -> bool:
         """Waits before the next attempt; False where this side closes the stream meanwhile."""
@@ -218,7 +232,8 @@ class ReconnectingStream:
 
     async def _one_connection(self) -> None:
         """Connects, attaches every participant, and passes events on until the connection ends."""
-        async with self._open_stream() as stream:
+        self._latest = self._open_stream()
+        async with self._latest as stream:
             is_new = self._connections > 0
             self._connections += 1
             self._ready = stream.ready

@@ -21,6 +21,7 @@ from gifcue.client.exceptions import ClientError, ServerTimeout, StreamCancelled
 from gifcue.client.options import ConnectionOptions
 from gifcue.client.participant import KeyframeCallback, Participant
 from gifcue.client.queues import Inbox, Outbox
+from gifcue.client.tokens import TokenSource
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Event, KeyframeRequested, Ready
 from gifcue.protocol.requests import Join, StatisticsRequest, StreamOptions
@@ -38,10 +39,15 @@ class ReactionStream:
     can still be iterated over. Leaving with an exception cancels the call instead.
     """
 
-    def __init__(self, stub: Any, options: StreamOptions, connection: ConnectionOptions) -> None:
+    def __init__(
+        self, stub: Any, options: StreamOptions, connection: ConnectionOptions, tokens: TokenSource
+    ) -> None:
         self._stub = stub
         self._options = options
         self._connection = connection
+        self._tokens = tokens
+        self._token: str | None = None
+        self._is_entered = False
         self._outbox: Outbox[StreamReactionsRequest] = Outbox(connection.outbox_bytes)
         self._inbox = Inbox()
         self._participants: dict[str, Participant] = {}
@@ -55,9 +61,11 @@ class ReactionStream:
         self._writer: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        if self._call is not None:
+        if self._is_entered:
             raise StreamClosed("expected a stream to be entered once, got a second time: open another one")
-        self._call = self._stub.StreamReactions(metadata=self._connection.metadata or None)
+        self._is_entered = True
+        self._token = await self._tokens.current()
+        self._call = self._stub.StreamReactions(metadata=self._tokens.metadata(self._token))
         self._outbox.append(encode_request(self._options), 0)
         self._reader = asyncio.create_task(self._read(), name="gifcue-reader")
         self._writer = asyncio.create_task(self._write(), name="gifcue-writer")
@@ -133,6 +141,10 @@ class ReactionStream:
     def events(self) -> AsyncIterator[Event]:
         """All events of the server, `Ready` first. Ends when the call ends, with its error unless the status is OK."""
         return self._inbox.events()
+
+    async def has_newer_token(self) -> bool:
+        """Whether there is another token than the one with which this stream was opened."""
+        return await self._tokens.current() != self._token
 
     async def half_close(self) -> None:
         """Ends this side's half of the stream. Returns once everything is written; the server then ends the call."""

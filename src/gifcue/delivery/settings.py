@@ -18,6 +18,9 @@ SECRET_PREFIX = "whsec_"
 MIN_SECRET_BYTES = 24
 MAX_SECRET_BYTES = 64
 
+# pydantic quotes the input in the text of an error, which would be the secret.
+_SECRET_CONFIG = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
 
 class QueueSettings(BaseModel):
     """How long delivery to a sink is attempted, and how many deliveries run at once."""
@@ -64,7 +67,7 @@ class QueueSettings(BaseModel):
 class WebhookSettings(BaseModel):
     """A POST for each chosen GIF, signed as the Standard Webhooks specification says."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _SECRET_CONFIG
 
     url: HttpUrl = Field(
         description="Address that the webhook posts to. It is not a secret, so a query or credentials are refused."
@@ -86,7 +89,7 @@ class WebhookSettings(BaseModel):
 class EyesonRoom(BaseModel):
     """One meeting."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _SECRET_CONFIG
 
     access_key: SecretStr = Field(description="The meeting's access key. Never logged.")
     audio: bool = Field(False, description="True: the sound of the video is played too.")
@@ -108,7 +111,7 @@ class EyesonRoom(BaseModel):
 class EyesonSettings(BaseModel):
     """Playbacks in eyeson meetings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _SECRET_CONFIG
 
     api_url: HttpUrl = Field("https://api.eyeson.team", description="Base address of eyeson's API.")
     rooms: dict[str, EyesonRoom] = Field(
@@ -122,7 +125,7 @@ class EyesonSettings(BaseModel):
 class DeliverySettings(BaseModel):
     """The sinks. Each is off unless its table exists."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = _SECRET_CONFIG
 
     public_url: HttpUrl | None = Field(
         None,

@@ -16,11 +16,16 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.detector import ServedModel
+from gifcue.detect.trust import read_at_most
 from gifcue.errors import ModelError
 
 Floats = npt.NDArray[np.float32]
 
 FORMAT = 1
+# Bounds of a file. `gifcue gesture train` writes about 2 kB for each sample.
+MAX_FILE_BYTES = 16 << 20
+MAX_LABELS = 64
+MAX_LABEL_CHARACTERS = 64
 # Landmarks of a hand, in MediaPipe's order.
 POINTS = 21
 WRIST = 0
@@ -133,18 +138,27 @@ def read_classifier(path: Path) -> GestureClassifier:
     """Reads the file of a gesture classifier.
 
     Raises:
-        ModelError: the file is missing or damaged, or was made for other features.
+        ModelError: the file is missing, too long or damaged, or was made for other features.
     """
     count = len(hand_features(np.zeros((POINTS, 3), np.float32)))
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_at_most(path, MAX_FILE_BYTES))
         mean, scale, weights = (np.asarray(value[name], np.float32) for name in ("mean", "scale", "weights"))
         examples = np.asarray(value.get("examples", []), np.float32).reshape(-1, count)
         labels = tuple(str(label) for label in value["labels"])
         threshold = float(value.get("threshold", SERVED_THRESHOLD))
         classifier = GestureClassifier(labels, mean, scale, weights, threshold, examples)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        is_finite = all(bool(np.isfinite(array).all()) for array in (mean, scale, weights, examples))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(f"{path}: expected a gesture classifier, got {error!r}") from error
+    if not is_finite or not scale.all():
+        raise ModelError(f"{path}: expected finite numbers and a scale without zeros, got others")
+    if len(labels) > MAX_LABELS or any(len(label) > MAX_LABEL_CHARACTERS for label in labels):
+        raise ModelError(
+            f"{path}: expected at most {MAX_LABELS} labels of at most {MAX_LABEL_CHARACTERS} characters, got more"
+        )
+    if not 0.0 <= threshold <= 1.0:
+        raise ModelError(f"{path}: expected a threshold from 0 to 1, got {threshold}")
     expected = ((len(examples) or count) + 1, len(labels))
     if value.get("format") != FORMAT or mean.shape != (count,) or weights.shape != expected:
         raise ModelError(

@@ -18,24 +18,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gifcue.detect.detector import ServedModel
-from gifcue.detect.regions import Region
-from gifcue.detect.scheduler import Scheduler, SchedulerStatistics
-from gifcue.detect.settings import DetectSettings
-from gifcue.detect.worker import (
-    STILLS_FD,
+from gifcue.detect.messages import (
+    MESSAGES,
     Batch,
     BatchResult,
     InlinePicture,
     SlotPicture,
     StillPicture,
-    WorkerInit,
+    unpack,
 )
+from gifcue.detect.regions import Region
+from gifcue.detect.scheduler import Scheduler, SchedulerStatistics
+from gifcue.detect.settings import DetectSettings
+from gifcue.detect.worker import STILLS_FD, WorkerInit
 from gifcue.errors import GifcueError, Unavailable, WorkerLost, WorkerStartError
 from gifcue.media.frame import FrameInFlight
 from gifcue.percentiles import RecentValues
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.arena import ARENA_FD, Arena
+from gifcue.workers.confinement.profile import DETECTOR
+from gifcue.workers.messages import InvalidMessage
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
 
@@ -250,6 +253,8 @@ class DetectorPool:
             f"detect-{index}",
             target,
             init,
+            types=MESSAGES,
+            profile=DETECTOR,
             fds={ARENA_FD: arenas[0].fd, STILLS_FD: arenas[1].fd},
             env=self._settings.environment(index),
             on_message=lambda result: self._on_result(worker, result),
@@ -271,18 +276,23 @@ class DetectorPool:
         self._wake()
 
     def _on_result(self, worker: _WorkerHandle, result: BatchResult) -> None:
-        if result.number != worker.number:
-            raise ValueError(f"expected the answer to batch {worker.number}, got that to {result.number}")
+        """Raises InvalidMessage where this does not answer the batch that the worker holds; nothing is changed then."""
+        count = len(worker.frames) + len(worker.stills)
+        if not count or (result.number, len(result.answers)) != (worker.number, count):
+            raise InvalidMessage(
+                f"expected {count} answers to batch {worker.number}, got {len(result.answers)} to {result.number}"
+            )
+        answers = [answer if isinstance(answer, str) else unpack(answer) for answer in result.answers]
         frames, stills = self._clear(worker)
         self._infer_ms.record(result.infer_ms)
         # The worker is free. What waits goes to it at the end of this turn of the loop, after the callbacks below.
         self._wake()
-        for frame, answer in zip(frames, result.answers[: len(frames)], strict=True):
+        for frame, answer in zip(frames, answers[: len(frames)], strict=True):
             if isinstance(answer, str):
                 self._lose_frame(frame, DropReason.DETECT_FAILED, answer)
             else:
                 self._call(self._on_detected, frame, answer)
-        for still, answer in zip(stills, result.answers[len(frames) :], strict=True):
+        for still, answer in zip(stills, answers[len(frames) :], strict=True):
             if still.answer.done():
                 continue
             if isinstance(answer, str):

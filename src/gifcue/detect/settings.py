@@ -12,7 +12,25 @@ from gifcue.detect.detector import Backend, DetectorConfig, Precision
 from gifcue.detect.trust import UNCHECKED, is_digest_setting
 from gifcue.errors import ConfigError
 from gifcue.expert import EXPERT
+from gifcue.workers.environment import inherited
 from gifcue.workers.settings import half_of_the_cores
+
+# Of OpenMP, BLAS, TensorFlow, XLA and the drivers of GPUs.
+_RUNTIME_VARIABLES = (
+    "OMP_",
+    "KMP_",
+    "GOMP_",
+    "OPENBLAS_",
+    "MKL_",
+    "TF_",
+    "XLA_",
+    "CUDA_",
+    "NVIDIA_",
+    "ROCM_",
+    "HIP_",
+)
+# Each costs a detector worker memory, and time for every hand.
+MAX_GESTURE_FILES = 64
 
 _BATCH_LIMITS: dict[Backend, int] = {"litert": 1, "savedmodel": 8}
 
@@ -135,18 +153,28 @@ class DetectSettings(BaseModel):
         return self.max_batch or _BATCH_LIMITS[self.backend]
 
     def environment(self, index: int) -> dict[str, str]:
-        """Environment variables of worker `index`, besides the server's own."""
+        """Environment variables of worker `index`, besides those that every worker gets.
+
+        Runtimes and drivers are configured by variables, and keep caches in the user's home folder.
+        """
+        variables = inherited({"HOME"}, _RUNTIME_VARIABLES)
         # Libraries size their thread pools by the machine, and the workers would then compete for its cores.
-        variables = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(self.threads))
+        variables |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(self.threads))
         variables |= {"TF_NUM_INTRAOP_THREADS": str(self.threads), "TF_NUM_INTEROP_THREADS": "1"}
-        variables["TF_CPP_MIN_LOG_LEVEL"] = "2"
+        variables.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         if self.cuda_devices:
             variables["CUDA_VISIBLE_DEVICES"] = self.cuda_devices[index % len(self.cuda_devices)]
         return variables
 
 
 def gesture_files(folder: Path) -> tuple[Path, ...]:
-    """The files of gesture classifiers in a folder, by name. Raises ConfigError where there is no such folder."""
+    """The files of gesture classifiers in a folder, by name.
+
+    Raises ConfigError where there is no such folder, or more than `MAX_GESTURE_FILES` files are in it.
+    """
     if not folder.is_dir():
         raise ConfigError(f"gestures_dir: expected a folder of gesture classifiers, got none at {folder}")
-    return tuple(sorted(folder.glob("*.json")))
+    files = tuple(sorted(folder.glob("*.json")))
+    if len(files) > MAX_GESTURE_FILES:
+        raise ConfigError(f"gestures_dir: expected at most {MAX_GESTURE_FILES} classifiers, got {len(files)}")
+    return files

@@ -16,9 +16,18 @@ import numpy as np
 
 from gifcue.detect.detector import Detector, DetectorConfig, Frame
 from gifcue.detect.factory import open_detector
-from gifcue.detect.regions import Region
+from gifcue.detect.messages import (
+    Batch,
+    BatchResult,
+    FoundRegion,
+    InlinePicture,
+    SlotPicture,
+    StillPicture,
+    pack,
+)
 from gifcue.workers.arena import ARENA_FD, Arena, ArenaShape
 from gifcue.workers.channel import BlockingChannel, serve
+from gifcue.workers.messages import bounded
 
 # The name under which the file descriptor of the arena of stills is handed down.
 STILLS_FD = "stills"
@@ -34,47 +43,6 @@ class WorkerInit(NamedTuple):
     config: DetectorConfig
     arena: ArenaShape
     stills: ArenaShape
-
-
-class SlotPicture(NamedTuple):
-    """A picture in the arena: RGB, uint8, rows without gaps from the start of the slot."""
-
-    slot: int
-    width: int
-    height: int
-
-
-class InlinePicture(NamedTuple):
-    """A picture in the message itself: RGB, uint8, width * height * 3 bytes."""
-
-    rgb: bytes
-    width: int
-    height: int
-
-
-class StillPicture(NamedTuple):
-    """The same in the arena of stills."""
-
-    slot: int
-    width: int
-    height: int
-
-
-class Batch(NamedTuple):
-    """Front to worker. Answered by one `BatchResult` with the same number."""
-
-    number: int
-    pictures: tuple[SlotPicture | StillPicture | InlinePicture, ...]
-
-
-class BatchResult(NamedTuple):
-    """Worker to front: for each picture of the batch its regions, or why the detector failed on it. `infer_ms` is the
-    detector's time for the whole batch, in milliseconds.
-    """
-
-    number: int
-    answers: tuple[list[Region] | str, ...]
-    infer_ms: float
 
 
 def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> None:
@@ -108,14 +76,14 @@ def detect_batch(detector: Detector, arena: Arena, batch: Batch, stills: Arena |
     Raises what `Detector.warm` raises where the detector fails on every picture and on its warm-up: then only a new
     process helps, as for a GPU that is out of memory.
     """
-    results: list[list[Region] | str] = []
+    results: list[list[FoundRegion] | str] = []
     frames: list[Frame | None] = []
     for picture in batch.pictures:
         try:
             frames.append(view(arena, picture, stills))
         except (ValueError, IndexError) as error:
             frames.append(None)
-            results.append(str(error))
+            results.append(bounded(str(error)))
         else:
             results.append([])
     places = [place for place, frame in enumerate(frames) if frame is not None]
@@ -153,18 +121,18 @@ def view(
     return flat.reshape(picture.height, picture.width, 3)
 
 
-def _detect(detector: Detector, frames: Sequence[Frame]) -> list[list[Region] | str]:
+def _detect(detector: Detector, frames: Sequence[Frame]) -> list[list[FoundRegion] | str]:
     if not frames:
         return []
     try:
         regions = detector.detect(frames)
         if len(regions) != len(frames):
             raise ValueError(f"expected the regions of {len(frames)} frames, got those of {len(regions)}")
-        return list(regions)
+        return [pack(found) for found in regions]
     except Exception as error:
         _log_once()
         if len(frames) == 1:
-            return [f"{type(error).__name__}: {error}"]
+            return [bounded(f"{type(error).__name__}: {error}")]
     return [answer for frame in frames for answer in _detect(detector, [frame])]
 
 

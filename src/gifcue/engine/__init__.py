@@ -4,6 +4,7 @@ engine.py         the open streams of a server, and its figures
 session.py        one stream: joins, updates, leaves
 participant.py    one participant: its frames and reactions
 quarantine.py     which participants are refused because their video killed workers
+standing.py       whether one participant is refused at the moment
 admission.py      which frames go to the decoder (gate.py: keyframes and rate)
 pipeline.py       the way of a frame through both pools of workers (pace.py: how often, latency.py: how fast)
 publisher.py      publishes reactions: chooses a GIF, counts, sends to the stream, delivers

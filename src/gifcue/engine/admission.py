@@ -47,13 +47,14 @@ class Admission:
         *,
         backlog: Backlog,
         is_allowed: bool,
+        is_paused: bool,
         quarantine: str = "",
     ) -> Refusal | None:
         """None where the frame goes to the decoder.
 
         `pts_s` is the frame's pts and `now_s` the time of its arrival in seconds, `backlog` what already waits for the
-        decoders, and `is_allowed` tells whether the participant allows any label. `quarantine` says why the participant
-        is refused altogether.
+        decoders, `is_allowed` tells whether the participant allows any label, and `is_paused` whether the server has no
+        time for it. `quarantine` says why the participant is refused altogether.
         """
         limits = self._limits
         size = len(frame.payload)
@@ -74,6 +75,9 @@ class Admission:
             refusal = Refusal(DropReason.FRAME_TOO_LARGE, message)
         elif not self._rate.admits(pts_s, now_s):
             refusal = Refusal(DropReason.RATE_LIMIT, f"expected at most {limits.max_fps} frames a second")
+        elif is_paused:
+            message = "the server has more to decode than it can in time: this participant joined last"
+            refusal = Refusal(DropReason.OVERLOAD, message)
         elif blocked is None and (overload := self._overload(size, backlog)) is not None:
             refusal = Refusal(DropReason.OVERLOAD, overload)
         if refusal is not None:

@@ -15,6 +15,10 @@ LATE_SHARE = 0.1
 SLOWER, FASTER = 0.8, 1.06
 # Answers must come in this share of the bound before participants are analysed more often again.
 EASY = 0.6
+# Windows of late answers at the least rate, one after another, after which there is no more to be gained, and seconds
+# after the last window at which that is forgotten: without answers nobody knows.
+EXHAUSTED_AFTER = 4
+EXHAUSTED_S = 2.0
 
 
 class AnalysisPace:
@@ -25,8 +29,16 @@ class AnalysisPace:
         self._least = min(settings.min_analysis_fps, self._most)
         self._late_ms = settings.late_ms
         self._window_ends_s: float | None = None
+        self._late_windows = 0
         self._answers = self._late = self._easy = 0
         self.fps = self._most
+
+    def is_exhausted(self, at_s: float) -> bool:
+        """True while answers are late although every participant is analysed as rarely as the settings allow. Never
+        where the settings fix the rate.
+        """
+        ends_s = self._window_ends_s
+        return ends_s is not None and at_s < ends_s + EXHAUSTED_S and self._late_windows >= EXHAUSTED_AFTER
 
     def answered(self, latency_ms: float, at_s: float) -> bool:
         """A picture was analysed, `latency_ms` after its frame had arrived. True where this changed `fps`."""
@@ -47,7 +59,13 @@ class AnalysisPace:
         if at_s < self._window_ends_s:
             return False
         before = self.fps
-        if self._late > LATE_SHARE * self._answers:
+        is_late = self._late > LATE_SHARE * self._answers
+        # Counted down one by one, so that one good window does not end it.
+        at_least = is_late and self.fps <= self._least < self._most
+        self._late_windows = (
+            min(EXHAUSTED_AFTER, self._late_windows + 1) if at_least else max(0, self._late_windows - 1)
+        )
+        if is_late:
             self.fps = max(self._least, self.fps * SLOWER)
         elif self._easy >= (1 - LATE_SHARE) * self._answers:
             self.fps = min(self._most, self.fps * FASTER)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-
-import structlog
 
 from gifcue.detect.regions import Region
 from gifcue.engine.accounting import FrameAccounting
@@ -17,6 +14,7 @@ from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Audience, Publisher
 from gifcue.engine.quarantine import StreamQuarantine
 from gifcue.engine.settings import LimitSettings
+from gifcue.engine.standing import Standing
 from gifcue.engine.throttle import Throttle
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.suspects import Incident
@@ -28,8 +26,6 @@ from gifcue.protocol.requests import EncodedFrame
 from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.events import PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
-
-log = structlog.get_logger()
 
 # Frames a second that suit a participant whose video overran its limits.
 SLOW_DOWN_FPS = 15.0
@@ -81,21 +77,24 @@ class Participant:
         self._tokens = 0
         self._reactions = 0
         self._has_left = False
+        self._is_paused = False
         self._last_decided: FrameInFlight | None = None
         # The frame last skipped as similar to a picture whose analysis is not finished: it inherits that result.
         self._pending_similar: FrameInFlight | None = None
-        self._joined_s = stream.clock()
-        self._is_suspect = False
-        # Until when this participant is refused, by the stream's clock.
-        pause_s = stream.quarantine.joins(participant_id)
-        self._refused_until_s = self._joined_s + pause_s if pause_s else 0.0
-        worker = stream.quarantine.worker_of(participant_id)
-        self.key = stream.pipeline.open(self, codec, extradata, worker=worker)
+        self._standing = Standing(
+            participant_id, stream.quarantine, stream.clock, session_id=stream.session_id, peer=stream.peer
+        )
+        self.key = stream.pipeline.open(self, codec, extradata, worker=self._standing.worker)
 
     @property
     def allowed(self) -> frozenset[str]:
         """The labels allowed."""
         return self._allowed
+
+    @property
+    def is_paused(self) -> bool:
+        """True while the server has no time to decode this participant."""
+        return self._is_paused
 
     @property
     def is_idle(self) -> bool:
@@ -133,7 +132,8 @@ class Participant:
             now_s,
             backlog=pipeline.backlog(self.key),
             is_allowed=bool(self._allowed),
-            quarantine=self._why_refused(),
+            is_paused=self._is_paused,
+            quarantine=self._standing.why_refused(),
         )
         if refusal is not None:
             self._accounting.refuse(refusal.reason)
@@ -225,50 +225,39 @@ class Participant:
                 self._request_keyframe(reason.value)
         self._after_end()
 
+    def slow_down(self) -> None:
+        if not self._has_left:
+            self._ask_to_slow_down(DropReason.OVERLOAD)
+
+    def pause(self) -> None:
+        self._is_paused = True
+        self._admission.await_keyframe()
+
+    def resume(self) -> None:
+        self._is_paused = False
+        if not self._has_left:
+            self._request_keyframe(DropReason.OVERLOAD.value)
+
     def suspected(self, incident: Incident) -> None:
-        stream = self._stream
-        self._is_suspect = True
-        pause_s = stream.quarantine.accuse(self.participant_id, incident)
-        self._refused_until_s = max(self._refused_until_s, stream.clock() + pause_s)
-        log.warning(
-            "video killed a decode worker" if incident.is_fatal else "video took too much CPU time",
-            worker=incident.worker_name,
-            reason=incident.reason,
-            session=stream.session_id,
-            participant=self.key,
-            peer=stream.peer,
-            refused_for_s=round(pause_s),
-        )
+        # Also of a participant that has left: it may join again.
+        is_refused = self._standing.accuse(incident)
         if self._has_left:
             return
+        faults = self._stream.faults
         if not incident.is_fatal:
-            stream.faults.report(self.participant_id, FaultCode.TOO_EXPENSIVE, incident.reason)
-        if pause_s:
-            message = self._why_refused()
-            stream.faults.report(self.participant_id, FaultCode.QUARANTINED, message)
+            faults.report(self.participant_id, FaultCode.TOO_EXPENSIVE, incident.reason)
+        if is_refused:
+            message = self._standing.why_refused()
+            faults.report(self.participant_id, FaultCode.QUARANTINED, message)
             self._admission.await_keyframe()
-            stream.pipeline.quarantine(self.key, message)
+            self._stream.pipeline.quarantine(self.key, message)
 
     def decoder_lost(self) -> None:
+        self._is_paused = False
         self._admission.await_keyframe()
         self._request_keyframe(DropReason.DECODE_WORKER_LOST.value)
 
     # Internal
-
-    def _why_refused(self) -> str:
-        """Why the participant's frames are refused at the moment; empty where they are not."""
-        stream = self._stream
-        until_s = stream.quarantine.refused_until_s(
-            self._joined_s, self._refused_until_s, is_suspect=self._is_suspect
-        )
-        # Most frames are of participants that were never refused: the clock is not read for them.
-        left_s = until_s - stream.clock() if until_s else 0.0
-        if left_s <= 0.0:
-            return ""
-        return (
-            "expected video that decoders survive in little CPU time, got some of this participant or of its stream "
-            f"that they did not; its frames are refused for {math.ceil(left_s)} s"
-        )
 
     @property
     def _media_time_s(self) -> float:
@@ -317,7 +306,9 @@ class Participant:
 
     def _request_keyframe(self, reason: str) -> None:
         """Asks for a keyframe where one is awaited, and not more often than the limits say."""
-        if self._allowed and self._admission.awaits_keyframe and self._requests.admit(KeyframeRequested):
+        if not self._allowed or self._is_paused:
+            return
+        if self._admission.awaits_keyframe and self._requests.admit(KeyframeRequested):
             self._stream.audience.sink.put(KeyframeRequested(self.participant_id, reason))
 
     def _after_end(self) -> None:

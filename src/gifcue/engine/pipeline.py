@@ -11,20 +11,21 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from gifcue.detect.detector import ServedModel
+from gifcue.detect.messages import StillPicture
 from gifcue.detect.pool import DETECTOR_TARGET, DetectorPool, DetectStatistics
 from gifcue.detect.regions import Region
 from gifcue.detect.settings import DetectSettings
-from gifcue.detect.worker import StillPicture
 from gifcue.engine.latency import LatencyRecorder, LatencyStatistics
 from gifcue.engine.pace import AnalysisPace
 from gifcue.errors import Unavailable
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped
+from gifcue.media.overload import Relief
 from gifcue.media.pool import DecodePool, DecodeStatistics
 from gifcue.media.queues import Backlog
 from gifcue.media.settings import MediaSettings
@@ -61,7 +62,16 @@ class FrameListener(Protocol):
         """
 
     def decoder_lost(self) -> None:
-        """The worker that held the decoder is gone. A new decoder is ready, and starts at a keyframe."""
+        """The worker that held the decoder is gone. A new one is ready, starts at a keyframe, and is not paused."""
+
+    def slow_down(self) -> None:
+        """The decoder has more to do than it can in time."""
+
+    def pause(self) -> None:
+        """As long as the decoder has more to do than it can in time, it has no time for this participant."""
+
+    def resume(self) -> None:
+        """It has time again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +136,7 @@ class Pipeline:
             supervision,
             on_outcome=self._on_outcome,
             on_decoder_lost=self._on_decoder_lost,
+            on_relief=self._on_relief,
             on_incident=lambda incident: self._listeners[incident.key].suspected(incident),
             clock=clock,
             max_wait_s=max_wait_s,
@@ -179,6 +190,13 @@ class Pipeline:
     def has_failed(self) -> bool:
         """True while no worker of a kind is ready or expected back soon."""
         return self._detect.has_failed or self._decode.has_failed
+
+    @property
+    def is_overloaded(self) -> bool:
+        """True while the decode workers have more to decode than they can in time, or results are late although
+        everybody is analysed as rarely as the settings allow.
+        """
+        return self._decode.is_overloaded or self._pace.is_exhausted(self._clock())
 
     @property
     def model(self) -> ServedModel:
@@ -300,6 +318,18 @@ class Pipeline:
             listener = self._listeners.get(key)
             if listener is not None:
                 listener.decoder_lost()
+
+    def _on_relief(self, relief: Relief) -> None:
+        """A decode worker has more to decode than it can in time, or that is over."""
+        for listener in self._listeners_of(relief.slow_down):
+            listener.slow_down()
+        for listener in self._listeners_of(relief.pause):
+            listener.pause()
+        for listener in self._listeners_of(relief.resume):
+            listener.resume()
+
+    def _listeners_of(self, keys: Iterable[int]) -> list[FrameListener]:
+        return [self._listeners[key] for key in keys if key in self._listeners]
 
     def _on_detected(self, frame: FrameInFlight, regions: list[Region]) -> None:
         """A detector answered."""

@@ -10,8 +10,8 @@ count for the stream, and those of all streams for the peer that sent them.
     32                    everybody on the stream is refused likewise
 
 A worker that died or hung is two points, a unit over its budget one. Those who join from a peer with 24 points start
-with a pause of up to a minute. Participants that have decoded well for long go on: a media server carries many rooms,
-and one hostile participant must not end them all.
+with a pause of up to a minute; one stream adds 8 of them at most. Participants that have decoded well for long go on: a
+media server carries many rooms, and one hostile participant must not end them all.
 
 The state of a stream lives with its session. Only the peers are shared, and at most `PEERS_REMEMBERED` of them are.
 """
@@ -31,6 +31,8 @@ ALL_REFUSED_POINTS = 32
 PEER_POINTS = 24
 POINTS_LAST_S = 600.0
 PEER_LONGEST_PAUSE_S = 60.0
+# What one stream adds to its peer's points at most: one hostile room costs no newcomer of another room anything.
+PEER_POINTS_OF_STREAM = 8
 # A participant without an event that had been on the stream for so long before the trouble has decoded well.
 PROVEN_AFTER_S = 30.0
 
@@ -83,6 +85,7 @@ class StreamQuarantine:
     def __init__(self, peer: Points, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._peer = peer
+        self._added_to_peer = 0
         self._points = Points(clock)
         self._suspects: Suspects[str] = Suspects(clock, SUSPECTS_REMEMBERED)
         # The worker that each suspect was with, in the order of their events.
@@ -118,7 +121,9 @@ class StreamQuarantine:
         """An event of a participant. Returns for how long it is refused; 0 where it is not yet."""
         points = FATAL_POINTS if incident.is_fatal else COSTLY_POINTS
         self._points.add(points)
-        self._peer.add(points)
+        added = min(points, PEER_POINTS_OF_STREAM - self._added_to_peer)
+        self._added_to_peer += added
+        self._peer.add(added)
         count = self._points.count
         now_s = self._clock()
         # A stream that was refused once has to be quiet for ten minutes: the pauses alone would make its points few.

@@ -273,7 +273,13 @@ class Session:
         unknown = self._unknown_labels(labels)
         if unknown is not None:
             return FaultCode.INVALID_LABEL, unknown
-        if participant_id in self._participants:
+        present = self._participants.get(participant_id)
+        if self._pipeline.is_overloaded and (present is None or present.is_paused):
+            message = (
+                "expected a server that decodes in time, it has more to decode: try again in a few seconds"
+            )
+            return FaultCode.TOO_MANY_PARTICIPANTS, message
+        if present is not None:
             return None
         if len(self._participants) >= limits.max_participants_per_stream:
             message = f"expected at most {limits.max_participants_per_stream} participants on a stream"

@@ -46,7 +46,7 @@ def read_negatives(path: Path = SHIPPED) -> Negatives:
         ModelError: the file is missing or damaged.
     """
     try:
-        with np.load(path) as arrays:
+        with np.load(path, allow_pickle=False) as arrays:
             points, groups = arrays["points"].astype(np.float32), arrays["groups"].astype(np.int64)
     except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise ModelError(f"{path}: expected landmarks of hands, got {error!r}") from error

@@ -145,9 +145,12 @@ class Decoder:
         """Asks for the memory that the parameter sets of a unit allow, before FFmpeg sees them. Any set that was ever
         sent may be used by a later picture, so what was asked for only grows until the decoder is opened anew.
         """
-        shapes = shapes_in(self.codec, payload, self._length_size)
-        if self._context is None and self._extradata:
-            shapes += shapes_of_extradata(self.codec, self._extradata)
+        try:
+            shapes = shapes_in(self.codec, payload, self._length_size)
+            if self._context is None and self._extradata:
+                shapes += shapes_of_extradata(self.codec, self._extradata)
+        except MediaError as error:
+            raise self._fault(error.reason, str(error)) from None
         for shape in shapes:
             pixels = shape.width * shape.height
             # FFmpeg refuses a picture that is too large, and says so better.
@@ -163,11 +166,11 @@ class Decoder:
         """
         pictures = REFERENCES.get(self.codec, MAX_REFERENCES)
         each = frame.format.padded_bits_per_pixel / 8.0
-        if self._has_sets and self._held_bytes:
-            pictures = 0
-        wanted = decoder_bytes(frame.width * frame.height, each, pictures)
-        if not self._has_sets or wanted > self._held_bytes:
-            self._hold(wanted, f"{frame.width}x{frame.height} {frame.format.name}")
+        pixels = frame.width * frame.height
+        if self._has_sets and self._held_bytes and decoder_bytes(pixels, each, 0) <= self._held_bytes:
+            return
+        # A picture that no parameter set stated: the sets that FFmpeg found may allow any number of references.
+        self._hold(decoder_bytes(pixels, each, pictures), f"{frame.width}x{frame.height} {frame.format.name}")
 
     def _hold(self, wanted: int, what: str) -> None:
         if not self._budget.change(self._held_bytes, wanted):

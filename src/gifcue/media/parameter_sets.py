@@ -11,12 +11,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from gifcue.errors import MediaError
 from gifcue.media.bits import BitReader
-from gifcue.media.codecs import nal_length_size, parameter_sets, split_length_prefixed
+from gifcue.media.codecs import MAX_NAL_UNITS, nal_length_size, parameter_sets
 from gifcue.protocol.codecs import Codec
+from gifcue.protocol.reasons import DropReason
 
 MAX_REFERENCES = 16  # ITU-T H.264 A.3.1, ITU-T H.265 A.4.2
-# Sequence parameter sets that are read of one payload; H.264 has 32 numbers for them, encoders use one.
+# Sequence parameter sets of one payload; H.264 has 32 numbers for them, encoders use one. A payload with more is
+# refused: FFmpeg would use those that were not read.
 MAX_SETS = 32
 
 _H264_SPS = 7
@@ -43,15 +46,19 @@ class PictureShape(NamedTuple):
 
 
 def shapes_in(codec: Codec, payload: bytes, length_size: int = 0) -> list[PictureShape]:
-    """The shapes of the sequence parameter sets of an access unit, at most `MAX_SETS`. Never raises.
+    """The shapes of the sequence parameter sets of an access unit.
 
-    `length_size` is the number of bytes of the length before each NAL unit, 0 for Annex B.
+    `length_size` is the number of bytes of the length before each NAL unit, 0 for Annex B. Where there are lengths,
+    start codes count too: FFmpeg looks for them within and behind units whose lengths do not add up.
+
+    Raises:
+        MediaError: INVALID_DATA, where there are more than `MAX_SETS`.
     """
     return _shapes(codec, _prefixed(codec, payload, length_size) if length_size else _annex_b(codec, payload))
 
 
 def shapes_of_extradata(codec: Codec, extradata: bytes) -> list[PictureShape]:
-    """The same of an avcC or hvcC record, or Annex B. Never raises."""
+    """The same of an avcC or hvcC record, or Annex B."""
     if not nal_length_size(codec, extradata):
         return shapes_in(codec, extradata)
     try:
@@ -69,7 +76,11 @@ def shape_of(codec: Codec, nal: bytes) -> PictureShape | None:
 
 
 def _shapes(codec: Codec, sets: Iterable[bytes]) -> list[PictureShape]:
-    shapes = (shape_of(codec, nal) for nal in itertools.islice(sets, MAX_SETS))
+    found = list(itertools.islice(sets, MAX_SETS + 1))
+    if len(found) > MAX_SETS:
+        message = f"expected at most {MAX_SETS} sequence parameter sets in a payload, got more"
+        raise MediaError(DropReason.INVALID_DATA, message)
+    shapes = (shape_of(codec, nal) for nal in found)
     return [shape for shape in shapes if shape is not None]
 
 
@@ -81,14 +92,26 @@ def _is_set(codec: Codec, nal: bytes | memoryview) -> bool:
 
 
 def _prefixed(codec: Codec, payload: bytes, length_size: int) -> Iterator[bytes]:
-    units = split_length_prefixed(memoryview(payload), length_size) or ()
-    return (bytes(unit) for unit in units if _is_set(codec, unit))
+    # As far as the lengths can be followed: FFmpeg ignores bytes that are left over at the end. The lengths themselves
+    # are left out, since one of 256 to 511 bytes looks like a start code.
+    at = 0
+    for _ in range(MAX_NAL_UNITS):
+        start = at + length_size
+        end = start + int.from_bytes(payload[at:start], "big")
+        if start >= len(payload) or end > len(payload):
+            break
+        if _is_set(codec, payload[start : start + 1]):
+            yield payload[start:end]
+        yield from _annex_b(codec, payload, start, end)
+        at = end
+    yield from _annex_b(codec, payload, at)
 
 
-def _annex_b(codec: Codec, payload: bytes) -> Iterator[bytes]:
-    for start in (_H264_START if codec is Codec.H264 else _H265_START).finditer(payload):
-        end = payload.find(b"\0\0\1", start.end())
-        yield payload[start.end() - 1 : end if end >= 0 else len(payload)]
+def _annex_b(codec: Codec, payload: bytes, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    stop = len(payload) if stop is None else stop
+    for found in (_H264_START if codec is Codec.H264 else _H265_START).finditer(payload, start, stop):
+        end = payload.find(b"\0\0\1", found.end(), stop)
+        yield payload[found.end() - 1 : end if end >= 0 else stop]
 
 
 def _h264(read: BitReader) -> PictureShape:

@@ -18,15 +18,19 @@ import contextlib
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gifcue.errors import WorkerLost
-from gifcue.media.codecs import is_keyframe
+from gifcue.media.answers import check_size, check_slot
+from gifcue.media.assignment import DecodedParticipant, WorkerHandle, preference
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.messages import (
+    MESSAGES,
     Close,
+    DecoderMemory,
     Dropped,
     Forget,
+    FromWorker,
     Grant,
     Hold,
     Open,
@@ -38,29 +42,31 @@ from gifcue.media.messages import (
     ToWorker,
     WorkerInit,
 )
-from gifcue.media.queues import Backlog, Lane, ParticipantQueue, WaitingUnit
+from gifcue.media.overload import OverloadControl, Relief
+from gifcue.media.queue_watch import QueueWatch
+from gifcue.media.queues import Backlog, WaitingUnit
 from gifcue.media.settings import MediaSettings
 from gifcue.media.suspects import Incident
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.arena import ARENA_FD, Arena
+from gifcue.workers.confinement.profile import decoder
 from gifcue.workers.loss import Loss
+from gifcue.workers.messages import InvalidMessage
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
 from gifcue.workers.units import UNITS_FD, UnitCells
 
 WORKER_TARGET = "gifcue.media.worker:main"
 
-# Seconds between two looks at what has waited too long, while anything waits.
-EXPIRE_EVERY_S = 0.1
-
 
 @dataclass(frozen=True, slots=True)
 class DecodeStatistics:
     """`units` and `bytes` are access units submitted and not answered. `oldest_s` is how long the longest has waited of
-    those that no worker has. Of `slots`, `slots_out` hold a picture that waits for a
-    detector or is with one.
+    those that no worker has. `decoder_bytes` is what all decoders take, by estimate. `overloaded` workers have more to
+    decode than they can in time, and `paused` participants are not decoded because of that. Of `slots`, `slots_out`
+    hold a picture that waits for a detector or is with one.
     """
 
     workers: tuple[WorkerStatus, ...]
@@ -68,57 +74,21 @@ class DecodeStatistics:
     units: int
     bytes: int
     oldest_s: float
+    decoder_bytes: int
+    overloaded: int
+    paused: int
     slots: int
     slots_out: int
-
-
-@dataclass(eq=False, slots=True)
-class _Participant:
-    key: int
-    codec: Codec
-    extradata: bytes
-    worker: _WorkerHandle | None = None
-    # A suspect stays with its worker when that is lost, so that it does not take another one down.
-    is_pinned: bool = False
-    holding: bool = False
-    closed: bool = False
-    # By token, in the order in which they were submitted.
-    unanswered: dict[int, FrameInFlight] = field(default_factory=dict)
-    buffered_bytes: int = 0
-    queue: ParticipantQueue = field(default_factory=ParticipantQueue)
-    # Whether its worker has a unit of it that no StartOver follows.
-    has_pictures: bool = False
-
-    def is_keyframe(self, payload: bytes) -> bool:
-        return self.codec.is_intra_only or is_keyframe(self.codec, payload)
-
-
-@dataclass(eq=False, slots=True)
-class _WorkerHandle:
-    """A worker and its range of slots. It stays through restarts of the process."""
-
-    number: int
-    slots: range
-    lane: Lane = field(default_factory=Lane)
-    keys: set[int] = field(default_factory=set)
-    process: SupervisedWorker = field(init=False)
-
-    @property
-    def is_ready(self) -> bool:
-        return self.process.is_ready
-
-    @property
-    def has_failed(self) -> bool:
-        return self.process.state is WorkerState.FAILED
 
 
 class DecodePool:
     """Decodes many participants' streams in a few processes.
 
     `on_outcome` is called once for each submitted frame, never from within `submit`. `on_decoder_lost` is called with
-    the keys of participants that lost their decoder and have a new one now, which awaits a keyframe. `on_incident` is
-    called for a unit that a worker had in hand when it was lost, and for one that took more CPU time than its budget;
-    the unit's outcome follows.
+    the keys of participants that lost their decoder and have a new one now, which awaits a keyframe, and which is not
+    paused. `on_relief` is called where a worker has more to decode than it can in time, and when that is over.
+    `on_incident` is called for a unit that a worker had in hand when it was lost, and for one that took more CPU time
+    than its budget; the unit's outcome follows.
     """
 
     def __init__(
@@ -130,6 +100,7 @@ class DecodePool:
         on_outcome: Callable[[FrameInFlight, Outcome], None],
         on_decoder_lost: Callable[[list[int]], None],
         on_incident: Callable[[Incident], None],
+        on_relief: Callable[[Relief], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
         max_wait_s: float = math.inf,
     ) -> None:
@@ -146,15 +117,14 @@ class DecodePool:
                 f"got {arena.shape.ranges} and {arena.shape.slot_bytes}"
             )
         self._settings = settings
+        self._slot_bytes = arena.shape.slot_bytes
         self._on_outcome = on_outcome
         self._on_decoder_lost = on_decoder_lost
         self._on_incident = on_incident
         self._cells = UnitCells.create(settings.workers)
         self._clock = clock
-        self._max_wait_s = max_wait_s
-        self._expiry: asyncio.TimerHandle | None = None
         self._buffered_bytes = 0
-        self._participants: dict[int, _Participant] = {}
+        self._participants: dict[int, DecodedParticipant] = {}
         # The frame whose picture the slot holds.
         self._slots_out: dict[int, FrameInFlight] = {}
         self._fps = settings.max_analysis_fps
@@ -163,15 +133,26 @@ class DecodePool:
             self._make_worker(index, arena, supervision or SupervisionSettings(), clock)
             for index in range(settings.workers)
         ]
+        self._watch = QueueWatch(
+            self._participants,
+            self._workers,
+            drop=self._drop,
+            fill=self._fill,
+            on_relief=on_relief,
+            clock=clock,
+            max_wait_s=max_wait_s,
+        )
 
     def _make_worker(
         self, index: int, arena: Arena, supervision: SupervisionSettings, clock: Callable[[], float]
-    ) -> _WorkerHandle:
-        worker = _WorkerHandle(index, arena.slots_of(index))
+    ) -> WorkerHandle:
+        worker = WorkerHandle(index, arena.slots_of(index))
         worker.process = SupervisedWorker(
             f"decode-{index}",
             WORKER_TARGET,
             WorkerInit(self._settings, arena.shape, index, self._settings.workers),
+            types=MESSAGES,
+            profile=decoder(self._settings.decoder_memory_mb * 1_000_000),
             fds={ARENA_FD: arena.fd, UNITS_FD: self._cells.fd},
             on_message=lambda outcome: self._answered(worker, outcome),
             on_ready=lambda _: self._ready(worker),
@@ -198,8 +179,7 @@ class DecodePool:
     async def stop(self) -> None:
         """Lets the workers finish what they hold, then ends them. Every frame has its outcome afterwards."""
         await asyncio.gather(*(worker.process.stop() for worker in self._workers))
-        if self._expiry is not None:
-            self._expiry.cancel()
+        self._watch.stop()
         # A stopped worker does not call `on_lost`, so what it left unanswered is settled here.
         for worker in self._workers:
             self._settle(worker, "the decode workers stopped")
@@ -209,6 +189,12 @@ class DecodePool:
     def is_ready(self) -> bool:
         """True while any worker decodes."""
         return any(worker.is_ready for worker in self._workers)
+
+    @property
+    def is_overloaded(self) -> bool:
+        """True while every worker that decodes has more to decode than it can in time."""
+        ready = [worker for worker in self._workers if worker.is_ready]
+        return bool(ready) and all(worker.control.is_overloaded for worker in ready)
 
     @property
     def is_running(self) -> bool:
@@ -231,7 +217,7 @@ class DecodePool:
         """
         if key in self._participants:
             raise ValueError(f"expected a key that is not in use, got {key}")
-        participant = self._participants[key] = _Participant(key, codec, extradata)
+        participant = self._participants[key] = DecodedParticipant(key, codec, extradata)
         if worker is not None:
             participant.is_pinned = True
             participant.worker = self._workers[worker]
@@ -245,6 +231,7 @@ class DecodePool:
         participant.closed = True
         if participant.worker is not None:
             participant.worker.keys.discard(key)
+            participant.worker.control.forget(key)
             self._send(participant.worker, Close(key))
         self._drop(participant, participant.queue.clear(), DropReason.LEFT, "the participant left")
         self._retire(participant)
@@ -288,8 +275,8 @@ class DecodePool:
             return
         worker.lane.push(participant.queue, WaitingUnit(frame, payload))
         self._fill(worker)
-        if participant.queue.units and self._expiry is None:
-            self._expiry = asyncio.get_running_loop().call_later(EXPIRE_EVERY_S, self._expire)
+        if participant.queue.units:
+            self._watch.start()
 
     def set_hold(self, key: int, holding: bool) -> None:
         """Nothing of this participant is skipped as similar while a hold runs."""
@@ -332,33 +319,52 @@ class DecodePool:
 
     def statistics(self) -> DecodeStatistics:
         """The figures as they stand."""
-        arrivals_s = [
-            participant.queue.units[0].frame.arrived_s
-            for participant in self._participants.values()
-            if participant.queue.units
-        ]
         return DecodeStatistics(
             workers=tuple(worker.process.statistics() for worker in self._workers),
             participants=sum(not participant.closed for participant in self._participants.values()),
             units=sum(len(participant.unanswered) for participant in self._participants.values()),
             bytes=self._buffered_bytes,
-            oldest_s=max(0.0, self._clock() - min(arrivals_s)) if arrivals_s else 0.0,
+            decoder_bytes=sum(worker.decoder_bytes for worker in self._workers),
+            overloaded=sum(worker.control.is_overloaded for worker in self._workers),
+            paused=sum(len(worker.control.paused) for worker in self._workers),
+            oldest_s=self._watch.oldest_s,
             slots=sum(len(worker.slots) for worker in self._workers),
             slots_out=len(self._slots_out),
         )
 
     # Called by the workers
 
-    def _answered(self, worker: _WorkerHandle, outcome: Outcome) -> None:
-        participant = self._participants[outcome.key]
+    def _answered(self, worker: WorkerHandle, message: FromWorker) -> None:
+        """Raises InvalidMessage where the worker was sent nothing that this answers; nothing is changed then."""
+        if isinstance(message, DecoderMemory):
+            most = self._settings.decoder_memory_mb * 1_000_000
+            if message.held_bytes > most:
+                raise InvalidMessage(f"expected decoders of at most {most} bytes, got {message.held_bytes}")
+            worker.decoder_bytes = message.held_bytes
+            return
+        participant = self._check(worker, message)
         # Before the outcome is told: whoever hears of it may submit the next frame.
-        worker.lane.answered(participant.queue, outcome.spent_s)
-        if outcome.spent_s * 1000.0 > self._settings.unit_cpu_ms:
-            self._was_expensive(worker, outcome)
-        self._finish(participant, outcome)
+        worker.lane.answered(participant.queue, message.spent_s, self._clock())
+        if message.spent_s * 1000.0 > self._settings.unit_cpu_ms:
+            self._was_expensive(worker, message)
+        self._finish(participant, message)
         self._fill(worker)
 
-    def _ready(self, worker: _WorkerHandle) -> None:
+    def _check(self, worker: WorkerHandle, outcome: Outcome) -> DecodedParticipant:
+        """Returns the participant whose oldest frame this answers. Raises InvalidMessage where there is none."""
+        participant = self._participants.get(outcome.key)
+        if participant is None or participant.worker is not worker:
+            raise InvalidMessage(f"expected a participant of this worker, got {outcome.key}")
+        # A worker answers in order. What it was sent comes before what waits for it.
+        sent = bool(participant.queue.charged)
+        if not sent or next(iter(participant.unanswered)) != outcome.token:
+            raise InvalidMessage(f"expected the token of the oldest frame that was sent, got {outcome.token}")
+        if isinstance(outcome, Picture):
+            check_slot(outcome.slot, worker.slots, self._slots_out)
+            check_size(outcome.width, outcome.height, self._slot_bytes)
+        return participant
+
+    def _ready(self, worker: WorkerHandle) -> None:
         # The slots first: a picture that is decoded before they come is dropped. Those that are out are still read.
         self._send(worker, Grant(tuple(slot for slot in worker.slots if slot not in self._slots_out)))
         if self._fps != self._settings.max_analysis_fps:
@@ -377,11 +383,11 @@ class DecodePool:
             # Last: the callback may submit frames at once, and every participant has a decoder by now.
             self._on_decoder_lost(opened)
 
-    def _changed(self, worker: _WorkerHandle, state: WorkerState) -> None:
+    def _changed(self, worker: WorkerHandle, state: WorkerState) -> None:
         if state is WorkerState.FAILED:
             self._lost(worker, Loss(worker.process.statistics().last_failure, is_blameless=True))
 
-    def _lost(self, worker: _WorkerHandle, loss: Loss) -> None:
+    def _lost(self, worker: WorkerHandle, loss: Loss) -> None:
         """The process is dead; it is restarted after this call."""
         self._blame(worker, loss)
         # What it was sent ends before its participants move: an outcome of the new worker for a later frame must not
@@ -389,7 +395,7 @@ class DecodePool:
         self._settle(worker, loss.reason)
         self._move(worker)
 
-    def _blame(self, worker: _WorkerHandle, loss: Loss) -> None:
+    def _blame(self, worker: WorkerHandle, loss: Loss) -> None:
         """Finds whose unit the worker had in hand. Does nothing where the unit has nothing to do with the loss."""
         unit = self._cells.take(worker.number)
         if unit is None or loss.is_blameless:
@@ -413,7 +419,7 @@ class DecodePool:
             outcome = Dropped(unit.key, unit.token, DropReason.CPU_BUDGET, message, needs_keyframe=False)
             self._finish(participant, outcome)
 
-    def _was_expensive(self, worker: _WorkerHandle, outcome: Outcome) -> None:
+    def _was_expensive(self, worker: WorkerHandle, outcome: Outcome) -> None:
         reason = (
             f"expected at most {self._settings.unit_cpu_ms:g} ms of CPU time for one frame, "
             f"got {outcome.spent_s * 1000.0:.0f} ms"
@@ -423,27 +429,25 @@ class DecodePool:
 
     # Internal
 
-    def _assign(self, participant: _Participant) -> None:
+    def _assign(self, participant: DecodedParticipant) -> None:
         worker = participant.worker
         if worker is None or not participant.is_pinned:
-            # A worker that is restarting is back within a moment; one that has failed is not.
-            worker = participant.worker = min(
-                self._workers,
-                key=lambda worker: (not worker.is_ready, worker.has_failed, len(worker.keys)),
-            )
+            worker = participant.worker = min(self._workers, key=preference)
         worker.keys.add(participant.key)
         if worker.is_ready:
             self._open_on(worker, participant)
 
-    def _open_on(self, worker: _WorkerHandle, participant: _Participant) -> None:
+    def _open_on(self, worker: WorkerHandle, participant: DecodedParticipant) -> None:
         self._send(worker, Open(participant.key, participant.codec, participant.extradata))
         if participant.holding:
             self._send(worker, Hold(participant.key, True))
 
-    def _move(self, worker: _WorkerHandle) -> None:
+    def _move(self, worker: WorkerHandle) -> None:
         """Gives a lost worker's participants to workers that are ready, or lets them wait for its restart."""
         keys = sorted(worker.keys)
         worker.keys.clear()
+        worker.control = OverloadControl()
+        worker.decoder_bytes = 0
         moved = []
         for key in keys:
             participant = self._participants[key]
@@ -453,7 +457,7 @@ class DecodePool:
         if moved:
             self._on_decoder_lost(moved)
 
-    def _settle(self, worker: _WorkerHandle, reason: str) -> None:
+    def _settle(self, worker: WorkerHandle, reason: str) -> None:
         """Ends everything that a worker was sent and will not answer any more."""
         for participant in list(self._participants.values()):
             if participant.worker is worker:
@@ -462,7 +466,7 @@ class DecodePool:
                 for token in list(participant.unanswered):
                     self._lose_frame(participant, token, reason)
 
-    def _lose_frame(self, participant: _Participant, token: int, reason: str) -> None:
+    def _lose_frame(self, participant: DecodedParticipant, token: int, reason: str) -> None:
         if token in participant.unanswered:
             # No keyframe is asked for yet: `on_decoder_lost` does once there is a decoder for it.
             message = f"the decode worker was lost: {reason}"
@@ -471,28 +475,17 @@ class DecodePool:
             )
             self._finish(participant, outcome)
 
-    def _fill(self, worker: _WorkerHandle) -> None:
+    def _fill(self, worker: WorkerHandle) -> None:
         """Sends the worker what its window has room for."""
-        while worker.is_ready and (unit := worker.lane.take()) is not None:
+        while worker.is_ready and (unit := worker.lane.take(self._clock())) is not None:
             frame = unit.frame
-            self._participants[frame.key].has_pictures = True
+            participant = self._participants[frame.key]
+            participant.has_pictures = True
+            participant.queue.sent(self._clock() - frame.arrived_s)
             self._send(worker, Submit(frame.key, frame.token, frame.pts_s, unit.payload))
 
-    def _expire(self) -> None:
-        """Drops what has waited too long."""
-        now_s = self._clock()
-        for participant in list(self._participants.values()):
-            overdue = participant.queue.overdue(now_s, self._max_wait_s, participant.is_keyframe)
-            if overdue:
-                message = f"expected a decoder within {self._max_wait_s:g} s of the arrival, none was free"
-                self._drop(participant, overdue, DropReason.OVERLOAD, message)
-        waiting = any(participant.queue.units for participant in self._participants.values())
-        self._expiry = (
-            asyncio.get_running_loop().call_later(EXPIRE_EVERY_S, self._expire) if waiting else None
-        )
-
     def _drop(
-        self, participant: _Participant, units: list[WaitingUnit], reason: DropReason, message: str
+        self, participant: DecodedParticipant, units: list[WaitingUnit], reason: DropReason, message: str
     ) -> None:
         """Ends units that were taken out of a participant's queue."""
         # Where a keyframe still waits, decoding continues there.
@@ -500,7 +493,7 @@ class DecodePool:
         for frame, _ in units:
             self._finish(participant, Dropped(participant.key, frame.token, reason, message, needs_keyframe))
 
-    def _finish(self, participant: _Participant, outcome: Outcome) -> None:
+    def _finish(self, participant: DecodedParticipant, outcome: Outcome) -> None:
         # All state is updated before the callback, which may ask for the backlog, close the participant or release the
         # slot.
         frame = participant.unanswered.pop(outcome.token)
@@ -515,11 +508,11 @@ class DecodePool:
         self._on_outcome(frame, outcome)
         self._retire(participant)
 
-    def _retire(self, participant: _Participant) -> None:
+    def _retire(self, participant: DecodedParticipant) -> None:
         if participant.closed and not participant.unanswered:
             self._participants.pop(participant.key, None)
 
-    def _send(self, worker: _WorkerHandle, message: ToWorker) -> bool:
+    def _send(self, worker: WorkerHandle, message: ToWorker) -> bool:
         """Sends a message; False where the worker is not ready. The message is then discarded."""
         with contextlib.suppress(WorkerLost):
             worker.process.send(message)

@@ -8,6 +8,9 @@ once, its window, and the rest waits here. Each participant gets an equal share 
 costs: the next unit is that of the participant whose share would be used up first (weighted fair queueing; A. Demers,
 S. Keshav and S. Shenker, 1989). A participant that needs less than its share does not wait for those that want more.
 
+Nothing can interrupt the decoder within a unit, so a share alone does not protect the others from units that take long:
+the time that a participant may spend on those is limited to a small part (`LONG_SHARE`).
+
 Everything here is pure: there is no clock and no process.
 """
 
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,6 +35,12 @@ UNITS_AT_ONCE = 4
 # The estimate is the highest cost seen, less this much for each unit since. An encoder's keyframe costs several times
 # what the frames between cost.
 ESTIMATE_DECAY = 0.97
+# A unit that takes longer than this is long: nobody else of the worker gets anything meanwhile, and nothing can
+# interrupt it. A participant may spend this share of the time on long units, and so many seconds at once. Its units
+# wait while it has spent more. An encoder that sends a keyframe of 4K every two seconds stays below it.
+LONG_S = 0.05
+LONG_SHARE = 0.05
+LONG_BURST_S = 0.5
 # A worker's own statement of what a unit cost is believed up to this. A worker that needs longer counts as stuck.
 MAX_COST_S = 10.0
 
@@ -62,6 +72,43 @@ class ParticipantQueue:
     # The estimates that were charged for what the worker holds, in order.
     charged: deque[float] = field(default_factory=deque)
     is_listed: bool = False
+    # Seconds spent on long units, less the share that it may spend on them; and when that was worked out.
+    long_spent_s: float = 0.0
+    long_at_s: float = 0.0
+    # Since `take_wait` was last called: the shortest wait of a unit that was sent, in seconds, None where none was; and
+    # whether one was dropped.
+    shortest_wait_s: float | None = None
+    was_overdue: bool = False
+
+    def sent(self, wait_s: float) -> None:
+        """A unit was sent to the worker after this wait."""
+        if self.shortest_wait_s is None or wait_s < self.shortest_wait_s:
+            self.shortest_wait_s = wait_s
+
+    def take_wait(self, now_s: float) -> float | None:
+        """The shortest wait since the last call, in seconds, infinity where something was overdue. Where nothing was
+        sent it is that of the unit that has waited longest; None where none waits either.
+        """
+        wait_s, self.shortest_wait_s = self.shortest_wait_s, None
+        if self.was_overdue:
+            self.was_overdue = False
+            return math.inf
+        if wait_s is None and self.units:
+            wait_s = now_s - self.units[0].frame.arrived_s
+        return wait_s
+
+    def spent(self, spent_s: float, now_s: float) -> None:
+        """The worker spent this time on a unit."""
+        if spent_s > LONG_S:
+            self.long_spent_s = self._long_spent_s(now_s) + spent_s
+            self.long_at_s = now_s
+
+    def must_pause(self, now_s: float) -> bool:
+        """True while it has spent more than its share on long units."""
+        return self.long_spent_s > LONG_BURST_S and self._long_spent_s(now_s) > LONG_BURST_S
+
+    def _long_spent_s(self, now_s: float) -> float:
+        return max(0.0, self.long_spent_s - LONG_SHARE * (now_s - self.long_at_s))
 
     @property
     def cost_s(self) -> float:
@@ -79,6 +126,7 @@ class ParticipantQueue:
             dropped.append(self.units.popleft())
             while self.units and not is_keyframe(self.units[0].payload):
                 dropped.append(self.units.popleft())
+        self.was_overdue = self.was_overdue or bool(dropped)
         return dropped
 
     def clear(self) -> list[WaitingUnit]:
@@ -95,10 +143,14 @@ class Lane:
         # (the time up to which the participant will have been served with its next unit, a number that keeps the order
         # of listing, the queue). A queue is listed at most once, and only while it may be served.
         self._listed: list[tuple[float, int, ParticipantQueue]] = []
+        # Queues with units whose participants must pause. They are listed again by `resume`.
+        self._pausing: list[ParticipantQueue] = []
         self._numbers = itertools.count()
         self._now_s = 0.0
         self._window_s = 0.0
         self._window_units = 0
+        # Answers since the start.
+        self.answers = 0
 
     @property
     def units_in_window(self) -> int:
@@ -110,14 +162,22 @@ class Lane:
         queue.units.append(unit)
         self._list(queue)
 
-    def take(self) -> WaitingUnit | None:
-        """The unit that the worker is to be sent next; None where nothing waits, or the window is full."""
+    def take(self, now_s: float) -> WaitingUnit | None:
+        """The unit that the worker is to be sent next; None where nothing may be sent, or the window is full.
+
+        `now_s` is the time of a steady clock.
+        """
         listed = self._listed
         while listed and self._window_units < WINDOW_UNITS:
             queue = listed[0][2]
             if not queue.units:
                 heapq.heappop(listed)
                 queue.is_listed = False
+                continue
+            if queue.must_pause(now_s):
+                heapq.heappop(listed)
+                queue.is_listed = False
+                self._pausing.append(queue)
                 continue
             cost_s = queue.cost_s
             if self._window_units and self._window_s + cost_s > WINDOW_S:
@@ -135,14 +195,25 @@ class Lane:
             return unit
         return None
 
-    def answered(self, queue: ParticipantQueue, spent_s: float) -> None:
+    def resume(self, now_s: float) -> None:
+        """Lists those again who have paused long enough. To be called now and then."""
+        pausing, self._pausing = self._pausing, []
+        for queue in pausing:
+            if queue.must_pause(now_s):
+                self._pausing.append(queue)
+            else:
+                self._list(queue)
+
+    def answered(self, queue: ParticipantQueue, spent_s: float, now_s: float) -> None:
         """The worker answered the participant's oldest unit, on which it spent `spent_s`."""
+        self.answers += 1
         if not queue.charged:
             return
         # NaN compares false, and counts as nothing.
         spent_s = min(spent_s, MAX_COST_S) if spent_s > 0.0 else 0.0
         charged_s = queue.charged.popleft()
         queue.served_s += spent_s - charged_s
+        queue.spent(spent_s, now_s)
         queue.estimate_s = max(spent_s, (queue.estimate_s or 0.0) * ESTIMATE_DECAY)
         self._window_units -= 1
         # Without units it is 0 exactly, whatever was rounded.
@@ -154,6 +225,7 @@ class Lane:
         self._window_units -= len(queue.charged)
         self._window_s = self._window_s - sum(queue.charged) if self._window_units else 0.0
         queue.charged.clear()
+        self._pausing = [each for each in self._pausing if each is not queue]
         if queue.is_listed:
             self._listed = [entry for entry in self._listed if entry[2] is not queue]
             heapq.heapify(self._listed)
@@ -163,6 +235,8 @@ class Lane:
 
     def _list(self, queue: ParticipantQueue) -> None:
         if queue.is_listed or not queue.units or len(queue.charged) >= UNITS_AT_ONCE:
+            return
+        if any(each is queue for each in self._pausing):
             return
         queue.is_listed = True
         # A share that was not used is lost: who was silent for a minute must not block the others for a minute.

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from gifcue.errors import Overloaded, TooManyRequests
 from gifcue.media.still_settings import StillSettings
-from gifcue.media.still_suspects import StillSuspects
+from gifcue.media.suspects import Suspects
 
 # When a refused caller may try again: by then a place is mostly free, since a still takes some tens of milliseconds.
 RETRY_AFTER_MS = 1000
@@ -60,7 +60,7 @@ class StillAdmission:
         self,
         settings: StillSettings,
         max_still_bytes: int,
-        suspects: StillSuspects,
+        suspects: Suspects[str],
         clock: Callable[[], float],
     ) -> None:
         self._settings = settings
@@ -82,8 +82,7 @@ class StillAdmission:
         """
         settings = self._settings
         size_bytes = self._max_still_bytes if size_bytes is None else min(size_bytes, self._max_still_bytes)
-        now_s = self._clock()
-        pause_s = self._suspects.pause_s(caller, now_s)
+        pause_s = self._suspects.held_s(caller)
         if pause_s > 0.0:
             self._refused["caller_paused"] += 1
             message = "expected stills that can be decoded: several of this caller could not"
@@ -101,7 +100,7 @@ class StillAdmission:
         self._count += 1
         self._bytes += size_bytes
         self._callers[caller] += 1
-        return StillPlace(self, caller, size_bytes, now_s + settings.timeout_s)
+        return StillPlace(self, caller, size_bytes, self._clock() + settings.timeout_s)
 
     def leave(self, place: StillPlace) -> None:
         """A place is free again. Called by the place itself."""

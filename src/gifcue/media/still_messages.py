@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import Annotated, NamedTuple, TypeAlias
+
+from msgspec import Meta
 
 from gifcue.media.still_settings import StillSettings
 from gifcue.protocol.reasons import DropReason
 from gifcue.workers.arena import ArenaShape
+from gifcue.workers.messages import Message, MessageTypes, Number, Text
+
+# Width or height of a picture, in pixels. Whether it fits its slot is checked by the pool.
+Side = Annotated[int, Meta(ge=1, le=65535)]
 
 
 class StillInit(NamedTuple):
@@ -17,7 +23,7 @@ class StillInit(NamedTuple):
     shape: ArenaShape
 
 
-class StillRequest(NamedTuple):
+class StillRequest(Message, frozen=True):
     """Front to worker: one JPEG or PNG, and the slot for its picture."""
 
     number: int
@@ -25,24 +31,26 @@ class StillRequest(NamedTuple):
     data: bytes
 
 
-class StillDone(NamedTuple):
+class StillDone(Message, frozen=True, tag=1):
     """Worker to front: the picture lies in the slot, RGB, `height x width x 3` bytes. `source_*` is the still's size as
     it came, upright.
     """
 
-    number: int
-    width: int
-    height: int
-    source_width: int
-    source_height: int
+    number: Number
+    width: Side
+    height: Side
+    source_width: Number
+    source_height: Number
 
 
-class StillFailed(NamedTuple):
+class StillFailed(Message, frozen=True, tag=2):
     """Worker to front: the bytes are no still, or one that may not be decoded."""
 
-    number: int
+    number: Number
     reason: DropReason
-    message: str
+    message: Text
 
 
 StillAnswer: TypeAlias = StillDone | StillFailed
+
+MESSAGES = MessageTypes(to_worker=StillRequest, to_front=StillAnswer)

@@ -17,19 +17,25 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 
 from gifcue.errors import MediaError, Unavailable, WorkerLost
+from gifcue.media.answers import check_size
 from gifcue.media.still_admission import StillAdmission, StillPlace
-from gifcue.media.still_messages import StillAnswer, StillDone, StillInit, StillRequest
+from gifcue.media.still_digests import StillDigests
+from gifcue.media.still_messages import MESSAGES, StillAnswer, StillDone, StillInit, StillRequest
 from gifcue.media.still_queue import StillQueue
 from gifcue.media.still_settings import StillSettings
-from gifcue.media.still_suspects import StillSuspects
+from gifcue.media.suspects import Suspects
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.arena import ARENA_FD, Arena
+from gifcue.workers.confinement.profile import DECODER
 from gifcue.workers.loss import Loss
+from gifcue.workers.messages import InvalidMessage
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
 
 STILL_TARGET = "gifcue.media.still_worker:main"
+# Callers whose stills cost a decoder.
+SUSPECTS_REMEMBERED = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +105,12 @@ class StillPool:
     ) -> None:
         """`arena` is that of stills: one range, of slots of `settings.slot_bytes` at least."""
         self._clock = clock
-        self._suspects = StillSuspects()
+        self._lost_stills = StillDigests()
+        self._suspects: Suspects[str] = Suspects(clock, SUSPECTS_REMEMBERED)
         self._admission = StillAdmission(settings, max_still_bytes, self._suspects, clock)
         self._queue: StillQueue[_Still] = StillQueue()
         self._slots = arena.shape.slots
+        self._slot_bytes = arena.shape.slot_bytes
         self._free_slots = deque(range(self._slots))
         self._numbers = itertools.count(1)
         self._decoded = 0
@@ -121,6 +129,8 @@ class StillPool:
             f"still-{index}",
             STILL_TARGET,
             init,
+            types=MESSAGES,
+            profile=DECODER,
             fds={ARENA_FD: arena.fd},
             on_message=lambda message: self._answered(worker, message),
             on_ready=lambda _: self._dispatch(),
@@ -169,8 +179,8 @@ class StillPool:
             Unavailable: no decoder is ready, nor will be soon.
             WorkerLost: the server stops.
         """
-        if self._suspects.is_known(data):
-            self._failed["known_suspect"] += 1
+        if data in self._lost_stills:
+            self._failed["lost_before"] += 1
             message = "expected a still that can be decoded: a decoder was lost with these bytes before"
             raise MediaError(DropReason.INVALID_DATA, message)
         if all(worker.has_failed for worker in self._workers):
@@ -208,7 +218,9 @@ class StillPool:
         still = worker.still
         if still is None or still.number != message.number:
             expected = "none" if still is None else f"that to still {still.number}"
-            raise ValueError(f"expected {expected} as an answer, got that to still {message.number}")
+            raise InvalidMessage(f"expected {expected} as an answer, got that to still {message.number}")
+        if isinstance(message, StillDone):
+            check_size(message.width, message.height, self._slot_bytes)
         worker.still = None
         if isinstance(message, StillDone):
             self._decoded += 1
@@ -228,7 +240,8 @@ class StillPool:
         if loss.is_blameless:
             error: Exception = WorkerLost(f"the decoder was lost: {loss.reason}")
         else:
-            self._suspects.blame(still.caller, still.data, self._clock())
+            self._lost_stills.add(still.data)
+            self._suspects.accuse(still.caller)
             message = (
                 "expected a still that can be decoded within its budget of CPU time, got one that its decoder"
             )

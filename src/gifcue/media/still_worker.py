@@ -19,6 +19,7 @@ from gifcue.media.stills import announced_pixels, scaled_still
 from gifcue.workers.arena import ARENA_FD, Arena
 from gifcue.workers.channel import BlockingChannel, serve
 from gifcue.workers.memory import return_unused
+from gifcue.workers.messages import bounded
 
 # CPU time for a still. The slowest legal kind, a photographic PNG, takes 36 ms a megapixel on a core of an AMD EPYC.
 BASE_BUDGET_S = 0.25
@@ -58,7 +59,7 @@ def decode(request: StillRequest, arena: Arena, settings: StillSettings, max_pix
             request.data, max_pixels, settings.long_side, settings.short_side
         )
     except MediaError as error:
-        return StillFailed(request.number, error.reason, str(error))
+        return StillFailed(request.number, error.reason, bounded(str(error)))
     height, width = rgb.shape[:2]
     with arena.slot(request.slot) as target:
         np.copyto(np.frombuffer(target, np.uint8, rgb.nbytes), rgb.reshape(-1))

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from time import thread_time
 
 import cv2
+import msgspec
 
 from gifcue.errors import MediaError
 from gifcue.media.decoder import Decoder
@@ -23,8 +24,10 @@ from gifcue.media.decoder_memory import DecoderBudget
 from gifcue.media.filter import FrameFilter
 from gifcue.media.messages import (
     Close,
+    DecoderMemory,
     Dropped,
     Forget,
+    FromWorker,
     Grant,
     Hold,
     Open,
@@ -45,6 +48,7 @@ from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.workers.arena import ARENA_FD, Arena
 from gifcue.workers.channel import BlockingChannel, ChannelClosed
 from gifcue.workers.memory import private_bytes, return_unused
+from gifcue.workers.messages import bounded
 from gifcue.workers.units import UNITS_FD, UnitCells, UnitGuard
 
 # While many units wait: units between two looks at what else has come, and answers that are sent together.
@@ -117,6 +121,11 @@ class DecodeWorker:
         # Shared by all participants: both hold large tables and no participant's state.
         self._comparer = Comparer(settings.filter.metric)
         self._converter = Converter(settings.long_side, settings.short_side)
+
+    @property
+    def held_bytes(self) -> int:
+        """What all decoders take, by estimate."""
+        return self._budget.used_bytes
 
     @property
     def has_slots(self) -> bool:
@@ -193,7 +202,7 @@ class DecodeWorker:
             return Dropped(key, unit.token, DropReason.UNKNOWN_PARTICIPANT, message, False)
         began_s = self._cpu_clock()
         outcome = self._outcome(participant, unit)
-        return outcome._replace(spent_s=self._cpu_clock() - began_s)
+        return msgspec.structs.replace(outcome, spent_s=self._cpu_clock() - began_s)
 
     def _outcome(self, participant: Participant, unit: Submit) -> Outcome:
         key = unit.key
@@ -205,13 +214,13 @@ class DecodeWorker:
             return self._decode(participant, unit)
         except MediaError as error:
             awaiting = participant.decoder.is_awaiting_keyframe
-            return Dropped(key, unit.token, error.reason, str(error), awaiting)
+            return Dropped(key, unit.token, error.reason, bounded(str(error)), awaiting)
         except Exception as error:
             # An unexpected error concerns one participant only: the others continue, and this one gets a new decoder.
             participant.start_over()
             message = f"the decoder failed: {type(error).__name__}: {error}"
             awaiting = participant.decoder.is_awaiting_keyframe
-            return Dropped(key, unit.token, DropReason.INVALID_DATA, message, awaiting)
+            return Dropped(key, unit.token, DropReason.INVALID_DATA, bounded(message), awaiting)
 
     def _decode(self, participant: Participant, unit: Submit) -> Outcome:
         key = unit.key
@@ -250,8 +259,8 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
     guard = UnitGuard(cells, init.number, init.settings.unit_cpu_limit_s)
     channel.ready()
     waiting: deque[ToWorker] = deque()
-    answers: list[Outcome] = []
-    handled = 0
+    answers: list[FromWorker] = []
+    handled = held_bytes = 0
     with contextlib.suppress(ChannelClosed):
         while True:
             # Granted slots, holds and the pace apply at once, also to units that were sent before them. While many
@@ -272,9 +281,12 @@ def main(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int]) -> 
                     worker.check_memory()
                 if handled % TRIM_EVERY == 0:
                     return_unused()
+                if worker.held_bytes != held_bytes:
+                    held_bytes = worker.held_bytes
+                    answers.append(DecoderMemory(held_bytes))
                 if answer is not None:
                     answers.append(answer)
             # A picture is sent at once, since detectors wait for it; the other answers are sent together.
-            if answers and (not waiting or len(answers) == SEND_AT or isinstance(answers[-1], Picture)):
+            if answers and (not waiting or len(answers) >= SEND_AT or isinstance(answers[-1], Picture)):
                 channel.send_all(answers)
                 answers.clear()

@@ -66,11 +66,22 @@ class WorkerState(enum.StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class LayerStatus:
+    """One layer of a worker's confinement: its name, "active", "missing", "not_applied" or "off", and why it is
+    missing. `gifcue.workers.confinement` explains the layers.
+    """
+
+    layer: str
+    state: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerStatus:
     """One worker process of the server.
 
     `state` is a `WorkerState`, or the word of a newer server that this version does not know. `pid` is 0 while there is
-    no process. `last_failure` is why it was last restarted, empty if it never was.
+    no process. `last_failure` is why it was last restarted, empty if it never was. `confinement` is not on the wire.
     """
 
     name: str
@@ -78,6 +89,7 @@ class WorkerStatus:
     pid: int
     restarts: int
     last_failure: str
+    confinement: tuple[LayerStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,10 @@ from ruamel.yaml.reader import ReaderError
 
 from gifcue.rules.book import Location, format_location
 
-# A book of 1,000 rules has about 100 kB. The bound limits what a wrong file can cost.
-MAX_BYTES = 1024 * 1024
+# A book of 1,000 rules has about 100 kB and 15,000 values: each key, text and number, each table and each list. A value
+# takes 50 microseconds to read. The bounds limit what a wrong file can cost.
+MAX_BYTES = 256 * 1024
+MAX_VALUES = 32_768
 # A book needs 7 levels. Parsing time grows with the square of the depth: 20,000 "[" would take most of a minute.
 MAX_DEPTH = 16
 # Characters of a wrong value that a message repeats.
@@ -114,8 +116,13 @@ class _Composer(Composer):
         super().__init__(loader)
         self.warn_double_anchors = False  # a warning on stderr; without aliases, anchors mean nothing
         self.aliases: list[AliasEvent] = []
+        self._values = 0
 
     def compose_node(self, parent: Any, index: Any) -> Any:
+        self._values += 1
+        if self._values > MAX_VALUES:
+            mark = self.loader.reader.get_mark()
+            raise ComposerError(None, None, f"at most {MAX_VALUES} values, got more", mark)
         if not self.parser.check_event(AliasEvent):
             return super().compose_node(parent, index)
         alias = self.parser.get_event()

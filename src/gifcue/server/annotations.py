@@ -21,16 +21,13 @@ from gifcue.errors import GifcueError, Overloaded
 from gifcue.media.still_admission import StillPlace
 from gifcue.protocol.annotation import AnnotatedImage, Annotation
 from gifcue.protocol.wire.annotation import encode_image
-from gifcue.server.callers import caller_of_peer
-from gifcue.server.status_codes import status_of
+from gifcue.server.call_identity import caller_key
+from gifcue.server.reactions import REACTION_SERVICE
+from gifcue.server.status_codes import RETRY_AFTER, status_of
 from gifcue.v1 import reaction_service_pb2
 
 Request: TypeAlias = reaction_service_pb2.AnnotateImageRequest
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
-
-_SERVICE = reaction_service_pb2.DESCRIPTOR.services_by_name["ReactionService"].full_name
-# When a refused caller may try again, in milliseconds (docs/decisions/0005-wire-additions.md).
-RETRY_AFTER = "gifcue-retry-after-ms"
 
 
 class AnnotationHandler:
@@ -47,14 +44,16 @@ class AnnotationHandler:
             request_deserializer=Request.FromString,
             response_serializer=reaction_service_pb2.AnnotateImageResponse.SerializeToString,
         )
-        server.add_registered_method_handlers(_SERVICE, {"AnnotateImage": method})
+        handlers = {"AnnotateImage": method}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(REACTION_SERVICE, handlers),))
+        server.add_registered_method_handlers(REACTION_SERVICE, handlers)
 
     async def _annotate(
         self, _: AsyncIterator[Request], context: Context
     ) -> reaction_service_pb2.AnnotateImageResponse:
         """See protos/gifcue/v1/reaction_service.proto."""
         try:
-            with self._engine.enter_still(caller_of_peer(context.peer())) as place:
+            with self._engine.enter_still(caller_key()) as place:
                 request = await self._read(context, place)
                 still = await self._engine.annotate(request.image, place)
         except Overloaded as error:

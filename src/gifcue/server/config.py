@@ -49,7 +49,12 @@ class Settings(BaseSettings):
     """Everything that can be set, a field for each table."""
 
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix=_PREFIX, env_nested_delimiter="__"
+        frozen=True,
+        extra="forbid",
+        env_prefix=_PREFIX,
+        env_nested_delimiter="__",
+        # The text of pydantic's own error quotes the input, which may be a secret.
+        hide_input_in_errors=True,
     )
 
     server: ServerSettings = Field(default_factory=ServerSettings)

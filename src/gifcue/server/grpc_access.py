@@ -22,7 +22,7 @@ from gifcue.access.peers import Peer, grpc_address
 from gifcue.access.refusals import AccessRefused, OverQuota, Reason
 from gifcue.server import call_identity
 from gifcue.server.access_guard import AccessGuard
-from gifcue.server.status_codes import status_of
+from gifcue.server.status_codes import RETRY_AFTER, status_of
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -35,8 +35,6 @@ _OPEN = "/grpc.health.v1.Health/"
 _WATCH = f"{_OPEN}Watch"
 # Watches of health never end by themselves, and need no token.
 MAX_WATCHES_PER_PEER = 64
-# When a refused caller may come back, in milliseconds (docs/decisions/0005-wire-additions.md).
-RETRY_AFTER = "gifcue-retry-after-ms"
 # The behaviours of a handler, by whether requests and responses are streams.
 _BEHAVIOURS = {
     (False, False): ("unary_unary", grpc.unary_unary_rpc_method_handler),

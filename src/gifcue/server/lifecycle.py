@@ -25,8 +25,11 @@ from gifcue.server.annotations import AnnotationHandler
 from gifcue.server.book_follower import BookFollower
 from gifcue.server.build import build
 from gifcue.server.config import Settings
+from gifcue.server.confinement import warn_of_confinement
+from gifcue.server.connection_metrics import ConnectionCollector
+from gifcue.server.descriptors import connections_of
 from gifcue.server.health import Health
-from gifcue.server.http import HttpEdge
+from gifcue.server.http import public_application
 from gifcue.server.listeners import GrpcPort, HttpPort, operators_need_tls
 from gifcue.server.loop_lag import LoopLag
 from gifcue.server.metrics import metrics_text
@@ -85,6 +88,7 @@ class Server:
         self._health = Health((REACTION_SERVICE, OPERATOR_SERVICE), lambda: self.state, lambda: self.is_alive)
         self._lag = LoopLag(self._clock)
         self._log_lines_lost = log_lines_lost
+        self._connections = connections_of(settings)
         self._grpc_ports: list[GrpcPort] = []
         self._http_ports: list[HttpPort] = []
         self._gifs: Path | None = None  # the folder behind /gifs/, where it is served
@@ -112,6 +116,11 @@ class Server:
     def rule_book(self) -> BookWatcher:
         """The rule book in force, and what became of changes to its file."""
         return self._rule_book
+
+    @property
+    def access(self) -> AccessGuard:
+        """The keys and certificates in force, and who was refused."""
+        return self._guard
 
     @property
     def state(self) -> ServingState:
@@ -163,6 +172,7 @@ class Server:
             self._settings, self._rule_book, self._presets, self._engine, self._dispatcher, self._gifs
         )
         book.warn()
+        warn_of_confinement(self._engine.statistics().workers, self._settings.supervision.confinement)
         self._tasks.append(asyncio.create_task(self._health.follow(), name="health"))
         self._tasks.append(asyncio.create_task(self._lag.follow(), name="loop lag"))
         self._tasks.append(asyncio.create_task(book.follow(), name="rule book"))
@@ -228,19 +238,20 @@ class Server:
             self._rule_book,
             self._streams.holding_dropped,
             AccessCollector(self._guard),
+            ConnectionCollector(self._grpc_ports, self._http_ports),
             ServerCollector(self._streams.ended, self._log_lines_lost(), self._lag.statistics()),
         )
 
     async def _listen_grpc(self) -> None:
         settings = self._settings
-        port = self._grpc_port("listen", settings.server.listen)
+        port = self._grpc_port("listen", settings.server.listen, self._connections.grpc)
         StreamHandler(self._streams).add_to(port.server)
         AnnotationHandler(self._engine, self._clock).add_to(port.server)
         await port.start(tls=True)
         self.listen_port = port.port
         address = settings.server.operator_listen
         if address:
-            port = self._grpc_port("operator_listen", address)
+            port = self._grpc_port("operator_listen", address, self._connections.operator_grpc)
             operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
                 OperatorServicer(
                     self._engine,
@@ -258,7 +269,7 @@ class Server:
             await port.start(tls=operators_need_tls(address))
             self.operator_port = port.port
 
-    def _grpc_port(self, setting: str, address: str) -> GrpcPort:
+    def _grpc_port(self, setting: str, address: str, max_connections: int) -> GrpcPort:
         limits = self._settings.limits
         port = GrpcPort(
             self._guard,
@@ -266,6 +277,7 @@ class Server:
             address,
             message_bytes=limits.max_frame_bytes + limits.max_extradata_bytes + _ENVELOPE_BYTES,
             max_streams=self._settings.server.max_streams,
+            max_connections=max_connections,
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health.servicer, port.server)
         self._grpc_ports.append(port)
@@ -276,12 +288,19 @@ class Server:
         probes = Probes(lambda: self.state, lambda: self.is_alive)
         if server.http_listen:
             self._gifs = gifs_folder(self._settings.rules.gifs)
-            port = HttpPort(self._guard, "http_listen", server.http_listen)
+            port = HttpPort(
+                self._guard, "http_listen", server.http_listen, max_connections=self._connections.http
+            )
             self._http_ports.append(port)
-            await port.start(HttpEdge(self._engine, probes, self._gifs).application(), tls=True)
+            await port.start(public_application(self._engine, probes, self._gifs, self._clock), tls=True)
             self.http_port = port.port
         if server.operator_http_listen:
-            port = HttpPort(self._guard, "operator_http_listen", server.operator_http_listen)
+            port = HttpPort(
+                self._guard,
+                "operator_http_listen",
+                server.operator_http_listen,
+                max_connections=self._connections.operator_http,
+            )
             self._http_ports.append(port)
             application = operator_application(probes, self._metrics)
             await port.start(application, tls=operators_need_tls(server.operator_http_listen))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import grpc
 from aiohttp import web
 
@@ -10,11 +12,24 @@ from gifcue.server.access_guard import AccessGuard
 from gifcue.server.exposure import is_exposed
 from gifcue.server.grpc_access import AccessInterceptor
 from gifcue.server.http_access import access_middleware
+from gifcue.server.http_connections import BoundedConnection, ConnectionCounts, bounded_runner
 
 # Streams on one connection are bounded by the server's own limit; this bounds what waits beside them, such as stills.
 _CALLS_BESIDE_STREAMS = 256
-# Seconds that a stop waits for HTTP requests that are being answered.
-_SHUTDOWN_S = 0.5
+
+
+# None of these is noticed by a media server: a client opens a connection again when its next call begins.
+_CONNECTION_OPTIONS = (
+    # From the connection's start to the client's settings, TLS included.
+    ("grpc.server_handshake_timeout_ms", 5_000),
+    # A connection without a call.
+    ("grpc.max_connection_idle_ms", 60_000),
+    # A client whose machine has gone is noticed within 40 s.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    # Only messages that are not compressed: 2 MB may unpack to 2 GB, and encoded video does not get smaller.
+    ("grpc.compression_enabled_algorithms_bitset", 1),
+)
 
 
 class GrpcPort:
@@ -23,12 +38,21 @@ class GrpcPort:
     Args:
         setting: The name of the setting that gives the address, for messages.
         message_bytes: Bytes of one message that are received, at most.
+        max_connections: Connections at the same time; further ones are closed as soon as they are accepted.
     """
 
     def __init__(
-        self, guard: AccessGuard, setting: str, address: str, *, message_bytes: int, max_streams: int
+        self,
+        guard: AccessGuard,
+        setting: str,
+        address: str,
+        *,
+        message_bytes: int,
+        max_streams: int,
+        max_connections: int,
     ) -> None:
-        self._setting = setting
+        self.setting = setting
+        self.max_connections = max_connections
         self._address = address
         self._guard = guard
         self.port = 0
@@ -37,7 +61,9 @@ class GrpcPort:
             options=[
                 ("grpc.max_receive_message_length", message_bytes),
                 ("grpc.max_concurrent_streams", max_streams + _CALLS_BESIDE_STREAMS),
+                ("grpc.max_allowed_incoming_connections", max_connections),
                 ("grpc.so_reuseport", 0),  # two servers on one port are taken as a mistake
+                *_CONNECTION_OPTIONS,
             ],
         )
 
@@ -55,7 +81,7 @@ class GrpcPort:
                 self.port = self.server.add_insecure_port(self._address)
         except RuntimeError as error:
             raise ConfigError(
-                f"server.{self._setting}: expected a free address, got {self._address}: {error}"
+                f"server.{self.setting}: expected a free address, got {self._address}: {error}"
             ) from None
         await self.server.start()
 
@@ -67,11 +93,13 @@ class GrpcPort:
 class HttpPort:
     """A port for HTTP. `setting` is the name of the setting that gives the address."""
 
-    def __init__(self, guard: AccessGuard, setting: str, address: str) -> None:
+    def __init__(self, guard: AccessGuard, setting: str, address: str, *, max_connections: int) -> None:
+        self.setting = setting
+        self.counts = ConnectionCounts(max_connections, guard.proxies)
         self._guard = guard
-        self._setting = setting
         self._address = address
         self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
         self.port = 0
 
     async def start(self, application: web.Application, *, tls: bool) -> None:
@@ -83,20 +111,25 @@ class HttpPort:
         # Outermost: a refused request reaches no other middleware.
         application.middlewares.insert(0, access_middleware(self._guard))
         context = self._guard.tls.http_context() if tls and self._guard.tls is not None else None
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_S)
-        await self._runner.setup()
+        runner = self._runner = bounded_runner(application)
+        await runner.setup()
+        serve = runner.server
+        assert serve is not None, "expected a runner that is set up to have a server"
         host, _, port = self._address.rpartition(":")
-        site = web.TCPSite(self._runner, host.strip("[]"), int(port), ssl_context=context)
         try:
-            await site.start()
+            self._server = await asyncio.get_running_loop().create_server(
+                lambda: BoundedConnection(serve, self.counts, context), host.strip("[]"), int(port)
+            )
         except OSError as error:
             raise ConfigError(
-                f"server.{self._setting}: expected a free address, got {self._address}: {error}"
+                f"server.{self.setting}: expected a free address, got {self._address}: {error}"
             ) from None
-        self.port = self._runner.addresses[0][1]
+        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Closes the port and its connections."""
+        if self._server is not None:
+            self._server.close()
         if self._runner is not None:
             await self._runner.cleanup()
 

@@ -20,6 +20,7 @@ from gifcue.detect.pool import DetectStatistics, DurationStatistics
 from gifcue.engine.engine import Engine
 from gifcue.engine.latency import BUCKETS_MS
 from gifcue.media.pool import DecodeStatistics
+from gifcue.media.still_pool import StillStatistics
 from gifcue.rules.watch import BookWatcher
 
 # Upper bounds of pictures in a batch.
@@ -64,15 +65,24 @@ class EngineCollector(Collector):
         yield latency
         yield from _decoding(figures.decode)
         yield from _detection(figures.detect)
+        yield from _stills(figures.stills)
         up = GaugeMetricFamily("gifcue_worker_up", "1 while the worker is ready.", labels=["worker"])
         restarts = CounterMetricFamily(
             "gifcue_worker_restarts", "How often the worker was restarted.", labels=["worker"]
         )
+        confinement = GaugeMetricFamily(
+            "gifcue_confinement",
+            "1 for the state of each layer of a worker's confinement: active, missing, not_applied, off.",
+            labels=["worker", "layer", "state"],
+        )
         for worker in figures.workers:
+            for each in worker.confinement:
+                confinement.add_metric([worker.name, each.layer, each.state], 1.0)
             up.add_metric([worker.name], float(worker.state == "ready"))
             restarts.add_metric([worker.name], worker.restarts)
         yield up
         yield restarts
+        yield confinement
         yield CounterMetricFamily(
             "gifcue_holding_dropped",
             "HOLDING events that a slow reader never got.",
@@ -120,6 +130,21 @@ def _decoding(figures: DecodeStatistics) -> Iterator[Metric]:
         "gifcue_decode_waiting_bytes", "Bytes of those access units.", value=figures.bytes
     )
     yield GaugeMetricFamily(
+        "gifcue_decoder_memory_bytes",
+        "What all decoders take, by an estimate from the headers of the video.",
+        value=figures.decoder_bytes,
+    )
+    yield GaugeMetricFamily(
+        "gifcue_decode_overloaded",
+        "Decode workers that have more to decode than they can in time.",
+        value=figures.overloaded,
+    )
+    yield GaugeMetricFamily(
+        "gifcue_participants_paused",
+        "Participants that are not decoded because of overload.",
+        value=figures.paused,
+    )
+    yield GaugeMetricFamily(
         "gifcue_slots", "Slots of shared memory, each for one decoded picture.", value=figures.slots
     )
     yield GaugeMetricFamily(
@@ -157,6 +182,19 @@ def _detection(figures: DetectStatistics) -> Iterator[Metric]:
     queue.add_metric(["frame"], figures.queue.waiting)
     queue.add_metric(["still"], figures.queue.stills)
     yield queue
+
+
+def _stills(figures: StillStatistics) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "gifcue_stills", "Stills from the first byte received to the answer.", value=figures.places
+    )
+    yield GaugeMetricFamily("gifcue_still_bytes", "Bytes set aside for those stills.", value=figures.bytes)
+    yield GaugeMetricFamily(
+        "gifcue_stills_waiting", "Stills that wait for a decoder of stills.", value=figures.waiting
+    )
+    yield CounterMetricFamily("gifcue_stills_decoded", "Stills that were decoded.", value=figures.decoded)
+    yield _by("gifcue_stills_failed", "Stills that were not decoded.", "reason", figures.failed)
+    yield _by("gifcue_stills_refused", "Stills refused before they were read.", "reason", figures.refused)
 
 
 def _summary(name: str, documentation: str, figures: DurationStatistics) -> Metric:

@@ -17,6 +17,7 @@ from types import FrameType
 import structlog
 
 from gifcue.server.config import Settings
+from gifcue.server.descriptors import raise_limit
 from gifcue.server.lifecycle import STOP_GRACE_S, Server
 from gifcue.server.log_lines import LogLines
 from gifcue.server.logs import configure_logs
@@ -97,5 +98,7 @@ def run(settings: Settings, *, detector_target: str | None = None) -> int:
     Raises as `Server` and `Server.start` do.
     """
     lines = configure_logs(settings.log)
+    # Before the server works out how many connections its descriptors allow.
+    raise_limit()
     asyncio.run(_serve(settings, lines, detector_target))
     return 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from gifcue.access.refusals import BadRequest, Forbidden, Misdirected, OverQuota, Unauthenticated
+from gifcue.access.refusals import AccessRefused, BadRequest, Misdirected, OverQuota, Unauthenticated
 from gifcue.errors import (
     ConfigError,
     GifcueError,
@@ -17,6 +17,9 @@ from gifcue.errors import (
     Unavailable,
     WorkerError,
 )
+
+# The trailing metadata that says when a refused caller may come back, in milliseconds (docs/decisions/0005).
+RETRY_AFTER = "gifcue-retry-after-ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ STATUSES: dict[type[GifcueError], Status] = {
     TooManyRequests: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
     WorkerError: Status(grpc.StatusCode.UNAVAILABLE, 503),
     Unauthenticated: Status(grpc.StatusCode.UNAUTHENTICATED, 401),
-    Forbidden: Status(grpc.StatusCode.PERMISSION_DENIED, 403),
+    AccessRefused: Status(grpc.StatusCode.PERMISSION_DENIED, 403),
     OverQuota: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),
     BadRequest: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
     Misdirected: Status(grpc.StatusCode.INVALID_ARGUMENT, 421),

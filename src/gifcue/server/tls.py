@@ -14,6 +14,7 @@ from pathlib import Path
 import grpc
 import structlog
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from gifcue.errors import ConfigError
@@ -175,6 +176,9 @@ def _checked(certificate: bytes, key: bytes, clients: bytes | None) -> Identity:
         private = load_pem_private_key(key, password=None)
     except (ValueError, TypeError):
         raise ConfigError("expected a private key without a password in PEM in tls_key") from None
+    if not isinstance(private, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        # gRPC's TLS library offers no signatures of other kinds, so that every handshake would fail.
+        raise ConfigError("expected a certificate with an ECDSA or RSA key, got one of another kind")
     form = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
     if private.public_key().public_bytes(*form) != chain[0].public_key().public_bytes(*form):
         raise ConfigError("expected the private key of the certificate, got another one")

@@ -1,8 +1,11 @@
 """Supervised child processes and the memory they share; knows nothing of video.
 
     arena.py           slots of pixels in shared memory, made once by the front
+    messages.py        the types of messages, and what is checked of them
     framing.py         messages as bytes
     channel.py         messages over a socket pair, one end asyncio, the other blocking
+    environment.py     the environment variables that a child gets
+    confinement/       what is taken from a child before it sees the bytes of strangers
     process.py         a process whose end can be awaited
     activity.py        what a process does, as the kernel sees it
     restart_policy.py  when a child is stuck, how long to wait before a restart

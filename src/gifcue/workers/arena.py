@@ -8,6 +8,7 @@ that owns it. The front decides who may use a slot, and when; the arena holds no
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import mmap
 import os
 import tempfile
@@ -65,6 +66,7 @@ class Arena:
         fd = _anonymous_file()
         try:
             os.ftruncate(fd, shape.total_bytes)
+            _seal_size(fd)
             return cls(fd, shape, writable=True)
         except BaseException:
             os.close(fd)
@@ -117,7 +119,14 @@ class Arena:
 
 def _anonymous_file() -> int:
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("gifcue-arena", os.MFD_CLOEXEC)
+        return os.memfd_create("gifcue-arena", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     fd, path = tempfile.mkstemp(prefix="gifcue-arena-")
     os.unlink(path)  # noqa: PTH108
     return fd
+
+
+def _seal_size(fd: int) -> None:
+    """A worker that shrank the memory would end every process that reads it, by SIGBUS."""
+    if hasattr(os, "memfd_create"):
+        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seals)

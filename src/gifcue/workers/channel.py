@@ -17,7 +17,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from gifcue.workers.framing import FrameBuffer, Kind, encode
+from gifcue.workers.confinement.profile import LayerReport
+from gifcue.workers.framing import FrameBuffer, Kind, decoders_of_a_child, decoders_of_the_front, encode
+from gifcue.workers.messages import Crash, InvalidMessage, MessageTypes, bounded
 
 # Buffers handed to one sendmsg; the kernel's own limit (IOV_MAX) is 1024.
 _MAX_BUFFERS = 512
@@ -32,22 +34,24 @@ class ChannelClosed(Exception):
 class AsyncChannel:
     """The front's end. Everything is called from the loop's thread.
 
-    `on_frame` is called for each frame in order, `on_closed` once when the other end is gone; neither after
-    `close`.
+    `on_frame` is called for each frame in order, `on_closed` once when the channel closes by itself: without a reason
+    where the other end is gone, with one where it sent what does not fit. Neither is called after `close`. `on_frame`
+    raises `InvalidMessage` for a message that does not fit; none after it is read.
     """
 
     def __init__(
         self,
         sock: socket.socket,
+        types: MessageTypes,
         on_frame: Callable[[Kind, Any], None],
-        on_closed: Callable[[], None],
+        on_closed: Callable[[str], None],
     ) -> None:
         sock.setblocking(False)
         self._sock = sock
         self._on_frame = on_frame
         self._on_closed = on_closed
         self._loop = asyncio.get_running_loop()
-        self._received = FrameBuffer()
+        self._received = FrameBuffer(decoders_of_the_front(types), types.max_to_front_bytes)
         self._outbox: deque[memoryview | bytes] = deque()
         self._buffered_bytes = 0
         self._flush: asyncio.Handle | None = None
@@ -64,7 +68,7 @@ class AsyncChannel:
     def send(self, message: Any, kind: Kind = Kind.MESSAGE) -> None:
         """Queues a message; never blocks. What is sent into a closed channel is lost.
 
-        Raises what pickle raises for a message that it cannot write, and ValueError for one that is too long.
+        Raises TypeError for a message that msgpack cannot express, and ValueError for one that is too long.
         """
         header, body = encode(kind, message)
         if not self._open or self._finishing:
@@ -116,21 +120,22 @@ class AsyncChannel:
         except OSError:
             count = 0
         if count == 0:
-            self._lost()
+            self._lost("")
             return False
         self._received.filled(count)
         while self._open:
             try:
                 frame = self._received.next()
             except Exception as error:
-                # Nothing that follows can be read either: the child is lost. The front continues without it.
-                self._report("a worker's message could not be read", error)
-                self._lost()
+                self._refuse(error)
                 return False
             if frame is None:
                 break
             try:
                 self._on_frame(*frame)
+            except InvalidMessage as error:
+                self._refuse(error)
+                return False
             except Exception as error:
                 # A fault in one message's handling must not lose the others.
                 self._report("a worker's message could not be handled", error)
@@ -168,26 +173,41 @@ class AsyncChannel:
         with contextlib.suppress(OSError):
             self._sock.shutdown(socket.SHUT_WR)
 
-    def _lost(self) -> None:
+    def _refuse(self, error: Exception) -> None:
+        # Nothing that follows is read: the sender is out of step, or somebody else speaks through it.
+        self._report("a worker's message does not fit", error)
+        self._lost(bounded(f"sent a message that does not fit: {error}"))
+
+    def _lost(self, reason: str) -> None:
         self.close()
-        self._on_closed()
+        self._on_closed(reason)
 
     def _report(self, what: str, error: Exception) -> None:
         self._loop.call_exception_handler({"message": what, "exception": error})
 
 
 class BlockingChannel:
-    """The child's end, used by one thread."""
+    """The child's end, used by one thread. Before `expect` it accepts nothing but INIT."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(True)
         self._sock = sock
-        self._received = FrameBuffer()
+        self._received = FrameBuffer(decoders_of_a_child(None))
         self._ended = False
+        self._confine: Callable[[], tuple[LayerReport, ...]] = tuple
+
+    def expect(self, types: MessageTypes, confine: Callable[[], tuple[LayerReport, ...]] = tuple) -> None:
+        """Sets what the front may send from now on, and what confines the process once it is ready."""
+        self._received.decoders = decoders_of_a_child(types)
+        self._confine = confine
 
     def ready(self, info: Any = None) -> None:
-        """Reports that the child is ready; `info` goes to the front's `on_ready`. To be called once."""
-        self._send(Kind.READY, info)
+        """Confines the process and reports that it is ready; `info` goes to the front's `on_ready`.
+
+        To be called once, after everything that needs files: imports and the model. Raises ConfigError where the
+        process cannot be confined as the settings require.
+        """
+        self._send(Kind.READY, (self._confine(), info))
 
     def send(self, message: Any) -> None:
         """Sends a message; waits while the front does not read. Raises ChannelClosed if the front is gone."""
@@ -244,7 +264,7 @@ class BlockingChannel:
 
     def crash(self, what: str, *, hopeless: bool) -> None:
         """Tells the front why the child ends; `hopeless` where a restart would fail in the same way."""
-        self._send(Kind.CRASH, (what, hopeless))
+        self._send(Kind.CRASH, Crash(bounded(what), hopeless))
 
     def close(self) -> None:
         self._sock.close()

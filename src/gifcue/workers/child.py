@@ -4,7 +4,8 @@
 
 Calls `function(channel, init, fds)`, where `init` is what the front handed to its `SupervisedWorker` and
 `fds` maps names to inherited file descriptors. The function makes itself ready, calls
-`channel.ready(info)`, works, and returns, or lets `ChannelClosed` through, when the channel ends.
+`channel.ready(info)`, works, and returns, or lets `ChannelClosed` through, when the channel ends. Within `ready` the
+process is confined (`gifcue.workers.confinement`): from then on a sealed worker opens no file and imports nothing.
 
 Only the front decides when a child ends: SIGINT and SIGTERM, which a terminal or a service manager sends to all
 processes, are ignored, so that the front can drain. The end of the channel ends the child, and on Linux so does the
@@ -28,11 +29,11 @@ from typing import Any
 
 from gifcue.errors import GifcueError
 from gifcue.workers.channel import BlockingChannel, ChannelClosed
+from gifcue.workers.confinement.apply import confine
+from gifcue.workers.confinement.privileges import die_with_parent
 from gifcue.workers.framing import Kind
 
 Target = Callable[[BlockingChannel, Any, Mapping[str, int]], None]
-
-_PR_SET_PDEATHSIG = 1
 
 
 def run(name: str, target: str, channel_fd: int, fds: Mapping[str, int]) -> int:
@@ -41,19 +42,28 @@ def run(name: str, target: str, channel_fd: int, fds: Mapping[str, int]) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     faulthandler.enable()
     _set_process_name(name)
-    _die_with_parent()
+    # The end of the channel is noticed between messages only: a child that hangs in its work would outlive the front.
+    with contextlib.suppress(OSError, AttributeError):
+        die_with_parent()
     for fd in (channel_fd, *fds.values()):
         os.set_inheritable(fd, False)
     channel = BlockingChannel(socket.socket(fileno=channel_fd))
     try:
-        init = pickle.loads(channel.receive_frame(Kind.INIT))
+        # Written by the front, the process that started this one; nothing else can write to the channel.
+        types, confinement, init = pickle.loads(channel.receive_frame(Kind.INIT))
+        if confinement is None:
+            channel.expect(types)
+        else:
+            channel.expect(types, lambda: confine(confinement))
         module, _, function = target.partition(":")
         call: Target = getattr(importlib.import_module(module), function)
         call(channel, init, fds)
     except ChannelClosed:
         pass
     except Exception as error:
-        traceback.print_exc()
+        # A confined process cannot print where standard error is a file. The front hears of the error either way.
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
         hopeless = isinstance(error, GifcueError) and not error.retryable
         with contextlib.suppress(ChannelClosed):
             channel.crash(f"{type(error).__name__}: {error}", hopeless=hopeless)
@@ -67,15 +77,6 @@ def _set_process_name(name: str) -> None:
     # What `top` shows; the kernel keeps 15 characters.
     with contextlib.suppress(OSError):
         Path("/proc/self/comm").write_text(f"gifcue-{name}"[:15])
-
-
-def _die_with_parent() -> None:
-    # The end of the channel is noticed between messages only: a child that hangs in its work would outlive the front.
-    if sys.platform == "linux":
-        import ctypes
-
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def main() -> int:

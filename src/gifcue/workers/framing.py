@@ -1,17 +1,23 @@
 """Messages as bytes on a stream.
 
-    frame = length of the body (u32, little endian) · kind (u8) · body (pickle protocol 5, or empty)
+    frame = length of the body (u32, little endian) · kind (u8) · body
 
-Both ends run the same program as the same user, and one started the other: so pickle is safe here.
+The body is msgpack, checked against the types of the reading end (`gifcue.workers.messages`). PING and PONG have none.
+The body of INIT is pickle: only the front writes it, which the child trusts anyway, and the front never reads one.
 """
 
 from __future__ import annotations
 
 import enum
-import pickle
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import GenericAlias
 from typing import Any
+
+import msgspec
+
+from gifcue.workers.confinement.profile import Report
+from gifcue.workers.messages import Crash, MessageTypes
 
 _HEADER = struct.Struct("<IB")
 # One read takes up to this much: many small messages, or a large keyframe, for one wake-up.
@@ -19,6 +25,8 @@ READ_BYTES = 256 * 1024
 _MIN_READ_BYTES = READ_BYTES // 4
 # A longer frame was not sent by `encode`: the stream is out of step, and reading on would not help.
 MAX_FRAME_BYTES = 256 * 1024 * 1024
+
+_encoder = msgspec.msgpack.Encoder()
 
 
 class Kind(enum.IntEnum):
@@ -32,18 +40,60 @@ class Kind(enum.IntEnum):
     CRASH = 5
 
 
+_BARE = (Kind.PING, Kind.PONG)
+
+# Decodes the body of one kind of frame; raises an error where it does not fit.
+Decode = Callable[[memoryview], Any]
+
+
 def encode(kind: Kind, body: Any = None) -> tuple[bytes, bytes]:
-    """A frame as header and body."""
-    payload = b"" if body is None else pickle.dumps(body, protocol=5)
+    """A frame as header and body. The body of INIT is bytes.
+
+    Raises TypeError for what msgpack cannot express, and ValueError for a body that is too long.
+    """
+    payload = body if kind is Kind.INIT else b"" if kind in _BARE else _encoder.encode(body)
     if len(payload) > MAX_FRAME_BYTES:
         raise ValueError(f"expected a message of at most {MAX_FRAME_BYTES} bytes, got {len(payload)}")
     return _HEADER.pack(len(payload), kind), payload
 
 
-class FrameBuffer:
-    """Cuts a stream of bytes into frames, in one buffer that is reused."""
+def decoders_of_the_front(types: MessageTypes) -> Mapping[Kind, Decode]:
+    """What the front accepts of a child."""
+    return {
+        Kind.MESSAGE: msgspec.msgpack.Decoder(types.to_front).decode,
+        Kind.READY: msgspec.msgpack.Decoder(_ready(types.ready)).decode,
+        Kind.CRASH: msgspec.msgpack.Decoder(Crash).decode,
+        Kind.PONG: _nothing,
+    }
 
-    def __init__(self) -> None:
+
+def decoders_of_a_child(types: MessageTypes | None) -> Mapping[Kind, Decode]:
+    """What a child accepts of the front; None: before the child knows the types, INIT alone."""
+    if types is None:
+        return {Kind.INIT: bytes}
+    return {Kind.MESSAGE: msgspec.msgpack.Decoder(types.to_worker).decode, Kind.PING: _nothing}
+
+
+def _ready(info: Any) -> Any:
+    """The type of READY's body: what became of the confinement, and what the worker reports."""
+    return GenericAlias(tuple, (Report, info))
+
+
+def _nothing(view: memoryview) -> None:
+    if view.nbytes:
+        raise ValueError(f"expected a frame without a body, got {view.nbytes} bytes")
+
+
+class FrameBuffer:
+    """Cuts a stream of bytes into frames, in one buffer that is reused.
+
+    `decoders` has a decoder for each kind that may come. They may be replaced at any time, and apply to frames that
+    `next` has not returned yet.
+    """
+
+    def __init__(self, decoders: Mapping[Kind, Decode], max_bytes: int = MAX_FRAME_BYTES) -> None:
+        self.decoders = decoders
+        self._max_bytes = max_bytes
         self._buffer = bytearray(READ_BYTES)
         self._start = 0
         self._end = 0
@@ -74,21 +124,24 @@ class FrameBuffer:
     def next(self) -> tuple[Kind, Any] | None:
         """The next whole frame, or None where there is none yet.
 
-        Raises ValueError where the stream is out of step.
+        Raises an error where the stream is out of step or a body does not fit; nothing can be read after that.
         """
         if self._end - self._start < _HEADER.size:
             return None
-        length, kind = _HEADER.unpack_from(self._buffer, self._start)
-        if length > MAX_FRAME_BYTES:
-            raise ValueError(f"expected a frame of at most {MAX_FRAME_BYTES} bytes, got {length}")
+        length, number = _HEADER.unpack_from(self._buffer, self._start)
+        if length > self._max_bytes:
+            raise ValueError(f"expected a frame of at most {self._max_bytes} bytes, got {length}")
+        kind = Kind(number)
+        decode = self.decoders.get(kind)
+        if decode is None:
+            expected = ", ".join(kind.name for kind in self.decoders)
+            raise ValueError(f"expected a frame of kind {expected}, got {kind.name}")
         body = self._start + _HEADER.size
         if self._end - body < length:
             return None
         self._start = body + length
-        if length == 0:
-            return Kind(kind), None
         with memoryview(self._buffer)[body : body + length] as view:
-            return Kind(kind), pickle.loads(view)
+            return kind, decode(view)
 
     def frames(self) -> Iterator[tuple[Kind, Any]]:
         """All whole frames."""

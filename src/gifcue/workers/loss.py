@@ -51,6 +51,8 @@ class Loss:
         if -status == signal.SIGPROF:
             # Sent by the timer of `gifcue.workers.units` alone.
             return cls("ended by SIGPROF: one unit took too much CPU time", pid, is_over_budget=True)
+        if -status == signal.SIGSYS:
+            return cls("killed by SIGSYS: it made a system call that no sound worker makes", pid)
         try:
             return cls(f"killed by {signal.Signals(-status).name}", pid)
         except ValueError:

@@ -6,9 +6,11 @@ import os
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gifcue.workers.confinement.profile import Confinement, Mode, Profile
+
 
 class SupervisionSettings(BaseModel):
-    """When a worker counts as stuck, and how it is restarted and stopped."""
+    """When a worker counts as stuck, how it is restarted and stopped, and what is taken from it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -54,6 +56,22 @@ class SupervisionSettings(BaseModel):
         le=600.0,
         description="Seconds that a worker gets to finish its work before it is killed.",
     )
+    confinement: Mode = Field(
+        default="auto",
+        description='How decode workers are kept from files, network and other processes. "auto": by what the system '
+        'has; the server says what is missing. "required": the server does not start without all of it. "off": not '
+        "at all.",
+    )
+    user: str = Field(
+        default="nobody",
+        min_length=1,
+        description="User that decode workers become where root starts the server: a name, or one number for user and "
+        "group.",
+    )
+
+    def of(self, profile: Profile) -> Confinement:
+        """The confinement of a worker with this profile."""
+        return Confinement(profile, self.confinement, self.user)
 
 
 def half_of_the_cores() -> int:

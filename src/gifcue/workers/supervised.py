@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import pickle
 import socket
 import sys
@@ -26,10 +25,13 @@ from typing import Any
 import structlog
 
 from gifcue.errors import WorkerLost, WorkerStartError
-from gifcue.protocol.statistics import WorkerState, WorkerStatus
+from gifcue.protocol.statistics import LayerStatus, WorkerState, WorkerStatus
 from gifcue.workers.channel import AsyncChannel
+from gifcue.workers.confinement.profile import Profile
+from gifcue.workers.environment import clean_environment
 from gifcue.workers.framing import Kind
 from gifcue.workers.loss import Loss
+from gifcue.workers.messages import InvalidMessage, MessageTypes
 from gifcue.workers.process import Process
 from gifcue.workers.restart_policy import RestartPauses
 from gifcue.workers.settings import SupervisionSettings
@@ -41,15 +43,21 @@ Clock = Callable[[], float]
 
 # How long a child that has closed its channel may take to exit.
 _EXIT_GRACE_S = 1.0
+# Messages that a worker may send for each that it was sent, and beyond that.
+MESSAGES_FOR_ONE = 2
+MAX_UNASKED = 64
 
 
 class SupervisedWorker:
     """A child that is started, watched, restarted and stopped. Everything is called from the loop's thread.
 
     `target` is "module:function", called in the child as `function(channel, init, fds)`; `fds` are handed
-    down under their names; `env` is added to the front's environment. The callbacks must not block:
+    down under their names; `env` is added to the little that a child gets of the front's environment
+    (`gifcue.workers.environment`). `types` are those of the messages in both directions. `profile` says how the
+    child is confined once it is ready; None: not at all. The callbacks must not block:
 
-        on_message(message)     for each message of the child
+        on_message(message)     for each message of the child, its types checked; raises InvalidMessage where it does
+                                not fit what the child was sent, which ends the process
         on_ready(info)          after each start, with the `info` of the child's `BlockingChannel.ready`
         on_lost(loss)           once for each loss of a worker that was ready, before its restart
         on_state(state)         after each change of state
@@ -61,6 +69,8 @@ class SupervisedWorker:
         target: str,
         init: Any,
         *,
+        types: MessageTypes,
+        profile: Profile | None = None,
         fds: Mapping[str, int] | None = None,
         env: Mapping[str, str] | None = None,
         on_message: Callable[[Any], None],
@@ -73,14 +83,17 @@ class SupervisedWorker:
         self.name = name
         self._target = target
         # Pickled here, so that the caller gets the error where `init` cannot be sent.
-        self._init = pickle.dumps(init, protocol=5)
+        self._settings = settings or SupervisionSettings()
+        confinement = self._settings.of(profile) if profile is not None else None
+        self._init = pickle.dumps((types, confinement, init), protocol=5)
+        self._types = types
+        self._confinement: tuple[LayerStatus, ...] = ()
         self._fds = dict(fds or {})
         self._env = dict(env or {})
         self._on_message = on_message
         self._on_ready = on_ready
         self._on_lost = on_lost
         self._on_state = on_state
-        self._settings = settings or SupervisionSettings()
         self._clock = clock
         self._pauses = RestartPauses(self._settings)
         self._state = WorkerState.STOPPED
@@ -91,6 +104,10 @@ class SupervisedWorker:
         self._watch: ProcessWatch
         self._crash = ""
         self._hopeless = False
+        # What the current process has sent that it may send once, or only as an answer.
+        self._heard_ready = False
+        self._pings = 0  # not answered yet
+        self._unasked = 0  # messages beyond those that it may send for what it was sent
         # Settled once, by whatever ends the current process first; None where that says nothing of why.
         self._end: asyncio.Future[Loss | None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -140,6 +157,7 @@ class SupervisedWorker:
         if not self.is_ready or self._channel is None:
             raise WorkerLost(f"expected worker {self.name} to be ready, got {self._state}")
         self._channel.send(message)
+        self._unasked -= MESSAGES_FOR_ONE
 
     async def stop(self, grace_s: float | None = None) -> None:
         """Lets the worker finish what it was sent, for `grace_s` seconds at most, then kills it.
@@ -158,7 +176,9 @@ class SupervisedWorker:
         await asyncio.shield(self._task)
 
     def statistics(self) -> WorkerStatus:
-        return WorkerStatus(self.name, self._state, self._pid, self._restarts, self._last_failure)
+        return WorkerStatus(
+            self.name, self._state, self._pid, self._restarts, self._last_failure, self._confinement
+        )
 
     async def _run(self) -> None:
         while not self._stop_requested.is_set():
@@ -201,7 +221,8 @@ class SupervisedWorker:
     async def _live(self) -> Loss:
         """One process from its start to its end; returns why it ended. It is dead and reaped by then."""
         loop = asyncio.get_running_loop()
-        self._crash, self._hopeless = "", False
+        self._crash, self._hopeless, self._heard_ready = "", False, False
+        self._pings, self._unasked = 0, 0
         self._end = loop.create_future()
         try:
             ours, theirs = socket.socketpair()
@@ -217,10 +238,10 @@ class SupervisedWorker:
                     return Loss.not_started(error)
                 raise
         pid = self._pid = process.pid
-        channel = self._channel = AsyncChannel(ours, self._on_frame, lambda: self._finish(None))
+        channel = self._channel = AsyncChannel(ours, self._types, self._on_frame, self._on_closed)
         process.exited.add_done_callback(lambda _: self._finish(None))
         self._watch = ProcessWatch(
-            pid, self._settings, self._clock, ping=lambda: channel.send(None, Kind.PING), end=self._finish
+            pid, self._settings, self._clock, ping=lambda: self._ping(channel), end=self._finish
         )
         try:
             channel.send(self._init, Kind.INIT)
@@ -251,6 +272,7 @@ class SupervisedWorker:
         return Loss.exited(pid, status)
 
     def _on_frame(self, kind: Kind, body: Any) -> None:
+        self._check_order(kind)
         self._watch.heard()
         if kind is Kind.MESSAGE:
             self._on_message(body)
@@ -259,11 +281,36 @@ class SupervisedWorker:
             self._pauses.ready(self._clock())
             if self._restarts:
                 log.info("worker is back", worker=self.name, pid=self._pid, restarts=self._restarts)
+            report, info = body
+            self._confinement = tuple(LayerStatus(each.layer, each.state, each.why) for each in report)
             # The state first: `on_ready` sends messages, which only a ready worker takes.
             self._set_state(WorkerState.READY)
-            self._call(self._on_ready, body)
+            self._call(self._on_ready, info)
         elif kind is Kind.CRASH:
-            self._crash, self._hopeless = body
+            self._crash, self._hopeless = body.what, body.hopeless
+
+    def _check_order(self, kind: Kind) -> None:
+        """Raises InvalidMessage for what a sound child does not send at this point, such as an answer to no ping."""
+        if kind is Kind.PONG:
+            self._pings -= 1
+            fits = self._pings >= 0
+        elif kind is Kind.MESSAGE:
+            # A worker answers, and tells little besides. One that floods the front would take its time from the others.
+            self._unasked += 1
+            fits = self._heard_ready and self._unasked <= MAX_UNASKED
+        else:
+            fits = kind is Kind.CRASH or not self._heard_ready
+        if not fits:
+            raise InvalidMessage(f"expected no {kind.name} at this point, got one")
+        self._heard_ready = self._heard_ready or kind is Kind.READY
+
+    def _ping(self, channel: AsyncChannel) -> None:
+        self._pings += 1
+        channel.send(None, Kind.PING)
+
+    def _on_closed(self, refusal: str) -> None:
+        """The channel is at its end: the child has closed it, or sent what was refused."""
+        self._finish(Loss(refusal) if refusal else None)
 
     @property
     def _is_ending(self) -> bool:
@@ -306,4 +353,5 @@ class SupervisedWorker:
             str(channel_fd),
         ]
         arguments += [f"{name}={fd}" for name, fd in self._fds.items()]
-        return Process(arguments, fds=(channel_fd, *self._fds.values()), env={**os.environ, **self._env})
+        environment = {**clean_environment(), **self._env}
+        return Process(arguments, fds=(channel_fd, *self._fds.values()), env=environment)

@@ -35,7 +35,7 @@ class Teacher:
     def __init__(self, path: Path) -> None:
         """Reads a `landmarks.npz`. Raises `DatasetError` if it is damaged or an array is missing."""
         try:
-            with np.load(path) as arrays:
+            with np.load(path, allow_pickle=False) as arrays:
                 kinds = {"hand": ("hand_file", "hand_xyz"), "face": ("face_file", "face_xy")}
                 found = {kind: (arrays[names[0]], arrays[names[1]]) for kind, names in kinds.items()}
                 numbers = arrays["face_points"].tolist() if "face_points" in arrays else []

@@ -45,7 +45,7 @@ def load_networks(model_dir: Path) -> dict[str, Any]:
     path, shapes = model_dir / WEIGHTS, read_shapes(model_dir)
     networks = {}
     try:
-        with np.load(path) as arrays:
+        with np.load(path, allow_pickle=False) as arrays:
             for name in NETWORKS:
                 network = fresh_network(shapes[name])
                 count = len(network.get_weights())

@@ -150,7 +150,7 @@ def _read_photo(path: Path, group: str) -> Photo:
 
 def _attach_landmarks(photos: Sequence[Photo], path: Path) -> None:
     by_name = {photo.name: photo for photo in photos}
-    with np.load(path) as arrays:
+    with np.load(path, allow_pickle=False) as arrays:
         for kind, files, points in (
             ("hand", arrays["hand_file"], arrays["hand_xyz"]),
             ("face", arrays["face_file"], arrays["face_xy"]),

@@ -107,5 +107,5 @@ def _evaluated_photos(recipe: Recipe, data_dir: Path) -> list[Photo]:
 
 def _face_points(data_dir: Path) -> list[int]:
     """The mesh indices of the face landmarks in the data."""
-    with np.load(data_dir / "train" / "landmarks.npz") as arrays:
+    with np.load(data_dir / "train" / "landmarks.npz", allow_pickle=False) as arrays:
         return [int(point) for point in arrays["face_points"]]

@@ -10,7 +10,7 @@ import h2.exceptions
 
 from gifcue.v1 import reaction_service_pb2
 from tests.chaos.attacks.attack import Attack
-from tests.chaos.bystander import own_clip
+from tests.chaos.clip import own_clip
 from tests.chaos.payloads import images
 from tests.chaos.raw_http2 import (
     ANNOTATE_IMAGE,

@@ -7,7 +7,7 @@ import random
 
 from gifcue.v1 import media_pb2, reaction_service_pb2
 from tests.chaos.attacks.attack import Attack
-from tests.chaos.bystander import own_clip
+from tests.chaos.clip import own_clip
 from tests.chaos.payloads import video
 from tests.chaos.server import Server
 from tests.chaos.streams import Request, Stream, frame, join

@@ -46,15 +46,30 @@ async def deep_reference_frames(server: Server, chance: random.Random) -> None:
 
 async def _references(server: Server, pixel_format: str) -> None:
     units = await asyncio.to_thread(video.large, 3840, 2160, 18, 16, pixel_format)
+    await _send_to_twenty(server, b"", units)
+
+
+async def _send_to_twenty(server: Server, extradata: bytes, units: tuple[bytes, ...]) -> None:
     async with server.stream() as stream:
         for number in range(20):
-            await stream.send(join(f"culprit-{number}", "H264"))
+            await stream.send(join(f"culprit-{number}", "H264", extradata))
         for sequence, unit in enumerate(units):
             for number in range(20):
                 message = frame(f"culprit-{number}", sequence, sequence * 3000, unit, keyframe=sequence == 0)
                 if not await stream.send(Request(frame=message)):
                     return
             await asyncio.sleep(0.5)
+
+
+async def hidden_references(server: Server, chance: random.Random) -> None:
+    """Twenty participants whose extradata states a small picture, and whose units bring other parameter sets."""
+    extradata, units = await asyncio.to_thread(video.hidden_references)
+    await _send_to_twenty(server, extradata, units)
+
+
+async def crowded_references(server: Server, chance: random.Random) -> None:
+    """Twenty participants whose parameter set stands behind 40 small ones."""
+    await _send_to_twenty(server, b"", await asyncio.to_thread(video.crowded_references))
 
 
 async def many_stills(server: Server, chance: random.Random) -> None:
@@ -77,6 +92,8 @@ ATTACKS = (
     Attack("long-names", "names of 2 MB", long_names),
     Attack("reference-frames", "4K video with 16 reference frames", reference_frames),
     Attack("deep-reference-frames", "the same at 10 bits, 4:4:4", deep_reference_frames),
+    Attack("hidden-references", "4K video whose extradata states a small picture", hidden_references),
+    Attack("crowded-references", "4K video whose parameter set stands behind 40 others", crowded_references),
     Attack("many-stills", "600 stills at once", many_stills),
     Attack("large-extradata", "joins of 1 MB", large_extradata),
 )

@@ -33,6 +33,8 @@ NUMBERS_AND_BOUNDS: dict[str, tuple[int, Bounds]] = {
     "long-names": (4, Bounds()),
     "reference-frames": (4, Bounds()),
     "deep-reference-frames": (4, Bounds()),
+    "hidden-references": (4, Bounds()),
+    "crowded-references": (4, Bounds()),
     "many-stills": (4, Bounds()),
     "million-empty-frames": (5, SHARE),
     "small-nal-units": (5, SHARE),

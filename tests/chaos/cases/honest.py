@@ -75,21 +75,85 @@ async def newcomer(checkout: Checkout, chance: random.Random) -> Findings:
                     if not await stream.send(Request(frame=message)):
                         return
                 await asyncio.sleep(0.5)
-            joined_s = now_s()
-            waited_s = float("inf")
-            guest = Bystander(server.target, "newcomer")
-            try:
-                async with asyncio.timeout(20.0):
-                    async with guest:
-                        waited_s = guest.decided_s[0] - joined_s
-            except TimeoutError:
-                guest.stop_soon()
+            async with Bystander(server.target, "newcomer") as guest:
+                waited_s = guest.decided_s[0] - guest.joined_s[0]
             findings.at_most("until the newcomer's first decision", waited_s, NEWCOMER_S, "s")
 
-    return await beside_bystander(checkout, chance, fault, Bounds(fault_timeout_s=90.0))
+    return await beside_bystander(checkout, chance, fault, Bounds(fault_timeout_s=120.0))
+
+
+async def newcomer_among_many(checkout: Checkout, chance: random.Random) -> Findings:
+    """Twelve participants of one stream send more 4K video than can be decoded in time. Then somebody joins another
+    room: whoever sends too much must not keep others out.
+    """
+
+    async def fault(server: Server, chance: random.Random, findings: Findings) -> None:
+        units = await asyncio.to_thread(video.large)
+        async with server.stream() as stream:
+            names = [f"culprit-{number}" for number in range(12)]
+            for name in names:
+                await stream.send(join(name, "H264"))
+
+            async def flood() -> None:
+                began_s, index = now_s(), 0
+                while True:
+                    await asyncio.sleep(max(0.0, began_s + index / 30 - now_s()))
+                    frames = [frame(name, index, index * 3000, units[0], keyframe=True) for name in names]
+                    if not await stream.send(Request(frames=reaction_service_pb2.Frames(frames=frames))):
+                        return
+                    index += 1
+
+            flooding = asyncio.create_task(flood(), name="flood of 4K")
+            await asyncio.sleep(8.0)
+            try:
+                async with Bystander(server.target, "newcomer") as guest:
+                    waited_s = guest.decided_s[0] - guest.joined_s[0]
+            except TimeoutError:
+                waited_s = float("inf")
+            flooding.cancel()
+            findings.at_most("until the newcomer's first decision", waited_s, NEWCOMER_S, "s")
+
+    return await beside_bystander(checkout, chance, fault, Bounds(fault_timeout_s=120.0))
+
+
+async def newcomer_among_rejoins(checkout: Checkout, chance: random.Random) -> Findings:
+    """One participant joins again and again, each time with a burst of 4K video. Then somebody joins another room."""
+
+    async def fault(server: Server, chance: random.Random, findings: Findings) -> None:
+        units = await asyncio.to_thread(video.large)
+        async with server.stream() as stream:
+
+            async def rejoin() -> None:
+                while True:
+                    await stream.send(join("culprit", "H264"))
+                    frames = [
+                        frame("culprit", at, at * 3000, units[at], keyframe=at == 0)
+                        for at in range(len(units))
+                    ]
+                    if not await stream.send(Request(frames=reaction_service_pb2.Frames(frames=frames))):
+                        return
+                    await asyncio.sleep(0.03)
+
+            rejoining = asyncio.create_task(rejoin(), name="rejoining")
+            await asyncio.sleep(6.0)
+            try:
+                async with Bystander(server.target, "newcomer") as guest:
+                    waited_s = guest.decided_s[0] - guest.joined_s[0]
+            except TimeoutError:
+                waited_s = float("inf")
+            rejoining.cancel()
+            findings.at_most("until the newcomer's first decision", waited_s, NEWCOMER_S, "s")
+
+    return await beside_bystander(checkout, chance, fault, Bounds(fault_timeout_s=120.0))
 
 
 CASES = (
     Case("honest-4k", "a participant with a 4K camera", large_video),
     Case("newcomer", "somebody who joins after a culprit with 40 names", newcomer),
+    Case("newcomer-among-many", "somebody who joins while twelve send too much", newcomer_among_many),
+    Case(
+        "newcomer-among-rejoins",
+        "somebody who joins while another rejoins without end",
+        newcomer_among_rejoins,
+    ),
 )

@@ -9,8 +9,8 @@ import random
 import sys
 
 from gifcue.v1 import reaction_service_pb2
-from tests.chaos.bystander import FPS, own_clip
 from tests.chaos.cases.case import MEMORY_BYTES, Case, check_books
+from tests.chaos.clip import FPS, own_clip
 from tests.chaos.findings import Findings
 from tests.chaos.server import Checkout, Server
 from tests.chaos.streams import Request, Response, frame, join, now_s

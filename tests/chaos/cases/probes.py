@@ -153,7 +153,7 @@ async def log_says(checkout: Checkout, chance: random.Random) -> Findings:
 
 
 def _last(events: list[str]) -> str:
-    return events[-1] if events else "an empty log"
+    return events[-1][:300] if events else "an empty log"
 
 
 async def liveness(checkout: Checkout, chance: random.Random) -> Findings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import struct
 from collections.abc import Iterable
 from fractions import Fraction
 from typing import Any
@@ -72,6 +73,37 @@ def _encoded(
         units += [bytes(packet) for packet in context.encode(image)]
     units += [bytes(packet) for packet in context.encode(None)]
     return tuple(units)
+
+
+@functools.cache
+def hidden_references() -> tuple[bytes, tuple[bytes, ...]]:
+    """Extradata that states a picture of 64 x 64, and length-prefixed units of 4K with 16 references.
+
+    A byte behind the last unit keeps the lengths from adding up, which FFmpeg ignores. A filler unit holds a recovery
+    point behind a start code, so that the first unit looks like a keyframe all the same.
+    """
+    stated = [unit for unit in _nal_units(large(64, 64)[0]) if unit[0] & 0x1F in (7, 8)]
+    sps, pps = stated[:2]
+    extradata = bytes([1, *sps[1:4], 0xFF, 0xE1]) + struct.pack(">H", len(sps)) + sps
+    extradata += b"\1" + struct.pack(">H", len(pps)) + pps
+    filler = b"\x0c\xff\0\0\1\x06\x06\x01\xc4\x80"
+    units = [_prefixed(_nal_units(unit)) for unit in large(3840, 2160, 18, 16, "yuv444p10le")]
+    return extradata, (_prefixed([filler]) + units[0] + b"\0", *units[1:])
+
+
+def crowded_references() -> tuple[bytes, ...]:
+    """Units of 4K with 16 references whose parameter set stands behind 40 small ones."""
+    small = next(unit for unit in _nal_units(large(64, 64)[0]) if unit[0] & 0x1F == 7)
+    first, *others = large(3840, 2160, 18, 16, "yuv444p10le")
+    return (b"\0\0\0\1" + small) * 40 + first, *others
+
+
+def _nal_units(unit: bytes) -> list[bytes]:
+    return [part for part in unit.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1") if part]
+
+
+def _prefixed(nal_units: list[bytes]) -> bytes:
+    return b"".join(struct.pack(">I", len(unit)) + unit for unit in nal_units)
 
 
 def many_small_nal_units(keyframe: bytes, size_bytes: int = 2 * 1024 * 1024) -> bytes:

@@ -1,0 +1,266 @@
+// Command gifcue-example streams the encoded frames of an IVF file (VP8, VP9 or AV1) to a gifcue server and prints the
+// reactions.
+//
+//	go run . clip.ivf 127.0.0.1:50051[,127.0.0.1:50052] [labels] [room]
+//
+// It keeps the whole contract of the wire. Replace `frames` by what your media server receives.
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
+
+	pb "example.com/gifcue-example/gen/gifcue/v1"
+)
+
+const (
+	participant = "ada"
+	maxBackoff  = 10 * time.Second
+	// Frames that may wait for the network. A frame beyond is left out, since live video does not wait.
+	maxWaiting = 8
+)
+
+// Another attempt can help after these. CANCELLED is what a proxy makes of a server that died.
+var retryable = []codes.Code{codes.Unavailable, codes.ResourceExhausted, codes.DeadlineExceeded, codes.Canceled,
+	codes.Internal, codes.Unknown}
+
+var codecs = map[string]pb.Codec{"VP80": pb.Codec_CODEC_VP8, "VP90": pb.Codec_CODEC_VP9, "AV01": pb.Codec_CODEC_AV1}
+
+var errDraining = errors.New("draining")
+
+// frames yields the frames of an IVF file: a header, then size (4 bytes), pts (8 bytes) and payload of each.
+func frames(data []byte, yield func(pts uint64, payload []byte) bool) {
+	for at := int(binary.LittleEndian.Uint16(data[6:])); at+12 <= len(data); {
+		size := int(binary.LittleEndian.Uint32(data[at:]))
+		end := min(at+12+size, len(data))
+		if !yield(binary.LittleEndian.Uint64(data[at+4:]), data[at+12:end]) {
+			return
+		}
+		at = end
+	}
+}
+
+// isKeyframe tells whether a decoder can start here. Your media server knows this from its depacketiser.
+func isKeyframe(codec pb.Codec, payload []byte) bool {
+	switch {
+	case len(payload) < 4:
+		return false
+	case codec == pb.Codec_CODEC_VP8:
+		return payload[0]&1 == 0
+	case codec == pb.Codec_CODEC_VP9:
+		return payload[0]&0x0c == 0 // profiles 0 to 2
+	default: // AV1: a sequence header OBU
+		return slices.ContainsFunc(payload[:4], func(b byte) bool { return b>>3&15 == 1 })
+	}
+}
+
+// link is one connection. `outbox` has what waits for the network.
+type link struct {
+	outbox chan *pb.StreamReactionsRequest
+	ready  bool
+}
+
+// player is the video, whatever happens to connections. Its fields are guarded by the mutex.
+type player struct {
+	sync.Mutex
+	codec         pb.Codec
+	sequence      uint64
+	needsKeyframe bool
+	done          bool
+	link          *link
+}
+
+func (p *player) play(data []byte) {
+	ticks := float64(binary.LittleEndian.Uint32(data[16:])) / float64(binary.LittleEndian.Uint32(data[20:]))
+	started := time.Now()
+	frames(data, func(pts uint64, payload []byte) bool {
+		at := time.Duration(float64(pts) / ticks * float64(time.Second))
+		time.Sleep(time.Until(started.Add(at)))
+		p.Lock()
+		defer p.Unlock()
+		sequence, keyframe := p.sequence, isKeyframe(p.codec, payload)
+		p.sequence++ // also for a frame that is not sent: the gap tells the server
+		if p.link == nil || !p.link.ready || (p.needsKeyframe && !keyframe) {
+			return true
+		}
+		frame := &pb.Frame{ParticipantId: participant, Sequence: sequence, Pts: at.Microseconds(), ClockHz: 1_000_000,
+			Keyframe: keyframe, Payload: payload}
+		select {
+		case p.link.outbox <- &pb.StreamReactionsRequest{Message: &pb.StreamReactionsRequest_Frame{Frame: frame}}:
+			p.needsKeyframe = false
+		default:
+			p.needsKeyframe = true
+		}
+		return true
+	})
+	p.Lock()
+	defer p.Unlock()
+	p.done = true
+	if p.link != nil && p.link.ready {
+		close(p.link.outbox) // leaves, and half-closes: the server finishes the frames in flight and ends with OK
+		p.link = nil
+	}
+}
+
+// connect serves one connection to its end. It returns nil where the server ended with OK.
+func (p *player) connect(target, room string, labels []string) (opened bool, err error) {
+	connection, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 20 * time.Second, Timeout: 10 * time.Second}))
+	if err != nil {
+		return false, err
+	}
+	call, err := pb.NewReactionServiceClient(connection).StreamReactions(context.Background())
+	if err != nil {
+		connection.Close()
+		return false, err
+	}
+	mine := &link{outbox: make(chan *pb.StreamReactionsRequest, maxWaiting)}
+	p.Lock()
+	p.link = mine
+	p.Unlock()
+	config := &pb.StreamConfig{RoomId: room, ClientName: "gifcue-example-go/1"}
+	err = call.Send(&pb.StreamReactionsRequest{Message: &pb.StreamReactionsRequest_Config{Config: config}})
+	for err == nil {
+		var response *pb.StreamReactionsResponse
+		if response, err = call.Recv(); err != nil {
+			break
+		}
+		switch message := response.Message.(type) {
+		case *pb.StreamReactionsResponse_Ready:
+			// Only labels that the server knows, and that this person agreed to.
+			allowed := slices.DeleteFunc(slices.Clone(labels), func(label string) bool {
+				return !slices.Contains(message.Ready.ReactionLabels, label)
+			})
+			join := &pb.ParticipantUpdate{ParticipantId: participant, Update: &pb.ParticipantUpdate_Join{
+				Join: &pb.Join{Codec: p.codec, AllowedLabels: allowed}}}
+			mine.outbox <- &pb.StreamReactionsRequest{
+				Message: &pb.StreamReactionsRequest_Participant{Participant: join}}
+			go send(call, mine.outbox)
+			p.Lock()
+			mine.ready, p.needsKeyframe, opened = true, true, true // and ask your sender for one: RTCP PLI
+			p.Unlock()
+			fmt.Printf("ready %s %v\n", target, allowed)
+		case *pb.StreamReactionsResponse_Reaction:
+			each := message.Reaction
+			fmt.Println(each.Phase, each.Label, each.ReactionId, each.GetGif().GetUrl(), each.EndReason)
+		case *pb.StreamReactionsResponse_Control:
+			if message.Control.GetKeyframe() != nil {
+				p.Lock()
+				p.needsKeyframe = true // and ask your sender: RTCP PLI or FIR
+				p.Unlock()
+			} else if message.Control.GetDrain() != nil {
+				go p.finish(call, connection) // what is under way still ends here
+				return opened, errDraining
+			} else {
+				fmt.Println("slow down", message.Control.GetSlowDown())
+			}
+		case *pb.StreamReactionsResponse_Fault:
+			fmt.Fprintf(os.Stderr, "%v x%d: %s\n", message.Fault.Code, message.Fault.Count, message.Fault.Message)
+		}
+	}
+	connection.Close()
+	if errors.Is(err, io.EOF) {
+		return opened, nil
+	}
+	if values := call.Trailer().Get("gifcue-retry-after-ms"); len(values) > 0 {
+		if ms, parsed := strconv.Atoi(values[0]); parsed == nil {
+			time.Sleep(min(time.Duration(ms)*time.Millisecond, maxBackoff))
+		}
+	}
+	return opened, err
+}
+
+func send(call grpc.BidiStreamingClient[pb.StreamReactionsRequest, pb.StreamReactionsResponse],
+	outbox <-chan *pb.StreamReactionsRequest) {
+	for message := range outbox {
+		if call.Send(message) != nil {
+			return // Recv tells why
+		}
+	}
+	leave := &pb.ParticipantUpdate{ParticipantId: participant, Update: &pb.ParticipantUpdate_Leave{Leave: &pb.Leave{}}}
+	_ = call.Send(&pb.StreamReactionsRequest{Message: &pb.StreamReactionsRequest_Participant{Participant: leave}})
+	_ = call.CloseSend()
+}
+
+// finish prints the end of reactions on a server that drains.
+func (p *player) finish(call grpc.BidiStreamingClient[pb.StreamReactionsRequest, pb.StreamReactionsResponse],
+	connection *grpc.ClientConn) {
+	defer connection.Close()
+	for {
+		response, err := call.Recv()
+		if err != nil {
+			return
+		}
+		if each := response.GetReaction(); each != nil {
+			fmt.Println(each.Phase, each.Label, each.ReactionId, each.EndReason)
+		}
+	}
+}
+
+func main() {
+	arguments := append(slices.Clone(os.Args), make([]string, 4)...)
+	file, targets, room := arguments[1], "127.0.0.1:50051", "example"
+	labels := []string{"smile", "wave", "thumbs_up"}
+	if arguments[2] != "" {
+		targets = arguments[2]
+	}
+	if arguments[3] != "" {
+		labels = strings.Split(arguments[3], ",")
+	}
+	if arguments[4] != "" {
+		room = arguments[4]
+	}
+	data, err := os.ReadFile(file)
+	if err != nil || len(data) < 32 || string(data[:4]) != "DKIF" || codecs[string(data[8:12])] == 0 {
+		fmt.Fprintf(os.Stderr, "expected an IVF file of VP8, VP9 or AV1, got %q: %v\n", file, err)
+		os.Exit(2)
+	}
+	video := &player{codec: codecs[string(data[8:12])], needsKeyframe: true}
+	go video.play(data)
+	servers := strings.Split(targets, ",")
+	for attempt, failures := 0, 0; ; attempt++ {
+		opened, err := video.connect(servers[attempt%len(servers)], room, labels)
+		video.Lock()
+		if video.link != nil {
+			close(video.link.outbox) // no frame comes after this: `play` looks at `link` under the same lock
+			video.link = nil
+		}
+		done := video.done
+		video.Unlock()
+		if done || err == nil {
+			fmt.Println("end", err)
+			if err != nil {
+				os.Exit(1)
+			}
+			return
+		}
+		if err != errDraining && !slices.Contains(retryable, status.Code(err)) {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		fmt.Println("disconnected:", err)
+		if opened { // it worked until now: at once, elsewhere
+			failures = 0
+			continue
+		}
+		backoff := min(maxBackoff, 100*time.Millisecond<<min(failures, 7))
+		time.Sleep(time.Duration(rand.Int64N(int64(backoff))))
+		failures++
+	}
+}

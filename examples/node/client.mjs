@@ -1,0 +1,123 @@
+// Streams the encoded frames of an IVF file (VP8, VP9 or AV1) to a gifcue server and prints the reactions.
+//
+//   node client.mjs clip.ivf 127.0.0.1:50051[,127.0.0.1:50052] [labels] [room]
+//
+// It keeps the whole contract of the wire: docs/integrating.md. Replace `framesOf` by what your media server receives.
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
+import grpc from '@grpc/grpc-js';
+import loader from '@grpc/proto-loader';
+
+const PROTOS = process.env.GIFCUE_PROTOS ?? fileURLToPath(new URL('../../protos', import.meta.url));
+const { gifcue } = grpc.loadPackageDefinition(
+  loader.loadSync('gifcue/v1/reaction_service.proto', { includeDirs: [PROTOS], keepCase: true, longs: Number, enums: String, defaults: true, oneofs: true }));
+const CODECS = { VP80: 'CODEC_VP8', VP90: 'CODEC_VP9', AV01: 'CODEC_AV1' };
+// The statuses after which another attempt can help. CANCELLED is what a proxy makes of a server that died.
+const RETRYABLE = new Set(['UNAVAILABLE', 'RESOURCE_EXHAUSTED', 'DEADLINE_EXCEEDED', 'CANCELLED', 'INTERNAL', 'UNKNOWN']
+  .map((name) => grpc.status[name]));
+const MAX_BACKOFF_MS = 10_000;
+const [, , file, servers = '127.0.0.1:50051', labels = 'smile,wave,thumbs_up', room = 'example'] = process.argv;
+
+/** The frames of an IVF file: a header of 32 bytes, then size (4 bytes), pts (8 bytes) and payload of each frame. */
+function* framesOf(data) {
+  for (let at = data.readUInt16LE(6); at + 12 <= data.length;) {
+    const size = data.readUInt32LE(at);
+    yield { pts: Number(data.readBigUInt64LE(at + 4)), payload: data.subarray(at + 12, at + 12 + size) };
+    at += 12 + size;
+  }
+}
+
+/** True where a decoder can start. Your media server knows this from its depacketiser. */
+function isKeyframe(codec, payload) {
+  if (codec === 'CODEC_VP8') return (payload[0] & 1) === 0;
+  if (codec === 'CODEC_VP9') return (payload[0] & 0x0c) === 0; // profiles 0 to 2
+  return [...Array(4).keys()].some((at) => (payload[at] >> 3 & 15) === 1); // AV1: a sequence header OBU
+}
+
+/** What every connection shares: where the video is, and whether only a keyframe can be used. */
+const video = { sequence: 0, needsKeyframe: true, done: false };
+
+/** One connection. Resolves with the status and, after a `drain`, before the call has ended. */
+function connect(target, codec) {
+  const client = new gifcue.v1.ReactionService(target, grpc.credentials.createInsecure(), {
+    'grpc.keepalive_time_ms': 20_000, 'grpc.keepalive_timeout_ms': 10_000 });
+  const call = client.StreamReactions(new grpc.Metadata());
+  const connection = { call, ready: null, writable: true };
+  const write = (message) => { connection.writable = call.write(message); };
+  connection.send = (message) => write(message);
+  call.on('drain', () => { connection.writable = true; });
+  connection.over = new Promise((resolve) => {
+    call.on('data', (response) => {
+      switch (response.message) {
+        case 'ready': {
+          connection.ready = response.ready;
+          // Only labels that the server knows, and that this person agreed to.
+          const allowed = labels.split(',').filter((label) => response.ready.reaction_labels.includes(label));
+          write({ participant: { participant_id: 'ada', join: { codec, allowed_labels: allowed } } });
+          // A new decoder can only start with a keyframe: ask your sender for one here (RTCP PLI).
+          video.needsKeyframe = true;
+          console.log(JSON.stringify({ type: 'ready', target, labels: allowed }));
+          break;
+        }
+        case 'reaction': {
+          const { phase, label, reaction_id, gif, end_reason } = response.reaction;
+          console.log(JSON.stringify({ type: phase, label, reaction_id, gif: gif?.url, end_reason }));
+          break;
+        }
+        case 'control':
+          if (response.control.keyframe) video.needsKeyframe = true; // and ask your sender: RTCP PLI or FIR
+          else if (response.control.drain) resolve({ code: grpc.status.UNAVAILABLE, details: 'draining' });
+          else console.log(JSON.stringify({ type: 'slow_down', ...response.control.slow_down }));
+          break;
+        case 'fault':
+          console.error(`${response.fault.code} x${response.fault.count}: ${response.fault.message}`);
+      }
+    });
+    call.on('error', () => {}); // `status` follows and says the same
+    call.on('status', (status) => { client.close(); resolve(status); });
+  });
+  write({ config: { room_id: room, client_name: 'gifcue-example-node/1' } });
+  return connection;
+}
+
+/** Sends frames when they are due, whether or not there is a connection: live video does not wait. */
+async function play(data, codec, current) {
+  const ticksPerMs = data.readUInt32LE(16) / data.readUInt32LE(20) / 1000;
+  const started = performance.now();
+  for (const { pts, payload } of framesOf(data)) {
+    await sleep(Math.max(0, pts / ticksPerMs - (performance.now() - started)));
+    const keyframe = isKeyframe(codec, payload);
+    const { connection } = current;
+    const sequence = video.sequence++; // also for a frame that is not sent: the gap tells the server
+    if (!connection?.ready || (video.needsKeyframe && !keyframe)) continue;
+    if (!connection.writable) { video.needsKeyframe = true; continue; } // a slow network: leave frames out
+    video.needsKeyframe = false;
+    connection.send({ frame: { participant_id: 'ada', sequence, pts: Math.round(pts / ticksPerMs), clock_hz: 1000, keyframe, payload } });
+  }
+  video.done = true;
+  if (current.connection?.ready) {
+    current.connection.send({ participant: { participant_id: 'ada', leave: {} } });
+    current.connection.call.end(); // the server finishes the frames in flight and ends with OK
+  }
+}
+
+const data = readFileSync(file);
+const codec = CODECS[data.toString('latin1', 8, 12)];
+if (data.toString('latin1', 0, 4) !== 'DKIF' || !codec) throw new Error(`expected an IVF file of VP8, VP9 or AV1, got ${file}`);
+const targets = servers.split(',');
+const current = { connection: null };
+const playing = play(data, codec, current);
+let status = { code: grpc.status.OK };
+for (let attempt = 0, failures = 0; !video.done; attempt++) {
+  const connection = current.connection = connect(targets[attempt % targets.length], codec);
+  status = await connection.over;
+  if (video.done || !RETRYABLE.has(status.code)) break;
+  console.log(JSON.stringify({ type: 'disconnected', code: status.code, details: status.details }));
+  if (connection.ready) { failures = 0; continue; } // it worked until now: at once, elsewhere
+  const told = Number(status.metadata?.get('gifcue-retry-after-ms')[0] ?? 0);
+  await sleep(Math.max(told, Math.random() * Math.min(MAX_BACKOFF_MS, 100 * 2 ** failures++)));
+}
+if (status.code === grpc.status.OK) await playing;
+console.log(JSON.stringify({ type: 'end', code: status.code, details: status.details }));
+process.exit(status.code === grpc.status.OK ? 0 : 1);

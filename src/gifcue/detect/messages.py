@@ -1,0 +1,161 @@
+"""The messages between the front and the detector workers.
+
+A detector reads pixels that a decoder made of a stranger's bytes. Its messages are checked as those of the decode
+workers are, although its model is trusted: a message has types and ranges, and reading it runs no code.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Annotated, TypeAlias
+
+import numpy as np
+from msgspec import Meta
+
+from gifcue.detect.detector import ServedModel
+from gifcue.detect.regions import Kind, Landmarks, Region
+from gifcue.protocol.geometry import Box
+from gifcue.workers.messages import (
+    Finite,
+    InvalidMessage,
+    Message,
+    MessageTypes,
+    Number,
+    Text,
+    bounded,
+)
+
+# Regions of one picture at most: models of TensorFlow's Object Detection API find 100 to 300.
+MAX_REGIONS = 1024
+_MAX_ATTRIBUTES = 256
+# float32 x, y, z of as many points as the largest face mesh has.
+_MAX_LANDMARK_BYTES = 478 * 3 * 4
+# 32 pictures, the largest batch, of regions with all landmarks.
+_MAX_TO_FRONT_BYTES = 16 * 1024 * 1024
+
+
+class SlotPicture(Message, frozen=True, tag=1):
+    """A picture in the arena: RGB, uint8, rows without gaps from the start of the slot."""
+
+    slot: int
+    width: int
+    height: int
+
+
+class StillPicture(Message, frozen=True, tag=3):
+    """The same in the arena of stills."""
+
+    slot: int
+    width: int
+    height: int
+
+
+class InlinePicture(Message, frozen=True, tag=2):
+    """A picture in the message itself: RGB, uint8, width * height * 3 bytes."""
+
+    rgb: bytes
+    width: int
+    height: int
+
+
+class Batch(Message, frozen=True):
+    """Front to worker. Answered by one `BatchResult` with the same number."""
+
+    number: int
+    pictures: tuple[SlotPicture | StillPicture | InlinePicture, ...]
+
+
+class FoundRegion(Message, frozen=True):
+    """A `Region` as it travels. `landmarks` are float32 in rows of `axes`; empty where there are none."""
+
+    kind: Kind
+    ymin: Finite
+    xmin: Finite
+    ymax: Finite
+    xmax: Finite
+    score: Finite
+    attributes: Annotated[
+        dict[Annotated[str, Meta(max_length=200)], Finite], Meta(max_length=_MAX_ATTRIBUTES)
+    ]
+    landmarks: Annotated[bytes, Meta(max_length=_MAX_LANDMARK_BYTES)]
+    axes: Annotated[int, Meta(ge=2, le=3)]
+
+
+Answer: TypeAlias = Annotated[list[FoundRegion], Meta(max_length=MAX_REGIONS)] | Text
+
+
+class BatchResult(Message, frozen=True):
+    """Worker to front: for each picture of the batch its regions, or why the detector failed on it. `infer_ms` is the
+    detector's time for the whole batch, in milliseconds.
+    """
+
+    number: Number
+    answers: Annotated[tuple[Answer, ...], Meta(max_length=1024)]
+    infer_ms: Finite
+
+
+MESSAGES = MessageTypes(
+    to_worker=Batch, to_front=BatchResult, ready=ServedModel, max_to_front_bytes=_MAX_TO_FRONT_BYTES
+)
+
+
+def pack(regions: Iterable[Region]) -> list[FoundRegion] | str:
+    """The regions of one picture as they travel, or what is wrong with them: a model may compute what is no number."""
+    packed = [_pack(region) for region in regions]
+    if len(packed) > MAX_REGIONS:
+        return f"expected at most {MAX_REGIONS} regions in one picture, got {len(packed)}"
+    for region in packed:
+        numbers = (region.ymin, region.xmin, region.ymax, region.xmax, region.score)
+        if not all(map(math.isfinite, (*numbers, *region.attributes.values()))):
+            return f"expected finite numbers, got {bounded(repr((*numbers, dict(region.attributes))))}"
+        if region.landmarks and not np.isfinite(np.frombuffer(region.landmarks, np.float32)).all():
+            return "expected finite landmarks, got others"
+    return packed
+
+
+def unpack(packed: Iterable[FoundRegion]) -> list[Region]:
+    """The regions of one picture from a worker's message.
+
+    Raises:
+        InvalidMessage: landmarks are no whole points, or not finite.
+    """
+    return [
+        Region(
+            region.kind,
+            Box(region.ymin, region.xmin, region.ymax, region.xmax),
+            region.score,
+            region.attributes,
+            _landmarks(region.landmarks, region.axes) if region.landmarks else None,
+        )
+        for region in packed
+    ]
+
+
+def _pack(region: Region) -> FoundRegion:
+    box, points = region.box, region.landmarks
+    return FoundRegion(
+        region.kind,
+        float(box.ymin),
+        float(box.xmin),
+        float(box.ymax),
+        float(box.xmax),
+        float(region.score),
+        _floats(region.attributes),
+        b"" if points is None else np.ascontiguousarray(points, np.float32).tobytes(),
+        2 if points is None else points.shape[1],
+    )
+
+
+def _floats(values: Mapping[str, float]) -> dict[str, float]:
+    # Models compute in numpy's types, which msgpack does not know.
+    return {name: float(value) for name, value in values.items()}
+
+
+def _landmarks(data: bytes, axes: int) -> Landmarks:
+    if len(data) % (4 * axes):
+        raise InvalidMessage(f"expected landmarks of {4 * axes} bytes each, got {len(data)} bytes")
+    points = np.frombuffer(data, np.float32).reshape(-1, axes)
+    if not np.isfinite(points).all():
+        raise InvalidMessage("expected finite landmarks, got others")
+    return points

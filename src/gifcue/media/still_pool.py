@@ -27,13 +27,15 @@ from gifcue.media.suspects import Suspects
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.statistics import WorkerState, WorkerStatus
 from gifcue.workers.arena import ARENA_FD, Arena
-from gifcue.workers.confinement.profile import DECODER
+from gifcue.workers.confinement.profile import decoder
 from gifcue.workers.loss import Loss
 from gifcue.workers.messages import InvalidMessage
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.supervised import SupervisedWorker
 
 STILL_TARGET = "gifcue.media.still_worker:main"
+# FFmpeg's picture of a still with 16 bits for each of four channels, and as much again for what it is made of.
+_BYTES_PER_PIXEL = 16
 # Callers whose stills cost a decoder.
 SUSPECTS_REMEMBERED = 1024
 
@@ -130,7 +132,7 @@ class StillPool:
             STILL_TARGET,
             init,
             types=MESSAGES,
-            profile=DECODER,
+            profile=decoder(_BYTES_PER_PIXEL * init.max_pixels),
             fds={ARENA_FD: arena.fd},
             on_message=lambda message: self._answered(worker, message),
             on_ready=lambda _: self._dispatch(),

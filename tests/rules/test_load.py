@@ -155,7 +155,7 @@ def test_too_many_digits_in_an_escape_or_a_directive_are_a_mistake_of_their_line
 
 @pytest.mark.parametrize(
     "text",
-    ["[" * 1_000_000, "{" * 1_000_000, "- " * 500_000, "? " * 500_000, "a: " + "[" * 17],
+    ["[" * 200_000, "{" * 200_000, "- " * 100_000, "? " * 100_000, "a: " + "[" * 17],
     ids=["lists", "tables", "block lists", "keys", "one level too many"],
 )
 def test_a_book_nested_too_deeply_is_refused_before_it_is_read_to_its_end(text: str) -> None:

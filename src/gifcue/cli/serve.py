@@ -49,7 +49,7 @@ def serve(
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
 ) -> None:
-    """Run the server until SIGTERM or Ctrl-C. It then finishes the frames in flight.
+    """Run the server until SIGTERM or Ctrl-C. It then finishes the frames in flight. A second signal ends it at once.
 
     Options override environment variables (GIFCUE_SERVER__LISTEN=…), and those override the file.
     """
@@ -73,9 +73,9 @@ def serve(
     settings = load_settings(config, overrides)
     check_model(settings.detect)
     # Imported only here: a mistake is reported before anything heavy is imported and any process is started.
-    from gifcue.server.process import run
+    from gifcue.server.process import serve_and_exit
 
-    raise typer.Exit(run(settings))
+    serve_and_exit(settings)
 
 
 def check_model(detect: DetectSettings) -> None:

@@ -121,7 +121,8 @@ class _Composer(Composer):
     def compose_node(self, parent: Any, index: Any) -> Any:
         self._values += 1
         if self._values > MAX_VALUES:
-            mark = self.loader.reader.get_mark()
+            # Where the value begins. The reader is ahead of it.
+            mark = self.parser.peek_event().start_mark
             raise ComposerError(None, None, f"at most {MAX_VALUES} values, got more", mark)
         if not self.parser.check_event(AliasEvent):
             return super().compose_node(parent, index)

@@ -86,4 +86,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    # Everything has been sent. The clean-up of the interpreter and of its libraries takes up to a second, which a stop
+    # of the server would wait for.
+    with contextlib.suppress(OSError):
+        sys.stderr.flush()
+    os._exit(code)

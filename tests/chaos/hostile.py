@@ -84,7 +84,9 @@ async def hostile(
             attack = queue.pop()
             from_s = now_s()
             await _once(attack, server, chance, min(ATTACK_S, began_s + seconds - from_s))
-            until_s = max(now_s(), from_s + 1.0)
+            # An attack that is refused at once still has a window with decisions in it.
+            await asyncio.sleep(max(0.0, from_s + WARM_S - now_s()))
+            until_s = now_s()
             gap_s = max(each.longest_gap_s(from_s, until_s) for each in bystanders)
             p95_ms = max(each.p95_ms(from_s, until_s) for each in bystanders)
             worst[attack.name] = max(worst[attack.name], round(p95_ms) if p95_ms < 1e6 else 10**6)

@@ -19,8 +19,8 @@ MAX_OUTER_FIELDS = 16
 MAX_UPDATE_FIELDS = 1024
 # Fields of a configuration, or of a frame. Of several frames it is the mean.
 MAX_INNER_FIELDS = 16
-# From this size on, the fields inside of several frames are counted, too: fewer bytes of them are parsed in 6 ms.
-DEEP_BYTES = 1024 * 1024
+# From this size on, the fields inside of several frames are counted, too: fewer bytes of them are parsed in 4 ms.
+DEEP_BYTES = 512 * 1024
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _FRAMES = pb.StreamReactionsRequest.FRAMES_FIELD_NUMBER

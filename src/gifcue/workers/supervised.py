@@ -5,7 +5,7 @@
     any ──stop()──► STOPPED
 
 A worker is restarted for ever. FAILED means that it is not expected back soon: a start was hopeless (a model that
-cannot be read), or several failed in a row. Whoever waits for its first start is told so, and its work goes elsewhere.
+cannot be read), or several starts failed in a row. Then `wait_ready` raises an error, and other workers get its work.
 
 `on_lost` is called once for each loss of a worker that was ready. What was sent before `on_lost` and not answered by
 then is lost: the process is dead by that time, and none of its messages is delivered afterwards.

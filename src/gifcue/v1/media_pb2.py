@@ -24,19 +24,19 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15gifcue/v1/media.proto\x12\tgifcue.v1\"s\n\x05\x46rame\x12\x16\n\x0eparticipant_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0b\n\x03pts\x18\x03 \x01(\x03\x12\x10\n\x08\x63lock_hz\x18\x04 \x01(\r\x12\x10\n\x08keyframe\x18\x05 \x01(\x08\x12\x0f\n\x07payload\x18\x06 \x01(\x0c\"E\n\x0b\x42oundingBox\x12\x0c\n\x04ymin\x18\x01 \x01(\x02\x12\x0c\n\x04xmin\x18\x02 \x01(\x02\x12\x0c\n\x04ymax\x18\x03 \x01(\x02\x12\x0c\n\x04xmax\x18\x04 \x01(\x02\"K\n\tModelInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x04 \x01(\t*\x9b\x01\n\x05\x43odec\x12\x15\n\x11\x43ODEC_UNSPECIFIED\x10\x00\x12\x0e\n\nCODEC_H264\x10\x01\x12\x0e\n\nCODEC_H265\x10\x02\x12\r\n\tCODEC_VP8\x10\x03\x12\r\n\tCODEC_VP9\x10\x04\x12\r\n\tCODEC_AV1\x10\x05\x12\x0f\n\x0b\x43ODEC_MJPEG\x10\x06\x12\x0e\n\nCODEC_JPEG\x10\x07\x12\r\n\tCODEC_PNG\x10\x08\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15gifcue/v1/media.proto\x12\tgifcue.v1\"\xb5\x01\n\x05\x46rame\x12\x16\n\x0eparticipant_id\x18\x01 \x01(\t\x12\x10\n\x08sequence\x18\x02 \x01(\x04\x12\x0b\n\x03pts\x18\x03 \x01(\x03\x12\x10\n\x08\x63lock_hz\x18\x04 \x01(\r\x12\x10\n\x08keyframe\x18\x05 \x01(\x08\x12\x0f\n\x07payload\x18\x06 \x01(\x0c\x12\x10\n\x08rotation\x18\x07 \x01(\r\x12\x1b\n\x0etemporal_layer\x18\x08 \x01(\rH\x00\x88\x01\x01\x42\x11\n\x0f_temporal_layer\"E\n\x0b\x42oundingBox\x12\x0c\n\x04ymin\x18\x01 \x01(\x02\x12\x0c\n\x04xmin\x18\x02 \x01(\x02\x12\x0c\n\x04ymax\x18\x03 \x01(\x02\x12\x0c\n\x04xmax\x18\x04 \x01(\x02\"K\n\tModelInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x0e\n\x06labels\x18\x03 \x03(\t\x12\x0f\n\x07\x62\x61\x63kend\x18\x04 \x01(\t*\x9b\x01\n\x05\x43odec\x12\x15\n\x11\x43ODEC_UNSPECIFIED\x10\x00\x12\x0e\n\nCODEC_H264\x10\x01\x12\x0e\n\nCODEC_H265\x10\x02\x12\r\n\tCODEC_VP8\x10\x03\x12\r\n\tCODEC_VP9\x10\x04\x12\r\n\tCODEC_AV1\x10\x05\x12\x0f\n\x0b\x43ODEC_MJPEG\x10\x06\x12\x0e\n\nCODEC_JPEG\x10\x07\x12\r\n\tCODEC_PNG\x10\x08\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'gifcue.v1.media_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CODEC']._serialized_start=302
-  _globals['_CODEC']._serialized_end=457
-  _globals['_FRAME']._serialized_start=36
-  _globals['_FRAME']._serialized_end=151
-  _globals['_BOUNDINGBOX']._serialized_start=153
-  _globals['_BOUNDINGBOX']._serialized_end=222
-  _globals['_MODELINFO']._serialized_start=224
-  _globals['_MODELINFO']._serialized_end=299
+  _globals['_CODEC']._serialized_start=369
+  _globals['_CODEC']._serialized_end=524
+  _globals['_FRAME']._serialized_start=37
+  _globals['_FRAME']._serialized_end=218
+  _globals['_BOUNDINGBOX']._serialized_start=220
+  _globals['_BOUNDINGBOX']._serialized_end=289
+  _globals['_MODELINFO']._serialized_start=291
+  _globals['_MODELINFO']._serialized_end=366
 # @@protoc_insertion_point(module_scope)

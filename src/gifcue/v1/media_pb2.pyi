@@ -79,6 +79,8 @@ class Frame(_message.Message):
     CLOCK_HZ_FIELD_NUMBER: _builtins.int
     KEYFRAME_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
+    ROTATION_FIELD_NUMBER: _builtins.int
+    TEMPORAL_LAYER_FIELD_NUMBER: _builtins.int
     participant_id: _builtins.str
     """The participant, as named in its join. 1..128 bytes."""
     sequence: _builtins.int
@@ -93,6 +95,14 @@ class Frame(_message.Message):
     """True where a decoder can start with this payload, such as an IDR picture."""
     payload: _builtins.bytes
     """The encoded bytes of one access unit, 1 byte to `EffectiveLimits.max_frame_bytes`."""
+    rotation: _builtins.int
+    """Degrees clockwise by which the decoded picture must be turned to be upright: 0, 90, 180 or 270. Phones send this
+    beside the video (RTP header extension CVO, 3GPP TS 26.114). Boxes and landmarks are of the upright picture.
+    """
+    temporal_layer: _builtins.int
+    """The temporal layer of the access unit, 0..7, where the sender knows it; 0 is the base layer. Unset where it is not
+    known.
+    """
     def __init__(
         self,
         *,
@@ -102,12 +112,16 @@ class Frame(_message.Message):
         clock_hz: _builtins.int = ...,
         keyframe: _builtins.bool = ...,
         payload: _builtins.bytes = ...,
+        rotation: _builtins.int = ...,
+        temporal_layer: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_temporal_layer", b"_temporal_layer", "temporal_layer", b"temporal_layer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_hz", b"clock_hz", "keyframe", b"keyframe", "participant_id", b"participant_id", "payload", b"payload", "pts", b"pts", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_temporal_layer", b"_temporal_layer", "clock_hz", b"clock_hz", "keyframe", b"keyframe", "participant_id", b"participant_id", "payload", b"payload", "pts", b"pts", "rotation", b"rotation", "sequence", b"sequence", "temporal_layer", b"temporal_layer"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__temporal_layer: _TypeAlias = _typing.Literal["temporal_layer"]  # noqa: Y015
+    _WhichOneofArgType__temporal_layer: _TypeAlias = _typing.Literal["_temporal_layer", b"_temporal_layer"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__temporal_layer) -> _WhichOneofReturnType__temporal_layer | None: ...
 
 Global___Frame: _TypeAlias = Frame  # noqa: Y015
 

@@ -86,6 +86,30 @@ PHASE_CANCELLED: Phase.ValueType  # 4
 """A hold ended before it became a reaction. Sent only if `StreamConfig.send_holding`."""
 Global___Phase: _TypeAlias = Phase  # noqa: Y015
 
+class _RegionKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RegionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RegionKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REGION_KIND_UNSPECIFIED: _RegionKind.ValueType  # 0
+    """Never sent."""
+    REGION_KIND_FACE: _RegionKind.ValueType  # 1
+    """A face."""
+    REGION_KIND_HAND: _RegionKind.ValueType  # 2
+    """A hand."""
+
+class RegionKind(_RegionKind, metaclass=_RegionKindEnumTypeWrapper):
+    """What a region shows."""
+
+REGION_KIND_UNSPECIFIED: RegionKind.ValueType  # 0
+"""Never sent."""
+REGION_KIND_FACE: RegionKind.ValueType  # 1
+"""A face."""
+REGION_KIND_HAND: RegionKind.ValueType  # 2
+"""A hand."""
+Global___RegionKind: _TypeAlias = RegionKind  # noqa: Y015
+
 class _FaultCode:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -273,6 +297,9 @@ class StreamConfig(_message.Message):
     SEND_DECISIONS_FIELD_NUMBER: _builtins.int
     SPEAKING_SUPPRESSES_HANDS_FIELD_NUMBER: _builtins.int
     SUBJECT_FIELD_NUMBER: _builtins.int
+    SEND_DETECTIONS_FIELD_NUMBER: _builtins.int
+    SEND_LANDMARKS_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room. Cooldowns and overrides of the rule book apply by room. 0..128 bytes; a stream without a name is a room
     of its own. Never logged.
@@ -295,6 +322,18 @@ class StreamConfig(_message.Message):
     """Whose reactions count where several people share a camera. SUBJECT_POLICY_UNSPECIFIED takes the server's value for
     the preset; an unknown number ends the stream with INVALID_ARGUMENT.
     """
+    send_detections: _builtins.bool
+    """True: every `decision` carries the faces and hands found (`FrameDecision.regions`). Has no effect without
+    `send_decisions`.
+    """
+    send_landmarks: _builtins.bool
+    """True: the regions carry their landmarks. Has no effect without `send_detections`. Landmarks describe a person's
+    body; a client asks for them only where it shows or learns from them.
+    """
+    explain: _builtins.bool
+    """True: every `decision` states which conditions of the reaction policy are not met (`FrameDecision.unmet`). Has no
+    effect without `send_decisions`.
+    """
     def __init__(
         self,
         *,
@@ -305,10 +344,13 @@ class StreamConfig(_message.Message):
         send_decisions: _builtins.bool = ...,
         speaking_suppresses_hands: _builtins.bool | None = ...,
         subject: Global___SubjectPolicy.ValueType = ...,
+        send_detections: _builtins.bool = ...,
+        send_landmarks: _builtins.bool = ...,
+        explain: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_speaking_suppresses_hands", b"_speaking_suppresses_hands", "speaking_suppresses_hands", b"speaking_suppresses_hands"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_speaking_suppresses_hands", b"_speaking_suppresses_hands", "client_name", b"client_name", "preset", b"preset", "room_id", b"room_id", "send_decisions", b"send_decisions", "send_holding", b"send_holding", "speaking_suppresses_hands", b"speaking_suppresses_hands", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_speaking_suppresses_hands", b"_speaking_suppresses_hands", "client_name", b"client_name", "explain", b"explain", "preset", b"preset", "room_id", b"room_id", "send_decisions", b"send_decisions", "send_detections", b"send_detections", "send_holding", b"send_holding", "send_landmarks", b"send_landmarks", "speaking_suppresses_hands", b"speaking_suppresses_hands", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__speaking_suppresses_hands: _TypeAlias = _typing.Literal["speaking_suppresses_hands"]  # noqa: Y015
     _WhichOneofArgType__speaking_suppresses_hands: _TypeAlias = _typing.Literal["_speaking_suppresses_hands", b"_speaking_suppresses_hands"]  # noqa: Y015
@@ -327,6 +369,7 @@ class ParticipantUpdate(_message.Message):
     SPEAKING_FIELD_NUMBER: _builtins.int
     ALLOWED_FIELD_NUMBER: _builtins.int
     LEAVE_FIELD_NUMBER: _builtins.int
+    DISMISS_FIELD_NUMBER: _builtins.int
     participant_id: _builtins.str
     """Any name that is unique on this stream, 1..128 bytes. Never logged."""
     @_builtins.property
@@ -349,6 +392,10 @@ class ParticipantUpdate(_message.Message):
     def leave(self) -> Global___Leave:
         """The participant's video ends."""
 
+    @_builtins.property
+    def dismiss(self) -> Global___Dismiss:
+        """A reaction of the participant was not meant."""
+
     def __init__(
         self,
         *,
@@ -357,12 +404,13 @@ class ParticipantUpdate(_message.Message):
         speaking: Global___SpeakingHint | None = ...,
         allowed: Global___AllowedLabels | None = ...,
         leave: Global___Leave | None = ...,
+        dismiss: Global___Dismiss | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "join", b"join", "leave", b"leave", "speaking", b"speaking", "update", b"update"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "dismiss", b"dismiss", "join", b"join", "leave", b"leave", "speaking", b"speaking", "update", b"update"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "join", b"join", "leave", b"leave", "participant_id", b"participant_id", "speaking", b"speaking", "update", b"update"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed", b"allowed", "dismiss", b"dismiss", "join", b"join", "leave", b"leave", "participant_id", b"participant_id", "speaking", b"speaking", "update", b"update"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_update: _TypeAlias = _typing.Literal["join", "speaking", "allowed", "leave"]  # noqa: Y015
+    _WhichOneofReturnType_update: _TypeAlias = _typing.Literal["join", "speaking", "allowed", "leave", "dismiss"]  # noqa: Y015
     _WhichOneofArgType_update: _TypeAlias = _typing.Literal["update", b"update"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_update) -> _WhichOneofReturnType_update | None: ...
 
@@ -468,6 +516,32 @@ class Leave(_message.Message):
 Global___Leave: _TypeAlias = Leave  # noqa: Y015
 
 @_typing.final
+class Dismiss(_message.Message):
+    """A reaction was not meant. One that is under way ends with the reason "dismissed", and the label's cooldown begins. The
+    server counts dismissals by label. Set by the media server.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REACTION_ID_FIELD_NUMBER: _builtins.int
+    reaction_id: _builtins.str
+    """`ReactionEvent.reaction_id` of a reaction that STARTED. An id that is unknown, of another participant or already
+    dismissed is answered by FAULT_CODE_INVALID_ARGUMENT.
+    """
+    def __init__(
+        self,
+        *,
+        reaction_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reaction_id", b"reaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Dismiss: _TypeAlias = Dismiss  # noqa: Y015
+
+@_typing.final
 class StatisticsRequest(_message.Message):
     """Asks for the stream's statistics. Set by the media server."""
 
@@ -496,6 +570,7 @@ class StreamReactionsResponse(_message.Message):
     STATISTICS_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
     DECISION_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def ready(self) -> Global___StreamReady:
         """The first message of every stream, sent once the server has accepted the configuration."""
@@ -520,6 +595,10 @@ class StreamReactionsResponse(_message.Message):
     def decision(self) -> Global___FrameDecision:
         """A frame was analysed. Sent only if `StreamConfig.send_decisions`."""
 
+    @_builtins.property
+    def heartbeat(self) -> Global___Heartbeat:
+        """The server is alive."""
+
     def __init__(
         self,
         *,
@@ -529,16 +608,36 @@ class StreamReactionsResponse(_message.Message):
         statistics: Global___StreamStatistics | None = ...,
         fault: Global___ParticipantFault | None = ...,
         decision: Global___FrameDecision | None = ...,
+        heartbeat: Global___Heartbeat | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "decision", b"decision", "fault", b"fault", "message", b"message", "reaction", b"reaction", "ready", b"ready", "statistics", b"statistics"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "decision", b"decision", "fault", b"fault", "heartbeat", b"heartbeat", "message", b"message", "reaction", b"reaction", "ready", b"ready", "statistics", b"statistics"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "decision", b"decision", "fault", b"fault", "message", b"message", "reaction", b"reaction", "ready", b"ready", "statistics", b"statistics"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["control", b"control", "decision", b"decision", "fault", b"fault", "heartbeat", b"heartbeat", "message", b"message", "reaction", b"reaction", "ready", b"ready", "statistics", b"statistics"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["ready", "reaction", "control", "statistics", "fault", "decision"]  # noqa: Y015
+    _WhichOneofReturnType_message: _TypeAlias = _typing.Literal["ready", "reaction", "control", "statistics", "fault", "decision", "heartbeat"]  # noqa: Y015
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
 Global___StreamReactionsResponse: _TypeAlias = StreamReactionsResponse  # noqa: Y015
+
+@_typing.final
+class Heartbeat(_message.Message):
+    """Sent after `EffectiveLimits.heartbeat_interval_ms` in which the server sent nothing else. A client that hears nothing
+    for three times that long may take the server for lost. Set by the server.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Heartbeat: _TypeAlias = Heartbeat  # noqa: Y015
 
 @_typing.final
 class StreamReady(_message.Message):
@@ -552,12 +651,18 @@ class StreamReady(_message.Message):
     SERVER_VERSION_FIELD_NUMBER: _builtins.int
     SESSION_ID_FIELD_NUMBER: _builtins.int
     PRESET_FIELD_NUMBER: _builtins.int
+    GIF_BASE_URL_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
     server_version: _builtins.str
     """The server's version."""
     session_id: _builtins.str
     """The random name of this stream in the server's logs."""
     preset: _builtins.str
     """The preset in force."""
+    gif_base_url: _builtins.str
+    """The address that a `Gif.url` which begins with "/" is relative to, such as "https://gifcue.example.org". Empty where
+    the operator has not configured one.
+    """
     @_builtins.property
     def limits(self) -> Global___EffectiveLimits:
         """The limits of this stream."""
@@ -570,6 +675,12 @@ class StreamReady(_message.Message):
     def reaction_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The labels that can become reactions. `allowed_labels` are chosen from them."""
 
+    @_builtins.property
+    def features(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What this server can do beyond the first version of the wire, such as "rotation". A client ignores names that it
+        does not know.
+        """
+
     def __init__(
         self,
         *,
@@ -579,10 +690,12 @@ class StreamReady(_message.Message):
         server_version: _builtins.str = ...,
         session_id: _builtins.str = ...,
         preset: _builtins.str = ...,
+        gif_base_url: _builtins.str = ...,
+        features: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "model", b"model"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "model", b"model", "preset", b"preset", "reaction_labels", b"reaction_labels", "server_version", b"server_version", "session_id", b"session_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["features", b"features", "gif_base_url", b"gif_base_url", "limits", b"limits", "model", b"model", "preset", b"preset", "reaction_labels", b"reaction_labels", "server_version", b"server_version", "session_id", b"session_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -600,6 +713,10 @@ class EffectiveLimits(_message.Message):
     MAX_FPS_FIELD_NUMBER: _builtins.int
     MAX_BUFFERED_BYTES_FIELD_NUMBER: _builtins.int
     IDLE_TIMEOUT_MS_FIELD_NUMBER: _builtins.int
+    MAX_MESSAGE_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_FRAMES_PER_MESSAGE_FIELD_NUMBER: _builtins.int
+    MIN_PING_INTERVAL_MS_FIELD_NUMBER: _builtins.int
+    HEARTBEAT_INTERVAL_MS_FIELD_NUMBER: _builtins.int
     max_participants: _builtins.int
     """The most participants on one stream."""
     max_frame_bytes: _builtins.int
@@ -612,6 +729,14 @@ class EffectiveLimits(_message.Message):
     """The most bytes of one participant that wait for a decoder. Beyond it, frames are dropped up to the next keyframe."""
     idle_timeout_ms: _builtins.int
     """Milliseconds without any message after which the stream ends with DEADLINE_EXCEEDED. 0: never."""
+    max_message_bytes: _builtins.int
+    """The most bytes of one message. A `Frames` batch within it whose frames are each within their limits is accepted."""
+    max_frames_per_message: _builtins.int
+    """The most frames of one `Frames` message."""
+    min_ping_interval_ms: _builtins.int
+    """The least milliseconds between two HTTP/2 pings of the client. 0: pings are not limited."""
+    heartbeat_interval_ms: _builtins.int
+    """Milliseconds without a message from the server after which it sends a `heartbeat`. 0: it sends none."""
     def __init__(
         self,
         *,
@@ -621,10 +746,14 @@ class EffectiveLimits(_message.Message):
         max_fps: _builtins.int = ...,
         max_buffered_bytes: _builtins.int = ...,
         idle_timeout_ms: _builtins.int = ...,
+        max_message_bytes: _builtins.int = ...,
+        max_frames_per_message: _builtins.int = ...,
+        min_ping_interval_ms: _builtins.int = ...,
+        heartbeat_interval_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["idle_timeout_ms", b"idle_timeout_ms", "max_buffered_bytes", b"max_buffered_bytes", "max_fps", b"max_fps", "max_frame_bytes", b"max_frame_bytes", "max_participants", b"max_participants", "max_pixels", b"max_pixels"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heartbeat_interval_ms", b"heartbeat_interval_ms", "idle_timeout_ms", b"idle_timeout_ms", "max_buffered_bytes", b"max_buffered_bytes", "max_fps", b"max_fps", "max_frame_bytes", b"max_frame_bytes", "max_frames_per_message", b"max_frames_per_message", "max_message_bytes", b"max_message_bytes", "max_participants", b"max_participants", "max_pixels", b"max_pixels", "min_ping_interval_ms", b"min_ping_interval_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -725,6 +854,8 @@ class FrameDecision(_message.Message):
     PTS_FIELD_NUMBER: _builtins.int
     CLOCK_HZ_FIELD_NUMBER: _builtins.int
     LATENCY_MS_FIELD_NUMBER: _builtins.int
+    REGIONS_FIELD_NUMBER: _builtins.int
+    UNMET_FIELD_NUMBER: _builtins.int
     participant_id: _builtins.str
     """The frame's participant."""
     sequence: _builtins.int
@@ -735,6 +866,16 @@ class FrameDecision(_message.Message):
     """The clock of `pts`, in ticks a second."""
     latency_ms: _builtins.float
     """Milliseconds from the frame's arrival at the server to this decision."""
+    @_builtins.property
+    def regions(self) -> _containers.RepeatedCompositeFieldContainer[Global___DetectedRegion]:
+        """The faces and hands found, highest score first. Sent only if `StreamConfig.send_detections`."""
+
+    @_builtins.property
+    def unmet(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnmetCondition]:
+        """For each allowed label that has not STARTED, the first condition of the reaction policy that is not met. Sent only
+        if `StreamConfig.explain`.
+        """
+
     def __init__(
         self,
         *,
@@ -743,14 +884,148 @@ class FrameDecision(_message.Message):
         pts: _builtins.int = ...,
         clock_hz: _builtins.int = ...,
         latency_ms: _builtins.float = ...,
+        regions: _abc.Iterable[Global___DetectedRegion] | None = ...,
+        unmet: _abc.Iterable[Global___UnmetCondition] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_hz", b"clock_hz", "latency_ms", b"latency_ms", "participant_id", b"participant_id", "pts", b"pts", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["clock_hz", b"clock_hz", "latency_ms", b"latency_ms", "participant_id", b"participant_id", "pts", b"pts", "regions", b"regions", "sequence", b"sequence", "unmet", b"unmet"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FrameDecision: _TypeAlias = FrameDecision  # noqa: Y015
+
+@_typing.final
+class DetectedRegion(_message.Message):
+    """A face or a hand on one frame. Set by the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    BOX_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    LABELS_FIELD_NUMBER: _builtins.int
+    LANDMARKS_FIELD_NUMBER: _builtins.int
+    kind: Global___RegionKind.ValueType
+    """What it is."""
+    score: _builtins.float
+    """The detector's calibrated score for the region, 0..1."""
+    @_builtins.property
+    def box(self) -> _media_pb2.BoundingBox:
+        """Where it is, in shares of the upright picture."""
+
+    @_builtins.property
+    def labels(self) -> _containers.RepeatedCompositeFieldContainer[Global___LabelScore]:
+        """The labels of the region, such as "smile" of a face, highest score first."""
+
+    @_builtins.property
+    def landmarks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Landmark]:
+        """The region's landmarks, in the order that docs/integrating.md gives. Empty unless `StreamConfig.send_landmarks`, and
+        where the model gives none.
+        """
+
+    def __init__(
+        self,
+        *,
+        kind: Global___RegionKind.ValueType = ...,
+        box: _media_pb2.BoundingBox | None = ...,
+        score: _builtins.float = ...,
+        labels: _abc.Iterable[Global___LabelScore] | None = ...,
+        landmarks: _abc.Iterable[Global___Landmark] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "kind", b"kind", "labels", b"labels", "landmarks", b"landmarks", "score", b"score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DetectedRegion: _TypeAlias = DetectedRegion  # noqa: Y015
+
+@_typing.final
+class LabelScore(_message.Message):
+    """A label and its score. Set by the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    label: _builtins.str
+    """One of `ModelInfo.labels`."""
+    score: _builtins.float
+    """The calibrated score, 0..1."""
+    def __init__(
+        self,
+        *,
+        label: _builtins.str = ...,
+        score: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "score", b"score"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LabelScore: _TypeAlias = LabelScore  # noqa: Y015
+
+@_typing.final
+class Landmark(_message.Message):
+    """A point in shares of the upright picture; it can lie outside it. Set by the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    X_FIELD_NUMBER: _builtins.int
+    Y_FIELD_NUMBER: _builtins.int
+    x: _builtins.float
+    """From the left edge, 0..1 within the picture."""
+    y: _builtins.float
+    """From the top edge, 0..1 within the picture."""
+    def __init__(
+        self,
+        *,
+        x: _builtins.float = ...,
+        y: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["x", b"x", "y", b"y"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Landmark: _TypeAlias = Landmark  # noqa: Y015
+
+@_typing.final
+class UnmetCondition(_message.Message):
+    """A condition of the reaction policy that keeps a label from STARTED. Set by the server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: _builtins.int
+    CONDITION_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    NEEDED_FIELD_NUMBER: _builtins.int
+    label: _builtins.str
+    """The label."""
+    condition: _builtins.str
+    """The condition, such as "score" or "hold"; docs/integrating.md lists them."""
+    value: _builtins.float
+    """The value on this frame, in the unit of the condition."""
+    needed: _builtins.float
+    """The value needed."""
+    def __init__(
+        self,
+        *,
+        label: _builtins.str = ...,
+        condition: _builtins.str = ...,
+        value: _builtins.float = ...,
+        needed: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["condition", b"condition", "label", b"label", "needed", b"needed", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnmetCondition: _TypeAlias = UnmetCondition  # noqa: Y015
 
 @_typing.final
 class Gif(_message.Message):

@@ -34,7 +34,7 @@ WINDOW_UNITS = 64
 REFILL_UNITS = 16
 # Units of one participant within the window. The estimate of a unit's cost may be too low by any factor.
 UNITS_AT_ONCE = 4
-# What the first unit of a participant is expected to take. It may be one of the largest, so few of them are sent at once.
+# What the first unit of a participant is expected to take. It may be one of the largest, so few are sent at once.
 # What is known to be cheap is sent beside them, so that the worker does not run dry.
 UNKNOWN_S = WINDOW_S / 2
 # The estimate is the highest cost seen, less this share for each unit since. A keyframe costs several times what the

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from typing import Any
 
 import grpc
-from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
+from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 
 from gifcue.engine.bucket import TokenBucket
 from gifcue.server.transport import BrokenStream, ConnectionLost, StreamStatus
@@ -97,13 +98,14 @@ class WebSocketTransport:
         while True:
             message = await self._socket.receive()
             if message.type is WSMsgType.BINARY:
-                return message.data  # type: ignore[no-any-return]
+                data: bytes = message.data
+                return data
             if message.type is WSMsgType.CLOSE:
                 self._is_closed_by_client = True
                 if message.data in DONE_CODES:
                     return None
                 raise ConnectionLost
-            await self._other(message)
+            await self._other(message.type, message.data)
 
     async def send(self, message: bytes) -> None:
         try:
@@ -131,28 +133,28 @@ class WebSocketTransport:
         if self._connection is not None:
             self._connection.abort()
 
-    async def _other(self, message: WSMessage) -> None:
+    async def _other(self, kind: WSMsgType, data: Any) -> None:
         """Acts on what is no message of the wire and not the end.
 
         Raises:
             BrokenStream: the client may not send this.
             ConnectionLost: the client is gone.
         """
-        match message.type:
+        match kind:
             case WSMsgType.PING | WSMsgType.PONG:
                 if not self._control_frames.take(self._loop.time()):
                     raise BrokenStream(_TOO_MANY_CONTROL_FRAMES)
                 # Pongs never wait: those of a client that does not read are left out.
-                if message.type is WSMsgType.PING and not self._protocol.writing_paused:
+                if kind is WSMsgType.PING and not self._protocol.writing_paused:
                     try:
-                        await self._socket.pong(message.data)
+                        await self._socket.pong(data)
                     except ConnectionError:
                         raise ConnectionLost from None
             case WSMsgType.TEXT:
                 raise BrokenStream(_NOT_BINARY)
-            case WSMsgType.ERROR if isinstance(message.data, WebSocketError):
+            case WSMsgType.ERROR if isinstance(data, WebSocketError):
                 self._is_broken = True
-                raise BrokenStream(self._status_of(message.data))
+                raise BrokenStream(self._status_of(data))
             case _:
                 raise ConnectionLost
 

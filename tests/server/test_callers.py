@@ -98,9 +98,8 @@ async def test_over_websocket_the_reason_begins_with_the_time_to_come_back(setti
         assert server.access.control.refused["streams"] == 1
         # The place is free again once the stream has ended.
         async with websocket(server) as socket:
-            await socket.send_bytes(
-                reaction_service_pb2.StreamReactionsRequest(config={}).SerializeToString()
-            )
+            request = reaction_service_pb2.StreamReactionsRequest(config=reaction_service_pb2.StreamConfig())
+            await socket.send_bytes(request.SerializeToString())
             assert (await socket.receive()).type is aiohttp.WSMsgType.BINARY
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import struct
 
@@ -11,9 +12,12 @@ import grpc
 import pytest
 
 from gifcue.access.bearer import SUBPROTOCOL
+from gifcue.access.peers import TrustedProxies
 from gifcue.server import websocket_transport
 from gifcue.server.config import Settings, load_settings
+from gifcue.server.http_connections import BoundedConnection, ConnectionCounts
 from gifcue.server.lifecycle import Server
+from gifcue.server.unread import UnreadBytes
 from gifcue.server.websocket_transport import (
     CONTROL_FRAMES_AT_ONCE,
     MAX_REASON_BYTES,
@@ -256,6 +260,28 @@ async def test_a_ping_is_answered_with_its_payload(server: Server) -> None:
         assert (pong.type, pong.data) == (aiohttp.WSMsgType.PONG, b"are you there")
 
 
+async def test_half_messages_of_many_clients_have_a_bound_together(settings: Settings) -> None:
+    megabyte = 1 << 20
+    async with Server(settings, detector_target=TARGET) as server, contextlib.AsyncExitStack() as stack:
+        counts = server._http_ports[0].counts
+        counts.unread = UnreadBytes(4 * megabyte, on_cut=counts.unread._on_cut)
+        half = frame(bytes(2 * megabyte))[: 3 * megabyte // 2]
+        clients = []
+        for _ in range(4):
+            client = await stack.enter_async_context(silent_websocket(server.http_port))
+            await client.send(CONFIG)
+            with contextlib.suppress(ConnectionError):
+                await client.send_raw(half)
+            clients.append(client)
+        await until(lambda: counts.refused.get("unread_bytes"), expected="a client that was cut off")
+        assert counts.unread.total <= 4 * megabyte
+        # Somebody who sends whole messages is not the fullest.
+        async with raw_stream(server, Over.WEBSOCKET) as stream:
+            await stream.send(CONFIG)
+            assert await stream.read() is not None
+    assert counts.unread.total == 0
+
+
 # The end
 
 
@@ -290,26 +316,47 @@ async def test_a_client_that_does_not_answer_the_close_frame_is_cut_off(
         await until(lambda: not server._http_ports[0].counts.open, expected="no connection")
 
 
-class PausedRequest:
-    """A request over a connection whose client does not read."""
+# What is received, without a network
+
+
+class FakeConnection:
+    """The asyncio transport below a WebSocket."""
+
+    def __init__(self) -> None:
+        counts = ConnectionCounts(1, TrustedProxies(()))
+        self._protocol = BoundedConnection(asyncio.Protocol, counts, None)
+
+    def get_extra_info(self, name: str) -> None:
+        return None
+
+    def get_protocol(self) -> BoundedConnection:
+        return self._protocol
+
+    def abort(self) -> None:
+        pass
+
+
+class FakeRequest:
+    """The request that was upgraded; its client does not read."""
 
     class Protocol:
         writing_paused = True
 
-    protocol = Protocol()
-    transport = None
-
-
-class ReceivedSocket(Socket):
-    """A WebSocket from which a ping and a message came."""
-
     def __init__(self) -> None:
+        self.protocol = self.Protocol()
+        self.transport = FakeConnection()
+
+
+class FilledSocket(Socket):
+    """A WebSocket whose queue holds messages."""
+
+    def __init__(self, *messages: tuple[aiohttp.WSMsgType, bytes]) -> None:
         super().__init__(SUBPROTOCOL, 100)
         self.pongs: list[bytes] = []
-        self._messages = [(aiohttp.WSMsgType.PING, b"x"), (aiohttp.WSMsgType.BINARY, b"message")]
+        self.messages = list(messages)
 
     async def receive(self, timeout: float | None = None) -> aiohttp.WSMessage:  # noqa: ASYNC109
-        return aiohttp.WSMessage(*self._messages.pop(0), "")
+        return aiohttp.WSMessage(*self.messages.pop(0), "")
 
     async def pong(self, message: bytes = b"") -> None:
         self.pongs.append(message)
@@ -317,10 +364,27 @@ class ReceivedSocket(Socket):
 
 async def test_a_pong_to_a_client_that_does_not_read_is_left_out() -> None:
     """Otherwise pongs would wait in memory, or keep what came after the ping from being read."""
-    socket = ReceivedSocket()
-    transport = WebSocketTransport(PausedRequest(), socket, 100)  # type: ignore[arg-type]
+    socket = FilledSocket((aiohttp.WSMsgType.PING, b"x"), (aiohttp.WSMsgType.BINARY, b"message"))
+    transport = WebSocketTransport(FakeRequest(), socket, 100)  # type: ignore[arg-type]
     assert await transport.receive() == b"message"
     assert socket.pongs == []
+
+
+async def test_messages_of_a_full_queue_leave_others_their_turn() -> None:
+    socket = FilledSocket(*([(aiohttp.WSMsgType.BINARY, b"x")] * 100))
+    transport = WebSocketTransport(FakeRequest(), socket, 100)  # type: ignore[arg-type]
+    turns = 0
+
+    async def read_all() -> None:
+        while socket.messages:
+            await transport.receive()
+
+    reader = asyncio.create_task(read_all())
+    while not reader.done():
+        turns += 1
+        await asyncio.sleep(0)
+    await reader
+    assert turns >= 100 // 8
 
 
 async def test_a_reason_is_cut_between_characters() -> None:

@@ -32,7 +32,7 @@ DESCRIPTORS = 2048
 
 @pytest.fixture
 def descriptors() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < DESCRIPTORS:
         pytest.skip(f"this process may not have {DESCRIPTORS} descriptors")
     raise_limit()

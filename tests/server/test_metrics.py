@@ -26,6 +26,7 @@ class FixedEngine:
             participants=2,
             frames=FrameCounts(),
             reactions={},
+            dismissals={},
             latency=LatencyRecorder().statistics(),
             analysis_fps=10.0,
             decode=DecodeStatistics(

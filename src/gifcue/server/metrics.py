@@ -49,6 +49,7 @@ class EngineCollector(Collector):
             "gifcue_frames_in_flight", "Frames received that have no outcome yet.", value=frames.in_flight
         )
         yield _by("gifcue_reactions_started", "Reactions that started.", "label", figures.reactions)
+        yield _by("gifcue_dismissals", "Reactions that a participant dismissed.", "label", figures.dismissals)
         yield GaugeMetricFamily("gifcue_streams", "Streams open.", value=figures.sessions)
         yield GaugeMetricFamily("gifcue_participants", "Participants joined.", value=figures.participants)
         yield GaugeMetricFamily(

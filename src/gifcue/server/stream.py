@@ -15,6 +15,7 @@ import grpc
 import structlog
 
 from gifcue.access.refusals import AccessRefused
+from gifcue.engine.decisions import decision_details
 from gifcue.engine.engine import Engine
 from gifcue.engine.session import Session
 from gifcue.errors import GifcueError
@@ -226,7 +227,7 @@ class Stream:
                 client_name=options.client_name,
                 preset=options.preset,
                 send_holding=options.send_holding,
-                send_decisions=options.send_decisions,
+                decisions=decision_details(options),
                 sink=self._outbox,
                 speaking_suppresses_hands=options.speaking_suppresses_hands,
                 subject=options.subject,

@@ -113,6 +113,11 @@ class Stream:
         """HOLDING events that gave way to newer ones or to the bound."""
         return self._outbox.dropped_holding
 
+    @property
+    def details_dropped(self) -> int:
+        """Decisions that were sent without their regions and unmet conditions, because the client reads slowly."""
+        return self._outbox.dropped_details
+
     async def drain(self, until_s: float) -> None:
         """Tells the client, and ends the stream once nothing is in flight, or at `until_s` of the clock."""
         if self._session is None:

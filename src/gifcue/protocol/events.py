@@ -94,6 +94,11 @@ class FrameDecided:
     regions: tuple[DetectedRegion, ...] = ()
     unmet: tuple[UnmetCondition, ...] = ()
 
+    @property
+    def at_s(self) -> float:
+        """The frame's pts in seconds."""
+        return self.pts / self.clock_hz if self.clock_hz else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class KeyframeRequested:

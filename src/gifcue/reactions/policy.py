@@ -133,9 +133,10 @@ class ReactionPolicy:
         Of several faces or hands, it is that of the one which came nearest to a reaction.
         """
         return [
-            UnmetCondition(label, *self._first_unmet(label))
+            UnmetCondition(label, condition.value, value, needed)
             for label in self._allowed
             if label in self._unmet and self._reactions[label].state is not State.ACTIVE
+            for condition, value, needed in [self._first_unmet(label)]
         ]
 
     def finish(self, at_s: float, reason: str) -> list[PolicyEvent]:

@@ -292,7 +292,8 @@ class Server:
                 self._guard, "http_listen", server.http_listen, max_connections=self._connections.http
             )
             self._http_ports.append(port)
-            await port.start(public_application(self._engine, probes, self._gifs, self._clock), tls=True)
+            application = public_application(self._engine, probes, self._gifs, self._rule_book, self._clock)
+            await port.start(application, tls=True)
             self.http_port = port.port
         if server.operator_http_listen:
             port = HttpPort(

@@ -59,10 +59,15 @@ class Participant:
         pts: int,
         clock_hz: int = RTP_CLOCK_HZ,
         keyframe: bool = False,
+        *,
+        rotation: int = 0,
+        temporal_layer: int | None = None,
     ) -> int:
         """Queues one access unit and returns its sequence number. Waits only while the outbox is full.
 
-        `pts` counts ticks of `clock_hz` a second. A cancelled call has not sent the frame, and the stream continues.
+        `pts` counts ticks of `clock_hz` a second. `rotation` is degrees clockwise that bring the picture upright: 0,
+        90, 180 or 270. `temporal_layer` is 0 to 7, None where it is not known. A cancelled call has not sent the frame,
+        and the stream continues.
 
         Raises:
             StreamClosed: this side has closed the stream.
@@ -70,7 +75,9 @@ class Participant:
         """
         await self._outbox.room(len(payload))
         sequence = self._sequence
-        frame = EncodedFrame(self._id, sequence, pts, clock_hz, keyframe, bytes(payload))
+        frame = EncodedFrame(
+            self._id, sequence, pts, clock_hz, keyframe, bytes(payload), rotation, temporal_layer
+        )
         self._outbox.append(encode_request(frame), len(payload))
         self._sequence = sequence + 1
         if keyframe:

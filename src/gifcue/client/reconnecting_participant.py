@@ -72,12 +72,17 @@ class ReconnectingParticipant:
         pts: int,
         clock_hz: int = RTP_CLOCK_HZ,
         keyframe: bool = False,
+        *,
+        rotation: int = 0,
+        temporal_layer: int | None = None,
     ) -> int | None:
         """As `Participant.send`, but returns None where the frame was left out. Raises once the stream is over."""
         inner = self._inner
         if inner is not None and (keyframe or not self._awaits_keyframe):
             try:
-                sequence = await inner.send(payload, pts, clock_hz, keyframe)
+                sequence = await inner.send(
+                    payload, pts, clock_hz, keyframe, rotation=rotation, temporal_layer=temporal_layer
+                )
             except ClientError:
                 pass  # the connection was lost; below, the frame is counted as left out
             else:

@@ -10,6 +10,7 @@ from gifcue.engine.accounting import FrameAccounting
 from gifcue.engine.admission import Admission, Refusal
 from gifcue.engine.faults import FaultReporter
 from gifcue.engine.latency import RECENT
+from gifcue.engine.media_time import MediaTime
 from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Audience, Publisher
 from gifcue.engine.quarantine import StreamQuarantine
@@ -71,6 +72,7 @@ class Participant:
         self._stream = stream
         self._on_idle = on_idle
         self._admission = Admission(codec, stream.limits)
+        self._media_time = MediaTime()
         self._accounting = FrameAccounting()
         self._latencies_ms = RecentValues(RECENT)
         self._requests = Throttle(stream.limits.keyframe_request_interval_s, stream.clock)
@@ -110,7 +112,7 @@ class Participant:
         if not labels:
             # `start_over` below makes the decoder forget its pictures, so the next frame must be a keyframe.
             self._admission.await_keyframe()
-        self._publish_update(self._policy.set_allowed(labels, self._media_time_s))
+        self._publish_update(self._policy.set_allowed(labels, self._newest_decision_s))
         if was_allowed and not labels:
             self._stream.pipeline.start_over(self.key)
         elif labels and not was_allowed:
@@ -118,12 +120,12 @@ class Participant:
 
     def set_speaking(self, speaking: bool) -> None:
         """The participant started or stopped speaking."""
-        self._publish_update(self._policy.set_speaking(speaking, self._media_time_s))
+        self._publish_update(self._policy.set_speaking(speaking, self._newest_decision_s))
 
     def receive(self, frame: EncodedFrame) -> None:
         """Counts a frame, and sends it to the decoder unless it is refused."""
         clock_hz = frame.clock_hz or RTP_CLOCK_HZ
-        pts_s = frame.pts / clock_hz
+        pts_s = self._media_time.seconds(frame.pts, clock_hz)
         pipeline = self._stream.pipeline
         now_s = self._stream.clock()
         refusal = self._admission.check(
@@ -149,6 +151,8 @@ class Participant:
             pts_s,
             len(frame.payload),
             now_s,
+            rotation=frame.rotation,
+            temporal_layer=frame.temporal_layer,
         )
         # Counted before it is submitted: from then on the pipeline may end it.
         self._accounting.open(in_flight)
@@ -160,7 +164,7 @@ class Participant:
 
     def leave(self, reason: str) -> None:
         """The participant's video ends, and its reactions with it. Frames in flight are finished without effect."""
-        self._publish_update(self._policy.finish(self._media_time_s, reason))
+        self._publish_update(self._policy.finish(self._newest_decision_s, reason))
         self._has_left = True
         self._stream.pipeline.close(self.key)
 
@@ -260,7 +264,7 @@ class Participant:
     # Internal
 
     @property
-    def _media_time_s(self) -> float:
+    def _newest_decision_s(self) -> float:
         """The time of the newest decision, by the sender's clock."""
         return self._last_decided.pts_s if self._last_decided is not None else 0.0
 

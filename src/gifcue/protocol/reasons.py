@@ -23,6 +23,8 @@ class DropReason(enum.StrEnum):
     UNKNOWN_PARTICIPANT = "unknown_participant"
     # No label is allowed for the participant, so nothing of it is decoded.
     NOT_ALLOWED = "not_allowed"
+    # A field of the frame is out of its range.
+    INVALID_ARGUMENT = "invalid_argument"
     # The payload has 0 bytes.
     EMPTY_PAYLOAD = "empty_payload"
     # The payload is larger than the limit for one frame.
@@ -105,6 +107,7 @@ class FaultCode(enum.StrEnum):
 # drop it (SUPERSEDED, NOT_ALLOWED).
 FAULT_CODES = {
     DropReason.UNKNOWN_PARTICIPANT: FaultCode.UNKNOWN_PARTICIPANT,
+    DropReason.INVALID_ARGUMENT: FaultCode.INVALID_ARGUMENT,
     DropReason.EMPTY_PAYLOAD: FaultCode.EMPTY_PAYLOAD,
     DropReason.FRAME_TOO_LARGE: FaultCode.FRAME_TOO_LARGE,
     DropReason.INVALID_DATA: FaultCode.INVALID_DATA,

@@ -50,7 +50,9 @@ class Stream:
         settings: ServerSettings,
         clock: Callable[[], float],
         transport: Transport,
+        gif_base_url: str = "",
     ) -> None:
+        self._gif_base_url = gif_base_url
         self._engine = engine
         self._settings = settings
         self._clock = clock
@@ -233,7 +235,7 @@ class Stream:
                 rights=access,
                 peer=self._address,
             )
-            self._outbox.put(ready_of(session, self._engine, self._settings.idle_timeout_s))
+            self._outbox.put(ready_of(session, self._engine, self._settings, self._gif_base_url))
         except GifcueError as error:
             return StreamStatus(status_of(error).grpc, str(error))
         log.info(

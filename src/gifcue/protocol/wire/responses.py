@@ -74,12 +74,18 @@ def encode_ready(ready: Ready) -> pb.StreamReady:
             max_fps=limits.max_fps,
             max_buffered_bytes=limits.max_buffered_bytes,
             idle_timeout_ms=limits.idle_timeout_ms,
+            max_message_bytes=limits.max_message_bytes,
+            max_frames_per_message=limits.max_frames_per_message,
+            min_ping_interval_ms=limits.min_ping_interval_ms,
+            heartbeat_interval_ms=limits.heartbeat_interval_ms,
         ),
         model=encode_model(ready.model),
         reaction_labels=ready.reaction_labels,
         server_version=ready.server_version,
         session_id=ready.session_id,
         preset=ready.preset,
+        gif_base_url=ready.gif_base_url,
+        features=ready.features,
     )
 
 
@@ -93,12 +99,18 @@ def decode_ready(message: pb.StreamReady) -> Ready:
             max_fps=limits.max_fps,
             max_buffered_bytes=limits.max_buffered_bytes,
             idle_timeout_ms=limits.idle_timeout_ms,
+            max_message_bytes=limits.max_message_bytes,
+            max_frames_per_message=limits.max_frames_per_message,
+            min_ping_interval_ms=limits.min_ping_interval_ms,
+            heartbeat_interval_ms=limits.heartbeat_interval_ms,
         ),
         model=decode_model(message.model),
         reaction_labels=tuple(message.reaction_labels),
         server_version=message.server_version,
         session_id=message.session_id,
         preset=message.preset,
+        gif_base_url=message.gif_base_url,
+        features=tuple(message.features),
     )
 
 

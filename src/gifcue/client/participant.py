@@ -101,8 +101,7 @@ class Participant:
     async def set_allowed(self, labels: Iterable[str]) -> None:
         """Replaces the labels that the participant agreed to when it joined.
 
-        Where one of them is not a reaction of the server, none is added and a `Fault` follows. Labels that are not
-        listed are no longer allowed in either case.
+        Those that are not reactions of the server are left out, and a `Fault` names them.
         """
         await self._update(AllowedLabels(self._id, tuple(labels)))
 

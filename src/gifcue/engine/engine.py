@@ -9,7 +9,8 @@ Engine ─► Session ─► Participant ─► Pipeline     frames
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gifcue.detect.detector import ServedModel
@@ -19,6 +20,7 @@ from gifcue.engine.latency import LatencyStatistics
 from gifcue.engine.pipeline import AnnotatedStill, Pipeline
 from gifcue.engine.publisher import Publisher
 from gifcue.engine.quarantine import Quarantine
+from gifcue.engine.quiet import LOOK_INTERVAL_S
 from gifcue.engine.rights import StreamRights, Unrestricted
 from gifcue.engine.session import Session, SessionSettings, reaction_labels
 from gifcue.engine.settings import LimitSettings
@@ -94,6 +96,14 @@ class Engine:
     async def stop(self) -> None:
         """Stops the workers. What is still in flight is dropped; `Session.settled` comes before."""
         await self._pipeline.stop()
+
+    async def end_quiet(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Ends the reactions of participants whose frames have stopped, until it is cancelled."""
+        while True:
+            await sleep(LOOK_INTERVAL_S)
+            now_s = self._clock()
+            for session in self._sessions.values():
+                session.end_quiet(now_s)
 
     @property
     def is_ready(self) -> bool:

@@ -14,6 +14,7 @@ from gifcue.engine.media_time import MediaTime
 from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Audience, Publisher
 from gifcue.engine.quarantine import StreamQuarantine
+from gifcue.engine.quiet import QuietWatch
 from gifcue.engine.settings import LimitSettings
 from gifcue.engine.standing import Standing
 from gifcue.engine.throttle import Throttle
@@ -68,6 +69,7 @@ class Participant:
     ) -> None:
         self.participant_id = participant_id
         self._policy = policy
+        self._quiet = QuietWatch(policy)
         self._allowed = allowed
         self._stream = stream
         self._on_idle = on_idle
@@ -167,6 +169,13 @@ class Participant:
         self._publish_update(self._policy.finish(self._newest_decision_s, reason))
         self._has_left = True
         self._stream.pipeline.close(self.key)
+
+    def end_quiet(self, now_s: float) -> None:
+        """Ends reactions for which no result came for too long, by the server's clock."""
+        events = self._quiet.look(now_s)
+        if events:
+            self._publish_update(events)
+            self._follow_hold()
 
     def statistics(self) -> ParticipantStatistics:
         """The participant's figures as they stand."""
@@ -278,6 +287,7 @@ class Participant:
     def _decide(self, frame: FrameInFlight, events: list[PolicyEvent]) -> None:
         """Publishes what the policy decided on a frame."""
         self._last_decided = frame
+        self._quiet.decided(frame.decided_s)
         if events:
             stream = self._stream
             self._reactions += stream.publisher.publish(

@@ -137,6 +137,11 @@ class Fault:
 
 
 @dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The server is alive, and has sent nothing else for a while. No event: the client library keeps it to itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Disconnected:
     """A `ReconnectingStream` lost its connection. Attempt number `attempt` starts in `retry_in_s`."""
 

@@ -8,4 +8,6 @@ FEATURES = (
     "rotation",
     # `Frame.temporal_layer`.
     "temporal_layers",
+    # `Heartbeat`.
+    "heartbeat",
 )

@@ -74,7 +74,7 @@ class FaultCode(enum.StrEnum):
     UNSUPPORTED_CODEC = "unsupported_codec"
     # The join's extradata does not belong to its codec.
     INVALID_EXTRADATA = "invalid_extradata"
-    # A label is not one of the server's reactions.
+    # Labels are not among the server's reactions; they are left out.
     INVALID_LABEL = "invalid_label"
     # The join would exceed the limit of participants on one stream.
     TOO_MANY_PARTICIPANTS = "too_many_participants"

@@ -175,6 +175,7 @@ class Server:
         warn_of_confinement(self._engine.statistics().workers, self._settings.supervision.confinement)
         self._tasks.append(asyncio.create_task(self._health.follow(), name="health"))
         self._tasks.append(asyncio.create_task(self._lag.follow(), name="loop lag"))
+        self._tasks.append(asyncio.create_task(self._engine.end_quiet(), name="quiet participants"))
         self._tasks.append(asyncio.create_task(book.follow(), name="rule book"))
         self._tasks.append(asyncio.create_task(self._guard.follow(), name="access"))
         for task in self._tasks:

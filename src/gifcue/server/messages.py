@@ -110,7 +110,7 @@ def ready_of(session: Session, engine: Engine, settings: ServerSettings, gif_bas
             max_message_bytes=limits.max_message_bytes,
             max_frames_per_message=MAX_FRAMES_PER_MESSAGE,
             min_ping_interval_ms=round(settings.min_ping_interval_s * 1000),
-            heartbeat_interval_ms=0,
+            heartbeat_interval_ms=round(settings.heartbeat_interval_s * 1000),
         ),
         model=engine.model,
         reaction_labels=session.reaction_labels,

@@ -8,6 +8,7 @@ from gifcue.protocol.events import (
     Fault,
     FrameDecided,
     Gif,
+    Heartbeat,
     KeyframeRequested,
     Limits,
     Reaction,
@@ -29,7 +30,7 @@ _FAULT_NUMBERS = {code: pb.FaultCode.Value(f"FAULT_CODE_{code.name}") for code i
 _FAULT_CODES: dict[int, FaultCode] = {number: code for code, number in _FAULT_NUMBERS.items()}
 
 
-def encode_response(response: ServerEvent | Statistics) -> pb.StreamReactionsResponse:
+def encode_response(response: ServerEvent | Heartbeat | Statistics) -> pb.StreamReactionsResponse:
     """The message of the wire."""
     match response:
         case Reaction():
@@ -42,12 +43,14 @@ def encode_response(response: ServerEvent | Statistics) -> pb.StreamReactionsRes
             return pb.StreamReactionsResponse(fault=encode_fault(response))
         case Statistics():
             return pb.StreamReactionsResponse(statistics=encode_statistics(response))
+        case Heartbeat():
+            return pb.StreamReactionsResponse(heartbeat=pb.Heartbeat())
         case Ready():
             return pb.StreamReactionsResponse(ready=encode_ready(response))
 
 
-def decode_response(message: pb.StreamReactionsResponse) -> ServerEvent | Statistics | None:
-    """The event or the statistics; None for a message of a newer server that this version does not know."""
+def decode_response(message: pb.StreamReactionsResponse) -> ServerEvent | Heartbeat | Statistics | None:
+    """The event, heartbeat or statistics; None for a message of a newer server that this version does not know."""
     match message.WhichOneof("message"):
         case "reaction":
             return decode_reaction(message.reaction)
@@ -61,6 +64,8 @@ def decode_response(message: pb.StreamReactionsResponse) -> ServerEvent | Statis
             return decode_statistics(message.statistics)
         case "ready":
             return decode_ready(message.ready)
+        case "heartbeat":
+            return Heartbeat()
     return None
 
 

@@ -123,11 +123,12 @@ class Session:
             return
         if not is_new:
             self._depart(participant_id, "rejoined")
-        allowed = self._known_labels(participant_id, labels)
+        allowed = self._known_labels(labels)
         policy = ReactionPolicy(self._settings.policy, allowed, self._ids)
         self._participants[participant_id] = Participant(
             participant_id, codec, extradata, policy, allowed, self._context, self._on_idle
         )
+        self._report_unknown(participant_id, labels)
 
     def allow(self, participant_id: str, labels: Sequence[str]) -> None:
         """The labels allowed have changed. Unknown ones are left out, and a fault names them."""
@@ -139,7 +140,8 @@ class Session:
             self._withdraw(participant, labels)
             self._faults.report(participant_id, *too_many)
             return
-        participant.allow(self._known_labels(participant_id, labels))
+        participant.allow(self._known_labels(labels))
+        self._report_unknown(participant_id, labels)
 
     def speaking(self, participant_id: str, speaking: bool) -> None:
         """The participant started or stopped speaking."""
@@ -302,15 +304,16 @@ class Session:
         message = f"expected at most {self._limits.max_labels} labels, got {len(labels)}"
         return FaultCode.INVALID_LABEL, message
 
-    def _known_labels(self, participant_id: str, labels: Sequence[str]) -> frozenset[str]:
-        """Those of the labels that may be allowed. A fault names the others, if there are any."""
+    def _known_labels(self, labels: Sequence[str]) -> frozenset[str]:
+        return frozenset(labels).intersection(self.reaction_labels)
+
+    def _report_unknown(self, participant_id: str, labels: Sequence[str]) -> None:
+        """Names the labels that were left out, if there are any."""
         known = self.reaction_labels
-        unknown = sorted(set(labels) - set(known))
+        unknown = sorted(set(labels).difference(known))
         if unknown:
-            self._faults.report(
-                participant_id, FaultCode.INVALID_LABEL, self._describe_unknown(unknown, known)
-            )
-        return frozenset(labels).intersection(known)
+            message = self._describe_unknown(unknown, known)
+            self._faults.report(participant_id, FaultCode.INVALID_LABEL, message)
 
     def _describe_unknown(self, unknown: Sequence[str], known: Sequence[str]) -> str:
         named = ", ".join(label[:_SHOWN_LABEL] for label in unknown[:_SHOWN_LABELS])

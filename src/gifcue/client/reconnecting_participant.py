@@ -9,9 +9,7 @@ from gifcue.client.participant import KeyframeCallback, Participant
 from gifcue.client.stream import ReactionStream
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.events import KeyframeRequested
-
-# The reason of a keyframe request that this side makes, not the server.
-RECONNECTED = "reconnected"
+from gifcue.protocol.reasons import KeyframeReason
 
 
 class ReconnectingParticipant:
@@ -163,7 +161,7 @@ class ReconnectingParticipant:
     def resume(self) -> KeyframeRequested:
         """It is attached to a new connection: asks the caller for a keyframe, without which nothing is sent."""
         self._awaits_keyframe = True
-        request = KeyframeRequested(self._id, RECONNECTED)
+        request = KeyframeRequested(self._id, KeyframeReason.RECONNECTED.value)
         if self._on_keyframe_request is not None:
             self._on_keyframe_request(request)
         return request

@@ -29,7 +29,7 @@ from gifcue.media.pool import DecodeStatistics
 from gifcue.media.still_admission import StillPlace
 from gifcue.media.still_pool import StillStatistics
 from gifcue.protocol.accounting import FrameCounts
-from gifcue.protocol.reasons import DropReason
+from gifcue.protocol.reasons import DropReason, LeaveReason
 from gifcue.protocol.statistics import WorkerStatus
 from gifcue.protocol.subjects import SubjectPolicy
 from gifcue.reactions.settings import ReactionSettings
@@ -181,7 +181,7 @@ class Engine:
 
     def close_session(self, session: Session) -> None:
         """A stream ended: its participants leave. Its frames are counted until the last one in flight has ended."""
-        session.finish("stream_closed")
+        session.finish(LeaveReason.STREAM_CLOSED)
         # `call_when_idle` comes last: it may call `_forget` at once, which takes the session out of `_closing`.
         del self._sessions[session.session_id]
         self._closing[session.session_id] = session

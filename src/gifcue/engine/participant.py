@@ -23,7 +23,14 @@ from gifcue.media.suspects import Incident
 from gifcue.percentiles import RecentValues
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.events import FrameDecided, KeyframeRequested, SlowDown
-from gifcue.protocol.reasons import FAULT_CODES, DropReason, FaultCode, SkipReason
+from gifcue.protocol.reasons import (
+    FAULT_CODES,
+    SLOW_DOWN_REASONS,
+    DropReason,
+    FaultCode,
+    KeyframeReason,
+    SkipReason,
+)
 from gifcue.protocol.requests import EncodedFrame
 from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.events import PolicyEvent
@@ -118,7 +125,7 @@ class Participant:
         if was_allowed and not labels:
             self._stream.pipeline.start_over(self.key)
         elif labels and not was_allowed:
-            self._request_keyframe("allowed")
+            self._request_keyframe(KeyframeReason.ALLOWED.value)
 
     def set_speaking(self, speaking: bool) -> None:
         """The participant started or stopped speaking."""
@@ -231,7 +238,7 @@ class Participant:
             code = FAULT_CODES.get(reason)
             if code is not None:
                 self._stream.faults.report(self.participant_id, code, message, sequence=frame.sequence)
-            if reason is DropReason.OVERLOAD:
+            if reason in SLOW_DOWN_REASONS:
                 self._ask_to_slow_down(reason)
             if needs_keyframe:
                 self._admission.await_keyframe()
@@ -309,7 +316,7 @@ class Participant:
         code = FAULT_CODES.get(refusal.reason)
         if code is not None:
             self._stream.faults.report(self.participant_id, code, refusal.message, sequence=frame.sequence)
-        if refusal.reason in (DropReason.RATE_LIMIT, DropReason.OVERLOAD):
+        if refusal.reason in SLOW_DOWN_REASONS:
             self._ask_to_slow_down(refusal.reason)
         if refusal.reason is not DropReason.QUARANTINED:
             self._request_keyframe(refusal.reason.value)

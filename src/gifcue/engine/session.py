@@ -23,7 +23,7 @@ from gifcue.media.codecs import extradata_fault
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Draining
-from gifcue.protocol.reasons import DropReason, FaultCode
+from gifcue.protocol.reasons import DropReason, FaultCode, LeaveReason
 from gifcue.protocol.requests import EncodedFrame
 from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.policy import ReactionPolicy
@@ -122,7 +122,7 @@ class Session:
             self._faults.report(participant_id, code, message)
             return
         if not is_new:
-            self._depart(participant_id, "rejoined")
+            self._depart(participant_id, LeaveReason.REJOINED)
         allowed = self._known_labels(labels)
         policy = ReactionPolicy(self._settings.policy, allowed, self._ids)
         self._participants[participant_id] = Participant(
@@ -149,7 +149,7 @@ class Session:
         if participant is not None:
             participant.set_speaking(speaking)
 
-    def leave(self, participant_id: str, reason: str = "left") -> None:
+    def leave(self, participant_id: str, reason: str = LeaveReason.LEFT) -> None:
         """The participant's video ends; its reactions end with it. What is in flight is finished, without effect."""
         if self._find(participant_id) is not None:
             self._depart(participant_id, reason)

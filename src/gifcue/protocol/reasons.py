@@ -63,6 +63,32 @@ class DropReason(enum.StrEnum):
     DRAINING = "draining"
 
 
+# The reasons for which a participant is asked to send fewer frames. The values of `SlowDown.reason`.
+SLOW_DOWN_REASONS = frozenset({DropReason.RATE_LIMIT, DropReason.OVERLOAD})
+
+
+class KeyframeReason(enum.StrEnum):
+    """Why a keyframe is asked for although no frame was dropped. Otherwise the reason is a `DropReason`."""
+
+    # The participant's first label was allowed.
+    ALLOWED = "allowed"
+    # The client library has a new connection. No server sends this.
+    RECONNECTED = "reconnected"
+
+
+class LeaveReason(enum.StrEnum):
+    """Why all reactions of a participant end with it. Further values of `Reaction.end_reason`."""
+
+    # The participant left, or the client has sent all its messages.
+    LEFT = "left"
+    # It joined again under the same name.
+    REJOINED = "rejoined"
+    # The stream ended without the client's doing.
+    STREAM_CLOSED = "stream_closed"
+    # The server stops.
+    DRAINING = "draining"
+
+
 class FaultCode(enum.StrEnum):
     """What can be wrong with one participant or one frame. The wire's names are `FAULT_CODE_<NAME>`."""
 

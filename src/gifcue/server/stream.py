@@ -20,6 +20,7 @@ from gifcue.engine.session import Session
 from gifcue.errors import GifcueError
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.events import Heartbeat
+from gifcue.protocol.reasons import LeaveReason
 from gifcue.protocol.wire.requests import decode_options
 from gifcue.protocol.wire.responses import encode_response
 from gifcue.server import call_identity
@@ -128,7 +129,7 @@ class Stream:
             self._session.drain(int(left_s * 1000))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._session.settled(), left_s)
-            self._session.finish("draining")
+            self._session.finish(LeaveReason.DRAINING)
             # A client that reads gets everything. For one that does not, the stream ends soon after the timeout.
             self._end(OK, max(0.0, until_s - self._clock()) + FLUSH_S)
         await self._done.wait()
@@ -206,7 +207,7 @@ class Stream:
                 # The client has sent all its messages; it still gets the reactions to them.
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._session.settled(), self._settings.drain_timeout_s)
-                self._session.finish("left")
+                self._session.finish(LeaveReason.LEFT)
             self._end(OK, self._settings.write_timeout_s)
         except ConnectionLost:
             self._end(CANCELLED, 0.0)

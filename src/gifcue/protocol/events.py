@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gifcue.protocol.detections import DetectedRegion, UnmetCondition
 from gifcue.protocol.geometry import Box
 from gifcue.protocol.models import Model
 from gifcue.protocol.phases import Phase
@@ -89,13 +90,24 @@ class Reaction:
 
 @dataclass(frozen=True, slots=True)
 class FrameDecided:
-    """A frame was analysed. Sent only where `StreamOptions.send_decisions` asks for it."""
+    """A frame was analysed. Sent only where `StreamOptions.send_decisions` asks for it.
+
+    `regions` are the faces and hands found, highest score first, only with `send_detections`. `unmet` says of each
+    allowed label that has not started what it lacks, only with `explain`.
+    """
 
     participant_id: str
     sequence: int
     pts: int
     clock_hz: int
     latency_ms: float
+    regions: tuple[DetectedRegion, ...] = ()
+    unmet: tuple[UnmetCondition, ...] = ()
+
+    @property
+    def at_s(self) -> float:
+        """The frame's pts in seconds."""
+        return self.pts / self.clock_hz if self.clock_hz else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,12 @@ FEATURES = (
     "rotation",
     # `Frame.temporal_layer`.
     "temporal_layers",
+    # `StreamConfig.send_detections` and `send_landmarks`.
+    "detections",
+    # `StreamConfig.explain`.
+    "explain",
+    # `ParticipantUpdate.dismiss`.
+    "dismiss",
     # `Heartbeat`.
     "heartbeat",
 )

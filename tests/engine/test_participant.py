@@ -58,7 +58,7 @@ class TestAdmission:
         ],
     )
     def test_a_field_out_of_its_range_is_a_fault_and_closes_the_gate(
-        self, field: str, value: int, expected: str
+        self, field: str, value: Any, expected: str
     ) -> None:
         kit = Kit()
         stream = kit.open()

@@ -1,8 +1,11 @@
-"""HTTP beside gRPC: probes, the GIFs, and annotations of single pictures. Operators' HTTP is in operator_http.py.
+"""HTTP beside gRPC: streams over WebSocket, probes, the GIFs, and annotations of single pictures.
+
+Operators' HTTP is in operator_http.py.
 
 GET  /healthz      200 while the process runs
 GET  /readyz       200 while a detector is warm and nothing drains, else 503
 GET  /gifs/{name}  the GIF pack
+GET  /stream       StreamReactions over WebSocket
 POST /annotations  multipart `img` → [{"Label": "ok_hand", "Probability": 0.999}, ...]
 """
 
@@ -17,18 +20,20 @@ from aiohttp.typedefs import Handler
 from gifcue.engine.engine import Engine
 from gifcue.server.http_stills import StillHandler, error_answer
 from gifcue.server.probes import Probes
+from gifcue.server.websocket import WEBSOCKET_PATH, WebSocketHandler
 
 # The longest name of a file: a longer one in a path raises OSError in the handler of static files.
 _MAX_FILE_NAME_BYTES = 255
 
 
 def public_application(
-    engine: Engine, probes: Probes, gifs: Path, clock: Callable[[], float]
+    engine: Engine, probes: Probes, gifs: Path, websocket: WebSocketHandler, clock: Callable[[], float]
 ) -> web.Application:
     """The aiohttp application. `gifs` is the folder behind /gifs/, `clock` the engine's, in seconds."""
     application = web.Application(middlewares=[_refuse_long_names])
     probes.add_to(application)
     application.router.add_post("/annotations", StillHandler(engine, clock).handle)
+    application.router.add_get(WEBSOCKET_PATH, websocket.handle, allow_head=False)
     application.router.add_static("/gifs/", gifs)
     return application
 

@@ -39,6 +39,7 @@ from gifcue.server.probes import Probes
 from gifcue.server.reactions import REACTION_SERVICE, StreamHandler
 from gifcue.server.server_metrics import ServerCollector
 from gifcue.server.streams import Streams
+from gifcue.server.websocket import WebSocketHandler
 from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc
 
 log = structlog.get_logger()
@@ -293,7 +294,9 @@ class Server:
                 self._guard, "http_listen", server.http_listen, max_connections=self._connections.http
             )
             self._http_ports.append(port)
-            await port.start(public_application(self._engine, probes, self._gifs, self._clock), tls=True)
+            websocket = WebSocketHandler(self._streams, self._guard, self._settings.limits.max_message_bytes)
+            application = public_application(self._engine, probes, self._gifs, websocket, self._clock)
+            await port.start(application, tls=True)
             self.http_port = port.port
         if server.operator_http_listen:
             port = HttpPort(

@@ -295,12 +295,16 @@ class Stream:
         pts: int | None = None,
         clock_hz: int = CLOCK_HZ,
         keyframe: bool = False,
+        rotation: int = 0,
+        temporal_layer: int | None = None,
     ) -> int:
         """Sends the next frame, a keyframe if it is the first. Returns its sequence number."""
         number = next(self._sequences[name]) if sequence is None else sequence
         content = payload if payload is not None else KEYFRAME if number == 0 else INTER
         time = number * STEP if pts is None else pts
-        self.session.frame(EncodedFrame(name, number, time, clock_hz, keyframe, content))
+        self.session.frame(
+            EncodedFrame(name, number, time, clock_hz, keyframe, content, rotation, temporal_layer)
+        )
         return number
 
     def of(self, kind: type[_Event]) -> list[_Event]:

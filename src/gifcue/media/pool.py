@@ -496,7 +496,7 @@ class DecodePool:
             participant = self._participants[frame.key]
             participant.has_pictures = True
             participant.queue.sent(now_s - frame.arrived_s)
-            self._send(worker, Submit(frame.key, frame.token, frame.pts_s, unit.payload))
+            self._send(worker, Submit(frame.key, frame.token, frame.pts_s, unit.payload, frame.rotation))
 
     def _drop(
         self, participant: DecodedParticipant, units: list[WaitingUnit], reason: DropReason, message: str

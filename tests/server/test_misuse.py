@@ -224,7 +224,7 @@ async def test_a_frame_of_an_unknown_participant_is_a_fault(
     [
         ("", SMILE, b"", FaultCode.INVALID_ARGUMENT, "1 to 128 bytes, got 0"),
         ("a" * 129, SMILE, b"", FaultCode.INVALID_ARGUMENT, "1 to 128 bytes, got 129"),
-        ("alice", ["face"], b"", FaultCode.INVALID_LABEL, "got face"),
+        ("alice", ["smile"] * 257, b"", FaultCode.INVALID_LABEL, "at most 256 labels, got 257"),
         ("alice", SMILE, bytes(70_000), FaultCode.INVALID_EXTRADATA, "got 70000"),
         ("alice", SMILE, b"\x01\x02", FaultCode.INVALID_EXTRADATA, "expected"),
     ],
@@ -337,20 +337,25 @@ async def test_an_update_with_an_unknown_label_revokes_the_labels_it_omits(
     ]
 
 
-async def test_an_update_with_an_unknown_label_keeps_its_labels_and_adds_none(
+async def test_a_join_or_update_with_an_unknown_label_keeps_the_known_ones(
     stream: ReactionStream, clip: EncodedClip
 ) -> None:
-    alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["wave", "smile"])
+    alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["smile", "smlie", "face"])
     bob = await stream.join("bob", clip.codec, clip.extradata, allowed_labels=["wave"])
-    await alice.set_allowed(["smile", "wavee"])
     await bob.set_allowed(["smile", "wavee"])
-    for participant in (alice, bob):
+    carol = await stream.join("carol", clip.codec, clip.extradata, allowed_labels=["smlie"])
+    for participant in (alice, bob, carol):
         await send_in_step(stream, participant, clip.packets)
-    assert (await settled(stream, "bob")).dropped == {"not_allowed": len(clip.packets)}
+    # Nothing of a participant is decoded that agreed to nothing that the server knows.
+    assert (await settled(stream, "carol")).dropped == {"not_allowed": len(clip.packets)}
+    await bob.leave()
     assert await reactions_and_faults(stream, alice) == [
         "invalid_label",
         "invalid_label",
+        "invalid_label",
         "smile started",
+        "smile started",
+        "smile ended left",
         "smile ended left",
     ]
 
@@ -359,10 +364,10 @@ async def test_a_refused_second_join_revokes_the_labels_it_omits(
     stream: ReactionStream, clip: EncodedClip
 ) -> None:
     alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["smile", "wave"])
-    await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["wave", "thumbs_upp"])
+    await stream.join("alice", clip.codec, bytes(70_000), allowed_labels=["wave", "thumbs_upp"])
     await send_in_step(stream, alice, clip.packets)
     assert (await settled(stream, "alice")).dropped == {}
-    assert await reactions_and_faults(stream, alice) == ["invalid_label"]
+    assert await reactions_and_faults(stream, alice) == ["invalid_extradata"]
 
 
 async def test_concurrent_streams_do_not_affect_each_other(client: ReactionClient, clip: EncodedClip) -> None:

@@ -38,7 +38,16 @@ LIMITS = reaction_service_pb2.EffectiveLimits(
     max_fps=60,
     max_buffered_bytes=8 * 1024 * 1024,
     idle_timeout_ms=30_000,
+    max_message_bytes=4 * 1024 * 1024 + 128 * 1024,
+    max_frames_per_message=512,
+    min_ping_interval_ms=10_000,
 )
+
+
+def _limits() -> reaction_service_pb2.EffectiveLimits:
+    limits = reaction_service_pb2.EffectiveLimits()
+    limits.CopyFrom(LIMITS)
+    return limits
 
 
 class FakeStream:
@@ -220,13 +229,15 @@ class FakeService:
     """What the fake server answers. Change it before a call.
 
     `refuse` is the status with which streams end at once. A `silent` server sends no Ready. `streams` has every stream
-    so far, `metadata` that of the latest one. `state` is what the status says of the server.
+    so far, `metadata` that of the latest one. `state` is what the status says of the server. `limits` are those that
+    streams are told; a client of a server that states an interval of heartbeats expects them.
     """
 
     streams: list[FakeStream] = field(default_factory=list)
     refuse: tuple[grpc.StatusCode, str] | None = None
     state: operator_service_pb2.ServingState.ValueType = operator_service_pb2.SERVING_STATE_SERVING
     silent: bool = False
+    limits: reaction_service_pb2.EffectiveLimits = field(default_factory=_limits)
     health: health_pb2.HealthCheckResponse.ServingStatus = health_pb2.HealthCheckResponse.SERVING
     metadata: list[tuple[str, str]] = field(default_factory=list)
     opened: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -271,7 +282,7 @@ class _Reactions(reaction_service_pb2_grpc.ReactionServiceServicer):
             if request.HasField("config") and not self._service.silent:
                 stream.answer(
                     ready=reaction_service_pb2.StreamReady(
-                        limits=LIMITS,
+                        limits=self._service.limits,
                         model=MODEL,
                         reaction_labels=REACTION_LABELS,
                         server_version="0.0.0",

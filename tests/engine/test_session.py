@@ -154,6 +154,15 @@ class TestJoin:
         counts = [each.frames for each in stream.session.statistics()]
         assert [each.is_consistent for each in counts] == [True, True]
 
+    def test_long_units_are_counted_for_the_stream(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        first, second = stream.join(), stream.join()
+        other = kit.open().join()
+        assert kit.decode.long_units[first] is not None
+        assert kit.decode.long_units[first] is kit.decode.long_units[second]
+        assert kit.decode.long_units[other] is not kit.decode.long_units[first]
+
     def test_a_refused_join_revokes_the_labels_it_omits(self) -> None:
         kit = Kit()
         stream = kit.open()

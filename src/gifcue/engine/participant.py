@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gifcue.detect.regions import Region
 from gifcue.engine.accounting import FrameAccounting
@@ -21,6 +21,7 @@ from gifcue.engine.settings import LimitSettings
 from gifcue.engine.standing import Standing
 from gifcue.engine.throttle import Throttle
 from gifcue.media.frame import FrameInFlight
+from gifcue.media.long_units import StreamLongUnits
 from gifcue.media.suspects import Incident
 from gifcue.percentiles import RecentValues
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
@@ -58,6 +59,7 @@ class StreamContext:
     limits: LimitSettings
     clock: Callable[[], float]
     decisions: DecisionDetails | None
+    long_units: StreamLongUnits = field(default_factory=StreamLongUnits)
 
 
 class Participant:
@@ -99,7 +101,9 @@ class Participant:
         self._standing = Standing(
             participant_id, stream.quarantine, stream.clock, session_id=stream.session_id, peer=stream.peer
         )
-        self.key = stream.pipeline.open(self, codec, extradata, worker=self._standing.worker)
+        self.key = stream.pipeline.open(
+            self, codec, extradata, worker=self._standing.worker, long_units=stream.long_units
+        )
 
     @property
     def allowed(self) -> frozenset[str]:

@@ -52,8 +52,8 @@ from gifcue.workers.messages import bounded
 from gifcue.workers.units import UNITS_FD, UnitCells, UnitGuard
 
 # While many units wait: units between two looks at what else has come, and answers that are sent together.
-LOOK_EVERY = 4
-SEND_AT = 4
+LOOK_EVERY = 8
+SEND_AT = 16
 # Units between two returns of unused memory, about a second under load: freed keyframes leave holes in the heap.
 TRIM_EVERY = 2048
 

@@ -295,7 +295,9 @@ class Server:
             )
             self._http_ports.append(port)
             websocket = WebSocketHandler(self._streams, self._guard, self._settings.limits.max_message_bytes)
-            application = public_application(self._engine, probes, self._gifs, websocket, self._clock)
+            application = public_application(
+                self._engine, probes, self._gifs, self._rule_book, websocket, self._clock
+            )
             await port.start(application, tls=True)
             self.http_port = port.port
         if server.operator_http_listen:

@@ -1,5 +1,4 @@
-"""docs/integrating.md lists every status, reason, fault, feature and limit of the wire, and none that is not in the code.
-"""
+"""docs/integrating.md lists each status, reason, fault, feature and limit of the wire, and nothing beside them."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def require(program: str) -> str:
 
 
 def media_address() -> str:
-    """An address of this machine that is not loopback: neither Janus nor aiortc uses that. Nothing leaves the machine."""
+    """An address of this machine that is not loopback: neither Janus nor aiortc uses that. No packet leaves it."""
     addresses = aioice.ice.get_host_addresses(use_ipv4=True, use_ipv6=False)
     if not addresses:
         pytest.skip(
@@ -78,14 +78,14 @@ class RealJanus:
 
 @asynccontextmanager
 async def running_janus(
-    folder: Path, videocodec: str = "vp8,h264,vp9", **general: str
+    folder: Path, *, api_secret: str = "", lock_forwards: bool = False, string_ids: bool = False
 ) -> AsyncIterator[RealJanus]:
     """Janus with the VideoRoom plugin alone, on loopback, with the rooms `ROOM` and `LOCKED_ROOM`."""
     program = require("janus")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    _configure(folder, port, videocodec, general)
+    _configure(folder, port, api_secret, lock_forwards, string_ids)
     arguments = [program, "-F", str(folder), "-C", str(folder / "janus.jcfg")]
     process = await _start(arguments, folder)
     janus = RealJanus(f"ws://127.0.0.1:{port}", folder, process, arguments)
@@ -114,7 +114,7 @@ async def _until_open(janus: RealJanus) -> None:
     await until(is_open)
 
 
-def _configure(folder: Path, port: int, videocodec: str, general: dict[str, str]) -> None:
+def _configure(folder: Path, port: int, api_secret: str, lock_forwards: bool, string_ids: bool) -> None:
     library = _library()
     disabled = {
         kind: ",".join(
@@ -124,13 +124,13 @@ def _configure(folder: Path, port: int, videocodec: str, general: dict[str, str]
         )
         for kind in _LIBRARIES
     }
-    lines = "\n".join(f'  {name} = "{value}"' for name, value in general.items())
+    secret = f'api_secret = "{api_secret}"' if api_secret else ""
     (folder / "janus.jcfg").write_text(
         f"""general: {{
   configs_folder = "{folder}"
   debug_level = 4
   session_timeout = 60
-{lines}
+  {secret}
 }}
 media: {{ ipv6 = false }}
 nat: {{ ice_enforce_list = "{media_address()}" }}
@@ -146,10 +146,14 @@ events: {{ broadcast = false disable = "{disabled["events"]}" }}
         encoding="utf-8",
     )
     room = (
-        f'publishers = 20 bitrate = 1500000 fir_freq = 0 videocodec = "{videocodec}" notify_joining = false'
+        f'publishers = 20 bitrate = 1500000 fir_freq = 0 videocodec = "vp8,h264,vp9" notify_joining = false'
     )
     (folder / "janus.plugin.videoroom.jcfg").write_text(
-        f"""general: {{ admin_key = "{ADMIN_KEY}" lock_rtp_forward = {"true" if "lock" in general else "false"} }}
+        f"""general: {{
+  admin_key = "{ADMIN_KEY}"
+  lock_rtp_forward = {str(lock_forwards).lower()}
+  string_ids = {str(string_ids).lower()}
+}}
 room-{ROOM}: {{ description = "open" {room} }}
 room-{LOCKED_ROOM}: {{ description = "locked" pin = "{PIN}" secret = "{ROOM_SECRET}" {room} }}
 """,
@@ -194,14 +198,14 @@ class AiortcPublisher:
         self,
         janus: RealJanus,
         display: str,
-        room: int = ROOM,
+        room: int | str = ROOM,
         *,
         codec: str = "VP8",
         pin: str | None = None,
         size: tuple[int, int] = (320, 180),
         fps: float = 10.0,
         description: str = "",
-        number: int | None = None,
+        number: int | str | None = None,
     ) -> None:
         self._session = JanusSession(janus.url, PLUGIN)
         self._join: dict[str, Any] = {
@@ -259,6 +263,44 @@ class AiortcPublisher:
     async def rename(self, display: str) -> None:
         """Takes another display name."""
         await self._session.ask({"request": "configure", "display": display}, "renaming")
+
+
+class TcpRelay:
+    """A way to Janus' WebSocket that can be cut. Use it with `async with`."""
+
+    def __init__(self, url: str) -> None:
+        self._port = int(url.rpartition(":")[2])
+        self._writers: list[asyncio.StreamWriter] = []
+        self._server: asyncio.Server | None = None
+        self.url = ""
+
+    async def __aenter__(self) -> TcpRelay:
+        self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
+        self.url = f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Ends all connections without a word; new ones are taken."""
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, to = await asyncio.open_connection("127.0.0.1", self._port)
+        self._writers += [writer, to]
+        await asyncio.gather(_copy(reader, to), _copy(there, writer))
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+    writer.close()
 
 
 @dataclass(slots=True)

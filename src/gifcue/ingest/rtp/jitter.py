@@ -33,7 +33,7 @@ class JitterBuffer:
         self._sequence = Unwrapper(16)
         self._next: int | None = None
         self._first = 0  # where the sequence began
-        # Numbers that were waited for in vain. They tell a packet that comes late from a copy of one that was given out.
+        # Numbers that were waited for in vain: they tell a late packet from a copy of one that was given out.
         self._given_up: set[int] = set()
         # By unwrapped sequence number, with the time of arrival.
         self._waiting: dict[int, tuple[float, RtpPacket]] = {}

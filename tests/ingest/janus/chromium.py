@@ -88,12 +88,15 @@ async def chromium_publisher(
     program = require("chromium")
     publisher = ChromiumPublisher()
 
+    async def page(_: web.Request) -> web.FileResponse:
+        return web.FileResponse(_PAGE)
+
     async def report(request: web.Request) -> web.Response:
         publisher.last = await request.json()
         return web.Response()
 
     app = web.Application()
-    app.router.add_get("/", lambda _: web.FileResponse(_PAGE))
+    app.router.add_get("/", page)
     app.router.add_post("/report", report)
     runner = web.AppRunner(app)
     await runner.setup()

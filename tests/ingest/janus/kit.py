@@ -145,9 +145,7 @@ events: {{ broadcast = false disable = "{disabled["events"]}" }}
         f'general: {{ json = "plain" ws = true ws_port = {port} ws_ip = "127.0.0.1" wss = false }}\n',
         encoding="utf-8",
     )
-    room = (
-        f'publishers = 20 bitrate = 1500000 fir_freq = 0 videocodec = "vp8,h264,vp9" notify_joining = false'
-    )
+    room = 'publishers = 20 bitrate = 1500000 fir_freq = 0 videocodec = "vp8,h264,vp9" notify_joining = false'
     (folder / "janus.plugin.videoroom.jcfg").write_text(
         f"""general: {{
   admin_key = "{ADMIN_KEY}"

@@ -67,7 +67,7 @@ async def following(
     janus: RealJanus, rule: str = "display=* (yes)", **settings: Any
 ) -> AsyncIterator[Following]:
     notices: list[Notice] = []
-    values = {"room": str(ROOM), "backoff": QUICK, **settings}
+    values = {"room": str(ROOM), "backoff": QUICK, "copies": 1, **settings}
     async with (
         FakeServer() as server,
         ReactionClient(server.target) as client,

@@ -1,7 +1,8 @@
 """How often each packet is sent: twice where the network between Janus and this machine loses packets.
 
 Janus' forwards know no retransmission. A keyframe of 20 packets survives a loss of 5 % in one of three cases, and each
-lost packet needs a new one, so that a single copy shows almost nothing there.
+lost packet needs a new one, so that a single copy shows almost nothing there. Each publisher begins with two copies,
+because its first picture is a keyframe and the losses are not known yet.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 LOSSY = 0.01
 CLEAN = 0.002
 # Packets that a decision needs.
-MIN_PACKETS = 100
+MIN_PACKETS = 50
 # Decisions without loss in a row before the second copy is given up.
-CLEAN_DECISIONS = 15
+CLEAN_DECISIONS = 10
 MAX_COPIES = 2
 
 
@@ -32,7 +33,7 @@ class CopyChoice:
 
     def __init__(self, fixed: int | None = None) -> None:
         self._fixed = fixed
-        self.copies = fixed or 1
+        self.copies = fixed or MAX_COPIES
         self._before = PacketCounts(0, 0, 0)
         self._clean = 0
 

@@ -37,7 +37,7 @@ MAX_KNOWN = 4096
 MAX_TOTALS = 1024
 EARLIER = "earlier publishers"
 # Seconds between two looks at the losses of each forward.
-ADAPT_S = 2.0
+ADAPT_S = 1.0
 # Seconds that ending the forwards may take.
 STOP_S = 5.0
 

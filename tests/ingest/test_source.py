@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
-from gifcue.ingest.reader import reading
 from gifcue.ingest.opening import SourceError, is_live
+from gifcue.ingest.reader import reading
 from gifcue.ingest.source import open_source
 from gifcue.media.codecs import FFMPEG_DECODERS, is_keyframe, nal_length_size
 from gifcue.protocol.codecs import Codec

@@ -26,8 +26,10 @@ from gifcue.cli.ingesting import (
 from gifcue.client import ReconnectingStream
 from gifcue.errors import ConfigError
 from gifcue.ingest.janus.consent import parse_rule
-from gifcue.ingest.janus.ingest import JanusIngest, JanusSettings, Notice
+from gifcue.ingest.janus.ingest import JanusIngest
+from gifcue.ingest.janus.report import Notice
 from gifcue.ingest.janus.session import JanusAccess
+from gifcue.ingest.janus.settings import JanusSettings
 from gifcue.ingest.janus.videoroom import RoomAccess
 
 # Secrets come from the environment, never from an argument: arguments are in the list of processes.

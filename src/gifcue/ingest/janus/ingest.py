@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
 
-from gifcue.client import Backoff, ReconnectingStream
-from gifcue.ingest.janus.consent import ConsentRule, consented
+from gifcue.client import ReconnectingStream
+from gifcue.ingest.janus.consent import consented
 from gifcue.ingest.janus.errors import JanusError, JanusRefused, JanusUnavailable
 from gifcue.ingest.janus.forward import PAYLOAD_TYPE, PublisherForward
-from gifcue.ingest.janus.session import JanusAccess, JanusSession
+from gifcue.ingest.janus.report import Notice, PublisherTotals, notice_of, totals_of
+from gifcue.ingest.janus.session import JanusSession
+from gifcue.ingest.janus.settings import JanusSettings
 from gifcue.ingest.janus.videoroom import (
     NO_SUCH_FEED,
     PLUGIN,
@@ -22,11 +22,10 @@ from gifcue.ingest.janus.videoroom import (
     Published,
     Publisher,
     Renamed,
-    RoomAccess,
     RoomEvent,
     VideoRoom,
 )
-from gifcue.ingest.rtp.receiver import DEFAULT_WAIT_S, PayloadFormat
+from gifcue.ingest.rtp.receiver import PayloadFormat
 from gifcue.ingest.rtp.shared_port import SharedPort
 
 # A participant's name on the wire. Janus' own ids can be longer where `string_ids` is on.
@@ -40,65 +39,6 @@ EARLIER = "earlier publishers"
 ADAPT_S = 1.0
 # Seconds that ending the forwards may take.
 STOP_S = 5.0
-
-Kind = Literal["joined", "forwarded", "replaced", "copies", "stopped", "refused", "disconnected"]
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something that an operator wants to know. `publisher` is empty where it is about the room."""
-
-    kind: Kind
-    publisher: str = ""
-    display: str = ""
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PublisherTotals:
-    """What became of a publisher's packets and frames, over all of its forwards."""
-
-    packets: int = 0
-    frames: int = 0
-    sent: int = 0
-    not_sent: int = 0
-    keyframes_requested: int = 0
-    dropped: Mapping[str, int] = field(default_factory=dict)
-
-    def __add__(self, other: PublisherTotals) -> PublisherTotals:
-        return PublisherTotals(
-            self.packets + other.packets,
-            self.frames + other.frames,
-            self.sent + other.sent,
-            self.not_sent + other.not_sent,
-            self.keyframes_requested + other.keyframes_requested,
-            Counter(self.dropped) + Counter(other.dropped),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class JanusSettings:
-    """What is followed and how. `advertise` is where Janus sends to; None: where the port listens.
-
-    `simulcast_layer` is the highest layer that is forwarded, 0 to 2. `copies` None decides by the losses.
-    """
-
-    url: str
-    room: str
-    rules: Sequence[ConsentRule]
-    listen: tuple[str, int] = ("127.0.0.1", 0)
-    advertise: tuple[str, int] | None = None
-    only_from: str | None = None
-    display: str = "gifcue"
-    simulcast_layer: int = 1
-    max_publishers: int = 64
-    copies: int | None = None
-    orientation_id: int | None = None
-    wait_s: float = DEFAULT_WAIT_S
-    wait_for_janus: bool = False
-    janus_access: JanusAccess = field(default_factory=JanusAccess)
-    room_access: RoomAccess = field(default_factory=RoomAccess)
-    backoff: Backoff = field(default_factory=Backoff)
 
 
 class JanusIngest:
@@ -129,7 +69,7 @@ class JanusIngest:
         totals = dict(self._ended)
         for each in self._forwards.values():
             name = str(each.publisher.id)
-            totals[name] = totals.get(name, PublisherTotals()) + _totals(each)
+            totals[name] = totals.get(name, PublisherTotals()) + totals_of(each)
         return totals
 
     @property
@@ -224,7 +164,7 @@ class JanusIngest:
                 for forward in tuple(self._forwards.values()):
                     with contextlib.suppress(JanusRefused):  # gone: the room says so
                         if await forward.adapt(room):
-                            self._tell(_notice("copies", forward.publisher, str(forward.copies)))
+                            self._tell(notice_of("copies", forward.publisher, str(forward.copies)))
 
     async def _take_over(self, room: VideoRoom, publishers: Sequence[Publisher]) -> None:
         """Brings what was there before in line with who publishes at present."""
@@ -287,7 +227,7 @@ class JanusIngest:
         if problem:
             if self._refused.get(number) != problem:
                 self._refused[number] = problem
-                self._tell(_notice("refused", publisher, problem))
+                self._tell(notice_of("refused", publisher, problem))
             return
         assert self._port is not None
         assert video.codec is not None
@@ -303,7 +243,7 @@ class JanusIngest:
         self._forwards[number] = forward
         if await self._open(room, forward):
             self._refused.pop(number, None)
-            self._tell(_notice("forwarded", publisher, f"{video.codec_name}, labels {', '.join(labels)}"))
+            self._tell(notice_of("forwarded", publisher, f"{video.codec_name}, labels {', '.join(labels)}"))
 
     async def _open(self, room: VideoRoom, forward: PublisherForward) -> bool:
         try:
@@ -312,7 +252,7 @@ class JanusIngest:
             await self._close(forward.publisher.id)
             if error.code != NO_SUCH_FEED:
                 self._refused[forward.publisher.id] = str(error)
-                self._tell(_notice("refused", forward.publisher, str(error)))
+                self._tell(notice_of("refused", forward.publisher, str(error)))
             return False
         return True
 
@@ -330,12 +270,12 @@ class JanusIngest:
         forward = self._forwards.pop(number)
         await forward.close()
         name = str(number)
-        self._ended[name] = self._ended.pop(name, PublisherTotals()) + _totals(forward)
+        self._ended[name] = self._ended.pop(name, PublisherTotals()) + totals_of(forward)
         if len(self._ended) > MAX_TOTALS:
             oldest = next(each for each in self._ended if each != EARLIER)
             earlier = self._ended.pop(EARLIER, PublisherTotals())
             self._ended[EARLIER] = earlier + self._ended.pop(oldest)
-        self._tell(_notice("stopped", forward.publisher))
+        self._tell(notice_of("stopped", forward.publisher))
 
     def _target(self) -> tuple[str, int]:
         assert self._port is not None
@@ -344,19 +284,3 @@ class JanusIngest:
     def _fail(self, error: BaseException) -> None:
         if not self._failed.done():
             self._failed.set_exception(error)
-
-
-def _totals(forward: PublisherForward) -> PublisherTotals:
-    receiver = forward.source.receiver
-    return PublisherTotals(
-        receiver.packets,
-        receiver.units,
-        forward.feed.sent,
-        forward.feed.not_sent,
-        forward.source.keyframes_requested,
-        forward.source.dropped,
-    )
-
-
-def _notice(kind: Kind, publisher: Publisher, detail: str = "") -> Notice:
-    return Notice(kind, str(publisher.id), publisher.display, detail)

@@ -186,7 +186,7 @@ class FakeService:
     """What the fake server answers. Change it before a call.
 
     `refuse` is the status with which streams end at once. A `silent` server sends no Ready. `streams` has every stream
-    so far, `metadata` that of the latest one. `state` is what the status says of the server.
+    so far, `metadata` that of the latest one, and `stills` every still. `state` is what the status says of the server.
     """
 
     streams: list[FakeStream] = field(default_factory=list)
@@ -195,6 +195,7 @@ class FakeService:
     silent: bool = False
     health: health_pb2.HealthCheckResponse.ServingStatus = health_pb2.HealthCheckResponse.SERVING
     metadata: list[tuple[str, str]] = field(default_factory=list)
+    stills: list[bytes] = field(default_factory=list)
     opened: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def stream(self, number: int) -> FakeStream:
@@ -248,6 +249,7 @@ class _Reactions(reaction_service_pb2_grpc.ReactionServiceServicer):
         stream.finish()
 
     async def AnnotateImage(self, request: Any, context: Any) -> Any:
+        self._service.stills.append(request.image)
         if not request.image.startswith((b"\xff\xd8", b"\x89PNG")):
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT, "expected a JPEG or PNG, got something else"

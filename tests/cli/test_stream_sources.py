@@ -127,14 +127,17 @@ def test_a_session_description_is_received(gifcue: Gifcue, server: FakeServer, t
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             number = 0
             # FFmpeg looks at some seconds of video before it hands anything on.
-            while not done.is_set() and not any(stream.frames for stream in server.service.streams):
+            is_stopping = False
+            while not done.is_set():
+                if not is_stopping and any(stream.frames for stream in server.service.streams):
+                    is_stopping = True
+                    os.kill(os.getpid(), signal.SIGINT)
                 datagram = bytearray(datagrams[number % len(datagrams)])
                 datagram[2:4] = (number & 0xFFFF).to_bytes(2, "big")
                 datagram[4:8] = (number * 3000 & 0xFFFFFFFF).to_bytes(4, "big")
                 sender.sendto(datagram, ("127.0.0.1", port))
                 number += 1
                 done.wait(0.005)
-            os.kill(os.getpid(), signal.SIGINT)
 
     sending = threading.Thread(target=send)
     sending.start()

@@ -57,6 +57,9 @@ def stream(
     track: Annotated[
         int, typer.Option(min=1, max=100, help="Which video track of each source is sent; 1 is the first.")
     ] = 1,
+    why: Annotated[
+        bool, typer.Option("--why", help="Explain what keeps each allowed reaction from starting.")
+    ] = False,
     fast: Annotated[
         bool, typer.Option("--fast", help="Send as fast as the server analyses, not as recorded.")
     ] = False,
@@ -88,6 +91,8 @@ def stream(
             preset=preset,
             send_holding=holding,
             subject=subject,
+            send_decisions=why,
+            explain=why,
         ),
         labels=[label for label in (each.strip() for each in labels.split(",")) if label],
         fast=fast,

@@ -179,20 +179,19 @@ async def _send(
     attempt = 0
     has_been_open = False
     while True:
-        before = summary.sent + summary.not_sent
+        opened = asyncio.Event()
         try:
-            await _send_once(stream, job, labels, plan, on_progress, stop, summary)
+            await _send_once(stream, job, labels, plan, on_progress, stop, summary, opened)
             problem = f"expected more video from {shown(job.where)}, got its end"
         except SourceError as error:
             # A source that never opened has a wrong address, which no attempt improves.
-            if not is_network(job.where) or not (has_been_open or summary.sent + summary.not_sent > before):
+            if not is_network(job.where) or not (has_been_open or opened.is_set()):
                 raise
             problem = str(error)
         if stop.is_set() or not is_network(job.where):
             return
-        has_sent = summary.sent + summary.not_sent > before
-        has_been_open = has_been_open or has_sent
-        attempt = 1 if has_sent else attempt + 1
+        has_been_open = has_been_open or opened.is_set()
+        attempt = 1 if opened.is_set() else attempt + 1
         delay_s = plan.source_backoff.delay_s(attempt)
         on_lost(SourceLost(job.participant_id, problem, delay_s))
         if await _stopped_within(stop, delay_s, plan.source_backoff):
@@ -219,18 +218,24 @@ async def _send_once(
     on_progress: Callable[[str, float, float | None], None],
     stop: asyncio.Event,
     summary: Summary,
+    opened: asyncio.Event,
 ) -> None:
-    """Sends a source to its end. The participant leaves with it, because what is opened later has times of its own."""
+    """Sends a source to its end; sets `opened` at its first packet. The participant leaves at the end, because what is
+    opened later has times of its own.
+    """
     async with reading(job.where, plan.loop, plan.track) as read:
         source = read.source
         participant = await stream.join(job.participant_id, source.codec, source.extradata, labels)
         pacer = _pacer(stream, job, plan)
         try:
             async for packet in read.packets():
+                opened.set()
                 await pacer.wait(packet)
                 if stop.is_set():
                     break
-                await participant.send(packet.payload, packet.pts, packet.clock_hz, packet.keyframe)
+                await participant.send(
+                    packet.payload, packet.pts, packet.clock_hz, packet.keyframe, rotation=packet.rotation
+                )
                 on_progress(job.participant_id, packet.due_s, source.duration_s)
             await _settle(stream, participant)
         except SourceError:

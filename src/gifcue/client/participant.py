@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterable
 from gifcue.client.queues import Outbox
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.events import KeyframeRequested
-from gifcue.protocol.requests import AllowedLabels, EncodedFrame, Leave, ParticipantUpdate, Speaking
+from gifcue.protocol.requests import (
+    AllowedLabels,
+    Dismiss,
+    EncodedFrame,
+    Leave,
+    ParticipantUpdate,
+    Speaking,
+)
 from gifcue.protocol.wire.requests import encode_request
 from gifcue.v1.reaction_service_pb2 import StreamReactionsRequest
 
@@ -59,10 +66,15 @@ class Participant:
         pts: int,
         clock_hz: int = RTP_CLOCK_HZ,
         keyframe: bool = False,
+        *,
+        rotation: int = 0,
+        temporal_layer: int | None = None,
     ) -> int:
         """Queues one access unit and returns its sequence number. Waits only while the outbox is full.
 
-        `pts` counts ticks of `clock_hz` a second. A cancelled call has not sent the frame, and the stream continues.
+        `pts` counts ticks of `clock_hz` a second. `rotation` is degrees clockwise that bring the picture upright: 0,
+        90, 180 or 270. `temporal_layer` is 0 to 7, None where it is not known. A cancelled call has not sent the frame,
+        and the stream continues.
 
         Raises:
             StreamClosed: this side has closed the stream.
@@ -70,7 +82,9 @@ class Participant:
         """
         await self._outbox.room(len(payload))
         sequence = self._sequence
-        frame = EncodedFrame(self._id, sequence, pts, clock_hz, keyframe, bytes(payload))
+        frame = EncodedFrame(
+            self._id, sequence, pts, clock_hz, keyframe, bytes(payload), rotation, temporal_layer
+        )
         self._outbox.append(encode_request(frame), len(payload))
         self._sequence = sequence + 1
         if keyframe:
@@ -94,10 +108,17 @@ class Participant:
     async def set_allowed(self, labels: Iterable[str]) -> None:
         """Replaces the labels that the participant agreed to when it joined.
 
-        Where one of them is not a reaction of the server, none is added and a `Fault` follows. Labels that are not
-        listed are no longer allowed in either case.
+        Those that are not reactions of the server are left out, and a `Fault` names them.
         """
         await self._update(AllowedLabels(self._id, tuple(labels)))
+
+    async def dismiss(self, reaction_id: str) -> None:
+        """A reaction that STARTED was not meant.
+
+        If it is under way, it ends with the reason "dismissed". The label's cooldown begins. An id that is none of the
+        participant's last reactions, or is dismissed already, is answered by a `Fault`.
+        """
+        await self._update(Dismiss(self._id, reaction_id))
 
     async def leave(self) -> None:
         """The participant's video ends."""

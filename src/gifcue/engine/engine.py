@@ -9,16 +9,19 @@ Engine ─► Session ─► Participant ─► Pipeline     frames
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gifcue.detect.detector import ServedModel
 from gifcue.detect.pool import DetectStatistics
+from gifcue.engine.decisions import DecisionDetails
 from gifcue.engine.events import Sink
 from gifcue.engine.latency import LatencyStatistics
 from gifcue.engine.pipeline import AnnotatedStill, Pipeline
 from gifcue.engine.publisher import Publisher
 from gifcue.engine.quarantine import Quarantine
+from gifcue.engine.quiet import LOOK_INTERVAL_S
 from gifcue.engine.rights import StreamRights, Unrestricted
 from gifcue.engine.session import Session, SessionSettings, reaction_labels
 from gifcue.engine.settings import LimitSettings
@@ -27,7 +30,7 @@ from gifcue.media.pool import DecodeStatistics
 from gifcue.media.still_admission import StillPlace
 from gifcue.media.still_pool import StillStatistics
 from gifcue.protocol.accounting import FrameCounts
-from gifcue.protocol.reasons import DropReason
+from gifcue.protocol.reasons import DropReason, LeaveReason
 from gifcue.protocol.statistics import WorkerStatus
 from gifcue.protocol.subjects import SubjectPolicy
 from gifcue.reactions.settings import ReactionSettings
@@ -35,14 +38,15 @@ from gifcue.reactions.settings import ReactionSettings
 
 @dataclass(frozen=True, slots=True)
 class EngineStatistics:
-    """The whole server's figures. `reactions` counts those that started, by label; `analysis_fps` is how many pictures
-    a second of each participant are analysed at most.
+    """The whole server's figures. `reactions` counts those that started, by label, and `dismissals` those of them that
+    were not meant; `analysis_fps` is how many pictures a second of each participant are analysed at most.
     """
 
     sessions: int
     participants: int
     frames: FrameCounts
     reactions: dict[str, int]
+    dismissals: dict[str, int]
     latency: LatencyStatistics
     analysis_fps: float
     decode: DecodeStatistics
@@ -95,6 +99,14 @@ class Engine:
         """Stops the workers. What is still in flight is dropped; `Session.settled` comes before."""
         await self._pipeline.stop()
 
+    async def end_quiet(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Ends the reactions of participants whose frames have stopped, until it is cancelled."""
+        while True:
+            await sleep(LOOK_INTERVAL_S)
+            now_s = self._clock()
+            for session in self._sessions.values():
+                session.end_quiet(now_s)
+
     @property
     def is_ready(self) -> bool:
         """True while frames can be analysed."""
@@ -131,14 +143,15 @@ class Engine:
         client_name: str,
         preset: str,
         send_holding: bool,
-        send_decisions: bool,
         sink: Sink,
+        decisions: DecisionDetails | None = None,
         speaking_suppresses_hands: bool | None = None,
         subject: SubjectPolicy | None = None,
         rights: StreamRights | None = None,
         peer: str = "",
     ) -> Session:
-        """A stream begins. `send_*`: whether it wants these events, which are optional.
+        """A stream begins. `send_holding`: whether it wants these events, which are optional. `decisions`: what it
+        wants to know of each frame that is analysed, None for nothing.
 
         `speaking_suppresses_hands` and `subject` override the policy's own values; None keeps them. `rights` None
         allows everything. `peer` is the address that the stream comes from, without its port: hostile video counts
@@ -155,7 +168,7 @@ class Engine:
         policy = policy.for_stream(speaking_suppresses_hands=speaking_suppresses_hands, subject=subject)
         session = Session(
             self._ids(),
-            SessionSettings(room_id, name, policy, send_holding, send_decisions),
+            SessionSettings(room_id, name, policy, send_holding, decisions),
             sink,
             self._pipeline,
             self._publisher,
@@ -171,7 +184,7 @@ class Engine:
 
     def close_session(self, session: Session) -> None:
         """A stream ended: its participants leave. Its frames are counted until the last one in flight has ended."""
-        session.finish("stream_closed")
+        session.finish(LeaveReason.STREAM_CLOSED)
         # `call_when_idle` comes last: it may call `_forget` at once, which takes the session out of `_closing`.
         del self._sessions[session.session_id]
         self._closing[session.session_id] = session
@@ -210,6 +223,7 @@ class Engine:
             participants=self._pipeline.participant_count,
             frames=FrameCounts.total([self._closed_frames, *(each.frame_counts() for each in sessions)]),
             reactions=self._publisher.started,
+            dismissals=self._publisher.dismissals,
             latency=pipeline.latency,
             analysis_fps=pipeline.analysis_fps,
             decode=pipeline.decode,

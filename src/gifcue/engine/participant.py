@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gifcue.detect.regions import Region
 from gifcue.engine.accounting import FrameAccounting
 from gifcue.engine.admission import Admission, Refusal
+from gifcue.engine.decisions import DecisionDetails, decision_of
+from gifcue.engine.dismissals import Dismissals
 from gifcue.engine.faults import FaultReporter
 from gifcue.engine.latency import RECENT
+from gifcue.engine.media_time import MediaTime
 from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Audience, Publisher
 from gifcue.engine.quarantine import StreamQuarantine
+from gifcue.engine.quiet import QuietWatch
 from gifcue.engine.settings import LimitSettings
 from gifcue.engine.standing import Standing
 from gifcue.engine.throttle import Throttle
 from gifcue.media.frame import FrameInFlight
+from gifcue.media.long_units import StreamLongUnits
 from gifcue.media.suspects import Incident
 from gifcue.percentiles import RecentValues
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
-from gifcue.protocol.events import FrameDecided, KeyframeRequested, SlowDown
-from gifcue.protocol.reasons import FAULT_CODES, DropReason, FaultCode, SkipReason
+from gifcue.protocol.events import KeyframeRequested, SlowDown
+from gifcue.protocol.reasons import (
+    FAULT_CODES,
+    SLOW_DOWN_REASONS,
+    DropReason,
+    FaultCode,
+    KeyframeReason,
+    SkipReason,
+)
 from gifcue.protocol.requests import EncodedFrame
 from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.events import PolicyEvent
@@ -34,7 +46,7 @@ SLOW_DOWN_FPS = 15.0
 @dataclass(frozen=True, slots=True)
 class StreamContext:
     """What the participants of one stream share. `clock` is in seconds, the same as the pipeline's. `session_id` and
-    `peer` are for logs.
+    `peer` are for logs. `decisions` is None where the stream wants none.
     """
 
     session_id: str
@@ -46,7 +58,8 @@ class StreamContext:
     faults: FaultReporter
     limits: LimitSettings
     clock: Callable[[], float]
-    send_decisions: bool
+    decisions: DecisionDetails | None
+    long_units: StreamLongUnits = field(default_factory=StreamLongUnits)
 
 
 class Participant:
@@ -67,24 +80,30 @@ class Participant:
     ) -> None:
         self.participant_id = participant_id
         self._policy = policy
+        self._quiet = QuietWatch(policy)
         self._allowed = allowed
         self._stream = stream
         self._on_idle = on_idle
         self._admission = Admission(codec, stream.limits)
+        self._media_time = MediaTime()
         self._accounting = FrameAccounting()
         self._latencies_ms = RecentValues(RECENT)
         self._requests = Throttle(stream.limits.keyframe_request_interval_s, stream.clock)
         self._tokens = 0
         self._reactions = 0
+        self._dismissals = Dismissals()
         self._has_left = False
         self._is_paused = False
+        self._wants_landmarks = stream.decisions is not None and stream.decisions.landmarks
         self._last_decided: FrameInFlight | None = None
         # The frame last skipped as similar to a picture whose analysis is not finished: it inherits that result.
         self._pending_similar: FrameInFlight | None = None
         self._standing = Standing(
             participant_id, stream.quarantine, stream.clock, session_id=stream.session_id, peer=stream.peer
         )
-        self.key = stream.pipeline.open(self, codec, extradata, worker=self._standing.worker)
+        self.key = stream.pipeline.open(
+            self, codec, extradata, worker=self._standing.worker, long_units=stream.long_units
+        )
 
     @property
     def allowed(self) -> frozenset[str]:
@@ -110,20 +129,31 @@ class Participant:
         if not labels:
             # `start_over` below makes the decoder forget its pictures, so the next frame must be a keyframe.
             self._admission.await_keyframe()
-        self._publish_update(self._policy.set_allowed(labels, self._media_time_s))
+        self._publish_update(self._policy.set_allowed(labels, self._newest_decision_s))
         if was_allowed and not labels:
             self._stream.pipeline.start_over(self.key)
         elif labels and not was_allowed:
-            self._request_keyframe("allowed")
+            self._request_keyframe(KeyframeReason.ALLOWED.value)
 
     def set_speaking(self, speaking: bool) -> None:
         """The participant started or stopped speaking."""
-        self._publish_update(self._policy.set_speaking(speaking, self._media_time_s))
+        self._publish_update(self._policy.set_speaking(speaking, self._newest_decision_s))
+
+    def dismiss(self, reaction_id: str) -> None:
+        """A reaction that started was not meant. It ends if it is under way, and its label's cooldown begins."""
+        stream = self._stream
+        try:
+            label = self._dismissals.take(reaction_id)
+        except ValueError as error:
+            stream.faults.report(self.participant_id, FaultCode.INVALID_ARGUMENT, str(error))
+            return
+        stream.publisher.dismissed(label)
+        self._publish_update(self._policy.dismiss(label, reaction_id, self._newest_decision_s))
 
     def receive(self, frame: EncodedFrame) -> None:
         """Counts a frame, and sends it to the decoder unless it is refused."""
         clock_hz = frame.clock_hz or RTP_CLOCK_HZ
-        pts_s = frame.pts / clock_hz
+        pts_s = self._media_time.seconds(frame.pts, clock_hz)
         pipeline = self._stream.pipeline
         now_s = self._stream.clock()
         refusal = self._admission.check(
@@ -149,6 +179,9 @@ class Participant:
             pts_s,
             len(frame.payload),
             now_s,
+            rotation=frame.rotation,
+            temporal_layer=frame.temporal_layer,
+            wants_landmarks=self._wants_landmarks,
         )
         # Counted before it is submitted: from then on the pipeline may end it.
         self._accounting.open(in_flight)
@@ -160,9 +193,16 @@ class Participant:
 
     def leave(self, reason: str) -> None:
         """The participant's video ends, and its reactions with it. Frames in flight are finished without effect."""
-        self._publish_update(self._policy.finish(self._media_time_s, reason))
+        self._publish_update(self._policy.finish(self._newest_decision_s, reason))
         self._has_left = True
         self._stream.pipeline.close(self.key)
+
+    def end_quiet(self, now_s: float) -> None:
+        """Ends reactions for which no result came for too long, by the server's clock."""
+        events = self._quiet.look(now_s)
+        if events:
+            self._publish_update(events)
+            self._follow_hold()
 
     def statistics(self) -> ParticipantStatistics:
         """The participant's figures as they stand."""
@@ -193,13 +233,12 @@ class Participant:
     def judged(self, frame: FrameInFlight, regions: Sequence[Region]) -> None:
         self._accounting.analysed(frame)
         self._latencies_ms.record(frame.latency_ms)
-        if self._stream.send_decisions:
+        events = [] if self._has_left else self._policy.observe(regions, frame.pts_s)
+        if self._stream.decisions is not None:
             # Before the reactions of the same frame.
-            self._stream.audience.sink.put(
-                FrameDecided(self.participant_id, frame.sequence, frame.pts, frame.clock_hz, frame.latency_ms)
-            )
+            self._send_decision(frame, regions, self._stream.decisions)
         if not self._has_left:
-            self._decide(frame, self._policy.observe(regions, frame.pts_s))
+            self._decide(frame, events)
             similar = self._take_pending_similar()
             if similar is not None and similar.pts_s > frame.pts_s:
                 # The result that it inherits is known as of this moment.
@@ -218,7 +257,7 @@ class Participant:
             code = FAULT_CODES.get(reason)
             if code is not None:
                 self._stream.faults.report(self.participant_id, code, message, sequence=frame.sequence)
-            if reason is DropReason.OVERLOAD:
+            if reason in SLOW_DOWN_REASONS:
                 self._ask_to_slow_down(reason)
             if needs_keyframe:
                 self._admission.await_keyframe()
@@ -260,9 +299,17 @@ class Participant:
     # Internal
 
     @property
-    def _media_time_s(self) -> float:
+    def _newest_decision_s(self) -> float:
         """The time of the newest decision, by the sender's clock."""
         return self._last_decided.pts_s if self._last_decided is not None else 0.0
+
+    def _send_decision(
+        self, frame: FrameInFlight, regions: Sequence[Region], details: DecisionDetails
+    ) -> None:
+        unmet = self._policy.explain() if details.unmet and not self._has_left else ()
+        self._stream.audience.sink.put(
+            decision_of(self.participant_id, frame, details, regions, unmet, self._policy.min_score)
+        )
 
     def _take_pending_similar(self) -> FrameInFlight | None:
         """The frame that waits for a result to inherit; None while a picture is still being detected."""
@@ -274,8 +321,10 @@ class Participant:
     def _decide(self, frame: FrameInFlight, events: list[PolicyEvent]) -> None:
         """Publishes what the policy decided on a frame."""
         self._last_decided = frame
+        self._quiet.decided(frame.decided_s)
         if events:
             stream = self._stream
+            self._dismissals.note(events)
             self._reactions += stream.publisher.publish(
                 stream.audience, self.participant_id, events, frame, frame.latency_ms
             )
@@ -295,7 +344,7 @@ class Participant:
         code = FAULT_CODES.get(refusal.reason)
         if code is not None:
             self._stream.faults.report(self.participant_id, code, refusal.message, sequence=frame.sequence)
-        if refusal.reason in (DropReason.RATE_LIMIT, DropReason.OVERLOAD):
+        if refusal.reason in SLOW_DOWN_REASONS:
             self._ask_to_slow_down(refusal.reason)
         if refusal.reason is not DropReason.QUARANTINED:
             self._request_keyframe(refusal.reason.value)

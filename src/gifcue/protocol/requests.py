@@ -17,7 +17,8 @@ class StreamOptions:
 
         StreamOptions(room_id="weekly", speaking_suppresses_hands=True, subject=SubjectPolicy.LARGEST)
 
-    `speaking_suppresses_hands` needs `Participant.set_speaking`.
+    `speaking_suppresses_hands` needs `Participant.set_speaking`. `send_detections`, `send_landmarks` and `explain` add
+    to the decisions, so they need `send_decisions`; `send_landmarks` needs `send_detections` as well.
     """
 
     room_id: str = ""
@@ -27,6 +28,9 @@ class StreamOptions:
     send_decisions: bool = False
     speaking_suppresses_hands: bool | None = None
     subject: SubjectPolicy | None = None
+    send_detections: bool = False
+    send_landmarks: bool = False
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,15 @@ class Leave:
     participant_id: str
 
 
-ParticipantUpdate = Join | Speaking | AllowedLabels | Leave
+@dataclass(frozen=True, slots=True)
+class Dismiss:
+    """A reaction of a participant, which started, was not meant."""
+
+    participant_id: str
+    reaction_id: str
+
+
+ParticipantUpdate = Join | Speaking | AllowedLabels | Leave | Dismiss
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,8 @@ class EncodedFrame:
     """One encoded access unit. `pts` counts ticks of `clock_hz`; a `clock_hz` of 0 means `RTP_CLOCK_HZ`.
 
     `keyframe` is the sender's claim. `sequence` counts a participant's frames; a gap means that frames were lost.
+    `rotation` is degrees clockwise that bring the picture upright: 0, 90, 180 or 270. `temporal_layer` is 0..7, and
+    None where the sender does not know it.
     """
 
     participant_id: str
@@ -82,6 +96,8 @@ class EncodedFrame:
     clock_hz: int = RTP_CLOCK_HZ
     keyframe: bool = False
     payload: bytes = b""
+    rotation: int = 0
+    temporal_layer: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +112,4 @@ class StatisticsRequest:
     """Asks for one `Statistics`."""
 
 
-Request = (
-    StreamOptions | Join | Speaking | AllowedLabels | Leave | EncodedFrame | FrameBatch | StatisticsRequest
-)
+Request = StreamOptions | ParticipantUpdate | EncodedFrame | FrameBatch | StatisticsRequest

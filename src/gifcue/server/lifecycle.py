@@ -39,13 +39,12 @@ from gifcue.server.probes import Probes
 from gifcue.server.reactions import REACTION_SERVICE, StreamHandler
 from gifcue.server.server_metrics import ServerCollector
 from gifcue.server.streams import Streams
+from gifcue.server.websocket import WebSocketHandler
 from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc
 
 log = structlog.get_logger()
 
 OPERATOR_SERVICE = operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"].full_name
-# Room for the fields around a payload of the greatest size.
-_ENVELOPE_BYTES = 64 * 1024
 _UNARY_GRACE_S = 0.5
 # Seconds after `server.drain_timeout_s` by which a stop has ended, whatever clients and workers do.
 STOP_GRACE_S = 2.0
@@ -84,7 +83,9 @@ class Server:
         built = build(settings, self._clock, detector_target)
         self._engine, self._presets = built.engine, built.presets
         self._rule_book, self._dispatcher = built.book, built.dispatcher
-        self._streams = Streams(self._engine, settings.server, self._clock)
+        self._streams = Streams(
+            self._engine, settings.server, self._clock, gif_base_url=settings.delivery.base_url
+        )
         self._health = Health((REACTION_SERVICE, OPERATOR_SERVICE), lambda: self.state, lambda: self.is_alive)
         self._lag = LoopLag(self._clock)
         self._log_lines_lost = log_lines_lost
@@ -175,6 +176,7 @@ class Server:
         warn_of_confinement(self._engine.statistics().workers, self._settings.supervision.confinement)
         self._tasks.append(asyncio.create_task(self._health.follow(), name="health"))
         self._tasks.append(asyncio.create_task(self._lag.follow(), name="loop lag"))
+        self._tasks.append(asyncio.create_task(self._engine.end_quiet(), name="quiet participants"))
         self._tasks.append(asyncio.create_task(book.follow(), name="rule book"))
         self._tasks.append(asyncio.create_task(self._guard.follow(), name="access"))
         for task in self._tasks:
@@ -237,6 +239,7 @@ class Server:
             self._dispatcher,
             self._rule_book,
             self._streams.holding_dropped,
+            self._streams.details_dropped,
             AccessCollector(self._guard),
             ConnectionCollector(self._grpc_ports, self._http_ports),
             ServerCollector(self._streams.ended, self._log_lines_lost(), self._lag.statistics()),
@@ -270,12 +273,11 @@ class Server:
             self.operator_port = port.port
 
     def _grpc_port(self, setting: str, address: str, max_connections: int) -> GrpcPort:
-        limits = self._settings.limits
         port = GrpcPort(
             self._guard,
             setting,
             address,
-            message_bytes=limits.max_frame_bytes + limits.max_extradata_bytes + _ENVELOPE_BYTES,
+            message_bytes=self._settings.limits.max_message_bytes,
             max_streams=self._settings.server.max_streams,
             max_connections=max_connections,
         )
@@ -292,7 +294,11 @@ class Server:
                 self._guard, "http_listen", server.http_listen, max_connections=self._connections.http
             )
             self._http_ports.append(port)
-            await port.start(public_application(self._engine, probes, self._gifs, self._clock), tls=True)
+            websocket = WebSocketHandler(self._streams, self._guard, self._settings.limits.max_message_bytes)
+            application = public_application(
+                self._engine, probes, self._gifs, self._rule_book, websocket, self._clock
+            )
+            await port.start(application, tls=True)
             self.http_port = port.port
         if server.operator_http_listen:
             port = HttpPort(

@@ -18,20 +18,26 @@ log = structlog.get_logger()
 
 
 class Streams:
-    """Owns the open streams. `clock` is the engine's, in seconds."""
+    """Owns the open streams. `clock` is the engine's, in seconds. `gif_base_url` goes before the addresses of GIFs
+    that are only a path.
+    """
 
     def __init__(
         self,
         engine: Engine,
         settings: ServerSettings,
         clock: Callable[[], float],
+        *,
+        gif_base_url: str = "",
     ) -> None:
+        self._gif_base_url = gif_base_url
         self._engine = engine
         self._settings = settings
         self._clock = clock
         self._streams: set[Stream] = set()
         self._is_draining = False
         self._closed_holding_dropped = 0
+        self._closed_details_dropped = 0
         self._ended: Counter[str] = Counter()
 
     async def serve(self, transport: Transport) -> None:
@@ -45,13 +51,14 @@ class Streams:
             log.info("stream refused", peer=transport.peer, status=refusal.code.name)
             await transport.close(refusal)
             return
-        stream = Stream(self._engine, self._settings, self._clock, transport)
+        stream = Stream(self._engine, self._settings, self._clock, transport, self._gif_base_url)
         self._streams.add(stream)
         try:
             await stream.run()
         finally:
             self._streams.discard(stream)
             self._closed_holding_dropped += stream.holding_dropped
+            self._closed_details_dropped += stream.details_dropped
             self._ended[stream.status.code.name] += 1
 
     @property
@@ -63,6 +70,11 @@ class Streams:
     def holding_dropped(self) -> int:
         """HOLDING events that gave way to newer ones or to the bound, on all streams since the start."""
         return self._closed_holding_dropped + sum(stream.holding_dropped for stream in self._streams)
+
+    @property
+    def details_dropped(self) -> int:
+        """Decisions that lost their details to the bound, on all streams since the start."""
+        return self._closed_details_dropped + sum(stream.details_dropped for stream in self._streams)
 
     async def drain(self, timeout_s: float) -> None:
         """Refuses new streams, sends `Draining` on every stream, lets frames in flight finish, and ends the streams.

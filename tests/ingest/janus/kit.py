@@ -30,7 +30,6 @@ from gifcue.protocol.codecs import RTP_CLOCK_HZ
 from gifcue.sample_video.photo import photo_frames
 from tests.support.waiting import until
 
-JANUS = shutil.which("janus")
 ROOM, LOCKED_ROOM = 1234, 5678
 PIN, ROOM_SECRET, ADMIN_KEY, API_SECRET = "the-pin", "the-room-secret", "the-admin-key", "the-api-secret"
 _LIBRARIES = ("plugins", "transports", "events", "loggers")
@@ -340,5 +339,5 @@ class Relay:
                     self._socket.sendto(datagram, self.to)
 
 
-# aiortc encodes with 4 threads and a bit rate of its own; 500 kbit/s is a camera of a meeting.
+# aiortc starts with a bit rate of its own; 500 kbit/s is that of a camera in a meeting.
 vpx.DEFAULT_BITRATE = h264.DEFAULT_BITRATE = 500_000

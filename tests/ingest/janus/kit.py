@@ -270,6 +270,7 @@ class TcpRelay:
         self._writers: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server | None = None
         self.url = ""
+        self.takes_new = True
 
     async def __aenter__(self) -> TcpRelay:
         self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
@@ -282,12 +283,15 @@ class TcpRelay:
         self.cut()
 
     def cut(self) -> None:
-        """Ends all connections without a word; new ones are taken."""
+        """Ends all connections without a word. New ones are taken while `takes_new` is set."""
         for writer in self._writers:
             writer.transport.abort()
         self._writers.clear()
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self.takes_new:
+            writer.transport.abort()
+            return
         there, to = await asyncio.open_connection("127.0.0.1", self._port)
         self._writers += [writer, to]
         await asyncio.gather(_copy(reader, to), _copy(there, writer))

@@ -208,6 +208,44 @@ async def test_a_lost_session_costs_no_frame(janus: RealJanus) -> None:
         assert all(after == before + 1 for before, after in itertools.pairwise(numbers))
 
 
+async def test_consent_that_is_withdrawn_while_janus_is_away_ends_the_forward(janus: RealJanus) -> None:
+    async with (
+        TcpRelay(janus.url) as relay,
+        following(replace(janus, url=relay.url)) as follow,
+        AiortcPublisher(janus, "ada (yes)") as ada,
+    ):
+        await follow.until_frames(ada)
+        relay.takes_new = False
+        relay.cut()
+        await until(lambda: follow.told("disconnected"))
+        await ada.rename("ada")
+        relay.takes_new = True
+        await until(lambda: follow.told("stopped"))
+        await until(lambda: len(follow.told("joined")) == 2)
+        assert len(follow.told("forwarded")) == 1
+        async with AiortcPublisher(janus, "bob (yes)") as bob:
+            await follow.until_frames(bob)
+        await until(lambda: len(follow.told("stopped")) == 2)
+        assert await forwards(janus) == []
+
+
+async def test_without_janus_consent_is_taken_as_given_for_a_time_only(janus: RealJanus) -> None:
+    async with (
+        TcpRelay(janus.url) as relay,
+        following(replace(janus, url=relay.url), consent_s=0.2) as follow,
+        AiortcPublisher(janus, "ada (yes)") as ada,
+    ):
+        await follow.until_frames(ada)
+        relay.takes_new = False
+        relay.cut()
+        await until(lambda: follow.told("stopped"))
+        frames = follow.frames_of(ada)
+        await until(lambda: follow.ingest.dropped.get("unknown_source"))
+        assert follow.frames_of(ada) == frames
+        relay.takes_new = True
+        await follow.until_frames(ada)
+
+
 async def test_after_a_crash_of_janus_the_room_is_followed_again(janus: RealJanus) -> None:
     async with following(janus) as follow:
         async with AiortcPublisher(janus, "ada (yes)") as ada:

@@ -24,6 +24,7 @@ from gifcue.ingest.janus.videoroom import (
     Renamed,
     RoomEvent,
     VideoRoom,
+    VideoStream,
 )
 from gifcue.ingest.rtp.receiver import PayloadFormat
 from gifcue.ingest.rtp.shared_port import SharedPort
@@ -103,6 +104,7 @@ class JanusIngest:
 
     async def _follow_forever(self) -> None:
         attempt = 0
+        lost_s: float | None = None  # since when there is no session
         while True:
             before = self._connections
             try:
@@ -116,6 +118,13 @@ class JanusIngest:
                 if self._connections == 0 and not self._settings.wait_for_janus:
                     raise
                 problem = error
+            now_s = asyncio.get_running_loop().time()
+            if self._connections > before or lost_s is None:
+                lost_s = now_s
+            if now_s - lost_s >= self._settings.consent_s:
+                # Who withdraws consent meanwhile cannot be heard.
+                for publisher in tuple(self._forwards):
+                    await self._close(publisher)
             attempt = 1 if self._connections > before else attempt + 1
             delay_s = self._settings.backoff.delay_s(attempt)
             self._tell(Notice("disconnected", detail=f"{problem}; the next attempt is in {delay_s:.1f} s"))
@@ -170,11 +179,13 @@ class JanusIngest:
         """Brings what was there before in line with who publishes at present."""
         self._known = {each.id: each for each in publishers[:MAX_KNOWN]}
         self._refused.clear()
-        for publisher in tuple(self._forwards):
-            if publisher not in self._known:
-                await self._close(publisher)
-        for forward in tuple(self._forwards.values()):
-            await self._open(room, forward)
+        for number, forward in tuple(self._forwards.items()):
+            found = self._consented(number)
+            if found is None or not forward.serves(found[0]):
+                # Consent may have been withdrawn meanwhile: nothing more is taken, not even for a moment.
+                await self._end(room, number)
+            else:
+                await self._open(room, forward)
         for each in publishers[:MAX_KNOWN]:
             await self._reconcile(room, each.id)
         # What an instance left behind that was killed. A room with a secret tells it only to who has it.
@@ -211,15 +222,14 @@ class JanusIngest:
     async def _reconcile(self, room: VideoRoom, number: Id) -> None:
         """Forwards a publisher as its attributes and streams demand, or no longer."""
         publisher = self._known[number]
-        found = consented(self._settings.rules, publisher, self._labels)
+        found = self._consented(number)
         existing = self._forwards.get(number)
         if existing is not None:
             if found is not None and existing.serves(found[0]):
                 existing.publisher = publisher
                 await existing.allow(found[1])
                 return
-            await existing.stop(room)
-            await self._close(number)
+            await self._end(room, number)
         if found is None:
             return
         video, labels = found
@@ -265,6 +275,17 @@ class JanusIngest:
         if len(str(publisher.id).encode()) > MAX_NAME_BYTES:
             return f"expected an id of at most {MAX_NAME_BYTES} bytes"
         return ""
+
+    def _consented(self, number: Id) -> tuple[VideoStream, Sequence[str]] | None:
+        """What of a publisher may be forwarded; None: nothing, or it is gone."""
+        publisher = self._known.get(number)
+        return None if publisher is None else consented(self._settings.rules, publisher, self._labels)
+
+    async def _end(self, room: VideoRoom, number: Id) -> None:
+        """Closes this side first: where Janus cannot be told, what it still sends is dropped here."""
+        forward = self._forwards[number]
+        await self._close(number)
+        await forward.stop(room)
 
     async def _close(self, number: Id) -> None:
         forward = self._forwards.pop(number)

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
+import yarl
 
 from gifcue.ingest.janus.errors import JanusRefused, JanusUnavailable
 
@@ -116,7 +117,8 @@ class JanusSession:
                 )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             reason = str(error) or f"no answer within {CONNECT_S:g} s"
-            raise JanusUnavailable(f"expected Janus at {self._url}, got: {reason}") from None
+            shown = yarl.URL(self._url).with_user(None)  # without a password
+            raise JanusUnavailable(f"expected Janus at {shown}, got: {reason}") from None
         self._tasks.append(asyncio.create_task(self._read(), name="Janus reader"))
 
     async def _request(self, message: Message, what: str) -> Message:

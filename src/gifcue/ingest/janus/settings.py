@@ -16,6 +16,7 @@ from gifcue.ingest.rtp.receiver import DEFAULT_WAIT_S
 class JanusSettings:
     """What is followed and how. `advertise` is where Janus sends to; None: where the port listens.
 
+    `consent_s` is how long consent is taken as given while Janus cannot be asked: after it, nothing more is taken.
     `simulcast_layer` is the highest layer that is forwarded, 0 to 2. `copies` None decides by the losses.
     """
 
@@ -32,6 +33,7 @@ class JanusSettings:
     orientation_id: int | None = None
     wait_s: float = DEFAULT_WAIT_S
     wait_for_janus: bool = False
+    consent_s: float = 60.0
     janus_access: JanusAccess = field(default_factory=JanusAccess)
     room_access: RoomAccess = field(default_factory=RoomAccess)
     backoff: Backoff = field(default_factory=Backoff)

@@ -229,8 +229,8 @@ class FakeService:
     """What the fake server answers. Change it before a call.
 
     `refuse` is the status with which streams end at once. A `silent` server sends no Ready. `streams` has every stream
-    so far, `metadata` that of the latest one. `state` is what the status says of the server. `limits` are those that
-    streams are told; a client of a server that states an interval of heartbeats expects them.
+    so far, `metadata` that of the latest one, and `stills` every still. `state` is what the status says of the server.
+    `limits` are those that streams are told; a client of a server that states an interval of heartbeats expects them.
     """
 
     streams: list[FakeStream] = field(default_factory=list)
@@ -240,6 +240,7 @@ class FakeService:
     limits: reaction_service_pb2.EffectiveLimits = field(default_factory=_limits)
     health: health_pb2.HealthCheckResponse.ServingStatus = health_pb2.HealthCheckResponse.SERVING
     metadata: list[tuple[str, str]] = field(default_factory=list)
+    stills: list[bytes] = field(default_factory=list)
     opened: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def stream(self, number: int) -> FakeStream:
@@ -293,6 +294,7 @@ class _Reactions(reaction_service_pb2_grpc.ReactionServiceServicer):
         stream.finish()
 
     async def AnnotateImage(self, request: Any, context: Any) -> Any:
+        self._service.stills.append(request.image)
         if not request.image.startswith((b"\xff\xd8", b"\x89PNG")):
             await context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT, "expected a JPEG or PNG, got something else"

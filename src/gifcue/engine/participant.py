@@ -15,6 +15,7 @@ from gifcue.engine.publisher import Audience, Publisher
 from gifcue.engine.quarantine import StreamQuarantine
 from gifcue.engine.settings import LimitSettings
 from gifcue.engine.standing import Standing
+from gifcue.engine.teaching import StreamTeaching
 from gifcue.engine.throttle import Throttle
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.suspects import Incident
@@ -47,6 +48,7 @@ class StreamContext:
     limits: LimitSettings
     clock: Callable[[], float]
     send_decisions: bool
+    teaching: StreamTeaching
 
 
 class Participant:
@@ -193,6 +195,7 @@ class Participant:
     def judged(self, frame: FrameInFlight, regions: Sequence[Region]) -> None:
         self._accounting.analysed(frame)
         self._latencies_ms.record(frame.latency_ms)
+        regions = self._stream.teaching.observe(self.participant_id, frame, regions)
         if self._stream.send_decisions:
             # Before the reactions of the same frame.
             self._stream.audience.sink.put(
@@ -289,7 +292,7 @@ class Participant:
 
     def _follow_hold(self) -> None:
         """Informs the similar-frame filter whether a hold runs: it must not skip meanwhile."""
-        self._stream.pipeline.set_hold(self.key, self._policy.holding)
+        self._stream.pipeline.set_hold(self.key, self._policy.holding or self._stream.teaching.is_watched)
 
     def _report_refusal(self, frame: EncodedFrame, refusal: Refusal) -> None:
         code = FAULT_CODES.get(refusal.reason)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gifcue.detect.detector import ServedModel
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.engine.accounting import FrameAccounting
 from gifcue.engine.bucket import TokenBucket
 from gifcue.engine.events import Sink
@@ -18,6 +19,7 @@ from gifcue.engine.publisher import Audience, Publisher
 from gifcue.engine.quarantine import StreamQuarantine
 from gifcue.engine.rights import StreamRights
 from gifcue.engine.settings import LimitSettings
+from gifcue.engine.teaching import StreamTeaching, Watcher
 from gifcue.engine.throttle import Throttle
 from gifcue.media.codecs import extradata_fault
 from gifcue.protocol.accounting import FrameCounts
@@ -79,6 +81,8 @@ class Session:
         self._ids = ids
         self._clock = clock
         self._joins = TokenBucket(limits.joins_per_second, limits.joins_at_once)
+        self._policy = settings.policy
+        self._teaching = StreamTeaching(lambda: pipeline.model)
         self._faults = FaultReporter(sink, Throttle(limits.fault_interval_s, clock))
         # A room without a name is a room of its own.
         audience = Audience(sink, settings.room_id, settings.room_id or session_id, settings.send_holding)
@@ -93,6 +97,7 @@ class Session:
             limits,
             clock,
             settings.send_decisions,
+            self._teaching,
         )
         self._participants: dict[str, Participant] = {}
         # Those that left or were replaced while frames of theirs were in flight, by key, until the last one ends.
@@ -122,7 +127,7 @@ class Session:
         if not is_new:
             self._depart(participant_id, "rejoined")
         allowed = frozenset(labels)
-        policy = ReactionPolicy(self._settings.policy, allowed, self._ids)
+        policy = ReactionPolicy(self._policy, allowed, self._ids)
         self._participants[participant_id] = Participant(
             participant_id, codec, extradata, policy, allowed, self._context, self._on_idle
         )
@@ -196,6 +201,26 @@ class Session:
         self.call_when_idle(idle.set)
         await idle.wait()
 
+    # Called for whoever teaches a gesture
+
+    def watch_hands(self, watcher: Watcher) -> Callable[[], None]:
+        """Calls `watcher` with the hands of every analysed frame, until the result is called. It must neither wait nor
+        raise.
+        """
+        return self._teaching.watch(watcher)
+
+    def try_gesture(self, label: str, classifier: GestureClassifier) -> None:
+        """Puts a gesture on trial, for this stream alone and in place of another one. A participant that joins from now
+        on may allow its label.
+        """
+        self._policy = self._settings.policy.with_gestures([label])
+        self._teaching.use(label, classifier)
+
+    def end_trial(self) -> None:
+        """The gesture on trial is not detected any more."""
+        self._policy = self._settings.policy
+        self._teaching.end_trial()
+
     # Figures
 
     def statistics(self) -> list[ParticipantStatistics]:
@@ -217,7 +242,10 @@ class Session:
     @property
     def reaction_labels(self) -> tuple[str, ...]:
         """The labels that a participant may allow: those that the server has and the caller is granted."""
-        known = reaction_labels(self._pipeline.model, self._settings.policy)
+        known = reaction_labels(self._pipeline.model, self._policy)
+        tried = self._teaching.label
+        if tried is not None and tried not in known:
+            known = (*known, tried)
         granted = self._rights.labels
         return known if granted is None else tuple(label for label in known if label in granted)
 

@@ -122,6 +122,11 @@ class Participant:
         """The participant started or stopped speaking."""
         self._publish_update(self._policy.set_speaking(speaking, self._media_time_s))
 
+    def use_policy(self, policy: ReactionPolicy) -> None:
+        """Takes another policy; reactions under way end."""
+        self._publish_update(self._policy.finish(self._media_time_s, "policy_changed"))
+        self._policy = policy
+
     def receive(self, frame: EncodedFrame) -> None:
         """Counts a frame, and sends it to the decoder unless it is refused."""
         clock_hz = frame.clock_hz or RTP_CLOCK_HZ

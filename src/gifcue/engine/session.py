@@ -209,17 +209,16 @@ class Session:
         """
         return self._teaching.watch(watcher)
 
-    def try_gesture(self, label: str, classifier: GestureClassifier) -> None:
-        """Puts a gesture on trial, for this stream alone and in place of another one. A participant that joins from now
-        on may allow its label.
+    def try_gesture(self, label: str | None, classifier: GestureClassifier | None = None) -> None:
+        """Puts a gesture on trial, for this stream alone and in place of another one. Its participants may allow the
+        label from now on; without a classifier no hand shows it yet. None ends the trial.
         """
-        self._policy = self._settings.policy.with_gestures([label])
+        if label != self._teaching.label:
+            added = [] if label is None else [label]
+            self._policy = self._settings.policy.with_gestures(added)
+            for participant in self._participants.values():
+                participant.use_policy(ReactionPolicy(self._policy, participant.allowed, self._ids))
         self._teaching.use(label, classifier)
-
-    def end_trial(self) -> None:
-        """The gesture on trial is not detected any more."""
-        self._policy = self._settings.policy
-        self._teaching.end_trial()
 
     # Figures
 

@@ -36,12 +36,13 @@ class StreamTeaching:
     def __init__(self, model: Callable[[], ServedModel]) -> None:
         self._model = model
         self._watchers: list[Watcher] = []
-        self._trial: tuple[str, GestureClassifier] | None = None
+        self._label: str | None = None
+        self._classifier: GestureClassifier | None = None
 
     @property
     def label(self) -> str | None:
         """The label of the gesture on trial; None without one."""
-        return self._trial[0] if self._trial is not None else None
+        return self._label
 
     @property
     def is_watched(self) -> bool:
@@ -53,41 +54,41 @@ class StreamTeaching:
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)
 
-    def use(self, label: str, classifier: GestureClassifier) -> None:
-        """Puts a gesture on trial, in place of another one."""
-        self._trial = (label, classifier)
-
-    def end_trial(self) -> None:
-        """The gesture is not tried any more."""
-        self._trial = None
+    def use(self, label: str | None, classifier: GestureClassifier | None) -> None:
+        """Puts a gesture on trial, in place of another one; without a classifier no hand shows it yet. None: nothing is
+        on trial any more.
+        """
+        self._label, self._classifier = label, classifier
 
     def observe(
         self, participant_id: str, frame: FrameInFlight, regions: Sequence[Region]
     ) -> Sequence[Region]:
         """Tells the watchers what an analysed frame shows; returns the regions with the gesture on trial."""
-        if self._trial is None and not self._watchers:
+        if self._label is None and not self._watchers:
             return regions
         aspect = frame.width / max(1, frame.height)
         if self._watchers:
             seen = SeenHands(participant_id, frame.sequence, aspect, self._hands(regions))
             for watcher in self._watchers:
                 watcher(seen)
-        return regions if self._trial is None else [self._tried(region, frame, aspect) for region in regions]
+        label = self._label
+        return regions if label is None else [self._tried(region, label, frame, aspect) for region in regions]
 
     def _hands(self, regions: Sequence[Region]) -> tuple[Region, ...]:
         threshold = self._model().thresholds.get("hand", DEFAULT_THRESHOLD)
         hands = [each for each in regions if _has_landmarks(each) and each.score >= threshold]
         return tuple(sorted(hands, key=lambda hand: -hand.box.area))
 
-    def _tried(self, region: Region, frame: FrameInFlight, aspect: float) -> Region:
-        if self._trial is None or not _has_landmarks(region) or region.landmarks is None:
+    def _tried(self, region: Region, label: str, frame: FrameInFlight, aspect: float) -> Region:
+        if region.landmarks is None or not _has_landmarks(region):
             return region
-        label, classifier = self._trial
-        probability = gesture_probabilities([classifier], region.landmarks, aspect)[label]
-        longer_px = max(region.box.width * frame.width, region.box.height * frame.height)
-        probability *= confidence_of_size(longer_px, self._model().smallest_hand_px)
         # In place of a gesture in service with the same label.
-        return replace(region, attributes={**region.attributes, label: probability})
+        attributes = {name: value for name, value in region.attributes.items() if name != label}
+        if self._classifier is not None:
+            probability = gesture_probabilities([self._classifier], region.landmarks, aspect).get(label, 0.0)
+            longer_px = max(region.box.width * frame.width, region.box.height * frame.height)
+            attributes[label] = probability * confidence_of_size(longer_px, self._model().smallest_hand_px)
+        return replace(region, attributes=attributes)
 
 
 def _has_landmarks(region: Region) -> bool:

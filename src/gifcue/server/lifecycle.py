@@ -32,6 +32,7 @@ from gifcue.server.descriptors import connections_of
 from gifcue.server.gesture_follower import GestureFollower
 from gifcue.server.health import Health
 from gifcue.server.http import public_application
+from gifcue.server.http_teach import TeachHandler
 from gifcue.server.listeners import GrpcPort, HttpPort, operators_need_tls
 from gifcue.server.loop_lag import LoopLag
 from gifcue.server.metrics import metrics_text
@@ -41,6 +42,7 @@ from gifcue.server.probes import Probes
 from gifcue.server.reactions import REACTION_SERVICE, StreamHandler
 from gifcue.server.server_metrics import ServerCollector
 from gifcue.server.streams import Streams
+from gifcue.server.teach_access import TeachAccess
 from gifcue.server.websocket import WebSocketHandler
 from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc
 
@@ -315,8 +317,10 @@ class Server:
             )
             self._http_ports.append(port)
             websocket = WebSocketHandler(self._streams, self._guard, self._message_bytes)
+            access = TeachAccess(server, self._guard)
+            teach = TeachHandler(self._engine, self._library, self._rule_book, access, self._clock)
             application = public_application(
-                self._engine, probes, self._gifs, self._rule_book, websocket, self._clock
+                self._engine, probes, self._gifs, self._rule_book, websocket, teach, self._clock
             )
             await port.start(application, tls=True)
             self.http_port = port.port

@@ -51,8 +51,8 @@ async def test_a_gesture_that_is_kept_is_in_its_file_and_found_after_a_restart(t
 
 
 async def test_another_server_finds_a_change_of_the_shared_folder(tmp_path: Path) -> None:
-    mine, changes = GestureLibrary(tmp_path), []
-    other = GestureLibrary(tmp_path, changes.append)
+    changes: list[tuple[TaughtGesture, ...]] = []
+    mine, other = GestureLibrary(tmp_path), GestureLibrary(tmp_path, changes.append)
     await mine.keep(gesture("fan"))
     assert (await other.reload()).labels == ("fan",)
     await other.reload()

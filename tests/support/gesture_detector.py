@@ -1,7 +1,7 @@
 """A detector for tests of teaching. What it finds depends on the colour that dominates a picture.
 
     red      a hand that shows VICTORY (`tests.support.hands`)
-    green    a hand that shows something else
+    green    a fist
     other    nothing
 
 Gesture classifiers run as with the real networks.
@@ -21,7 +21,7 @@ from gifcue.detect.worker import WorkerInit, run
 from gifcue.protocol.geometry import Box
 from gifcue.workers.channel import BlockingChannel
 from tests.support.colour_detector import LABELS
-from tests.support.hands import ASPECT, OTHERS, VICTORY, sample
+from tests.support.hands import ASPECT, FIST, VICTORY, sample
 
 TARGET = "tests.support.gesture_detector:main"
 _DOMINATES = 60.0
@@ -52,8 +52,7 @@ class GestureDetector:
         red, green, blue = frame.reshape(-1, 3).mean(axis=0)
         if max(red, green) - blue < _DOMINATES:
             return []
-        shape = VICTORY if red > green else OTHERS[int(self._rng.integers(len(OTHERS)))]
-        landmarks = sample(shape, self._rng).landmarks
+        landmarks = sample(VICTORY if red > green else FIST, self._rng).landmarks
         attributes = add_gestures({"thumbs_up": 0.01}, self._classifiers, landmarks, ASPECT)
         return [Region("hand", Box(0.2, 0.3, 0.8, 0.7), 0.97, attributes, landmarks)]
 

@@ -16,9 +16,10 @@ from gifcue.protocol.geometry import Box
 
 # Which fingers are straight, the thumb first.
 VICTORY = (False, True, True, False, False)
+FIST = (False, False, False, False, False)
 OTHERS = (
     (True, True, True, True, True),
-    (False, False, False, False, False),
+    FIST,
     (True, False, False, False, False),
     (False, True, False, False, False),
     (False, True, True, True, False),

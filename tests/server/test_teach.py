@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import signal
@@ -300,7 +301,13 @@ async def test_bodies_are_bounded_and_need_their_type(shared: Teacher) -> None:
     cases = [
         ({"data": json.dumps(request()), "headers": {"Content-Type": "text/plain"}}, 415),
         ({"data": b"{", "headers": {"Content-Type": "application/json"}}, 400),
-        ({"data": b" " * (MAX_BODY_BYTES + 1), "headers": {"Content-Type": "application/json"}}, 413),
+        (
+            {
+                "data": io.BytesIO(b" " * (MAX_BODY_BYTES + 1)),
+                "headers": {"Content-Type": "application/json"},
+            },
+            413,
+        ),
         (
             {"data": b"{}", "headers": {"Content-Type": "application/json", "Content-Encoding": "gzip"}},
             415,

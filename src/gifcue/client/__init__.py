@@ -38,6 +38,7 @@ from gifcue.client.tokens import TokenProvider
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.annotation import AnnotatedImage, Annotation
 from gifcue.protocol.codecs import Codec
+from gifcue.protocol.detections import DetectedRegion, LabelScore, Landmark, RegionKind, UnmetCondition
 from gifcue.protocol.events import (
     Disconnected,
     Draining,
@@ -75,6 +76,7 @@ __all__ = [
     "ClientError",
     "Codec",
     "ConnectionOptions",
+    "DetectedRegion",
     "Disconnected",
     "Draining",
     "Event",
@@ -85,6 +87,8 @@ __all__ = [
     "Gif",
     "InvalidRequest",
     "KeyframeRequested",
+    "LabelScore",
+    "Landmark",
     "Limits",
     "Model",
     "Participant",
@@ -96,6 +100,7 @@ __all__ = [
     "Ready",
     "ReconnectingParticipant",
     "ReconnectingStream",
+    "RegionKind",
     "ServerBusy",
     "ServerError",
     "ServerFailed",
@@ -111,6 +116,7 @@ __all__ = [
     "SubjectPolicy",
     "TlsOptions",
     "TokenProvider",
+    "UnmetCondition",
     "WorkerState",
     "WorkerStatus",
 ]

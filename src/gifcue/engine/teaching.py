@@ -49,6 +49,11 @@ class StreamTeaching:
         """Whether somebody watches. No frame of the stream is skipped as similar meanwhile."""
         return bool(self._watchers)
 
+    @property
+    def needs_landmarks(self) -> bool:
+        """Whether the landmarks of hands are used here. A worker leaves them out of its answers otherwise."""
+        return self._label is not None or self.is_watched
+
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Calls `watcher` for every analysed frame; it must neither wait nor raise. The result ends that."""
         self._watchers.append(watcher)
@@ -64,7 +69,7 @@ class StreamTeaching:
         self, participant_id: str, frame: FrameInFlight, regions: Sequence[Region]
     ) -> Sequence[Region]:
         """Tells the watchers what an analysed frame shows; returns the regions with the gesture on trial."""
-        if self._label is None and not self._watchers:
+        if not self.needs_landmarks:
             return regions
         aspect = frame.width / max(1, frame.height)
         if self._watchers:

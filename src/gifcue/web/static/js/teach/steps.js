@@ -46,7 +46,8 @@ export function Steps({ lesson }) {
 
 function Name({ lesson }) {
   const id = useId();
-  const { name, label, nameProblem, replaces } = lesson;
+  const { name, label, nameProblem, kept } = lesson;
+  const replaces = lesson.replaces && !kept;
   return html`
     <label for=${id}>Name</label>
     <input id=${id} type="text" autocomplete="off" maxlength="60" placeholder="Peace sign" value=${name}
@@ -123,7 +124,7 @@ function Report({ report }) {
       ${others > 0 && html`<div><dt>Your other hands taken for it</dt><dd>${taken} of ${others}</dd></div>`}
       <div><dt>Other people’s hands taken for it</dt><dd>${number(wrong)} of ${number(negatives)}</dd></div>
     </dl>
-    <p class="hint">Each hand was judged by a training without it.${found < 0.7 * samples ? ' Few are found: record more, and vary them less.' : ''}</p>
+    <p class="hint">Each hand was judged by a training without it.${found < 0.7 * samples ? ' Few are found: record more samples of the same gesture, with the whole hand in the picture.' : ''}</p>
   `;
 }
 

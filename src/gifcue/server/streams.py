@@ -18,14 +18,19 @@ log = structlog.get_logger()
 
 
 class Streams:
-    """Owns the open streams. `clock` is the engine's, in seconds."""
+    """Owns the open streams. `clock` is the engine's, in seconds. `gif_base_url` goes before the addresses of GIFs
+    that are only a path.
+    """
 
     def __init__(
         self,
         engine: Engine,
         settings: ServerSettings,
         clock: Callable[[], float],
+        *,
+        gif_base_url: str = "",
     ) -> None:
+        self._gif_base_url = gif_base_url
         self._engine = engine
         self._settings = settings
         self._clock = clock
@@ -46,7 +51,7 @@ class Streams:
             log.info("stream refused", peer=transport.peer, status=refusal.code.name)
             await transport.close(refusal)
             return
-        stream = Stream(self._engine, self._settings, self._clock, transport)
+        stream = Stream(self._engine, self._settings, self._clock, transport, self._gif_base_url)
         self._streams.add(stream)
         try:
             await stream.run()

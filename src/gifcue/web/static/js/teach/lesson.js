@@ -28,6 +28,11 @@ const NO_HAND_MS = 1200;
  * @property {import('./api.js').Hand[]} hands those that caused it, with their aspect
  */
 
+/** A room of this page's own. `crypto.randomUUID` is there on secure origins alone. */
+function roomName() {
+  return `teach-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
+}
+
 export class Lesson {
   /**
    * @param {object} options
@@ -268,7 +273,11 @@ export class Lesson {
     return new ReactionStream({
       url: this.#url,
       token: this.#token,
-      config: { roomId: `teach-${crypto.randomUUID()}`, clientName: 'gifcue-teach-page/1', sendHolding: true, sendDecisions: true, explain: true },
+      // The server lets nobody read the hands of a stream that did not ask for landmarks.
+      config: {
+        roomId: roomName(), clientName: 'gifcue-teach-page/1', sendHolding: true, sendDecisions: true, sendDetections: true,
+        sendLandmarks: true, explain: true,
+      },
       on: {
         state: (state) => {
           this.state = state;

@@ -38,7 +38,7 @@ OTHER_HANDS = 1000
 MAX_FALSE = 3
 MAX_S = 180.0
 WIDTH, HEIGHT, FPS = 640, 480, 20
-_LOOKS = {
+_LOOKS: dict[str, dict[str, Any]] = {
     "desktop, light": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
     "phone, dark": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
 }
@@ -192,7 +192,7 @@ def test_a_lesson_goes_by_keyboard_and_pointer_and_has_no_violation(
     expect(page.get_by_text("Your other hands taken for it")).to_be_visible()
     page.get_by_role("radio").nth(1).check()
     page.get_by_role("button", name="Keep it").click()
-    expect(page.get_by_text("is served now")).to_be_visible()
+    expect(page.get_by_text("is served now.")).to_be_visible()
     assert (folder / "horns.json").is_file()
     page.get_by_role("row", name="horns").get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Delete for everybody").click()
@@ -218,7 +218,7 @@ def test_a_peace_sign_is_taught_within_three_minutes_and_rarely_mistaken(
     took_s = time.monotonic() - began_s
     assert took_s < MAX_S
     page.get_by_role("button", name="Keep it").click()
-    expect(page.get_by_text("is served now")).to_be_visible()
+    expect(page.get_by_text("is served now.")).to_be_visible()
     assert opened.problems == []
 
     others = _other_hands(pictures)

@@ -24,7 +24,7 @@ from gifcue.detect.settings import default_model_dir
 from gifcue.gestures.capture import capture, open_frames_of
 from gifcue.gestures.evaluation import evaluate_classifier
 from gifcue.gestures.samples import HandSample
-from tests.support.browser import Chromium, write_camera
+from tests.support.browser import TIMEOUT_MS, Chromium, write_camera
 from tests.support.gestures import gesture
 from tests.support.serve_process import ServeProcess, serve_process
 from tests.web.test_accessibility import violations
@@ -42,6 +42,11 @@ _LOOKS: dict[str, dict[str, Any]] = {
     "desktop, light": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
     "phone, dark": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
 }
+
+
+@pytest.fixture(autouse=True)
+def _patience() -> None:
+    expect.set_options(timeout=TIMEOUT_MS)
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,13 @@
  * One lesson: a gesture from its name until it is kept. It knows nothing of how it is shown.
  * @module
  */
-import { Participant } from '../live/participant.js';
-import { CameraSource, FileSource } from '../live/sources.js';
-import { Phase, ReactionStream } from '../stream.js';
+import { Phase } from '../stream.js';
 import { ApiError, TeachApi } from './api.js';
 import { handOf, labelOf } from './names.js';
+import { Studio } from './studio.js';
 
 /** Samples of one recording. */
 export const TARGET = 30;
-const PARTICIPANT = 'teacher';
 // Frames whose hands are remembered, for those of a false alarm.
 const MAX_REMEMBERED = 80;
 // Hands of one false alarm that become samples.
@@ -18,8 +16,6 @@ const HANDS_OF_ALARM = 8;
 const MAX_ALARMS = 6;
 // Milliseconds without a hand after which a recording says so.
 const NO_HAND_MS = 1200;
-// Milliseconds after which the hands are asked for again, where their answer ended before the stream.
-const WATCH_AGAIN_MS = 1000;
 
 /**
  * A reaction of the gesture on trial.
@@ -30,11 +26,6 @@ const WATCH_AGAIN_MS = 1000;
  * @property {import('./api.js').Hand[]} hands those that caused it, with their aspect
  */
 
-/** A room of this page's own. `crypto.randomUUID` is there on secure origins alone. */
-function roomName() {
-  return `teach-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
-}
-
 export class Lesson {
   /**
    * @param {object} options
@@ -44,11 +35,25 @@ export class Lesson {
    * @param {(text: string) => void} options.onAnnounce
    */
   constructor({ url, token, onChange, onAnnounce }) {
-    this.#url = url;
-    this.#token = token;
     this.#api = new TeachApi(token);
     this.#onChange = onChange;
     this.#onAnnounce = onAnnounce;
+    this.studio = new Studio({
+      url,
+      token,
+      api: this.#api,
+      subject: () => ({ label: this.nameProblem ? '' : this.label, candidate: this.trained?.candidate ?? null }),
+      onSeen: (seen) => this.#see(seen),
+      onReaction: (event) => this.#react(event),
+      onProblem: (error) => {
+        this.problem = error;
+        onChange();
+      },
+      onChange: () => {
+        if (!this.participant) this.stopRecording();
+        onChange();
+      },
+    });
   }
 
   /** What the server has, null before it answered. */
@@ -70,23 +75,28 @@ export class Lesson {
   gif = null;
   /** The server's answer when the gesture was kept. */
   kept = null;
-  seen = null;
-  state = { name: 'idle' };
-  /** @type {Participant | null} */
-  participant = null;
 
-  #url;
-  #token;
   #api;
   #onChange;
   #onAnnounce;
-  #stream = null;
-  #watching = null;
-  #prepared = '';
   #goal = 0;
   #handMs = 0;
   #remembered = new Map();
-  #isClosed = false;
+
+  /** The participant of the camera, null while it is off. */
+  get participant() {
+    return this.studio.participant;
+  }
+
+  /** The hands of the newest frame, null before the first. */
+  get seen() {
+    return this.studio.seen;
+  }
+
+  /** The state of the connection. */
+  get state() {
+    return this.studio.state;
+  }
 
   /** The label that the name stands for, "" where it stands for none. */
   get label() {
@@ -134,31 +144,8 @@ export class Lesson {
   }
 
   /** The name is final for now: the stream learns the label. */
-  async useName() {
-    if (!this.#isClosed && this.label && !this.nameProblem) await this.#prepare();
-  }
-
-  /** @param {string} [deviceId] */
-  async startCamera(deviceId) {
-    const source = new CameraSource(document.createElement('video'));
-    await source.open(deviceId);
-    this.#show(source, 'You');
-    this.participant.source.onEnd = () => this.stopCamera();
-  }
-
-  /** @param {File} file */
-  async useFile(file) {
-    const source = new FileSource(document.createElement('video'));
-    await source.open(file, true);
-    this.#show(source, 'The video');
-  }
-
-  stopCamera() {
-    this.stopRecording();
-    this.participant?.stop();
-    this.participant = null;
-    this.seen = null;
-    this.#onChange();
+  useName() {
+    return this.studio.prepare();
   }
 
   /** @param {'samples' | 'others'} what */
@@ -199,7 +186,7 @@ export class Lesson {
       const last = this.trained?.candidate;
       this.trained = await this.#api.train(this.label, this.samples, this.others);
       this.kept = null;
-      await this.#prepare();
+      await this.studio.prepare();
       if (last) await this.#api.forget(last).catch(() => {}); // it ends by itself, too
       const { samples_found: found, samples } = this.trained.report;
       this.#onAnnounce(`Trained: ${found} of ${samples} samples found. Try it now.`);
@@ -218,7 +205,7 @@ export class Lesson {
     this.falseAlarms++;
     const room = this.catalog.limits.max_others - this.others.length;
     this.others = [...this.others, ...alarm.hands.slice(0, Math.max(0, room))];
-    this.#stream?.dismiss(PARTICIPANT, alarm.id);
+    this.studio.dismiss(alarm.id);
     await this.train();
   }
 
@@ -255,95 +242,14 @@ export class Lesson {
   }
 
   close() {
-    this.#isClosed = true;
-    this.#watching?.abort();
-    this.stopCamera();
-    this.#stream?.close();
-  }
-
-  #show(source, name) {
-    this.stopCamera();
-    this.#stream ??= this.#open();
-    this.participant = new Participant({ id: PARTICIPANT, name, source, stream: this.#stream, onChange: this.#onChange });
-    this.participant.start();
-    if (this.#prepared) this.participant.consent(this.#prepared, true);
-    else this.useName();
-    this.#onChange();
-  }
-
-  #open() {
-    return new ReactionStream({
-      url: this.#url,
-      token: this.#token,
-      // The server lets nobody read the hands of a stream that did not ask for landmarks.
-      config: {
-        roomId: roomName(), clientName: 'gifcue-teach-page/1', sendHolding: true, sendDecisions: true, sendDetections: true,
-        sendLandmarks: true, explain: true,
-      },
-      on: {
-        state: (state) => {
-          this.state = state;
-          if (state.name !== 'ready') {
-            this.#prepared = '';
-            this.seen = null;
-            this.participant?.interrupt();
-          }
-          this.#onChange();
-        },
-        // Before the participant joins again: the new connection does not know the label yet.
-        ready: () => { this.useName(); },
-        reaction: (event) => this.#react(event),
-        decision: (decision) => this.participant?.decide({ ...decision, regions: [] }),
-        keyframe: () => this.participant?.askKeyframe(),
-        slowDown: ({ maxFps }) => this.participant?.slowDown(maxFps),
-        fault: ({ message }) => {
-          this.problem = new ApiError(0, `The server reports: ${message}`);
-          this.#onChange();
-        },
-      },
-    });
-  }
-
-  /** Tells the server which gesture this stream is about, and watches its hands. */
-  async #prepare() {
-    const ready = this.#stream?.ready;
-    const label = this.label;
-    if (!ready || !label) return;
-    await this.#attempt(async () => {
-      await this.#api.tryOn(ready.sessionId, label, this.trained?.candidate ?? null);
-      // Lost or replaced meanwhile: the next connection prepares again.
-      if (this.#stream.ready !== ready) return;
-      if (!ready.reactionLabels.includes(label)) ready.reactionLabels.push(label);
-      if (this.#prepared && this.#prepared !== label) this.participant?.consent(this.#prepared, false);
-      this.#prepared = label;
-      this.participant?.consent(label, true);
-      if (this.#watching?.session !== ready.sessionId) this.#watch(ready.sessionId);
-    });
-  }
-
-  async #watch(session) {
-    this.#watching?.abort();
-    const watching = this.#watching = Object.assign(new AbortController(), { session });
-    try {
-      await this.#api.watch(session, (seen) => this.#see(seen), watching.signal);
-    } catch (error) {
-      if (!watching.signal.aborted && error instanceof ApiError) this.problem = error;
-    }
-    if (this.#watching !== watching) return; // another one took its place
-    this.#watching = null;
-    if (this.#isClosed) return;
-    // A proxy may end a long answer. Where the server refused, it would refuse again.
-    if (!this.problem) setTimeout(() => this.useName(), WATCH_AGAIN_MS);
-    this.#onChange();
+    this.studio.close();
   }
 
   #see(seen) {
-    this.seen = seen;
     this.#remembered.set(seen.sequence, seen);
     if (this.#remembered.size > MAX_REMEMBERED) this.#remembered.delete(this.#remembered.keys().next().value);
     if (seen.hands.length) this.#handMs = performance.now();
     if (this.recording) this.#record(seen);
-    this.#onChange();
   }
 
   #record({ hands, aspect }) {
@@ -355,7 +261,6 @@ export class Lesson {
   }
 
   #react(event) {
-    this.participant?.react(event);
     if (event.label !== this.label) return;
     const { phase, reactionId, sequence, box } = event;
     const alarm = this.alarms.find(({ id }) => id === reactionId);

@@ -110,12 +110,12 @@ function Watch({ lesson }) {
       <div class="card stack empty">
         <p>Your picture appears here. It is sent to this server while you teach, and no longer.</p>
         <div class="row">
-          <button class="primary" disabled=${isOpening} onClick=${() => attempt(() => lesson.startCamera())}>
+          <button class="primary" disabled=${isOpening} onClick=${() => attempt(() => lesson.studio.startCamera())}>
             ${isOpening ? 'Opening the camera…' : 'Start the camera'}
           </button>
           <label class="button files">
             Use a video file
-            <input class="unseen" type="file" accept="video/*" onChange=${({ target }) => target.files[0] && attempt(() => lesson.useFile(target.files[0]))} />
+            <input class="unseen" type="file" accept="video/*" onChange=${({ target }) => target.files[0] && attempt(() => lesson.studio.useFile(target.files[0]))} />
           </label>
         </div>
         ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
@@ -137,7 +137,7 @@ function Watch({ lesson }) {
       <//>
       <div class="row apart">
         <p class="hint">${watchText(lesson)}</p>
-        <button class="little" onClick=${() => lesson.stopCamera()}>Stop the camera</button>
+        <button class="little" onClick=${() => lesson.studio.stop()}>Stop the camera</button>
       </div>
     </div>
   `;

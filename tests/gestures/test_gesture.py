@@ -203,7 +203,7 @@ def test_commands_capture_train_and_test_a_gesture(
     assert GestureLibrary(tmp_path / "gestures").labels == ("victory",)
     assert classifier.labels == ("", "victory")
     assert classifier.threshold == SERVED_THRESHOLD
-    assert "[reactions.labels.victory]" in output
+    assert "gestures_dir = " in output
     tested = run("test", "victory", str(positives), "--against", str(negatives))
     assert "of 20 hands found" in tested
     assert "of 40 other hands taken for it" in tested

@@ -10,6 +10,7 @@ import structlog
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.delivery.sink import CueGif
 from gifcue.engine.engine import Engine
+from gifcue.gestures.library import GestureLibrary
 from gifcue.reactions.presets import ReactionPresets
 from gifcue.rules.watch import BookWatcher, lines_of
 from gifcue.server.config import Settings
@@ -28,6 +29,7 @@ class BookFollower:
         engine: Engine,
         dispatcher: Dispatcher,
         gifs: Path | None,
+        gestures: GestureLibrary,
     ) -> None:
         self._settings = settings
         self._book = book
@@ -35,6 +37,7 @@ class BookFollower:
         self._engine = engine
         self._dispatcher = dispatcher
         self._gifs = gifs
+        self._gestures = gestures
 
     async def follow(self) -> None:
         """Looks at the file again and again until it is cancelled."""
@@ -64,7 +67,8 @@ class BookFollower:
         book = self._book
         # Where no book is configured, the labels of the default one are no mistake of the operator.
         if self._settings.rules.book is not None:
-            unknown = book.missing(labels=self._engine.reaction_labels(self._settings.reactions))
+            policy = self._settings.reactions.with_gestures(self._gestures.labels)
+            unknown = book.missing(labels=self._engine.reaction_labels(policy))
             if unknown:
                 log.warning("rule book names labels that never react here", lines=lines_of(unknown))
         if self._gifs is not None:

@@ -9,8 +9,8 @@ Engine ─► Session ─► Participant ─► Pipeline     frames
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from gifcue.detect.detector import ServedModel
 from gifcue.detect.pool import DetectStatistics
@@ -22,6 +22,7 @@ from gifcue.engine.quarantine import Quarantine
 from gifcue.engine.rights import StreamRights, Unrestricted
 from gifcue.engine.session import Session, SessionSettings, reaction_labels
 from gifcue.engine.settings import LimitSettings
+from gifcue.engine.tally import Tally
 from gifcue.errors import ConfigError, MediaError
 from gifcue.media.pool import DecodeStatistics
 from gifcue.media.still_admission import StillPlace
@@ -36,7 +37,7 @@ from gifcue.reactions.settings import ReactionSettings
 @dataclass(frozen=True, slots=True)
 class EngineStatistics:
     """The whole server's figures. `reactions` counts those that started, by label; `analysis_fps` is how many pictures
-    a second of each participant are analysed at most.
+    a second of each participant are analysed at most. `faults` and `keyframe_requests` count since the start.
     """
 
     sessions: int
@@ -48,6 +49,8 @@ class EngineStatistics:
     decode: DecodeStatistics
     detect: DetectStatistics
     stills: StillStatistics
+    faults: Mapping[str, int] = field(default_factory=dict)
+    keyframe_requests: int = 0
 
     @property
     def workers(self) -> tuple[WorkerStatus, ...]:
@@ -78,6 +81,7 @@ class Engine:
         self._clock = clock
         self._ids = ids
         self._quarantine = Quarantine(clock)
+        self._tally = Tally()
         self._sessions: dict[str, Session] = {}
         # Streams that ended while frames of theirs were in flight.
         self._closing: dict[str, Session] = {}
@@ -164,6 +168,7 @@ class Engine:
             self._ids,
             rights or Unrestricted(),
             self._quarantine.of_stream(peer),
+            self._tally,
             peer,
         )
         self._sessions[session.session_id] = session
@@ -215,6 +220,8 @@ class Engine:
             decode=pipeline.decode,
             detect=pipeline.detect,
             stills=pipeline.stills,
+            faults=self._tally.faults,
+            keyframe_requests=self._tally.keyframe_requests,
         )
 
     def _forget(self, session: Session) -> None:

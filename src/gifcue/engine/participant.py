@@ -15,10 +15,12 @@ from gifcue.engine.publisher import Audience, Publisher
 from gifcue.engine.quarantine import StreamQuarantine
 from gifcue.engine.settings import LimitSettings
 from gifcue.engine.standing import Standing
+from gifcue.engine.tally import Tally
 from gifcue.engine.throttle import Throttle
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.suspects import Incident
 from gifcue.percentiles import RecentValues
+from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.events import FrameDecided, KeyframeRequested, SlowDown
 from gifcue.protocol.reasons import FAULT_CODES, DropReason, FaultCode, SkipReason
@@ -44,6 +46,7 @@ class StreamContext:
     publisher: Publisher
     audience: Audience
     faults: FaultReporter
+    tally: Tally
     limits: LimitSettings
     clock: Callable[[], float]
     send_decisions: bool
@@ -100,6 +103,16 @@ class Participant:
     def is_idle(self) -> bool:
         """True while no frame is in flight."""
         return self._accounting.is_idle
+
+    @property
+    def frames(self) -> FrameCounts:
+        """The frames as they stand."""
+        return self._accounting.statistics()
+
+    @property
+    def reactions(self) -> int:
+        """Reactions that started."""
+        return self._reactions
 
     # Called by the session
 
@@ -168,7 +181,7 @@ class Participant:
         """The participant's figures as they stand."""
         return ParticipantStatistics(
             self.participant_id,
-            self._accounting.statistics(),
+            self.frames,
             self._reactions,
             *self._latencies_ms.percentiles(0.50, 0.95),
         )
@@ -309,6 +322,7 @@ class Participant:
         if not self._allowed or self._is_paused:
             return
         if self._admission.awaits_keyframe and self._requests.admit(KeyframeRequested):
+            self._stream.tally.keyframe_requests += 1
             self._stream.audience.sink.put(KeyframeRequested(self.participant_id, reason))
 
     def _after_end(self) -> None:

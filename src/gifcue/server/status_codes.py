@@ -16,6 +16,7 @@ from gifcue.errors import (
     TooManyRequests,
     Unavailable,
     WorkerError,
+    WrongState,
 )
 
 # The trailing metadata that says when a refused caller may come back, in milliseconds (docs/decisions/0005).
@@ -38,6 +39,7 @@ STATUSES: dict[type[GifcueError], Status] = {
     ConfigError: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
     MediaError: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
     ModelError: Status(grpc.StatusCode.FAILED_PRECONDITION, 503),
+    WrongState: Status(grpc.StatusCode.FAILED_PRECONDITION, 409),
     Unavailable: Status(grpc.StatusCode.UNAVAILABLE, 503),
     Overloaded: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 503),
     TooManyRequests: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),

@@ -37,12 +37,12 @@ FLUSH_S = 0.5
 NOT_READING = StreamStatus(grpc.StatusCode.RESOURCE_EXHAUSTED, "expected a client that reads what it is sent")
 DRAINING = StreamStatus(
     grpc.StatusCode.UNAVAILABLE,
-    "expected a server that takes streams, got one that stops: open the stream on another server",
+    "expected a server that takes streams, got one that drains: open the stream on another server",
 )
 
 
 class Stream:
-    """One stream. `run` serves it; `drain` may be called meanwhile."""
+    """One stream. `run` serves it; `drain` may be called meanwhile. `opened_s` is the time of the clock at its start."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Stream:
             transport.peer if self._address in transport.peer else f"{self._address} via {transport.peer}"
         )
         self._session: Session | None = None
-        self._opened_s = self._last_read_s = clock()
+        self.opened_s = self._last_read_s = clock()
         # Since when a write is pending; None while none is.
         self._writing_since_s: float | None = None
         self._status: StreamStatus | None = None
@@ -106,6 +106,11 @@ class Stream:
     def status(self) -> StreamStatus:
         """The status that the client got, once the stream has ended; CANCELLED where the client ended it."""
         return self._final
+
+    @property
+    def session(self) -> Session | None:
+        """The session; None before the client's configuration has come."""
+        return self._session
 
     @property
     def holding_dropped(self) -> int:
@@ -258,7 +263,7 @@ class Stream:
             session=self._session_id,
             peer=self._peer,
             status=self._final.code.name,
-            duration_s=round(self._clock() - self._opened_s, 3),
+            duration_s=round(self._clock() - self.opened_s, 3),
             received=counts.received,
             analysed=counts.analysed,
             skipped=sum(counts.skipped.values()),

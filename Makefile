@@ -21,7 +21,7 @@ PROTOC := $(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=
 CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage chaos hostile fuzz soak test-faults examples lint protos protos-check wheel check-wheel lock image \
+.PHONY: help setup demo test coverage chaos hostile fuzz soak test-faults examples lint protos protos-check web-vendor wheel check-wheel lock image \
   sbom licences audit bench bench-detector model-digest gifs clean
 
 help: ## List the commands
@@ -89,6 +89,15 @@ protos-check: $(DEV) ## Check protos/: style, no break with protos/baseline.binp
 	@$(PROTOC) --python_out=build/protos --grpc_python_out=build/protos --mypy_out=build/protos protos/gifcue/v1/*.proto
 	@diff -r -x __pycache__ -x __init__.py build/protos/gifcue/v1 src/gifcue/v1 \
 	  || { echo "src/gifcue/v1 was not generated from protos/: run 'make protos'"; exit 1; }
+
+# npm is asked only for the versions and digests of package-lock.json, and runs no script of a package.
+web-vendor: $(DEV) ## Write the libraries of the web pages and the wire's JavaScript into src/gifcue/web/static/vendor
+	cd tools/web && npm ci --ignore-scripts --no-audit --no-fund
+	@rm -rf tools/web/generated && mkdir -p tools/web/generated
+	$(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-es=tools/web/node_modules/.bin/protoc-gen-es \
+	  --es_out=tools/web/generated --es_opt=target=js,import_extension=js \
+	  protos/gifcue/v1/media.proto protos/gifcue/v1/reaction_service.proto
+	node tools/web/build.mjs
 
 wheel: $(DEV) ## Build the sdist and, from it, the wheel into dist/
 	@rm -rf dist

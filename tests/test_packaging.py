@@ -90,15 +90,16 @@ def test_float_files_and_weights_stay_out(wheel: zipfile.ZipFile) -> None:
     assert names == {*SERVED, "README.md"}
 
 
-def test_the_wheel_has_the_rule_book_the_gifs_and_the_recipes(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_has_the_rule_book_the_gifs_the_pages_and_the_recipes(wheel: zipfile.ZipFile) -> None:
     sources = {
         path.relative_to(ROOT / "src").as_posix()
         for package in ("gifcue", "gifcue_lab")
         for path in (ROOT / "src" / package).rglob("*")
-        if path.suffix in {".yaml", ".gif", ".toml", ".npz", ".typed"}
+        if path.suffix in {".yaml", ".gif", ".toml", ".npz", ".typed", ".html", ".css", ".js", ".svg", ".txt"}
         and PACKAGED_MODEL not in path.as_posix()
     }
     assert {"gifcue/rules/default/book.yaml", "gifcue/py.typed", "gifcue_lab/py.typed"} <= sources
+    assert {"gifcue/web/static/live.html", "gifcue/web/static/vendor/wire.js"} <= sources
     assert sources <= set(wheel.namelist())
 
 

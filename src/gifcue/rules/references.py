@@ -1,10 +1,11 @@
 """References of a rule book to what is outside of it: reactions, and files that gifcue serves.
 
-The functions take a book's plain values before they are validated, and pass over those of the wrong type.
+Most functions take a book's plain values before they are validated, and pass over those of the wrong type.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -12,10 +13,12 @@ from typing import Any
 from urllib.parse import unquote
 
 from gifcue.errors import ConfigError
-from gifcue.rules.book import Location, room_tables, rule_lists
+from gifcue.rules.book import Location, RuleBook, room_tables, rule_lists
 
 # The path of the folder of GIFs on the server's HTTP port.
 SERVED_UNDER = "/gifs/"
+# The site of an address. An address with a name and a password, or with a strange host, has none.
+_ORIGIN = re.compile(r"(https?://(?:[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?)(?:[/?#]|$)")
 
 
 def gifs_folder(folder: Path | None = None) -> Path:
@@ -52,6 +55,12 @@ def missing_files(values: Any, folder: Path) -> Iterator[tuple[Location, str]]:
             url = gif.get(key) if isinstance(gif, Mapping) else None
             if isinstance(url, str) and url.startswith(SERVED_UNDER) and not _is_served(url, folder):
                 yield ("gifs", name, key), url
+
+
+def origins_of(book: RuleBook) -> frozenset[str]:
+    """The sites that the GIFs of a book come from, such as "https://gifs.example.org"; without the server's own."""
+    sites = (_ORIGIN.match(gif.url) for gif in book.gifs.values())
+    return frozenset(site[1].lower() for site in sites if site is not None)
 
 
 def _is_served(url: str, folder: Path) -> bool:

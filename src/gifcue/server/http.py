@@ -1,8 +1,13 @@
-"""HTTP beside gRPC: probes, the GIFs, and annotations of single pictures. Operators' HTTP is in operator_http.py.
+"""HTTP beside gRPC: streams over WebSocket, web pages, probes, the GIFs, and annotations of single pictures.
+
+Operators' HTTP is in operator_http.py.
 
 GET  /healthz      200 while the process runs
 GET  /readyz       200 while a detector is warm and nothing drains, else 503
 GET  /gifs/{name}  the GIF pack
+GET  /live         the page to try it live
+GET  /static/...   what pages load
+GET  /stream       StreamReactions over WebSocket
 POST /annotations  multipart `img` → [{"Label": "ok_hand", "Probability": 0.999}, ...]
 """
 
@@ -15,22 +20,59 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from gifcue.engine.engine import Engine
+from gifcue.rules.references import origins_of
+from gifcue.rules.watch import BookWatcher
 from gifcue.server.http_stills import StillHandler, error_answer
 from gifcue.server.probes import Probes
+from gifcue.server.websocket import WEBSOCKET_PATH, WebSocketHandler
+from gifcue.web.pages import LIVE, add_pages
 
 # The longest name of a file: a longer one in a path raises OSError in the handler of static files.
 _MAX_FILE_NAME_BYTES = 255
 
 
 def public_application(
-    engine: Engine, probes: Probes, gifs: Path, clock: Callable[[], float]
+    engine: Engine,
+    probes: Probes,
+    gifs: Path,
+    book: BookWatcher,
+    websocket: WebSocketHandler,
+    clock: Callable[[], float],
 ) -> web.Application:
-    """The aiohttp application. `gifs` is the folder behind /gifs/, `clock` the engine's, in seconds."""
+    """The aiohttp application.
+
+    Args:
+        gifs: The folder behind /gifs/.
+        book: Says which other sites GIFs come from.
+        clock: The engine's, in seconds.
+    """
     application = web.Application(middlewares=[_refuse_long_names])
     probes.add_to(application)
     application.router.add_post("/annotations", StillHandler(engine, clock).handle)
+    application.router.add_get(WEBSOCKET_PATH, websocket.handle, allow_head=False)
     application.router.add_static("/gifs/", gifs)
+    application.router.add_get("/", _to_live)
+    add_pages(application, LIVE, GifOrigins(book))
     return application
+
+
+class GifOrigins:
+    """The sites that the GIFs of the rule book in force come from. They are looked up once for each book."""
+
+    def __init__(self, book: BookWatcher) -> None:
+        self._book = book
+        self._of = book.book
+        self._origins = origins_of(self._of)
+
+    def __call__(self) -> frozenset[str]:
+        if self._book.book is not self._of:
+            self._of = self._book.book
+            self._origins = origins_of(self._of)
+        return self._origins
+
+
+async def _to_live(request: web.Request) -> web.StreamResponse:
+    raise web.HTTPFound("/live")
 
 
 @web.middleware

@@ -16,12 +16,17 @@ from gifcue.server import call_identity
 from gifcue.server.access_guard import AccessGuard
 from gifcue.server.status_codes import status_of
 
-# What needs no token: probes, and GIFs, which browsers and meeting servers fetch by their address alone.
+# What needs no token: probes, pages, and GIFs, which browsers and meeting servers fetch by their address alone.
 OPEN = None
 SCOPES: Mapping[str, Scope | None] = {
     "/healthz": OPEN,
     "/readyz": OPEN,
     "/gifs": OPEN,
+    "/": OPEN,
+    "/live": OPEN,
+    "/static/{path}": OPEN,
+    # The handler checks the token after the upgrade: a page cannot read the answer to a handshake that fails.
+    "/stream": OPEN,
     "/annotations": Scope.ANNOTATE,
     "/metrics": Scope.OPERATE,
 }

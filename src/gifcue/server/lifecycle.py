@@ -41,6 +41,7 @@ from gifcue.server.probes import Probes
 from gifcue.server.reactions import REACTION_SERVICE, StreamHandler
 from gifcue.server.server_metrics import ServerCollector
 from gifcue.server.streams import Streams
+from gifcue.server.websocket import WebSocketHandler
 
 log = structlog.get_logger()
 
@@ -253,6 +254,12 @@ class Server:
         elif not task.cancelled() and (error := task.exception()) is not None:
             log.error("a part of the server failed to stop", part=what, exc_info=error)
 
+    @property
+    def _message_bytes(self) -> int:
+        """The largest message from a client, over either transport."""
+        limits = self._settings.limits
+        return limits.max_frame_bytes + limits.max_extradata_bytes + _ENVELOPE_BYTES
+
     def _metrics(self) -> bytes:
         return metrics_text(
             self._engine,
@@ -283,12 +290,11 @@ class Server:
             self.operator_port = port.port
 
     def _grpc_port(self, setting: str, address: str, max_connections: int) -> GrpcPort:
-        limits = self._settings.limits
         port = GrpcPort(
             self._guard,
             setting,
             address,
-            message_bytes=limits.max_frame_bytes + limits.max_extradata_bytes + _ENVELOPE_BYTES,
+            message_bytes=self._message_bytes,
             max_streams=self._settings.server.max_streams,
             max_connections=max_connections,
         )
@@ -305,7 +311,11 @@ class Server:
                 self._guard, "http_listen", server.http_listen, max_connections=self._connections.http
             )
             self._http_ports.append(port)
-            await port.start(public_application(self._engine, probes, self._gifs, self._clock), tls=True)
+            websocket = WebSocketHandler(self._streams, self._guard, self._message_bytes)
+            application = public_application(
+                self._engine, probes, self._gifs, self._rule_book, websocket, self._clock
+            )
+            await port.start(application, tls=True)
             self.http_port = port.port
         if server.operator_http_listen:
             port = HttpPort(

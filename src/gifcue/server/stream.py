@@ -26,7 +26,7 @@ from gifcue.server.messages import Request, act_on, parse, ready_of
 from gifcue.server.outbox import Outbox
 from gifcue.server.settings import ServerSettings
 from gifcue.server.status_codes import status_of
-from gifcue.server.transport import CANCELLED, OK, ConnectionLost, StreamStatus, Transport
+from gifcue.server.transport import CANCELLED, OK, BrokenStream, ConnectionLost, StreamStatus, Transport
 
 log = structlog.get_logger()
 
@@ -195,6 +195,8 @@ class Stream:
                     await asyncio.wait_for(self._session.settled(), self._settings.drain_timeout_s)
                 self._session.finish("left")
             self._end(OK, self._settings.write_timeout_s)
+        except BrokenStream as error:
+            self._end(error.status, self._settings.write_timeout_s)
         except ConnectionLost:
             self._end(CANCELLED, 0.0)
         except Exception as error:

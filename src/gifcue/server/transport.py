@@ -28,6 +28,14 @@ class ConnectionLost(Exception):
     """The client is gone: nothing can be received from it or sent to it any more."""
 
 
+class BrokenStream(Exception):
+    """The client sent what the transport cannot take. The stream ends with `status`."""
+
+    def __init__(self, status: StreamStatus) -> None:
+        super().__init__(status.details)
+        self.status = status
+
+
 class Transport(Protocol):
     """The connection of one stream. One task receives, another one sends.
 
@@ -44,6 +52,7 @@ class Transport(Protocol):
         """The next serialized StreamReactionsRequest; None once the client has sent all of its messages.
 
         Raises:
+            BrokenStream: what came is no message. Nothing more can be received.
             ConnectionLost: the client is gone.
         """
         ...

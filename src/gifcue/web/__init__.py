@@ -1,0 +1,1 @@
+"""The web pages: static files inside the package, and their delivery."""

@@ -1,0 +1,336 @@
+/**
+ * A client of gifcue's stream over WebSocket. It uses nothing of the DOM: it runs in a page, in a worker and in Node.
+ *
+ *   const stream = new ReactionStream({
+ *     url: 'wss://gifcue.example.org/stream',
+ *     config: { roomId: 'weekly', sendHolding: true },
+ *     on: { reaction: (event) => show(event), keyframe: (participant) => encoderOf(participant).askKeyframe() },
+ *   });
+ *   stream.join('ada', { codec: Codec.H264, labels: ['smile'] });
+ *   stream.sendFrame('ada', { timestampUs, keyframe, payload });
+ *
+ * It opens the connection again when it is lost. Participants join again by themselves, and their encoders are asked for
+ * a keyframe.
+ * @module
+ */
+import { Batch } from './batch.js';
+import { Code, statusOf } from './status.js';
+import {
+  Codec, FaultCode, Phase, StreamReactionsRequestSchema as Request, StreamReactionsResponseSchema as Response,
+  create, fromBinary, toBinary,
+} from '../vendor/wire.js';
+
+export { Code, Codec, FaultCode, Phase };
+
+const PROTOCOL = 'gifcue.v1';
+/** Ticks a second of `timestampUs`. */
+export const CLOCK_HZ = 1_000_000;
+
+/** The values that a client may want to change. Times are milliseconds. */
+export const DEFAULTS = Object.freeze({
+  // Frames of several participants that are sent together.
+  batchMs: 5,
+  // Bytes that wait for the network. Beyond `high` the stream is congested, until less than `low` wait.
+  highBytes: 128 * 1024,
+  lowBytes: 32 * 1024,
+  firstBackoffMs: 300,
+  maxBackoffMs: 10_000,
+  // A connection that lasted this long was a good one: the pauses begin with the shortest again.
+  goodMs: 10_000,
+  connectMs: 10_000,
+});
+
+/**
+ * @typedef {object} Frame
+ * @property {number} timestampUs presentation time in microseconds
+ * @property {boolean} keyframe whether a decoder can start with it
+ * @property {Uint8Array} payload one encoded access unit
+ * @property {number} [temporalLayer] 0..7, where it is known
+ * @property {number} [rotation] degrees clockwise that turn the picture upright: 0, 90, 180 or 270
+ *
+ * @typedef {object} State
+ * @property {'connecting' | 'ready' | 'waiting' | 'ended'} name
+ * @property {import('./status.js').Status} [status] how the last connection ended; set while waiting and at the end
+ * @property {number} [retryInMs] milliseconds until the next attempt; set while waiting
+ *
+ * @typedef {object} Handlers
+ * @property {(state: State) => void} [state]
+ * @property {(ready: object) => void} [ready]
+ * @property {(event: object) => void} [reaction]
+ * @property {(decision: object) => void} [decision]
+ * @property {(fault: object) => void} [fault]
+ * @property {(statistics: object) => void} [statistics]
+ * @property {(participantId: string, reason: string) => void} [keyframe] the encoder must send a keyframe next
+ * @property {(slowDown: object) => void} [slowDown]
+ * @property {() => void} [drain] the server stops soon
+ */
+
+/** One stream, over as many connections as it takes. */
+export class ReactionStream {
+  /**
+   * @param {object} options
+   * @param {string} options.url address of the endpoint, ws: or wss:
+   * @param {string} [options.token] access token; "" for a server that needs none
+   * @param {object} options.config fields of `StreamConfig`
+   * @param {Handlers} [options.on]
+   * @param {typeof WebSocket} [options.socket] the class of connections, for tests
+   * @param {Partial<typeof DEFAULTS>} [options.tuning]
+   */
+  constructor({ url, token = '', config, on = {}, socket = globalThis.WebSocket, tuning = {} }) {
+    this.#url = url;
+    this.#protocols = token ? [PROTOCOL, `gifcue.token.${token}`] : [PROTOCOL];
+    this.#config = config;
+    this.#on = on;
+    this.#Socket = socket;
+    this.#tuning = { ...DEFAULTS, ...tuning };
+    this.#batch = new Batch((frames) => this.#sendFrames(frames), this.#tuning.batchMs);
+    this.#connect();
+  }
+
+  #url;
+  #protocols;
+  #config;
+  #on;
+  #Socket;
+  #tuning;
+  #batch;
+  /** @type {WebSocket | null} */
+  #socket = null;
+  #participants = new Map();
+  #ready = null;
+  #isCongested = false;
+  #failures = 0;
+  #timer = null;
+  #watch = null;
+  #isClosed = false;
+
+  /** The server's `StreamReady`, null while there is no connection. */
+  get ready() {
+    return this.#ready;
+  }
+
+  /** Bytes that wait for the network. */
+  get bufferedBytes() {
+    return this.#batch.bytes + (this.#socket?.bufferedAmount ?? 0);
+  }
+
+  /** Whether pictures should be skipped before they are encoded: the network is slower than the encoder. */
+  get isCongested() {
+    const { highBytes, lowBytes } = this.#tuning;
+    this.#isCongested = this.bufferedBytes > (this.#isCongested ? lowBytes : highBytes);
+    return this.#isCongested;
+  }
+
+  /**
+   * A participant joins, now and again on each new connection. A second join under the same name replaces the first.
+   * @param {string} participantId
+   * @param {{codec: number, labels: string[], extradata?: Uint8Array}} join `codec` is one of `Codec`
+   */
+  join(participantId, { codec, labels, extradata = new Uint8Array() }) {
+    const known = this.#participants.get(participantId);
+    const participant = { join: { codec, extradata, allowedLabels: [...labels] }, sequence: known?.sequence ?? 0n, needsKeyframe: true };
+    this.#participants.set(participantId, participant);
+    if (this.#ready) this.#sendJoin(participantId, participant);
+  }
+
+  /**
+   * Replaces the labels that a participant agrees to.
+   * @param {string} participantId
+   * @param {string[]} labels
+   */
+  allow(participantId, labels) {
+    const participant = this.#participants.get(participantId);
+    if (!participant) return;
+    participant.join.allowedLabels = [...labels];
+    if (this.#ready) this.#update(participantId, { case: 'allowed', value: { labels: this.#known(labels) } });
+  }
+
+  /**
+   * @param {string} participantId
+   * @param {boolean} speaking
+   */
+  speak(participantId, speaking) {
+    if (this.#ready) this.#update(participantId, { case: 'speaking', value: { speaking } });
+  }
+
+  /**
+   * A reaction was not meant.
+   * @param {string} participantId
+   * @param {string} reactionId
+   */
+  dismiss(participantId, reactionId) {
+    if (this.#ready) this.#update(participantId, { case: 'dismiss', value: { reactionId } });
+  }
+
+  /** @param {string} participantId */
+  leave(participantId) {
+    if (!this.#participants.delete(participantId) || !this.#ready) return;
+    this.#batch.flush(); // its last frames come before it leaves
+    this.#update(participantId, { case: 'leave', value: {} });
+  }
+
+  /**
+   * Sends one frame, and says under which number. Null where it is not sent: there is no connection, the server needs a
+   * keyframe first, or the payload is larger than the server takes. A frame that was encoded and not sent makes a gap, so
+   * that a keyframe is then asked for.
+   * @param {string} participantId
+   * @param {Frame} frame
+   * @returns {bigint | null}
+   */
+  sendFrame(participantId, { timestampUs, keyframe, payload, temporalLayer, rotation = 0 }) {
+    const participant = this.#participants.get(participantId);
+    if (!participant) return null;
+    const tooLarge = this.#ready !== null && payload.byteLength > this.#ready.limits.maxFrameBytes;
+    if (this.#ready === null || tooLarge || (participant.needsKeyframe && !keyframe)) {
+      if (!participant.needsKeyframe || tooLarge) {
+        participant.needsKeyframe = true;
+        this.#on.keyframe?.(participantId, tooLarge ? 'frame_too_large' : 'not_connected');
+      }
+      return null;
+    }
+    participant.needsKeyframe = false;
+    const sequence = participant.sequence++;
+    this.#batch.add({
+      participantId, sequence, pts: BigInt(Math.round(timestampUs)), clockHz: CLOCK_HZ, keyframe, payload, rotation, temporalLayer,
+    });
+    return sequence;
+  }
+
+  /** Asks for one `statistics`. */
+  askStatistics() {
+    if (this.#ready) this.#send({ case: 'statistics', value: {} });
+  }
+
+  /** Ends the stream for good. */
+  close() {
+    this.#isClosed = true;
+    this.#batch.flush();
+    this.#forget();
+    this.#socket?.close(1000);
+    this.#socket = null;
+    this.#tell({ name: 'ended', status: statusOf({ code: 4000 + Code.OK, reason: '' }) });
+  }
+
+  #connect() {
+    this.#tell({ name: 'connecting' });
+    let socket;
+    try {
+      socket = new this.#Socket(this.#url, this.#protocols);
+    } catch (error) {
+      // A token with characters that no header may carry, or an address that is none.
+      this.#end(statusOf({ code: 4000 + Code.INVALID_ARGUMENT, reason: String(error.message) }));
+      return;
+    }
+    this.#socket = socket;
+    socket.binaryType = 'arraybuffer';
+    let readyAtMs = null;
+    const lost = (event) => {
+      if (this.#socket !== socket) return;
+      this.#socket = null;
+      if (readyAtMs !== null && performance.now() - readyAtMs >= this.#tuning.goodMs) this.#failures = 0;
+      this.#retry(statusOf(event));
+    };
+    // A close of a connection that does not answer takes long, so the next attempt does not wait for it.
+    const giveUp = (reason) => {
+      lost({ code: 1006, reason });
+      socket.close();
+    };
+    this.#watch = setTimeout(() => giveUp('the server did not answer'), this.#tuning.connectMs);
+    socket.onopen = () => this.#send({ case: 'config', value: this.#config });
+    socket.onclose = lost;
+    socket.onmessage = ({ data }) => {
+      if (this.#socket !== socket) return;
+      const { message } = fromBinary(Response, new Uint8Array(data));
+      if (message.case === 'ready') readyAtMs = performance.now();
+      this.#receive(message);
+      clearTimeout(this.#watch);
+      const silenceMs = 3 * (this.#ready?.limits.heartbeatIntervalMs ?? 0);
+      if (silenceMs > 0) this.#watch = setTimeout(() => giveUp('the server fell silent'), silenceMs);
+    };
+  }
+
+  #receive({ case: kind, value }) {
+    switch (kind) {
+      case 'ready':
+        this.#ready = value;
+        this.#batch.limit(value.limits);
+        this.#on.ready?.(value);
+        this.#tell({ name: 'ready' });
+        for (const [id, participant] of this.#participants) this.#sendJoin(id, participant);
+        break;
+      case 'control':
+        this.#control(value.control);
+        break;
+      case 'reaction': case 'decision': case 'fault': case 'statistics':
+        this.#on[kind]?.(value);
+        break;
+      default: // a heartbeat, or what a newer server says
+    }
+  }
+
+  #control({ case: kind, value }) {
+    if (kind === 'keyframe') this.#on.keyframe?.(value.participantId, value.reason);
+    else if (kind === 'slowDown') this.#on.slowDown?.(value);
+    else if (kind === 'drain') this.#on.drain?.();
+  }
+
+  #sendJoin(participantId, participant) {
+    const { join } = participant;
+    participant.needsKeyframe = true;
+    this.#update(participantId, { case: 'join', value: { ...join, allowedLabels: this.#known(join.allowedLabels) } });
+    this.#on.keyframe?.(participantId, 'joined');
+  }
+
+  /** The labels that the server has. Another server, or a new model, may have others. */
+  #known(labels) {
+    return labels.filter((label) => this.#ready.reactionLabels.includes(label));
+  }
+
+  #update(participantId, update) {
+    this.#batch.flush(); // messages keep their order
+    this.#send({ case: 'participant', value: { participantId, update } });
+  }
+
+  #sendFrames(frames) {
+    this.#send(frames.length === 1 ? { case: 'frame', value: frames[0] } : { case: 'frames', value: { frames } });
+  }
+
+  #send(message) {
+    if (this.#socket?.readyState !== 1) return; // it closes: `onclose` follows
+    this.#socket.send(toBinary(Request, create(Request, { message })));
+  }
+
+  #retry(status) {
+    this.#forget();
+    if (this.#isClosed) return;
+    if (!status.canRetry) {
+      this.#end(status);
+      return;
+    }
+    const { firstBackoffMs, maxBackoffMs } = this.#tuning;
+    const pauseMs = Math.min(maxBackoffMs, firstBackoffMs * 2 ** this.#failures++);
+    // By chance within the pause, so that the clients of a server that restarts do not all come at once.
+    const retryInMs = Math.max(status.retryAfterMs, pauseMs * (0.5 + Math.random() / 2));
+    this.#tell({ name: 'waiting', status, retryInMs });
+    if (!this.#isClosed) this.#timer = setTimeout(() => this.#connect(), retryInMs);
+  }
+
+  #end(status) {
+    this.#isClosed = true;
+    this.#forget();
+    this.#tell({ name: 'ended', status });
+  }
+
+  /** Forgets the connection, and what would have been sent over it. */
+  #forget() {
+    clearTimeout(this.#timer);
+    clearTimeout(this.#watch);
+    this.#ready = null;
+    this.#isCongested = false;
+    this.#batch.clear();
+  }
+
+  #tell(state) {
+    this.#on.state?.(state);
+  }
+}

@@ -19,9 +19,13 @@ from gifcue.protocol.wire import annotation, media, operator, requests, response
 from gifcue.v1 import media_pb2, operator_service_pb2, reaction_service_pb2
 
 # Messages that the server always sets. Decoding does not distinguish an unset one from an empty one.
-ALWAYS_SET = {"BoundingBox", "EffectiveLimits", "ModelInfo", "FrameBooks"}
-# Unset in a status where no model is loaded.
-OPTIONAL = {"GetStatusResponse.model"}
+ALWAYS_SET = {
+    *("BoundingBox", "EffectiveLimits", "ModelInfo", "FrameBooks"),
+    *("BuildInfo", "Capacity", "DrainStatus", "LoopLag", "ProcessStatus"),
+    *("RulesStatus", "ServerLimits", "StillStatus"),
+}
+# Unset in a status where no model is loaded, and for a worker without a process.
+OPTIONAL = {"GetStatusResponse.model", "WorkerStatus.process"}
 # Phases that decoding does not know are ignored.
 NONZERO = {"ReactionEvent.phase"}
 
@@ -108,6 +112,9 @@ def _scalar(field: Any) -> st.SearchStrategy[Any]:
         (reaction_service_pb2.StreamReactionsResponse, responses.decode_response, responses.encode_response),
         (reaction_service_pb2.AnnotateImageResponse, annotation.decode_image, annotation.encode_image),
         (operator_service_pb2.GetStatusResponse, operator.decode_status, operator.encode_status),
+        (operator_service_pb2.ListStreamsResponse, operator.decode_streams, operator.encode_streams),
+        (operator_service_pb2.DrainResponse, operator.decode_drained, operator.encode_drained),
+        (operator_service_pb2.ReloadRulesResponse, operator.decode_reloaded, operator.encode_reloaded),
     ],
 )
 @given(data=st.data())

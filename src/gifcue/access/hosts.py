@@ -55,7 +55,6 @@ class HostRules:
             "expected an origin that may call, got another one; server.allowed_origins names more",
         )
 
-
     def check_same_site(self, origin: str | None, host: str | None) -> None:
         """Raises Forbidden for a request that does not come from a page of this very host and port, for requests that
         change something. Every browser says the origin of such a request; other callers have to say it, too.
@@ -64,10 +63,11 @@ class HostRules:
             site = _site(origin)
             if site is not None and site == _site(f"{urlsplit(origin).scheme}://{host}"):
                 return
+        expected = f"http://{host[:80]}" if host else "http://HOST:PORT"
+        got = "none" if origin is None else "another one"
         raise Forbidden(
             Reason.ORIGIN,
-            f"expected an Origin header with the address of this server, such as http://{(host or 'HOST:PORT')[:80]}; got "
-            f"{'none' if origin is None else 'another one'}",
+            f"expected an Origin header with this server's address, such as {expected}; got {got}",
         )
 
 

@@ -10,7 +10,7 @@ Engine ─► Session ─► Participant ─► Pipeline     frames
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gifcue.detect.detector import ServedModel
 from gifcue.detect.pool import DetectStatistics
@@ -49,8 +49,8 @@ class EngineStatistics:
     decode: DecodeStatistics
     detect: DetectStatistics
     stills: StillStatistics
-    faults: Mapping[str, int] = field(default_factory=dict)
-    keyframe_requests: int = 0
+    faults: Mapping[str, int]
+    keyframe_requests: int
 
     @property
     def workers(self) -> tuple[WorkerStatus, ...]:

@@ -125,7 +125,7 @@ class Drained:
 
 @dataclass(frozen=True, slots=True)
 class RulesReloaded:
-    """The book in force after its file was read. `doubtful_lines` name labels or GIFs that this server does not have."""
+    """The book in force after its file was read. `doubtful_lines` name labels or GIFs that the server does not have."""
 
     changed: bool
     rules: int

@@ -120,18 +120,18 @@ class ServerStatus:
     latency_p50_ms: float
     latency_p95_ms: float
     streams_by_status: Mapping[str, int] = field(default_factory=dict)
-    capacity: Capacity = Capacity()
-    limits: ServerLimits = ServerLimits()
+    capacity: Capacity = field(default_factory=Capacity)
+    limits: ServerLimits = field(default_factory=ServerLimits)
     faults: Mapping[str, int] = field(default_factory=dict)
     dismissals: Mapping[str, int] = field(default_factory=dict)
     withheld: Mapping[str, int] = field(default_factory=dict)
     analysis_fps: float = 0.0
     max_analysis_fps: float = 0.0
-    build: BuildInfo = BuildInfo()
-    drain: DrainStatus = DrainStatus()
-    loop_lag: LoopLag = LoopLag()
-    process: ProcessStatus = ProcessStatus()
+    build: BuildInfo = field(default_factory=BuildInfo)
+    drain: DrainStatus = field(default_factory=DrainStatus)
+    loop_lag: LoopLag = field(default_factory=LoopLag)
+    process: ProcessStatus = field(default_factory=ProcessStatus)
     keyframe_requests: int = 0
     stills: StillStatus = field(default_factory=StillStatus)
-    rules: RulesStatus = RulesStatus()
+    rules: RulesStatus = field(default_factory=RulesStatus)
     log_level: str = ""

@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 
 import structlog
 from grpc_health.v1 import health, health_pb2_grpc
@@ -38,6 +37,7 @@ from gifcue.server.operator import OPERATOR_SERVICE, add_operator_service
 from gifcue.server.operator_http import operator_application
 from gifcue.server.operator_status import StatusReader
 from gifcue.server.probes import Probes
+from gifcue.server.process_metrics import ProcessMetrics
 from gifcue.server.reactions import REACTION_SERVICE, StreamHandler
 from gifcue.server.server_metrics import ServerCollector
 from gifcue.server.streams import Streams
@@ -269,6 +269,7 @@ class Server:
             AccessCollector(self._guard),
             ConnectionCollector(self._grpc_ports, self._http_ports),
             ServerCollector(self._streams.ended, self._log_lines_lost(), self._lag.statistics()),
+            ProcessMetrics(self._status.read()),
         )
 
     async def _listen_grpc(self) -> None:

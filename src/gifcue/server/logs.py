@@ -18,7 +18,6 @@ from gifcue.errors import ConfigError
 from gifcue.server.log_lines import SUPPRESSED, EventLimit, LogLines
 from gifcue.server.settings import LogSettings
 
-
 # The levels of `log.level`.
 LEVELS: tuple[str, ...] = get_args(LogSettings.model_fields["level"].annotation)
 

@@ -112,7 +112,9 @@ class Operations:
                 "exit: expected the share 1 and no deadline_ms, since a process that ends takes server.drain_timeout_s"
             )
         if self._request_exit is None:
-            raise WrongState("exit: expected a server that `gifcue serve` runs, got one within another program")
+            raise WrongState(
+                "exit: expected a server that `gifcue serve` runs, got one within another program"
+            )
         _log_action("drain", share=share, exit=True)
         self._status.exits = True
         streams = self._streams.count - self._streams.moving

@@ -3,6 +3,8 @@
 GET  /metrics                   Prometheus' text format
 GET  /healthz                   200 while the process runs
 GET  /readyz                    200 while the server takes streams, else 503
+GET  /operate                   the page of operators
+GET  /static/...                what it loads
 GET  /operator/v1/status        OperatorService.GetStatus
 GET  /operator/v1/streams       OperatorService.ListStreams; page_size and page_token in the query
 POST /operator/v1/drain         OperatorService.Drain
@@ -29,6 +31,7 @@ from gifcue.server.metrics import CONTENT_TYPE
 from gifcue.server.operations import Call, Operations
 from gifcue.server.probes import Probes
 from gifcue.server.status_codes import status_of
+from gifcue.web.pages import OPERATE, add_pages
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
@@ -62,7 +65,13 @@ def operator_application(
     for path, name in ACTIONS.items():
         application.router.add_post(f"{CALLS}/{path}", _Actor(operations.calls[name]).handle)
     probes.add_to(application)
+    add_pages(application, OPERATE)
+    application.router.add_get("/", _to_page)
     return application
+
+
+async def _to_page(request: web.Request) -> web.StreamResponse:
+    raise web.HTTPFound("/operate")
 
 
 class _Reader:
@@ -75,7 +84,9 @@ class _Reader:
         names = list(request.query)
         if len(set(names)) < len(names):
             return error_answer(400, "expected each field of the query once, got one several times")
-        return await _answer(self._call, lambda: json_format.ParseDict(dict(request.query), self._call.request()))
+        return await _answer(
+            self._call, lambda: json_format.ParseDict(dict(request.query), self._call.request())
+        )
 
 
 class _Actor:
@@ -113,6 +124,5 @@ async def _answer(call: Call, parse: Callable[[], Message]) -> web.Response:
     except GifcueError as error:
         return error_answer(status_of(error).http, str(error))
     text = json_format.MessageToJson(response, always_print_fields_with_no_presence=True, indent=None)
-    return web.Response(
-        text=text, content_type="application/json", headers={hdrs.CACHE_CONTROL: "no-store"}
-    )
+    headers = {hdrs.CACHE_CONTROL: "no-store", "X-Content-Type-Options": "nosniff"}
+    return web.Response(text=text, content_type="application/json", headers=headers)

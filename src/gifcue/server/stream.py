@@ -42,7 +42,7 @@ DRAINING = StreamStatus(
 
 
 class Stream:
-    """One stream. `run` serves it; `drain` may be called meanwhile. `opened_s` is the time of the clock at its start."""
+    """One stream. `run` serves it; `drain` may be called meanwhile. `opened_s` is the clock's time at its start."""
 
     def __init__(
         self,

@@ -20,6 +20,7 @@ from gifcue.detect.messages import MESSAGES as DETECT_MESSAGES
 from gifcue.detect.messages import Batch, BatchResult, SlotPicture, pack, unpack
 from gifcue.detect.regions import Region
 from gifcue.detect.scheduler import Scheduler
+from gifcue.engine.decisions import DecisionDetails
 from gifcue.engine.engine import Engine
 from gifcue.engine.events import EngineEvent
 from gifcue.engine.pipeline import Pipeline
@@ -147,7 +148,7 @@ def _message_costs(footage: Footage, regions: list[Region]) -> dict[str, float]:
 
 
 def _result(regions: list[Region]) -> BatchResult:
-    return BatchResult(1, (pack(regions),), 10.0)
+    return BatchResult(1, (pack(regions, landmarks=False),), 10.0)
 
 
 def _readers(types: MessageTypes) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
@@ -210,7 +211,7 @@ def _frames_of(settings: Settings, info: Any, regions: list[Region] | None) -> I
     ids = (str(number) for number in itertools.count())
     engine = Engine(settings.limits, lambda _: policies, pipeline, publisher, clock, lambda: next(ids))
     session = engine.open_session(
-        room_id="", client_name="", preset="", send_holding=False, send_decisions=True, sink=_Sink()
+        room_id="", client_name="", preset="", send_holding=False, decisions=DecisionDetails(), sink=_Sink()
     )
     session.join(NAME, Codec.MJPEG, b"", session.reaction_labels)
     payload = b"\xff\xd8\xff" + bytes(3000)

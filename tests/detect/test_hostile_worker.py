@@ -108,7 +108,7 @@ def test_regions_arrive_as_they_were_found(axes: int) -> None:
         ),
         Region("face", Box(0.0, 0.0, 1.0, 1.0), 1.0),
     ]
-    packed = pack(found)
+    packed = pack(found, landmarks=True)
     assert not isinstance(packed, str)
     hand, face = unpack(packed)
     assert (hand.kind, hand.box, hand.score, hand.attributes) == ("hand", found[0].box, 0.5, {"wave": 0.25})
@@ -127,6 +127,6 @@ def test_regions_arrive_as_they_were_found(axes: int) -> None:
     ],
 )
 def test_a_model_that_computes_no_number_fails_on_that_picture_alone(region: Region) -> None:
-    message = pack([region])
+    message = pack([region], landmarks=True)
     assert isinstance(message, str)
     assert message.startswith("expected finite")

@@ -256,7 +256,7 @@ class Stream:
         self.kit = kit
         self.events: list[Any] = []
         defaults = {"room_id": "", "client_name": "", "preset": ""}
-        flags = {"send_holding": False, "send_decisions": False}
+        flags = {"send_holding": False}
         self.session: Session = kit.engine.open_session(**{**defaults, **flags, **settings, "sink": self})
         self._sequences: dict[str, itertools.count[int]] = {}
 

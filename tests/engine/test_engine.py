@@ -6,6 +6,7 @@ import pytest
 
 from gifcue.detect.messages import StillPicture
 from gifcue.detect.regions import Region
+from gifcue.engine.decisions import DecisionDetails
 from gifcue.errors import ConfigError, MediaError, Unavailable
 from gifcue.media.settings import MediaSettings
 from gifcue.media.still_settings import StillSettings
@@ -97,7 +98,7 @@ class TestReactions:
 class TestLatency:
     def test_the_reported_latency_is_the_recorded_one(self) -> None:
         kit = Kit()
-        stream = kit.open(send_decisions=True, send_holding=True)
+        stream = kit.open(decisions=DecisionDetails(), send_holding=True)
         key = stream.join()
         kit.analyse(stream, key, SMILE)
         stream.events.clear()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gifcue.engine.decisions import DecisionDetails
 from gifcue.engine.settings import LimitSettings
 from gifcue.media.overload import Relief
 from gifcue.protocol.codecs import Codec
@@ -247,7 +248,7 @@ class TestFrames:
 class TestLeave:
     def test_frames_in_flight_are_finished_without_effect(self) -> None:
         kit = Kit()
-        stream = kit.open(send_decisions=False)
+        stream = kit.open()
         key = stream.join()
         kit.smile(stream, key)
         stream.send()
@@ -317,7 +318,7 @@ class TestDecisions:
     def test_decisions_are_sent_only_on_request(self) -> None:
         for asked in (False, True):
             kit = Kit()
-            stream = kit.open(send_decisions=asked)
+            stream = kit.open(decisions=DecisionDetails() if asked else None)
             key = stream.join()
             stream.send(pts=4500)
             kit.decoded(key)
@@ -332,7 +333,7 @@ class TestDecisions:
 
     def test_the_default_clock_rate_is_that_of_rtp(self) -> None:
         kit = Kit()
-        stream = kit.open(send_decisions=True)
+        stream = kit.open(decisions=DecisionDetails())
         key = stream.join()
         stream.send(clock_hz=0, pts=STEP)
         kit.decoded(key)

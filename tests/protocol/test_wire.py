@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gifcue.errors import ConfigError
+from gifcue.protocol.detections import RegionKind
 from gifcue.protocol.reasons import FaultCode
 from gifcue.protocol.requests import Join, StreamOptions
 from gifcue.protocol.statistics import ServingState
-from gifcue.protocol.wire import annotation, media, operator, requests, responses
+from gifcue.protocol.wire import annotation, decisions, media, operator, requests, responses
 from gifcue.v1 import media_pb2, operator_service_pb2, reaction_service_pb2
 
 # Messages that the server always sets. Decoding does not distinguish an unset one from an empty one.
@@ -105,7 +106,7 @@ def _scalar(field: Any) -> st.SearchStrategy[Any]:
         (reaction_service_pb2.StreamReactionsRequest, requests.decode_request, requests.encode_request),
         (reaction_service_pb2.StreamReady, responses.decode_ready, responses.encode_ready),
         (reaction_service_pb2.ReactionEvent, responses.decode_reaction, responses.encode_reaction),
-        (reaction_service_pb2.FrameDecision, responses.decode_decision, responses.encode_decision),
+        (reaction_service_pb2.FrameDecision, decisions.decode_decision, decisions.encode_decision),
         (reaction_service_pb2.StreamControl, responses.decode_control, responses.encode_control),
         (reaction_service_pb2.ParticipantFault, responses.decode_fault, responses.encode_fault),
         (reaction_service_pb2.StreamStatistics, responses.decode_statistics, responses.encode_statistics),
@@ -141,6 +142,8 @@ def test_unknown_messages_of_a_newer_server_are_ignored_or_unspecified() -> None
     assert responses.decode_control(pb.StreamControl()) is None
     assert responses.decode_reaction(pb.ReactionEvent(phase=99)) is None  # type: ignore[arg-type]
     assert responses.decode_fault(pb.ParticipantFault(code=99)).code is FaultCode.UNSPECIFIED  # type: ignore[arg-type]
+    region = pb.DetectedRegion(kind=99)  # type: ignore[arg-type]
+    assert decisions.decode_region(region).kind is RegionKind.UNSPECIFIED
     status = operator_service_pb2.GetStatusResponse(state=99)  # type: ignore[arg-type]
     assert operator.decode_status(status).state is ServingState.UNSPECIFIED
 

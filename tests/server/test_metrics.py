@@ -26,6 +26,7 @@ class FixedEngine:
             participants=2,
             frames=FrameCounts(),
             reactions={},
+            dismissals={"smile": 15},
             latency=LatencyRecorder().statistics(),
             analysis_fps=10.0,
             decode=DecodeStatistics(
@@ -66,7 +67,7 @@ class FixedEngine:
 def test_figures_of_the_pools_are_exported_in_seconds_pictures_and_bytes() -> None:
     samples = {
         (sample.name, *sorted(sample.labels.values())): sample.value
-        for family in EngineCollector(FixedEngine(), 0).collect()  # type: ignore[arg-type]
+        for family in EngineCollector(FixedEngine(), 0, 16).collect()  # type: ignore[arg-type]
         for sample in family.samples
     }
     expected = {
@@ -92,6 +93,8 @@ def test_figures_of_the_pools_are_exported_in_seconds_pictures_and_bytes() -> No
         ("gifcue_stills_decoded_total",): 12,
         ("gifcue_stills_failed_total", "invalid_data"): 13,
         ("gifcue_stills_refused_total", "too_many"): 14,
+        ("gifcue_dismissals_total", "smile"): 15,
+        ("gifcue_decision_details_dropped_total",): 16,
         ("gifcue_slots",): 16,
         ("gifcue_slots_free",): 11,
         ("gifcue_decode_waiting_units",): 3,

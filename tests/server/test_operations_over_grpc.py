@@ -229,7 +229,16 @@ async def test_a_stream_that_cannot_finish_ends_at_the_deadline(
         (pb.DrainRequest(share=1, exit=True, deadline_ms=5), "exit: expected the share 1 and no deadline_ms"),
         (pb.DrainRequest(share=1, exit=True), "exit: expected a server that `gifcue serve` runs"),
     ],
-    ids=["0", "negative", "above 1", "nan", "deadline", "part of an exit", "exit with a deadline", "embedded"],
+    ids=[
+        "0",
+        "negative",
+        "above 1",
+        "nan",
+        "deadline",
+        "part of an exit",
+        "exit with a deadline",
+        "embedded",
+    ],
 )
 async def test_a_wrong_drain_is_refused_and_changes_nothing(
     operator: ReactionClient, streams: list[ReactionStream], request_: pb.DrainRequest, says: str
@@ -280,13 +289,20 @@ async def test_rules_are_reloaded_at_once_and_mistakes_are_answered(settings: Se
     ):
         before = (await operator.status()).rules
         unchanged = await operator.reload_rules()
-        assert (unchanged.changed, unchanged.rules, unchanged.gifs, unchanged.doubtful_lines) == (False, 1, 1, ())
+        assert (unchanged.changed, unchanged.rules, unchanged.gifs, unchanged.doubtful_lines) == (
+            False,
+            1,
+            1,
+            (),
+        )
         path.write_text(BOOK.format(gif="none.gif"))
         changed = await operator.reload_rules()
         assert (changed.changed, changed.doubtful_lines) == (True, (2,))
         path.write_text("version: 1\nrules: nonsense\n")
         for _ in range(2):  # also where the same mistakes have been seen before
-            with pytest.raises(InvalidRequest, match=r"FAILED_PRECONDITION.*the old one stays in force.*line 2"):
+            with pytest.raises(
+                InvalidRequest, match=r"FAILED_PRECONDITION.*the old one stays in force.*line 2"
+            ):
                 await operator.reload_rules()
         after = (await operator.status()).rules
         assert (after.reloads, after.refused, after.has_problem) == (1, 1, True)

@@ -155,9 +155,7 @@ async def test_a_body_that_is_too_large_is_refused(server: Server) -> None:
     assert status == 413
 
 
-async def test_a_body_that_does_not_come_is_given_up(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_body_that_does_not_come_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gifcue.server.operator_http._BODY_S", 0.05)
     reader, writer = await asyncio.open_connection("127.0.0.1", server.operator_http_port)
     writer.write(
@@ -271,7 +269,7 @@ async def test_operators_calls_over_grpc_need_it_too(guarded: Guarded) -> None:
                 client.drain,
                 client.resume,
                 client.reload_rules,
-                lambda: client.set_log_level("error"),  # noqa: B023 - called in this turn
+                lambda: client.set_log_level("error"),
             ):
                 with pytest.raises(AccessDenied):
                     await call()

@@ -1,7 +1,7 @@
 """A detector for tests of the whole pipeline. What it finds depends on the colour that dominates a picture.
 
     red      a face that smiles
-    green    a hand with its thumb up
+    green    a hand with its thumb up, and its landmarks
     yellow   a large face at the edge that does not smile, and a small one in the middle that does
     blue     it raises
     other    nothing
@@ -32,6 +32,9 @@ GREEN = (40, 200, 40)
 BLUE = (40, 40, 200)
 YELLOW = (200, 200, 40)
 GREY = (120, 120, 120)
+
+# A hand's: x, y and z of 21 points.
+LANDMARKS = np.linspace((0.6, 0.3, -0.1), (0.75, 0.6, 0.1), 21, dtype=np.float32)
 
 # The difference, 0..255, by which the mean of the dominant channels exceeds those of the others.
 _DOMINATES = 60.0
@@ -68,7 +71,8 @@ class ColourDetector:
         if strongest == 0:
             return [Region("face", Box(0.2, 0.3, 0.7, 0.6), 0.98, {"smile": 0.95, "neutral": 0.03})]
         if strongest == 1:
-            return [Region("hand", Box(0.3, 0.6, 0.6, 0.75), 0.97, {"thumbs_up": 0.96, "wave": 0.01})]
+            box = Box(0.3, 0.6, 0.6, 0.75)
+            return [Region("hand", box, 0.97, {"thumbs_up": 0.96, "wave": 0.01}, LANDMARKS)]
         raise RuntimeError("blue")
 
 

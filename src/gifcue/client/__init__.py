@@ -38,6 +38,7 @@ from gifcue.client.tokens import TokenProvider
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.annotation import AnnotatedImage, Annotation
 from gifcue.protocol.codecs import Codec
+from gifcue.protocol.detections import DetectedRegion, LabelScore, Landmark, RegionKind, UnmetCondition
 from gifcue.protocol.events import (
     Disconnected,
     Draining,
@@ -91,6 +92,7 @@ __all__ = [
     "ClientError",
     "Codec",
     "ConnectionOptions",
+    "DetectedRegion",
     "Disconnected",
     "DrainStatus",
     "Drained",
@@ -103,6 +105,8 @@ __all__ = [
     "Gif",
     "InvalidRequest",
     "KeyframeRequested",
+    "LabelScore",
+    "Landmark",
     "Limits",
     "LoopLag",
     "Model",
@@ -116,6 +120,7 @@ __all__ = [
     "Ready",
     "ReconnectingParticipant",
     "ReconnectingStream",
+    "RegionKind",
     "RulesReloaded",
     "RulesStatus",
     "ServerBusy",
@@ -137,6 +142,7 @@ __all__ = [
     "SubjectPolicy",
     "TlsOptions",
     "TokenProvider",
+    "UnmetCondition",
     "WorkerState",
     "WorkerStatus",
 ]

@@ -7,7 +7,14 @@ from collections.abc import Callable, Iterable
 from gifcue.client.queues import Outbox
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.events import KeyframeRequested
-from gifcue.protocol.requests import AllowedLabels, EncodedFrame, Leave, ParticipantUpdate, Speaking
+from gifcue.protocol.requests import (
+    AllowedLabels,
+    Dismiss,
+    EncodedFrame,
+    Leave,
+    ParticipantUpdate,
+    Speaking,
+)
 from gifcue.protocol.wire.requests import encode_request
 from gifcue.v1.reaction_service_pb2 import StreamReactionsRequest
 
@@ -98,6 +105,14 @@ class Participant:
         listed are no longer allowed in either case.
         """
         await self._update(AllowedLabels(self._id, tuple(labels)))
+
+    async def dismiss(self, reaction_id: str) -> None:
+        """A reaction that STARTED was not meant.
+
+        If it is under way, it ends with the reason "dismissed". The label's cooldown begins. An id that is none of the
+        participant's last reactions, or is dismissed already, is answered by a `Fault`.
+        """
+        await self._update(Dismiss(self._id, reaction_id))
 
     async def leave(self) -> None:
         """The participant's video ends."""

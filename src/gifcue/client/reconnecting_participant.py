@@ -110,6 +110,13 @@ class ReconnectingParticipant:
         self._allowed = allowed = tuple(labels)
         await self._update(lambda inner: inner.set_allowed(allowed))
 
+    async def dismiss(self, reaction_id: str) -> bool:
+        """As `Participant.dismiss`; False where there is no connection.
+
+        A reaction ends with the connection on which it started, and a server does not know those of another connection.
+        """
+        return await self._update(lambda inner: inner.dismiss(reaction_id))
+
     async def leave(self) -> None:
         """As `Participant.leave`."""
         # Before the update is sent: a connection that opens meanwhile must not attach it again.
@@ -118,13 +125,15 @@ class ReconnectingParticipant:
         await self._update(lambda inner: inner.leave())
         self._inner = None
 
-    async def _update(self, update: Callable[[Participant], Awaitable[None]]) -> None:
+    async def _update(self, update: Callable[[Participant], Awaitable[None]]) -> bool:
+        """Sends an update; False where there is no connection."""
         if self._inner is None:
-            return
+            return False
         try:
             await update(self._inner)
         except ClientError:
-            return  # the connection was lost; the join on the next one carries the update
+            return False  # the connection was lost; the join on the next one carries the update
+        return True
 
     # Called by the stream
 

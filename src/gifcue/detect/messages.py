@@ -36,11 +36,14 @@ _MAX_TO_FRONT_BYTES = 16 * 1024 * 1024
 
 
 class SlotPicture(Message, frozen=True, tag=1):
-    """A picture in the arena: RGB, uint8, rows without gaps from the start of the slot."""
+    """A picture in the arena: RGB, uint8, rows without gaps from the start of the slot. `landmarks`: whether they are
+    part of the answer.
+    """
 
     slot: int
     width: int
     height: int
+    landmarks: bool = False
 
 
 class StillPicture(Message, frozen=True, tag=3):
@@ -67,7 +70,9 @@ class Batch(Message, frozen=True):
 
 
 class FoundRegion(Message, frozen=True):
-    """A `Region` as it travels. `landmarks` are float32 in rows of `axes`; empty where there are none."""
+    """A `Region` as it travels. `landmarks` are float32 in rows of `axes`; empty where there are none, or where nobody
+    asked for them. `landmark_center` is their mean (x, y), of hands only: nothing else is needed to decide.
+    """
 
     kind: Kind
     ymin: Finite
@@ -80,6 +85,7 @@ class FoundRegion(Message, frozen=True):
     ]
     landmarks: Annotated[bytes, Meta(max_length=_MAX_LANDMARK_BYTES)]
     axes: Annotated[int, Meta(ge=2, le=3)]
+    landmark_center: tuple[Finite, Finite] | None = None
 
 
 Answer: TypeAlias = Annotated[list[FoundRegion], Meta(max_length=MAX_REGIONS)] | Text
@@ -100,16 +106,19 @@ MESSAGES = MessageTypes(
 )
 
 
-def pack(regions: Iterable[Region]) -> list[FoundRegion] | str:
-    """The regions of one picture as they travel, or what is wrong with them: a model may compute what is no number."""
-    packed = [_pack(region) for region in regions]
+def pack(regions: Iterable[Region], *, landmarks: bool) -> list[FoundRegion] | str:
+    """The regions of one picture as they travel, with or without landmarks, or what is wrong with them: a model may
+    compute what is no number.
+    """
+    packed = [_pack(region, landmarks) for region in regions]
     if len(packed) > MAX_REGIONS:
         return f"expected at most {MAX_REGIONS} regions in one picture, got {len(packed)}"
     for region in packed:
         numbers = (region.ymin, region.xmin, region.ymax, region.xmax, region.score)
         if not all(map(math.isfinite, (*numbers, *region.attributes.values()))):
             return f"expected finite numbers, got {bounded(repr((*numbers, dict(region.attributes))))}"
-        if region.landmarks and not np.isfinite(np.frombuffer(region.landmarks, np.float32)).all():
+        points = np.frombuffer(region.landmarks, np.float32)
+        if not (np.isfinite(points).all() and all(map(math.isfinite, region.landmark_center or ()))):
             return "expected finite landmarks, got others"
     return packed
 
@@ -127,13 +136,14 @@ def unpack(packed: Iterable[FoundRegion]) -> list[Region]:
             region.score,
             region.attributes,
             _landmarks(region.landmarks, region.axes) if region.landmarks else None,
+            region.landmark_center,
         )
         for region in packed
     ]
 
 
-def _pack(region: Region) -> FoundRegion:
-    box, points = region.box, region.landmarks
+def _pack(region: Region, with_landmarks: bool) -> FoundRegion:
+    box, points = region.box, region.landmarks if with_landmarks else None
     return FoundRegion(
         region.kind,
         float(box.ymin),
@@ -144,6 +154,7 @@ def _pack(region: Region) -> FoundRegion:
         _floats(region.attributes),
         b"" if points is None else np.ascontiguousarray(points, np.float32).tobytes(),
         2 if points is None else points.shape[1],
+        region.center_of_landmarks() if region.kind == "hand" else None,
     )
 
 

@@ -360,7 +360,7 @@ class DetectorPool:
             self._wait_ms.record((now_s - frame.waits_since_s) * 1000.0)
             slot = frame.slot
             assert slot is not None, "expected a frame that waits to have a slot"
-            pictures.append(SlotPicture(slot, frame.width, frame.height))
+            pictures.append(SlotPicture(slot, frame.width, frame.height, frame.wants_landmarks))
         pictures += [still.picture for still in stills]
         worker.process.send(Batch(worker.number, tuple(pictures)))
 

@@ -38,6 +38,7 @@ class Region:
             model did not evaluate are absent.
         landmarks: float32 [N, 2] (x, y) or [N, 3] (x, y, z) in shares of the frame, or None. x and z are divided by the
             frame's width, y by its height.
+        landmark_center: the mean (x, y) of landmarks that are not here, because nobody asked the worker for them.
     """
 
     kind: Kind
@@ -45,6 +46,14 @@ class Region:
     score: float
     attributes: Mapping[str, float] = field(default_factory=dict)
     landmarks: Landmarks | None = None
+    landmark_center: tuple[float, float] | None = None
+
+    def center_of_landmarks(self) -> tuple[float, float] | None:
+        """The mean (x, y) of the landmarks; None where the model gives none."""
+        if self.landmark_center is not None or self.landmarks is None or not len(self.landmarks):
+            return self.landmark_center
+        middle = self.landmarks[:, :2].mean(axis=0)
+        return float(middle[0]), float(middle[1])
 
 
 @dataclass(frozen=True, slots=True)

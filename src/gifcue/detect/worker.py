@@ -88,7 +88,11 @@ def detect_batch(detector: Detector, arena: Arena, batch: Batch, stills: Arena |
             results.append([])
     places = [place for place, frame in enumerate(frames) if frame is not None]
     started = time.perf_counter()
-    answers = _detect(detector, [frame for frame in frames if frame is not None])
+    answers = _detect(
+        detector,
+        [frame for frame in frames if frame is not None],
+        [_wants_landmarks(batch.pictures[place]) for place in places],
+    )
     infer_ms = (time.perf_counter() - started) * 1000.0
     for place, answer in zip(places, answers, strict=True):
         results[place] = answer
@@ -121,19 +125,29 @@ def view(
     return flat.reshape(picture.height, picture.width, 3)
 
 
-def _detect(detector: Detector, frames: Sequence[Frame]) -> list[list[FoundRegion] | str]:
+def _wants_landmarks(picture: SlotPicture | StillPicture | InlinePicture) -> bool:
+    return isinstance(picture, SlotPicture) and picture.landmarks
+
+
+def _detect(
+    detector: Detector, frames: Sequence[Frame], landmarks: Sequence[bool]
+) -> list[list[FoundRegion] | str]:
     if not frames:
         return []
     try:
         regions = detector.detect(frames)
         if len(regions) != len(frames):
             raise ValueError(f"expected the regions of {len(frames)} frames, got those of {len(regions)}")
-        return [pack(found) for found in regions]
+        return [pack(found, landmarks=wanted) for found, wanted in zip(regions, landmarks, strict=True)]
     except Exception as error:
         _log_once()
         if len(frames) == 1:
             return [bounded(f"{type(error).__name__}: {error}")]
-    return [answer for frame in frames for answer in _detect(detector, [frame])]
+    return [
+        answer
+        for frame, wanted in zip(frames, landmarks, strict=True)
+        for answer in _detect(detector, [frame], [wanted])
+    ]
 
 
 @functools.cache

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from gifcue.detect.detector import ServedModel
 from gifcue.detect.pool import DetectStatistics
+from gifcue.engine.decisions import DecisionDetails
 from gifcue.engine.events import Sink
 from gifcue.engine.latency import LatencyStatistics
 from gifcue.engine.pipeline import AnnotatedStill, Pipeline
@@ -36,14 +37,16 @@ from gifcue.reactions.settings import ReactionSettings
 
 @dataclass(frozen=True, slots=True)
 class EngineStatistics:
-    """The whole server's figures. `reactions` counts those that started, by label; `analysis_fps` is how many pictures
-    a second of each participant are analysed at most. `faults` and `keyframe_requests` count since the start.
+    """The whole server's figures. `reactions` counts those that started, by label, and `dismissals` those of them that
+    were not meant; `analysis_fps` is how many pictures a second of each participant are analysed at most. `faults` and
+    `keyframe_requests` count since the start.
     """
 
     sessions: int
     participants: int
     frames: FrameCounts
     reactions: dict[str, int]
+    dismissals: dict[str, int]
     latency: LatencyStatistics
     analysis_fps: float
     decode: DecodeStatistics
@@ -135,14 +138,15 @@ class Engine:
         client_name: str,
         preset: str,
         send_holding: bool,
-        send_decisions: bool,
         sink: Sink,
+        decisions: DecisionDetails | None = None,
         speaking_suppresses_hands: bool | None = None,
         subject: SubjectPolicy | None = None,
         rights: StreamRights | None = None,
         peer: str = "",
     ) -> Session:
-        """A stream begins. `send_*`: whether it wants these events, which are optional.
+        """A stream begins. `send_holding`: whether it wants these events, which are optional. `decisions`: what it
+        wants to know of each frame that is analysed, None for nothing.
 
         `speaking_suppresses_hands` and `subject` override the policy's own values; None keeps them. `rights` None
         allows everything. `peer` is the address that the stream comes from, without its port: hostile video counts
@@ -159,7 +163,7 @@ class Engine:
         policy = policy.for_stream(speaking_suppresses_hands=speaking_suppresses_hands, subject=subject)
         session = Session(
             self._ids(),
-            SessionSettings(room_id, name, policy, send_holding, send_decisions),
+            SessionSettings(room_id, name, policy, send_holding, decisions),
             sink,
             self._pipeline,
             self._publisher,
@@ -215,6 +219,7 @@ class Engine:
             participants=self._pipeline.participant_count,
             frames=FrameCounts.total([self._closed_frames, *(each.frame_counts() for each in sessions)]),
             reactions=self._publisher.started,
+            dismissals=self._publisher.dismissals,
             latency=pipeline.latency,
             analysis_fps=pipeline.analysis_fps,
             decode=pipeline.decode,

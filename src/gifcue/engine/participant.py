@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from gifcue.detect.regions import Region
 from gifcue.engine.accounting import FrameAccounting
 from gifcue.engine.admission import Admission, Refusal
+from gifcue.engine.decisions import DecisionDetails, decision_of
+from gifcue.engine.dismissals import Dismissals
 from gifcue.engine.faults import FaultReporter
 from gifcue.engine.latency import RECENT
 from gifcue.engine.pipeline import Pipeline
@@ -22,7 +24,7 @@ from gifcue.media.suspects import Incident
 from gifcue.percentiles import RecentValues
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
-from gifcue.protocol.events import FrameDecided, KeyframeRequested, SlowDown
+from gifcue.protocol.events import KeyframeRequested, SlowDown
 from gifcue.protocol.reasons import FAULT_CODES, DropReason, FaultCode, SkipReason
 from gifcue.protocol.requests import EncodedFrame
 from gifcue.protocol.statistics import ParticipantStatistics
@@ -36,7 +38,7 @@ SLOW_DOWN_FPS = 15.0
 @dataclass(frozen=True, slots=True)
 class StreamContext:
     """What the participants of one stream share. `clock` is in seconds, the same as the pipeline's. `session_id` and
-    `peer` are for logs.
+    `peer` are for logs. `decisions` is None where the stream wants none.
     """
 
     session_id: str
@@ -49,7 +51,7 @@ class StreamContext:
     tally: Tally
     limits: LimitSettings
     clock: Callable[[], float]
-    send_decisions: bool
+    decisions: DecisionDetails | None
 
 
 class Participant:
@@ -79,8 +81,10 @@ class Participant:
         self._requests = Throttle(stream.limits.keyframe_request_interval_s, stream.clock)
         self._tokens = 0
         self._reactions = 0
+        self._dismissals = Dismissals()
         self._has_left = False
         self._is_paused = False
+        self._wants_landmarks = stream.decisions is not None and stream.decisions.landmarks
         self._last_decided: FrameInFlight | None = None
         # The frame last skipped as similar to a picture whose analysis is not finished: it inherits that result.
         self._pending_similar: FrameInFlight | None = None
@@ -133,6 +137,17 @@ class Participant:
         """The participant started or stopped speaking."""
         self._publish_update(self._policy.set_speaking(speaking, self._media_time_s))
 
+    def dismiss(self, reaction_id: str) -> None:
+        """A reaction that started was not meant. It ends if it is under way, and its label's cooldown begins."""
+        stream = self._stream
+        try:
+            label = self._dismissals.take(reaction_id)
+        except ValueError as error:
+            stream.faults.report(self.participant_id, FaultCode.INVALID_ARGUMENT, str(error))
+            return
+        stream.publisher.dismissed(label)
+        self._publish_update(self._policy.dismiss(label, reaction_id, self._media_time_s))
+
     def receive(self, frame: EncodedFrame) -> None:
         """Counts a frame, and sends it to the decoder unless it is refused."""
         clock_hz = frame.clock_hz or RTP_CLOCK_HZ
@@ -162,6 +177,7 @@ class Participant:
             pts_s,
             len(frame.payload),
             now_s,
+            wants_landmarks=self._wants_landmarks,
         )
         # Counted before it is submitted: from then on the pipeline may end it.
         self._accounting.open(in_flight)
@@ -206,13 +222,12 @@ class Participant:
     def judged(self, frame: FrameInFlight, regions: Sequence[Region]) -> None:
         self._accounting.analysed(frame)
         self._latencies_ms.record(frame.latency_ms)
-        if self._stream.send_decisions:
+        events = [] if self._has_left else self._policy.observe(regions, frame.pts_s)
+        if self._stream.decisions is not None:
             # Before the reactions of the same frame.
-            self._stream.audience.sink.put(
-                FrameDecided(self.participant_id, frame.sequence, frame.pts, frame.clock_hz, frame.latency_ms)
-            )
+            self._send_decision(frame, regions, self._stream.decisions)
         if not self._has_left:
-            self._decide(frame, self._policy.observe(regions, frame.pts_s))
+            self._decide(frame, events)
             similar = self._take_pending_similar()
             if similar is not None and similar.pts_s > frame.pts_s:
                 # The result that it inherits is known as of this moment.
@@ -277,6 +292,14 @@ class Participant:
         """The time of the newest decision, by the sender's clock."""
         return self._last_decided.pts_s if self._last_decided is not None else 0.0
 
+    def _send_decision(
+        self, frame: FrameInFlight, regions: Sequence[Region], details: DecisionDetails
+    ) -> None:
+        unmet = self._policy.explain() if details.unmet and not self._has_left else ()
+        self._stream.audience.sink.put(
+            decision_of(self.participant_id, frame, details, regions, unmet, self._policy.min_score)
+        )
+
     def _take_pending_similar(self) -> FrameInFlight | None:
         """The frame that waits for a result to inherit; None while a picture is still being detected."""
         if self._accounting.is_detecting:
@@ -289,6 +312,7 @@ class Participant:
         self._last_decided = frame
         if events:
             stream = self._stream
+            self._dismissals.note(events)
             self._reactions += stream.publisher.publish(
                 stream.audience, self.participant_id, events, frame, frame.latency_ms
             )

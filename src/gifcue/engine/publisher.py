@@ -53,11 +53,21 @@ class Publisher:
         self._clock = clock
         self._deliver = deliver
         self._started: Counter[str] = Counter()
+        self._dismissed: Counter[str] = Counter()
 
     @property
     def started(self) -> dict[str, int]:
         """Reactions that started, by label."""
         return dict(self._started)
+
+    @property
+    def dismissals(self) -> dict[str, int]:
+        """Reactions that were not meant, by label."""
+        return dict(self._dismissed)
+
+    def dismissed(self, label: str) -> None:
+        """Counts a reaction that was not meant. Its GIF still counts for the cooldowns of the rules."""
+        self._dismissed[label] += 1
 
     def publish(
         self,

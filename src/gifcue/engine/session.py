@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from gifcue.detect.detector import ServedModel
 from gifcue.engine.accounting import FrameAccounting
 from gifcue.engine.bucket import TokenBucket
+from gifcue.engine.decisions import DecisionDetails
 from gifcue.engine.events import Sink
 from gifcue.engine.faults import FaultReporter
 from gifcue.engine.participant import Participant, StreamContext
@@ -38,13 +39,15 @@ _SHOWN_LABEL = 64
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """What a stream asked for. `send_*`: whether it wants these events, which are optional."""
+    """What a stream asked for. `send_holding`: whether it wants these events, which are optional. `decisions`: what it
+    wants to know of each frame that is analysed, None for nothing.
+    """
 
     room_id: str
     preset: str
     policy: ReactionSettings
     send_holding: bool
-    send_decisions: bool = False
+    decisions: DecisionDetails | None = None
 
 
 def reaction_labels(model: ServedModel, policy: ReactionSettings) -> tuple[str, ...]:
@@ -96,7 +99,7 @@ class Session:
             tally,
             limits,
             clock,
-            settings.send_decisions,
+            settings.decisions,
         )
         self._participants: dict[str, Participant] = {}
         # Those that left or were replaced while frames of theirs were in flight, by key, until the last one ends.
@@ -151,6 +154,12 @@ class Session:
         participant = self._find(participant_id)
         if participant is not None:
             participant.set_speaking(speaking)
+
+    def dismiss(self, participant_id: str, reaction_id: str) -> None:
+        """A reaction of the participant was not meant."""
+        participant = self._find(participant_id)
+        if participant is not None:
+            participant.dismiss(reaction_id)
 
     def leave(self, participant_id: str, reason: str = "left") -> None:
         """The participant's video ends; its reactions end with it. What is in flight is finished, without effect."""

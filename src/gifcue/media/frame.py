@@ -40,6 +40,7 @@ class FrameInFlight:
     height: int = 0
     # Since when the participant waits for a detector: taken over from a picture that this one replaces.
     waits_since_s: float = 0.0
+    wants_landmarks: bool = False  # the stream asked for the landmarks of faces and hands
     decided_s: float = 0.0  # when the decision on the frame was known, on the front's clock
 
     @property

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gifcue.protocol.detections import DetectedRegion, UnmetCondition
 from gifcue.protocol.geometry import Box
 from gifcue.protocol.models import Model
 from gifcue.protocol.phases import Phase
@@ -79,13 +80,19 @@ class Reaction:
 
 @dataclass(frozen=True, slots=True)
 class FrameDecided:
-    """A frame was analysed. Sent only where `StreamOptions.send_decisions` asks for it."""
+    """A frame was analysed. Sent only where `StreamOptions.send_decisions` asks for it.
+
+    `regions` are the faces and hands found, highest score first, only with `send_detections`. `unmet` says of each
+    allowed label that has not started what it lacks, only with `explain`.
+    """
 
     participant_id: str
     sequence: int
     pts: int
     clock_hz: int
     latency_ms: float
+    regions: tuple[DetectedRegion, ...] = ()
+    unmet: tuple[UnmetCondition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

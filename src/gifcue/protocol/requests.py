@@ -17,7 +17,8 @@ class StreamOptions:
 
         StreamOptions(room_id="weekly", speaking_suppresses_hands=True, subject=SubjectPolicy.LARGEST)
 
-    `speaking_suppresses_hands` needs `Participant.set_speaking`.
+    `speaking_suppresses_hands` needs `Participant.set_speaking`. `send_detections`, `send_landmarks` and `explain` add
+    to the decisions, so they need `send_decisions`; `send_landmarks` needs `send_detections` as well.
     """
 
     room_id: str = ""
@@ -27,6 +28,9 @@ class StreamOptions:
     send_decisions: bool = False
     speaking_suppresses_hands: bool | None = None
     subject: SubjectPolicy | None = None
+    send_detections: bool = False
+    send_landmarks: bool = False
+    explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,15 @@ class Leave:
     participant_id: str
 
 
-ParticipantUpdate = Join | Speaking | AllowedLabels | Leave
+@dataclass(frozen=True, slots=True)
+class Dismiss:
+    """A reaction of a participant, which started, was not meant."""
+
+    participant_id: str
+    reaction_id: str
+
+
+ParticipantUpdate = Join | Speaking | AllowedLabels | Leave | Dismiss
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +108,4 @@ class StatisticsRequest:
     """Asks for one `Statistics`."""
 
 
-Request = (
-    StreamOptions | Join | Speaking | AllowedLabels | Leave | EncodedFrame | FrameBatch | StatisticsRequest
-)
+Request = StreamOptions | ParticipantUpdate | EncodedFrame | FrameBatch | StatisticsRequest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gifcue.reactions.conditions import Condition, Unmet
 from gifcue.reactions.settings import LabelSettings, ReactionSettings
 
 # A hold can be stale only after this many times the frames that a reaction needs: at few frames a second, the time
@@ -65,16 +66,25 @@ class Hold:
 
     def is_stale(self, at_s: float, label: LabelSettings, policy: ReactionSettings) -> bool:
         """True where the reaction should have started long ago, by time and by the number of frames."""
-        limit_s = max(policy.stale_dwells * label.dwell_s, label.dwell_s + policy.stale_after_dwell_s)
         frames = STALE_VOTES * policy.min_votes
-        return label.motion == "none" and at_s - self.begun_s > limit_s and self.frames > frames
-
-    def has_votes(self, label: LabelSettings, policy: ReactionSettings) -> bool:
-        """True when this frame and enough of those before it show the pose."""
-        share = policy.min_vote_share if label.min_vote_share is None else label.min_vote_share
         return (
-            self.is_vote
-            and self.votes >= policy.min_votes
-            and self.analysed_votes >= policy.min_analysed_votes
-            and self.votes >= share * self.frames
+            label.motion == "none"
+            and self.frames > frames
+            and at_s - self.begun_s > self.stale_after_s(label, policy)
         )
+
+    @staticmethod
+    def stale_after_s(label: LabelSettings, policy: ReactionSettings) -> float:
+        """Seconds after which a hold is stale, if it has enough frames."""
+        return max(policy.stale_dwells * label.dwell_s, label.dwell_s + policy.stale_after_dwell_s)
+
+    def unmet(self, label: LabelSettings, policy: ReactionSettings) -> Unmet | None:
+        """Which of the frames that a reaction needs are missing; None where enough of them show the pose."""
+        if self.votes < policy.min_votes:
+            return Condition.FRAMES, float(self.votes), float(policy.min_votes)
+        if self.analysed_votes < policy.min_analysed_votes:
+            return Condition.ANALYSED_FRAMES, float(self.analysed_votes), float(policy.min_analysed_votes)
+        share = policy.min_vote_share if label.min_vote_share is None else label.min_vote_share
+        if self.votes < share * self.frames:
+            return Condition.FRAME_SHARE, self.votes / self.frames, share
+        return None

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gifcue.detect.regions import Region
 from gifcue.reactions.settings import SwingSettings
 from gifcue.reactions.tracks import Track
 
@@ -74,14 +73,16 @@ class HandMotion:
         sways.
         """
         region = hand.region
-        has_landmarks = region.landmarks is not None and len(region.landmarks) > 0
+        center = region.center_of_landmarks()
+        has_landmarks = center is not None
         if has_landmarks is not self._has_landmarks:
             # The centre of the landmarks is not the centre of the box: a change from one to the other would look
             # like a swing.
             self._samples.clear()
             self._has_landmarks = has_landmarks
         self._follow_face(face)
-        x, y = _middle(region)
+        # Landmarks show a turn about the wrist better than the box does.
+        x, y = center or region.box.center[::-1]
         width, height = region.box.width, region.box.height
         self._add(Sample(at_s, x - self._drift[0], y - self._drift[1], width, height))
 
@@ -187,12 +188,3 @@ def _last_near(samples: Sequence[Sample], turning: Sample, until: Sample, slack:
 
 def _swing(begin: Sample, end: Sample, width: float, height: float) -> Swing:
     return Swing(begin.at_s, end.at_s, abs(end.x - begin.x) / width, abs(end.y - begin.y) / height)
-
-
-def _middle(region: Region) -> tuple[float, float]:
-    """The hand's centre, (x, y). Landmarks show a turn about the wrist better than the box does."""
-    if region.landmarks is not None and len(region.landmarks) > 0:
-        middle = region.landmarks[:, :2].mean(axis=0)
-        return float(middle[0]), float(middle[1])
-    y, x = region.box.center
-    return x, y

@@ -5,23 +5,23 @@ Time is the participant's media time in seconds, so the result does not depend o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from gifcue.detect.regions import Region
-from gifcue.protocol.geometry import Box
+from gifcue.protocol.detections import UnmetCondition
+from gifcue.reactions.conditions import Condition, Unmet, nearest
 from gifcue.reactions.events import EndReason, PolicyEvent
-from gifcue.reactions.hold import Hold
-from gifcue.reactions.motion import HandMotion
+from gifcue.reactions.poses import Poses
 from gifcue.reactions.reaction import Candidate, LabelReaction, State
-from gifcue.reactions.settings import LabelSettings, ReactionSettings
-from gifcue.reactions.subjects import HiddenFaces, SubjectChooser, face_cover, has_hand, nearest_face
+from gifcue.reactions.settings import ReactionSettings
+from gifcue.reactions.subjects import SubjectChooser
 from gifcue.reactions.tracks import Track, Tracker
 
-# Seconds that may be missing from a dwell time: frames' times are fractions that do not add up exactly.
-ROUNDING_S = 1e-6
 # A result that is older than the last one by up to this many seconds is ignored. A larger step back means that the
 # sender's clock was reset; B-frames and jitter go back by less.
 MAX_BACKSTEP_S = 0.5
+
+_SPEAKING: Unmet = (Condition.SPEAKING, 1.0, 0.0)
 
 
 class ReactionPolicy:
@@ -42,15 +42,17 @@ class ReactionPolicy:
         self._allowed = [label for label in self._labels if label in allowed]
         self._tracker = Tracker(settings.tracks)
         self._subjects = SubjectChooser(settings.subject, settings.subject_takeover)
-        self._hidden = HiddenFaces(settings.placement)
-        self._motions: dict[int, HandMotion] = {}
-        # Time and box of each recent hand, including those of a score too low to be followed.
-        self._hands: list[tuple[float, Box]] = []
-        self._holds: dict[tuple[int, str], Hold] = {}
-        # Since when a pose has been shown from `stay` up, by track and label, without a hold.
-        self._nearly: dict[tuple[int, str], float] = {}
+        self._poses = Poses(settings, self._labels)
+        self._regions: Sequence[Region] = ()  # of the frame analysed last
+        # What each face or hand lacks on the frame decided last, by label. Empty where there is none.
+        self._unmet: dict[str, list[Unmet]] = {}
         self._is_speaking = False
         self._at_s: float | None = None
+
+    @property
+    def min_score(self) -> float:
+        """The score, 0..1, from which a face or hand is followed."""
+        return self._settings.tracks.min_score
 
     @property
     def holding(self) -> bool:
@@ -60,17 +62,21 @@ class ReactionPolicy:
         while an active reaction was not seen in the last frame. An active reaction that is seen needs no analysis:
         `inherit` keeps it going.
         """
-        return any(self._needs_next_frame(label) for label in self._allowed)
+        return any(
+            self._poses.needs_next_frame(
+                label, self._at_s, is_active=self._reactions[label].state is State.ACTIVE
+            )
+            for label in self._allowed
+        )
 
     def observe(self, regions: Iterable[Region], at_s: float) -> list[PolicyEvent]:
         """Takes the faces and hands of an analysed frame. A result older than the last one changes nothing."""
         events: list[PolicyEvent] = []
         if not self._advance(at_s, events) or not self._allowed:
             return events
-        regions = list(regions)
+        self._regions = regions = tuple(regions)
         self._tracker.update(regions, at_s)
-        self._follow_hands(at_s)
-        self._note_hands(regions, at_s)
+        self._poses.observe(self._tracker.tracks, regions, at_s)
         return events + self._decide(at_s, analysed=True)
 
     def inherit(self, at_s: float) -> list[PolicyEvent]:
@@ -80,10 +86,7 @@ class ReactionPolicy:
         if not self._advance(at_s, events) or not self._allowed:
             return events
         self._tracker.repeat(at_s)
-        self._hands = [(at_s if seen_s == last_s else seen_s, box) for seen_s, box in self._hands]
-        for track in self._tracker.tracks:
-            if track.is_seen and track.number in self._motions:
-                self._motions[track.number].rest(at_s)
+        self._poses.inherit(self._tracker.tracks, last_s, at_s)
         return events + self._decide(at_s, analysed=False)
 
     def set_allowed(self, labels: frozenset[str], at_s: float) -> list[PolicyEvent]:
@@ -111,6 +114,30 @@ class ReactionPolicy:
                 events += self._stop(label, at_s, EndReason.SPEAKING)
         return events
 
+    def dismiss(self, label: str, reaction_id: str, at_s: float) -> list[PolicyEvent]:
+        """The reaction `reaction_id` of this label, which started, was not meant.
+
+        If it is under way, it ends. The label's cooldown begins, and a hold of the label is cancelled. A later reaction
+        of the label that is under way is left alone.
+        """
+        reaction, at_s = self._reactions[label], self._now(at_s)
+        if reaction.active_id not in (None, reaction_id):
+            return []
+        events = self._stop(label, at_s, EndReason.DISMISSED)
+        reaction.cool_down(at_s)
+        return events
+
+    def explain(self) -> list[UnmetCondition]:
+        """For each allowed label that has not started, the first condition that the frame decided last does not meet.
+
+        Of several faces or hands, it is that of the one which came nearest to a reaction.
+        """
+        return [
+            UnmetCondition(label, *self._first_unmet(label))
+            for label in self._allowed
+            if label in self._unmet and self._reactions[label].state is not State.ACTIVE
+        ]
+
     def finish(self, at_s: float, reason: str) -> list[PolicyEvent]:
         """Ends everything, with `reason` in the events. The policy can be used on, as if it were new."""
         events = self._stop_all(self._now(at_s), reason)
@@ -127,6 +154,8 @@ class ReactionPolicy:
         last_s, settings = self._at_s, self._settings
         if last_s is not None and at_s < last_s:
             if last_s - at_s <= MAX_BACKSTEP_S:
+                late: Unmet = (Condition.LATE, 1000.0 * (last_s - at_s), 0.0)
+                self._unmet = {label: [late] for label in self._allowed}
                 return False
             for reaction in self._reactions.values():
                 reaction.shift_clock(last_s, at_s)
@@ -140,151 +169,62 @@ class ReactionPolicy:
 
     # Deciding
 
-    def _follow_hands(self, at_s: float) -> None:
-        tracks = self._tracker.tracks
-        faces = [track for track in tracks if track.kind == "face"]
-        for track in tracks:
-            if track.kind == "hand" and track.is_seen:
-                motion = self._motions.setdefault(track.number, HandMotion(self._settings.swings))
-                motion.follow(track, nearest_face(track, faces), at_s)
-        alive = {track.number for track in tracks}
-        self._motions = {number: motion for number, motion in self._motions.items() if number in alive}
-
-    def _note_hands(self, regions: Iterable[Region], at_s: float) -> None:
-        tracks = self._settings.tracks
-        self._hands = [each for each in self._hands if at_s - each[0] <= tracks.lost_after_s]
-        self._hands += [
-            (at_s, region.box)
-            for region in regions
-            if region.kind == "hand" and region.score >= tracks.min_score_at_face
-        ]
-
     def _decide(self, at_s: float, *, analysed: bool) -> list[PolicyEvent]:
-        tracks = {track.number: track for track in self._tracker.tracks}
-        subjects = self._subjects.choose(self._tracker.tracks)
-        self._hidden.update(self._tracker.tracks, at_s)
-        self._holds = {key: hold for key, hold in self._holds.items() if key[0] in tracks}
-        self._nearly = {key: since_s for key, since_s in self._nearly.items() if key[0] in tracks}
+        tracks = self._tracker.tracks
+        subjects = self._subjects.choose(tracks)
         events: list[PolicyEvent] = []
         for label in self._allowed:
             events += self._decide_label(label, tracks, subjects, at_s, analysed=analysed)
         return events
 
     def _decide_label(
-        self, label: str, tracks: dict[int, Track], subjects: set[int], at_s: float, *, analysed: bool
+        self, label: str, tracks: Sequence[Track], subjects: set[int], at_s: float, *, analysed: bool
     ) -> list[PolicyEvent]:
-        settings, reaction = self._labels[label], self._reactions[label]
+        reaction = self._reactions[label]
         is_active = reaction.state is State.ACTIVE
-        if not is_active and (reaction.is_cooling(at_s) or self._is_suppressed(label)):
+        if not is_active and (barrier := self._barrier(label, at_s)) is not None:
+            self._unmet[label] = [barrier]
             return []
+        kind = self._labels[label].kind
         candidates: list[Candidate] = []
-        for track in tracks.values():
-            if track.kind != settings.kind:
+        self._unmet[label] = lacking = []
+        for track in tracks:
+            if track.kind != kind:
                 continue
-            hold = self._count(label, track, at_s, is_subject=track.number in subjects, analysed=analysed)
-            candidate = self._candidate(settings, track, hold, at_s) if hold is not None else None
+            candidate, unmet = self._poses.judge(
+                label,
+                track,
+                at_s,
+                is_subject=track.number in subjects,
+                analysed=analysed,
+                is_active=is_active,
+            )
             if candidate is not None:
                 candidates.append(candidate)
+            if unmet is not None:
+                lacking.append(unmet)
         events = reaction.step(candidates, at_s)
         if is_active and reaction.state is not State.ACTIVE:
-            self._drop_holds(label)
+            self._poses.drop(label)
+            if (barrier := self._barrier(label, at_s)) is not None:
+                self._unmet[label] = [barrier]
         return events
 
-    def _count(
-        self, label: str, track: Track, at_s: float, *, is_subject: bool, analysed: bool
-    ) -> Hold | None:
-        """Counts this frame for the track's hold, which may begin or end with it; None without a hold."""
-        settings, key = self._labels[label], (track.number, label)
-        is_active = self._reactions[label].state is State.ACTIVE
-        probability = track.region.attributes.get(label, 0.0) if track.is_seen and is_subject else 0.0
-        # Once a reaction has started, a hand may move and cover the face: its pose alone keeps the reaction going.
-        counts = is_active or (probability >= settings.stay and self._is_meant(label, track))
-        hold = self._holds.get(key)
-        if hold is None:
-            if not counts or probability < settings.start:
-                # Also where `_is_meant` is False: the next analysis may detect the hand at the chin.
-                if probability >= settings.stay and not is_active:
-                    self._nearly.setdefault(key, at_s)
-                else:
-                    self._nearly.pop(key, None)
-                return None
-            self._nearly.pop(key, None)
-            hold = self._holds[key] = Hold(at_s, at_s)
-        hold.count(probability, counts=counts, analysed=analysed, at_s=at_s, label=settings)
-        if hold.is_over(at_s, settings, self._settings) or (
-            not is_active and hold.is_stale(at_s, settings, self._settings)
-        ):
-            del self._holds[key]
-            return None
-        return hold
+    def _barrier(self, label: str, at_s: float) -> Unmet | None:
+        """Why the label cannot become a reaction on this frame, whatever it shows."""
+        cools_for_s = self._reactions[label].cools_for_s(at_s)
+        if cools_for_s > 0.0:
+            return Condition.COOLDOWN, 1000.0 * cools_for_s, 0.0
+        return _SPEAKING if self._is_suppressed(label) else None
 
-    def _is_meant(self, label: str, track: Track) -> bool:
-        """False where the pose does not count: another is likelier, the hand moves too fast or covers a face."""
-        settings, shown = self._labels[label], track.region.attributes
-        rivals = (
-            shown.get(name, 0.0)
-            for name, each in self._labels.items()
-            if each.kind == track.kind and name != label
-        )
-        if any(rival > shown.get(label, 0.0) for rival in rivals):
-            return False
-        if settings.max_speed is not None and track.speed() > settings.max_speed:
-            return False
-        if track.kind == "face":
-            return not settings.hand_at_face or has_hand(
-                track, (box for _, box in self._hands), self._settings.placement
-            )
-        return (
-            settings.max_face_cover >= 1.0 or face_cover(track, self._hidden.faces) <= settings.max_face_cover
-        )
-
-    def _candidate(self, settings: LabelSettings, track: Track, hold: Hold, at_s: float) -> Candidate | None:
-        """The hold as a candidate for a reaction; None where the label needs a motion that is missing."""
-        begun_s, moved = hold.begun_s, 1.0
-        if settings.motion == "side_to_side":
-            motion = self._motions.get(track.number)
-            waving = motion.waving(hold.begun_s, at_s) if motion is not None else None
-            if waving is None:
-                return None
-            begun_s, moved = waving.begun_s, waving.swings / self._settings.swings.min_swings
-        held_s = at_s - begun_s + ROUNDING_S
-        dwelt = held_s / settings.dwell_s if settings.dwell_s > 0.0 else 1.0
-        progress = min(1.0, dwelt, moved, hold.votes / self._settings.min_votes)
-        return Candidate(
-            track.number,
-            track.box,
-            hold.score,
-            progress,
-            is_ripe=progress >= 1.0 and hold.has_votes(settings, self._settings),
-            sends_holding=hold.is_vote and hold.votes >= self._settings.holding_votes,
-        )
-
-    def _needs_next_frame(self, label: str) -> bool:
-        holds = [(key[0], hold) for key, hold in self._holds.items() if key[1] == label]
-        if self._is_nearly_held(label):
-            return True
-        if self._reactions[label].state is State.ACTIVE:
-            return all(hold.misses > 0 for _, hold in holds)
-        if self._labels[label].motion == "none" or self._at_s is None:
-            return bool(holds)
-        # An open palm that keeps still needs no analysis: frames in which it starts to move are not similar.
-        return any(
-            self._at_s - hold.begun_s < self._settings.swings.expect_s
-            or self._is_waving(number, hold, self._at_s)
-            for number, hold in holds
-        )
-
-    def _is_nearly_held(self, label: str) -> bool:
-        # The next analysis may show what the last one did not. A skipped frame would only repeat the last one.
-        return self._at_s is not None and any(
-            self._at_s - since_s <= self._settings.nearly_s
-            for key, since_s in self._nearly.items()
-            if key[1] == label
-        )
-
-    def _is_waving(self, number: int, hold: Hold, at_s: float) -> bool:
-        motion = self._motions.get(number)
-        return motion is not None and motion.waving(hold.begun_s, at_s) is not None
+    def _first_unmet(self, label: str) -> Unmet:
+        unmet = nearest(self._unmet[label])
+        if unmet is not None and unmet[0] is not Condition.NO_REGION:
+            return unmet
+        # What is there is not followed: its score is too low.
+        kind, needed = self._labels[label].kind, self._settings.tracks.min_score
+        scores = (each.score for each in self._regions if each.kind == kind and each.score < needed)
+        return Condition.NO_REGION, max(scores, default=0.0), needed
 
     def _is_suppressed(self, label: str) -> bool:
         is_hand = self._labels[label].kind == "hand"
@@ -293,21 +233,15 @@ class ReactionPolicy:
     # End of reactions
 
     def _stop(self, label: str, at_s: float, reason: str) -> list[PolicyEvent]:
-        self._drop_holds(label)
+        self._poses.drop(label)
         return self._reactions[label].stop(at_s, reason)
 
     def _stop_all(self, at_s: float, reason: str) -> list[PolicyEvent]:
         return [event for label in self._allowed for event in self._stop(label, at_s, reason)]
 
-    def _drop_holds(self, label: str) -> None:
-        self._holds = {key: hold for key, hold in self._holds.items() if key[1] != label}
-        self._nearly = {key: since_s for key, since_s in self._nearly.items() if key[1] != label}
-
     def _forget(self) -> None:
         self._tracker.reset()
         self._subjects.reset()
-        self._hidden.reset()
-        self._motions.clear()
-        self._hands.clear()
-        self._holds.clear()
-        self._nearly.clear()
+        self._poses.forget()
+        self._regions = ()
+        self._unmet.clear()

@@ -54,9 +54,18 @@ class LabelReaction:
     def state(self) -> State:
         return self._state
 
-    def is_cooling(self, at_s: float) -> bool:
-        """True until the cooldown since the last ENDED has passed."""
-        return self._free_at_s is not None and at_s < self._free_at_s
+    @property
+    def active_id(self) -> str | None:
+        """The id of the reaction that runs; None while none does."""
+        return self._reaction_id if self._state is State.ACTIVE else None
+
+    def cools_for_s(self, at_s: float) -> float:
+        """Seconds of the cooldown that are left, 0 without one."""
+        return 0.0 if self._free_at_s is None else max(0.0, self._free_at_s - at_s)
+
+    def cool_down(self, at_s: float) -> None:
+        """Begins the cooldown."""
+        self._free_at_s = at_s + self._cooldown_s
 
     def step(self, candidates: list[Candidate], at_s: float) -> list[PolicyEvent]:
         """Takes the faces and hands that show the label in this frame."""
@@ -85,7 +94,7 @@ class LabelReaction:
         if candidate is None or state is State.IDLE:
             return []
         if state is State.ACTIVE:
-            self._free_at_s = at_s + self._cooldown_s
+            self.cool_down(at_s)
             return [self._event(Phase.ENDED, candidate, 1.0, at_s, reason)]
         progress = min(candidate.progress, MOST_PROGRESS)
         return [self._event(Phase.CANCELLED, candidate, progress, at_s, reason)]

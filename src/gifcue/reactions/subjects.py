@@ -107,8 +107,8 @@ def face_cover(hand: Track, faces: Iterable[Track]) -> float:
     return max((_share(hand.box, face.box) for face in faces), default=0.0)
 
 
-def has_hand(face: Track, hands: Iterable[Box], settings: PlacementSettings) -> bool:
-    """True where a hand is at the face's chin or cheek, or in front of the camera there."""
+def chin_cover(face: Track, hands: Iterable[Box], settings: PlacementSettings) -> float:
+    """The largest share of any one hand's box that is at the face's chin or cheek, or in front of the camera there."""
     box = face.box
     chin = Box(
         box.ymin + settings.chin_top * box.height,
@@ -116,7 +116,7 @@ def has_hand(face: Track, hands: Iterable[Box], settings: PlacementSettings) -> 
         box.ymin + settings.chin_bottom * box.height,
         box.xmax + settings.chin_side * box.width,
     )
-    return any(_share(hand, chin) >= settings.at_chin_share for hand in hands)
+    return max((_share(hand, chin) for hand in hands), default=0.0)
 
 
 def _share(box: Box, within: Box) -> float:

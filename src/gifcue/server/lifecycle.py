@@ -266,6 +266,7 @@ class Server:
             self._dispatcher,
             self._rule_book,
             self._streams.holding_dropped,
+            self._streams.details_dropped,
             AccessCollector(self._guard),
             ConnectionCollector(self._grpc_ports, self._http_ports),
             ServerCollector(self._streams.ended, self._log_lines_lost(), self._lag.statistics()),

@@ -14,6 +14,7 @@ from gifcue.engine.session import Session
 from gifcue.protocol.events import Limits, Ready
 from gifcue.protocol.requests import (
     AllowedLabels,
+    Dismiss,
     EncodedFrame,
     Join,
     Leave,
@@ -64,12 +65,15 @@ async def act_on(message: Request, session: Session, outbox: Outbox) -> StreamSt
             session.allow(allowed.participant_id, allowed.labels)
         case Leave() as leave:
             session.leave(leave.participant_id)
+        case Dismiss() as dismissal:
+            session.dismiss(dismissal.participant_id, dismissal.reaction_id)
         case StatisticsRequest():
             # A client that does not read its answers gets no further ones, and neither are its frames read.
             await outbox.room_for_statistics()
             outbox.put(Statistics(tuple(session.statistics())))
         case _ if kind == "participant":
-            return _invalid("participant: expected one of `join`, `speaking`, `allowed`, `leave`, got none")
+            known = "`join`, `speaking`, `allowed`, `leave`, `dismiss`"
+            return _invalid(f"participant: expected one of {known}, got none")
         case _:
             known = "`participant`, `frame`, `frames`, `statistics`"
             return _invalid(f"expected one of {known}, got an empty message")

@@ -32,9 +32,10 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class EngineCollector(Collector):
     """Turns the engine's statistics into metric families."""
 
-    def __init__(self, engine: Engine, holding_dropped: int) -> None:
+    def __init__(self, engine: Engine, holding_dropped: int, details_dropped: int) -> None:
         self._engine = engine
         self._holding_dropped = holding_dropped
+        self._details_dropped = details_dropped
 
     def collect(self) -> Iterator[Metric]:
         figures = self._engine.statistics()
@@ -49,6 +50,7 @@ class EngineCollector(Collector):
             "gifcue_frames_in_flight", "Frames received that have no outcome yet.", value=frames.in_flight
         )
         yield _by("gifcue_reactions_started", "Reactions that started.", "label", figures.reactions)
+        yield _by("gifcue_dismissals", "Reactions that a participant dismissed.", "label", figures.dismissals)
         yield GaugeMetricFamily("gifcue_streams", "Streams open.", value=figures.sessions)
         yield GaugeMetricFamily("gifcue_participants", "Participants joined.", value=figures.participants)
         yield GaugeMetricFamily(
@@ -93,6 +95,11 @@ class EngineCollector(Collector):
             "gifcue_holding_dropped",
             "HOLDING events that a slow reader never got.",
             value=self._holding_dropped,
+        )
+        yield CounterMetricFamily(
+            "gifcue_decision_details_dropped",
+            "Decisions that a slow reader got without detections and explanation.",
+            value=self._details_dropped,
         )
 
 
@@ -240,14 +247,16 @@ def metrics_text(
     dispatcher: Dispatcher,
     book: BookWatcher,
     holding_dropped: int,
+    details_dropped: int,
     *others: Collector,
 ) -> bytes:
-    """All metrics in Prometheus' text format, version 0.0.4; `holding_dropped` counts over all streams so far.
+    """All metrics in Prometheus' text format, version 0.0.4; `holding_dropped` and `details_dropped` count over all
+    streams so far.
 
     `others` collect metrics of other parts of the server.
     """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(EngineCollector(engine, holding_dropped))
+    registry.register(EngineCollector(engine, holding_dropped, details_dropped))
     registry.register(RulesCollector(book))
     registry.register(DeliveryCollector(dispatcher))
     for collector in others:

@@ -77,6 +77,7 @@ class StatusReader:
             ),
             limits=limits,
             faults=figures.faults,
+            dismissals=figures.dismissals,
             withheld=rules.withheld,
             analysis_fps=figures.analysis_fps,
             max_analysis_fps=self._settings.media.max_analysis_fps,

@@ -1,7 +1,8 @@
 """Messages that wait to be written to a client.
 
 STARTED and ENDED are never dropped. HOLDING only shows progress: where the client reads slowly, a newer one replaces
-the unread one of the same hold, and over a bound the oldest are dropped. Both are counted.
+the unread one of the same hold, and over a bound the oldest are dropped. Both are counted. The details of a decision,
+which can be large, are dropped over a bound as well, oldest first, and counted; the decision itself is sent.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import asyncio
 import itertools
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
-from gifcue.protocol.events import Reaction, ServerEvent
+from gifcue.protocol.events import FrameDecided, Reaction, ServerEvent
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.statistics import Statistics
 
@@ -23,6 +25,8 @@ Outgoing = ServerEvent | Statistics
 MAX_UNREAD_HOLDING = 64
 # Unread events of other kinds that wait. They are never dropped, so a stream whose client reads slower than this ends.
 MAX_UNREAD_EVENTS = 10_000
+# Unread decisions that keep their regions and unmet conditions: those of 16 faces and hands take 100 kB with landmarks.
+MAX_UNREAD_DETAILS = 128
 # Unread answers to requests for statistics. Each holds the figures of hundreds of participants.
 MAX_UNREAD_STATISTICS = 4
 
@@ -34,21 +38,26 @@ class Outbox:
         self,
         max_holding: int = MAX_UNREAD_HOLDING,
         max_events: int = MAX_UNREAD_EVENTS,
+        max_details: int = MAX_UNREAD_DETAILS,
         on_close: Callable[[], None] = lambda: None,
     ) -> None:
         """`on_close` is called by `close`, and where the outbox closes because it is overrun."""
         self._on_close = on_close
         self._max_holding = max_holding
         self._max_events = max_events
+        self._max_details = max_details
         # Kept in the order of arrival; the key finds the unread HOLDING of a hold.
         self._items: OrderedDict[object, Outgoing] = OrderedDict()
         self._holding: OrderedDict[object, None] = OrderedDict()
+        # The keys of unread decisions with details, in the order of arrival.
+        self._detailed: OrderedDict[object, None] = OrderedDict()
         self._numbers = itertools.count()
         self._wake = asyncio.Event()
         self._statistics = 0
         self._room = asyncio.Event()
         self._is_closed = False
         self.dropped_holding = 0
+        self.dropped_details = 0
         self.is_overrun = False
 
     def put(self, item: Outgoing) -> None:
@@ -74,6 +83,10 @@ class Outbox:
                 self.close()
                 return
         self._items[key] = item
+        if isinstance(item, FrameDecided) and (item.regions or item.unmet):
+            self._detailed[key] = None
+            if len(self._detailed) > self._max_details:
+                self._drop_details()
         self._wake.set()
 
     def close(self) -> None:
@@ -82,6 +95,14 @@ class Outbox:
         self._wake.set()
         self._room.set()
         self._on_close()
+
+    def _drop_details(self) -> None:
+        """Leaves the oldest unread decision that has details without them."""
+        key, _ = self._detailed.popitem(last=False)
+        item = self._items[key]
+        assert isinstance(item, FrameDecided), "expected a decision among those with details"
+        self._items[key] = replace(item, regions=(), unmet=())
+        self.dropped_details += 1
 
     async def room_for_statistics(self) -> None:
         """Returns once few enough answers are unread for another one, or the outbox is closed."""
@@ -100,6 +121,7 @@ class Outbox:
             await self._wake.wait()
         key, item = self._items.popitem(last=False)
         self._holding.pop(key, None)
+        self._detailed.pop(key, None)
         if isinstance(item, Statistics):
             self._statistics -= 1
             self._room.set()

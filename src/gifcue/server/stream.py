@@ -15,6 +15,7 @@ import grpc
 import structlog
 
 from gifcue.access.refusals import AccessRefused
+from gifcue.engine.decisions import decision_details
 from gifcue.engine.engine import Engine
 from gifcue.engine.session import Session
 from gifcue.errors import GifcueError
@@ -116,6 +117,11 @@ class Stream:
     def holding_dropped(self) -> int:
         """HOLDING events that gave way to newer ones or to the bound."""
         return self._outbox.dropped_holding
+
+    @property
+    def details_dropped(self) -> int:
+        """Decisions that were sent without their regions and unmet conditions, because the client reads slowly."""
+        return self._outbox.dropped_details
 
     async def drain(self, until_s: float) -> None:
         """Tells the client, and ends the stream once nothing is in flight, or at `until_s` of the clock."""
@@ -233,7 +239,7 @@ class Stream:
                 client_name=options.client_name,
                 preset=options.preset,
                 send_holding=options.send_holding,
-                send_decisions=options.send_decisions,
+                decisions=decision_details(options),
                 sink=self._outbox,
                 speaking_suppresses_hands=options.speaking_suppresses_hands,
                 subject=options.subject,

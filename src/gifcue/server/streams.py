@@ -50,6 +50,7 @@ class Streams:
         self._is_draining = False
         self._is_refusing = False
         self._closed_holding_dropped = 0
+        self._closed_details_dropped = 0
         self._ended: Counter[str] = Counter()
 
     async def serve(self, transport: Transport) -> None:
@@ -70,6 +71,7 @@ class Streams:
         finally:
             del self._streams[stream]
             self._closed_holding_dropped += stream.holding_dropped
+            self._closed_details_dropped += stream.details_dropped
             self._ended[stream.status.code.name] += 1
 
     @property
@@ -106,6 +108,11 @@ class Streams:
     def holding_dropped(self) -> int:
         """HOLDING events that gave way to newer ones or to the bound, on all streams since the start."""
         return self._closed_holding_dropped + sum(stream.holding_dropped for stream in self._streams)
+
+    @property
+    def details_dropped(self) -> int:
+        """Decisions that lost their details to the bound, on all streams since the start."""
+        return self._closed_details_dropped + sum(stream.details_dropped for stream in self._streams)
 
     async def follow(self) -> None:
         """Measures the rates of the streams until it is cancelled."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gifcue.errors import ConfigError
 from gifcue.protocol.requests import (
     AllowedLabels,
+    Dismiss,
     EncodedFrame,
     FrameBatch,
     Join,
@@ -68,6 +69,9 @@ def encode_options(options: StreamOptions) -> pb.StreamConfig:
         send_decisions=options.send_decisions,
         speaking_suppresses_hands=options.speaking_suppresses_hands,
         subject=encode_subject(options.subject),
+        send_detections=options.send_detections,
+        send_landmarks=options.send_landmarks,
+        explain=options.explain,
     )
 
 
@@ -86,6 +90,9 @@ def decode_options(message: pb.StreamConfig) -> StreamOptions:
         send_decisions=message.send_decisions,
         speaking_suppresses_hands=message.speaking_suppresses_hands if has_speaking else None,
         subject=decode_subject(message.subject),
+        send_detections=message.send_detections,
+        send_landmarks=message.send_landmarks,
+        explain=message.explain,
     )
 
 
@@ -124,6 +131,8 @@ def encode_update(update: ParticipantUpdate) -> pb.ParticipantUpdate:
             message.allowed.CopyFrom(pb.AllowedLabels(labels=update.labels))
         case Leave():
             message.leave.CopyFrom(pb.Leave())
+        case Dismiss():
+            message.dismiss.CopyFrom(pb.Dismiss(reaction_id=update.reaction_id))
     return message
 
 
@@ -141,4 +150,6 @@ def decode_update(message: pb.ParticipantUpdate) -> ParticipantUpdate | None:
             return AllowedLabels(participant_id, tuple(message.allowed.labels))
         case "leave":
             return Leave(participant_id)
+        case "dismiss":
+            return Dismiss(participant_id, message.dismiss.reaction_id)
     return None

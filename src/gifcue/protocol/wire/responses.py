@@ -18,6 +18,7 @@ from gifcue.protocol.events import (
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import FaultCode
 from gifcue.protocol.statistics import ParticipantStatistics, Statistics
+from gifcue.protocol.wire.decisions import decode_decision, encode_decision
 from gifcue.protocol.wire.media import decode_box, decode_model, encode_box, encode_model
 from gifcue.v1 import reaction_service_pb2 as pb
 
@@ -159,26 +160,6 @@ def decode_reaction(message: pb.ReactionEvent) -> Reaction | None:
         gif=decode_gif(message.gif) if message.HasField("gif") else None,
         gif_reason=message.gif_reason,
         end_reason=message.end_reason,
-    )
-
-
-def encode_decision(decision: FrameDecided) -> pb.FrameDecision:
-    return pb.FrameDecision(
-        participant_id=decision.participant_id,
-        sequence=decision.sequence,
-        pts=decision.pts,
-        clock_hz=decision.clock_hz,
-        latency_ms=decision.latency_ms,
-    )
-
-
-def decode_decision(message: pb.FrameDecision) -> FrameDecided:
-    return FrameDecided(
-        participant_id=message.participant_id,
-        sequence=message.sequence,
-        pts=message.pts,
-        clock_hz=message.clock_hz,
-        latency_ms=message.latency_ms,
     )
 
 

@@ -15,7 +15,7 @@ UNCHECKED_BYTES = 32 * 1024
 MAX_FRAMES_PER_MESSAGE = 512
 # Fields of a message or of an update. A correct sender sets one, and a later version may add a few.
 MAX_OUTER_FIELDS = 16
-# Fields of a join or of allowed labels, most of which are labels.
+# Fields of a join, of allowed labels or of a dismissal; most are labels.
 MAX_UPDATE_FIELDS = 1024
 # Fields of a configuration, or of a frame. Of several frames it is the mean.
 MAX_INNER_FIELDS = 16
@@ -27,7 +27,11 @@ _FRAMES = pb.StreamReactionsRequest.FRAMES_FIELD_NUMBER
 _FRAME = pb.StreamReactionsRequest.FRAME_FIELD_NUMBER
 _CONFIG = pb.StreamReactionsRequest.CONFIG_FIELD_NUMBER
 _PARTICIPANT = pb.StreamReactionsRequest.PARTICIPANT_FIELD_NUMBER
-_UPDATES = (pb.ParticipantUpdate.JOIN_FIELD_NUMBER, pb.ParticipantUpdate.ALLOWED_FIELD_NUMBER)
+_UPDATES = (
+    pb.ParticipantUpdate.JOIN_FIELD_NUMBER,
+    pb.ParticipantUpdate.ALLOWED_FIELD_NUMBER,
+    pb.ParticipantUpdate.DISMISS_FIELD_NUMBER,
+)
 
 
 def too_many_frames(count: str) -> str:

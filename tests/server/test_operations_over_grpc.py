@@ -301,7 +301,7 @@ async def test_rules_are_reloaded_at_once_and_mistakes_are_answered(settings: Se
         path.write_text("version: 1\nrules: nonsense\n")
         for _ in range(2):  # also where the same mistakes have been seen before
             with pytest.raises(
-                InvalidRequest, match=r"FAILED_PRECONDITION.*the old one stays in force.*line 2"
+                InvalidRequest, match=r"(?s)FAILED_PRECONDITION.*the old one stays in force.*line 2"
             ):
                 await operator.reload_rules()
         after = (await operator.status()).rules

@@ -32,7 +32,9 @@ from tests.support.certificates import Authority, ServerFiles
 from tests.support.colour_detector import TARGET
 
 ROOM = "weekly"
+# Static tokens: one that may do everything of operators, and one that may read figures.
 STATIC = new_token()
+OBSERVING = new_token()
 STILL = cv2.imencode(".jpg", np.zeros((64, 64, 3), np.uint8))[1].tobytes()
 
 
@@ -86,6 +88,7 @@ async def serving(folder: Path, **access: Any) -> AsyncIterator[Guarded]:
     keys, key = folder / "keys.toml", new_key("one", "EdDSA")
     add_entry(keys, key.entry)
     add_entry(keys, token_entry("scraper", token_digest(STATIC), [Scope.OPERATE], None, None))
+    add_entry(keys, token_entry("dashboard", token_digest(OBSERVING), [Scope.OBSERVE], None, None))
     async with Server(settings_of(files, keys, **access), detector_target=TARGET) as server:
         yield Guarded(
             server,

@@ -29,7 +29,9 @@ SCOPES: Mapping[str, Scope | None] = {
     # The handler checks the token after the upgrade: a page cannot read the answer to a handshake that fails.
     "/stream": OPEN,
     "/annotations": Scope.ANNOTATE,
-    "/metrics": Scope.OPERATE,
+    "/metrics": Scope.OBSERVE,
+    "/operator/v1/status": Scope.OBSERVE,
+    "/operator/v1/streams": Scope.OBSERVE,
 }
 # Requests below it that change something have to come from a page of the same port.
 _ACTIONS = "/operator/"

@@ -81,7 +81,7 @@ class _Reader:
         self._call = call
 
     async def handle(self, request: web.Request) -> web.Response:
-        names = list(request.query)
+        names = [name for name, _ in request.query.items()]
         if len(set(names)) < len(names):
             return error_answer(400, "expected each field of the query once, got one several times")
         return await _answer(

@@ -18,7 +18,7 @@ export function Workers({ status, cpu }) {
         <h2 id="workers">Processes</h2>
         <p class="small muted number">${short(cpu)} cores in use</p>
       </div>
-      <div class="scroll" role="region" aria-label="Processes" tabindex="0">
+      <div class="scroll wide" role="region" aria-label="Processes" tabindex="0">
         <table>
           <thead><tr>
             <th scope="col">Process</th><th scope="col">State</th><th scope="col" class="number">Restarts</th>
@@ -29,7 +29,7 @@ export function Workers({ status, cpu }) {
               <th scope="row"><code>front</code></th><td><span class="state"><span class="dot good"></span>ready</span></td>
               <td class="number">–</td>
               <td class="number">${size(process.rssBytes)}</td><td class="number">${span(process.cpuS)}</td>
-              <td>timers late by ${short(loopLag.meanMs)} ms on average, ${short(loopLag.maxMs)} ms lately at most</td>
+              <td>–</td>
             </tr>
             ${workers.map((worker) => html`
               <tr key=${worker.name}>
@@ -43,6 +43,10 @@ export function Workers({ status, cpu }) {
           </tbody>
         </table>
       </div>
+      <p class="hint">
+        The event loop of the front process is late by ${short(loopLag.meanMs)} ms on average, and was by ${short(loopLag.maxMs)} ms at most within the
+        last minute. Memory that processes share counts for each of them.
+      </p>
     </section>
   `;
 }
@@ -80,7 +84,7 @@ export function StreamTable({ api, isActive }) {
         <p class="small muted number">${whole(page.total)}</p>
       </div>
       ${page.streams.length === 0 ? html`<p class="muted">No stream is open.</p>` : html`
-        <div class="scroll" role="region" aria-label="Open streams" tabindex="0">
+        <div class="scroll wide" role="region" aria-label="Open streams" tabindex="0">
           <table>
             <thead><tr>
               <th scope="col">Session</th><th scope="col" class="number">Age</th><th scope="col" class="number">Participants</th>

@@ -21,13 +21,16 @@ PROTOC := $(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=
 CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test coverage chaos hostile fuzz soak test-faults examples lint protos protos-check web-vendor wheel check-wheel lock image \
-  sbom licences audit bench bench-detector model-digest gifs clean
+.PHONY: help setup setup-peers demo test coverage chaos hostile fuzz soak test-faults examples lint protos protos-check web-vendor \
+  screenshots wheel check-wheel lock image sbom licences audit bench bench-detector model-digest gifs clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(DEV) ## Install everything into .venv
+
+setup-peers: ## Install the programs that tests run against: Chromium, Janus (Debian, as root)
+	tools/setup_peers.sh
 
 $(DEMO): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.messages import Batch, InlinePicture, SlotPicture
 from gifcue.detect.regions import Region
 from gifcue.detect.worker import _log_once, detect_batch, view
@@ -36,6 +37,9 @@ class BrokenDetector:
     def warm(self) -> None:
         self.warmed += 1
         raise MemoryError("the device is out of memory")
+
+    def use_gestures(self, classifiers: Sequence[GestureClassifier]) -> None:
+        pass
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
         raise MemoryError("the device is out of memory")

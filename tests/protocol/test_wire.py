@@ -160,3 +160,11 @@ def test_the_servers_own_choice_stays_unset_on_the_wire() -> None:
     config = requests.encode_options(StreamOptions())
     assert not config.HasField("speaking_suppresses_hands")
     assert config.subject == reaction_service_pb2.SUBJECT_POLICY_UNSPECIFIED
+
+
+def test_problems_of_gestures_survive_decoding_and_encoding() -> None:
+    # A file is named once, so messages with any values are not all valid.
+    pb = operator_service_pb2
+    problems = [pb.GestureProblem(file="", problem="p"), pb.GestureProblem(file="a.json", problem="q")]
+    message = pb.ReloadGesturesResponse(labels=["fist", "point"], problems=problems)
+    assert operator.encode_gestures(operator.decode_gestures(message)) == message

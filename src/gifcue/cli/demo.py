@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -39,11 +39,15 @@ LOG_LINES = 20
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that serves: "host:port" of gRPC, the same of the operators' port, and the port of HTTP."""
+    """A server that serves: "host:port" of gRPC, the same of the operators' port, and the port of HTTP.
+
+    `ended` is set once its process has ended.
+    """
 
     target: str
     operator: str
     http_port: int
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 StartServer = Callable[[Path], AbstractAsyncContextManager[RunningServer]]
@@ -55,14 +59,24 @@ def demo(
     keep: Annotated[
         Path | None, typer.Option(metavar="FILE.mp4", help="Keep the clip that was streamed.")
     ] = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Open a page to try it with your own camera, until Ctrl-C.")
+    ] = False,
 ) -> None:
-    """Start a server, stream a clip to it, print the reactions, stop.
+    """Start a server, stream a clip to it, print the reactions, stop. Or open a page to try it live.
 
     The clip is made from scikit-image's photograph of Eileen Collins (NASA, in the public domain), in motion, as H.264.
     Exit code 0 means that her smile was found and that the server stopped cleanly.
     """
     with tempfile.TemporaryDirectory(prefix="gifcue-demo-") as folder:
-        asyncio.run(run_demo(Path(folder), seconds, keep))
+        if live:
+            from gifcue.cli.demo_live import run_live
+
+            asyncio.run(run_live(Path(folder)))
+        else:
+            asyncio.run(run_demo(Path(folder), seconds, keep))
+            command = sys.argv[0] if Path(sys.argv[0]).name == "gifcue" else "gifcue"
+            out.print(f"\nTry it with your own camera: [bold]{command} demo --live[/]", soft_wrap=True)
 
 
 async def run_demo(
@@ -160,13 +174,16 @@ def make_clip(folder: Path, seconds: float, name: str) -> Path:
 
 
 @asynccontextmanager
-async def running_server(folder: Path) -> AsyncIterator[RunningServer]:
+async def running_server(folder: Path, http_port: int | None = None) -> AsyncIterator[RunningServer]:
     """Starts a server on free ports, waits until it serves, and stops it with SIGTERM.
+
+    `http_port` is the port of HTTP; None takes a free one.
 
     Raises:
         Unavailable: the server did not start or stop as expected; its last log lines are printed.
     """
-    grpc_port, http_port, operator_port = _free_ports(3)
+    grpc_port, free_port, operator_port = _free_ports(3)
+    http_port = http_port or free_port
     config, log = folder / "gifcue.toml", folder / "server.log"
     config.write_text(
         f'[server]\nlisten = "127.0.0.1:{grpc_port}"\nhttp_listen = "127.0.0.1:{http_port}"\n'
@@ -175,14 +192,21 @@ async def running_server(folder: Path) -> AsyncIterator[RunningServer]:
     )
     target = f"127.0.0.1:{grpc_port}"
     with log.open("wb") as output:
+        # In a group of its own: Ctrl-C in a terminal reaches this process alone, which then stops the server.
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gifcue", "serve", "--config", str(config), stdout=output, stderr=output
+            *(sys.executable, "-m", "gifcue", "serve", "--config", str(config)),
+            stdout=output,
+            stderr=output,
+            process_group=0,
         )
+    server = RunningServer(target, f"127.0.0.1:{operator_port}", http_port)
+    watch = asyncio.create_task(_tell_end(process, server.ended))
     try:
         with out.status("   starting, loading the model"):
             await _until_serving(process, target)
-        yield RunningServer(target, f"127.0.0.1:{operator_port}", http_port)
-        process.send_signal(signal.SIGTERM)
+        yield server
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(STOP_TIMEOUT_S):
             code = await process.wait()
         if code != 0:
@@ -198,6 +222,12 @@ async def running_server(folder: Path) -> AsyncIterator[RunningServer]:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
+        await watch
+
+
+async def _tell_end(process: asyncio.subprocess.Process, ended: asyncio.Event) -> None:
+    await process.wait()
+    ended.set()
 
 
 async def _until_serving(process: asyncio.subprocess.Process, target: str) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from gifcue.cli import connection
 from gifcue.cli.as_json import streams_json
 from gifcue.cli.connection import DEFAULT_OPERATOR, client_of
-from gifcue.cli.console import out, print_json
+from gifcue.cli.console import out, print_error, print_json
 from gifcue.client import ReactionClient, StreamFigures
 from gifcue.errors import ConfigError
 
@@ -121,6 +122,31 @@ def reload_rules(
             out.print(f"[yellow]lines that name labels or GIFs that this server does not have:[/] {lines}")
 
     connection.run(server, call())
+
+
+@app.command("reload-gestures")
+def reload_gestures(
+    server: connection.Operator = DEFAULT_OPERATOR,
+    tls: connection.Tls = False,
+    ca: connection.Ca = None,
+    cert: connection.Certificate = None,
+    key: connection.Key = None,
+    server_name: connection.ServerName = None,
+    token_file: connection.TokenFile = None,
+) -> None:
+    """Read the folder of custom gestures at once. Exits with 1 where a file is not served as it stands, and says why."""
+    client = client_of(server, tls, ca, cert, key, server_name, token_file)
+
+    async def call() -> bool:
+        async with client:
+            found = await client.reload_gestures()
+        out.print(escape(f"in service: {', '.join(found.labels) or 'no custom gesture'}"))
+        for file, problem in found.problems.items():
+            print_error(f"{file or 'the folder'}: {problem}")
+        return not found.problems
+
+    if not connection.run(server, call()):
+        raise typer.Exit(1)
 
 
 @app.command("log-level")

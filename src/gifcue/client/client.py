@@ -15,11 +15,17 @@ from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.stream import ReactionStream
 from gifcue.client.tokens import TokenSource
 from gifcue.protocol.annotation import AnnotatedImage
-from gifcue.protocol.operations import Drained, RulesReloaded, StreamPage
+from gifcue.protocol.operations import Drained, GesturesReloaded, RulesReloaded, StreamPage
 from gifcue.protocol.requests import StreamOptions
 from gifcue.protocol.statistics import ServerStatus
 from gifcue.protocol.wire.annotation import decode_image
-from gifcue.protocol.wire.operator import decode_drained, decode_reloaded, decode_status, decode_streams
+from gifcue.protocol.wire.operator import (
+    decode_drained,
+    decode_gestures,
+    decode_reloaded,
+    decode_status,
+    decode_streams,
+)
 from gifcue.v1 import (
     operator_service_pb2,
     operator_service_pb2_grpc,
@@ -118,6 +124,11 @@ class ReactionClient:
         """Makes the server read the file of its rule book. Raises InvalidRequest where the file has mistakes."""
         request = operator_service_pb2.ReloadRulesRequest()
         return decode_reloaded(await self._operate("ReloadRules", request))
+
+    async def reload_gestures(self) -> GesturesReloaded:
+        """Makes the server read its folder of custom gestures."""
+        request = operator_service_pb2.ReloadGesturesRequest()
+        return decode_gestures(await self._operate("ReloadGestures", request))
 
     async def set_log_level(self, level: str) -> str:
         """Changes the least severe level that is logged: debug, info, warning or error. Returns the one before."""

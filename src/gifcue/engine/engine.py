@@ -9,10 +9,11 @@ Engine ─► Session ─► Participant ─► Pipeline     frames
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gifcue.detect.detector import ServedModel
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.pool import DetectStatistics
 from gifcue.engine.decisions import DecisionDetails
 from gifcue.engine.events import Sink
@@ -126,6 +127,14 @@ class Engine:
     def max_pixels(self) -> int:
         """Pixels of a picture that is decoded, at most."""
         return self._pipeline.max_pixels
+
+    def use_gestures(self, gestures: Sequence[GestureClassifier]) -> None:
+        """Replaces the gesture classifiers. Frames that are analysed from now on use them, on every stream."""
+        self._pipeline.use_gestures(gestures)
+
+    def session(self, session_id: str) -> Session | None:
+        """The open stream of this name; None where there is none."""
+        return self._sessions.get(session_id)
 
     def reaction_labels(self, policy: ReactionSettings) -> tuple[str, ...]:
         """The labels that can become reactions: the policy knows how, and the model sees them."""

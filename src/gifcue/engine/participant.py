@@ -18,6 +18,7 @@ from gifcue.engine.quarantine import StreamQuarantine
 from gifcue.engine.settings import LimitSettings
 from gifcue.engine.standing import Standing
 from gifcue.engine.tally import Tally
+from gifcue.engine.teaching import StreamTeaching
 from gifcue.engine.throttle import Throttle
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.suspects import Incident
@@ -52,6 +53,7 @@ class StreamContext:
     limits: LimitSettings
     clock: Callable[[], float]
     decisions: DecisionDetails | None
+    teaching: StreamTeaching
 
 
 class Participant:
@@ -137,6 +139,11 @@ class Participant:
         """The participant started or stopped speaking."""
         self._publish_update(self._policy.set_speaking(speaking, self._media_time_s))
 
+    def use_policy(self, policy: ReactionPolicy) -> None:
+        """Takes another policy; reactions under way end."""
+        self._publish_update(self._policy.finish(self._media_time_s, "policy_changed"))
+        self._policy = policy
+
     def dismiss(self, reaction_id: str) -> None:
         """A reaction that started was not meant. It ends if it is under way, and its label's cooldown begins."""
         stream = self._stream
@@ -177,7 +184,7 @@ class Participant:
             pts_s,
             len(frame.payload),
             now_s,
-            wants_landmarks=self._wants_landmarks,
+            wants_landmarks=self._wants_landmarks or self._stream.teaching.needs_landmarks,
         )
         # Counted before it is submitted: from then on the pipeline may end it.
         self._accounting.open(in_flight)
@@ -222,6 +229,7 @@ class Participant:
     def judged(self, frame: FrameInFlight, regions: Sequence[Region]) -> None:
         self._accounting.analysed(frame)
         self._latencies_ms.record(frame.latency_ms)
+        regions = self._stream.teaching.observe(self.participant_id, frame, regions)
         events = [] if self._has_left else self._policy.observe(regions, frame.pts_s)
         if self._stream.decisions is not None:
             # Before the reactions of the same frame.
@@ -326,7 +334,7 @@ class Participant:
 
     def _follow_hold(self) -> None:
         """Informs the similar-frame filter whether a hold runs: it must not skip meanwhile."""
-        self._stream.pipeline.set_hold(self.key, self._policy.holding)
+        self._stream.pipeline.set_hold(self.key, self._policy.holding or self._stream.teaching.is_watched)
 
     def _report_refusal(self, frame: EncodedFrame, refusal: Refusal) -> None:
         code = FAULT_CODES.get(refusal.reason)

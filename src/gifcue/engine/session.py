@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gifcue.detect.detector import ServedModel
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.engine.accounting import FrameAccounting
 from gifcue.engine.bucket import TokenBucket
 from gifcue.engine.decisions import DecisionDetails
@@ -21,6 +22,7 @@ from gifcue.engine.rights import StreamRights
 from gifcue.engine.settings import LimitSettings
 from gifcue.engine.summary import SessionSummary, summary_of
 from gifcue.engine.tally import Tally
+from gifcue.engine.teaching import StreamTeaching, Watcher
 from gifcue.engine.throttle import Throttle
 from gifcue.media.codecs import extradata_fault
 from gifcue.protocol.accounting import FrameCounts
@@ -85,6 +87,8 @@ class Session:
         self._ids = ids
         self._clock = clock
         self._joins = TokenBucket(limits.joins_per_second, limits.joins_at_once)
+        self._policy = settings.policy
+        self._teaching = StreamTeaching(lambda: pipeline.model)
         self._faults = FaultReporter(sink, Throttle(limits.fault_interval_s, clock), tally)
         # A room without a name is a room of its own.
         audience = Audience(sink, settings.room_id, settings.room_id or session_id, settings.send_holding)
@@ -100,6 +104,7 @@ class Session:
             limits,
             clock,
             settings.decisions,
+            self._teaching,
         )
         self._participants: dict[str, Participant] = {}
         # Those that left or were replaced while frames of theirs were in flight, by key, until the last one ends.
@@ -132,7 +137,7 @@ class Session:
         if not is_new:
             self._depart(participant_id, "rejoined")
         allowed = frozenset(labels)
-        policy = ReactionPolicy(self._settings.policy, allowed, self._ids)
+        policy = ReactionPolicy(self._policy, allowed, self._ids)
         self._participants[participant_id] = Participant(
             participant_id, codec, extradata, policy, allowed, self._context, self._on_idle
         )
@@ -213,6 +218,25 @@ class Session:
         self.call_when_idle(idle.set)
         await idle.wait()
 
+    # Called for whoever teaches a gesture
+
+    def watch_hands(self, watcher: Watcher) -> Callable[[], None]:
+        """Calls `watcher` with the hands of every analysed frame, until the result is called. It must neither wait nor
+        raise.
+        """
+        return self._teaching.watch(watcher)
+
+    def try_gesture(self, label: str | None, classifier: GestureClassifier | None = None) -> None:
+        """Puts a gesture on trial, for this stream alone and in place of another one. Its participants may allow the
+        label from now on; without a classifier no hand shows it yet. None ends the trial.
+        """
+        if label != self._teaching.label:
+            added = [] if label is None else [label]
+            self._policy = self._settings.policy.with_gestures(added)
+            for participant in self._participants.values():
+                participant.use_policy(ReactionPolicy(self._policy, participant.allowed, self._ids))
+        self._teaching.use(label, classifier)
+
     # Figures
 
     def statistics(self) -> list[ParticipantStatistics]:
@@ -241,7 +265,10 @@ class Session:
     @property
     def reaction_labels(self) -> tuple[str, ...]:
         """The labels that a participant may allow: those that the server has and the caller is granted."""
-        known = reaction_labels(self._pipeline.model, self._settings.policy)
+        known = reaction_labels(self._pipeline.model, self._policy)
+        tried = self._teaching.label
+        if tried is not None and tried not in known:
+            known = (*known, tried)
         granted = self._rights.labels
         return known if granted is None else tuple(label for label in known if label in granted)
 

@@ -124,6 +124,16 @@ class Drained:
 
 
 @dataclass(frozen=True, slots=True)
+class GesturesReloaded:
+    """The labels of the custom gestures in service, and for each file that is not served as it stands, why. A problem of
+    the folder itself has the name "".
+    """
+
+    labels: tuple[str, ...] = ()
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class RulesReloaded:
     """The book in force after its file was read. `doubtful_lines` name labels or GIFs that the server does not have."""
 

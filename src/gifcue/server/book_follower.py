@@ -11,6 +11,7 @@ from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.delivery.sink import CueGif
 from gifcue.engine.engine import Engine
 from gifcue.errors import WrongState
+from gifcue.gestures.library import GestureLibrary
 from gifcue.protocol.operations import RulesReloaded
 from gifcue.reactions.presets import ReactionPresets
 from gifcue.rules.watch import BookWatcher, lines_of
@@ -33,6 +34,7 @@ class BookFollower:
         engine: Engine,
         dispatcher: Dispatcher,
         gifs: Path | None,
+        gestures: GestureLibrary,
     ) -> None:
         self._settings = settings
         self._book = book
@@ -42,6 +44,7 @@ class BookFollower:
         self._gifs = gifs
         # A look and the take that belongs to it are not mixed with those of another caller.
         self._looking = asyncio.Lock()
+        self._gestures = gestures
 
     async def follow(self) -> None:
         """Looks at the file again and again until it is cancelled."""
@@ -99,7 +102,8 @@ class BookFollower:
         book, lines = self._book, set[int]()
         # Where no book is configured, the labels of the default one are no mistake of the operator.
         if book.is_followed:
-            unknown = book.missing(labels=self._engine.reaction_labels(self._settings.reactions))
+            policy = self._settings.reactions.with_gestures(self._gestures.labels)
+            unknown = book.missing(labels=self._engine.reaction_labels(policy))
             if unknown:
                 log.warning("rule book names labels that never react here", lines=lines_of(unknown))
             lines.update(lines_of(unknown))

@@ -24,6 +24,7 @@ SCOPES: Mapping[str, Scope | None] = {
     "/gifs": OPEN,
     "/": OPEN,
     "/live": OPEN,
+    "/teach": OPEN,
     "/operate": OPEN,
     "/static/{path}": OPEN,
     # The handler checks the token after the upgrade: a page cannot read the answer to a handshake that fails.

@@ -15,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from gifcue import __version__
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.engine.engine import Engine
+from gifcue.gestures.library import ReloadedGestures
 from gifcue.protocol.statistics import ServingState
 from gifcue.rules.references import gifs_folder
 from gifcue.rules.watch import BookWatcher
@@ -27,8 +28,10 @@ from gifcue.server.config import Settings
 from gifcue.server.confinement import warn_of_confinement
 from gifcue.server.connection_metrics import ConnectionCollector
 from gifcue.server.descriptors import connections_of
+from gifcue.server.gesture_follower import GestureFollower
 from gifcue.server.health import Health
 from gifcue.server.http import public_application
+from gifcue.server.http_teach import TeachHandler
 from gifcue.server.listeners import GrpcPort, HttpPort, operators_need_tls
 from gifcue.server.loop_lag import LoopLag
 from gifcue.server.metrics import metrics_text
@@ -41,6 +44,7 @@ from gifcue.server.process_metrics import ProcessMetrics
 from gifcue.server.reactions import REACTION_SERVICE, StreamHandler
 from gifcue.server.server_metrics import ServerCollector
 from gifcue.server.streams import Streams
+from gifcue.server.teach_access import TeachAccess
 from gifcue.server.websocket import WebSocketHandler
 
 log = structlog.get_logger()
@@ -87,6 +91,8 @@ class Server:
         built = build(settings, self._clock, detector_target)
         self._engine, self._presets = built.engine, built.presets
         self._rule_book, self._dispatcher = built.book, built.dispatcher
+        self._library = built.gestures
+        self._gestures = GestureFollower(built.gestures, settings.rules.reload_interval_s)
         self._streams = Streams(self._engine, settings.server, self._clock)
         self._health = Health((REACTION_SERVICE, OPERATOR_SERVICE), lambda: self.state, lambda: self.is_alive)
         self._lag = LoopLag(self._clock)
@@ -104,6 +110,7 @@ class Server:
             self._streams,
             self._metrics,
             lambda: self._book_follower.reload(),
+            self._gestures.reload,
             lambda: self._health.update(),
             settings.server.drain_timeout_s,
             request_exit,
@@ -115,7 +122,13 @@ class Server:
         # The folder behind /gifs/, where it is served.
         self._gifs = gifs_folder(settings.rules.gifs) if settings.server.http_listen else None
         self._book_follower = BookFollower(
-            settings, self._rule_book, self._presets, self._engine, self._dispatcher, self._gifs
+            settings,
+            self._rule_book,
+            self._presets,
+            self._engine,
+            self._dispatcher,
+            self._gifs,
+            self._library,
         )
         self._tasks: list[asyncio.Task[None]] = []
         self._is_draining = False
@@ -146,6 +159,10 @@ class Server:
     def access(self) -> AccessGuard:
         """The keys and certificates in force, and who was refused."""
         return self._guard
+
+    async def reload_gestures(self) -> ReloadedGestures:
+        """Reads the folder of custom gestures again and takes what has changed, without a restart."""
+        return await self._gestures.reload()
 
     @property
     def state(self) -> ServingState:
@@ -194,10 +211,12 @@ class Server:
         self._has_served = True
         await self._health.update()
         self._book_follower.warn()
+        self._gestures.report()
         warn_of_confinement(self._engine.statistics().workers, self._settings.supervision.confinement)
         self._tasks.append(asyncio.create_task(self._health.follow(), name="health"))
         self._tasks.append(asyncio.create_task(self._lag.follow(), name="loop lag"))
         self._tasks.append(asyncio.create_task(self._book_follower.follow(), name="rule book"))
+        self._tasks.append(asyncio.create_task(self._gestures.follow(), name="gestures"))
         self._tasks.append(asyncio.create_task(self._streams.follow(), name="rates of streams"))
         self._tasks.append(asyncio.create_task(self._guard.follow(), name="access"))
         for task in self._tasks:
@@ -314,8 +333,10 @@ class Server:
             )
             self._http_ports.append(port)
             websocket = WebSocketHandler(self._streams, self._guard, self._message_bytes)
+            access = TeachAccess(server, self._guard)
+            teach = TeachHandler(self._engine, self._library, self._rule_book, access, self._clock)
             application = public_application(
-                self._engine, probes, self._gifs, self._rule_book, websocket, self._clock
+                self._engine, probes, self._gifs, self._rule_book, websocket, teach, self._clock
             )
             await port.start(application, tls=True)
             self.http_port = port.port

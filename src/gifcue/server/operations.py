@@ -14,8 +14,15 @@ import structlog
 from google.protobuf.message import Message
 
 from gifcue.errors import ConfigError, WrongState
-from gifcue.protocol.operations import Drained, RulesReloaded
-from gifcue.protocol.wire.operator import encode_drained, encode_reloaded, encode_status, encode_streams
+from gifcue.gestures.library import ReloadedGestures
+from gifcue.protocol.operations import Drained, GesturesReloaded, RulesReloaded
+from gifcue.protocol.wire.operator import (
+    encode_drained,
+    encode_gestures,
+    encode_reloaded,
+    encode_status,
+    encode_streams,
+)
 from gifcue.server import call_identity
 from gifcue.server.logs import set_log_level
 from gifcue.server.operator_status import StatusReader
@@ -44,6 +51,7 @@ class Operations:
     """Args:
     metrics: Gives the metrics' text.
     reload_rules: Reads the file of the rule book; raises what `BookFollower.reload` raises.
+    reload_gestures: Reads the folder of custom gestures.
     changed: Called after a change of what health reports.
     drain_timeout_s: The time that streams have to move, where a call gives none.
     request_exit: Makes the process end as SIGTERM does; None where the server is part of another program.
@@ -55,6 +63,7 @@ class Operations:
         streams: Streams,
         metrics: Callable[[], bytes],
         reload_rules: Callable[[], Awaitable[RulesReloaded]],
+        reload_gestures: Callable[[], Awaitable[ReloadedGestures]],
         changed: Callable[[], Awaitable[None]],
         drain_timeout_s: float,
         request_exit: Callable[[], None] | None = None,
@@ -63,6 +72,7 @@ class Operations:
         self._streams = streams
         self._metrics = metrics
         self._reload_rules = reload_rules
+        self._reload_gestures = reload_gestures
         self._changed = changed
         self._drain_timeout_s = drain_timeout_s
         self._request_exit = request_exit
@@ -74,6 +84,7 @@ class Operations:
             "Drain": Call(pb.DrainRequest, self._drain),
             "Resume": Call(pb.ResumeRequest, self._resume),
             "ReloadRules": Call(pb.ReloadRulesRequest, self._reload),
+            "ReloadGestures": Call(pb.ReloadGesturesRequest, self._gestures),
             "SetLogLevel": Call(pb.SetLogLevelRequest, self._set_log_level),
         }
 
@@ -132,6 +143,11 @@ class Operations:
     async def _reload(self, request: pb.ReloadRulesRequest) -> pb.ReloadRulesResponse:
         _log_action("reload rules")
         return encode_reloaded(await self._reload_rules())
+
+    async def _gestures(self, request: pb.ReloadGesturesRequest) -> pb.ReloadGesturesResponse:
+        _log_action("reload gestures")
+        found = await self._reload_gestures()
+        return encode_gestures(GesturesReloaded(found.labels, found.problems))
 
     async def _set_log_level(self, request: pb.SetLogLevelRequest) -> pb.SetLogLevelResponse:
         previous = set_log_level(request.level)

@@ -10,6 +10,7 @@ GET  /operator/v1/streams       OperatorService.ListStreams; page_size and page_
 POST /operator/v1/drain         OperatorService.Drain
 POST /operator/v1/resume        OperatorService.Resume
 POST /operator/v1/reload-rules  OperatorService.ReloadRules
+POST /operator/v1/reload-gestures  OperatorService.ReloadGestures
 POST /operator/v1/log-level     OperatorService.SetLogLevel
 
 The calls of OperatorService are JSON in protobuf's mapping: the body of a POST is the request. A POST must come from a
@@ -43,6 +44,7 @@ ACTIONS = {
     "drain": "Drain",
     "resume": "Resume",
     "reload-rules": "ReloadRules",
+    "reload-gestures": "ReloadGestures",
     "log-level": "SetLogLevel",
 }
 # Bytes of a request's body, and seconds for it.

@@ -66,6 +66,12 @@ class ServerSettings(BaseModel):
         ge=0.0,
         description="Seconds that a stop waits for frames in flight before it ends the streams.",
     )
+    teaching: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description='Who may teach gestures over HTTP (/teach). "auto": callers with the scope `operate`; on a server '
+        'without tokens, this machine alone. "always": on a server without tokens, whoever reaches the HTTP port. '
+        '"never": nobody.',
+    )
     write_timeout_s: Annotated[float, EXPERT] = Field(
         10.0,
         gt=0.0,

@@ -18,6 +18,7 @@ from gifcue.errors import (
     WorkerError,
     WrongState,
 )
+from gifcue.gestures.samples import GestureError
 
 # The trailing metadata that says when a refused caller may come back, in milliseconds (docs/decisions/0005).
 RETRY_AFTER = "gifcue-retry-after-ms"
@@ -38,6 +39,7 @@ STATUSES: dict[type[GifcueError], Status] = {
     GifcueError: INTERNAL,
     ConfigError: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
     MediaError: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
+    GestureError: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
     ModelError: Status(grpc.StatusCode.FAILED_PRECONDITION, 503),
     WrongState: Status(grpc.StatusCode.FAILED_PRECONDITION, 409),
     Unavailable: Status(grpc.StatusCode.UNAVAILABLE, 503),

@@ -26,8 +26,9 @@ if _version_not_supported:
 
 
 class OperatorServiceStub:
-    """For the operator of a server. Every call needs a token with the scope `operate` where the server has keys. The HTTP port
-    of operators has the same calls as JSON, in protobuf's mapping, under /operator/v1/.
+    """For the operator of a server. Where the server has keys, `GetStatus`, `GetMetrics` and `ListStreams` need a token with
+    the scope `observe`, all other calls one with `operate`, which grants these as well. The HTTP port of operators has the
+    same calls as JSON, in protobuf's mapping, under /operator/v1/.
     """
 
     def __init__(self, channel):
@@ -66,6 +67,11 @@ class OperatorServiceStub:
                 request_serializer=gifcue_dot_v1_dot_operator__service__pb2.ReloadRulesRequest.SerializeToString,
                 response_deserializer=gifcue_dot_v1_dot_operator__service__pb2.ReloadRulesResponse.FromString,
                 _registered_method=True)
+        self.ReloadGestures = channel.unary_unary(
+                '/gifcue.v1.OperatorService/ReloadGestures',
+                request_serializer=gifcue_dot_v1_dot_operator__service__pb2.ReloadGesturesRequest.SerializeToString,
+                response_deserializer=gifcue_dot_v1_dot_operator__service__pb2.ReloadGesturesResponse.FromString,
+                _registered_method=True)
         self.SetLogLevel = channel.unary_unary(
                 '/gifcue.v1.OperatorService/SetLogLevel',
                 request_serializer=gifcue_dot_v1_dot_operator__service__pb2.SetLogLevelRequest.SerializeToString,
@@ -74,8 +80,9 @@ class OperatorServiceStub:
 
 
 class OperatorServiceServicer:
-    """For the operator of a server. Every call needs a token with the scope `operate` where the server has keys. The HTTP port
-    of operators has the same calls as JSON, in protobuf's mapping, under /operator/v1/.
+    """For the operator of a server. Where the server has keys, `GetStatus`, `GetMetrics` and `ListStreams` need a token with
+    the scope `observe`, all other calls one with `operate`, which grants these as well. The HTTP port of operators has the
+    same calls as JSON, in protobuf's mapping, under /operator/v1/.
     """
 
     def GetStatus(self, request, context):
@@ -123,6 +130,14 @@ class OperatorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReloadGestures(self, request, context):
+        """Reads the folder of custom gestures at once. The server also does so by itself, every few seconds. A file that cannot
+        be served as it stands is named in the answer; the others are served.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetLogLevel(self, request, context):
         """Changes the least severe level that is logged, until the server restarts. An unknown level is answered by
         INVALID_ARGUMENT.
@@ -164,6 +179,11 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     request_deserializer=gifcue_dot_v1_dot_operator__service__pb2.ReloadRulesRequest.FromString,
                     response_serializer=gifcue_dot_v1_dot_operator__service__pb2.ReloadRulesResponse.SerializeToString,
             ),
+            'ReloadGestures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReloadGestures,
+                    request_deserializer=gifcue_dot_v1_dot_operator__service__pb2.ReloadGesturesRequest.FromString,
+                    response_serializer=gifcue_dot_v1_dot_operator__service__pb2.ReloadGesturesResponse.SerializeToString,
+            ),
             'SetLogLevel': grpc.unary_unary_rpc_method_handler(
                     servicer.SetLogLevel,
                     request_deserializer=gifcue_dot_v1_dot_operator__service__pb2.SetLogLevelRequest.FromString,
@@ -178,8 +198,9 @@ def add_OperatorServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperatorService:
-    """For the operator of a server. Every call needs a token with the scope `operate` where the server has keys. The HTTP port
-    of operators has the same calls as JSON, in protobuf's mapping, under /operator/v1/.
+    """For the operator of a server. Where the server has keys, `GetStatus`, `GetMetrics` and `ListStreams` need a token with
+    the scope `observe`, all other calls one with `operate`, which grants these as well. The HTTP port of operators has the
+    same calls as JSON, in protobuf's mapping, under /operator/v1/.
     """
 
     @staticmethod
@@ -334,6 +355,33 @@ class OperatorService:
             '/gifcue.v1.OperatorService/ReloadRules',
             gifcue_dot_v1_dot_operator__service__pb2.ReloadRulesRequest.SerializeToString,
             gifcue_dot_v1_dot_operator__service__pb2.ReloadRulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReloadGestures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gifcue.v1.OperatorService/ReloadGestures',
+            gifcue_dot_v1_dot_operator__service__pb2.ReloadGesturesRequest.SerializeToString,
+            gifcue_dot_v1_dot_operator__service__pb2.ReloadGesturesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -7,6 +7,7 @@ from gifcue.protocol.operations import (
     Capacity,
     Drained,
     DrainStatus,
+    GesturesReloaded,
     LoopLag,
     ProcessStatus,
     RulesReloaded,
@@ -248,3 +249,17 @@ def encode_reloaded(reloaded: RulesReloaded) -> pb.ReloadRulesResponse:
 
 def decode_reloaded(message: pb.ReloadRulesResponse) -> RulesReloaded:
     return RulesReloaded(message.changed, message.rules, message.gifs, tuple(message.doubtful_lines))
+
+
+def encode_gestures(reloaded: GesturesReloaded) -> pb.ReloadGesturesResponse:
+    return pb.ReloadGesturesResponse(
+        labels=reloaded.labels,
+        problems=[
+            pb.GestureProblem(file=file, problem=problem) for file, problem in reloaded.problems.items()
+        ],
+    )
+
+
+def decode_gestures(message: pb.ReloadGesturesResponse) -> GesturesReloaded:
+    """The last problem of a file that is named several times, which no server does."""
+    return GesturesReloaded(tuple(message.labels), {each.file: each.problem for each in message.problems})

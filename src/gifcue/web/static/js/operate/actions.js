@@ -43,6 +43,7 @@ export function Actions({ api, status, onDone }) {
         <${Move} ...${shared} />
         <${Whole} ...${shared} />
         <${Rules} ...${shared} />
+        <${Gestures} ...${shared} />
         <${Log} ...${shared} />
       </div>
       <div role="status">
@@ -136,6 +137,26 @@ function Rules({ ask, run, isBusy, status }) {
       <h3>Rule book</h3>
       <p class="hint">${status.rules.hasProblem ? 'The file has mistakes, and the book before it is in force.' : 'The file is read by itself every few seconds.'}</p>
       <div class="row"><button disabled=${isBusy} onClick=${reload}>Reload the rule book…</button></div>
+    </div>
+  `;
+}
+
+function Gestures({ ask, run, isBusy }) {
+  const textOf = (answer) => {
+    const problems = answer.problems.map(({ file, problem }) => `${file || 'The folder'}: ${problem}`).join(' ');
+    return `Gestures in service: ${answer.labels.join(', ') || 'none of your own'}. ${problems}`;
+  };
+  const reload = () => ask({
+    title: 'Reload the gestures?',
+    text: 'The server reads the folder of custom gestures at once. A file that it cannot serve changes nothing else.',
+    yes: 'Reload them',
+    onYes: () => run('reload-gestures', {}, textOf),
+  });
+  return html`
+    <div class="stack tight">
+      <h3>Gestures</h3>
+      <p class="hint">The folder of custom gestures is read by itself every few seconds.</p>
+      <div class="row"><button disabled=${isBusy} onClick=${reload}>Reload the gestures…</button></div>
     </div>
   `;
 }

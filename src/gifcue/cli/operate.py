@@ -134,7 +134,7 @@ def reload_gestures(
     server_name: connection.ServerName = None,
     token_file: connection.TokenFile = None,
 ) -> None:
-    """Read the folder of custom gestures at once. Exits with 1 where a file is not served as it stands, and says why."""
+    """Read the folder of custom gestures at once. Exits with 1 where a file is not served as it stands."""
     client = client_of(server, tls, ca, cert, key, server_name, token_file)
 
     async def call() -> bool:

@@ -125,7 +125,7 @@ class Drained:
 
 @dataclass(frozen=True, slots=True)
 class GesturesReloaded:
-    """The labels of the custom gestures in service, and for each file that is not served as it stands, why. A problem of
+    """The labels of the custom gestures in service, and for each file that is not served as it is, why. A problem of
     the folder itself has the name "".
     """
 

@@ -1,17 +1,14 @@
 // Bundles the libraries of the web pages into src/gifcue/web/static/vendor. Run by `make web-vendor`, which has installed
 // them and generated the code of the wire into generated/ before.
-import { createHash } from 'node:crypto';
 import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-const PROTOS = join(HERE, '../../protos/gifcue/v1');
 const VENDOR = join(HERE, '../../src/gifcue/web/static/vendor');
-// The sources of each module. A test compares the digest in wire.js with protos/.
+// The packages of each module.
 const PACKAGES = { wire: ['@bufbuild/protobuf'], preact: ['preact', 'htm'], uplot: ['uplot'] };
-const GENERATED_FROM = ['media.proto', 'reaction_service.proto'];
 
 const read = (...path) => readFileSync(join(HERE, ...path), 'utf8');
 const pinned = JSON.parse(read('package.json')).dependencies;
@@ -23,22 +20,18 @@ function licencesOf(name) {
   const texts = readdirSync(join(HERE, folder)).filter((file) => /^(licen[cs]e|notice)/i.test(file)).sort();
   const { license } = JSON.parse(read(folder, 'package.json'));
   const body = texts.map((file) => read(folder, file).trim()).join('\n\n');
-  return `${nameOf(name)} (${license})\n\n${body || `The package has no text of its own. Its metadata names ${license}.`}\n`;
+  return `${nameOf(name)}: ${license.replace(/^\((.*)\)$/, '$1')}\n\n${body || `The package has no text of its own. Its metadata names this licence.`}\n`;
 }
-
-const protos = createHash('sha256');
-for (const file of GENERATED_FROM) protos.update(readFileSync(join(PROTOS, file)));
 
 rmSync(VENDOR, { recursive: true, force: true });
 mkdirSync(VENDOR, { recursive: true });
 for (const [module, packages] of Object.entries(PACKAGES)) {
   const about = packages.map(nameOf).join(', ');
-  const from = module === 'wire' ? `; ${GENERATED_FROM.join(', ')} sha256 ${protos.digest('hex')}` : '';
   await build({
     entryPoints: [join(HERE, 'entries', `${module}.js`)],
     outfile: join(VENDOR, `${module}.js`),
     bundle: true, minify: true, format: 'esm', target: 'es2022', legalComments: 'none', logLevel: 'warning',
-    banner: { js: `// Written by \`make web-vendor\`. ${about}. Licences: LICENCES.txt${from}` },
+    banner: { js: `// Written by \`make web-vendor\`. ${about}. Licences: LICENCES.txt` },
   });
 }
 copyFileSync(join(HERE, 'node_modules/uplot/dist/uPlot.min.css'), join(VENDOR, 'uplot.css'));

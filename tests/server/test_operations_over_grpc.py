@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 import structlog
@@ -328,3 +329,40 @@ async def test_the_log_level_changes_while_the_server_runs(operator: ReactionCli
     assert structlog.get_logger().is_enabled_for(logging.DEBUG)
     with pytest.raises(InvalidRequest, match="expected one of debug, info, warning, error, got 'loud'"):
         await operator.set_log_level("loud")
+
+
+def samples_of(text: str) -> dict[str, str]:
+    return dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+
+
+async def test_the_same_figures_are_metrics(
+    server: Server, operator: ReactionClient, streams: list[ReactionStream], settings: Settings
+) -> None:
+    await operator.drain(0.2)
+    await until(lambda: server.engine.statistics().sessions == 8)
+    samples = samples_of(await operator.metrics())
+    assert samples["gifcue_streams_asked_to_move_total"] == "2.0"
+    assert samples["gifcue_streams_moving"] == "0.0"
+    assert float(samples["gifcue_streams_max"]) == settings.server.max_streams
+    assert float(samples["gifcue_participants_max"]) == settings.limits.max_participants
+    assert samples["gifcue_participants_per_stream_max"] == "4.0"
+    assert float(samples["gifcue_participant_fps_max"]) == settings.limits.max_fps
+    assert samples['gifcue_state{state="serving"}'] == "1.0"
+    assert samples['gifcue_state{state="draining"}'] == "0.0"
+    assert any(name.startswith('gifcue_build_info{python="3.') for name in samples)
+    assert any(name.startswith('gifcue_model_info{backend="fake",name="colours"') for name in samples)
+    assert float(samples["process_resident_memory_bytes"]) > 10_000_000
+    assert float(samples["process_cpu_seconds_total"]) > 0
+    for worker in ("decode-0", "detect-0", "still-0"):
+        assert float(samples[f'gifcue_worker_resident_memory_bytes{{worker="{worker}"}}']) > 1_000_000
+        assert f'gifcue_worker_cpu_seconds_total{{worker="{worker}"}}' in samples
+    # No label names a person or a room.
+    assert not any("secret" in name for name in samples)
+
+
+async def test_every_metric_is_documented(operator: ReactionClient) -> None:
+    documented = (Path(__file__).parents[2] / "deploy/README.md").read_text(encoding="utf-8")
+    families = {line.split()[2] for line in (await operator.metrics()).splitlines() if line[:7] == "# TYPE "}
+    assert len(families) > 50
+    missing = {name for name in families if f"`{name}" not in documented and not name.startswith("process_")}
+    assert missing == set()

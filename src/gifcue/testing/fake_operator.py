@@ -16,8 +16,8 @@ from gifcue.v1 import operator_service_pb2_grpc
 class FakeOperator:
     """What the fake server answers to operators. Change it before a call.
 
-    `drains` has the requests of every drain so far. `rules_problem` refuses `ReloadRules`, `gestures` has the files that
-    `ReloadGestures` refuses, each with its problem.
+    `drains` has the requests of every drain so far. `rules_problem` refuses `ReloadRules`, `gestures` has the files
+    that `ReloadGestures` refuses, each with its problem.
     """
 
     drains: list[pb.DrainRequest] = field(default_factory=list)

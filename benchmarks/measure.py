@@ -15,7 +15,7 @@ from benchmarks.footage import PERIOD_S, Footage
 from benchmarks.latency import finite, percentile, summary
 from benchmarks.participants import Participant
 from benchmarks.processes import Child
-from benchmarks.sender import FrameTotals, Plan, SenderResult
+from benchmarks.sender import FrameTotals, Over, Plan, SenderResult
 from benchmarks.server_process import ProcessCost, ServerProcess, spent
 
 # The golden ratio's fractional part: its multiples modulo 1 are evenly spread for any number of participants.
@@ -42,6 +42,7 @@ class Load:
     gather_ms: float = 0.0
     seed: int = 1
     cores: frozenset[int] | None = None
+    over: Over = Over.GRPC
 
     def __post_init__(self) -> None:
         for name in ("participants", "fps", "seconds", "mcus", "senders"):
@@ -80,6 +81,7 @@ def plans(load: Load, target: str) -> list[Plan]:
             load.seed,
             gather_ms=load.gather_ms,
             cores=load.cores,
+            over=load.over,
         )
         for place in range(senders)
     ]
@@ -91,7 +93,7 @@ async def measure(server: ServerProcess, load: Load) -> dict[str, Any]:
     Raises:
         RuntimeError: a process of the load generator failed.
     """
-    todo = plans(load, server.target)
+    todo = plans(load, server.target if load.over is Over.GRPC else server.http_target)
     children: list[Child] = []
     try:
         for plan in todo:

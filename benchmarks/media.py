@@ -39,7 +39,7 @@ def main() -> None:
         print(json.dumps([{"stage": stage, "size": size, "ms": round(ms, 4)} for stage, size, ms in rows]))
         return
     for stage, size, ms in rows:
-        print(f"{stage:28} {size:>9} {ms:8.3f} ms")
+        print(f"{stage:38} {size:>9} {ms:8.3f} ms")
 
 
 def stages(width: int, height: int) -> list[tuple[str, str, float]]:
@@ -71,11 +71,13 @@ def stages(width: int, height: int) -> list[tuple[str, str, float]]:
     converter = Converter(640, 360)
     slot = memoryview(bytearray(640 * 360 * 3))
 
-    def convert() -> None:
-        for picture in pictures:
-            converter.convert(picture, slot)
+    for name, rotation in (("", 0), (", turned by 90", 90), (", turned by 180", 180)):
 
-    rows.append(("convert to 640x360 RGB", size, per_frame(convert, len(frames))))
+        def convert(rotation: int = rotation) -> None:
+            for picture in pictures:
+                converter.convert(picture, slot, rotation)
+
+        rows.append((f"convert to 640x360 RGB{name}", size, per_frame(convert, len(frames))))
     return rows
 
 

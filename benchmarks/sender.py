@@ -10,6 +10,7 @@ All processes of a machine share Linux's monotonic clock, so their times can be 
 from __future__ import annotations
 
 import contextlib
+import enum
 import heapq
 import os
 import select
@@ -22,9 +23,11 @@ from typing import Any
 from benchmarks.footage import Footage
 from benchmarks.participants import Participant, SendSchedule
 from benchmarks.wire import CallEnded, GrpcCall
+from benchmarks.wire_websocket import WebSocketCall
 from gifcue.v1 import media_pb2, reaction_service_pb2
 
 PATH = "/gifcue.v1.ReactionService/StreamReactions"
+WEBSOCKET_PATH = "/stream"
 # While sending is behind schedule: frames sent before the server's messages are read again.
 _READ_EVERY = 16
 _START_TIMEOUT_S = 30.0
@@ -32,6 +35,13 @@ _POLL_S = 0.05
 _END_TIMEOUT_S = 5.0
 
 Request = reaction_service_pb2.StreamReactionsRequest
+
+
+class Over(enum.StrEnum):
+    """The transport of the streams."""
+
+    GRPC = "grpc"
+    WEBSOCKET = "websocket"
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,7 @@ class Plan:
     gather_ms: float = 0.0
     settle_s: float = 10.0
     cores: frozenset[int] | None = None
+    over: Over = Over.GRPC
 
 
 @dataclass
@@ -170,7 +181,11 @@ class _Stream:
     def __init__(self, plan: Plan, number: int, result: SenderResult) -> None:
         host, _, port = plan.target.rpartition(":")
         self._result = result
-        self.call = GrpcCall(host, int(port), PATH)
+        self.call: GrpcCall | WebSocketCall
+        if plan.over is Over.GRPC:
+            self.call = GrpcCall(host, int(port), PATH)
+        else:
+            self.call = WebSocketCall(host, int(port), WEBSOCKET_PATH)
         self.participants: dict[str, FrameSource] = {}
         self.labels: list[str] | None = None
         self.totals: list[FrameTotals] = []

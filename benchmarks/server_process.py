@@ -59,7 +59,8 @@ class ServerProcess:
     """`async with ServerProcess([...])`: the server is ready inside the block and stopped by SIGTERM at its end.
 
     Takes the arguments of `gifcue serve`, environment variables that override those of this process, such as
-    GIFCUE_MEDIA__WORKERS=2, and the cores that the server may use, by default all.
+    GIFCUE_MEDIA__WORKERS=2, and the cores that the server may use, by default all. With `http` it serves WebSocket on
+    `http_target`.
     """
 
     def __init__(
@@ -67,16 +68,19 @@ class ServerProcess:
         arguments: list[str],
         environment: dict[str, str] | None = None,
         cores: Iterable[int] | None = None,
+        *,
+        http: bool = False,
     ) -> None:
         self._arguments = arguments
         self._environment = {**os.environ, **(environment or {})}
         self._cores = None if cores is None else set(cores)
         self.target = f"127.0.0.1:{free_port()}"
+        self.http_target = f"127.0.0.1:{free_port()}" if http else ""
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
-        command = [sys.executable, "-m", "gifcue", "serve", "--listen", self.target, "--http", ""]
-        command += ["--operator", "", "--operator-http", ""]
+        command = [sys.executable, "-m", "gifcue", "serve", "--listen", self.target]
+        command += ["--http", self.http_target, "--operator", "", "--operator-http", ""]
         command += ["--log-level", "warning", *self._arguments]
         with on_cores(self._cores):
             self._process = await asyncio.create_subprocess_exec(*command, env=self._environment)

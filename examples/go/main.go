@@ -125,8 +125,10 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 	if err != nil {
 		return false, err
 	}
-	call, err := pb.NewReactionServiceClient(connection).StreamReactions(context.Background())
+	alive, lost := context.WithCancel(context.Background())
+	call, err := pb.NewReactionServiceClient(connection).StreamReactions(alive)
 	if err != nil {
+		lost()
 		connection.Close()
 		return false, err
 	}
@@ -136,13 +138,24 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 	p.Unlock()
 	config := &pb.StreamConfig{RoomId: room, ClientName: "gifcue-example-go/1"}
 	err = call.Send(&pb.StreamReactionsRequest{Message: &pb.StreamReactionsRequest_Config{Config: config}})
+	var silence *time.Timer // ends the call of a server that sends neither events nor heartbeats
+	var patience time.Duration
+	base := "" // of the addresses of GIFs
 	for err == nil {
 		var response *pb.StreamReactionsResponse
 		if response, err = call.Recv(); err != nil {
 			break
 		}
+		if silence != nil {
+			silence.Reset(patience)
+		}
 		switch message := response.Message.(type) {
 		case *pb.StreamReactionsResponse_Ready:
+			base = message.Ready.GifBaseUrl
+			patience = 3 * time.Duration(message.Ready.GetLimits().GetHeartbeatIntervalMs()) * time.Millisecond
+			if patience > 0 {
+				silence = time.AfterFunc(patience, lost)
+			}
 			// Only labels that the server knows, and that this person agreed to.
 			allowed := slices.DeleteFunc(slices.Clone(labels), func(label string) bool {
 				return !slices.Contains(message.Ready.ReactionLabels, label)
@@ -158,14 +171,21 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 			fmt.Printf("ready %s %v\n", target, allowed)
 		case *pb.StreamReactionsResponse_Reaction:
 			each := message.Reaction
-			fmt.Println(each.Phase, each.Label, each.ReactionId, each.GetGif().GetUrl(), each.EndReason)
+			gif := each.GetGif().GetUrl()
+			if strings.HasPrefix(gif, "/") {
+				gif = base + gif
+			}
+			fmt.Println(each.Phase, each.Label, each.ReactionId, gif, each.EndReason)
 		case *pb.StreamReactionsResponse_Control:
 			if message.Control.GetKeyframe() != nil {
 				p.Lock()
 				p.needsKeyframe = true // and ask your sender: RTCP PLI or FIR
 				p.Unlock()
 			} else if message.Control.GetDrain() != nil {
-				go p.finish(call, connection) // what is under way still ends here
+				if silence != nil {
+					silence.Stop()
+				}
+				go p.finish(call, connection, lost) // what is under way still ends here
 				return opened, errDraining
 			} else {
 				fmt.Println("slow down", message.Control.GetSlowDown())
@@ -174,6 +194,10 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 			fmt.Fprintf(os.Stderr, "%v x%d: %s\n", message.Fault.Code, message.Fault.Count, message.Fault.Message)
 		}
 	}
+	if silence != nil {
+		silence.Stop()
+	}
+	lost()
 	connection.Close()
 	if errors.Is(err, io.EOF) {
 		return opened, nil
@@ -200,7 +224,8 @@ func send(call grpc.BidiStreamingClient[pb.StreamReactionsRequest, pb.StreamReac
 
 // finish prints the end of reactions on a server that drains.
 func (p *player) finish(call grpc.BidiStreamingClient[pb.StreamReactionsRequest, pb.StreamReactionsResponse],
-	connection *grpc.ClientConn) {
+	connection *grpc.ClientConn, end context.CancelFunc) {
+	defer end()
 	defer connection.Close()
 	for {
 		response, err := call.Recv()

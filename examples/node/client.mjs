@@ -47,11 +47,19 @@ function connect(target, codec) {
   const write = (message) => { connection.writable = call.write(message); };
   connection.send = (message) => write(message);
   call.on('drain', () => { connection.writable = true; });
+  let silence; // ends the call of a server that sends neither events nor heartbeats
+  const heard = () => {
+    clearTimeout(silence);
+    const patience = 3 * (connection.ready?.limits.heartbeat_interval_ms ?? 0);
+    if (patience) silence = setTimeout(() => call.cancel(), patience);
+  };
   connection.over = new Promise((resolve) => {
     call.on('data', (response) => {
+      heard();
       switch (response.message) {
         case 'ready': {
           connection.ready = response.ready;
+          heard();
           // Only labels that the server knows, and that this person agreed to.
           const allowed = labels.split(',').filter((label) => response.ready.reaction_labels.includes(label));
           write({ participant: { participant_id: 'ada', join: { codec, allowed_labels: allowed } } });
@@ -62,7 +70,8 @@ function connect(target, codec) {
         }
         case 'reaction': {
           const { phase, label, reaction_id, gif, end_reason } = response.reaction;
-          console.log(JSON.stringify({ type: phase, label, reaction_id, gif: gif?.url, end_reason }));
+          const url = gif?.url.startsWith('/') ? connection.ready.gif_base_url + gif.url : gif?.url;
+          console.log(JSON.stringify({ type: phase, label, reaction_id, gif: url, end_reason }));
           break;
         }
         case 'control':
@@ -75,7 +84,7 @@ function connect(target, codec) {
       }
     });
     call.on('error', () => {}); // `status` follows and says the same
-    call.on('status', (status) => { client.close(); resolve(status); });
+    call.on('status', (status) => { clearTimeout(silence); client.close(); resolve(status); });
   });
   write({ config: { room_id: room, client_name: 'gifcue-example-node/1' } });
   return connection;

@@ -47,6 +47,15 @@ def join(
     )
 
 
+def leave(participant_id: str) -> Request:
+    """The end of a participant's video."""
+    return Request(
+        participant=reaction_service_pb2.ParticipantUpdate(
+            participant_id=participant_id, leave=reaction_service_pb2.Leave()
+        )
+    )
+
+
 def frame(
     participant_id: str, sequence: int, pts: int, payload: bytes, *, keyframe: bool = False
 ) -> media_pb2.Frame:

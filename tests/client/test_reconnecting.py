@@ -70,7 +70,9 @@ async def test_after_a_restart_of_the_server_the_state_is_sent_again(server: Fak
         await alice.set_allowed(["wave"])
         await alice.set_speaking(True)
         events = stream.events()
-        await until(events, Reaction)
+        reaction = await until(events, Reaction)
+        assert isinstance(reaction, Reaction)
+        assert await alice.dismiss(reaction.reaction_id) is True
 
         await server.kill()
         lost = await until(events, Disconnected)
@@ -78,6 +80,7 @@ async def test_after_a_restart_of_the_server_the_state_is_sent_again(server: Fak
         assert (lost.attempt, lost.retry_in_s) == (1, 0.25)
         assert not stream.connected
         assert await alice.send(b"lost", pts=1) is None
+        assert await alice.dismiss(reaction.reaction_id) is False
         await bob.leave()
 
         await server.start()

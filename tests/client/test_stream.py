@@ -124,11 +124,33 @@ async def test_participant_updates_reach_the_server(server: FakeServer, client: 
         alice = await stream.join("alice", Codec.H264)
         await alice.set_speaking(True)
         await alice.set_allowed(["wave"])
+        await alice.dismiss("r-alice")
         await alice.leave()
     updates = [r.participant for r in server.service.streams[0].requests[1:]]
-    assert [update.WhichOneof("update") for update in updates] == ["join", "speaking", "allowed", "leave"]
+    assert [update.WhichOneof("update") for update in updates] == [
+        "join",
+        "speaking",
+        "allowed",
+        "dismiss",
+        "leave",
+    ]
     assert updates[1].speaking.speaking
     assert list(updates[2].allowed.labels) == ["wave"]
+    assert updates[3].dismiss.reaction_id == "r-alice"
+
+
+async def test_a_dismissed_reaction_ends_and_an_unknown_one_is_a_fault(client: ReactionClient) -> None:
+    async with client.open() as stream:
+        alice = await stream.join("alice", Codec.H264, allowed_labels=["smile"])
+        await alice.send(b"key", pts=0, keyframe=True)
+        await alice.dismiss("r-alice")
+        await alice.dismiss("r-bob")
+        await stream.half_close()
+        events = [event async for event in stream.events()]
+    reactions = [event for event in events if isinstance(event, Reaction)]
+    assert [event.phase for event in reactions] == [Phase.STARTED, Phase.ENDED]
+    assert reactions[-1].end_reason == "dismissed"
+    assert [event.code for event in events if isinstance(event, Fault)] == [FaultCode.INVALID_ARGUMENT]
 
 
 async def test_a_keyframe_request_is_an_event_a_callback_and_a_flag(

@@ -124,9 +124,15 @@ def test_regions_arrive_as_they_were_found(axes: int) -> None:
         Region("face", Box(0.0, math.inf, 1.0, 1.0), 0.5),
         Region("face", Box(0.0, 0.0, 1.0, 1.0), 0.5, {"smile": math.nan}),
         Region("face", Box(0.0, 0.0, 1.0, 1.0), 0.5, {}, np.full((2, 2), np.nan, np.float32)),
+        Region("hand", Box(0.0, 0.0, 1.0, 1.0), 0.5, {}, np.full((2, 2), np.nan, np.float32)),
     ],
 )
 def test_a_model_that_computes_no_number_fails_on_that_picture_alone(region: Region) -> None:
     message = pack([region], landmarks=True)
     assert isinstance(message, str)
     assert message.startswith("expected finite")
+
+
+def test_a_center_that_is_no_number_fails_on_that_picture_alone_though_nobody_asked_for_landmarks() -> None:
+    region = Region("hand", Box(0.0, 0.0, 1.0, 1.0), 0.5, {}, np.full((2, 2), np.nan, np.float32))
+    assert pack([region], landmarks=False) == "expected finite landmarks, got others"

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
 from gifcue.detect.gesture_classifier import GestureClassifier
-from gifcue.detect.messages import Batch, InlinePicture, SlotPicture
+from gifcue.detect.messages import Batch, InlinePicture, SlotPicture, StillPicture, unpack
 from gifcue.detect.regions import Region
 from gifcue.detect.worker import _log_once, detect_batch, view
+from gifcue.protocol.geometry import Box
 from gifcue.workers.arena import Arena
 from tests.support.fake_detector import INFO, RAISE, FakeDetector
 
@@ -116,3 +118,30 @@ def test_regions_for_fewer_frames_than_asked_are_a_failure(
     monkeypatch.setattr(detector, "detect", lambda frames: [])
     results = detect_batch(detector, arena, Batch(1, (InlinePicture(bytes(3), 1, 1),))).answers
     assert results == ("ValueError: expected the regions of 1 frames, got those of 0",)
+
+
+class LandmarkDetector(FakeDetector):
+    """Finds a hand and a face with landmarks on every picture."""
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        box = Box(0.1, 0.1, 0.9, 0.9)
+        hand = np.linspace((0.0, 0.5, 0.0), (1.0, 0.5, 1.0), 21, dtype=np.float32)
+        face = np.zeros((50, 2), np.float32)
+        return [[Region("hand", box, 0.9, {}, hand), Region("face", box, 0.8, {}, face)] for _ in frames]
+
+
+def test_landmarks_are_sent_only_of_pictures_whose_stream_asks(arena: Arena) -> None:
+    detector = LandmarkDetector(DetectorConfig(model_dir=Path()))
+    pictures = (SlotPicture(0, 2, 2, landmarks=True), SlotPicture(1, 2, 2), StillPicture(0, 2, 2))
+    asked, unasked, still = detect_batch(detector, arena, Batch(1, pictures), arena).answers
+    assert not isinstance(asked, str)
+    assert [len(each.landmarks) for each in asked] == [21 * 3 * 4, 50 * 2 * 4]
+    for answer in (unasked, still):
+        assert not isinstance(answer, str)
+        assert [each.landmarks for each in answer] == [b"", b""]
+        # The policy follows a hand by the centre of its landmarks.
+        assert [each.landmark_center for each in answer] == [(0.5, 0.5), None]
+        hand, face = unpack(answer)
+        assert hand.landmarks is None
+        assert hand.center_of_landmarks() == (0.5, 0.5)
+        assert face.center_of_landmarks() is None

@@ -21,6 +21,7 @@ from gifcue.engine.publisher import Publisher
 from gifcue.engine.session import Session
 from gifcue.engine.settings import LimitSettings
 from gifcue.media.frame import FrameInFlight
+from gifcue.media.long_units import StreamLongUnits
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped
 from gifcue.media.overload import Relief
 from gifcue.media.queues import Backlog
@@ -85,6 +86,7 @@ class FakeDecodePool:
         self.on_incident = on_incident
         self.quarantined: list[int] = []
         self.workers: dict[int, int | None] = {}
+        self.long_units: dict[int, StreamLongUnits | None] = {}
         self.is_ready = True
         self.has_failed = False
         self.frames: dict[int, deque[FrameInFlight]] = {}
@@ -102,8 +104,17 @@ class FakeDecodePool:
     async def stop(self) -> None:
         self.is_running = False
 
-    def open(self, key: int, codec: Codec, extradata: bytes, *, worker: int | None = None) -> None:
+    def open(
+        self,
+        key: int,
+        codec: Codec,
+        extradata: bytes,
+        *,
+        worker: int | None = None,
+        long_units: StreamLongUnits | None = None,
+    ) -> None:
         self.workers[key] = worker
+        self.long_units[key] = long_units
         self.opened.append((key, codec, extradata))
         self.frames[key] = deque()
 
@@ -284,12 +295,16 @@ class Stream:
         pts: int | None = None,
         clock_hz: int = CLOCK_HZ,
         keyframe: bool = False,
+        rotation: int = 0,
+        temporal_layer: int | None = None,
     ) -> int:
         """Sends the next frame, a keyframe if it is the first. Returns its sequence number."""
         number = next(self._sequences[name]) if sequence is None else sequence
         content = payload if payload is not None else KEYFRAME if number == 0 else INTER
         time = number * STEP if pts is None else pts
-        self.session.frame(EncodedFrame(name, number, time, clock_hz, keyframe, content))
+        self.session.frame(
+            EncodedFrame(name, number, time, clock_hz, keyframe, content, rotation, temporal_layer)
+        )
         return number
 
     def of(self, kind: type[_Event]) -> list[_Event]:

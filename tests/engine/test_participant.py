@@ -13,7 +13,7 @@ from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Fault, KeyframeRequested, Reaction, SlowDown
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import DropReason, FaultCode, SkipReason
-from tests.engine.kit import INTER, KEYFRAME, LIMITS, NOTHING, SMILE, Kit
+from tests.engine.kit import FPS, INTER, KEYFRAME, LIMITS, NOTHING, SMILE, STEP, Kit
 
 
 def limits(**changed: Any) -> LimitSettings:
@@ -43,6 +43,57 @@ class TestAdmission:
         stream.send(payload=KEYFRAME)
         assert stream.counts().in_flight == 1
         assert stream.counts().is_consistent
+
+    @pytest.mark.parametrize(
+        ("field", "value", "expected"),
+        [
+            ("rotation", 45, "rotation: expected 0, 90, 180 or 270 degrees, got 45"),
+            ("rotation", 360, "rotation: expected 0, 90, 180 or 270 degrees, got 360"),
+            ("temporal_layer", 8, "temporal_layer: expected 0 to 7, got 8"),
+            (
+                "clock_hz",
+                1_000_000_001,
+                "clock_hz: expected at most 1000000000 ticks a second, got 1000000001",
+            ),
+        ],
+    )
+    def test_a_field_out_of_its_range_is_a_fault_and_closes_the_gate(
+        self, field: str, value: Any, expected: str
+    ) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        kit.analyse(stream, key, NOTHING)
+        stream.send(**{field: value})
+        (fault,) = stream.of(Fault)
+        assert (fault.code, fault.message) == (FaultCode.INVALID_ARGUMENT, expected)
+        assert stream.of(KeyframeRequested) == [KeyframeRequested("alice", "invalid_argument")]
+        stream.send()
+        assert stream.counts().dropped == {"invalid_argument": 1, "awaiting_keyframe": 1}
+        assert stream.counts().is_consistent
+
+    def test_rotation_and_temporal_layer_reach_the_decoder_and_may_change(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        sent = [(0, None), (90, 0), (270, 7), (0, 2)]
+        for rotation, layer in sent:
+            stream.send(rotation=rotation, temporal_layer=layer)
+        assert stream.of(Fault) == []
+        assert [(each.rotation, each.temporal_layer) for each in kit.decode.frames[key]] == sent
+
+    def test_pts_that_wrap_are_not_a_jump_of_the_clock(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join()
+        start = 2**32 - 3 * STEP
+        for number in range(2 * FPS):
+            stream.send(pts=(start + number * STEP) % 2**32)
+            kit.decoded(key)
+            kit.detected(key, SMILE)
+        assert stream.phases() == [("smile", Phase.STARTED)]
+        # Events state the time that the sender gave.
+        assert 0 <= stream.of(Reaction)[0].pts < 2**32
 
     def test_bytes_buffered_for_the_decoder_are_bounded(self) -> None:
         kit = Kit(limits(max_buffered_bytes=65536))

@@ -41,8 +41,6 @@ class TestJoin:
             ({"name": "x" * 129}, FaultCode.INVALID_ARGUMENT, "name of 1 to 128 bytes, got 129"),
             ({"codec": None}, FaultCode.UNSUPPORTED_CODEC, "expected one of H264, "),
             ({"extradata": bytes(65537)}, FaultCode.INVALID_EXTRADATA, "at most 65536 bytes of extradata"),
-            ({"labels": ["smile", "frown"]}, FaultCode.INVALID_LABEL, "got frown"),
-            ({"labels": [f"no {i}" for i in range(9)]}, FaultCode.INVALID_LABEL, "no 7 and 1 others"),
             ({"labels": ["smile"] * 257}, FaultCode.INVALID_LABEL, "at most 256 labels, got 257"),
         ],
     )
@@ -57,6 +55,32 @@ class TestJoin:
         assert words in fault.message
         assert stream.session.participant_count == 0
         assert kit.decode.opened == []
+
+    @pytest.mark.parametrize(
+        ("labels", "words"),
+        [
+            (["smile", "frown"], "got frown"),
+            (["frown", "smile", "smile", "face"], "got face, frown"),
+            (["smile", *(f"no {i}" for i in range(9))], "no 7 and 1 others"),
+        ],
+    )
+    def test_unknown_labels_are_left_out_and_named(self, labels: list[str], words: str) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join(labels=labels)
+        (fault,) = stream.of(Fault)
+        assert fault.code is FaultCode.INVALID_LABEL
+        assert fault.message.endswith(words)
+        kit.smile(stream, key)
+        assert stream.phases() == [("smile", Phase.STARTED)]
+
+    def test_with_unknown_labels_alone_nothing_is_decoded(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        stream.join(labels=["frown"])
+        stream.send()
+        assert codes(stream) == [FaultCode.INVALID_LABEL]
+        assert stream.counts().dropped == {"not_allowed": 1}
 
     def test_extradata_is_checked(self) -> None:
         stream = Kit().open()
@@ -130,14 +154,23 @@ class TestJoin:
         counts = [each.frames for each in stream.session.statistics()]
         assert [each.is_consistent for each in counts] == [True, True]
 
+    def test_long_units_are_counted_for_the_stream(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        first, second = stream.join(), stream.join()
+        other = kit.open().join()
+        assert kit.decode.long_units[first] is not None
+        assert kit.decode.long_units[first] is kit.decode.long_units[second]
+        assert kit.decode.long_units[other] is not kit.decode.long_units[first]
+
     def test_a_refused_join_revokes_the_labels_it_omits(self) -> None:
         kit = Kit()
         stream = kit.open()
         key = stream.join(labels=["smile", "wave"])
         kit.smile(stream, key)
-        stream.session.join("alice", Codec.VP8, b"", ["wave", "frown"])
+        stream.session.join("alice", None, b"", ["wave", "frown"])
         assert stream.of(Reaction)[-1].end_reason == "not_allowed"
-        assert codes(stream) == [FaultCode.INVALID_LABEL]
+        assert codes(stream) == [FaultCode.UNSUPPORTED_CODEC]
         assert kit.decode.closed == []
 
 
@@ -174,14 +207,28 @@ class TestUpdates:
         stream.send()
         assert stream.counts().dropped == {"not_allowed": 1, "awaiting_keyframe": 1}
 
-    def test_an_unknown_label_adds_none_and_omitted_ones_are_revoked(self) -> None:
+    def test_an_unknown_label_is_left_out_and_omitted_ones_are_revoked(self) -> None:
         kit = Kit()
         stream = kit.open()
-        key = stream.join()
+        key = stream.join(labels=["wave"])
+        stream.session.allow("alice", ["smile", "smlie"])
+        assert codes(stream) == [FaultCode.INVALID_LABEL]
         kit.smile(stream, key)
-        stream.session.allow("alice", ["smlie", "wave"])
-        assert [type(each) for each in stream.events[-2:]] == [Reaction, Fault]
+        assert stream.phases() == [("smile", Phase.STARTED)]
+        stream.session.allow("alice", ["smlie"])
         assert stream.of(Reaction)[-1].end_reason == "not_allowed"
+        stream.send()
+        assert stream.counts().dropped == {"not_allowed": 1}
+
+    def test_too_many_labels_add_none_and_omitted_ones_are_revoked(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        key = stream.join(labels=["smile", "wave"])
+        kit.smile(stream, key)
+        stream.session.allow("alice", ["wave", "thumbs_up"] * 129)
+        assert codes(stream) == [FaultCode.INVALID_LABEL]
+        assert stream.of(Reaction)[-1].end_reason == "not_allowed"
+        stream.session.allow("alice", ["smile"] * 257)
         stream.send()
         assert stream.counts().dropped == {"not_allowed": 1}
 

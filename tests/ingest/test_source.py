@@ -8,6 +8,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from gifcue.ingest.reader import reading
 from gifcue.ingest.source import SourceError, is_live, open_source
@@ -211,3 +212,39 @@ async def test_reading_what_cannot_be_opened_raises(tmp_path: Path) -> None:
     with pytest.raises(SourceError):
         async with reading(str(tmp_path / "missing.mp4")):
             raise AssertionError("opened")
+
+
+@pytest.mark.parametrize(("anticlockwise", "rotation"), [(0, 0), (90, 270), (180, 180), (270, 90)])
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_the_display_matrix_of_a_file_is_its_rotation(
+    tmp_path: Path, anticlockwise: int, rotation: int, b_frames: int
+) -> None:
+    path = str(tmp_path / "turned.mp4")
+    with (
+        av.open(clip(tmp_path, "a.mp4", Codec.H264, b_frames=b_frames)) as source,
+        av.open(path, "w") as target,
+    ):
+        stream = target.add_stream_from_template(source.streams.video[0])
+        if anticlockwise:
+            stream.set_display_rotation(anticlockwise)
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    with open_source(path, loop=True) as looped:
+        packets = list(itertools.islice(looped, 2 * COUNT))
+    assert {packet.rotation for packet in packets} == {rotation}
+
+
+@pytest.mark.parametrize(("orientation", "rotation"), [(None, 0), (1, 0), (3, 180), (6, 90), (8, 270)])
+def test_the_exif_orientation_of_a_photograph_is_its_rotation(
+    tmp_path: Path, orientation: int | None, rotation: int
+) -> None:
+    picture = Image.fromarray(next(photo_frames(1.0, 1.0, width=160, height=96)))
+    exif = picture.getexif()
+    if orientation is not None:
+        exif[0x0112] = orientation
+    picture.save(tmp_path / "photo.jpg", exif=exif)
+    with open_source(str(tmp_path / "photo.jpg")) as source:
+        (packet,) = source
+    assert packet.rotation == rotation

@@ -78,3 +78,18 @@ def test_one_converter_serves_more_kinds_of_frames_than_it_keeps(frames) -> None
     shared = Converter(640, 360)
     for frame in kinds + kinds[::-1]:
         assert np.array_equal(shared.array(frame), Converter(640, 360).array(frame))
+
+
+@pytest.mark.parametrize(("degrees", "quarters"), [(90, -1), (180, 2), (270, 1)])
+def test_a_picture_is_turned_clockwise_after_scaling(frames, degrees: int, quarters: int) -> None:
+    # A width whose rows FFmpeg pads, and a picture that is scaled.
+    for source in (frames[0][:, :333], np.repeat(np.repeat(frames[0], 2, axis=0), 2, axis=1)):
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(source), format="rgb24")
+        slot = bytearray(b"\x07" * (640 * 360 * 3 + 1))
+        converter = Converter(640, 360)
+        width, height = converter.convert(frame, memoryview(slot), degrees)
+        expected = np.rot90(converter.array(frame), quarters)
+        assert (height, width) == expected.shape[:2]
+        picture = np.frombuffer(slot, np.uint8, width * height * 3).reshape(height, width, 3)
+        assert np.array_equal(picture, expected)
+        assert set(slot[width * height * 3 :]) == {7}

@@ -8,10 +8,11 @@ import random
 import pytest
 
 from gifcue.media.frame import FrameInFlight
+from gifcue.media.long_units import LONG_BURST_S, LONG_SHARE
 from gifcue.media.queues import (
-    LONG_BURST_S,
-    LONG_SHARE,
+    ESTIMATE_DECAY,
     MAX_COST_S,
+    REFILL_UNITS,
     UNITS_AT_ONCE,
     WINDOW_S,
     WINDOW_UNITS,
@@ -78,7 +79,7 @@ def test_participants_get_the_same_time_and_not_the_same_number_of_units() -> No
 
 def test_who_needs_less_than_its_share_waits_for_one_unit_at_most() -> None:
     worker = Worker()
-    dear_s = 0.045
+    dear_s = WINDOW_S - CHEAP_S / 2
     for key in range(1, 4):
         worker.join(key, dear_s)
         worker.push(key, 400)
@@ -133,19 +134,38 @@ def test_one_participant_does_not_fill_the_window() -> None:
     assert worker.held == [1] * UNITS_AT_ONCE
 
 
-def test_a_unit_of_unknown_cost_is_sent_alone() -> None:
+def test_few_units_of_unknown_cost_are_sent_at_once() -> None:
     worker = Worker()
-    worker.join(1, CHEAP_S)
-    worker.push(1, 2)
+    for key in range(8):
+        worker.join(key, 0.2, is_known=False)
+        worker.push(key, 10)
     worker.fill()
-    worker.join(2, 0.2, is_known=False)
-    worker.push(2, 10)
-    worker.push(1)
+    assert worker.held == [0, 1]
+
+
+def test_beside_a_unit_of_unknown_cost_the_worker_gets_what_is_cheap() -> None:
+    worker = Worker()
+    worker.join(1, 0.2, is_known=False)
+    worker.push(1, 10)
+    for key in range(2, 12):
+        worker.join(key, CHEAP_S)
+        worker.push(key)
     worker.fill()
-    assert 2 not in worker.held
-    while 2 not in worker.held:
-        worker.answer()
-    assert worker.held == [2]
+    assert worker.held.count(1) == 1
+    assert len(worker.held) == 11
+
+
+def test_a_window_that_is_still_full_enough_is_not_filled_again() -> None:
+    worker = Worker()
+    for key in range(WINDOW_UNITS):
+        worker.join(key, WINDOW_S / REFILL_UNITS / 2)
+        worker.push(key, 100)
+    worker.fill()
+    assert not worker.lane.is_due
+    while worker.lane.units_in_window >= REFILL_UNITS:
+        assert not worker.lane.is_due
+        worker.lane.answered(worker.queues[worker.held.pop(0)], WINDOW_S / REFILL_UNITS / 2, 0.0)
+    assert worker.lane.is_due
 
 
 def test_the_estimate_follows_the_dearest_unit_and_decays() -> None:
@@ -155,8 +175,8 @@ def test_the_estimate_follows_the_dearest_unit_and_decays() -> None:
         assert lane.take(0.0) is not None
         lane.answered(queue, spent_s, 0.0)
     assert queue.estimate_s is not None
-    assert 0.09 < queue.estimate_s < 0.1
-    for _ in range(400):
+    assert queue.estimate_s == pytest.approx(0.1 * ESTIMATE_DECAY)
+    for _ in range(100):
         lane.push(queue, unit(1))
         lane.take(0.0)
         lane.answered(queue, CHEAP_S, 0.0)
@@ -312,12 +332,12 @@ def test_a_long_keyframe_now_and_then_is_never_held_back() -> None:
         worker.cost_s[1] = 0.09 if frame % 60 == 1 else 0.02
         worker.push(1)
         seconds(worker, frame / 30)
-        assert not worker.queues[1].must_pause(worker.now_s)
+        assert not worker.queues[1].long_units.must_pause(worker.now_s)
 
 
 def test_who_leaves_while_it_pauses_is_forgotten() -> None:
     lane, queue = Lane(), ParticipantQueue()
-    queue.long_spent_s = 10.0
+    queue.long_units.spent(10.0, 0.0)
     lane.push(queue, unit(1))
     assert lane.take(0.0) is None
     lane.leave(queue)

@@ -252,3 +252,28 @@ def test_a_decoder_that_takes_more_than_its_headers_say_is_ended(arena: Arena, c
     assert (ended.reason, ended.needs_keyframe) == (DropReason.TOO_EXPENSIVE, True)
     assert isinstance(worker.handle(unit(2, large, 2)), Picture)
     assert isinstance(worker.handle(unit(1, clip(Codec.H264), 1)), Picture)
+
+
+def test_a_turned_picture_is_upright_in_its_slot(arena: Arena, clip, frames) -> None:
+    worker = make_worker(ALL, arena)
+    worker.handle(Open(1, Codec.VP8, b""))
+    worker.control(Grant((2,)))
+    sideways = encode([np.ascontiguousarray(np.rot90(frames[0]))], Codec.VP8).packets[0]
+    picture = worker.handle(Submit(1, 0, 0.0, sideways.payload, 90))
+    assert picture == Picture(1, 0, 2, 640, 360, 0.0)
+    assert cv2.PSNR(np.frombuffer(arena.slot(2), np.uint8).reshape(360, 640, 3), frames[0]) > 33.0
+
+
+def test_a_picture_that_is_turned_otherwise_is_compared_with_none_before_it(arena: Arena) -> None:
+    clip = encode(photo_frames(1.0, 10.0, motion="still"), Codec.VP8, 10.0)
+    worker = make_worker(MediaSettings(max_analysis_fps=240.0, late_ms=1.0), arena)
+    worker.handle(Open(1, Codec.VP8, b""))
+    outcomes = []
+    for index, rotation in enumerate((0, 0, 90, 90, 0)):
+        worker.control(Grant((0,)))
+        packet = clip.packets[index]
+        outcomes.append(
+            worker.handle(Submit(1, index, packet.pts / packet.clock_hz, packet.payload, rotation))
+        )
+    assert [isinstance(each, Picture) for each in outcomes] == [True, False, True, False, True]
+    assert [each.reason for each in outcomes if isinstance(each, Skipped)] == [SkipReason.SIMILAR] * 2

@@ -26,6 +26,7 @@ from tests.server.conftest import Stub
 from tests.support.certificates import Authority, ServerFiles
 from tests.support.colour_detector import TARGET
 from tests.support.guarded_server import STILL, still_form
+from tests.support.raw_streams import Over, raw_stream, websocket
 
 
 def changed(settings: Settings, **tables: dict[str, Any]) -> Settings:
@@ -88,6 +89,20 @@ async def test_a_stream_too_many_is_refused_with_the_time_to_come_back(settings:
             pass
 
 
+async def test_over_websocket_the_reason_begins_with_the_time_to_come_back(settings: Settings) -> None:
+    async with running(settings, access={"max_streams": 1}) as server:
+        async with websocket(server), raw_stream(server, Over.WEBSOCKET) as refused:
+            code, reason = await refused.status()
+        assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert reason.startswith("5000 expected at most 1 streams of one caller at once")
+        assert server.access.control.refused["streams"] == 1
+        # The place is free again once the stream has ended.
+        async with websocket(server) as socket:
+            request = reaction_service_pb2.StreamReactionsRequest(config=reaction_service_pb2.StreamConfig())
+            await socket.send_bytes(request.SerializeToString())
+            assert (await socket.receive()).type is aiohttp.WSMsgType.BINARY
+
+
 async def test_stills_too_many_are_refused_over_both_protocols(settings: Settings) -> None:
     async with running(settings, access={"stills_per_s": 0.1}) as server:
         target = f"127.0.0.1:{server.listen_port}"
@@ -147,6 +162,25 @@ async def test_quotas_count_by_the_peer_that_a_trusted_proxy_names(settings: Set
             with pytest.raises(ServerBusy):
                 async with again.open():
                     pass
+
+
+async def test_websockets_count_by_the_peer_that_a_trusted_proxy_names(settings: Settings) -> None:
+    async with running(
+        settings, access={"max_streams": 1}, server={"trusted_proxies": ["127.0.0.1"]}
+    ) as server:
+        one, two = ({"X-Forwarded-For": each} for each in ("203.0.113.1", "203.0.113.2"))
+        async with (
+            websocket(server, headers=one),
+            websocket(server, headers=two),
+            websocket(server, headers=one) as again,
+        ):
+            closed = await again.receive()
+        assert closed.data == 4000 + grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+        both = {**one, "Forwarded": "for=203.0.113.9"}
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            async with websocket(server, headers=both):
+                pass
+        assert refused.value.status == 400
 
 
 async def test_hostile_video_counts_against_the_peer_that_sent_it(

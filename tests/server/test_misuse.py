@@ -26,6 +26,7 @@ from gifcue.server.lifecycle import Server
 from gifcue.v1 import media_pb2
 from gifcue.v1 import reaction_service_pb2 as pb
 from tests.support.colour_detector import GREY, RED, colour_frames
+from tests.support.raw_streams import Over, raw_stream
 from tests.support.sending import send_all, send_in_step, settled, unaccounted
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -41,11 +42,6 @@ def server(shared_server: Server) -> Server:
 @pytest.fixture
 def client(shared_client: ReactionClient) -> ReactionClient:
     return shared_client
-
-
-@pytest.fixture
-def stub(shared_stub: object) -> object:
-    return shared_stub
 
 
 @pytest.fixture(scope="module")
@@ -81,15 +77,6 @@ async def next_fault(stream: ReactionStream) -> Fault:
         if isinstance(event, Fault):
             return event
     raise AssertionError("expected a fault, the stream ended")
-
-
-async def ending(stub: object, messages: list[pb.StreamReactionsRequest]) -> grpc.aio.AioRpcError:
-    """Sends messages and returns how the server ends the stream."""
-    call = stub.StreamReactions(iter(messages))  # type: ignore[attr-defined]
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        async for _ in call:
-            pass
-    return caught.value
 
 
 CONFIG = pb.StreamReactionsRequest(config=pb.StreamConfig())
@@ -128,6 +115,9 @@ FRAME = pb.StreamReactionsRequest(frame=media_pb2.Frame(participant_id="alice", 
             grpc.StatusCode.INVALID_ARGUMENT,
             "frames: expected at most 512 frames in a message, got 513",
         ),
+        ([CONFIG, b"\xff\xff\xff"], grpc.StatusCode.INVALID_ARGUMENT, "got 3 bytes that are none"),
+        # With the default settings: a frame of 2 MiB, extradata of 64 KiB, and 64 KiB for what is around them.
+        ([CONFIG, bytes((2 << 20) + (128 << 10) + 1)], grpc.StatusCode.RESOURCE_EXHAUSTED, "larger"),
     ],
     ids=[
         "frame first",
@@ -139,43 +129,53 @@ FRAME = pb.StreamReactionsRequest(frame=media_pb2.Frame(participant_id="alice", 
         "room",
         "empty update",
         "too many frames",
+        "malformed",
+        "oversized",
     ],
 )
+@pytest.mark.parametrize("over", Over)
 async def test_misuse_of_the_protocol_ends_only_its_own_stream(
+    server: Server,
     client: ReactionClient,
-    stub: object,
     clip: EncodedClip,
-    messages: list[pb.StreamReactionsRequest],
+    messages: list[pb.StreamReactionsRequest | bytes],
     status: grpc.StatusCode,
     words: str,
+    over: Over,
 ) -> None:
     async with client.open() as other:
         participant = await bystander(other, clip)
-        error = await ending(stub, messages)
-        assert error.code() is status
-        assert words in (error.details() or "")
+        async with raw_stream(server, over) as hostile:
+            for message in messages:
+                await hostile.send(message)
+            code, details = await hostile.status()
+        assert code is status
+        assert words in details
         await unhurt(other, participant, clip)
 
 
-async def test_an_unknown_codec_is_a_fault(stream: ReactionStream, clip: EncodedClip, stub: object) -> None:
+@pytest.mark.parametrize("over", Over)
+async def test_an_unknown_codec_is_a_fault(
+    server: Server, stream: ReactionStream, clip: EncodedClip, over: Over
+) -> None:
     other = await bystander(stream, clip)
     join = pb.ParticipantUpdate(participant_id="alice", join=pb.Join(codec=99, allowed_labels=SMILE))  # type: ignore[arg-type]
-    call = stub.StreamReactions()  # type: ignore[attr-defined]
-    await call.write(CONFIG)
-    await call.write(pb.StreamReactionsRequest(participant=join))
-    await call.read()  # ready
-    fault = (await call.read()).fault
-    await call.done_writing()
-    assert fault.code == pb.FAULT_CODE_UNSUPPORTED_CODEC
-    assert fault.participant_id == "alice"
-    assert "expected one of H264" in fault.message
-    assert await call.code() is grpc.StatusCode.OK
+    async with raw_stream(server, over) as raw:
+        await raw.send(CONFIG)
+        await raw.send(pb.StreamReactionsRequest(participant=join))
+        await raw.read()  # ready
+        answer = await raw.read()
+        assert answer is not None
+        fault = answer.fault
+        await raw.half_close()
+        assert fault.code == pb.FAULT_CODE_UNSUPPORTED_CODEC
+        assert fault.participant_id == "alice"
+        assert "expected one of H264" in fault.message
+        assert await raw.status() == (grpc.StatusCode.OK, "")
     await unhurt(stream, other, clip)
 
 
-async def test_a_payload_of_0_bytes_is_a_fault(
-    stream: ReactionStream, clip: EncodedClip, stub: object
-) -> None:
+async def test_a_payload_of_0_bytes_is_a_fault(stream: ReactionStream, clip: EncodedClip) -> None:
     other = await bystander(stream, clip)
     alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=SMILE)
     first, *rest = clip.packets
@@ -224,7 +224,7 @@ async def test_a_frame_of_an_unknown_participant_is_a_fault(
     [
         ("", SMILE, b"", FaultCode.INVALID_ARGUMENT, "1 to 128 bytes, got 0"),
         ("a" * 129, SMILE, b"", FaultCode.INVALID_ARGUMENT, "1 to 128 bytes, got 129"),
-        ("alice", ["face"], b"", FaultCode.INVALID_LABEL, "got face"),
+        ("alice", ["smile"] * 257, b"", FaultCode.INVALID_LABEL, "at most 256 labels, got 257"),
         ("alice", SMILE, bytes(70_000), FaultCode.INVALID_EXTRADATA, "got 70000"),
         ("alice", SMILE, b"\x01\x02", FaultCode.INVALID_EXTRADATA, "expected"),
     ],
@@ -337,20 +337,25 @@ async def test_an_update_with_an_unknown_label_revokes_the_labels_it_omits(
     ]
 
 
-async def test_an_update_with_an_unknown_label_keeps_its_labels_and_adds_none(
+async def test_a_join_or_update_with_an_unknown_label_keeps_the_known_ones(
     stream: ReactionStream, clip: EncodedClip
 ) -> None:
-    alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["wave", "smile"])
+    alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["smile", "smlie", "face"])
     bob = await stream.join("bob", clip.codec, clip.extradata, allowed_labels=["wave"])
-    await alice.set_allowed(["smile", "wavee"])
     await bob.set_allowed(["smile", "wavee"])
-    for participant in (alice, bob):
+    carol = await stream.join("carol", clip.codec, clip.extradata, allowed_labels=["smlie"])
+    for participant in (alice, bob, carol):
         await send_in_step(stream, participant, clip.packets)
-    assert (await settled(stream, "bob")).dropped == {"not_allowed": len(clip.packets)}
+    # Nothing of a participant is decoded that agreed to nothing that the server knows.
+    assert (await settled(stream, "carol")).dropped == {"not_allowed": len(clip.packets)}
+    await bob.leave()
     assert await reactions_and_faults(stream, alice) == [
         "invalid_label",
         "invalid_label",
+        "invalid_label",
         "smile started",
+        "smile started",
+        "smile ended left",
         "smile ended left",
     ]
 
@@ -359,10 +364,10 @@ async def test_a_refused_second_join_revokes_the_labels_it_omits(
     stream: ReactionStream, clip: EncodedClip
 ) -> None:
     alice = await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["smile", "wave"])
-    await stream.join("alice", clip.codec, clip.extradata, allowed_labels=["wave", "thumbs_upp"])
+    await stream.join("alice", clip.codec, bytes(70_000), allowed_labels=["wave", "thumbs_upp"])
     await send_in_step(stream, alice, clip.packets)
     assert (await settled(stream, "alice")).dropped == {}
-    assert await reactions_and_faults(stream, alice) == ["invalid_label"]
+    assert await reactions_and_faults(stream, alice) == ["invalid_extradata"]
 
 
 async def test_concurrent_streams_do_not_affect_each_other(client: ReactionClient, clip: EncodedClip) -> None:

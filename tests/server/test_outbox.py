@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from gifcue.protocol.events import KeyframeRequested, Reaction
+from gifcue.protocol.detections import DetectedRegion, RegionKind, UnmetCondition
+from gifcue.protocol.events import FrameDecided, KeyframeRequested, Reaction
 from gifcue.protocol.geometry import Box
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.statistics import Statistics
@@ -110,3 +111,28 @@ async def test_an_overrun_is_reported_at_once() -> None:
     for _ in range(2):
         outbox.put(KeyframeRequested("alice", "sequence_gap"))
     assert closed == [True]
+
+
+def decision(sequence: int, *, detailed: bool) -> FrameDecided:
+    region = DetectedRegion(RegionKind.FACE, Box(0, 0, 1, 1), 0.9)
+    unmet = UnmetCondition("smile", "score", 0.6, 0.8)
+    return FrameDecided("alice", sequence, 0, 90_000, 5.0, (region,) * detailed, (unmet,) * detailed)
+
+
+async def test_decisions_lose_their_details_oldest_first_and_none_is_lost() -> None:
+    outbox = Outbox(max_events=100, max_details=2)
+    for sequence in range(5):
+        outbox.put(decision(sequence, detailed=True))
+        outbox.put(reaction(Phase.STARTED, str(sequence)))
+    outbox.put(decision(5, detailed=False))
+    decisions = [item for item in await drain(outbox) if isinstance(item, FrameDecided)]
+    assert decisions == [decision(sequence, detailed=sequence in (3, 4)) for sequence in range(6)]
+    assert outbox.dropped_details == 3
+
+
+async def test_details_that_were_read_leave_room_for_others() -> None:
+    outbox = Outbox(max_details=1)
+    for sequence in range(5):
+        outbox.put(decision(sequence, detailed=True))
+        assert await outbox.get() == decision(sequence, detailed=True)
+    assert outbox.dropped_details == 0

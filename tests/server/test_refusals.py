@@ -1,4 +1,4 @@
-"""Twelve ways to be refused, each with its status, over gRPC and HTTP."""
+"""Twelve ways to be refused, each with its status, over gRPC, WebSocket and HTTP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from gifcue.access.grants import Scope
-from tests.support.guarded_server import Attempt, Guarded, over_grpc, over_http, serving
+from tests.support.guarded_server import Attempt, Guarded, over_grpc, over_http, over_websocket, serving
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -84,6 +84,15 @@ async def test_grpc_refuses(guarded: Guarded, attempt: Attempt, status: str) -> 
     assert await over_grpc(guarded, attempt) == status
     # The same caller without the mistake.
     assert await over_grpc(guarded, Attempt()) == "OK"
+
+
+@pytest.mark.parametrize(
+    ("attempt", "status"),
+    [pytest.param(each[1], each[2], id=each[0]) for each in REFUSALS if not each[1].operator],
+)
+async def test_websocket_refuses(guarded: Guarded, attempt: Attempt, status: str, tmp_path: Path) -> None:
+    assert await over_websocket(guarded, attempt, tmp_path) == status
+    assert await over_websocket(guarded, Attempt(), tmp_path) == "OK"
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from gifcue.errors import Unavailable
+from gifcue.protocol.events import Heartbeat
 from gifcue.server import messages, stream
+from gifcue.server.outbox import Outbox, Outgoing
 from gifcue.server.settings import ServerSettings
 from gifcue.server.streams import Streams
 from gifcue.server.transport import OK, ConnectionLost, StreamStatus
@@ -257,3 +259,33 @@ async def test_a_drain_ends_although_nobody_reads() -> None:
     await asyncio.wait_for(serving, TIMEOUT_S)
     assert served.sessions == 0
     assert [each.code for each in transport.aborted] == [grpc.StatusCode.RESOURCE_EXHAUSTED]
+
+
+async def test_a_heartbeat_follows_an_interval_without_another_message() -> None:
+    served, transport = Served(heartbeat_interval_s=0.02), FakeTransport(CONFIG, stays=True)
+    serving = asyncio.create_task(served.serve(transport))
+    await until(lambda: transport.kinds.count("heartbeat") >= 3, state=lambda: transport.kinds)
+    assert transport.kinds[0] == "ready"
+    assert set(transport.kinds[1:]) == {"heartbeat"}
+    await served.streams.drain(1.0)
+    assert await serving == OK
+
+
+async def test_heartbeats_do_not_pile_up_before_a_client_that_does_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    beats: list[object] = []
+    put = Outbox.put
+
+    def count(self: Outbox, item: Outgoing) -> None:
+        if isinstance(item, Heartbeat):
+            beats.append(item)
+        put(self, item)
+
+    monkeypatch.setattr(Outbox, "put", count)
+    served = Served(heartbeat_interval_s=0.005, write_timeout_s=0.25)
+    transport = FakeTransport(CONFIG, stays=True)
+    transport.reads.clear()
+    status = await served.serve(transport)
+    assert status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert beats == []

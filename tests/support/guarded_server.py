@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +15,7 @@ import aiohttp
 import cv2
 import numpy as np
 
+from gifcue.access.bearer import SUBPROTOCOL
 from gifcue.access.files import add_entry
 from gifcue.access.grants import Scope
 from gifcue.access.issue import KeyPair, issue_token, new_key, new_token, token_digest, token_entry
@@ -28,8 +30,11 @@ from gifcue.client import (
 )
 from gifcue.server.config import Settings, load_settings
 from gifcue.server.lifecycle import Server
+from gifcue.v1 import media_pb2
+from gifcue.v1 import reaction_service_pb2 as pb
 from tests.support.certificates import Authority, ServerFiles
 from tests.support.colour_detector import TARGET
+from tests.support.raw_streams import Request, WebSocketStream
 
 ROOM = "weekly"
 # Static tokens: one that may do everything of operators, and one that may read figures.
@@ -159,6 +164,34 @@ async def over_grpc(guarded: Guarded, attempt: Attempt) -> str:
     except ServerError as error:
         return error.code
     return f"fault {faults[0]}" if faults else "OK"
+
+
+async def over_websocket(guarded: Guarded, attempt: Attempt, folder: Path) -> str:
+    """As `over_grpc`, over WebSocket with TLS."""
+    token = attempt.token(guarded)
+    offered = (SUBPROTOCOL,) if token is None else (SUBPROTOCOL, f"gifcue.token.{token}")
+    scheme = "ws" if attempt.plain else "wss"
+    url = f"{scheme}://localhost:{guarded.server.http_port}/stream"
+    context = guarded.context(attempt.certificate(guarded), folder)
+    join = pb.Join(codec=media_pb2.CODEC_H264, allowed_labels=[attempt.label])
+    async with aiohttp.ClientSession() as session:
+        try:
+            async with session.ws_connect(url, ssl=context, protocols=offered, autoclose=False) as socket:
+                assert socket.protocol == SUBPROTOCOL
+                stream = WebSocketStream(socket)
+                with contextlib.suppress(ConnectionError):  # the server has refused it by then
+                    await stream.send(Request(config=pb.StreamConfig(room_id=attempt.room)))
+                    update = pb.ParticipantUpdate(participant_id="alice", join=join)
+                    await stream.send(Request(participant=update))
+                    await stream.half_close()
+                faults = []
+                while (answer := await stream.read()) is not None:
+                    if answer.HasField("fault"):
+                        faults.append(pb.FaultCode.Name(answer.fault.code).removeprefix("FAULT_CODE_"))
+                code, _ = await stream.status()
+        except (aiohttp.ClientError, ConnectionError):
+            return "UNAVAILABLE"
+    return f"fault {faults[0]}" if faults else code.name
 
 
 async def over_http(guarded: Guarded, attempt: Attempt, folder: Path) -> int:

@@ -64,12 +64,17 @@ class GrpcStream:
 
     async def read(self) -> Response | None:
         async with asyncio.timeout(TIMEOUT_S):
-            message = await self._call.read()
+            try:
+                message = await self._call.read()
+            except grpc.aio.AioRpcError:
+                return None
         return None if message is grpc.aio.EOF else Response.FromString(message)
 
     async def status(self) -> tuple[grpc.StatusCode, str]:
-        async with asyncio.timeout(TIMEOUT_S):
-            return await self._call.code(), await self._call.details()
+        # gRPC gives the status once all messages before it are read.
+        while await self.read() is not None:
+            pass
+        return await self._call.code(), await self._call.details()
 
 
 class WebSocketStream:
@@ -111,7 +116,7 @@ async def raw_stream(server: Server, over: Over) -> AsyncIterator[RawStream]:
     """A stream to a server without TLS."""
     if over is Over.GRPC:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.listen_port}") as channel:
-            call = channel.stream_stream(STREAM)()
+            call: Any = channel.stream_stream(STREAM)()
             yield GrpcStream(call)
             call.cancel()
     else:

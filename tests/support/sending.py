@@ -15,7 +15,7 @@ async def send_all(participant: Participant, packets: Iterable[EncodedPacket]) -
     """Sends packets as fast as the connection takes them."""
     for packet in packets:
         await participant.send(
-            packet.payload, pts=packet.pts, clock_hz=packet.clock_hz, keyframe=packet.keyframe
+            packet.payload, packet.pts, packet.clock_hz, packet.keyframe, rotation=packet.rotation
         )
 
 

@@ -11,12 +11,14 @@ from rich.table import Table
 
 from gifcue.cli.console import seconds
 from gifcue.cli.streaming import Summary
+from gifcue.cli.why import Explainer
 from gifcue.client import (
     Disconnected,
     Draining,
     Event,
     Fault,
     FrameCounts,
+    FrameDecided,
     KeyframeRequested,
     Phase,
     Reaction,
@@ -35,16 +37,22 @@ def ring(progress: float) -> str:
 
 
 class EventPrinter:
-    """Prints events on a console. HOLDING is printed only when its ring changes."""
+    """Prints events on a console. HOLDING is printed only when its ring changes, and of decisions what has changed."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._rings: dict[str, str] = {}
+        self._explainer = Explainer()
 
     def __call__(self, event: Event) -> None:
         match event:
             case Reaction():
                 self._reaction(event)
+            case FrameDecided():
+                for line in self._explainer.changes(event):
+                    self._line(
+                        f"[dim]{seconds(event.at_s):>8}  {escape(event.participant_id)}  {escape(line)}[/]"
+                    )
             case Ready():
                 model = f"{escape(event.model.name)} {escape(event.model.version)} on {escape(event.model.backend)}"
                 labels = escape(", ".join(event.reaction_labels))

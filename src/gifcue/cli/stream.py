@@ -49,6 +49,9 @@ def stream(
         typer.Option(help="Whose reactions count where people share a camera; by default the server's own."),
     ] = None,
     holding: Annotated[bool, typer.Option(help="Show poses that are held but are not reactions yet.")] = True,
+    why: Annotated[
+        bool, typer.Option("--why", help="Explain what keeps each allowed reaction from starting.")
+    ] = False,
     fast: Annotated[
         bool, typer.Option("--fast", help="Send as fast as the server analyses, not as recorded.")
     ] = False,
@@ -77,6 +80,8 @@ def stream(
             preset=preset,
             send_holding=holding,
             subject=subject,
+            send_decisions=why,
+            explain=why,
         ),
         labels=[label for label in (each.strip() for each in labels.split(",")) if label],
         fast=fast,

@@ -154,7 +154,9 @@ async def _send(
                 await pacer.wait(packet)
                 if stop.is_set():
                     break
-                await participant.send(packet.payload, packet.pts, packet.clock_hz, packet.keyframe)
+                await participant.send(
+                    packet.payload, packet.pts, packet.clock_hz, packet.keyframe, rotation=packet.rotation
+                )
                 on_progress(job.participant_id, packet.due_s, source.duration_s)
             await _settle(stream, participant)
         finally:

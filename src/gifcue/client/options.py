@@ -70,9 +70,9 @@ class ConnectionOptions:
     every call and every new connection, so that a token that has expired is replaced. Without TLS the token can be read
     on its way.
     `max_message_bytes` bounds one message in either direction, so it must not be below the server's `max_frame_bytes`.
-    `outbox_bytes` may wait for the network before `send` waits. `keepalive_s` pings a silent connection. Leave it unset
-    unless the server allows pings that often: grpc's default is one in five minutes, and a server ends the connection
-    of a client that pings more often.
+    `outbox_bytes` may wait for the network before `send` waits. `keepalive_s` pings a silent connection, which keeps
+    proxies from closing it; a server that is gone is noticed without it, by its heartbeat. A server ends the connection
+    of a client that pings more often than `Limits.min_ping_interval_ms` says.
     """
 
     tls: TlsOptions | None = None

@@ -66,10 +66,15 @@ class Participant:
         pts: int,
         clock_hz: int = RTP_CLOCK_HZ,
         keyframe: bool = False,
+        *,
+        rotation: int = 0,
+        temporal_layer: int | None = None,
     ) -> int:
         """Queues one access unit and returns its sequence number. Waits only while the outbox is full.
 
-        `pts` counts ticks of `clock_hz` a second. A cancelled call has not sent the frame, and the stream continues.
+        `pts` counts ticks of `clock_hz` a second. `rotation` is degrees clockwise that bring the picture upright: 0,
+        90, 180 or 270. `temporal_layer` is 0 to 7, None where it is not known. A cancelled call has not sent the frame,
+        and the stream continues.
 
         Raises:
             StreamClosed: this side has closed the stream.
@@ -77,7 +82,9 @@ class Participant:
         """
         await self._outbox.room(len(payload))
         sequence = self._sequence
-        frame = EncodedFrame(self._id, sequence, pts, clock_hz, keyframe, bytes(payload))
+        frame = EncodedFrame(
+            self._id, sequence, pts, clock_hz, keyframe, bytes(payload), rotation, temporal_layer
+        )
         self._outbox.append(encode_request(frame), len(payload))
         self._sequence = sequence + 1
         if keyframe:
@@ -101,8 +108,7 @@ class Participant:
     async def set_allowed(self, labels: Iterable[str]) -> None:
         """Replaces the labels that the participant agreed to when it joined.
 
-        Where one of them is not a reaction of the server, none is added and a `Fault` follows. Labels that are not
-        listed are no longer allowed in either case.
+        Those that are not reactions of the server are left out, and a `Fault` names them.
         """
         await self._update(AllowedLabels(self._id, tuple(labels)))
 

@@ -9,9 +9,7 @@ from gifcue.client.participant import KeyframeCallback, Participant
 from gifcue.client.stream import ReactionStream
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.events import KeyframeRequested
-
-# The reason of a keyframe request that this side makes, not the server.
-RECONNECTED = "reconnected"
+from gifcue.protocol.reasons import KeyframeReason
 
 
 class ReconnectingParticipant:
@@ -72,12 +70,17 @@ class ReconnectingParticipant:
         pts: int,
         clock_hz: int = RTP_CLOCK_HZ,
         keyframe: bool = False,
+        *,
+        rotation: int = 0,
+        temporal_layer: int | None = None,
     ) -> int | None:
         """As `Participant.send`, but returns None where the frame was left out. Raises once the stream is over."""
         inner = self._inner
         if inner is not None and (keyframe or not self._awaits_keyframe):
             try:
-                sequence = await inner.send(payload, pts, clock_hz, keyframe)
+                sequence = await inner.send(
+                    payload, pts, clock_hz, keyframe, rotation=rotation, temporal_layer=temporal_layer
+                )
             except ClientError:
                 pass  # the connection was lost; below, the frame is counted as left out
             else:
@@ -167,7 +170,7 @@ class ReconnectingParticipant:
     def resume(self) -> KeyframeRequested:
         """It is attached to a new connection: asks the caller for a keyframe, without which nothing is sent."""
         self._awaits_keyframe = True
-        request = KeyframeRequested(self._id, RECONNECTED)
+        request = KeyframeRequested(self._id, KeyframeReason.RECONNECTED.value)
         if self._on_keyframe_request is not None:
             self._on_keyframe_request(request)
         return request

@@ -1,8 +1,8 @@
 """One bidirectional stream to a gifcue server.
 
-Two tasks own the call. The writer empties the outbox; the reader fills the inbox and learns how the call ends. No other
-task touches the call. No timeout is put around a read or a write, because grpc.aio would then end the call or leak it;
-time limits run beside the tasks and cancel the call.
+Two tasks own the call. The writer empties the outbox; the reader fills the inbox and learns how the call ends. A third
+one cancels the call of a server that says nothing any more. No timeout is put around a read or a write, because
+grpc.aio would then end the call or leak it; time limits run beside the tasks and cancel the call.
 """
 
 from __future__ import annotations
@@ -17,13 +17,20 @@ import grpc
 import grpc.aio
 
 from gifcue.client.call_status import CallStatus
-from gifcue.client.exceptions import ClientError, ServerTimeout, StreamCancelled, StreamClosed
+from gifcue.client.exceptions import (
+    ClientError,
+    ServerTimeout,
+    ServerUnavailable,
+    StreamCancelled,
+    StreamClosed,
+)
 from gifcue.client.options import ConnectionOptions
 from gifcue.client.participant import KeyframeCallback, Participant
 from gifcue.client.queues import Inbox, Outbox
+from gifcue.client.silence import SILENT_INTERVALS, SilenceWatch
 from gifcue.client.tokens import TokenSource
 from gifcue.protocol.codecs import Codec
-from gifcue.protocol.events import Event, KeyframeRequested, Ready
+from gifcue.protocol.events import Event, Heartbeat, KeyframeRequested, Ready
 from gifcue.protocol.requests import Join, StatisticsRequest, StreamOptions
 from gifcue.protocol.statistics import Statistics
 from gifcue.protocol.wire.requests import encode_request
@@ -59,6 +66,9 @@ class ReactionStream:
         self._call: Any = None
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
+        # Notices a server that says nothing any more; None where it sends no heartbeats.
+        self._silence: SilenceWatch | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         if self._is_entered:
@@ -230,8 +240,10 @@ class ReactionStream:
             self._call.cancel()
 
     def _receive(self, response: StreamReactionsResponse) -> None:
+        if self._silence is not None:
+            self._silence.heard()
         message = decode_response(response)
-        if message is None:
+        if message is None or isinstance(message, Heartbeat):
             return
         if isinstance(message, Statistics):
             if self._asked:
@@ -242,11 +254,22 @@ class ReactionStream:
         if isinstance(message, Ready):
             self._ready = message
             self._opened.set()
+            self._watch_silence(message.limits.heartbeat_interval_ms / 1000)
         elif isinstance(message, KeyframeRequested):
             participant = self._participants.get(message.participant_id)
             if participant is not None:
                 participant.keyframe_requested(message)
         self._inbox.put(message)
+
+    def _watch_silence(self, interval_s: float) -> None:
+        if interval_s > 0.0 and self._watcher is None:
+            self._silence = SilenceWatch(interval_s, lambda: self._lost(interval_s))
+            self._watcher = asyncio.create_task(self._silence.follow(), name="gifcue-silence")
+
+    def _lost(self, interval_s: float) -> None:
+        message = f"expected a message of the server within {SILENT_INTERVALS * interval_s:g} s, got none"
+        self._end(ServerUnavailable("UNAVAILABLE", message))
+        self._call.cancel()
 
     def _end(self, error: BaseException | None) -> None:
         """The call is over: wakes all that wait for it. Only the first call has an effect.
@@ -261,6 +284,8 @@ class ReactionStream:
         self._inbox.end(error)
         self._opened.set()
         self._outbox.abort(error)
+        if self._watcher is not None:
+            self._watcher.cancel()
         for answer in self._asked:
             if not answer.done():
                 answer.set_exception(

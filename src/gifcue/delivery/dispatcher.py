@@ -37,7 +37,7 @@ class Dispatcher:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         uniform: Callable[[], float] = random.random,
     ) -> None:
-        self._public_url = (settings.public_url or "").rstrip("/")
+        self._base_url = settings.base_url
         sinks: list[tuple[Sink, QueueSettings]] = []
         if settings.webhook is not None:
             sinks.append((WebhookSink(settings.webhook, wall_clock), settings.webhook.queue))
@@ -78,4 +78,4 @@ class Dispatcher:
         return replace(gif, url=self._absolute_url(gif.url), video_url=video_url)
 
     def _absolute_url(self, url: str) -> str:
-        return self._public_url + url if url.startswith("/") else url
+        return self._base_url + url if url.startswith("/") else url

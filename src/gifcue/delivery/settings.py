@@ -129,11 +129,16 @@ class DeliverySettings(BaseModel):
 
     public_url: HttpUrl | None = Field(
         None,
-        description="Base address under which receivers reach this server's HTTP port. It goes before the addresses of "
-        "GIFs in the rule book that are only a path.",
+        description="Base address under which receivers and clients reach this server's HTTP port. It goes before the "
+        "addresses of GIFs in the rule book that are only a path.",
     )
     webhook: WebhookSettings | None = Field(None, description="The webhook. Unset: none.")
     eyeson: EyesonSettings | None = Field(None, description="Delivery to eyeson meetings. Unset: none.")
+
+    @property
+    def base_url(self) -> str:
+        """`public_url` without a slash at its end; empty where it is unset."""
+        return (self.public_url or "").rstrip("/")
 
 
 def secret_bytes(secret: SecretStr) -> bytes:

@@ -169,8 +169,10 @@ def pack(regions: Iterable[Region], *, landmarks: bool) -> list[FoundRegion] | s
         numbers = (region.ymin, region.xmin, region.ymax, region.xmax, region.score)
         if not all(map(math.isfinite, (*numbers, *region.attributes.values()))):
             return f"expected finite numbers, got {bounded(repr((*numbers, dict(region.attributes))))}"
-        points = np.frombuffer(region.landmarks, np.float32)
-        if not (np.isfinite(points).all() and all(map(math.isfinite, region.landmark_center or ()))):
+        is_finite = region.landmark_center is None or all(map(math.isfinite, region.landmark_center))
+        if region.landmarks:
+            is_finite = is_finite and bool(np.isfinite(np.frombuffer(region.landmarks, np.float32)).all())
+        if not is_finite:
             return "expected finite landmarks, got others"
     return packed
 

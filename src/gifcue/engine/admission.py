@@ -8,7 +8,7 @@ from gifcue.engine.gate import KeyframeGate, RateGate
 from gifcue.engine.settings import LimitSettings
 from gifcue.media.codecs import is_keyframe
 from gifcue.media.queues import Backlog
-from gifcue.protocol.codecs import Codec
+from gifcue.protocol.codecs import MAX_CLOCK_HZ, MAX_TEMPORAL_LAYER, ROTATIONS, Codec
 from gifcue.protocol.reasons import DropReason
 from gifcue.protocol.requests import EncodedFrame
 
@@ -68,6 +68,8 @@ class Admission:
             refusal = Refusal(DropReason.QUARANTINED, quarantine)
         elif not is_allowed:
             refusal = Refusal(DropReason.NOT_ALLOWED, "no label is allowed for this participant")
+        elif (wrong := _out_of_range(frame)) is not None:
+            refusal = Refusal(DropReason.INVALID_ARGUMENT, wrong)
         elif size == 0:
             refusal = Refusal(DropReason.EMPTY_PAYLOAD, "expected an encoded access unit, got 0 bytes")
         elif size > limits.max_frame_bytes:
@@ -108,3 +110,15 @@ class Admission:
         if backlog.server_bytes + size > (limit if own <= limits.buffered_share_bytes else limit // 2):
             return f"expected at most {limit} bytes of all participants waiting for the decoders"
         return None
+
+
+def _out_of_range(frame: EncodedFrame) -> str | None:
+    """What is wrong with a field of a frame; None where nothing is."""
+    if frame.rotation not in ROTATIONS:
+        return f"rotation: expected 0, 90, 180 or 270 degrees, got {frame.rotation}"
+    layer = frame.temporal_layer
+    if layer is not None and layer > MAX_TEMPORAL_LAYER:
+        return f"temporal_layer: expected 0 to {MAX_TEMPORAL_LAYER}, got {layer}"
+    if frame.clock_hz > MAX_CLOCK_HZ:
+        return f"clock_hz: expected at most {MAX_CLOCK_HZ} ticks a second, got {frame.clock_hz}"
+    return None

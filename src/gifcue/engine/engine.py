@@ -9,7 +9,8 @@ Engine ─► Session ─► Participant ─► Pipeline     frames
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gifcue.detect.detector import ServedModel
@@ -21,6 +22,7 @@ from gifcue.engine.latency import LatencyStatistics
 from gifcue.engine.pipeline import AnnotatedStill, Pipeline
 from gifcue.engine.publisher import Publisher
 from gifcue.engine.quarantine import Quarantine
+from gifcue.engine.quiet import LOOK_INTERVAL_S
 from gifcue.engine.rights import StreamRights, Unrestricted
 from gifcue.engine.session import Session, SessionSettings, reaction_labels
 from gifcue.engine.settings import LimitSettings
@@ -30,7 +32,7 @@ from gifcue.media.pool import DecodeStatistics
 from gifcue.media.still_admission import StillPlace
 from gifcue.media.still_pool import StillStatistics
 from gifcue.protocol.accounting import FrameCounts
-from gifcue.protocol.reasons import DropReason
+from gifcue.protocol.reasons import DropReason, LeaveReason
 from gifcue.protocol.statistics import WorkerStatus
 from gifcue.protocol.subjects import SubjectPolicy
 from gifcue.reactions.settings import ReactionSettings
@@ -102,6 +104,14 @@ class Engine:
     async def stop(self) -> None:
         """Stops the workers. What is still in flight is dropped; `Session.settled` comes before."""
         await self._pipeline.stop()
+
+    async def end_quiet(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Ends the reactions of participants whose frames have stopped, until it is cancelled."""
+        while True:
+            await sleep(LOOK_INTERVAL_S)
+            now_s = self._clock()
+            for session in self._sessions.values():
+                session.end_quiet(now_s)
 
     @property
     def is_ready(self) -> bool:
@@ -189,7 +199,7 @@ class Engine:
 
     def close_session(self, session: Session) -> None:
         """A stream ended: its participants leave. Its frames are counted until the last one in flight has ended."""
-        session.finish("stream_closed")
+        session.finish(LeaveReason.STREAM_CLOSED)
         # `call_when_idle` comes last: it may call `_forget` at once, which takes the session out of `_closing`.
         del self._sessions[session.session_id]
         self._closing[session.session_id] = session

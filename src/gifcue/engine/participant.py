@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gifcue.detect.regions import Region
 from gifcue.engine.accounting import FrameAccounting
@@ -12,21 +12,31 @@ from gifcue.engine.decisions import DecisionDetails, decision_of
 from gifcue.engine.dismissals import Dismissals
 from gifcue.engine.faults import FaultReporter
 from gifcue.engine.latency import RECENT
+from gifcue.engine.media_time import MediaTime
 from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Audience, Publisher
 from gifcue.engine.quarantine import StreamQuarantine
+from gifcue.engine.quiet import QuietWatch
 from gifcue.engine.settings import LimitSettings
 from gifcue.engine.standing import Standing
 from gifcue.engine.tally import Tally
 from gifcue.engine.teaching import StreamTeaching
 from gifcue.engine.throttle import Throttle
 from gifcue.media.frame import FrameInFlight
+from gifcue.media.long_units import StreamLongUnits
 from gifcue.media.suspects import Incident
 from gifcue.percentiles import RecentValues
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.events import KeyframeRequested, SlowDown
-from gifcue.protocol.reasons import FAULT_CODES, DropReason, FaultCode, SkipReason
+from gifcue.protocol.reasons import (
+    FAULT_CODES,
+    SLOW_DOWN_REASONS,
+    DropReason,
+    FaultCode,
+    KeyframeReason,
+    SkipReason,
+)
 from gifcue.protocol.requests import EncodedFrame
 from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.events import PolicyEvent
@@ -54,6 +64,7 @@ class StreamContext:
     clock: Callable[[], float]
     decisions: DecisionDetails | None
     teaching: StreamTeaching
+    long_units: StreamLongUnits = field(default_factory=StreamLongUnits)
 
 
 class Participant:
@@ -74,10 +85,12 @@ class Participant:
     ) -> None:
         self.participant_id = participant_id
         self._policy = policy
+        self._quiet = QuietWatch(policy)
         self._allowed = allowed
         self._stream = stream
         self._on_idle = on_idle
         self._admission = Admission(codec, stream.limits)
+        self._media_time = MediaTime()
         self._accounting = FrameAccounting()
         self._latencies_ms = RecentValues(RECENT)
         self._requests = Throttle(stream.limits.keyframe_request_interval_s, stream.clock)
@@ -93,7 +106,9 @@ class Participant:
         self._standing = Standing(
             participant_id, stream.quarantine, stream.clock, session_id=stream.session_id, peer=stream.peer
         )
-        self.key = stream.pipeline.open(self, codec, extradata, worker=self._standing.worker)
+        self.key = stream.pipeline.open(
+            self, codec, extradata, worker=self._standing.worker, long_units=stream.long_units
+        )
 
     @property
     def allowed(self) -> frozenset[str]:
@@ -129,19 +144,19 @@ class Participant:
         if not labels:
             # `start_over` below makes the decoder forget its pictures, so the next frame must be a keyframe.
             self._admission.await_keyframe()
-        self._publish_update(self._policy.set_allowed(labels, self._media_time_s))
+        self._publish_update(self._policy.set_allowed(labels, self._newest_decision_s))
         if was_allowed and not labels:
             self._stream.pipeline.start_over(self.key)
         elif labels and not was_allowed:
-            self._request_keyframe("allowed")
+            self._request_keyframe(KeyframeReason.ALLOWED.value)
 
     def set_speaking(self, speaking: bool) -> None:
         """The participant started or stopped speaking."""
-        self._publish_update(self._policy.set_speaking(speaking, self._media_time_s))
+        self._publish_update(self._policy.set_speaking(speaking, self._newest_decision_s))
 
     def use_policy(self, policy: ReactionPolicy) -> None:
         """Takes another policy; reactions under way end."""
-        self._publish_update(self._policy.finish(self._media_time_s, "policy_changed"))
+        self._publish_update(self._policy.finish(self._newest_decision_s, "policy_changed"))
         self._policy = policy
 
     def dismiss(self, reaction_id: str) -> None:
@@ -153,12 +168,12 @@ class Participant:
             stream.faults.report(self.participant_id, FaultCode.INVALID_ARGUMENT, str(error))
             return
         stream.publisher.dismissed(label)
-        self._publish_update(self._policy.dismiss(label, reaction_id, self._media_time_s))
+        self._publish_update(self._policy.dismiss(label, reaction_id, self._newest_decision_s))
 
     def receive(self, frame: EncodedFrame) -> None:
         """Counts a frame, and sends it to the decoder unless it is refused."""
         clock_hz = frame.clock_hz or RTP_CLOCK_HZ
-        pts_s = frame.pts / clock_hz
+        pts_s = self._media_time.seconds(frame.pts, clock_hz)
         pipeline = self._stream.pipeline
         now_s = self._stream.clock()
         refusal = self._admission.check(
@@ -184,6 +199,8 @@ class Participant:
             pts_s,
             len(frame.payload),
             now_s,
+            rotation=frame.rotation,
+            temporal_layer=frame.temporal_layer,
             wants_landmarks=self._wants_landmarks or self._stream.teaching.needs_landmarks,
         )
         # Counted before it is submitted: from then on the pipeline may end it.
@@ -196,9 +213,16 @@ class Participant:
 
     def leave(self, reason: str) -> None:
         """The participant's video ends, and its reactions with it. Frames in flight are finished without effect."""
-        self._publish_update(self._policy.finish(self._media_time_s, reason))
+        self._publish_update(self._policy.finish(self._newest_decision_s, reason))
         self._has_left = True
         self._stream.pipeline.close(self.key)
+
+    def end_quiet(self, now_s: float) -> None:
+        """Ends reactions for which no result came for too long, by the server's clock."""
+        events = self._quiet.look(now_s)
+        if events:
+            self._publish_update(events)
+            self._follow_hold()
 
     def statistics(self) -> ParticipantStatistics:
         """The participant's figures as they stand."""
@@ -254,7 +278,7 @@ class Participant:
             code = FAULT_CODES.get(reason)
             if code is not None:
                 self._stream.faults.report(self.participant_id, code, message, sequence=frame.sequence)
-            if reason is DropReason.OVERLOAD:
+            if reason in SLOW_DOWN_REASONS:
                 self._ask_to_slow_down(reason)
             if needs_keyframe:
                 self._admission.await_keyframe()
@@ -296,7 +320,7 @@ class Participant:
     # Internal
 
     @property
-    def _media_time_s(self) -> float:
+    def _newest_decision_s(self) -> float:
         """The time of the newest decision, by the sender's clock."""
         return self._last_decided.pts_s if self._last_decided is not None else 0.0
 
@@ -318,6 +342,7 @@ class Participant:
     def _decide(self, frame: FrameInFlight, events: list[PolicyEvent]) -> None:
         """Publishes what the policy decided on a frame."""
         self._last_decided = frame
+        self._quiet.decided(frame.decided_s)
         if events:
             stream = self._stream
             self._dismissals.note(events)
@@ -340,7 +365,7 @@ class Participant:
         code = FAULT_CODES.get(refusal.reason)
         if code is not None:
             self._stream.faults.report(self.participant_id, code, refusal.message, sequence=frame.sequence)
-        if refusal.reason in (DropReason.RATE_LIMIT, DropReason.OVERLOAD):
+        if refusal.reason in SLOW_DOWN_REASONS:
             self._ask_to_slow_down(refusal.reason)
         if refusal.reason is not DropReason.QUARANTINED:
             self._request_keyframe(refusal.reason.value)

@@ -25,6 +25,7 @@ from gifcue.engine.latency import LatencyRecorder, LatencyStatistics
 from gifcue.engine.pace import AnalysisPace
 from gifcue.errors import Unavailable
 from gifcue.media.frame import FrameInFlight
+from gifcue.media.long_units import StreamLongUnits
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped
 from gifcue.media.overload import Relief
 from gifcue.media.pool import DecodePool, DecodeStatistics
@@ -219,15 +220,21 @@ class Pipeline:
         return self._open_count
 
     def open(
-        self, listener: FrameListener, codec: Codec, extradata: bytes, *, worker: int | None = None
+        self,
+        listener: FrameListener,
+        codec: Codec,
+        extradata: bytes,
+        *,
+        worker: int | None = None,
+        long_units: StreamLongUnits | None = None,
     ) -> int:
-        """A participant joins and gets a decoder, in any worker or for good in the one of this number. Returns its key,
-        a number that is never used again.
+        """A participant joins and gets a decoder, in any worker or for good in the one of this number. `long_units` are
+        those of its stream. Returns its key, a number that is never used again.
         """
         key = next(self._keys)
         self._listeners[key] = listener
         self._open_count += 1
-        self._decode.open(key, codec, extradata, worker=worker)
+        self._decode.open(key, codec, extradata, worker=worker, long_units=long_units)
         return key
 
     def submit(self, frame: FrameInFlight, payload: bytes) -> None:

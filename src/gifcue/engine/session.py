@@ -28,7 +28,7 @@ from gifcue.media.codecs import extradata_fault
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Draining
-from gifcue.protocol.reasons import DropReason, FaultCode
+from gifcue.protocol.reasons import DropReason, FaultCode, LeaveReason
 from gifcue.protocol.requests import EncodedFrame
 from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.policy import ReactionPolicy
@@ -121,7 +121,9 @@ class Session:
     # Called for messages of the media server
 
     def join(self, participant_id: str, codec: Codec | None, extradata: bytes, labels: Sequence[str]) -> None:
-        """A participant's video starts; `codec` is None where the wire's number names no known codec."""
+        """A participant's video starts; `codec` is None where the wire's number names no known codec. Unknown labels
+        are left out, and a fault names them.
+        """
         problem = self._join_rate_problem() or self._join_problem(participant_id, codec, extradata, labels)
         is_new = participant_id not in self._participants
         if problem is None:
@@ -135,24 +137,26 @@ class Session:
             self._faults.report(participant_id, code, message)
             return
         if not is_new:
-            self._depart(participant_id, "rejoined")
-        allowed = frozenset(labels)
+            self._depart(participant_id, LeaveReason.REJOINED)
+        allowed = self._known_labels(labels)
         policy = ReactionPolicy(self._policy, allowed, self._ids)
         self._participants[participant_id] = Participant(
             participant_id, codec, extradata, policy, allowed, self._context, self._on_idle
         )
+        self._report_unknown(participant_id, labels)
 
     def allow(self, participant_id: str, labels: Sequence[str]) -> None:
-        """The labels allowed have changed. Where one is unknown, none is added and a fault is reported."""
+        """The labels allowed have changed. Unknown ones are left out, and a fault names them."""
         participant = self._find(participant_id)
         if participant is None:
             return
-        unknown = self._unknown_labels(labels)
-        if unknown is not None:
+        too_many = self._too_many_labels(labels)
+        if too_many is not None:
             self._withdraw(participant, labels)
-            self._faults.report(participant_id, FaultCode.INVALID_LABEL, unknown)
+            self._faults.report(participant_id, *too_many)
             return
-        participant.allow(frozenset(labels))
+        participant.allow(self._known_labels(labels))
+        self._report_unknown(participant_id, labels)
 
     def speaking(self, participant_id: str, speaking: bool) -> None:
         """The participant started or stopped speaking."""
@@ -166,11 +170,16 @@ class Session:
         if participant is not None:
             participant.dismiss(reaction_id)
 
-    def leave(self, participant_id: str, reason: str = "left") -> None:
+    def leave(self, participant_id: str, reason: str = LeaveReason.LEFT) -> None:
         """The participant's video ends; its reactions end with it. What is in flight is finished, without effect."""
         if self._find(participant_id) is not None:
             self._depart(participant_id, reason)
             self._rights.left()
+
+    def end_quiet(self, now_s: float) -> None:
+        """Ends reactions of participants whose frames have stopped, by the server's clock."""
+        for participant in self._participants.values():
+            participant.end_quiet(now_s)
 
     def frame(self, frame: EncodedFrame) -> None:
         """One access unit."""
@@ -321,9 +330,9 @@ class Session:
         wrong = extradata_fault(codec, extradata)
         if wrong is not None:
             return FaultCode.INVALID_EXTRADATA, wrong
-        unknown = self._unknown_labels(labels)
-        if unknown is not None:
-            return FaultCode.INVALID_LABEL, unknown
+        too_many = self._too_many_labels(labels)
+        if too_many is not None:
+            return too_many
         present = self._participants.get(participant_id)
         if self._pipeline.is_overloaded and (present is None or present.is_paused):
             message = (
@@ -340,13 +349,24 @@ class Session:
             return FaultCode.TOO_MANY_PARTICIPANTS, message
         return None
 
-    def _unknown_labels(self, labels: Sequence[str]) -> str | None:
-        if len(labels) > self._limits.max_labels:
-            return f"expected at most {self._limits.max_labels} labels, got {len(labels)}"
-        known = self.reaction_labels
-        unknown = sorted(set(labels) - set(known))
-        if not unknown:
+    def _too_many_labels(self, labels: Sequence[str]) -> tuple[FaultCode, str] | None:
+        if len(labels) <= self._limits.max_labels:
             return None
+        message = f"expected at most {self._limits.max_labels} labels, got {len(labels)}"
+        return FaultCode.INVALID_LABEL, message
+
+    def _known_labels(self, labels: Sequence[str]) -> frozenset[str]:
+        return frozenset(labels).intersection(self.reaction_labels)
+
+    def _report_unknown(self, participant_id: str, labels: Sequence[str]) -> None:
+        """Names the labels that were left out, if there are any."""
+        known = self.reaction_labels
+        unknown = sorted(set(labels).difference(known))
+        if unknown:
+            message = self._describe_unknown(unknown, known)
+            self._faults.report(participant_id, FaultCode.INVALID_LABEL, message)
+
+    def _describe_unknown(self, unknown: Sequence[str], known: Sequence[str]) -> str:
         named = ", ".join(label[:_SHOWN_LABEL] for label in unknown[:_SHOWN_LABELS])
         others = f" and {len(unknown) - _SHOWN_LABELS} others" if len(unknown) > _SHOWN_LABELS else ""
         granted = self._rights.labels

@@ -21,6 +21,8 @@ class LimitSettings(BaseModel):
     max_extradata_bytes: ClassVar[int] = 65_536
     # Bytes of the name of a participant, a room or a client: twice a UUID in UTF-8, and room to spare.
     max_name_bytes: ClassVar[int] = 128
+    # Bytes of a message beside its payloads and extradata.
+    message_envelope_bytes: ClassVar[int] = 65_536
     # Labels in a join or an update: several times as many as any model and its gestures have.
     max_labels: ClassVar[int] = 256
     # Seconds between two keyframe requests for one participant. A keyframe is large: asking again before the
@@ -77,6 +79,11 @@ class LimitSettings(BaseModel):
     fault_interval_s: Annotated[float, EXPERT] = Field(
         1.0, ge=0.0, description="Seconds between two reports of the same fault of one participant."
     )
+
+    @property
+    def max_message_bytes(self) -> int:
+        """Bytes of one message of a stream."""
+        return self.max_frame_bytes + self.max_extradata_bytes + self.message_envelope_bytes
 
     @property
     def joins_at_once(self) -> int:

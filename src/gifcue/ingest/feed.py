@@ -50,7 +50,14 @@ class ParticipantFeed:
             participant = await self._join(unit.codec)
         if unit.follows_loss:
             participant.mark_lost()
-        await participant.send(unit.payload, unit.pts, unit.clock_hz, unit.keyframe)
+        await participant.send(
+            unit.payload,
+            unit.pts,
+            unit.clock_hz,
+            unit.keyframe,
+            rotation=unit.rotation,
+            temporal_layer=unit.temporal_layer,
+        )
         if participant.keyframe_wanted and not unit.keyframe:
             # Asked again with each frame, because a request can be lost; the adapter limits how often.
             self._ask_for_keyframe()

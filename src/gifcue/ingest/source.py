@@ -16,11 +16,9 @@ import av
 import av.error
 
 from gifcue.errors import GifcueError
+from gifcue.ingest.orientation import rotation_of
 from gifcue.media.cameras import camera_of
-from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
-
-# The largest `clock_hz` of the wire, in ticks a second.
-MAX_CLOCK_HZ = 1_000_000_000
+from gifcue.protocol.codecs import MAX_CLOCK_HZ, RTP_CLOCK_HZ, Codec
 
 # Frames a second of streams that state neither times nor a rate.
 ASSUMED_FPS = 25
@@ -55,6 +53,7 @@ class EncodedPacket:
     """One access unit. `pts` counts ticks of `clock_hz`.
 
     `due_s`: a source's packet is to be sent so many seconds after its first one. Packets of a clip in memory have 0.
+    `rotation` is degrees clockwise that bring the picture upright.
     """
 
     pts: int
@@ -62,6 +61,7 @@ class EncodedPacket:
     keyframe: bool
     payload: bytes
     due_s: float = 0.0
+    rotation: int = 0
 
 
 def open_source(where: str, loop: bool = False) -> MediaSource:
@@ -86,6 +86,7 @@ class MediaSource:
             self._stream = _video_of(self._container, where)
             name = self._stream.codec_context.codec.canonical_name
             self._encoder: _MotionJpeg | None = None
+            self._rotation: int | None = None  # None until a keyframe came
             if name == _RAW:
                 self._encoder = _MotionJpeg()
                 self._codec = Codec.MJPEG
@@ -172,7 +173,10 @@ class MediaSource:
 
     def _packets(self, packet: Any, times: _Times) -> Iterator[EncodedPacket]:
         if self._encoder is None:
-            yield times.packet(packet, bytes(packet), packet.is_keyframe or self._codec.is_intra_only)
+            keyframe = packet.is_keyframe or self._codec.is_intra_only
+            if self._rotation is None and keyframe:
+                self._rotation = rotation_of(packet)
+            yield times.packet(packet, bytes(packet), keyframe, self._rotation or 0)
             return
         for frame in packet.decode():
             payload = self._encoder.encode(frame)
@@ -196,7 +200,7 @@ class _Times:
         self._due_s = 0.0
         self.count = 0
 
-    def packet(self, packet: Any, payload: bytes, keyframe: bool) -> EncodedPacket:
+    def packet(self, packet: Any, payload: bytes, keyframe: bool, rotation: int = 0) -> EncodedPacket:
         """The packet with its times."""
         base: Fraction | None = packet.time_base
         pts_s = self._end_s if packet.pts is None or base is None else packet.pts * base
@@ -217,6 +221,7 @@ class _Times:
             clock_hz=clock_hz,
             keyframe=keyframe,
             due_s=self._due_s,
+            rotation=rotation,
         )
 
     def next_round(self) -> None:

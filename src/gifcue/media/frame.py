@@ -42,6 +42,8 @@ class FrameInFlight:
     waits_since_s: float = 0.0
     wants_landmarks: bool = False  # the stream asked for the landmarks of faces and hands
     decided_s: float = 0.0  # when the decision on the frame was known, on the front's clock
+    rotation: int = 0  # degrees clockwise that bring the picture upright
+    temporal_layer: int | None = None  # of the access unit; None where the sender does not know it
 
     @property
     def latency_ms(self) -> float:

@@ -56,12 +56,15 @@ class StartOver(Message, frozen=True, tag=3):
 
 
 class Submit(Message, frozen=True, tag=4):
-    """One access unit of a participant; `pts_s` is the sender's time in seconds."""
+    """One access unit of a participant; `pts_s` is the sender's time in seconds, `rotation` the degrees clockwise (0,
+    90, 180, 270) that bring its picture upright.
+    """
 
     key: int
     token: int
     pts_s: float
     payload: bytes
+    rotation: int = 0
 
 
 class Hold(Message, frozen=True, tag=5):
@@ -98,7 +101,7 @@ ToWorker: TypeAlias = Open | Close | StartOver | Submit | Hold | Grant | Forget 
 class Picture(Message, frozen=True, tag=1):
     """A picture to analyse: RGB, uint8, `height x width x 3` without gaps from the start of `slot`.
 
-    `pts_s` is the picture's own time, which lies before the unit's where a codec reorders.
+    The picture is upright. `pts_s` is its own time, which lies before the unit's where a codec reorders.
     """
 
     key: Number

@@ -10,12 +10,20 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 # Averages the source pixels of each pixel: of the fast methods, the one that keeps a small hand's edges in place.
 _INTERPOLATION = "AREA"
+
+# OpenCV's names of the turns, by degrees clockwise.
+_TURNS = {
+    90: cv2.ROTATE_90_CLOCKWISE,
+    180: cv2.ROTATE_180,
+    270: cv2.ROTATE_90_COUNTERCLOCKWISE,
+}
 
 # Kinds of frames (size, format, colours) whose tables are kept.
 KINDS_KEPT = 16
@@ -44,9 +52,9 @@ class Converter:
         self._short_side = short_side
         self._reformatters: OrderedDict[tuple[Any, ...], VideoReformatter] = OrderedDict()
 
-    def convert(self, frame: Any, target: memoryview) -> tuple[int, int]:
+    def convert(self, frame: Any, target: memoryview, rotation: int = 0) -> tuple[int, int]:
         """Writes the picture into `target`, RGB, rows without gaps from its start; returns its width and
-        height.
+        height. It is turned clockwise by `rotation` degrees (0, 90, 180 or 270), after it was scaled.
 
         Raises:
             ValueError: `target` is smaller than the picture.
@@ -56,13 +64,19 @@ class Converter:
         if len(target) < size:
             raise ValueError(f"expected room for {size} bytes, got {len(target)}")
         rows = self._rows(frame, width, height)
-        np.copyto(np.frombuffer(target, np.uint8, size).reshape(height, width * 3), rows)
+        picture = np.frombuffer(target, np.uint8, size)
+        if rotation == 0:
+            np.copyto(picture.reshape(height, width * 3), rows)
+            return width, height
+        if rotation != 180:
+            width, height = height, width
+        cv2.rotate(_pixels(rows), _TURNS[rotation], picture.reshape(height, width, 3))
         return width, height
 
     def array(self, frame: Any) -> NDArray[np.uint8]:
         """The picture as an array of its own, `height x width x 3`."""
         width, height = fit(frame.width, frame.height, self._long_side, self._short_side)
-        return self._rows(frame, width, height).reshape(height, width, 3).copy()
+        return _pixels(self._rows(frame, width, height)).copy()
 
     def _rows(self, frame: Any, width: int, height: int) -> NDArray[np.uint8]:
         # One thread: the workers are the parallelism.
@@ -83,3 +97,7 @@ class Converter:
             self._reformatters.popitem(last=False)
         fresh = self._reformatters[kind] = VideoReformatter()
         return fresh
+
+
+def _pixels(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return rows.reshape(rows.shape[0], -1, 3)

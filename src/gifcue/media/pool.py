@@ -24,6 +24,7 @@ from gifcue.errors import WorkerLost
 from gifcue.media.answers import check_size, check_slot
 from gifcue.media.assignment import DecodedParticipant, WorkerHandle, preference
 from gifcue.media.frame import FrameInFlight
+from gifcue.media.long_units import LongUnits, StreamLongUnits
 from gifcue.media.messages import (
     MESSAGES,
     Close,
@@ -44,7 +45,7 @@ from gifcue.media.messages import (
 )
 from gifcue.media.overload import OverloadControl, Relief
 from gifcue.media.queue_watch import QueueWatch
-from gifcue.media.queues import Backlog, WaitingUnit
+from gifcue.media.queues import Backlog, ParticipantQueue, WaitingUnit
 from gifcue.media.settings import MediaSettings
 from gifcue.media.suspects import Incident
 from gifcue.protocol.codecs import Codec
@@ -208,16 +209,25 @@ class DecodePool:
 
     # Participants
 
-    def open(self, key: int, codec: Codec, extradata: bytes, *, worker: int | None = None) -> None:
+    def open(
+        self,
+        key: int,
+        codec: Codec,
+        extradata: bytes,
+        *,
+        worker: int | None = None,
+        long_units: StreamLongUnits | None = None,
+    ) -> None:
         """A participant joins; it stays with the worker that has the fewest until that worker is lost. With `worker`,
-        the number of one, it stays with that one.
+        the number of one, it stays with that one. `long_units` are those of its stream.
 
         Raises:
             ValueError: the key is taken.
         """
         if key in self._participants:
             raise ValueError(f"expected a key that is not in use, got {key}")
-        participant = self._participants[key] = DecodedParticipant(key, codec, extradata)
+        queue = ParticipantQueue(long_units=LongUnits(long_units, self._clock()))
+        participant = self._participants[key] = DecodedParticipant(key, codec, extradata, queue=queue)
         if worker is not None:
             participant.is_pinned = True
             participant.worker = self._workers[worker]
@@ -229,6 +239,7 @@ class DecodePool:
         if participant is None or participant.closed:
             return
         participant.closed = True
+        participant.queue.long_units.leave(self._clock())
         if participant.worker is not None:
             participant.worker.keys.discard(key)
             participant.worker.control.forget(key)
@@ -477,12 +488,15 @@ class DecodePool:
 
     def _fill(self, worker: WorkerHandle) -> None:
         """Sends the worker what its window has room for."""
-        while worker.is_ready and (unit := worker.lane.take(self._clock())) is not None:
+        if not worker.lane.is_due or not worker.is_ready:
+            return
+        now_s = self._clock()
+        while worker.is_ready and (unit := worker.lane.take(now_s)) is not None:
             frame = unit.frame
             participant = self._participants[frame.key]
             participant.has_pictures = True
-            participant.queue.sent(self._clock() - frame.arrived_s)
-            self._send(worker, Submit(frame.key, frame.token, frame.pts_s, unit.payload))
+            participant.queue.sent(now_s - frame.arrived_s)
+            self._send(worker, Submit(frame.key, frame.token, frame.pts_s, unit.payload, frame.rotation))
 
     def _drop(
         self, participant: DecodedParticipant, units: list[WaitingUnit], reason: DropReason, message: str

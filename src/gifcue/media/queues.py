@@ -8,8 +8,7 @@ once, its window, and the rest waits here. Each participant gets an equal share 
 costs: the next unit is that of the participant whose share would be used up first (weighted fair queueing; A. Demers,
 S. Keshav and S. Shenker, 1989). A participant that needs less than its share does not wait for those that want more.
 
-Nothing can interrupt the decoder within a unit, so a share alone does not protect the others from units that take long:
-the time that a participant may spend on those is limited to a small part (`LONG_SHARE`).
+A participant that spends too much on single long units waits as well (`gifcue.media.long_units`).
 
 Everything here is pure: there is no clock and no process.
 """
@@ -25,22 +24,22 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gifcue.media.frame import FrameInFlight
+from gifcue.media.long_units import LongUnits
 
 # What a worker is sent at once, in estimated seconds of its time and in units. The worker must not run dry while the
 # front is busy, and whoever comes next waits for all of it.
-WINDOW_S = 0.02
-WINDOW_UNITS = 32
+WINDOW_S = 0.05
+WINDOW_UNITS = 64
+# Below so many units the window is filled again, whatever they are expected to take.
+REFILL_UNITS = 16
 # Units of one participant within the window. The estimate of a unit's cost may be too low by any factor.
 UNITS_AT_ONCE = 4
-# The estimate is the highest cost seen, less this much for each unit since. An encoder's keyframe costs several times
-# what the frames between cost.
-ESTIMATE_DECAY = 0.97
-# A unit that takes longer than this is long: nobody else of the worker gets anything meanwhile, and nothing can
-# interrupt it. A participant may spend this share of the time on long units, and so many seconds at once. Its units
-# wait while it has spent more. An encoder that sends a keyframe of 4K every two seconds stays below it.
-LONG_S = 0.05
-LONG_SHARE = 0.05
-LONG_BURST_S = 0.5
+# What the first unit of a participant is expected to take. It may be one of the largest, so few are sent at once.
+# What is known to be cheap is sent beside them, so that the worker does not run dry.
+UNKNOWN_S = WINDOW_S / 2
+# The estimate is the highest cost seen, less this share for each unit since. A keyframe costs several times what the
+# frames between cost: where the estimate stayed at that, the window would hold too little work.
+ESTIMATE_DECAY = 0.8
 # A worker's own statement of what a unit cost is believed up to this. A worker that needs longer counts as stuck.
 MAX_COST_S = 10.0
 
@@ -72,9 +71,7 @@ class ParticipantQueue:
     # The estimates that were charged for what the worker holds, in order.
     charged: deque[float] = field(default_factory=deque)
     is_listed: bool = False
-    # Seconds spent on long units, less the share that it may spend on them; and when that was worked out.
-    long_spent_s: float = 0.0
-    long_at_s: float = 0.0
+    long_units: LongUnits = field(default_factory=LongUnits)
     # Since `take_wait` was last called: the shortest wait of a unit that was sent, in seconds, None where none was; and
     # whether one was dropped.
     shortest_wait_s: float | None = None
@@ -97,23 +94,15 @@ class ParticipantQueue:
             wait_s = now_s - self.units[0].frame.arrived_s
         return wait_s
 
-    def spent(self, spent_s: float, now_s: float) -> None:
-        """The worker spent this time on a unit."""
-        if spent_s > LONG_S:
-            self.long_spent_s = self._long_spent_s(now_s) + spent_s
-            self.long_at_s = now_s
-
-    def must_pause(self, now_s: float) -> bool:
-        """True while it has spent more than its share on long units."""
-        return self.long_spent_s > LONG_BURST_S and self._long_spent_s(now_s) > LONG_BURST_S
-
-    def _long_spent_s(self, now_s: float) -> float:
-        return max(0.0, self.long_spent_s - LONG_SHARE * (now_s - self.long_at_s))
-
     @property
     def cost_s(self) -> float:
-        """The estimate. Units of unknown cost are sent one at a time, since any may be one of the largest."""
-        return WINDOW_S if self.estimate_s is None else self.estimate_s
+        """What its next unit is expected to take, in seconds of the worker."""
+        return UNKNOWN_S if self.estimate_s is None else self.estimate_s
+
+    @property
+    def at_once(self) -> int:
+        """How many of its units the worker may hold."""
+        return 1 if self.estimate_s is None else UNITS_AT_ONCE
 
     def overdue(
         self, now_s: float, max_age_s: float, is_keyframe: Callable[[bytes], bool]
@@ -157,6 +146,13 @@ class Lane:
         """Units that the worker was sent and has not answered."""
         return self._window_units
 
+    @property
+    def is_due(self) -> bool:
+        """True where the window is to be filled again. It is not while much of it is left: units that are sent a few at
+        a time cost the front and the worker a system call each.
+        """
+        return self._window_units < REFILL_UNITS or self._window_s < WINDOW_S / 2
+
     def push(self, queue: ParticipantQueue, unit: WaitingUnit) -> None:
         """Adds a participant's newest unit."""
         queue.units.append(unit)
@@ -174,7 +170,7 @@ class Lane:
                 heapq.heappop(listed)
                 queue.is_listed = False
                 continue
-            if queue.must_pause(now_s):
+            if queue.long_units.must_pause(now_s):
                 heapq.heappop(listed)
                 queue.is_listed = False
                 self._pausing.append(queue)
@@ -199,7 +195,7 @@ class Lane:
         """Lists those again who have paused long enough. To be called now and then."""
         pausing, self._pausing = self._pausing, []
         for queue in pausing:
-            if queue.must_pause(now_s):
+            if queue.long_units.must_pause(now_s):
                 self._pausing.append(queue)
             else:
                 self._list(queue)
@@ -213,7 +209,7 @@ class Lane:
         spent_s = min(spent_s, MAX_COST_S) if spent_s > 0.0 else 0.0
         charged_s = queue.charged.popleft()
         queue.served_s += spent_s - charged_s
-        queue.spent(spent_s, now_s)
+        queue.long_units.spent(spent_s, now_s)
         queue.estimate_s = max(spent_s, (queue.estimate_s or 0.0) * ESTIMATE_DECAY)
         self._window_units -= 1
         # Without units it is 0 exactly, whatever was rounded.
@@ -234,7 +230,7 @@ class Lane:
         queue.served_s = 0.0
 
     def _list(self, queue: ParticipantQueue) -> None:
-        if queue.is_listed or not queue.units or len(queue.charged) >= UNITS_AT_ONCE:
+        if queue.is_listed or not queue.units or len(queue.charged) >= queue.at_once:
             return
         if any(each is queue for each in self._pausing):
             return

@@ -52,8 +52,8 @@ from gifcue.workers.messages import bounded
 from gifcue.workers.units import UNITS_FD, UnitCells, UnitGuard
 
 # While many units wait: units between two looks at what else has come, and answers that are sent together.
-LOOK_EVERY = 4
-SEND_AT = 4
+LOOK_EVERY = 8
+SEND_AT = 16
 # Units between two returns of unused memory, about a second under load: freed keyframes leave holes in the heap.
 TRIM_EVERY = 2048
 
@@ -85,6 +85,8 @@ class Participant:
         # The newest picture: its slot, and its time by the sender's clock.
         self.picture_slot = -1
         self.picture_s = 0.0
+        # That of its last picture: one that is turned otherwise cannot be compared with it.
+        self.rotation = 0
         # Its decoder was ended because the process took too much memory, and its next unit says so.
         self.was_too_expensive = False
 
@@ -232,6 +234,9 @@ class DecodeWorker:
         if is_waiting and 0.0 <= pts_s - participant.picture_s < self._late_s:
             # A picture that waits and is not late yet is not replaced: converting both would waste one of them.
             return Skipped(key, unit.token, SkipReason.PACED, pts_s)
+        if unit.rotation != participant.rotation:
+            participant.rotation = unit.rotation
+            participant.filter.forget()
         decision = participant.filter.check(frame, pts_s)
         if decision.skip is not None:
             return Skipped(key, unit.token, decision.skip, pts_s)
@@ -241,7 +246,7 @@ class DecodeWorker:
             return Dropped(key, unit.token, DropReason.NO_SLOT, message, False)
         slot = self._free[0]
         with self._arena.slot(slot) as target:
-            width, height = self._converter.convert(frame, target)
+            width, height = self._converter.convert(frame, target, unit.rotation)
         self._free.popleft()
         self._lent[slot] = participant
         participant.picture_slot, participant.picture_s = slot, pts_s

@@ -6,6 +6,11 @@ import enum
 
 # Ticks a second of `pts` where a sender names no clock: the RTP clock of video.
 RTP_CLOCK_HZ = 90_000
+# The largest `clock_hz`, in ticks a second.
+MAX_CLOCK_HZ = 1_000_000_000
+# Degrees clockwise by which a picture can be turned.
+ROTATIONS = (0, 90, 180, 270)
+MAX_TEMPORAL_LAYER = 7
 
 
 class Codec(enum.StrEnum):

@@ -24,11 +24,19 @@ class Limits:
     max_fps: int
     max_buffered_bytes: int
     idle_timeout_ms: int
+    max_message_bytes: int
+    max_frames_per_message: int
+    min_ping_interval_ms: int
+    heartbeat_interval_ms: int
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The server accepted the stream's configuration. The first event of every connection."""
+    """The server accepted the stream's configuration. The first event of every connection.
+
+    `gif_base_url` goes before a `Gif.url` that begins with "/"; it is empty where the operator has configured none.
+    `features` are names out of `gifcue.protocol.features`, and of later versions.
+    """
 
     limits: Limits
     model: Model
@@ -36,6 +44,8 @@ class Ready:
     server_version: str
     session_id: str
     preset: str
+    gif_base_url: str = ""
+    features: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,11 @@ class FrameDecided:
     regions: tuple[DetectedRegion, ...] = ()
     unmet: tuple[UnmetCondition, ...] = ()
 
+    @property
+    def at_s(self) -> float:
+        """The frame's pts in seconds."""
+        return self.pts / self.clock_hz if self.clock_hz else 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class KeyframeRequested:
@@ -131,6 +146,11 @@ class Fault:
     message: str
     sequence: int
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The server is alive, and has sent nothing else for a while. No event: the client library keeps it to itself."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ class DropReason(enum.StrEnum):
     UNKNOWN_PARTICIPANT = "unknown_participant"
     # No label is allowed for the participant, so nothing of it is decoded.
     NOT_ALLOWED = "not_allowed"
+    # A field of the frame is out of its range.
+    INVALID_ARGUMENT = "invalid_argument"
     # The payload has 0 bytes.
     EMPTY_PAYLOAD = "empty_payload"
     # The payload is larger than the limit for one frame.
@@ -61,6 +63,32 @@ class DropReason(enum.StrEnum):
     DRAINING = "draining"
 
 
+# The reasons for which a participant is asked to send fewer frames. The values of `SlowDown.reason`.
+SLOW_DOWN_REASONS = frozenset({DropReason.RATE_LIMIT, DropReason.OVERLOAD})
+
+
+class KeyframeReason(enum.StrEnum):
+    """Why a keyframe is asked for although no frame was dropped. Otherwise the reason is a `DropReason`."""
+
+    # The participant's first label was allowed.
+    ALLOWED = "allowed"
+    # The client library has a new connection. No server sends this.
+    RECONNECTED = "reconnected"
+
+
+class LeaveReason(enum.StrEnum):
+    """Why all reactions of a participant end with it. Further values of `Reaction.end_reason`."""
+
+    # The participant left, or the client has sent all its messages.
+    LEFT = "left"
+    # It joined again under the same name.
+    REJOINED = "rejoined"
+    # The stream ended without the client's doing.
+    STREAM_CLOSED = "stream_closed"
+    # The server stops.
+    DRAINING = "draining"
+
+
 class FaultCode(enum.StrEnum):
     """What can be wrong with one participant or one frame. The wire's names are `FAULT_CODE_<NAME>`."""
 
@@ -72,7 +100,7 @@ class FaultCode(enum.StrEnum):
     UNSUPPORTED_CODEC = "unsupported_codec"
     # The join's extradata does not belong to its codec.
     INVALID_EXTRADATA = "invalid_extradata"
-    # A label is not one of the server's reactions.
+    # Labels are not among the server's reactions; they are left out.
     INVALID_LABEL = "invalid_label"
     # The join would exceed the limit of participants on one stream.
     TOO_MANY_PARTICIPANTS = "too_many_participants"
@@ -105,6 +133,7 @@ class FaultCode(enum.StrEnum):
 # drop it (SUPERSEDED, NOT_ALLOWED).
 FAULT_CODES = {
     DropReason.UNKNOWN_PARTICIPANT: FaultCode.UNKNOWN_PARTICIPANT,
+    DropReason.INVALID_ARGUMENT: FaultCode.INVALID_ARGUMENT,
     DropReason.EMPTY_PAYLOAD: FaultCode.EMPTY_PAYLOAD,
     DropReason.FRAME_TOO_LARGE: FaultCode.FRAME_TOO_LARGE,
     DropReason.INVALID_DATA: FaultCode.INVALID_DATA,

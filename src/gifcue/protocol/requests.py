@@ -86,6 +86,8 @@ class EncodedFrame:
     """One encoded access unit. `pts` counts ticks of `clock_hz`; a `clock_hz` of 0 means `RTP_CLOCK_HZ`.
 
     `keyframe` is the sender's claim. `sequence` counts a participant's frames; a gap means that frames were lost.
+    `rotation` is degrees clockwise that bring the picture upright: 0, 90, 180 or 270. `temporal_layer` is 0..7, and
+    None where the sender does not know it.
     """
 
     participant_id: str
@@ -94,6 +96,8 @@ class EncodedFrame:
     clock_hz: int = RTP_CLOCK_HZ
     keyframe: bool = False
     payload: bytes = b""
+    rotation: int = 0
+    temporal_layer: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ class EndReason(enum.StrEnum):
     SPEAKING = "speaking"  # the participant speaks, and hand gestures are suppressed meanwhile
     GAP = "gap"  # no frame for longer than `max_gap_s`
     CLOCK_JUMP = "clock_jump"  # media time went backwards
+    NO_FRAMES = "no_frames"  # no result for too long, by the server's clock
     DISMISSED = "dismissed"  # the media server says that the reaction was not meant
 
 

@@ -20,6 +20,10 @@ from gifcue.reactions.tracks import Track, Tracker
 # A result that is older than the last one by up to this many seconds is ignored. A larger step back means that the
 # sender's clock was reset; B-frames and jitter go back by less.
 MAX_BACKSTEP_S = 0.5
+# Without a result, a reaction ends so many seconds after its release time, or after so many of the usual intervals
+# between two results if that is later. Latency and the time between two looks make that a second, and 2.5 intervals.
+QUIET_S = 0.75
+QUIET_INTERVALS = 2.4
 
 _SPEAKING: Unmet = (Condition.SPEAKING, 1.0, 0.0)
 
@@ -69,6 +73,11 @@ class ReactionPolicy:
             for label in self._allowed
         )
 
+    @property
+    def is_under_way(self) -> bool:
+        """True from the first event of a reaction until the one that ends it."""
+        return any(self._reactions[label].state is not State.IDLE for label in self._allowed)
+
     def observe(self, regions: Iterable[Region], at_s: float) -> list[PolicyEvent]:
         """Takes the faces and hands of an analysed frame. A result older than the last one changes nothing."""
         events: list[PolicyEvent] = []
@@ -114,6 +123,17 @@ class ReactionPolicy:
                 events += self._stop(label, at_s, EndReason.SPEAKING)
         return events
 
+    def end_quiet(self, quiet_s: float, interval_s: float) -> list[PolicyEvent]:
+        """Ends what has waited too long for the next result. By the server's clock, none has come for `quiet_s`; one
+        usually comes every `interval_s`.
+        """
+        events: list[PolicyEvent] = []
+        for label in self._allowed:
+            wait_s = max(self._labels[label].release_s + QUIET_S, QUIET_INTERVALS * interval_s)
+            if quiet_s >= wait_s and self._reactions[label].state is not State.IDLE:
+                events += self._stop(label, self._at_s or 0.0, EndReason.NO_FRAMES)
+        return events
+
     def dismiss(self, label: str, reaction_id: str, at_s: float) -> list[PolicyEvent]:
         """The reaction `reaction_id` of this label, which started, was not meant.
 
@@ -133,9 +153,10 @@ class ReactionPolicy:
         Of several faces or hands, it is that of the one which came nearest to a reaction.
         """
         return [
-            UnmetCondition(label, *self._first_unmet(label))
+            UnmetCondition(label, condition.value, value, needed)
             for label in self._allowed
             if label in self._unmet and self._reactions[label].state is not State.ACTIVE
+            for condition, value, needed in [self._first_unmet(label)]
         ]
 
     def finish(self, at_s: float, reason: str) -> list[PolicyEvent]:

@@ -28,7 +28,7 @@ class ConnectionCollector(Collector):
         connections = GaugeMetricFamily("gifcue_connections", "Connections for HTTP.", labels=["port"])
         refused = CounterMetricFamily(
             "gifcue_connections_refused",
-            "Connections for HTTP that were closed when they were accepted.",
+            "Connections for HTTP that were closed when they were accepted, or later for their unread bytes.",
             labels=["port", "reason"],
         )
         for port in self._grpc_ports:

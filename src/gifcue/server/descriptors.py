@@ -23,7 +23,7 @@ _OF_A_WORKER = 2
 _OF_A_START = 6
 # A probe and an operator must get in, however low the limit is.
 _LEAST = 2
-# Connections for HTTP, and for gRPC beside streams, that one port has at most.
+# Connections beside streams that one port has at most.
 _MOST = 512
 # Where the system allows so many descriptors or more, other limits are reached first.
 _PLENTY = 1 << 16
@@ -63,23 +63,24 @@ def connections_of(settings: Settings) -> Connections:
         limit_in_force(),
         workers=settings.media.workers + settings.detect.workers + settings.stills.workers,
         deliveries=sum(sink.queue.max_requests for sink in sinks),
-        # A media server may open a connection for each of its streams; beside them come stills and probes.
-        max_grpc=settings.server.max_streams + _MOST,
-        max_http=_MOST,
+        # A client may open a connection for each of its streams, over gRPC or WebSocket; beside them come stills and
+        # probes.
+        max_main=settings.server.max_streams + _MOST,
+        max_operator=_MOST,
     )
 
 
-def share_out(limit: int, *, workers: int, deliveries: int, max_grpc: int, max_http: int) -> Connections:
+def share_out(limit: int, *, workers: int, deliveries: int, max_main: int, max_operator: int) -> Connections:
     """What each port may take of `limit` descriptors.
 
-    `deliveries` are requests of sinks at the same time; `max_grpc` and `max_http` are more than is ever useful.
+    `deliveries` are requests of sinks at the same time; `max_main` and `max_operator` are more than is ever useful.
     """
     free = limit - _BASE - _OF_A_WORKER * workers - _OF_A_START - deliveries
     return Connections(
-        grpc=_within(free // 2, max_grpc),
-        http=_within(free // 4, max_http),
-        operator_grpc=_within(free // 8, max_http),
-        operator_http=_within(free // 8, max_http),
+        grpc=_within(free * 3 // 8, max_main),
+        http=_within(free * 3 // 8, max_main),
+        operator_grpc=_within(free // 8, max_operator),
+        operator_http=_within(free // 8, max_operator),
     )
 
 

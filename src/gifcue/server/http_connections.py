@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from gifcue.access.peers import Peer, TrustedProxies, parse_address
+from gifcue.server.unread import Meter, UnreadBytes
 
 # Seconds for the head of a request, counted from the connection's start or from the answer before.
 IDLE_S = 10.0
@@ -44,6 +45,7 @@ class ConnectionCounts:
         self._proxies = proxies
         self._peers: Counter[str] = Counter()
         self._refused: Counter[str] = Counter()
+        self.unread = UnreadBytes(on_cut=lambda: self._refused.update(("unread_bytes",)))
 
     @property
     def open(self) -> int:
@@ -52,7 +54,7 @@ class ConnectionCounts:
 
     @property
     def refused(self) -> Mapping[str, int]:
-        """Connections refused since the start, by reason."""
+        """Connections refused since the start, by reason; `unread_bytes` stands for those that were cut off later."""
         return self._refused
 
     def enter(self, host: str) -> str | None:
@@ -112,6 +114,8 @@ class BoundedConnection(asyncio.Protocol):
         # What came with the end of the handshake, before the task of the handshake ran again. It is what one read of
         # the socket gave, 256 KiB at most.
         self._early = b""
+        # Set once the connection has become a WebSocket.
+        self.meter: Meter | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Serves the connection, or closes it."""
@@ -135,12 +139,16 @@ class BoundedConnection(asyncio.Protocol):
         if self._key is not None:
             self._counts.leave(self._key)
             self._key = None
+        if self.meter is not None:
+            self.meter.close()
         if self._inner is not None:
             self._inner.connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
         """Passes data on; of a refused connection none is read."""
         if self._inner is not None:
+            if self.meter is not None:
+                self.meter.add(len(data))
             self._inner.data_received(data)
         elif self._handshake is not None and self._key is not None:
             self._early += data
@@ -158,6 +166,11 @@ class BoundedConnection(asyncio.Protocol):
         """The peer reads again."""
         if self._inner is not None:
             self._inner.resume_writing()
+
+    def measure(self, transport: asyncio.Transport) -> Meter:
+        """Counts from now on what the peer sends, as that of a WebSocket."""
+        self.meter = self._counts.unread.meter(transport.abort)
+        return self.meter
 
     def _begin(self, transport: asyncio.Transport) -> None:
         self._inner = self._serve()

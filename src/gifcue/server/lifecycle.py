@@ -49,8 +49,6 @@ from gifcue.server.websocket import WebSocketHandler
 
 log = structlog.get_logger()
 
-# Room for the fields around a payload of the greatest size.
-_ENVELOPE_BYTES = 64 * 1024
 _UNARY_GRACE_S = 0.5
 # Seconds after `server.drain_timeout_s` by which a stop has ended, whatever clients and workers do.
 STOP_GRACE_S = 2.0
@@ -93,7 +91,9 @@ class Server:
         self._rule_book, self._dispatcher = built.book, built.dispatcher
         self._library = built.gestures
         self._gestures = GestureFollower(built.gestures, settings.rules.reload_interval_s)
-        self._streams = Streams(self._engine, settings.server, self._clock)
+        self._streams = Streams(
+            self._engine, settings.server, self._clock, gif_base_url=settings.delivery.base_url
+        )
         self._health = Health((REACTION_SERVICE, OPERATOR_SERVICE), lambda: self.state, lambda: self.is_alive)
         self._lag = LoopLag(self._clock)
         self._status = StatusReader(
@@ -215,6 +215,7 @@ class Server:
         warn_of_confinement(self._engine.statistics().workers, self._settings.supervision.confinement)
         self._tasks.append(asyncio.create_task(self._health.follow(), name="health"))
         self._tasks.append(asyncio.create_task(self._lag.follow(), name="loop lag"))
+        self._tasks.append(asyncio.create_task(self._engine.end_quiet(), name="quiet participants"))
         self._tasks.append(asyncio.create_task(self._book_follower.follow(), name="rule book"))
         self._tasks.append(asyncio.create_task(self._gestures.follow(), name="gestures"))
         self._tasks.append(asyncio.create_task(self._streams.follow(), name="rates of streams"))
@@ -273,12 +274,6 @@ class Server:
         elif not task.cancelled() and (error := task.exception()) is not None:
             log.error("a part of the server failed to stop", part=what, exc_info=error)
 
-    @property
-    def _message_bytes(self) -> int:
-        """The largest message from a client, over either transport."""
-        limits = self._settings.limits
-        return limits.max_frame_bytes + limits.max_extradata_bytes + _ENVELOPE_BYTES
-
     def _metrics(self) -> bytes:
         return metrics_text(
             self._engine,
@@ -315,7 +310,7 @@ class Server:
             self._guard,
             setting,
             address,
-            message_bytes=self._message_bytes,
+            message_bytes=self._settings.limits.max_message_bytes,
             max_streams=self._settings.server.max_streams,
             max_connections=max_connections,
         )
@@ -332,7 +327,7 @@ class Server:
                 self._guard, "http_listen", server.http_listen, max_connections=self._connections.http
             )
             self._http_ports.append(port)
-            websocket = WebSocketHandler(self._streams, self._guard, self._message_bytes)
+            websocket = WebSocketHandler(self._streams, self._guard, self._settings.limits.max_message_bytes)
             access = TeachAccess(server, self._guard)
             teach = TeachHandler(self._engine, self._library, self._rule_book, access, self._clock)
             application = public_application(

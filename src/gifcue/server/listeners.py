@@ -13,6 +13,7 @@ from gifcue.server.exposure import is_exposed
 from gifcue.server.grpc_access import AccessInterceptor
 from gifcue.server.http_access import access_middleware
 from gifcue.server.http_connections import BoundedConnection, ConnectionCounts, bounded_runner
+from gifcue.server.settings import ServerSettings
 
 # Streams on one connection are bounded by the server's own limit; this bounds what waits beside them, such as stills.
 _CALLS_BESIDE_STREAMS = 256
@@ -27,6 +28,8 @@ _CONNECTION_OPTIONS = (
     # A client whose machine has gone is noticed within 40 s.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # A client may also ping between its streams.
+    ("grpc.keepalive_permit_without_calls", 1),
     # Only messages that are not compressed: 2 MB may unpack to 2 GB, and encoded video does not get smaller.
     ("grpc.compression_enabled_algorithms_bitset", 1),
 )
@@ -63,6 +66,12 @@ class GrpcPort:
                 ("grpc.max_concurrent_streams", max_streams + _CALLS_BESIDE_STREAMS),
                 ("grpc.max_allowed_incoming_connections", max_connections),
                 ("grpc.so_reuseport", 0),  # two servers on one port are taken as a mistake
+                # Half of what clients are told, because pings do not arrive as evenly as they are sent. gRPC closes the
+                # connection at the third ping that comes too early without anything that the server sent in between.
+                (
+                    "grpc.http2.min_ping_interval_without_data_ms",
+                    round(ServerSettings.min_ping_interval_s * 1000 / 2),
+                ),
                 *_CONNECTION_OPTIONS,
             ],
         )

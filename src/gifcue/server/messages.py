@@ -12,6 +12,7 @@ from gifcue import __version__
 from gifcue.engine.engine import Engine
 from gifcue.engine.session import Session
 from gifcue.protocol.events import Limits, Ready
+from gifcue.protocol.features import FEATURES
 from gifcue.protocol.requests import (
     AllowedLabels,
     Dismiss,
@@ -26,6 +27,7 @@ from gifcue.protocol.wire.media import decode_frame
 from gifcue.protocol.wire.requests import decode_request
 from gifcue.protocol.wire.shape import MAX_FRAMES_PER_MESSAGE, shape_fault, too_many_frames
 from gifcue.server.outbox import Outbox
+from gifcue.server.settings import ServerSettings
 from gifcue.server.transport import StreamStatus
 from gifcue.v1 import reaction_service_pb2 as pb
 
@@ -98,7 +100,7 @@ def _invalid(details: str) -> StreamStatus:
     return StreamStatus(grpc.StatusCode.INVALID_ARGUMENT, details)
 
 
-def ready_of(session: Session, engine: Engine, idle_timeout_s: float) -> Ready:
+def ready_of(session: Session, engine: Engine, settings: ServerSettings, gif_base_url: str) -> Ready:
     """The first message to a client."""
     limits = engine.limits
     return Ready(
@@ -108,11 +110,17 @@ def ready_of(session: Session, engine: Engine, idle_timeout_s: float) -> Ready:
             max_pixels=engine.max_pixels,
             max_fps=limits.max_fps,
             max_buffered_bytes=limits.max_buffered_bytes,
-            idle_timeout_ms=int(idle_timeout_s * 1000),
+            idle_timeout_ms=int(settings.idle_timeout_s * 1000),
+            max_message_bytes=limits.max_message_bytes,
+            max_frames_per_message=MAX_FRAMES_PER_MESSAGE,
+            min_ping_interval_ms=round(settings.min_ping_interval_s * 1000),
+            heartbeat_interval_ms=round(settings.heartbeat_interval_s * 1000),
         ),
         model=engine.model,
         reaction_labels=session.reaction_labels,
         server_version=__version__,
         session_id=session.session_id,
         preset=session.preset,
+        gif_base_url=gif_base_url,
+        features=FEATURES,
     )

@@ -13,12 +13,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 
-from gifcue.protocol.events import FrameDecided, Reaction, ServerEvent
+from gifcue.protocol.events import FrameDecided, Heartbeat, Reaction, ServerEvent
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.statistics import Statistics
 
 # Statistics are queued among the events, so that they count what was sent before them and nothing else.
-Outgoing = ServerEvent | Statistics
+Outgoing = ServerEvent | Heartbeat | Statistics
 
 # Unread HOLDING events that wait for a slow client. Further ones are dropped and counted: the progress of a hold is of
 # no use once it is old.
@@ -88,6 +88,11 @@ class Outbox:
             if len(self._detailed) > self._max_details:
                 self._drop_details()
         self._wake.set()
+
+    @property
+    def is_empty(self) -> bool:
+        """True while nothing waits."""
+        return not self._items
 
     def close(self) -> None:
         """Takes no more messages; the reader gets those that wait, then None."""

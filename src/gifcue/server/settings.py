@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,6 +16,9 @@ class ServerSettings(BaseModel):
     """Where the server listens and how it stops. Addresses are host:port; port 0 takes a free one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Seconds between two HTTP/2 pings of a client, at least. No client needs to ping more often.
+    min_ping_interval_s: ClassVar[float] = 10.0
 
     listen: str = Field("127.0.0.1:50051", pattern=r".+:\d+$", description="Address for gRPC, host:port.")
     http_listen: str = Field(
@@ -60,6 +63,12 @@ class ServerSettings(BaseModel):
     )
     idle_timeout_s: float = Field(
         60.0, ge=0.0, description="Seconds without a message after which the server ends a stream. 0: never."
+    )
+    heartbeat_interval_s: Annotated[float, EXPERT] = Field(
+        2.0,
+        ge=0.0,
+        le=3600.0,
+        description="Seconds without a message to a client after which it is sent a heartbeat. 0: never.",
     )
     drain_timeout_s: float = Field(
         10.0,

@@ -2,7 +2,7 @@
 
 Two tasks work on the connection: one reads and acts on what comes, one writes what waits in the outbox. The caller's
 own task watches them. It ends the stream where the client is silent for too long or does not read, because neither task
-can notice that by itself.
+can notice that by itself, and it sends heartbeats.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from gifcue.engine.engine import Engine
 from gifcue.engine.session import Session
 from gifcue.errors import GifcueError
 from gifcue.protocol.accounting import FrameCounts
+from gifcue.protocol.events import Heartbeat
+from gifcue.protocol.reasons import LeaveReason
 from gifcue.protocol.wire.requests import decode_options
 from gifcue.protocol.wire.responses import encode_response
 from gifcue.server import call_identity
@@ -51,7 +53,9 @@ class Stream:
         settings: ServerSettings,
         clock: Callable[[], float],
         transport: Transport,
+        gif_base_url: str = "",
     ) -> None:
+        self._gif_base_url = gif_base_url
         self._engine = engine
         self._settings = settings
         self._clock = clock
@@ -66,6 +70,8 @@ class Stream:
         self.opened_s = self._last_read_s = clock()
         # Since when a write is pending; None while none is.
         self._writing_since_s: float | None = None
+        # When the last message was written or a heartbeat was due.
+        self._last_sent_s = self._opened_s
         self._status: StreamStatus | None = None
         # By when everything must be written, once the stream has ended.
         self._flush_until_s = float("inf")
@@ -134,7 +140,7 @@ class Stream:
             self._session.drain(int(left_s * 1000))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._session.settled(), left_s)
-            self._session.finish("draining")
+            self._session.finish(LeaveReason.DRAINING)
             # A client that reads gets everything. For one that does not, the stream ends soon after the timeout.
             self._end(OK, max(0.0, until_s - self._clock()) + FLUSH_S)
         await self._done.wait()
@@ -162,14 +168,27 @@ class Stream:
                 message = f"expected a message at least every {idle_timeout_s:g} s"
                 self._end(StreamStatus(grpc.StatusCode.DEADLINE_EXCEEDED, message), FLUSH_S)
             pending_since_s = now_s if self._writing_since_s is None else self._writing_since_s
+            beat_s = self._beat(now_s)
             write_s = min(pending_since_s + self._settings.write_timeout_s, self._flush_until_s) - now_s
             if write_s <= 0:
                 return True
             with contextlib.suppress(TimeoutError):
                 # Infinite waits are cut to a day: the event loop does not take them.
-                wait_s = min(write_s, idle_s if self._status is None else write_s, 86_400.0)
+                wait_s = min(write_s, *((idle_s, beat_s) if self._status is None else ()), 86_400.0)
                 await asyncio.wait_for(self._wake.wait(), wait_s)
         return False
+
+    def _beat(self, now_s: float) -> float:
+        """Sends a heartbeat where one is due; returns the seconds until the next one may be."""
+        interval_s = self._settings.heartbeat_interval_s
+        if not interval_s or self._session is None:
+            return interval_s or float("inf")
+        if now_s - self._last_sent_s >= interval_s:
+            # Not behind a message that the client has not read: it would tell nothing, and heartbeats would pile up.
+            if self._writing_since_s is None and self._outbox.is_empty and self._status is None:
+                self._outbox.put(Heartbeat())
+            self._last_sent_s = now_s
+        return self._last_sent_s + interval_s - now_s
 
     def _final_status(self, is_stuck: bool) -> StreamStatus:
         if self._outbox.is_overrun or (is_stuck and self._status in (None, OK)):
@@ -179,7 +198,7 @@ class Stream:
     async def _write(self) -> None:
         try:
             while (item := await self._outbox.get()) is not None:
-                self._writing_since_s = self._clock()
+                self._last_sent_s = self._writing_since_s = self._clock()
                 await self._transport.send(encode_response(item).SerializeToString())
                 self._writing_since_s = None
         except ConnectionLost:
@@ -199,7 +218,7 @@ class Stream:
                 # The client has sent all its messages; it still gets the reactions to them.
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._session.settled(), self._settings.drain_timeout_s)
-                self._session.finish("left")
+                self._session.finish(LeaveReason.LEFT)
             self._end(OK, self._settings.write_timeout_s)
         except BrokenStream as error:
             self._end(error.status, self._settings.write_timeout_s)
@@ -246,7 +265,7 @@ class Stream:
                 rights=access,
                 peer=self._address,
             )
-            self._outbox.put(ready_of(session, self._engine, self._settings.idle_timeout_s))
+            self._outbox.put(ready_of(session, self._engine, self._settings, self._gif_base_url))
         except GifcueError as error:
             return StreamStatus(status_of(error).grpc, str(error))
         log.info(

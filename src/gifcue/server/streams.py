@@ -27,15 +27,20 @@ _FIGURES_AT_ONCE = 16
 
 
 class Streams:
-    """Owns the open streams. `clock` is the engine's, in seconds; `chance` chooses which streams move."""
+    """Owns the open streams. `clock` is the engine's, in seconds; `chance` chooses which streams move. `gif_base_url`
+    goes before the addresses of GIFs that are only a path.
+    """
 
     def __init__(
         self,
         engine: Engine,
         settings: ServerSettings,
         clock: Callable[[], float],
+        *,
+        gif_base_url: str = "",
         chance: random.Random | None = None,
     ) -> None:
+        self._gif_base_url = gif_base_url
         self._engine = engine
         self._settings = settings
         self._clock = clock
@@ -64,7 +69,7 @@ class Streams:
             log.info("stream refused", peer=transport.peer, status=refusal.code.name)
             await transport.close(refusal)
             return
-        stream = Stream(self._engine, self._settings, self._clock, transport)
+        stream = Stream(self._engine, self._settings, self._clock, transport, self._gif_base_url)
         self._streams[stream] = next(self._numbers)
         try:
             await stream.run()

@@ -22,7 +22,7 @@ from gifcue.server.http_access import peer_of
 from gifcue.server.http_stills import error_answer
 from gifcue.server.status_codes import status_of
 from gifcue.server.streams import Streams
-from gifcue.server.transport import StreamStatus
+from gifcue.server.transport import ConnectionLost, StreamStatus
 from gifcue.server.websocket_transport import Socket, WebSocketTransport
 
 WEBSOCKET_PATH = "/stream"
@@ -46,7 +46,10 @@ class WebSocketHandler:
         peer = peer_of(self._guard, request)
         websocket = Socket(SUBPROTOCOL, self._max_message_bytes)
         await websocket.prepare(request)
-        transport = WebSocketTransport(request, websocket, self._max_message_bytes)
+        try:
+            transport = WebSocketTransport(request, websocket, self._max_message_bytes)
+        except ConnectionLost:
+            return websocket
         try:
             access = self._enter(request, peer)
         except AccessRefused as error:

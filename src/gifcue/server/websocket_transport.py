@@ -1,7 +1,8 @@
 """WebSocket as a transport of streams: one binary message per message of the wire, the status in the close frame.
 
-aiohttp bounds what a client can make it hold: a message of `max_message_bytes`, and a queue of about 512 KiB before it
-stops reading the socket. Compression is never negotiated, so a message cannot unpack to more than was sent.
+aiohttp bounds what one client can make it hold: a message of `max_message_bytes`, and a queue of about 512 KiB before
+it stops reading the socket. `unread` bounds what all clients together hold. Compression is never negotiated, so a
+message cannot unpack to more than was sent.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from typing import Any
 
 import grpc
-from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType, web
+from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 
 from gifcue.engine.bucket import TokenBucket
+from gifcue.server.http_connections import BoundedConnection
 from gifcue.server.transport import BrokenStream, ConnectionLost, StreamStatus
 
 # Close codes from 4000 on are free for applications (RFC 6455, section 7.4.2).
@@ -28,6 +31,8 @@ CLOSE_S = 1.0
 # Control frames of a client: so many a second on average, and so many at once.
 CONTROL_FRAMES_PER_S = 4.0
 CONTROL_FRAMES_AT_ONCE = 64
+# Messages of the queue that are taken before others get their turn.
+_MESSAGES_AT_ONCE = 8
 # Bytes that the kernel holds unsent for one client. Its default of some MiB would hide for long that nobody reads.
 _UNSENT_BYTES = 128 * 1024
 # A client whose machine has gone is noticed within 40 s, as over gRPC.
@@ -71,23 +76,33 @@ class Socket(web.WebSocketResponse[bool]):
 
 
 class WebSocketTransport:
-    """One WebSocket after its handshake. `request` is the one that was upgraded to `websocket`."""
+    """One WebSocket after its handshake. `request` is the one that was upgraded to `websocket`.
+
+    Raises:
+        ConnectionLost: the client has gone meanwhile.
+    """
 
     def __init__(self, request: web.Request, websocket: Socket, max_message_bytes: int) -> None:
+        if request.transport is None:
+            raise ConnectionLost
         self._socket = websocket
         self._max_message_bytes = max_message_bytes
         self._protocol = request.protocol
-        self._connection = request.transport
+        self._connection: asyncio.Transport = request.transport
         self._loop = asyncio.get_running_loop()
         self._control_frames = TokenBucket(CONTROL_FRAMES_PER_S, CONTROL_FRAMES_AT_ONCE)
         # The client has sent its close frame.
         self._is_closed_by_client = False
         # The client broke the protocol; aiohttp discards what else it sends.
         self._is_broken = False
-        peer = None if self._connection is None else self._connection.get_extra_info("peername")
+        # Messages taken since the last wait.
+        self._at_once = 0
+        peer = self._connection.get_extra_info("peername")
         self._peer = f"websocket:{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "websocket:local"
-        if self._connection is not None:
-            _set_options(self._connection)
+        _set_options(self._connection)
+        protocol = self._connection.get_protocol()
+        assert isinstance(protocol, BoundedConnection), "expected a connection of a port of this server"
+        self._meter = protocol.measure(self._connection)
 
     @property
     def peer(self) -> str:
@@ -95,15 +110,25 @@ class WebSocketTransport:
 
     async def receive(self) -> bytes | None:
         while True:
+            received = self._meter.received
             message = await self._socket.receive()
+            waited_bytes = self._meter.received - received
+            # A message of the queue is returned at once, so others wait until the queue is empty.
+            self._at_once = 0 if waited_bytes else self._at_once + 1
+            if self._at_once >= _MESSAGES_AT_ONCE:
+                self._at_once = 0
+                await asyncio.sleep(0)
+            if isinstance(message.data, bytes | bytearray):
+                self._meter.take(len(message.data), waited_bytes)
             if message.type is WSMsgType.BINARY:
-                return message.data  # type: ignore[no-any-return]
+                data: bytes = message.data
+                return data
             if message.type is WSMsgType.CLOSE:
                 self._is_closed_by_client = True
                 if message.data in DONE_CODES:
                     return None
                 raise ConnectionLost
-            await self._other(message)
+            await self._other(message.type, message.data)
 
     async def send(self, message: bytes) -> None:
         try:
@@ -113,46 +138,44 @@ class WebSocketTransport:
 
     async def close(self, status: StreamStatus) -> None:
         """See Transport. Returns once the client has answered, after `CLOSE_S` at the latest."""
+        # What still comes is discarded.
+        self._meter.close()
         frame = struct.pack("!H", CLOSE_CODE_BASE + status.code.value[0]) + reason_of(status.details)
         try:
             async with asyncio.timeout(CLOSE_S):
                 await self._socket.send_frame(frame, WSMsgType.CLOSE)
                 await self._closed_by_client()
         except TimeoutError:
-            self._abort()
+            self._connection.abort()
         except ConnectionError:
             pass
 
     def abort(self, status: StreamStatus) -> None:
         """See Transport. A close frame would wait behind what is discarded, so the client sees a lost connection."""
-        self._abort()
+        self._connection.abort()
 
-    def _abort(self) -> None:
-        if self._connection is not None:
-            self._connection.abort()
-
-    async def _other(self, message: WSMessage) -> None:
+    async def _other(self, kind: WSMsgType, data: Any) -> None:
         """Acts on what is no message of the wire and not the end.
 
         Raises:
             BrokenStream: the client may not send this.
             ConnectionLost: the client is gone.
         """
-        match message.type:
+        match kind:
             case WSMsgType.PING | WSMsgType.PONG:
                 if not self._control_frames.take(self._loop.time()):
                     raise BrokenStream(_TOO_MANY_CONTROL_FRAMES)
                 # Pongs never wait: those of a client that does not read are left out.
-                if message.type is WSMsgType.PING and not self._protocol.writing_paused:
+                if kind is WSMsgType.PING and not self._protocol.writing_paused:
                     try:
-                        await self._socket.pong(message.data)
+                        await self._socket.pong(data)
                     except ConnectionError:
                         raise ConnectionLost from None
             case WSMsgType.TEXT:
                 raise BrokenStream(_NOT_BINARY)
-            case WSMsgType.ERROR if isinstance(message.data, WebSocketError):
+            case WSMsgType.ERROR if isinstance(data, WebSocketError):
                 self._is_broken = True
-                raise BrokenStream(self._status_of(message.data))
+                raise BrokenStream(self._status_of(data))
             case _:
                 raise ConnectionLost
 

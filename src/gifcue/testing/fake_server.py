@@ -39,7 +39,16 @@ LIMITS = reaction_service_pb2.EffectiveLimits(
     max_fps=60,
     max_buffered_bytes=8 * 1024 * 1024,
     idle_timeout_ms=30_000,
+    max_message_bytes=4 * 1024 * 1024 + 128 * 1024,
+    max_frames_per_message=512,
+    min_ping_interval_ms=10_000,
 )
+
+
+def _limits() -> reaction_service_pb2.EffectiveLimits:
+    limits = reaction_service_pb2.EffectiveLimits()
+    limits.CopyFrom(LIMITS)
+    return limits
 
 
 class FakeStream:
@@ -111,6 +120,21 @@ class FakeStream:
                 self.joins[update.participant_id] = update.join
             case "leave":
                 self._release(update.participant_id, "left")
+            case "dismiss":
+                self._dismiss(update.participant_id, update.dismiss.reaction_id)
+
+    def _dismiss(self, participant_id: str, reaction_id: str) -> None:
+        reaction = self._open_reactions.get(participant_id)
+        if reaction is not None and reaction.reaction_id == reaction_id:
+            self._release(participant_id, "dismissed")
+            return
+        fault = reaction_service_pb2.ParticipantFault(
+            participant_id=participant_id,
+            code=reaction_service_pb2.FAULT_CODE_INVALID_ARGUMENT,
+            message="dismiss: expected the id of a reaction that started, got another",
+            count=1,
+        )
+        self.answer(fault=fault)
 
     def _react(self, frame: media_pb2.Frame) -> None:
         join = self.joins.get(frame.participant_id)
@@ -125,6 +149,7 @@ class FakeStream:
                 )
             )
             return
+        self._decide(frame, join)
         if frame.participant_id in self._open_reactions or not join.allowed_labels:
             return
         reaction = reaction_service_pb2.ReactionEvent(
@@ -148,6 +173,24 @@ class FakeStream:
         self._answer(
             reaction, reaction_service_pb2.PHASE_STARTED, progress=1.0, gif=gif, gif_reason="the only one"
         )
+
+    def _decide(self, frame: media_pb2.Frame, join: reaction_service_pb2.Join) -> None:
+        config = self.requests[0].config
+        if not config.send_decisions:
+            return
+        unmet = [
+            reaction_service_pb2.UnmetCondition(label=label, condition="score", value=0.61, needed=0.8)
+            for label in join.allowed_labels[1:]
+        ]
+        decision = reaction_service_pb2.FrameDecision(
+            participant_id=frame.participant_id,
+            sequence=frame.sequence,
+            pts=frame.pts,
+            clock_hz=frame.clock_hz,
+            latency_ms=12.5,
+            unmet=unmet if config.explain else [],
+        )
+        self.answer(decision=decision)
 
     def _release(self, participant_id: str, reason: str) -> None:
         reaction = self._open_reactions.pop(participant_id, None)
@@ -188,13 +231,15 @@ class FakeService:
 
     `refuse` is the status with which streams end at once. A `silent` server sends no Ready. `streams` has every stream
     so far, `metadata` that of the latest one. `state` is what the status says of the server, `operator` what operators'
-    calls do.
+    calls do. `limits` are those that streams are told; a client of a server that states an interval of heartbeats
+    expects them.
     """
 
     streams: list[FakeStream] = field(default_factory=list)
     refuse: tuple[grpc.StatusCode, str] | None = None
     state: operator_service_pb2.ServingState.ValueType = operator_service_pb2.SERVING_STATE_SERVING
     silent: bool = False
+    limits: reaction_service_pb2.EffectiveLimits = field(default_factory=_limits)
     health: health_pb2.HealthCheckResponse.ServingStatus = health_pb2.HealthCheckResponse.SERVING
     metadata: list[tuple[str, str]] = field(default_factory=list)
     operator: FakeOperator = field(default_factory=FakeOperator)
@@ -240,7 +285,7 @@ class _Reactions(reaction_service_pb2_grpc.ReactionServiceServicer):
             if request.HasField("config") and not self._service.silent:
                 stream.answer(
                     ready=reaction_service_pb2.StreamReady(
-                        limits=LIMITS,
+                        limits=self._service.limits,
                         model=MODEL,
                         reaction_labels=REACTION_LABELS,
                         server_version="0.0.0",

@@ -88,7 +88,10 @@ class Frame(_message.Message):
     that a frame was lost on its way: the server then waits for a keyframe and asks for one.
     """
     pts: _builtins.int
-    """Presentation time, in ticks of `clock_hz`. Must not jump backwards, except for B-frames."""
+    """Presentation time, in ticks of `clock_hz`. Must not jump backwards, except for B-frames. With a clock of 90_000, RTP
+    time stamps of 32 bits may be passed on: a pts of 0..2^32-1 that goes back by more than 2^31 has wrapped, and the
+    time continues. Any other step back of more than half a second is a new clock, and ends what is under way.
+    """
     clock_hz: _builtins.int
     """Ticks a second of `pts`, 1..1_000_000_000. 0 means 90_000, the RTP clock of video."""
     keyframe: _builtins.bool
@@ -97,11 +100,12 @@ class Frame(_message.Message):
     """The encoded bytes of one access unit, 1 byte to `EffectiveLimits.max_frame_bytes`."""
     rotation: _builtins.int
     """Degrees clockwise by which the decoded picture must be turned to be upright: 0, 90, 180 or 270. Phones send this
-    beside the video (RTP header extension CVO, 3GPP TS 26.114). Boxes and landmarks are of the upright picture.
+    beside the video (RTP header extension CVO, 3GPP TS 26.114). It may change with any frame. Boxes and landmarks are of
+    the upright picture. Any other value drops the frame with FAULT_CODE_INVALID_ARGUMENT.
     """
     temporal_layer: _builtins.int
     """The temporal layer of the access unit, 0..7, where the sender knows it; 0 is the base layer. Unset where it is not
-    known.
+    known. A larger value drops the frame with FAULT_CODE_INVALID_ARGUMENT.
     """
     def __init__(
         self,

@@ -125,7 +125,9 @@ class _FaultCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FaultCode.V
     FAULT_CODE_INVALID_EXTRADATA: _FaultCode.ValueType  # 3
     """The join's extradata does not belong to its codec."""
     FAULT_CODE_INVALID_LABEL: _FaultCode.ValueType  # 4
-    """A label is not one of the server's reactions."""
+    """Labels are not among the server's reactions, or the token does not grant them. They are left out, the others are
+    allowed. Or there are too many labels, and none is added.
+    """
     FAULT_CODE_TOO_MANY_PARTICIPANTS: _FaultCode.ValueType  # 5
     """The join would exceed the limit of participants, or the server decodes as much as it can in time."""
     FAULT_CODE_INVALID_ARGUMENT: _FaultCode.ValueType  # 6
@@ -170,7 +172,9 @@ FAULT_CODE_UNSUPPORTED_CODEC: FaultCode.ValueType  # 2
 FAULT_CODE_INVALID_EXTRADATA: FaultCode.ValueType  # 3
 """The join's extradata does not belong to its codec."""
 FAULT_CODE_INVALID_LABEL: FaultCode.ValueType  # 4
-"""A label is not one of the server's reactions."""
+"""Labels are not among the server's reactions, or the token does not grant them. They are left out, the others are
+allowed. Or there are too many labels, and none is added.
+"""
 FAULT_CODE_TOO_MANY_PARTICIPANTS: FaultCode.ValueType  # 5
 """The join would exceed the limit of participants, or the server decodes as much as it can in time."""
 FAULT_CODE_INVALID_ARGUMENT: FaultCode.ValueType  # 6
@@ -375,7 +379,7 @@ class ParticipantUpdate(_message.Message):
     @_builtins.property
     def join(self) -> Global___Join:
         """The participant's video starts. A second join under the same name replaces the first. A join that is refused does
-        not replace it, but labels that it does not list are no longer allowed.
+        not replace it, but labels that it does not list are no longer allowed. An unknown label alone does not refuse it.
         """
 
     @_builtins.property
@@ -431,8 +435,9 @@ class Join(_message.Message):
     """The codec's own header, such as an avcC or hvcC record. Empty where every keyframe carries it. 0..65536 bytes."""
     @_builtins.property
     def allowed_labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The reactions that this participant agreed to, out of `StreamReady.reaction_labels`. With none, its frames are
-        dropped with the reason "not_allowed" and never decoded.
+        """The reactions that this participant agreed to, out of `StreamReady.reaction_labels`. At most 256. Labels that are
+        not among those are left out, and FAULT_CODE_INVALID_LABEL names them. Without any label that is left, its frames
+        are dropped with the reason "not_allowed" and never decoded.
         """
 
     def __init__(
@@ -481,8 +486,8 @@ class AllowedLabels(_message.Message):
     LABELS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def labels(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Replaces `Join.allowed_labels`. Where one of them is not in `StreamReady.reaction_labels`, no label is added and
-        FAULT_CODE_INVALID_LABEL follows. Labels that are not listed are no longer allowed in either case.
+        """Replaces `Join.allowed_labels`, and is taken as those are. Where there are more than 256, no label is added;
+        labels that are not listed are no longer allowed in either case.
         """
 
     def __init__(
@@ -730,11 +735,15 @@ class EffectiveLimits(_message.Message):
     idle_timeout_ms: _builtins.int
     """Milliseconds without any message after which the stream ends with DEADLINE_EXCEEDED. 0: never."""
     max_message_bytes: _builtins.int
-    """The most bytes of one message. A `Frames` batch within it whose frames are each within their limits is accepted."""
+    """The most bytes of one message of the client. A `Frames` batch within it and within `max_frames_per_message` is
+    accepted: each of its frames is then treated as if it had come alone.
+    """
     max_frames_per_message: _builtins.int
     """The most frames of one `Frames` message."""
     min_ping_interval_ms: _builtins.int
-    """The least milliseconds between two HTTP/2 pings of the client. 0: pings are not limited."""
+    """The least milliseconds between two HTTP/2 pings of the client, with a stream or without one. The connection of a
+    client that pings more often ends with "too_many_pings". 0: pings are not limited.
+    """
     heartbeat_interval_ms: _builtins.int
     """Milliseconds without a message from the server after which it sends a `heartbeat`. 0: it sends none."""
     def __init__(
@@ -807,7 +816,7 @@ class ReactionEvent(_message.Message):
     gif_reason: _builtins.str
     """STARTED only: why the rules chose this GIF, or none."""
     end_reason: _builtins.str
-    """ENDED and CANCELLED only: the reason, such as "released", "left" or "not_allowed"."""
+    """ENDED and CANCELLED only: the reason, such as "released", "left" or "not_allowed"; docs/integrating.md lists them."""
     @_builtins.property
     def box(self) -> _media_pb2.BoundingBox:
         """The hand or face on the deciding frame."""
@@ -1314,7 +1323,7 @@ class FrameBooks(_message.Message):
 
     @_builtins.property
     def dropped(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Frames that could not be analysed, by reason. docs/architecture.md lists the reasons."""
+        """Frames that could not be analysed, by reason. docs/integrating.md lists the reasons."""
 
     def __init__(
         self,

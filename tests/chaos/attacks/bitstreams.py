@@ -8,7 +8,7 @@ import random
 from tests.chaos.attacks.attack import Attack
 from tests.chaos.payloads import images, video
 from tests.chaos.server import Server
-from tests.chaos.streams import Request, frame, join
+from tests.chaos.streams import Request, frame, join, leave
 
 TICKS = 3000  # of 90 kHz at 30 frames per second
 
@@ -51,6 +51,24 @@ async def expensive_units(server: Server, chance: random.Random) -> None:
             await asyncio.sleep(1 / 30)
 
 
+async def expensive_rejoins(server: Server, chance: random.Random) -> None:
+    """Keyframes that take a tenth of a second to decode, from somebody who leaves and joins again under another name
+    once a second.
+    """
+    unit = await asyncio.to_thread(video.noise, 1024 * 1024)
+    async with server.stream() as stream:
+        for number in range(10):
+            name = f"culprit-{number}"
+            await stream.send(join(name, "H264"))
+            for sequence in range(30):
+                message = frame(name, sequence, sequence * TICKS, unit, keyframe=True)
+                if not await stream.send(Request(frame=message)):
+                    return
+                await asyncio.sleep(1 / 30)
+            if not await stream.send(leave(name)):
+                return
+
+
 async def superframes(server: Server, chance: random.Random) -> None:
     """VP9 in which each unit of 25 kB holds eight pictures of 4K, 30 units a second."""
     unit = await asyncio.to_thread(video.superframe)
@@ -80,6 +98,9 @@ ATTACKS = (
     Attack("progressive-participant", "the same, sent by a participant", still_by_participant),
     Attack("png-text-bomb", "a PNG whose text unpacks to 1.8 GB", text_bomb),
     Attack("expensive-units", "4K keyframes of noise, 30 a second", expensive_units),
+    Attack(
+        "expensive-rejoins", "keyframes of 0.1 s from somebody who joins anew each second", expensive_rejoins
+    ),
     Attack("vp9-superframes", "eight pictures of 4K in a unit of 25 kB", superframes),
     Attack("changing-sizes", "keyframes of 4K and 64 x 64 by turns", changing_sizes),
 )

@@ -25,6 +25,7 @@ NUMBERS_AND_BOUNDS: dict[str, tuple[int, Bounds]] = {
     "progressive-participant": (1, STUCK),
     "png-text-bomb": (1, Bounds()),
     "expensive-units": (2, SHARE),
+    "expensive-rejoins": (2, SHARE),
     "vp9-superframes": (2, SHARE),
     "flood-4k": (2, SHARE),
     "flood-tiny": (2, SHARE),

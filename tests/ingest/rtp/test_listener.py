@@ -18,7 +18,7 @@ from gifcue.protocol.codecs import Codec
 from gifcue.testing import FakeServer
 from gifcue.testing.fake_server import FakeStream
 from gifcue.v1 import media_pb2
-from tests.ingest.rtp.kit import rtp
+from tests.ingest.rtp.kit import orientation, rtp
 from tests.ingest.rtp.test_receiver import INTER, KEY
 from tests.support.waiting import until
 
@@ -42,7 +42,7 @@ async def fed(wait_s: float = 0.1) -> AsyncIterator[tuple[RtpListener, Participa
         client = await stack.enter_async_context(ReactionClient(server.target))
         stream = await stack.enter_async_context(client.reconnecting())
         listener = await stack.enter_async_context(
-            RtpListener(RtpPort("127.0.0.1", 0, 0, FORMATS, wait_s=wait_s))
+            RtpListener(RtpPort("127.0.0.1", 0, 0, FORMATS, orientation_id=3, wait_s=wait_s))
         )
         feed = ParticipantFeed(stream, "ada", ("smile",), listener.request_keyframe)
 
@@ -74,6 +74,20 @@ async def test_frames_reach_the_server_and_a_loss_is_a_gap(sender: socket.socket
         assert [frame.keyframe for frame in seen.frames] == [True, False, False, True]
         assert seen.joins["ada"].allowed_labels == ["smile"]
         assert listener.dropped == {"lost": 1}
+
+
+async def test_rotation_and_temporal_layer_reach_the_server(sender: socket.socket) -> None:
+    async with fed(wait_s=0.0) as (listener, _, seen):
+        # The descriptor of VP8 with its T bit tells the temporal layer.
+        layered = [bytes((0x90, 0x20, layer << 6)) + KEY[1:] for layer in (0, 2)]
+        extensions = [orientation(1), b"", orientation(2)]
+        for number, (payload, extension) in enumerate(zip([*layered, KEY], extensions, strict=True), 1):
+            datagram = rtp(number, payload, timestamp=3000 * number, marker=True, extension=extension)
+            sender.sendto(datagram, ("127.0.0.1", listener.port))
+        await seen.until(lambda stream: len(stream.frames) == 3)
+        assert [frame.rotation for frame in seen.frames] == [90, 90, 180]
+        known = [frame.temporal_layer if frame.HasField("temporal_layer") else None for frame in seen.frames]
+        assert known == [0, 2, None]
 
 
 async def test_a_change_of_codec_joins_again(sender: socket.socket) -> None:

@@ -155,6 +155,7 @@ class VideoReceiver:
         self._forget_format()
         self._timeline.restart()
         self._pending_loss = True
+        self._rotation = 0
 
     def _forget_format(self) -> None:
         if self._assembler is not None:

@@ -30,6 +30,8 @@ def encode_frame(frame: EncodedFrame) -> media_pb2.Frame:
         clock_hz=frame.clock_hz,
         keyframe=frame.keyframe,
         payload=frame.payload,
+        rotation=frame.rotation,
+        temporal_layer=frame.temporal_layer,
     )
 
 
@@ -42,6 +44,8 @@ def decode_frame(message: media_pb2.Frame) -> EncodedFrame:
         message.clock_hz,
         message.keyframe,
         message.payload,
+        message.rotation,
+        message.temporal_layer if message.HasField("temporal_layer") else None,
     )
 
 

@@ -8,6 +8,7 @@ from gifcue.protocol.events import (
     Fault,
     FrameDecided,
     Gif,
+    Heartbeat,
     KeyframeRequested,
     Limits,
     Reaction,
@@ -30,7 +31,7 @@ _FAULT_NUMBERS = {code: pb.FaultCode.Value(f"FAULT_CODE_{code.name}") for code i
 _FAULT_CODES: dict[int, FaultCode] = {number: code for code, number in _FAULT_NUMBERS.items()}
 
 
-def encode_response(response: ServerEvent | Statistics) -> pb.StreamReactionsResponse:
+def encode_response(response: ServerEvent | Heartbeat | Statistics) -> pb.StreamReactionsResponse:
     """The message of the wire."""
     match response:
         case Reaction():
@@ -43,12 +44,14 @@ def encode_response(response: ServerEvent | Statistics) -> pb.StreamReactionsRes
             return pb.StreamReactionsResponse(fault=encode_fault(response))
         case Statistics():
             return pb.StreamReactionsResponse(statistics=encode_statistics(response))
+        case Heartbeat():
+            return pb.StreamReactionsResponse(heartbeat=pb.Heartbeat())
         case Ready():
             return pb.StreamReactionsResponse(ready=encode_ready(response))
 
 
-def decode_response(message: pb.StreamReactionsResponse) -> ServerEvent | Statistics | None:
-    """The event or the statistics; None for a message of a newer server that this version does not know."""
+def decode_response(message: pb.StreamReactionsResponse) -> ServerEvent | Heartbeat | Statistics | None:
+    """The event, heartbeat or statistics; None for a message of a newer server that this version does not know."""
     match message.WhichOneof("message"):
         case "reaction":
             return decode_reaction(message.reaction)
@@ -62,6 +65,8 @@ def decode_response(message: pb.StreamReactionsResponse) -> ServerEvent | Statis
             return decode_statistics(message.statistics)
         case "ready":
             return decode_ready(message.ready)
+        case "heartbeat":
+            return Heartbeat()
     return None
 
 
@@ -75,12 +80,18 @@ def encode_ready(ready: Ready) -> pb.StreamReady:
             max_fps=limits.max_fps,
             max_buffered_bytes=limits.max_buffered_bytes,
             idle_timeout_ms=limits.idle_timeout_ms,
+            max_message_bytes=limits.max_message_bytes,
+            max_frames_per_message=limits.max_frames_per_message,
+            min_ping_interval_ms=limits.min_ping_interval_ms,
+            heartbeat_interval_ms=limits.heartbeat_interval_ms,
         ),
         model=encode_model(ready.model),
         reaction_labels=ready.reaction_labels,
         server_version=ready.server_version,
         session_id=ready.session_id,
         preset=ready.preset,
+        gif_base_url=ready.gif_base_url,
+        features=ready.features,
     )
 
 
@@ -94,12 +105,18 @@ def decode_ready(message: pb.StreamReady) -> Ready:
             max_fps=limits.max_fps,
             max_buffered_bytes=limits.max_buffered_bytes,
             idle_timeout_ms=limits.idle_timeout_ms,
+            max_message_bytes=limits.max_message_bytes,
+            max_frames_per_message=limits.max_frames_per_message,
+            min_ping_interval_ms=limits.min_ping_interval_ms,
+            heartbeat_interval_ms=limits.heartbeat_interval_ms,
         ),
         model=decode_model(message.model),
         reaction_labels=tuple(message.reaction_labels),
         server_version=message.server_version,
         session_id=message.session_id,
         preset=message.preset,
+        gif_base_url=message.gif_base_url,
+        features=tuple(message.features),
     )
 
 

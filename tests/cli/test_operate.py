@@ -49,7 +49,7 @@ def test_a_drain_is_not_made_unless_the_question_is_answered(gifcue: Gifcue, ser
     ("arguments", "says"),
     [
         (("0",), "expected a number above 0"),
-        (("1.5",), "1.5"),
+        (("1.5",), "less than or equal to 1"),
         (("0.5", "--exit"), "--exit: expected the share 1"),
         (("--exit", "--deadline", "3"), "--exit: expected the share 1"),
     ],

@@ -190,7 +190,7 @@ def test_a_token_stays_in_the_memory_of_the_page(tmp_path: Path, chromium: Chrom
         assert violations(page) == []
         field.fill("nonsense")
         page.keyboard.press("Enter")
-        expect(page.get_by_text("expected a token signed by")).to_be_visible()
+        expect(page.get_by_text("expected a JSON Web Token")).to_be_visible()
         field.fill(token)
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="Frame accounting")).to_be_visible()

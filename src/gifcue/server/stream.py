@@ -71,7 +71,7 @@ class Stream:
         # Since when a write is pending; None while none is.
         self._writing_since_s: float | None = None
         # When the last message was written or a heartbeat was due.
-        self._last_sent_s = self._opened_s
+        self._last_sent_s = self.opened_s
         self._status: StreamStatus | None = None
         # By when everything must be written, once the stream has ended.
         self._flush_until_s = float("inf")

@@ -103,7 +103,7 @@ function Tiles({ status, history }) {
 }
 
 function State({ status, problem }) {
-  const state = problem ? { text: 'no answer', dot: 'bad' } : STATES[status?.state] ?? { text: 'unknown', dot: 'warn' };
+  const state = problem ? { text: problem.needsToken ? 'asks for a token' : 'no answer', dot: 'bad' } : STATES[status?.state] ?? { text: 'unknown', dot: 'warn' };
   return html`
     <p class="row small" role="status"><span class=${`dot ${state.dot}`}></span><b>${state.text}</b></p>
   `;

@@ -75,7 +75,7 @@ async def test_the_status_has_what_an_operator_asks_first(
     assert status.faults == {"invalid_label": 1}
     assert sum(status.withheld.values()) == 0
     capacity = status.capacity
-    assert (capacity.participants, capacity.max_participants) == (1, settings.limits.max_participants)
+    assert (capacity.participants, capacity.max_participants) == (2, settings.limits.max_participants)
     assert (capacity.streams, capacity.max_streams) == (1, settings.server.max_streams)
     assert status.limits.max_participants_per_stream == settings.limits.max_participants_per_stream
     assert status.limits.drain_timeout_ms == 10_000

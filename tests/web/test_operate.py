@@ -93,10 +93,10 @@ def test_the_page_shows_figures_and_no_names(server: ServeProcess, chromium: Chr
         expect(page.locator(".tile", has_text="Participants")).to_contain_text("1 of 512")
         expect(page.locator(".tile", has_text="Streams")).to_contain_text("1 of 1,024")
         expect(page.get_by_text("Every frame is accounted for")).to_be_visible()
-        table = page.get_by_role("region", name="Open streams")
+        table = page.get_by_role("region", name="Table of streams")
         expect(table.locator("tbody tr")).to_have_count(1)
         for name in ("front", "decode-0", "detect-0", "still-0"):
-            processes = page.get_by_role("region", name="Processes")
+            processes = page.get_by_role("region", name="Table of processes")
             expect(processes.get_by_role("rowheader", name=name)).to_be_visible()
         expect(page.get_by_role("img", name="Latency, the last ten minutes")).to_be_visible()
         text = page.content()
@@ -213,7 +213,7 @@ def test_the_page_and_its_dialogs_have_no_violation(
     )
     page = opened.page
     with stream(server):
-        expect(page.get_by_role("region", name="Open streams").locator("tbody tr")).to_have_count(1)
+        expect(page.get_by_role("region", name="Table of streams").locator("tbody tr")).to_have_count(1)
         assert violations(page) == []
         page.get_by_role("button", name="End the process…").click()
         expect(page.get_by_role("dialog")).to_be_visible()

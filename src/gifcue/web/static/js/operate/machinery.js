@@ -18,7 +18,7 @@ export function Workers({ status, cpu }) {
         <h2 id="workers">Processes</h2>
         <p class="small muted number">${short(cpu)} cores in use</p>
       </div>
-      <div class="scroll wide" role="region" aria-label="Processes" tabindex="0">
+      <div class="scroll wide" role="region" aria-label="Table of processes" tabindex="0">
         <table>
           <thead><tr>
             <th scope="col">Process</th><th scope="col">State</th><th scope="col" class="number">Restarts</th>
@@ -84,7 +84,7 @@ export function StreamTable({ api, isActive }) {
         <p class="small muted number">${whole(page.total)}</p>
       </div>
       ${page.streams.length === 0 ? html`<p class="muted">No stream is open.</p>` : html`
-        <div class="scroll wide" role="region" aria-label="Open streams" tabindex="0">
+        <div class="scroll wide" role="region" aria-label="Table of streams" tabindex="0">
           <table>
             <thead><tr>
               <th scope="col">Session</th><th scope="col" class="number">Age</th><th scope="col" class="number">Participants</th>

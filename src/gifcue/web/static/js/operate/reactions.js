@@ -22,7 +22,7 @@ export function Reactions({ status }) {
     <section class="card stack tight" aria-labelledby="reactions">
       <h2 id="reactions">Reactions</h2>
       ${labels.length === 0 ? html`<p class="muted">None has started yet.</p>` : html`
-        <div class="scroll" role="region" aria-label="Reactions by label" tabindex="0">
+        <div class="scroll" role="region" aria-label="Table of reactions" tabindex="0">
           <table>
             <thead><tr>
               <th scope="col">Label</th><th scope="col" class="number">Started</th><th scope="col" class="number">Dismissed</th>

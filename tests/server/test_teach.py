@@ -91,10 +91,13 @@ async def teaching(settings: Settings) -> AsyncIterator[tuple[Server, Teacher]]:
 
 
 @asynccontextmanager
-async def opened(server: Server) -> AsyncIterator[ReactionStream]:
+async def opened(server: Server, *, teaches: bool = False) -> AsyncIterator[ReactionStream]:
+    options = StreamOptions(
+        room_id="tests", send_decisions=teaches, send_detections=teaches, send_landmarks=teaches
+    )
     async with (
         ReactionClient(f"127.0.0.1:{server.listen_port}") as client,
-        client.open(StreamOptions(room_id="tests")) as stream,
+        client.open(options) as stream,
     ):
         yield stream
 
@@ -143,7 +146,11 @@ async def test_a_gesture_is_recorded_trained_tried_and_kept_without_a_restart(
 ) -> None:
     configured = with_folder(settings, folder)
     async with teaching(configured) as (server, teacher):
-        async with opened(server) as stream, opened(server) as bystander:
+        async with opened(server, teaches=True) as stream, opened(server) as bystander:
+            # The hands of a stream that did not ask for landmarks are nobody's business.
+            for method, what, body in (("GET", "hands", None), ("PUT", "gesture", {"label": "victory"})):
+                other = f"/streams/{bystander.ready.session_id}/{what}"
+                assert (await teacher.call(method, other, body))[0] == 403
             path = f"/streams/{stream.ready.session_id}"
             assert await teacher.ok("PUT", f"{path}/gesture", {"label": "victory"}) == {"label": "victory"}
             # The label can be allowed at once, so that the frames of the recording are analysed.
@@ -161,7 +168,7 @@ async def test_a_gesture_is_recorded_trained_tried_and_kept_without_a_restart(
 
             rng = np.random.default_rng(4)
             fists = [as_json(sample(FIST, rng)) for _ in range(20)]
-            body = {"label": "victory", "samples": hands, "others": fists}
+            body: Json = {"label": "victory", "samples": hands, "others": fists}
             trained = await teacher.ok("POST", "/candidates", body)
             assert trained["report"]["samples"] == 15
             assert trained["report"]["samples_found"] > 10
@@ -298,7 +305,7 @@ async def shared(settings: Settings) -> AsyncIterator[Teacher]:
 
 async def test_bodies_are_bounded_and_need_their_type(shared: Teacher) -> None:
     url = f"{shared.root}/candidates"
-    cases = [
+    cases: list[tuple[dict[str, Any], int]] = [
         ({"data": json.dumps(request()), "headers": {"Content-Type": "text/plain"}}, 415),
         ({"data": b"{", "headers": {"Content-Type": "application/json"}}, 400),
         (

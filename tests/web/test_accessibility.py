@@ -17,6 +17,7 @@ pytestmark = pytest.mark.timeout(240)
 # The address of each page. A page is added by one line.
 PAGES: Mapping[str, Callable[[ServeProcess], str]] = {
     "live": lambda server: f"{server.url}/live",
+    "teach": lambda server: f"{server.url}/teach",
 }
 _LOOKS = {
     "desktop, light": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},

@@ -56,7 +56,8 @@ class DetectSettings(BaseModel):
     )
     gestures_dir: Path | None = Field(
         default=None,
-        description="Folder of custom gestures (`gifcue gesture train`), each a `*.json` file. Unset: none.",
+        description="Folder of custom gestures, each a `*.json` file, which is read again every 2 s. Unset: a gesture "
+        "that is taught ends with the server.",
     )
     threads: int = Field(
         default=1,

@@ -39,7 +39,7 @@ from gifcue.protocol.reasons import (
 )
 from gifcue.protocol.requests import EncodedFrame
 from gifcue.protocol.statistics import ParticipantStatistics
-from gifcue.reactions.events import PolicyEvent
+from gifcue.reactions.events import EndReason, PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
 
 # Frames a second that suit a participant whose video overran its limits.
@@ -156,7 +156,7 @@ class Participant:
 
     def use_policy(self, policy: ReactionPolicy) -> None:
         """Takes another policy; reactions under way end."""
-        self._publish_update(self._policy.finish(self._newest_decision_s, "policy_changed"))
+        self._publish_update(self._policy.finish(self._newest_decision_s, EndReason.NOT_ALLOWED))
         self._policy = policy
 
     def dismiss(self, reaction_id: str) -> None:

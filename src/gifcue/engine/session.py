@@ -229,6 +229,11 @@ class Session:
 
     # Called for whoever teaches a gesture
 
+    @property
+    def sends_landmarks(self) -> bool:
+        """Whether whoever opened this stream asked for landmarks. Nobody else may read them, or teach on it."""
+        return self._settings.decisions is not None and self._settings.decisions.landmarks
+
     def watch_hands(self, watcher: Watcher) -> Callable[[], None]:
         """Calls `watcher` with the hands of every analysed frame, until the result is called. It must neither wait nor
         raise.

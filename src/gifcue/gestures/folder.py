@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -75,8 +76,9 @@ class GestureFolder:
         Raises:
             OSError: the folder cannot be written to.
         """
-        # A name of its own, for servers that share the folder; readers pass over it because of its suffix.
-        part = self.path / f".{name}.{os.getpid()}.part"
+        # A name of its own: servers that share the folder may have the same process id in their containers. Readers
+        # pass over it because of its suffix.
+        part = self.path / f".{name}.{secrets.token_hex(4)}.part"
         try:
             with part.open("wb") as file:
                 file.write(gesture.as_json())

@@ -218,6 +218,9 @@ class TeachHandler:
         session = self._engine.session(request.match_info["session"])
         if session is None:
             raise Refused(404, "expected an open stream of this server, got the name of none")
+        if not session.sends_landmarks:
+            # Whoever may teach must not be able to look at the hands of a meeting.
+            raise Refused(403, "expected a stream that asked for landmarks (send_landmarks), got another one")
         return session
 
     def _candidate(self, name: str) -> Candidate:

@@ -18,6 +18,8 @@ const HANDS_OF_ALARM = 8;
 const MAX_ALARMS = 6;
 // Milliseconds without a hand after which a recording says so.
 const NO_HAND_MS = 1200;
+// Milliseconds after which the hands are asked for again, where their answer ended before the stream.
+const WATCH_AGAIN_MS = 1000;
 
 /**
  * A reaction of the gesture on trial.
@@ -27,6 +29,11 @@ const NO_HAND_MS = 1200;
  * @property {boolean} isOver the pose is over
  * @property {import('./api.js').Hand[]} hands those that caused it, with their aspect
  */
+
+/** A room of this page's own. `crypto.randomUUID` is there on secure origins alone. */
+function roomName() {
+  return `teach-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
+}
 
 export class Lesson {
   /**
@@ -128,7 +135,7 @@ export class Lesson {
 
   /** The name is final for now: the stream learns the label. */
   async useName() {
-    if (this.label && !this.nameProblem) await this.#prepare();
+    if (!this.#isClosed && this.label && !this.nameProblem) await this.#prepare();
   }
 
   /** @param {string} [deviceId] */
@@ -268,7 +275,11 @@ export class Lesson {
     return new ReactionStream({
       url: this.#url,
       token: this.#token,
-      config: { roomId: `teach-${crypto.randomUUID()}`, clientName: 'gifcue-teach-page/1', sendHolding: true, sendDecisions: true, explain: true },
+      // The server lets nobody read the hands of a stream that did not ask for landmarks.
+      config: {
+        roomId: roomName(), clientName: 'gifcue-teach-page/1', sendHolding: true, sendDecisions: true, sendDetections: true,
+        sendLandmarks: true, explain: true,
+      },
       on: {
         state: (state) => {
           this.state = state;
@@ -318,8 +329,12 @@ export class Lesson {
     } catch (error) {
       if (!watching.signal.aborted && error instanceof ApiError) this.problem = error;
     }
-    if (this.#watching === watching) this.#watching = null;
-    if (!this.#isClosed) this.#onChange();
+    if (this.#watching !== watching) return; // another one took its place
+    this.#watching = null;
+    if (this.#isClosed) return;
+    // A proxy may end a long answer. Where the server refused, it would refuse again.
+    if (!this.problem) setTimeout(() => this.useName(), WATCH_AGAIN_MS);
+    this.#onChange();
   }
 
   #see(seen) {

@@ -77,7 +77,8 @@ function App() {
 
 function Problem({ lesson, onOpen }) {
   const { problem, state } = lesson;
-  if (problem?.status === 401 || (state.name === 'ended' && REFUSED.has(state.status.code))) {
+  // 403: a token that does not allow it, or a server that lets nobody teach from here.
+  if (problem?.status === 401 || (problem?.status === 403 && readToken()) || (state.name === 'ended' && REFUSED.has(state.status.code))) {
     return html`<${TokenForm} scope="operate --scope stream" problem=${problem?.message ?? state.status.details} onToken=${onOpen} />`;
   }
   if (!problem) return null;

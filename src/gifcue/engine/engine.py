@@ -10,7 +10,7 @@ Engine ─► Session ─► Participant ─► Pipeline     frames
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gifcue.detect.detector import ServedModel
@@ -26,6 +26,7 @@ from gifcue.engine.quiet import LOOK_INTERVAL_S
 from gifcue.engine.rights import StreamRights, Unrestricted
 from gifcue.engine.session import Session, SessionSettings, reaction_labels
 from gifcue.engine.settings import LimitSettings
+from gifcue.engine.tally import Tally
 from gifcue.errors import ConfigError, MediaError
 from gifcue.media.pool import DecodeStatistics
 from gifcue.media.still_admission import StillPlace
@@ -40,7 +41,8 @@ from gifcue.reactions.settings import ReactionSettings
 @dataclass(frozen=True, slots=True)
 class EngineStatistics:
     """The whole server's figures. `reactions` counts those that started, by label, and `dismissals` those of them that
-    were not meant; `analysis_fps` is how many pictures a second of each participant are analysed at most.
+    were not meant; `analysis_fps` is how many pictures a second of each participant are analysed at most. `faults` and
+    `keyframe_requests` count since the start.
     """
 
     sessions: int
@@ -53,6 +55,8 @@ class EngineStatistics:
     decode: DecodeStatistics
     detect: DetectStatistics
     stills: StillStatistics
+    faults: Mapping[str, int]
+    keyframe_requests: int
 
     @property
     def workers(self) -> tuple[WorkerStatus, ...]:
@@ -83,6 +87,7 @@ class Engine:
         self._clock = clock
         self._ids = ids
         self._quarantine = Quarantine(clock)
+        self._tally = Tally()
         self._sessions: dict[str, Session] = {}
         # Streams that ended while frames of theirs were in flight.
         self._closing: dict[str, Session] = {}
@@ -186,6 +191,7 @@ class Engine:
             self._ids,
             rights or Unrestricted(),
             self._quarantine.of_stream(peer),
+            self._tally,
             peer,
         )
         self._sessions[session.session_id] = session
@@ -238,6 +244,8 @@ class Engine:
             decode=pipeline.decode,
             detect=pipeline.detect,
             stills=pipeline.stills,
+            faults=self._tally.faults,
+            keyframe_requests=self._tally.keyframe_requests,
         )
 
     def _forget(self, session: Session) -> None:

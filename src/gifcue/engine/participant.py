@@ -19,12 +19,14 @@ from gifcue.engine.quarantine import StreamQuarantine
 from gifcue.engine.quiet import QuietWatch
 from gifcue.engine.settings import LimitSettings
 from gifcue.engine.standing import Standing
+from gifcue.engine.tally import Tally
 from gifcue.engine.teaching import StreamTeaching
 from gifcue.engine.throttle import Throttle
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.long_units import StreamLongUnits
 from gifcue.media.suspects import Incident
 from gifcue.percentiles import RecentValues
+from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.events import KeyframeRequested, SlowDown
 from gifcue.protocol.reasons import (
@@ -57,6 +59,7 @@ class StreamContext:
     publisher: Publisher
     audience: Audience
     faults: FaultReporter
+    tally: Tally
     limits: LimitSettings
     clock: Callable[[], float]
     decisions: DecisionDetails | None
@@ -121,6 +124,16 @@ class Participant:
     def is_idle(self) -> bool:
         """True while no frame is in flight."""
         return self._accounting.is_idle
+
+    @property
+    def frames(self) -> FrameCounts:
+        """The frames as they stand."""
+        return self._accounting.statistics()
+
+    @property
+    def reactions(self) -> int:
+        """Reactions that started."""
+        return self._reactions
 
     # Called by the session
 
@@ -215,7 +228,7 @@ class Participant:
         """The participant's figures as they stand."""
         return ParticipantStatistics(
             self.participant_id,
-            self._accounting.statistics(),
+            self.frames,
             self._reactions,
             *self._latencies_ms.percentiles(0.50, 0.95),
         )
@@ -366,6 +379,7 @@ class Participant:
         if not self._allowed or self._is_paused:
             return
         if self._admission.awaits_keyframe and self._requests.admit(KeyframeRequested):
+            self._stream.tally.keyframe_requests += 1
             self._stream.audience.sink.put(KeyframeRequested(self.participant_id, reason))
 
     def _after_end(self) -> None:

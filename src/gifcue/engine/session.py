@@ -20,6 +20,8 @@ from gifcue.engine.publisher import Audience, Publisher
 from gifcue.engine.quarantine import StreamQuarantine
 from gifcue.engine.rights import StreamRights
 from gifcue.engine.settings import LimitSettings
+from gifcue.engine.summary import SessionSummary, summary_of
+from gifcue.engine.tally import Tally
 from gifcue.engine.teaching import StreamTeaching, Watcher
 from gifcue.engine.throttle import Throttle
 from gifcue.media.codecs import extradata_fault
@@ -70,10 +72,11 @@ class Session:
         ids: Callable[[], str],
         rights: StreamRights,
         quarantine: StreamQuarantine,
+        tally: Tally,
         peer: str = "",
     ) -> None:
         """`ids` gives random names for reactions; `rights` are those of the stream's caller, and `peer` is its address,
-        for logs.
+        for logs. `tally` counts for the whole server.
         """
         self.session_id = session_id
         self._rights = rights
@@ -86,7 +89,7 @@ class Session:
         self._joins = TokenBucket(limits.joins_per_second, limits.joins_at_once)
         self._policy = settings.policy
         self._teaching = StreamTeaching(lambda: pipeline.model)
-        self._faults = FaultReporter(sink, Throttle(limits.fault_interval_s, clock))
+        self._faults = FaultReporter(sink, Throttle(limits.fault_interval_s, clock), tally)
         # A room without a name is a room of its own.
         audience = Audience(sink, settings.room_id, settings.room_id or session_id, settings.send_holding)
         self._context = StreamContext(
@@ -97,6 +100,7 @@ class Session:
             publisher,
             audience,
             self._faults,
+            tally,
             limits,
             clock,
             settings.decisions,
@@ -107,7 +111,10 @@ class Session:
         self._leaving: dict[int, Participant] = {}
         self._left: deque[ParticipantStatistics] = deque()
         self._forgotten = FrameCounts()  # of those that left and are not reported one by one any more
+        self._forgotten_reactions = 0
         self._unknown_frames = FrameAccounting()  # frames that name no participant
+        # Frames that arrived, refused ones included.
+        self.received = 0
         self._is_draining = False
         self._when_idle: list[Callable[[], None]] = []
 
@@ -176,6 +183,7 @@ class Session:
 
     def frame(self, frame: EncodedFrame) -> None:
         """One access unit."""
+        self.received += 1
         participant = self._participants.get(frame.participant_id)
         if participant is None:
             self._unknown_frames.refuse(DropReason.UNKNOWN_PARTICIPANT)
@@ -252,9 +260,16 @@ class Session:
 
     def frame_counts(self) -> FrameCounts:
         """The frames of the whole stream, those that named no participant included."""
-        return FrameCounts.total(
-            [self._forgotten, self._unknown_frames.statistics(), *(each.frames for each in self.statistics())]
-        )
+        present = [each.frames for each in (*self._participants.values(), *self._leaving.values())]
+        gone = [self._forgotten, self._unknown_frames.statistics(), *(each.frames for each in self._left)]
+        return FrameCounts.total([*gone, *present])
+
+    def summary(self) -> SessionSummary:
+        """The figures of the whole stream."""
+        present = [each.statistics() for each in self._participants.values()]
+        reactions = self._forgotten_reactions + sum(each.reactions for each in (*self._left, *present))
+        reactions += sum(each.reactions for each in self._leaving.values())
+        return summary_of(present, self.frame_counts(), reactions)
 
     @property
     def preset(self) -> str:
@@ -388,4 +403,6 @@ class Session:
         self._pipeline.forget(participant.key)
         self._left.append(participant.statistics())
         while len(self._left) > self._limits.left_participants_kept:
-            self._forgotten = FrameCounts.total([self._forgotten, self._left.popleft().frames])
+            oldest = self._left.popleft()
+            self._forgotten = FrameCounts.total([self._forgotten, oldest.frames])
+            self._forgotten_reactions += oldest.reactions

@@ -27,12 +27,12 @@ class ServerSettings(BaseModel):
     operator_listen: str = Field(
         "127.0.0.1:50052",
         pattern=_ADDRESS,
-        description="Address for gRPC of operators: status, metrics and reflection, host:port. Empty: none.",
+        description="Address for gRPC of operators: status, actions, metrics and reflection, host:port. Empty: none.",
     )
     operator_http_listen: str = Field(
         "127.0.0.1:8081",
         pattern=_ADDRESS,
-        description="Address for HTTP of operators: /metrics, host:port. Empty: none.",
+        description="Address for HTTP of operators: the page /operate, /metrics, host:port. Empty: none.",
     )
     insecure: bool = Field(
         False,

@@ -16,6 +16,7 @@ from gifcue.errors import (
     TooManyRequests,
     Unavailable,
     WorkerError,
+    WrongState,
 )
 from gifcue.gestures.samples import GestureError
 
@@ -40,6 +41,7 @@ STATUSES: dict[type[GifcueError], Status] = {
     MediaError: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
     GestureError: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
     ModelError: Status(grpc.StatusCode.FAILED_PRECONDITION, 503),
+    WrongState: Status(grpc.StatusCode.FAILED_PRECONDITION, 409),
     Unavailable: Status(grpc.StatusCode.UNAVAILABLE, 503),
     Overloaded: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 503),
     TooManyRequests: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),

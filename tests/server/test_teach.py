@@ -168,8 +168,8 @@ async def test_a_gesture_is_recorded_trained_tried_and_kept_without_a_restart(
 
             rng = np.random.default_rng(4)
             fists = [as_json(sample(FIST, rng)) for _ in range(20)]
-            body: Json = {"label": "victory", "samples": hands, "others": fists}
-            trained = await teacher.ok("POST", "/candidates", body)
+            lesson: Json = {"label": "victory", "samples": hands, "others": fists}
+            trained = await teacher.ok("POST", "/candidates", lesson)
             assert trained["report"]["samples"] == 15
             assert trained["report"]["samples_found"] > 10
             await teacher.ok(

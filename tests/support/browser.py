@@ -164,4 +164,4 @@ def pictures_of(frames: list[Frame]) -> Iterator[tuple[Frame, NDArray[np.uint8]]
     decoder = av.CodecContext.create("h264", "r")
     for frame in frames:
         for picture in decoder.decode(av.Packet(frame.payload)):  # type: ignore[attr-defined]
-            yield frame, picture.to_ndarray(format="gray")
+            yield frame, picture.to_ndarray(format="gray").astype(np.uint8, copy=False)

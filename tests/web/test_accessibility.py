@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -19,7 +20,7 @@ PAGES: Mapping[str, Callable[[ServeProcess], str]] = {
     "live": lambda server: f"{server.url}/live",
     "teach": lambda server: f"{server.url}/teach",
 }
-_LOOKS = {
+_LOOKS: Mapping[str, Mapping[str, Any]] = {
     "desktop, light": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
     "phone, dark": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
 }

@@ -18,8 +18,9 @@ pytestmark = pytest.mark.timeout(240)
 # The address of each page. A page is added by one line.
 PAGES: Mapping[str, Callable[[ServeProcess], str]] = {
     "live": lambda server: f"{server.url}/live",
+    "teach": lambda server: f"{server.url}/teach",
 }
-_LOOKS: Mapping[str, dict[str, Any]] = {
+_LOOKS: Mapping[str, Mapping[str, Any]] = {
     "desktop, light": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},
     "phone, dark": {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"},
 }

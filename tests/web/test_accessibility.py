@@ -19,6 +19,7 @@ pytestmark = pytest.mark.timeout(240)
 PAGES: Mapping[str, Callable[[ServeProcess], str]] = {
     "live": lambda server: f"{server.url}/live",
     "teach": lambda server: f"{server.url}/teach",
+    "operate": lambda server: f"{server.operator_url}/operate",
 }
 _LOOKS: Mapping[str, Mapping[str, Any]] = {
     "desktop, light": {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"},

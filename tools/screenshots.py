@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.async_api import Browser, Error, Page, Playwright, async_playwright
 
-from gifcue.cli.demo import running_server
+from gifcue.cli.demo_server import running_server
 from gifcue.sample_video.photo import photograph
 
 IMAGES = Path(__file__).parents[1] / "docs" / "images"

@@ -21,8 +21,8 @@ PROTOC := $(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=
 CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-peers demo test coverage chaos hostile fuzz soak test-faults examples lint protos protos-check web-vendor \
-  screenshots wheel check-wheel lock image sbom licences audit bench bench-detector model-digest gifs clean
+.PHONY: help setup setup-peers demo test coverage chaos hostile fuzz fuzz-rtp soak test-faults test-peers examples lint protos \
+  protos-check web-vendor screenshots wheel check-wheel lock image sbom licences audit bench bench-detector model-digest gifs clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -61,13 +61,20 @@ hostile: $(DEV) ## One hostile client that mixes all attacks beside two bystande
 fuzz: $(DEV) ## Send mutated messages, video, stills and HTTP requests to a real server, for SECONDS=60
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(FUZZ)
 
+fuzz-rtp: $(DEV) ## Mutated RTP packets, SDP files and messages of Janus for their parsers; FUZZ="--packets 100000 --seed 2"
+	$(BIN)/python -m tests.fuzz.rtp $(FUZZ)
+
 soak: $(DEV) ## Let streams come and go, and compare what a server holds before and after, for MINUTES=20
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),20) $(SOAK)
+
+test-peers: $(DEV) ## Chromium through a real Janus over a network that loses 5 % of the packets, in a minute
+	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/janus/test_end_to_end.py
 
 test-faults: $(DEV) ## What CI runs of chaos, hostile, fuzz and soak, in 5 minutes; judges no latency and no growth
 	$(BIN)/python -m tests.chaos --quick
 	$(BIN)/python -m tests.chaos --hostile --minutes 0.5 --quick
 	$(BIN)/python -m tests.fuzz --seconds 20
+	$(BIN)/python -m tests.fuzz.rtp --packets 50000
 	$(BIN)/python -m tests.soak --minutes 0.3 --quick
 
 examples: $(DEV) ## Build the clients in Node and Go and run them against real servers
@@ -101,6 +108,9 @@ web-vendor: $(DEV) ## Write the libraries of the web pages and the wire's JavaSc
 	  --es_out=tools/web/generated --es_opt=target=js,import_extension=js \
 	  protos/gifcue/v1/media.proto protos/gifcue/v1/reaction_service.proto
 	node tools/web/build.mjs
+
+screenshots: $(DEV) ## Take the pictures of README again, with Chromium, into docs/images
+	$(BIN)/python -m tools.screenshots
 
 wheel: $(DEV) ## Build the sdist and, from it, the wheel into dist/
 	@rm -rf dist

@@ -84,3 +84,36 @@ def test_what_is_received_is_sent_on_until_ctrl_c(
     summary = next(line for line in lines if line["type"] == "summary")
     assert summary["participant"] == "ada"
     assert summary["sent"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "Missing argument"),
+        (("ws://127.0.0.1:9", "1"), "--consent"),
+        (("http://127.0.0.1:9", "1", "--consent", "id=*"), "the address of Janus' WebSocket"),
+        (("ws://127.0.0.1:9", "1", "--consent", "name=ada"), "--consent: expected ATTRIBUTE=PATTERN"),
+        (
+            ("ws://127.0.0.1:9", "1", "--consent", "id=*", "--listen", "here:1"),
+            "--listen: expected an IP address",
+        ),
+        (
+            ("ws://127.0.0.1:9", "1", "--consent", "id=*", "--listen", "127.0.0.1"),
+            "--listen: expected IP:PORT",
+        ),
+        (("ws://127.0.0.1:9", "1", "--consent", "id=*", "--listen", "0.0.0.0:5004"), "--advertise: expected"),
+        (("ws://127.0.0.1:9", "1", "--consent", "id=*", "--from", "here"), "--from: expected an IP address"),
+    ],
+)
+def test_options_of_janus_that_cannot_work_say_why(
+    gifcue: Gifcue, arguments: tuple[str, ...], message: str
+) -> None:
+    result = gifcue("ingest", "janus", *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+
+
+def test_a_janus_that_is_not_there_is_named(gifcue: Gifcue, server: FakeServer) -> None:
+    result = gifcue("ingest", "janus", "ws://127.0.0.1:9", "1", "--consent", "id=*", "-s", server.target)
+    assert result.exit_code == 1
+    assert "expected Janus at ws://127.0.0.1:9" in " ".join(result.stderr.split())

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from gifcue.ingest.opening import SourceError, is_live
 from gifcue.ingest.reader import reading
-from gifcue.ingest.source import SourceError, is_live, open_source
+from gifcue.ingest.source import open_source
 from gifcue.media.codecs import FFMPEG_DECODERS, is_keyframe, nal_length_size
 from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import write

@@ -118,12 +118,12 @@ async def test_a_decision_explains_every_label_that_has_not_started(
         assert unmet["thumbs_up"].condition == "no_region"
         assert ("smile" in unmet) == (decision.pts < started.pts)
     before = [(each.pts, each.unmet[0]) for each in made if each.pts < started.pts]
-    assert [smile.condition for _, smile in before] == ["no_region"] + ["hold"] * (len(before) - 1)
+    assert [unmet.condition for _, unmet in before] == ["no_region"] + ["hold"] * (len(before) - 1)
     begun = before[1][0]
     assert len(before) > 3
-    for pts, held in before[1:]:
-        assert held.value == pytest.approx((pts - begun) / 90.0, abs=0.1)
-        assert held.needed == pytest.approx(800.0)
+    for pts, hold in before[1:]:
+        assert hold.value == pytest.approx((pts - begun) / 90.0, abs=0.1)
+        assert hold.needed == pytest.approx(800.0)
 
 
 async def test_a_dismissed_reaction_ends_cools_down_and_is_counted(

@@ -16,11 +16,11 @@ Command = Callable[..., Result]
 
 
 def command_of(app: typer.Typer, name: str) -> Command:
-    """Runs a command line with the arguments given. A traceback in its output fails the test."""
+    """Runs a command line with the arguments given. A traceback in its output fails the test. `stdin` is its input."""
     runner = CliRunner()
 
-    def run(*arguments: object) -> Result:
-        result = runner.invoke(app, [str(each) for each in arguments], prog_name=name)
+    def run(*arguments: object, stdin: bytes | None = None) -> Result:
+        result = runner.invoke(app, [str(each) for each in arguments], input=stdin, prog_name=name)
         assert "Traceback" not in result.output
         return result
 

@@ -17,12 +17,21 @@ from gifcue.cli.console import out, print_json
 from gifcue.client import AnnotatedImage, ReactionClient
 from gifcue.errors import ConfigError, GifcueError
 
+# Bytes of a still that a server takes by default (limits.max_frame_bytes).
+MAX_PLAIN_BYTES = 2 * 1024 * 1024
+
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 
 @app.command()
 def annotate(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="JPEG or PNG files.")],
+    images: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="IMAGE...",
+            help="JPEG or PNG files. One of more than 2 MiB is made smaller before it is sent.",
+        ),
+    ],
     server: connection.Server = DEFAULT_SERVER,
     min_score: Annotated[
         float,
@@ -46,9 +55,10 @@ def annotate(
 ) -> None:
     """Print the labels found in still pictures."""
     contents = [_read(path) for path in images]
+    sendable = [_fitted(content) for content in contents]
     targets = _targets(images, save)
     client = client_of(server, tls, ca, cert, key, server_name, token_file)
-    found = connection.run(server, _ask(client, contents, min_score))
+    found = connection.run(server, _ask(client, sendable, min_score))
     for path, content, image, target in zip(images, contents, found, targets, strict=True):
         if as_json:
             print_json(image_json(str(path), image))
@@ -76,6 +86,15 @@ def _read(path: Path) -> bytes:
     if not content:
         raise GifcueError(f"expected a JPEG or PNG at {path}, got an empty file")
     return content
+
+
+def _fitted(content: bytes) -> bytes:
+    if len(content) <= MAX_PLAIN_BYTES:
+        return content
+    # cv2 takes half a second to import, so only where something is scaled.
+    from gifcue.cli.photograph import fitted
+
+    return fitted(content)
 
 
 def _targets(images: Sequence[Path], save: Path | None) -> list[Path | None]:

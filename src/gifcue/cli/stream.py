@@ -11,11 +11,13 @@ from gifcue import __version__
 from gifcue.cli import connection
 from gifcue.cli.as_json import counts_json, event_json, participant_json
 from gifcue.cli.connection import DEFAULT_SERVER, client_of
-from gifcue.cli.console import out, print_json
+from gifcue.cli.console import err, out, print_json
 from gifcue.cli.interrupt import interruptible
 from gifcue.cli.printing import EventPrinter, print_summary
-from gifcue.cli.streaming import Plan, Summary, jobs_of, stream_all
+from gifcue.cli.streaming import Plan, SourceLost, Summary, jobs_of, stream_all
 from gifcue.client import Event, ReactionClient, StreamOptions, SubjectPolicy
+from gifcue.errors import ConfigError
+from gifcue.ingest.opening import STDIN
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
@@ -26,7 +28,10 @@ def stream(
         list[str],
         typer.Argument(
             metavar="FILE|URL|DEVICE...",
-            help="mp4, webm, mkv …; rtsp://, http(s)://; /dev/video0, avfoundation:0, dshow:video=NAME.",
+            help="A file (mp4, webm, mkv …); - for a container from standard input that needs no seeking (mkv, ts, "
+            "fragmented mp4); rtsp://, rtmp://, srt://, http(s)://; FILE.sdp for RTP that comes to this machine; a "
+            "camera: /dev/video0, avfoundation:0 or dshow:video=NAME. The video is H.264, H.265, VP8, VP9, AV1 or "
+            "Motion JPEG.",
         ),
     ],
     server: connection.Server = DEFAULT_SERVER,
@@ -49,6 +54,9 @@ def stream(
         typer.Option(help="Whose reactions count where people share a camera; by default the server's own."),
     ] = None,
     holding: Annotated[bool, typer.Option(help="Show poses that are held but are not reactions yet.")] = True,
+    track: Annotated[
+        int, typer.Option(min=1, max=100, help="Which video track of each source is sent; 1 is the first.")
+    ] = 1,
     why: Annotated[
         bool, typer.Option("--why", help="Explain what keeps each allowed reaction from starting.")
     ] = False,
@@ -70,8 +78,11 @@ def stream(
     """Stream files, URLs or cameras and print the reactions.
 
     Each source is sent as a participant of one stream, as the encoded packets that it contains. Ctrl-C ends the stream
-    and prints the summary. A lost connection is restored, and streaming continues at the next keyframe.
+    and prints the summary. A lost connection is restored, and streaming continues at the next keyframe. A lost source
+    of the network, such as rtsp://, is reported and opened again.
     """
+    if loop and STDIN in sources:
+        raise ConfigError("--loop: expected a source that can be read again, got standard input")
     plan = Plan(
         jobs=jobs_of(sources, participants),
         stream=StreamOptions(
@@ -87,6 +98,7 @@ def stream(
         fast=fast,
         loop=loop,
         wait_for_server=wait,
+        track=track,
     )
     client = client_of(server, tls, ca, cert, key, server_name, token_file)
     if not connection.run(server, _stream(client, plan, as_json)):
@@ -98,7 +110,7 @@ async def _stream(client: ReactionClient, plan: Plan, as_json: bool) -> bool:
     async with client:
         with interruptible() as stop:
             if as_json:
-                summary = await stream_all(client, plan, _print_json, lambda *_: None, stop)
+                summary = await stream_all(client, plan, _print_json, lambda *_: None, stop, _print_lost_json)
                 print_json(summary_json(summary))
                 return summary.statistics is not None
             with Progress(
@@ -111,13 +123,32 @@ async def _stream(client: ReactionClient, plan: Plan, as_json: bool) -> bool:
                 disable=not out.is_terminal,
             ) as progress:
                 show = _Bars(progress)
-                summary = await stream_all(client, plan, EventPrinter(progress.console), show, stop)
+                summary = await stream_all(
+                    client, plan, EventPrinter(progress.console), show, stop, _print_lost
+                )
             print_summary(out, summary)
             return summary.statistics is not None
 
 
 def _print_json(event: Event) -> None:
     print_json(event_json(event))
+
+
+def _print_lost(lost: SourceLost) -> None:
+    err.print(
+        f"{lost.participant_id}: {lost.problem}; the next attempt is in {lost.retry_in_s:.1f} s", markup=False
+    )
+
+
+def _print_lost_json(lost: SourceLost) -> None:
+    print_json(
+        {
+            "type": "source_lost",
+            "participant_id": lost.participant_id,
+            "problem": lost.problem,
+            "retry_in_s": round(lost.retry_in_s, 3),
+        }
+    )
 
 
 def summary_json(summary: Summary) -> dict[str, object]:

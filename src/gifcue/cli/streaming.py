@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gifcue.client import (
+    Backoff,
     ClientError,
     Event,
     Phase,
@@ -22,9 +23,9 @@ from gifcue.client import (
     StreamOptions,
 )
 from gifcue.errors import ConfigError
+from gifcue.ingest.opening import STDIN, SourceError, is_live, is_network, shown
 from gifcue.ingest.pacing import POLL_S, ClosedLoop, Pacer, RealTime, Unpaced
 from gifcue.ingest.reader import reading
-from gifcue.ingest.source import is_live
 
 # Seconds for which a participant stays at the end of its source, until its last frames are analysed.
 DRAIN_S = 10.0
@@ -43,7 +44,8 @@ class Plan:
     """What to stream and how.
 
     No `labels` means every reaction that the server knows. `fast` sends as fast as the server analyses, otherwise a
-    file is sent as recorded. `loop` starts a file again at its end.
+    file is sent as recorded. `loop` starts a file again at its end. `track` counts a source's video tracks from 1.
+    A source that comes over a network is opened again with the pauses of `source_backoff` when it is lost.
     """
 
     jobs: Sequence[Job]
@@ -52,6 +54,17 @@ class Plan:
     fast: bool = False
     loop: bool = False
     wait_for_server: bool = False
+    track: int = 1
+    source_backoff: Backoff = field(default_factory=lambda: Backoff(first_s=1.0, max_s=30.0))
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLost:
+    """A source over the network is lost. It is opened again in `retry_in_s` seconds."""
+
+    participant_id: str
+    problem: str
+    retry_in_s: float
 
 
 @dataclass(slots=True)
@@ -66,11 +79,21 @@ class Summary:
 
 
 def jobs_of(sources: Sequence[str], participants: int) -> list[Job]:
-    """One job for each source, or `participants` of them. The participants' names are unique, and short enough."""
+    """One job for each source, or `participants` of them. The participants' names are unique, and short enough.
+
+    Raises:
+        ConfigError: several participants would read standard input.
+    """
     jobs: list[Job] = []
     taken: set[str] = set()
+    if list(sources).count(STDIN) > 1 or (STDIN in sources and participants > 1):
+        raise ConfigError("-: expected standard input for one participant, got several that would share it")
     for where in sources:
-        stem = where.rstrip("/").rsplit("/", 1)[-1].rsplit("\\", 1)[-1].partition("?")[0]
+        stem = (
+            "stdin"
+            if where == STDIN
+            else where.rstrip("/").rsplit("/", 1)[-1].rsplit("\\", 1)[-1].partition("?")[0]
+        )
         stem = stem.rsplit(".", 1)[0][:100] or "source"
         for number in range(1, participants + 1):
             base = stem if participants == 1 else f"{stem}-{number}"
@@ -88,8 +111,9 @@ async def stream_all(
     on_event: Callable[[Event], None],
     on_progress: Callable[[str, float, float | None], None],
     stop: asyncio.Event,
+    on_lost: Callable[[SourceLost], None] = lambda _: None,
 ) -> Summary:
-    """Streams every job to its end, or until `stop` is set.
+    """Streams every job to its end, or until `stop` is set. Every file is opened once before the server is contacted.
 
     `on_progress` gets the participant, the seconds of the recording sent, and its length or None where it has none.
 
@@ -99,12 +123,17 @@ async def stream_all(
         SourceError: a source cannot be read.
     """
     summary = Summary()
+    for where in dict.fromkeys(job.where for job in plan.jobs):
+        # Standard input can be opened once only, and what a live source sends meanwhile would be late.
+        if where != STDIN and not is_live(where):
+            async with reading(where, track=plan.track):
+                pass
     async with client.reconnecting(plan.stream, wait_for_server=plan.wait_for_server) as stream:
         labels = allowed_of(plan.labels, stream.ready)
 
         async def send_and_close() -> None:
             await all_or_none(
-                [_send(stream, job, labels, plan, on_progress, stop, summary) for job in plan.jobs]
+                [_send(stream, job, labels, plan, on_progress, stop, summary, on_lost) for job in plan.jobs]
             )
             with contextlib.suppress(ClientError):
                 summary.statistics = await stream.statistics()
@@ -144,13 +173,63 @@ async def _send(
     on_progress: Callable[[str, float, float | None], None],
     stop: asyncio.Event,
     summary: Summary,
+    on_lost: Callable[[SourceLost], None],
 ) -> None:
-    async with reading(job.where, plan.loop) as read:
+    """Sends one source. One that comes over a network has no end: it is opened again, until `stop` is set."""
+    attempt = 0
+    has_been_open = False
+    while True:
+        opened = asyncio.Event()
+        try:
+            await _send_once(stream, job, labels, plan, on_progress, stop, summary, opened)
+            problem = f"expected more video from {shown(job.where)}, got its end"
+        except SourceError as error:
+            # A source that never opened has a wrong address, which no attempt improves.
+            if not is_network(job.where) or not (has_been_open or opened.is_set()):
+                raise
+            problem = str(error)
+        if stop.is_set() or not is_network(job.where):
+            return
+        has_been_open = has_been_open or opened.is_set()
+        attempt = 1 if opened.is_set() else attempt + 1
+        delay_s = plan.source_backoff.delay_s(attempt)
+        on_lost(SourceLost(job.participant_id, problem, delay_s))
+        if await _stopped_within(stop, delay_s, plan.source_backoff):
+            return
+
+
+async def _stopped_within(stop: asyncio.Event, delay_s: float, backoff: Backoff) -> bool:
+    """Waits; True where `stop` was set meanwhile."""
+    sleeping = asyncio.ensure_future(backoff.sleep(delay_s))
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait({sleeping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        sleeping.cancel()
+        stopping.cancel()
+    return stop.is_set()
+
+
+async def _send_once(
+    stream: ReconnectingStream,
+    job: Job,
+    labels: Sequence[str],
+    plan: Plan,
+    on_progress: Callable[[str, float, float | None], None],
+    stop: asyncio.Event,
+    summary: Summary,
+    opened: asyncio.Event,
+) -> None:
+    """Sends a source to its end; sets `opened` at its first packet. The participant leaves at the end, because what is
+    opened later has times of its own.
+    """
+    async with reading(job.where, plan.loop, plan.track) as read:
         source = read.source
         participant = await stream.join(job.participant_id, source.codec, source.extradata, labels)
         pacer = _pacer(stream, job, plan)
         try:
             async for packet in read.packets():
+                opened.set()
                 await pacer.wait(packet)
                 if stop.is_set():
                     break
@@ -159,6 +238,9 @@ async def _send(
                 )
                 on_progress(job.participant_id, packet.due_s, source.duration_s)
             await _settle(stream, participant)
+        except SourceError:
+            await _settle(stream, participant)
+            raise
         finally:
             summary.sent += participant.sent
             summary.not_sent += participant.not_sent

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
+from gifcue.ingest.opening import STDIN
 from gifcue.ingest.source import EncodedPacket, MediaSource, open_source
 
 # Packets read from a file at once: switching to the thread and back costs more than demuxing a packet.
@@ -31,18 +32,18 @@ class Reading:
         Raises:
             SourceError: reading failed.
         """
-        size = 1 if self.source.live else FILE_BATCH
+        size = 1 if self.source.live or self.source.where == STDIN else FILE_BATCH
         while batch := await _in(self._executor, lambda: list(itertools.islice(self._iterator, size))):
             for packet in batch:
                 yield packet
 
 
 @asynccontextmanager
-async def reading(where: str, loop: bool = False) -> AsyncIterator[Reading]:
+async def reading(where: str, loop: bool = False, track: int = 1) -> AsyncIterator[Reading]:
     """Opens a source as `open_source` does, and closes it at the end."""
     executor = ThreadPoolExecutor(1, thread_name_prefix="gifcue-source")
     try:
-        source = await _in(executor, lambda: open_source(where, loop))
+        source = await _in(executor, lambda: open_source(where, loop, track))
         try:
             yield Reading(source, executor)
         finally:

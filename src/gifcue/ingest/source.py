@@ -15,16 +15,12 @@ from typing import Any, Self
 import av
 import av.error
 
-from gifcue.errors import GifcueError
+from gifcue.ingest.opening import SourceError, is_live, open_container, reason, shown, video_of
 from gifcue.ingest.orientation import rotation_of
-from gifcue.media.cameras import camera_of
 from gifcue.protocol.codecs import MAX_CLOCK_HZ, RTP_CLOCK_HZ, Codec
 
 # Frames a second of streams that state neither times nor a rate.
 ASSUMED_FPS = 25
-
-# Seconds that a URL may take to answer, and between two packets.
-URL_TIMEOUT_S = 15.0
 
 # FFmpeg's quantiser for raw pictures, 2 (best) to 31. At 4, hands far from the camera keep their detail.
 MJPEG_QUANTISER = 4
@@ -44,10 +40,6 @@ _CODECS = {
 _WITH_EXTRADATA = (Codec.H264, Codec.H265, Codec.AV1)
 
 
-class SourceError(GifcueError):
-    """A file, URL or device that cannot be opened, has no video to send, or cannot be read."""
-
-
 @dataclass(frozen=True, slots=True)
 class EncodedPacket:
     """One access unit. `pts` counts ticks of `clock_hz`.
@@ -64,26 +56,28 @@ class EncodedPacket:
     rotation: int = 0
 
 
-def open_source(where: str, loop: bool = False) -> MediaSource:
-    """Opens a file, a URL (rtsp, http, …) or a camera ("/dev/video0", "avfoundation:0", "dshow:video=…").
+def open_source(where: str, loop: bool = False, track: int = 1) -> MediaSource:
+    """Opens a file, "-" (standard input), a session description (".sdp"), a URL (rtsp, http, …) or a camera
+    ("/dev/video0", "avfoundation:0", "dshow:video=…").
 
-    With `loop` it starts again at its end, and times continue.
+    With `loop` it starts again at its end, and times continue. `track` counts the video tracks from 1.
 
     Raises:
         SourceError: it cannot be opened, has no video, or the wire does not know its codec.
     """
-    return MediaSource(where, loop)
+    return MediaSource(where, loop, track)
 
 
 class MediaSource:
     """An open source: iterate over it once, and close it (or use it with `with`). One thread at a time."""
 
-    def __init__(self, where: str, loop: bool = False) -> None:
+    def __init__(self, where: str, loop: bool = False, track: int = 1) -> None:
         self._where = where
         self._loop = loop
-        self._container = _open(where)
+        self._track = track
+        self._container = open_container(where)
         try:
-            self._stream = _video_of(self._container, where)
+            self._stream = video_of(self._container, where, track)
             name = self._stream.codec_context.codec.canonical_name
             self._encoder: _MotionJpeg | None = None
             self._rotation: int | None = None  # None until a keyframe came
@@ -94,7 +88,7 @@ class MediaSource:
                 self._codec = _CODECS[name]
             else:
                 known = ", ".join(_CODECS)
-                raise SourceError(f"expected video of {known} or raw pictures in {where}, got {name}")
+                raise SourceError(f"expected video of {known} or raw pictures in {shown(where)}, got {name}")
         except BaseException:
             self._container.close()
             raise
@@ -165,7 +159,9 @@ class MediaSource:
                         continue
                     yield from self._packets(packet, times)
             except (av.error.FFmpegError, OSError) as error:
-                raise SourceError(f"expected more video from {self._where}, got: {_reason(error)}") from error
+                raise SourceError(
+                    f"expected more video from {shown(self._where)}, got: {reason(error)}"
+                ) from error
             if not self._loop or times.count == 0:
                 return
             times.next_round()
@@ -184,8 +180,8 @@ class MediaSource:
 
     def _reopen(self) -> None:
         self._container.close()
-        self._container = _open(self._where)
-        self._stream = _video_of(self._container, self._where)
+        self._container = open_container(self._where)
+        self._stream = video_of(self._container, self._where, self._track)
 
 
 class _Times:
@@ -252,38 +248,3 @@ class _MotionJpeg:
         picture = frame.reformat(format="yuvj420p", dst_color_range=2)
         picture.pts = None
         return b"".join(bytes(packet) for packet in self._context.encode(picture))
-
-
-def is_live(where: str) -> bool:
-    """True for cameras, and for streams whose packets come when they are due."""
-    if camera_of(where) is not None:
-        return True
-    return where.partition("://")[0].lower() in ("rtsp", "rtsps", "rtmp", "rtmps", "rtp", "udp", "srt")
-
-
-def _open(where: str) -> Any:
-    camera = camera_of(where)
-    try:
-        if camera is not None:
-            return av.open(camera[1], format=camera[0])
-        if "://" in where:
-            # Over UDP, a busy router loses packets of large keyframes.
-            options = {"rtsp_transport": "tcp"} if where.lower().startswith("rtsp") else {}
-            return av.open(where, options=options, timeout=URL_TIMEOUT_S)
-        return av.open(where)
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        what = "a camera" if camera is not None else "a media file, URL or camera"
-        raise SourceError(f"expected {what} at {where}, got: {_reason(error)}") from error
-
-
-def _video_of(container: Any, where: str) -> Any:
-    for stream in container.streams.video:
-        # The cover picture of a music file is a video stream, too.
-        if not stream.disposition & av.stream.Disposition.attached_pic:
-            return stream
-    kinds = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
-    raise SourceError(f"expected a video stream in {where}, got {kinds}")
-
-
-def _reason(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or error)

@@ -11,9 +11,11 @@ import pytest
 
 from gifcue.client import KeyframeRequested, ReactionClient
 from gifcue.ingest.feed import ParticipantFeed
-from gifcue.ingest.rtp.listener import MAX_WAITING_UNITS, ListenError, RtpListener, RtpPort
+from gifcue.ingest.rtp.listener import RtpListener, RtpPort
 from gifcue.ingest.rtp.receiver import PayloadFormat
 from gifcue.ingest.rtp.rtcp import receiver_report
+from gifcue.ingest.rtp.source import MAX_WAITING_UNITS
+from gifcue.ingest.rtp.udp import ListenError
 from gifcue.protocol.codecs import Codec
 from gifcue.testing import FakeServer
 from gifcue.testing.fake_server import FakeStream
@@ -104,7 +106,7 @@ async def test_a_change_of_codec_joins_again(sender: socket.socket) -> None:
 async def test_a_request_for_a_keyframe_goes_to_where_rtcp_comes_from(sender: socket.socket) -> None:
     async with fed() as (listener, _, seen):
         assert listener._rtcp is not None
-        rtcp_port = listener._rtcp.get_extra_info("sockname")[1]
+        rtcp_port = listener._rtcp.port
         sender.sendto(rtp(1, KEY, marker=True, ssrc=77), ("127.0.0.1", listener.port))
         await seen.until(lambda stream: len(stream.frames) == 1)
         sender.sendto(receiver_report(77), ("127.0.0.1", rtcp_port))

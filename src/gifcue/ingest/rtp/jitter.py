@@ -32,6 +32,9 @@ class JitterBuffer:
         self._wait_s = wait_s
         self._sequence = Unwrapper(16)
         self._next: int | None = None
+        self._first = 0  # where the sequence began
+        # Numbers that were waited for in vain: they tell a late packet from a copy of one that was given out.
+        self._given_up: set[int] = set()
         # By unwrapped sequence number, with the time of arrival.
         self._waiting: dict[int, tuple[float, RtpPacket]] = {}
         self._restarted = False
@@ -64,14 +67,19 @@ class JitterBuffer:
             yield from self._give_up_all()
             self._sequence = Unwrapper(16)
             self._next = None
+            self._given_up.clear()
             self._restarted = True
             number = packet.sequence
         self._suspect = None
         self._sequence.take(packet.sequence)
         if self._next is None:
-            self._next = number
+            self._next = self._first = number
         if number < self._next:
-            self.late += 1
+            if number < self._first or number in self._given_up:
+                self._given_up.discard(number)
+                self.late += 1
+            else:
+                self.duplicates += 1
             return
         if number in self._waiting:
             self.duplicates += 1
@@ -100,6 +108,10 @@ class JitterBuffer:
         first = min(self._waiting)
         missing = first - self._next
         self.lost += missing
+        self._given_up.update(range(self._next, first))
+        if len(self._given_up) > 2 * MAX_JUMP:
+            # Numbers further back than MAX_JUMP count as a new beginning.
+            self._given_up = {each for each in self._given_up if each >= first - MAX_JUMP}
         self._next = first
         return self._take(missing)
 

@@ -1,37 +1,22 @@
-"""RTP over UDP: the sockets of one video source, and its access units as they become complete."""
+"""RTP over UDP, one video source on ports of its own."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import ipaddress
 import secrets
-import socket
-import struct
-from collections import Counter, deque
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from gifcue.errors import GifcueError
 from gifcue.ingest.access_unit import AccessUnit
 from gifcue.ingest.rtp.packet import is_rtcp
 from gifcue.ingest.rtp.receiver import DEFAULT_WAIT_S, PayloadFormat, VideoReceiver
+from gifcue.ingest.rtp.source import RtpSource
+from gifcue.ingest.rtp.udp import Address, UdpSocket
 
-# Bytes that the kernel may hold for the socket. A keyframe of 200 kB comes within a millisecond.
-_SOCKET_BUFFER_BYTES = 4 * 1024 * 1024
-# What may wait for a slow server. It is two seconds of video at 30 frames a second.
-MAX_WAITING_UNITS = 60
-MAX_WAITING_BYTES = 8 * 1024 * 1024
 # Seconds of silence after which another address may send. Until then, packets from elsewhere are not taken.
 ADDRESS_CHANGE_S = 5.0
-
-Address = tuple[Any, ...]
-
-
-class ListenError(GifcueError):
-    """A port that cannot be opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,36 +39,33 @@ class RtpPort:
 class RtpListener:
     """Use it with `async with`, and iterate over `units` once.
 
-    What a slow consumer does not take is dropped after `MAX_WAITING_UNITS` or `MAX_WAITING_BYTES`, and the unit that
-    follows says that frames were lost.
+    Raises, when it is entered:
+        ListenError: a port cannot be opened.
     """
 
     def __init__(self, port: RtpPort) -> None:
         self._settings = port
-        self._receiver = VideoReceiver(
-            port.formats,
-            orientation_id=port.orientation_id,
-            wait_s=port.wait_s,
-            ssrc=secrets.randbits(32),
+        self._source = RtpSource(
+            VideoReceiver(
+                port.formats,
+                orientation_id=port.orientation_id,
+                wait_s=port.wait_s,
+                ssrc=secrets.randbits(32),
+            )
         )
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[AccessUnit] = deque()
-        self._waiting_bytes = 0
-        self._lost_in_queue = False
-        self._arrived = asyncio.Event()
-        self._dropped: Counter[str] = Counter()
-        self._source: tuple[str, float] | None = None  # the address that is taken, and when it sent last
+        self._sender: tuple[str, float] | None = None  # the address that is taken, and when it sent last
         self._rtp_peer: Address | None = None
         self._rtcp_peer: Address | None = None
-        self._rtp: asyncio.DatagramTransport | None = None
-        self._rtcp: asyncio.DatagramTransport | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._rtp: UdpSocket | None = None
+        self._rtcp: UdpSocket | None = None
 
     async def __aenter__(self) -> Self:
+        settings = self._settings
         try:
-            self._rtp = await self._open(self._settings.port, self._on_rtp)
-            if self._settings.rtcp_port != self._settings.port or self._settings.port == 0:
-                self._rtcp = await self._open(self._settings.rtcp_port, self._on_rtcp)
+            self._rtp = UdpSocket(settings.host, settings.port, self._on_rtp)
+            if settings.rtcp_port != settings.port or settings.port == 0:
+                self._rtcp = UdpSocket(settings.host, settings.rtcp_port, self._on_rtcp)
         except BaseException:
             self._close()
             raise
@@ -98,92 +80,60 @@ class RtpListener:
     def port(self) -> int:
         """The port that is open for RTP."""
         assert self._rtp is not None
-        return int(self._rtp.get_extra_info("sockname")[1])
+        return self._rtp.port
 
     @property
     def receiver(self) -> VideoReceiver:
         """Its counters: packets, access units, and what was of no use."""
-        return self._receiver
+        return self._source.receiver
 
     @property
     def dropped(self) -> Mapping[str, int]:
         """Packets and access units that were of no use, by reason."""
-        return self._dropped + Counter(self._receiver.dropped)
+        return self._source.dropped
 
     def request_keyframe(self) -> None:
-        """Sends a PLI to the source, at most one within half a second."""
-        feedback = self._receiver.keyframe_request(self._loop.time())
+        """Sends a PLI to the source, at most one within `REQUEST_INTERVAL_S`."""
+        feedback = self.receiver.keyframe_request(self._loop.time())
         peer = self._rtcp_peer or self._guessed_rtcp_peer()
-        transport = self._rtcp or self._rtp
-        if feedback is not None and peer is not None and transport is not None:
-            transport.sendto(feedback, peer)
+        opened = self._rtcp or self._rtp
+        if feedback is not None and peer is not None and opened is not None:
+            opened.send(feedback, peer)
 
-    async def units(self) -> AsyncIterator[AccessUnit]:
+    def units(self) -> AsyncIterator[AccessUnit]:
         """The access units, as they become complete. Does not end by itself."""
-        while True:
-            while self._waiting:
-                unit = self._waiting.popleft()
-                self._waiting_bytes -= len(unit.payload)
-                yield unit
-            self._arrived.clear()
-            await self._arrived.wait()
-
-    async def _open(self, port: int, received: Any) -> asyncio.DatagramTransport:
-        host = self._settings.host
-        try:
-            address = ipaddress.ip_address(host)
-        except ValueError:
-            raise ListenError(f"expected an IP address to listen on, got {host!r}") from None
-        family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-        opened = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            opened.setblocking(False)
-            with contextlib.suppress(OSError):
-                opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER_BYTES)
-            if address.is_multicast:
-                opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            opened.bind((host, port))
-            if address.is_multicast:
-                _join_group(opened, address)
-        except OSError as error:
-            opened.close()
-            reason = error.strerror or str(error)
-            raise ListenError(f"expected a free UDP port at {host}:{port}, got: {reason}") from None
-        transport, _ = await self._loop.create_datagram_endpoint(lambda: _Datagrams(received), sock=opened)
-        return transport
+        return self._source.units()
 
     def _close(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        for transport in (self._rtp, self._rtcp):
-            if transport is not None:
-                transport.close()
+        self._source.close()
+        for opened in (self._rtp, self._rtcp):
+            if opened is not None:
+                opened.close()
 
     def _on_rtp(self, datagram: bytes, peer: Address) -> None:
         now_s = self._loop.time()
         if not self._is_source(peer, now_s):
-            self._dropped["other_address"] += 1
+            self._source.dropped_before["other_address"] += 1
             return
         if is_rtcp(datagram):
             self._rtcp_peer = peer
             return
         self._rtp_peer = peer
-        self._put(self._receiver.receive(datagram, now_s))
-        self._set_timer()
+        self._source.receive(datagram, now_s)
 
     def _on_rtcp(self, datagram: bytes, peer: Address) -> None:
         # Reports are not read. Their address is where feedback goes.
-        if is_rtcp(datagram) and self._source is not None and peer[0] == self._source[0]:
+        if is_rtcp(datagram) and self._sender is not None and peer[0] == self._sender[0]:
             self._rtcp_peer = peer
 
     def _is_source(self, peer: Address, now_s: float) -> bool:
         wanted = self._settings.only_from
         if wanted is not None:
             return bool(peer[0] == wanted)
-        if self._source is None or peer[0] == self._source[0] or now_s - self._source[1] > ADDRESS_CHANGE_S:
-            if self._source is None or peer[0] != self._source[0]:
+        if self._sender is None or peer[0] == self._sender[0] or now_s - self._sender[1] > ADDRESS_CHANGE_S:
+            if self._sender is None or peer[0] != self._sender[0]:
                 self._rtcp_peer = None
-            self._source = (peer[0], now_s)
+            self._sender = (peer[0], now_s)
             return True
         return False
 
@@ -193,46 +143,3 @@ class RtpListener:
             return None
         host, port, *rest = self._rtp_peer
         return (host, port if self._rtcp is None else port + 1, *rest)
-
-    def _put(self, units: list[AccessUnit]) -> None:
-        for unit in units:
-            size = len(unit.payload)
-            if len(self._waiting) >= MAX_WAITING_UNITS or self._waiting_bytes + size > MAX_WAITING_BYTES:
-                self._dropped["slow_server"] += 1
-                self._lost_in_queue = True
-                continue
-            if self._lost_in_queue:
-                unit = replace(unit, follows_loss=True)
-                self._lost_in_queue = False
-            self._waiting.append(unit)
-            self._waiting_bytes += size
-            self._arrived.set()
-
-    def _set_timer(self) -> None:
-        deadline_s = self._receiver.deadline_s
-        if deadline_s is None or self._timer is not None:
-            return
-        self._timer = self._loop.call_at(deadline_s, self._on_timer)
-
-    def _on_timer(self) -> None:
-        self._timer = None
-        self._put(self._receiver.poll(self._loop.time()))
-        self._set_timer()
-
-
-class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, received: Any) -> None:
-        self._received = received
-
-    def datagram_received(self, data: bytes, addr: Address) -> None:
-        self._received(data, addr)
-
-    def error_received(self, exc: Exception) -> None:
-        """An ICMP error for feedback that was sent: the source is gone or has no RTCP port. Video may still come."""
-
-
-def _join_group(opened: socket.socket, group: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
-    if group.version == 6:
-        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group.packed + struct.pack("@I", 0))
-    else:
-        opened.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group.packed + bytes(4))

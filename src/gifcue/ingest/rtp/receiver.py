@@ -22,8 +22,8 @@ DEFAULT_WAIT_S = 0.1
 MAX_CLOCK_STEP_S = 10.0
 # Packets in a row by which another synchronization source takes over. One alone may be a stray.
 SOURCE_CHANGE_PACKETS = 2
-# Seconds between two requests for a keyframe. Encoders take a moment to answer the first.
-REQUEST_INTERVAL_S = 0.5
+# Seconds between two requests for a keyframe. Browsers' encoders answer no faster, and a keyframe can be lost as well.
+REQUEST_INTERVAL_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)

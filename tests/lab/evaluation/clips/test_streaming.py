@@ -9,7 +9,7 @@ import pytest
 
 from gifcue.client import ReactionClient
 from gifcue.errors import Unavailable
-from gifcue.ingest.source import SourceError
+from gifcue.ingest.opening import SourceError
 from gifcue.protocol.phases import Phase
 from gifcue.sample_video.clips import write
 from gifcue.sample_video.photo import photo_frames

@@ -14,7 +14,16 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, WebSocket
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    Playwright,
+    Request,
+    WebSocket,
+)
 
 from gifcue.v1.media_pb2 import Frame
 from gifcue.v1.reaction_service_pb2 import (
@@ -57,19 +66,17 @@ class Wire:
 
     requests: list[StreamReactionsRequest] = field(default_factory=list)
     responses: list[StreamReactionsResponse] = field(default_factory=list)
-    protocols: list[str] = field(default_factory=list)
 
     def follow(self, websocket: WebSocket) -> None:
         websocket.on("framesent", self._sent)
         websocket.on("framereceived", self._received)
 
-    # A text frame would be a string, which is no message.
     def _sent(self, data: bytes | str) -> None:
-        assert isinstance(data, bytes), data
+        assert isinstance(data, bytes)
         self.requests.append(StreamReactionsRequest.FromString(data))
 
     def _received(self, data: bytes | str) -> None:
-        assert isinstance(data, bytes), data
+        assert isinstance(data, bytes)
         self.responses.append(StreamReactionsResponse.FromString(data))
 
     @property
@@ -105,8 +112,13 @@ class OpenPage:
     problems: list[str]
     requested: list[str]
 
-    def logged(self, message: ConsoleMessage) -> None:
-        """The page wrote to its console."""
+    def on_request(self, request: Request) -> None:
+        self.requested.append(request.url)
+
+    def on_error(self, error: Error) -> None:
+        self.problems.append(str(error))
+
+    def on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.problems.append(message.text)
 
@@ -141,9 +153,9 @@ class Chromium:
         page = context.new_page()
         opened = OpenPage(page, Wire(), [], [])
         page.on("websocket", opened.wire.follow)
-        page.on("request", lambda request: opened.requested.append(request.url))
-        page.on("pageerror", lambda error: opened.problems.append(str(error)))
-        page.on("console", opened.logged)
+        page.on("request", opened.on_request)
+        page.on("pageerror", opened.on_error)
+        page.on("console", opened.on_console)
         page.goto(url)
         return opened
 
@@ -173,4 +185,4 @@ def pictures_of(frames: list[Frame]) -> Iterator[tuple[Frame, NDArray[np.uint8]]
     decoder = av.CodecContext.create("h264", "r")
     for frame in frames:
         for picture in decoder.decode(av.Packet(frame.payload)):
-            yield frame, picture.to_ndarray(format="gray").astype(np.uint8, copy=False)
+            yield frame, np.asarray(picture.to_ndarray(format="gray"), np.uint8)

@@ -204,7 +204,7 @@ def test_without_an_encoder_stills_are_sent_and_a_still_of_the_gif_is_shown(
     )
     (dismissed,) = [each.participant for each in wire.requests if each.participant.HasField("dismiss")]
     assert dismissed.dismiss.reaction_id == wire.started()[0].reaction_id
-    assert page.locator(".gif").count() == 0
+    expect(page.locator(".gif")).to_have_count(0)
     expect(page.locator(".reactions").get_by_text("Not meant")).to_be_visible()
     assert wire.faults() == []
     assert opened.problems == []

@@ -41,13 +41,13 @@ export function Card({ participant, labels, onRemove }) {
         <//>
         <p class="hint now">${nowText(participant)}</p>
         ${participant.fault && html`<p class="notice bad small" role="alert">The server reports: ${participant.fault.message}</p>`}
-        <${Figures} participant=${participant} />
       </div>
       <div class="told stack">
         <${Consent} participant=${participant} labels=${labels} />
         <${Reasons} participant=${participant} />
         <${Reactions} participant=${participant} />
       </div>
+      <${Figures} participant=${participant} />
     </section>
   `;
 }

@@ -12,7 +12,7 @@ export function Figures({ participant }) {
   const unencoded = Object.fromEntries(Object.entries(counts.skipped).filter(([, count]) => count));
   const latest = latencies.at(-1);
   return html`
-    <div class="stack tight">
+    <div class="counted stack tight">
       <h3>Figures</h3>
       <dl class="figures">
         <div>

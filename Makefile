@@ -109,6 +109,9 @@ web-vendor: $(DEV) ## Write the libraries of the web pages and the wire's JavaSc
 	  protos/gifcue/v1/media.proto protos/gifcue/v1/reaction_service.proto
 	node tools/web/build.mjs
 
+screenshots: $(DEV) ## Take the pictures of README again, with Chromium, into docs/images
+	$(BIN)/python -m tools.screenshots
+
 wheel: $(DEV) ## Build the sdist and, from it, the wheel into dist/
 	@rm -rf dist
 	$(BIN)/python -m build --no-isolation --outdir dist .

@@ -33,7 +33,11 @@ class WebSocketCall:
         self._in = bytearray()
         self._is_half_closed = False
         self.is_ended = False
-        self._shake_hands(f"{host}:{port}", path)
+        try:
+            self._shake_hands(f"{host}:{port}", path)
+        except BaseException:
+            self._socket.close()
+            raise
         self._socket.setblocking(False)
 
     def fileno(self) -> int:

@@ -7,6 +7,7 @@
     │   ├── WorkerLost *       it died or was stuck, and what it held is lost
     │   └── WorkerStartError   it never became ready
     ├── ModelError             a model file is missing, damaged or of another shape than expected
+    ├── WrongState             the state of the server does not allow the call
     ├── Unavailable *          the server cannot answer at the moment
     └── Overloaded *           the server has too much to do; carries when to come back
         └── TooManyRequests *  this caller asks for too much
@@ -59,6 +60,10 @@ class WorkerStartError(WorkerError):
 
 class ModelError(GifcueError):
     """A model file is missing, damaged or of another shape than expected."""
+
+
+class WrongState(GifcueError):
+    """The state of the server does not allow the call: something else has to change first."""
 
 
 class Unavailable(GifcueError):

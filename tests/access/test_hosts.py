@@ -108,3 +108,31 @@ def test_a_star_lets_every_origin_call() -> None:
 def test_loopback() -> None:
     assert all(map(is_loopback, ("localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]", "::ffff:127.0.0.1")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "10.0.0.1", "example.org", "", "localhost.evil.com")))
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "is_same"),
+    [
+        ("http://127.0.0.1:8081", "127.0.0.1:8081", True),
+        ("http://gifcue.example.org", "gifcue.example.org:80", True),
+        # A proxy that ends TLS: the server does not see the scheme.
+        ("https://gifcue.example.org", "gifcue.example.org", True),
+        ("http://127.0.0.1:8080", "127.0.0.1:8081", False),
+        ("http://localhost:8081", "127.0.0.1:8081", False),
+        ("https://meet.example.org", "127.0.0.1:8081", False),
+        ("null", "127.0.0.1:8081", False),
+        ("http://127.0.0.1:8081", None, False),
+        (None, "127.0.0.1:8081", False),
+        ("", "", False),
+    ],
+)
+def test_a_change_is_taken_from_the_same_site_alone(
+    origin: str | None, host: str | None, is_same: bool
+) -> None:
+    # Neither "*" nor a name among the origins opens this.
+    rules = HostRules(origins=["*", "https://meet.example.org"])
+    if is_same:
+        rules.check_same_site(origin, host)
+    else:
+        with pytest.raises(Forbidden, match="expected an Origin header with this server's address"):
+            rules.check_same_site(origin, host)

@@ -324,3 +324,14 @@ def test_no_change_of_a_token_is_accepted(data: st.DataObject) -> None:
     # Base64 ignores the last bits of its last character, so that two texts stand for the same bytes.
     assert place == len(token) - 1 or changed == token
     assert grant.rooms == ("weekly",)
+
+
+@pytest.mark.parametrize("granted", list(Scope))
+@pytest.mark.parametrize("needed", list(Scope))
+def test_only_operate_grants_what_another_scope_does(granted: Scope, needed: Scope) -> None:
+    grant = Grant("someone", None, frozenset({granted}), (), None, None)
+    if granted is needed or (granted, needed) == (Scope.OPERATE, Scope.OBSERVE):
+        grant.require_scope(needed)
+    else:
+        with pytest.raises(Forbidden, match=f"expected a token with the scope {needed}, got {granted}"):
+            grant.require_scope(needed)

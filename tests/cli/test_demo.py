@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gifcue.cli.demo import RunningServer, StartServer, run_demo
+from gifcue.cli.demo import run_demo
+from gifcue.cli.demo_server import RunningServer, StartServer
 from gifcue.errors import GifcueError
 from gifcue.testing import FakeServer
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from gifcue.cli.demo import RunningServer, StartServer
 from gifcue.cli.demo_live import free_or, run_live
+from gifcue.cli.demo_server import RunningServer, StartServer
 
 from .conftest import Gifcue
 

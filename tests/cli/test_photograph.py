@@ -28,8 +28,11 @@ def test_a_large_photograph_keeps_its_shape_and_content(tmp_path: Path) -> None:
     small = fitted(path.read_bytes())
     assert len(small) <= MAX_PLAIN_BYTES
     pixels = cv2.imdecode(np.frombuffer(small, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
     assert pixels.shape[:2] == (round(2000 * LONG_SIDE / 3000), LONG_SIDE)
-    expected = cv2.resize(cv2.imread(str(path)), pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
+    original = cv2.imread(str(path))
+    assert original is not None
+    expected = cv2.resize(original, pixels.shape[1::-1], interpolation=cv2.INTER_AREA)
     assert np.abs(pixels.astype(int) - expected).mean() < 3
 
 
@@ -44,5 +47,7 @@ def test_the_command_sends_the_small_one_and_draws_on_the_large_one(
     drawn = tmp_path / "drawn.png"
     result = gifcue("annotate", large(tmp_path), "-s", server.target, "--save", drawn)
     assert result.exit_code == 0, result.output
-    assert cv2.imread(str(drawn)).shape[:2] == (2000, 3000)
+    picture = cv2.imread(str(drawn))
+    assert picture is not None
+    assert picture.shape[:2] == (2000, 3000)
     assert len(server.service.stills[0]) <= MAX_PLAIN_BYTES

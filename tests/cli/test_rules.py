@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.gestures import gesture
+
 from .conftest import Gifcue
 
 BOOK = """\
@@ -62,6 +64,12 @@ def test_a_label_of_the_configuration_is_known(gifcue: Gifcue, tmp_path: Path) -
     book = write(tmp_path, without="victory")
     assert gifcue("rules", "check", book).exit_code == 1
     assert gifcue("rules", "check", book, "-c", settings).exit_code == 0
+
+
+def test_a_custom_gesture_of_the_configuration_is_known(gifcue: Gifcue, tmp_path: Path) -> None:
+    (tmp_path / "fan.json").write_bytes(gesture("fan").as_json())
+    settings = config(tmp_path, f'[detect]\ngestures_dir = "{tmp_path}"\n')
+    assert gifcue("rules", "check", write(tmp_path, without="fan"), "-c", settings).exit_code == 0
 
 
 def test_gifs_are_looked_for_in_the_folder_that_would_be_served(gifcue: Gifcue, tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ def test_every_condition_has_a_phrase() -> None:
     ("unmet", "expected"),
     [
         (score(0.61), "score 0.61, needs 0.80"),
+        (UnmetCondition("smile", "no_region", 0.1, 0.3), "no face or hand found: score 0.10, needs 0.30"),
         (UnmetCondition("wave", "motion", 1.0, 3.0), "1 swings, needs 3"),
         (UnmetCondition("smile", "hold", 250.0, 800.0), "held for 0.25 s, needs 0.80 s"),
         (UnmetCondition("smile", "cooldown", 1500.0, 0.0), "cooldown, 1.5 s left"),

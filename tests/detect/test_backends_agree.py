@@ -105,9 +105,9 @@ def test_gesture_probabilities_have_the_same_size_confidence_on_both(tmp_path: P
     count = len(hand_features(np.zeros((POINTS, 3), np.float32)))
     weights = np.zeros((count + 1, 2), np.float32)
     weights[-1, 1] = np.log(9.0)
-    GestureClassifier(
+    classifier = GestureClassifier(
         ("", "victory"), np.zeros(count, np.float32), np.ones(count, np.float32), weights
-    ).write(tmp_path / "victory.json")
+    )
     copy_description(MODELS, tmp_path)
     export_saved_model(MODELS, tmp_path / "saved_model")
     smallest_px = read_metadata(MODELS, "litert").stages["hand"].smallest_px
@@ -117,11 +117,11 @@ def test_gesture_probabilities_have_the_same_size_confidence_on_both(tmp_path: P
         config = DetectorConfig(
             model_dir,
             backend,
-            gesture_files=(tmp_path / "victory.json",),
             precision="float",
             model_sha256=UNCHECKED,
         )
         detector = open_detector(config)
+        detector.use_gestures([classifier])
         for frame, regions in zip(pictures()[:40], detector.detect(pictures()[:40]), strict=True):
             height, width = frame.shape[:2]
             for region in regions:

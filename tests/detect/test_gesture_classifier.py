@@ -8,8 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from gifcue.detect.gesture_classifier import POINTS, hand_features, read_classifier
-from gifcue.detect.settings import gesture_files
-from gifcue.errors import ConfigError, ModelError
+from gifcue.errors import ModelError
 from gifcue.gestures.regression import fit_classifier
 
 
@@ -126,12 +125,3 @@ def test_a_file_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("gifcue.detect.gesture_classifier.MAX_FILE_BYTES", 100)
     with pytest.raises(ModelError, match="expected at most 100 bytes"):
         read_classifier(path)
-
-
-def test_a_folder_is_bounded(tmp_path: Path) -> None:
-    for number in range(64):
-        (tmp_path / f"{number}.json").touch()
-    assert len(gesture_files(tmp_path)) == 64
-    (tmp_path / "more.json").touch()
-    with pytest.raises(ConfigError, match="expected at most 64 classifiers, got 65"):
-        gesture_files(tmp_path)

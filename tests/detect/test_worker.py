@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.messages import Batch, InlinePicture, SlotPicture, StillPicture, unpack
 from gifcue.detect.regions import Region
 from gifcue.detect.worker import _log_once, detect_batch, view
@@ -38,6 +39,9 @@ class BrokenDetector:
     def warm(self) -> None:
         self.warmed += 1
         raise MemoryError("the device is out of memory")
+
+    def use_gestures(self, classifiers: Sequence[GestureClassifier]) -> None:
+        pass
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
         raise MemoryError("the device is out of memory")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def decided(details: DecisionDetails, *regions: Region) -> FrameDecided:
 class TestDecision:
     def test_a_plain_one_has_the_frame_alone(self) -> None:
         assert decided(DecisionDetails(), region(0.9)) == FrameDecided(
-            "alice", 7, 630_000, 90_000, pytest.approx(20.0)
+            "alice", 7, 630_000, 90_000, FRAME.latency_ms
         )
         assert decided(DecisionDetails()).at_s == 7.0
 
@@ -69,7 +70,7 @@ class TestDecision:
         assert [each.score for each in made.regions] == [0.31, 0.3]
 
     def test_regions_and_labels_are_bounded_and_the_best_are_kept(self) -> None:
-        labels = {f"label{number}": number / 100 for number in range(MAX_LABELS + 5)}
+        labels: dict[str, Any] = {f"label{number}": number / 100 for number in range(MAX_LABELS + 5)}
         scores = [0.4 + number / 1000 for number in range(MAX_REGIONS + 5)]
         made = decided(EVERYTHING, *(region(score, **labels) for score in scores))
         assert [each.score for each in made.regions] == sorted(scores, reverse=True)[:MAX_REGIONS]

@@ -8,18 +8,19 @@ import time
 from collections.abc import Awaitable, Callable
 
 from tests.chaos.server import Checkout, Server, knows_setting
-from tests.fuzz import codecs, http, stills, wire
+from tests.fuzz import codecs, http, stills, websocket, wire
 from tests.fuzz.tally import Tally
 
 Batch = Callable[[Server, int, random.Random, Tally], Awaitable[None]]
 AREAS: dict[str, Batch] = {
     "codecs": codecs.batch,
     "wire": wire.batch,
+    "websocket": websocket.batch,
     "stills": stills.batch,
     "http": http.batch,
 }
 # Batches of an area that run at the same time. Most packets belong to the decoders.
-AT_ONCE = {"codecs": 2, "wire": 1, "stills": 1, "http": 1}
+AT_ONCE = {"codecs": 2, "wire": 1, "websocket": 1, "stills": 1, "http": 1}
 # A batch that is not over after this time counts as a hang.
 BATCH_S = 90.0
 SAY_EVERY_S = 30.0

@@ -54,9 +54,9 @@ async def _stream(channel: grpc.aio.Channel, number: int, chance: random.Random,
             with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
                 reader = asyncio.create_task(_read(call))
                 for index in range(MESSAGES):
-                    message = _message(index, chance).SerializeToString()
+                    message = request(index, chance).SerializeToString()
                     if chance.random() < 0.15:
-                        message = _mutated(message, chance)
+                        message = mutated(message, chance)
                     await call.write(message)
                     sent += 1
                 await call.done_writing()
@@ -83,7 +83,7 @@ async def _read(call: grpc.aio.StreamStreamCall[bytes, bytes]) -> None:
             pass
 
 
-def _message(index: int, chance: random.Random) -> Request:
+def request(index: int, chance: random.Random) -> Request:
     """A message as the protocol has it, with values at and over its limits."""
     request = Request()
     if index == 0 and chance.random() < 0.95:
@@ -156,7 +156,7 @@ def _update(chance: random.Random) -> reaction_service_pb2.ParticipantUpdate:
     return update
 
 
-def _mutated(message: bytes, chance: random.Random) -> bytes:
+def mutated(message: bytes, chance: random.Random) -> bytes:
     """A message in protobuf's terms: fields twice, of unknown numbers, of wrong types, nested deeply; or any bytes."""
     match chance.randrange(5):
         case 0:

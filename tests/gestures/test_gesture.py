@@ -16,13 +16,13 @@ from typer.testing import CliRunner
 import gifcue.gestures
 from gifcue.cli.gesture import app
 from gifcue.detect.gesture_classifier import SERVED_THRESHOLD, read_classifier
-from gifcue.detect.settings import DetectSettings
-from gifcue.errors import ConfigError, ModelError
+from gifcue.errors import ModelError
 from gifcue.gestures.augment import variations
 from gifcue.gestures.capture import Capture, capture, open_frames_of
 from gifcue.gestures.counts import Counts
 from gifcue.gestures.evaluation import evaluate_classifier
 from gifcue.gestures.fit import label_scores, shift_threshold, train_gesture
+from gifcue.gestures.library import GestureLibrary
 from gifcue.gestures.negatives import Negatives, read_negatives, write_negatives
 from gifcue.gestures.samples import GestureError, labels_in, read_samples, write_samples
 from gifcue.media.files import UnreadableMedia
@@ -177,11 +177,6 @@ def test_the_largest_hand_of_a_frame_is_captured_or_all(tmp_path: Path) -> None:
             run(source, 1)
 
 
-def test_a_missing_folder_of_gestures_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="gestures_dir: expected a folder"):
-        DetectSettings(gestures_dir=tmp_path / "none").detector()
-
-
 def test_commands_capture_train_and_test_a_gesture(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other_people: Negatives
 ) -> None:
@@ -205,11 +200,10 @@ def test_commands_capture_train_and_test_a_gesture(
     assert "of your 20 samples found" in output
     assert "of your 20 other hands taken for it" in output
     classifier = read_classifier(tmp_path / "gestures" / "victory.json")
-    served = DetectSettings(gestures_dir=tmp_path / "gestures").detector().gesture_files
-    assert served == (tmp_path / "gestures" / "victory.json",)
+    assert GestureLibrary(tmp_path / "gestures").labels == ("victory",)
     assert classifier.labels == ("", "victory")
     assert classifier.threshold == SERVED_THRESHOLD
-    assert "[reactions.labels.victory]" in output
+    assert "gestures_dir = " in output
     tested = run("test", "victory", str(positives), "--against", str(negatives))
     assert "of 20 hands found" in tested
     assert "of 40 other hands taken for it" in tested

@@ -20,9 +20,13 @@ from gifcue.protocol.wire import annotation, decisions, media, operator, request
 from gifcue.v1 import media_pb2, operator_service_pb2, reaction_service_pb2
 
 # Messages that the server always sets. Decoding does not distinguish an unset one from an empty one.
-ALWAYS_SET = {"BoundingBox", "EffectiveLimits", "ModelInfo", "FrameBooks"}
-# Unset in a status where no model is loaded.
-OPTIONAL = {"GetStatusResponse.model"}
+ALWAYS_SET = {
+    *("BoundingBox", "EffectiveLimits", "ModelInfo", "FrameBooks"),
+    *("BuildInfo", "Capacity", "DrainStatus", "LoopLag", "ProcessStatus"),
+    *("RulesStatus", "ServerLimits", "StillStatus"),
+}
+# Unset in a status where no model is loaded, and for a worker without a process.
+OPTIONAL = {"GetStatusResponse.model", "WorkerStatus.process"}
 # Phases that decoding does not know are ignored.
 NONZERO = {"ReactionEvent.phase"}
 
@@ -109,6 +113,9 @@ def _scalar(field: Any) -> st.SearchStrategy[Any]:
         (reaction_service_pb2.StreamReactionsResponse, responses.decode_response, responses.encode_response),
         (reaction_service_pb2.AnnotateImageResponse, annotation.decode_image, annotation.encode_image),
         (operator_service_pb2.GetStatusResponse, operator.decode_status, operator.encode_status),
+        (operator_service_pb2.ListStreamsResponse, operator.decode_streams, operator.encode_streams),
+        (operator_service_pb2.DrainResponse, operator.decode_drained, operator.encode_drained),
+        (operator_service_pb2.ReloadRulesResponse, operator.decode_reloaded, operator.encode_reloaded),
     ],
 )
 @given(data=st.data())
@@ -153,3 +160,11 @@ def test_the_servers_own_choice_stays_unset_on_the_wire() -> None:
     config = requests.encode_options(StreamOptions())
     assert not config.HasField("speaking_suppresses_hands")
     assert config.subject == reaction_service_pb2.SUBJECT_POLICY_UNSPECIFIED
+
+
+def test_problems_of_gestures_survive_decoding_and_encoding() -> None:
+    # A file is named once, so messages with any values are not all valid.
+    pb = operator_service_pb2
+    problems = [pb.GestureProblem(file="", problem="p"), pb.GestureProblem(file="a.json", problem="q")]
+    message = pb.ReloadGesturesResponse(labels=["fist", "point"], problems=problems)
+    assert operator.encode_gestures(operator.decode_gestures(message)) == message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -225,6 +226,19 @@ def test_the_document_lists_every_condition_in_its_order() -> None:
     assert table == [
         (condition.value, "at most" if condition in MOST else "at least") for condition in Condition
     ]
+
+
+def test_the_document_gives_the_order_of_a_faces_landmarks() -> None:
+    rows = re.findall(
+        r"^\| (\d+) to (\d+) \| [^|]+ \| ([\d, ]+) \|$", DOCUMENT.read_text("utf-8"), re.MULTILINE
+    )
+    listed: list[int] = []
+    for first, last, points in rows:
+        assert int(first) == len(listed)
+        listed += [int(point) for point in points.split(",")]
+        assert int(last) == len(listed) - 1
+    metadata = json.loads((DOCUMENT.parents[1] / "models" / "metadata.json").read_bytes())
+    assert listed == metadata["networks"]["face"]["points"]
 
 
 class TestDismiss:

@@ -173,3 +173,16 @@ def test_a_streams_settings_override_all_others() -> None:
 def test_contradicting_settings_are_refused(given: object) -> None:
     with pytest.raises(ValidationError):
         ReactionSettings.model_validate(given)
+
+
+def test_a_custom_gesture_has_the_values_of_the_preset_unless_the_settings_give_others() -> None:
+    for preset in PRESETS:
+        made = policy_preset(preset).with_gestures(["fan"])
+        assert made.labels["fan"] == policy_preset(preset).labels["ok_hand"]
+        assert made.reaction_labels == (*policy_preset(preset).reaction_labels, "fan")
+    own = ReactionSettings.model_validate(
+        {"labels": {"fan": {"kind": "hand", "dwell_s": 2.0, "enabled": False}}}
+    )
+    assert own.with_gestures(["fan"]).labels["fan"].dwell_s == 2.0
+    assert "fan" not in own.with_gestures(["fan"]).reaction_labels
+    assert own.with_gestures(["fan"]) is own

@@ -181,3 +181,17 @@ def test_a_choice_carries_the_gifs_video() -> None:
     choice = Chooser(book(*rules, gifs=gifs)).choose("wave", 0.9, "r", "p", 0.0)
     assert choice.gif is not None
     assert choice.gif.video_url == "/gifs/a.mp4"
+
+
+def test_the_gif_of_a_gesture_answers_where_no_rule_does() -> None:
+    chooser = Chooser(book(defaults={**FREE, "participant_cooldown_s": 10}))
+    chooser.use_gestures({"fan": "b", "wave": "c", "horns": "none of the book"})
+    taken = chooser.choose("fan", 0.9, "room", "ada", 0.0)
+    assert taken.gif is not None
+    assert (taken.gif.id, taken.rule) == ("b", "gesture fan")
+    # Its cooldown is the book's default.
+    assert chooser.choose("fan", 0.9, "room", "ada", 1.0).withheld is Withheld.PARTICIPANT_COOLDOWN
+    assert chooser.choose("wave", 0.9, "room", "ada", 0.0).rule == "wave", "the book's rules come first"
+    assert chooser.choose("horns", 0.9, "room", "ada", 0.0).withheld is Withheld.NO_RULE
+    chooser.use_gestures({})
+    assert chooser.choose("fan", 0.9, "room", "bob", 99.0).withheld is Withheld.NO_RULE

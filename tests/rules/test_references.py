@@ -6,7 +6,8 @@ import pytest
 
 from gifcue.errors import ConfigError
 from gifcue.rules import default_book_path, gifs_folder, load_book
-from gifcue.rules.references import missing_files, unknown_labels
+from gifcue.rules.book import Gif, Rule, RuleBook, WeightedGif
+from gifcue.rules.references import missing_files, origins_of, unknown_labels
 
 
 @pytest.fixture
@@ -86,3 +87,37 @@ def test_a_file_in_place_of_the_folder_of_gifs_is_an_error() -> None:
 def test_values_of_the_wrong_type_are_passed_over(values: object, folder: Path) -> None:
     assert list(unknown_labels(values, ["wave"])) == []
     assert list(missing_files(values, folder)) == []
+
+
+def book_of(*urls: str) -> RuleBook:
+    gifs = {f"gif-{number}": Gif(url=url, title="A GIF") for number, url in enumerate(urls)}
+    return RuleBook(version=1, gifs=gifs, rules=[Rule(label="smile", gifs=[WeightedGif(gif="gif-0")])])
+
+
+def test_the_sites_of_a_book_are_named_once_without_their_paths() -> None:
+    urls = (
+        "/gifs/a.gif",
+        "https://GIFS.example.org/a.gif",
+        "https://gifs.example.org/b.gif?x=1",
+        "http://10.0.0.1:8080/c.gif",
+        "https://[2001:db8::1]:8443/d.gif",
+    )
+    assert origins_of(book_of(*urls)) == {
+        "https://gifs.example.org",
+        "http://10.0.0.1:8080",
+        "https://[2001:db8::1]:8443",
+    }
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.org;script-src/a.gif",
+        "https://example.org,evil.org/a.gif",
+        "https://user:secret@example.org/a.gif",
+        "https://exa'mple.org/a.gif",
+        "https://example.org:123456/a.gif",
+    ],
+)
+def test_an_address_that_would_change_a_policy_is_left_out(url: str) -> None:
+    assert origins_of(book_of(url)) == frozenset()

@@ -267,6 +267,19 @@ async def test_probes_need_no_token(guarded: Guarded, tmp_path: Path) -> None:
                 assert answer.status == 200
 
 
+async def test_pages_need_no_token_but_a_host_that_is_served(guarded: Guarded, tmp_path: Path) -> None:
+    context = guarded.context(guarded.own_certificate, tmp_path)
+    site = f"https://localhost:{guarded.server.http_port}"
+    async with aiohttp.ClientSession() as session:
+        for path in ("/", "/live", "/static/js/stream.js"):
+            async with session.get(site + path, ssl=context) as answer:
+                assert answer.status == 200
+            async with session.get(
+                site + path, ssl=context, headers={"Host": "rebound.example.org"}
+            ) as answer:
+                assert answer.status == 421
+
+
 async def test_an_operator_reads_status_and_metrics_which_count_refusals(guarded: Guarded) -> None:
     before = guarded.server.access.control.refused["wrong_room"]
     await over_grpc(guarded, Attempt(room="monthly"))

@@ -121,9 +121,9 @@ async def test_a_decision_explains_every_label_that_has_not_started(
     assert [unmet.condition for _, unmet in before] == ["no_region"] + ["hold"] * (len(before) - 1)
     begun = before[1][0]
     assert len(before) > 3
-    for pts, unmet in before[1:]:
-        assert unmet.value == pytest.approx((pts - begun) / 90.0, abs=0.1)
-        assert unmet.needed == pytest.approx(800.0)
+    for pts, hold in before[1:]:
+        assert hold.value == pytest.approx((pts - begun) / 90.0, abs=0.1)
+        assert hold.needed == pytest.approx(800.0)
 
 
 async def test_a_dismissed_reaction_ends_cools_down_and_is_counted(

@@ -59,6 +59,8 @@ class FixedEngine:
                 failed={"invalid_data": 13},
                 refused={"too_many": 14},
             ),
+            faults={"invalid_data": 15},
+            keyframe_requests=16,
         )
 
 
@@ -101,6 +103,8 @@ def test_figures_of_the_pools_are_exported_in_seconds_pictures_and_bytes() -> No
         ("gifcue_decoder_memory_bytes",): 9000,
         ("gifcue_decode_overloaded",): 1,
         ("gifcue_participants_paused",): 2,
+        ("gifcue_faults_total", "invalid_data"): 15,
+        ("gifcue_keyframe_requests_total",): 16,
     }
     assert {key: samples[key] for key in expected} == expected
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from gifcue.client import InvalidRequest, ReactionClient, ServingState
 from gifcue.server.lifecycle import STOP_GRACE_S
 from tests.chaos.raw_http2 import closed_window
 from tests.support.waiting import TIMEOUT_S, until
@@ -52,14 +53,14 @@ class Serving:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, drain_timeout_s: float) -> AsyncIterator[Serving]:
+async def serving(folder: Path, drain_timeout_s: float, operator: str = "") -> AsyncIterator[Serving]:
     config = folder / "gifcue.toml"
     config.write_text(
         f"""
 [server]
 listen = "127.0.0.1:0"
 http_listen = ""
-operator_listen = ""
+operator_listen = "{operator}"
 operator_http_listen = ""
 drain_timeout_s = {drain_timeout_s}
 [media]
@@ -163,3 +164,27 @@ async def test_a_signal_during_the_start_ends_the_process(tmp_path: Path) -> Non
         server.process.send_signal(signal.SIGTERM)
         code, _ = await server.ended()
         assert code == 0
+
+
+async def test_an_operator_ends_the_process_and_a_signal_that_follows_changes_nothing(tmp_path: Path) -> None:
+    async with serving(tmp_path, LONG_S, operator="127.0.0.1:0") as server:
+        ports = await server.until_logged("serving")
+        async with (
+            ReactionClient(f"127.0.0.1:{ports['operator_port']}") as operator,
+            closed_window(f"127.0.0.1:{ports['grpc_port']}") as client,
+        ):
+            await server.until_logged("stream opened")
+            await client.ask_statistics(10)
+            drained = await operator.drain(1.0, exit=True)
+            assert (drained.streams, drained.deadline_ms) == (1, LONG_S * 1000)
+            await server.until_logged("draining")
+            assert (await operator.status()).drain.exits
+            with pytest.raises(InvalidRequest, match="got one whose process ends"):
+                await operator.resume()
+            # An orchestrator sends it to what already drains: it counts as the first signal.
+            server.process.send_signal(signal.SIGTERM)
+            assert (await operator.status()).state is ServingState.DRAINING
+            assert server.process.returncode is None
+        code, _ = await server.ended()
+        assert code == 0
+    assert not server.logged("ended at once")

@@ -123,6 +123,15 @@ async def test_a_silent_client_is_ended(settings: Settings, over: Over) -> None:
 
 
 @both
+async def test_a_client_hears_from_a_server_that_has_nothing_to_say(settings: Settings, over: Over) -> None:
+    async with running(settings, heartbeat_interval_s=0.05) as server, opened(server, over) as stream:
+        for _ in range(2):
+            answer = await stream.read()
+            assert answer is not None
+            assert answer.HasField("heartbeat")
+
+
+@both
 async def test_a_drain_tells_the_client_and_ends_with_ok(settings: Settings, over: Over) -> None:
     async with running(settings) as server, opened(server, over) as stream:
         stopping = asyncio.create_task(server.stop())

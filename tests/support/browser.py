@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, WebSocket
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, WebSocket
 
 from gifcue.v1.media_pb2 import Frame
 from gifcue.v1.reaction_service_pb2 import (
@@ -60,10 +60,17 @@ class Wire:
     protocols: list[str] = field(default_factory=list)
 
     def follow(self, websocket: WebSocket) -> None:
-        websocket.on("framesent", lambda data: self.requests.append(StreamReactionsRequest.FromString(data)))
-        websocket.on(
-            "framereceived", lambda data: self.responses.append(StreamReactionsResponse.FromString(data))
-        )
+        websocket.on("framesent", self._sent)
+        websocket.on("framereceived", self._received)
+
+    # A text frame would be a string, which is no message.
+    def _sent(self, data: bytes | str) -> None:
+        assert isinstance(data, bytes), data
+        self.requests.append(StreamReactionsRequest.FromString(data))
+
+    def _received(self, data: bytes | str) -> None:
+        assert isinstance(data, bytes), data
+        self.responses.append(StreamReactionsResponse.FromString(data))
 
     @property
     def frames(self) -> list[Frame]:
@@ -98,6 +105,11 @@ class OpenPage:
     problems: list[str]
     requested: list[str]
 
+    def logged(self, message: ConsoleMessage) -> None:
+        """The page wrote to its console."""
+        if message.type == "error":
+            self.problems.append(message.text)
+
 
 class Chromium:
     """One browser for each camera, started when it is first asked for. A context lives as long as a test."""
@@ -131,10 +143,7 @@ class Chromium:
         page.on("websocket", opened.wire.follow)
         page.on("request", lambda request: opened.requested.append(request.url))
         page.on("pageerror", lambda error: opened.problems.append(str(error)))
-        page.on(
-            "console",
-            lambda message: message.type == "error" and opened.problems.append(message.text),
-        )
+        page.on("console", opened.logged)
         page.goto(url)
         return opened
 
@@ -163,5 +172,5 @@ def pictures_of(frames: list[Frame]) -> Iterator[tuple[Frame, NDArray[np.uint8]]
     """The frames of one H.264 participant, each with its picture, as grey values."""
     decoder = av.CodecContext.create("h264", "r")
     for frame in frames:
-        for picture in decoder.decode(av.Packet(frame.payload)):  # type: ignore[attr-defined]
-            yield frame, picture.to_ndarray(format="gray")
+        for picture in decoder.decode(av.Packet(frame.payload)):
+            yield frame, picture.to_ndarray(format="gray").astype(np.uint8, copy=False)

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.regions import Region
 from gifcue.detect.worker import WorkerInit, run
 from gifcue.protocol.geometry import Box
@@ -50,6 +51,9 @@ class ColourDetector:
 
     def warm(self) -> None:
         """Nothing to warm."""
+
+    def use_gestures(self, classifiers: Sequence[GestureClassifier]) -> None:
+        """It finds no landmarks, which classifiers need."""
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
         return [self._find(frame) for frame in frames]

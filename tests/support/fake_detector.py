@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.regions import Region
 from gifcue.detect.worker import WorkerInit, run
 from gifcue.errors import ModelError
@@ -37,6 +38,9 @@ class FakeDetector:
             raise ModelError(f"{config.model_dir}: expected a model, got none")
 
     def warm(self) -> None:
+        pass
+
+    def use_gestures(self, classifiers: Sequence[GestureClassifier]) -> None:
         pass
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:

@@ -37,7 +37,9 @@ from tests.support.colour_detector import TARGET
 from tests.support.raw_streams import Request, WebSocketStream
 
 ROOM = "weekly"
+# Static tokens: one that may do everything of operators, and one that may read figures.
 STATIC = new_token()
+OBSERVING = new_token()
 STILL = cv2.imencode(".jpg", np.zeros((64, 64, 3), np.uint8))[1].tobytes()
 
 
@@ -91,6 +93,7 @@ async def serving(folder: Path, **access: Any) -> AsyncIterator[Guarded]:
     keys, key = folder / "keys.toml", new_key("one", "EdDSA")
     add_entry(keys, key.entry)
     add_entry(keys, token_entry("scraper", token_digest(STATIC), [Scope.OPERATE], None, None))
+    add_entry(keys, token_entry("dashboard", token_digest(OBSERVING), [Scope.OBSERVE], None, None))
     async with Server(settings_of(files, keys, **access), detector_target=TARGET) as server:
         yield Guarded(
             server,

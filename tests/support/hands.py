@@ -9,16 +9,17 @@ import cv2
 import numpy as np
 
 from gifcue.detect.detector import Frame, ServedModel
-from gifcue.detect.gesture_classifier import POINTS
+from gifcue.detect.gesture_classifier import POINTS, GestureClassifier
 from gifcue.detect.regions import Region
 from gifcue.gestures.samples import Floats, HandSample
 from gifcue.protocol.geometry import Box
 
 # Which fingers are straight, the thumb first.
 VICTORY = (False, True, True, False, False)
+FIST = (False, False, False, False, False)
 OTHERS = (
     (True, True, True, True, True),
-    (False, False, False, False, False),
+    FIST,
     (True, False, False, False, False),
     (False, True, False, False, False),
     (False, True, True, True, False),
@@ -55,6 +56,8 @@ class BrightnessDetector:
         self._rng = np.random.default_rng(5)
 
     def warm(self) -> None: ...
+
+    def use_gestures(self, classifiers: Sequence[GestureClassifier]) -> None: ...
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
         found = []

@@ -60,7 +60,7 @@ class SilentWebSocket:
 
 @contextlib.asynccontextmanager
 async def silent_websocket(port: int) -> AsyncIterator[SilentWebSocket]:
-    """Connects to a server without TLS on this machine."""
+    """Connects to a server without TLS on this machine. Raises ConnectionRefusedError where it refuses."""
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_BYTES)
     raw.setblocking(False)
@@ -72,9 +72,10 @@ async def silent_websocket(port: int) -> AsyncIterator[SilentWebSocket]:
         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
         "Sec-WebSocket-Protocol: gifcue.v1\r\n\r\n".encode()
     )
-    answer = await reader.readuntil(b"\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 101 "), answer
     try:
+        answer = await reader.readuntil(b"\r\n\r\n")
+        if not answer.startswith(b"HTTP/1.1 101 "):
+            raise ConnectionRefusedError(f"expected the answer 101, got {answer.splitlines()[0]!r}")
         yield SilentWebSocket(reader, writer)
     finally:
         writer.transport.abort()

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from gifcue.rules.load import default_book_path
 from gifcue.sample_video.photo import photo_frames
-from tests.support.browser import Chromium, chromium_path, write_camera
+from tests.support.browser import TIMEOUT_MS, Chromium, chromium_path, write_camera
 from tests.support.serve_process import ServeProcess, serve_process
 
 CAMERA_FPS = 20
@@ -39,6 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
 @pytest.fixture(scope="module")
 def _browsers() -> Iterator[Chromium]:
     path = chromium_path()
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         browsers = Chromium(playwright, path)
         yield browsers

@@ -87,7 +87,7 @@ def test_each_smile_gets_one_gif_in_time(
     expect(smile).to_be_checked()
 
     picture = page.locator(".gif img")
-    expect(picture).to_be_visible(timeout=TIMEOUT_MS)
+    expect(picture).to_be_visible()
     title = picture.get_attribute("alt")
     assert title
     expect(page.get_by_role("status")).to_have_text(f"Smile. GIF: {title}")
@@ -188,7 +188,7 @@ def test_without_an_encoder_stills_are_sent_and_a_still_of_the_gif_is_shown(
     page, wire = opened.page, opened.wire
     start_camera(page, "Smile")
     still = page.locator(".gif canvas")
-    expect(still).to_be_visible(timeout=TIMEOUT_MS)
+    expect(still).to_be_visible()
     assert still.get_attribute("role") == "img"
     assert still.get_attribute("aria-label") == wire.started()[0].gif.title
     # The canvas takes the size of the GIF when it is drawn.

@@ -14,13 +14,24 @@ const read = (...path) => readFileSync(join(HERE, ...path), 'utf8');
 const pinned = JSON.parse(read('package.json')).dependencies;
 const nameOf = (name) => `${name} ${pinned[name]}`;
 
+// Texts that stand in a source file alone: its first comment.
+const IN_SOURCES = { '@bufbuild/protobuf': 'dist/esm/wire/varint.js' };
+
+/** The lines of a file's first comment, without their marks. */
+function firstComment(text) {
+  const lines = text.split('\n');
+  return lines.slice(0, lines.findIndex((line) => !line.startsWith('//'))).map((line) => line.replace(/^\/\/ ?/, '')).join('\n');
+}
+
 /** The licence texts of a package, in the order of their names. */
 function licencesOf(name) {
   const folder = join('node_modules', name);
   const texts = readdirSync(join(HERE, folder)).filter((file) => /^(licen[cs]e|notice)/i.test(file)).sort();
   const { license } = JSON.parse(read(folder, 'package.json'));
-  const body = texts.map((file) => read(folder, file).trim()).join('\n\n');
-  return `${nameOf(name)}: ${license.replace(/^\((.*)\)$/, '$1')}\n\n${body || `The package has no text of its own. Its metadata names this licence.`}\n`;
+  const found = texts.map((file) => read(folder, file).trim());
+  if (IN_SOURCES[name]) found.push(`Of ${IN_SOURCES[name]}:\n\n${firstComment(read(folder, IN_SOURCES[name]))}`);
+  if (!texts.length) found.unshift('The package has no file with its licence. Its metadata names the licence above; the text of Apache-2.0 stands below at htm.');
+  return `${nameOf(name)}: ${license.replace(/^\((.*)\)$/, '$1')}\n\n${found.join('\n\n')}\n`;
 }
 
 rmSync(VENDOR, { recursive: true, force: true });

@@ -21,7 +21,9 @@ class Scope(enum.StrEnum):
     STREAM = "stream"
     # Send stills.
     ANNOTATE = "annotate"
-    # Read status and metrics, and whatever else the operator's port offers.
+    # Read figures: status, metrics and open streams.
+    OBSERVE = "observe"
+    # That, and everything else that the operators' ports offer, such as to drain the server.
     OPERATE = "operate"
 
 
@@ -43,7 +45,8 @@ class Grant:
 
     def require_scope(self, scope: Scope) -> None:
         """Raises Forbidden where the token does not grant `scope`."""
-        if scope not in self.scopes:
+        enough = {scope, Scope.OPERATE} if scope is Scope.OBSERVE else {scope}
+        if not enough & self.scopes:
             got = " ".join(sorted(self.scopes)) or "none"
             raise Forbidden(Reason.WRONG_SCOPE, f"expected a token with the scope {scope}, got {got}")
 

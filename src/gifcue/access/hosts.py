@@ -55,6 +55,21 @@ class HostRules:
             "expected an origin that may call, got another one; server.allowed_origins names more",
         )
 
+    def check_same_site(self, origin: str | None, host: str | None) -> None:
+        """Raises Forbidden for a request that does not come from a page of this very host and port, for requests that
+        change something. Every browser says the origin of such a request; other callers have to say it, too.
+        """
+        if origin is not None and host is not None:
+            site = _site(origin)
+            if site is not None and site == _site(f"{urlsplit(origin).scheme}://{host}"):
+                return
+        expected = f"http://{host[:80]}" if host else "http://HOST:PORT"
+        got = "none" if origin is None else "another one"
+        raise Forbidden(
+            Reason.ORIGIN,
+            f"expected an Origin header with this server's address, such as {expected}; got {got}",
+        )
+
 
 def is_loopback(name: str) -> bool:
     """Whether a name or an address without its port is this machine's own."""

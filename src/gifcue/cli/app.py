@@ -42,6 +42,7 @@ COMMANDS: dict[str, Entry] = {
     "rules": Entry("gifcue.cli.rules", "Check a rule book, and explain what it would choose."),
     "token": Entry("gifcue.cli.token", "Make the keys and tokens of callers."),
     "status": Entry("gifcue.cli.status", "Show the state of a running server."),
+    "operate": Entry("gifcue.cli.operate", "Drain a running server, reload its rules, list its streams."),
     "demo": Entry("gifcue.cli.demo", "Start a server, stream a clip, print the reactions, stop."),
     "gesture": Entry("gifcue.cli.gesture", "Teach a gesture of your own from a few dozen samples."),
 }

@@ -22,6 +22,7 @@ from gifcue.client import (
     Ready,
     ServerStatus,
     SlowDown,
+    StreamPage,
 )
 
 _TYPES: dict[type, str] = {
@@ -81,6 +82,16 @@ def image_json(path: str, image: AnnotatedImage) -> dict[str, Any]:
             for found in image.annotations
         ],
     }
+
+
+def streams_json(page: StreamPage) -> list[dict[str, Any]]:
+    """Open streams as figures."""
+    lines = []
+    for stream in page.streams:
+        fields = asdict(stream)
+        del fields["frames"]
+        lines.append({"type": "stream", **fields, "books": counts_json(stream.frames)})
+    return lines
 
 
 def status_json(status: ServerStatus) -> dict[str, Any]:

@@ -107,21 +107,26 @@ def client_of(
     return ReactionClient(server, ConnectionOptions(tls=encryption, token=token))
 
 
-def _token(path: Path | None) -> str | TokenProvider | None:
-    """The token of the environment, or what reads the file whenever a token is needed, as it may be replaced."""
+def read_token(path: Path | None) -> str | None:
+    """The token in a file, or without one that of the environment; None for none.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
     if path is None:
         return os.environ.get(TOKEN_VARIABLE) or None
+    try:
+        with path.open(encoding="ascii") as file:
+            return file.read(_MAX_TOKEN_BYTES).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "other characters than those of a token"
+        raise ConfigError(f"--token-file: expected a token in {path}, got: {reason}") from None
 
-    def read() -> str:
-        try:
-            with path.open(encoding="ascii") as file:
-                return file.read(_MAX_TOKEN_BYTES).strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "other characters than those of a token"
-            raise ConfigError(f"--token-file: expected a token in {path}, got: {reason}") from None
 
-    read()
-    return read
+def _token(path: Path | None) -> str | TokenProvider | None:
+    """The token, or what reads the file whenever a token is needed, as it may be replaced."""
+    token = read_token(path)
+    return token if path is None else lambda: read_token(path) or ""
 
 
 def run(server: str, work: Coroutine[Any, Any, T]) -> T:

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 from gifcue.cli.console import out
-from gifcue.cli.demo import StartServer, running_server
+from gifcue.cli.demo_server import StartServer, running_server
 from gifcue.cli.interrupt import interruptible
 
 # The port of HTTP, where it is free. Another one is taken otherwise.

@@ -1,8 +1,10 @@
-"""`gifcue gesture`: train a classifier for a gesture of your own, test it, and serve it."""
+"""`gifcue gesture`: train a classifier for a gesture of your own, test it, and serve it.
+
+`list`, `add` and `delete` work on a running server; they are in gesture_server.py.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,43 +12,33 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gifcue.cli.detector import ModelDigest, detector_for
-from gifcue.cli.progress import rich_track
+from gifcue.cli.gesture_capture import (
+    Backend,
+    EveryHand,
+    Fps,
+    Gestures,
+    Label,
+    Model,
+    Sources,
+    capture_from,
+    model_folder,
+)
+from gifcue.cli.gesture_server import add, delete, show
 
 if TYPE_CHECKING:
-    from gifcue.detect.detector import Detector
-    from gifcue.gestures.capture import Capture
     from gifcue.gestures.evaluation import GestureEvaluation
     from gifcue.gestures.fit import TrainedGesture
 
 app = typer.Typer(help="Add a gesture of your own, from a few dozen samples.", no_args_is_help=True)
-
-Label = Annotated[str, typer.Argument(help="Label of the gesture: a-z, 0-9 and _, beginning with a letter.")]
-Sources = Annotated[
-    list[str],
-    typer.Argument(help="Recordings, pictures, folders of pictures, or a camera (/dev/video0)."),
-]
-Gestures = Annotated[
-    Path,
-    typer.Option("--gestures-dir", metavar="DIR", help="Folder of the gestures' samples and classifiers."),
-]
-Model = Annotated[
-    Path | None,
-    typer.Option("--model", metavar="DIR", help="Folder of the model. Default: the model that is served."),
-]
-Backend = Annotated[str, typer.Option(help="Runtime of the model: litert or savedmodel.")]
-Fps = Annotated[float, typer.Option(help="Frames a second taken of recordings and cameras.", min=0.1, max=60)]
-EveryHand = Annotated[
-    bool, typer.Option("--every-hand", help="Take all hands of a frame, and not only the largest.")
-]
+app.command("list")(show)
+app.command("add")(add)
+app.command("delete")(delete)
 
 _FOLDER = Path("gestures")
 # Errors of `test` that are listed, of each kind.
 _LISTED = 20
 _SETTINGS = """[detect]
 gestures_dir = "{}"
-
-[reactions.labels.{}]
-kind = "hand"
 """
 
 
@@ -73,8 +65,8 @@ def capture(
     check_label(label)
     folder = gestures_dir / "samples"
     before = [] if fresh else read_samples(folder, label)
-    opener = partial(detector_for, _model_dir(model_dir), backend, sha256=model_sha256)
-    captures = _capture(sources, limit, fps, every_hand, opener)
+    opener = partial(detector_for, model_folder(model_dir), backend, sha256=model_sha256)
+    captures = capture_from(sources, limit, fps, every_hand, opener)
     new = [sample for each in captures for sample in each.samples]
     path = write_samples(folder, label, [*before, *new])
     frames = sum(each.frames for each in captures)
@@ -113,7 +105,7 @@ def train(
         read_samples(folder, label),
         others,
         negatives,
-        model_labels=read_label_map(_model_dir(model_dir) / LABEL_MAP).names,
+        model_labels=read_label_map(model_folder(model_dir) / LABEL_MAP).names,
         seed=seed,
         max_false=max_false,
     )
@@ -121,7 +113,10 @@ def train(
     trained.classifier.write(path)
     typer.echo(f"{path} is written. Cross-validation, with each hand held out once:")
     _print_trained(trained, len(others), len(negatives.points))
-    typer.echo(f"To serve it, add this to the server's settings:\n\n{_SETTINGS.format(gestures_dir, label)}")
+    typer.echo(
+        "A running server with this folder serves it within seconds. For another one, add this to its settings:\n\n"
+        + _SETTINGS.format(gestures_dir)
+    )
 
 
 @app.command("test")
@@ -148,10 +143,10 @@ def evaluate(
     from gifcue.gestures.evaluation import evaluate_classifier
 
     classifier = read_classifier(gestures_dir / f"{label}.json")
-    opener = partial(detector_for, _model_dir(model_dir), backend, sha256=model_sha256)
-    captures = _capture(sources, limit, fps, every_hand, opener)
+    opener = partial(detector_for, model_folder(model_dir), backend, sha256=model_sha256)
+    captures = capture_from(sources, limit, fps, every_hand, opener)
     positives = [sample for each in captures for sample in each.samples]
-    captures = _capture(against, limit, fps, True, opener) if against else []
+    captures = capture_from(against, limit, fps, True, opener) if against else []
     negatives = [sample for each in captures for sample in each.samples]
     _print_evaluation(
         evaluate_classifier(classifier, label, positives, negatives), len(positives), len(negatives)
@@ -180,27 +175,3 @@ def _print_evaluation(result: GestureEvaluation, positives: int, negatives: int)
     for kind, errors in (("missed", result.missed), ("wrong", result.wrong)):
         for source, score in errors[:_LISTED]:
             typer.echo(f"  {kind} {source} at {score:.3f}")
-
-
-def _capture(
-    sources: Sequence[str], limit: int, fps: float, every_hand: bool, opener: Callable[[], Detector]
-) -> list[Capture]:
-    from gifcue.gestures.capture import capture as capture_hands
-    from gifcue.gestures.capture import open_frames_of
-
-    detector = opener()
-    captures = []
-    try:
-        for source in sources:
-            total, frames = open_frames_of(source, fps)
-            shown = rich_track(frames, f"capturing from {source}", total)
-            captures.append(capture_hands(detector, shown, limit=limit, every_hand=every_hand))
-    finally:
-        detector.close()
-    return captures
-
-
-def _model_dir(given: Path | None) -> Path:
-    from gifcue.detect.settings import default_model_dir
-
-    return given or default_model_dir()

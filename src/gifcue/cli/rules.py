@@ -84,6 +84,7 @@ def check(
     ] = False,
 ) -> None:
     """Print every mistake in a rule book with its line. The exit code is 1 if there is one."""
+    from gifcue.gestures.library import GestureLibrary
     from gifcue.rules import check_book, default_book_path, gifs_folder
     from gifcue.server.config import load_settings
 
@@ -92,7 +93,9 @@ def check(
     # Without a configuration the folder behind /gifs/ is not known. Without an HTTP port, another server has the files.
     is_served = config is not None and settings.server.http_listen
     gifs = gifs_folder(settings.rules.gifs) if is_served else None
-    mistakes = check_book(path, settings.reactions.reaction_labels, gifs)
+    taught = GestureLibrary(settings.detect.gestures_dir).labels
+    labels = settings.reactions.with_gestures(taught).reaction_labels
+    mistakes = check_book(path, labels, gifs)
     for mistake in mistakes:
         if as_json:
             print_json({"line": mistake.line, "where": mistake.where, "message": mistake.message})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -17,7 +18,7 @@ from gifcue.cli.as_json import status_json
 from gifcue.cli.connection import DEFAULT_OPERATOR, client_of
 from gifcue.cli.console import out, print_json
 from gifcue.cli.printing import accounting, accounting_sum
-from gifcue.client import ReactionClient, ServerStatus, ServingState
+from gifcue.client import DrainStatus, ReactionClient, ServerStatus, ServingState
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
@@ -98,15 +99,31 @@ def _page(target: str, now: ServerStatus) -> RenderableType:
             "model", f"{escape(model.name)} {escape(model.version)} [dim]on {escape(model.backend)}[/]"
         )
     head.add_row("up", _span(now.uptime_s))
-    head.add_row("streams", f"{now.streams}, {now.participants} participants")
+    capacity = now.capacity
+    head.add_row("streams", _of(now.streams, capacity.max_streams) + _moving(now.drain))
+    head.add_row("participants", _of(now.participants, capacity.max_participants))
     head.add_row("frames", accounting_sum(now.frames) if now.frames.is_consistent else accounting(now.frames))
     head.add_row(
         "latency", f"{now.latency_p50_ms:.1f} ms median, {now.latency_p95_ms:.1f} ms 95th percentile"
     )
-    started = ", ".join(f"{label} × {count}" for label, count in sorted(now.reactions.items()))
-    head.add_row("reactions", escape(started) or "none")
+    if now.max_analysis_fps:
+        rate = f"{now.analysis_fps:.1f} of {now.max_analysis_fps:g} pictures a second of each participant"
+        head.add_row("analysis", rate if now.analysis_fps >= now.max_analysis_fps else f"[yellow]{rate}[/]")
+    head.add_row("reactions", _counts(now.reactions))
+    for name, counts in (
+        ("dismissed", now.dismissals),
+        ("withheld", now.withheld),
+        ("faults", now.faults),
+        ("ended", now.streams_by_status),
+    ):
+        if any(counts.values()):
+            head.add_row(name, _counts(counts))
+    if now.process.rss_bytes:
+        process = now.process
+        head.add_row("front", f"{_mib(process.rss_bytes)}, {process.cpu_s:.0f} s of CPU time")
+        head.add_row("loop lag", f"{now.loop_lag.mean_ms:.1f} ms mean, {now.loop_lag.max_ms:.0f} ms longest")
     workers = Table(box=None, header_style="dim", pad_edge=False)
-    for name in ("worker", "state", "pid", "restarts", "last failure"):
+    for name in ("worker", "state", "pid", "memory", "restarts", "last failure"):
         workers.add_column(name)
     for worker in now.workers:
         state = "[green]ready[/]" if worker.state == "ready" else f"[yellow]{escape(worker.state)}[/]"
@@ -114,10 +131,30 @@ def _page(target: str, now: ServerStatus) -> RenderableType:
             escape(worker.name),
             state,
             str(worker.pid or ""),
+            "" if worker.process is None else _mib(worker.process.rss_bytes),
             str(worker.restarts),
             escape(worker.last_failure),
         )
     return Group(head, Text(), workers)
+
+
+def _of(number: int, most: int) -> str:
+    """A number beside its limit; older servers name none."""
+    return f"{number} of {most}" if most else str(number)
+
+
+def _moving(drain: DrainStatus) -> str:
+    moving = f", {drain.streams_moving} moving" if drain.streams_moving else ""
+    return moving + (", [yellow]new ones are refused[/]" if drain.refuses_streams else "")
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    shown = (f"{name} × {count}" for name, count in sorted(counts.items()) if count)
+    return escape(", ".join(shown)) or "none"
+
+
+def _mib(size_bytes: int) -> str:
+    return f"{size_bytes / 2**20:.0f} MiB"
 
 
 def _span(seconds: float) -> str:

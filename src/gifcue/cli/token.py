@@ -36,7 +36,8 @@ Out = Annotated[
     typer.Option("--out", metavar="FILE", help="Write the secret to a new file. Without, it is printed."),
 ]
 Scopes = Annotated[
-    list[str], typer.Option("--scope", metavar="SCOPE", help="stream, annotate or operate; may be repeated.")
+    list[str],
+    typer.Option("--scope", metavar="SCOPE", help="stream, annotate, observe or operate; may be repeated."),
 ]
 Rooms = Annotated[
     list[str] | None,

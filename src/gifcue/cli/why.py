@@ -25,7 +25,7 @@ _PHRASES: dict[str, _Phrase] = {
     "late": _Phrase("the frame came {value:.0f} ms after a later one"),
     "cooldown": _Phrase("cooldown, {value:.1f} s left", unit=1000.0),
     "speaking": _Phrase("the participant speaks"),
-    "no_region": _Phrase("no face or hand for it: score {value:.2f}, needs {needed:.2f}"),
+    "no_region": _Phrase("no face or hand found: score {value:.2f}, needs {needed:.2f}"),
     "subject": _Phrase("it is not the subject that shows it"),
     "score": _Phrase("score {value:.2f}, needs {needed:.2f}", step=0.1),
     "top_label": _Phrase("score {value:.2f}, another label has {needed:.2f}", step=0.1),

@@ -15,10 +15,17 @@ from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.stream import ReactionStream
 from gifcue.client.tokens import TokenSource
 from gifcue.protocol.annotation import AnnotatedImage
+from gifcue.protocol.operations import Drained, GesturesReloaded, RulesReloaded, StreamPage
 from gifcue.protocol.requests import StreamOptions
 from gifcue.protocol.statistics import ServerStatus
 from gifcue.protocol.wire.annotation import decode_image
-from gifcue.protocol.wire.operator import decode_status
+from gifcue.protocol.wire.operator import (
+    decode_drained,
+    decode_gestures,
+    decode_reloaded,
+    decode_status,
+    decode_streams,
+)
 from gifcue.v1 import (
     operator_service_pb2,
     operator_service_pb2_grpc,
@@ -89,20 +96,55 @@ class ReactionClient:
 
     async def status(self) -> ServerStatus:
         """The server's state, frame accounting, workers and latency. Only the operators' port answers."""
-        stub = operator_service_pb2_grpc.OperatorServiceStub(self._entered())
-        return decode_status(await self._unary(stub.GetStatus, operator_service_pb2.GetStatusRequest()))
+        return decode_status(await self._operate("GetStatus", operator_service_pb2.GetStatusRequest()))
 
     async def metrics(self) -> str:
         """The server's metrics in Prometheus' text format. Only the operators' port answers."""
-        stub = operator_service_pb2_grpc.OperatorServiceStub(self._entered())
-        response = await self._unary(stub.GetMetrics, operator_service_pb2.GetMetricsRequest())
-        return str(response.text)
+        return str((await self._operate("GetMetrics", operator_service_pb2.GetMetricsRequest())).text)
+
+    async def streams(self, page_size: int = 0, page_token: str = "") -> StreamPage:
+        """The open streams as figures, one page: at most `page_size`, 0 for the server's own size."""
+        request = operator_service_pb2.ListStreamsRequest(page_size=page_size, page_token=page_token)
+        return decode_streams(await self._operate("ListStreams", request))
+
+    async def drain(self, share: float = 1.0, *, deadline_ms: int = 0, exit: bool = False) -> Drained:
+        """Asks a share of the server's streams, above 0 and at most 1, to move to another server.
+
+        With the share 1 the server refuses new streams, until `resume`, or until its process has ended where `exit` is
+        True. `deadline_ms` 0 takes the server's `server.drain_timeout_s`.
+        """
+        request = operator_service_pb2.DrainRequest(share=share, deadline_ms=deadline_ms, exit=exit)
+        return decode_drained(await self._operate("Drain", request))
+
+    async def resume(self) -> bool:
+        """Makes the server take streams again after `drain`; False where it did not refuse any."""
+        return bool((await self._operate("Resume", operator_service_pb2.ResumeRequest())).changed)
+
+    async def reload_rules(self) -> RulesReloaded:
+        """Makes the server read the file of its rule book. Raises InvalidRequest where the file has mistakes."""
+        request = operator_service_pb2.ReloadRulesRequest()
+        return decode_reloaded(await self._operate("ReloadRules", request))
+
+    async def reload_gestures(self) -> GesturesReloaded:
+        """Makes the server read its folder of custom gestures."""
+        request = operator_service_pb2.ReloadGesturesRequest()
+        return decode_gestures(await self._operate("ReloadGestures", request))
+
+    async def set_log_level(self, level: str) -> str:
+        """Changes the least severe level that is logged: debug, info, warning or error. Returns the one before."""
+        request = operator_service_pb2.SetLogLevelRequest(level=level)
+        return str((await self._operate("SetLogLevel", request)).previous)
 
     async def health(self, service: str = "") -> str:
         """The answer of grpc.health.v1, such as "SERVING" or "NOT_SERVING"."""
         stub = health_pb2_grpc.HealthStub(self._entered())
         response = await self._unary(stub.Check, health_pb2.HealthCheckRequest(service=service))
         return str(health_pb2.HealthCheckResponse.ServingStatus.Name(response.status))
+
+    async def _operate(self, method: str, request: Any) -> Any:
+        """A call of OperatorService, which only the operators' port answers."""
+        stub = operator_service_pb2_grpc.OperatorServiceStub(self._entered())
+        return await self._unary(getattr(stub, method), request)
 
     def _entered(self) -> Any:
         if self._channel is None:

@@ -10,6 +10,7 @@ imports the backend that it opens.
     metadata, labels     files of a model
     trust, shipped_model which model may be opened
     gesture_classifier   classifiers of users' own gestures
+    served_gestures      what they add to a model and to a hand
     regions              regions and detections
     pool, scheduler, worker, settings   detector processes of the server
 """

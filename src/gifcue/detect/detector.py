@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.regions import Region
 from gifcue.detect.trust import UNCHECKED, is_digest_setting
 from gifcue.errors import ConfigError
@@ -35,7 +36,6 @@ class DetectorConfig:
         max_faces: faces of a frame that get a crop stage, best score first. The limit keeps a poster of faces from
             delaying a batch.
         max_hands: the same for hands.
-        gesture_files: files of gesture classifiers (`gifcue.detect.gesture_classifier`).
         score_floor: detector score, 0..1, below which a region gets no crop stage. None stands for the model's own
             floor, which is also the minimum. A crop stage costs a third of a detector run, and regions with low
             detector scores rarely reach a threshold after it.
@@ -52,7 +52,6 @@ class DetectorConfig:
     threads: int = 1
     max_faces: int = 8
     max_hands: int = 8
-    gesture_files: tuple[Path, ...] = ()
     score_floor: float | None = None
     precision: Precision = "int8"
     model_sha256: str | None = None
@@ -76,7 +75,8 @@ class ServedModel(Model):
     """The model in service, and what only the server needs to know of it.
 
     `thresholds` has the threshold of every label, 0..1; `input_width` and `input_height` are pixels of the networks'
-    input; `sha256` is the model's digest (`gifcue.detect.trust`), "" where a detector has no files.
+    input; `sha256` is the model's digest (`gifcue.detect.trust`), "" where a detector has no files. A hand whose longer
+    side is below `smallest_hand_px` pixels shows no gesture.
     """
 
     thresholds: Mapping[str, float]
@@ -84,6 +84,7 @@ class ServedModel(Model):
     input_height: int
     attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sha256: str = ""
+    smallest_hand_px: float = 0.0
 
 
 class Detector(Protocol):
@@ -94,6 +95,9 @@ class Detector(Protocol):
 
     def warm(self) -> None:
         """Runs every fixed input shape once, so that the first frame is not delayed by it."""
+
+    def use_gestures(self, classifiers: Sequence[GestureClassifier]) -> None:
+        """Replaces the gesture classifiers, whose labels become attributes of hands. `info` is the model's alone."""
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
         """Takes RGB frames, uint8 [H, W, 3], of any sizes. Returns the regions of each frame, best score first."""

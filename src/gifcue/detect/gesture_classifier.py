@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.detect.detector import ServedModel
 from gifcue.detect.trust import read_at_most
 from gifcue.errors import ModelError
 
@@ -105,9 +105,9 @@ class GestureClassifier:
         probabilities = powers / powers.sum()
         return {label: float(p) for label, p in zip(self.labels, probabilities, strict=True) if label}
 
-    def write(self, path: Path) -> None:
-        """Writes the classifier as JSON."""
-        value = {
+    def as_document(self) -> dict[str, Any]:
+        """The classifier as plain values, for its JSON file."""
+        return {
             "format": FORMAT,
             "labels": list(self.labels),
             "threshold": self.threshold,
@@ -116,7 +116,10 @@ class GestureClassifier:
             "weights": self.weights.tolist(),
             "examples": self.examples.tolist(),
         }
-        path.write_text(json.dumps(value), encoding="utf-8")
+
+    def write(self, path: Path) -> None:
+        """Writes the classifier as JSON."""
+        path.write_text(json.dumps(self.as_document()), encoding="utf-8")
 
 
 def classifier_inputs(features: Floats, mean: Floats, scale: Floats, examples: Floats) -> Floats:
@@ -140,16 +143,36 @@ def read_classifier(path: Path) -> GestureClassifier:
     Raises:
         ModelError: the file is missing, too long or damaged, or was made for other features.
     """
+    return parse_classifier(read_document(path), path)
+
+
+def read_document(path: Path) -> Any:
+    """The values of the file of a gesture classifier, before they are checked.
+
+    Raises:
+        ModelError: the file is missing or too long, or is no JSON.
+    """
+    try:
+        return json.loads(read_at_most(path, MAX_FILE_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: expected a gesture classifier, got {error!r}") from error
+
+
+def parse_classifier(value: Any, path: Path) -> GestureClassifier:
+    """A gesture classifier from the values of its file; `path` names the file in messages.
+
+    Raises:
+        ModelError: the values are damaged, or were made for other features.
+    """
     count = len(hand_features(np.zeros((POINTS, 3), np.float32)))
     try:
-        value = json.loads(read_at_most(path, MAX_FILE_BYTES))
         mean, scale, weights = (np.asarray(value[name], np.float32) for name in ("mean", "scale", "weights"))
         examples = np.asarray(value.get("examples", []), np.float32).reshape(-1, count)
         labels = tuple(str(label) for label in value["labels"])
         threshold = float(value.get("threshold", SERVED_THRESHOLD))
         classifier = GestureClassifier(labels, mean, scale, weights, threshold, examples)
         is_finite = all(bool(np.isfinite(array).all()) for array in (mean, scale, weights, examples))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ModelError(f"{path}: expected a gesture classifier, got {error!r}") from error
     if not is_finite or not scale.all():
         raise ModelError(f"{path}: expected finite numbers and a scale without zeros, got others")
@@ -185,21 +208,3 @@ def gesture_probabilities(
     for classifier in classifiers:
         probabilities.update(classifier.probabilities(features))
     return probabilities
-
-
-def add_gesture_labels(info: ServedModel, classifiers: Sequence[GestureClassifier]) -> ServedModel:
-    """The description of a model with the labels of the classifiers added, as attributes of a hand.
-
-    A label that the model has already keeps the model's threshold.
-    """
-    thresholds = {label: classifier.threshold for classifier in classifiers for label in classifier.labels}
-    labels = tuple(label for label in thresholds if label and label not in info.labels)
-    if not labels:
-        return info
-    hand_labels = (*info.attributes.get("hand", ()), *labels)
-    return replace(
-        info,
-        labels=(*info.labels, *labels),
-        thresholds={**info.thresholds, **{label: thresholds[label] for label in labels}},
-        attributes={**info.attributes, "hand": hand_labels},
-    )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect import processing
 from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
-from gifcue.detect.gesture_classifier import add_gesture_labels, gesture_probabilities, read_classifier
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.metadata import Metadata, Weights, read_metadata
 from gifcue.detect.regions import KINDS, Kind, Region
+from gifcue.detect.served_gestures import add_gestures
 from gifcue.errors import ConfigError, ModelError
 from gifcue.protocol.geometry import Box
 
@@ -104,8 +105,8 @@ class LiteRtDetector:
             name: Network(weights, config.threads) for name, weights in self._metadata.files.items()
         }
         info = self._metadata.info
-        self._classifiers = [read_classifier(path) for path in config.gesture_files]
-        self._info = add_gesture_labels(info, self._classifiers)
+        self._classifiers: tuple[GestureClassifier, ...] = ()
+        self._info = replace(info, smallest_hand_px=self._metadata.stages["hand"].smallest_px)
         expected = (1, info.input_height, info.input_width, 3)
         if self._networks["detector"].input_shape != expected:
             raise ModelError(
@@ -119,6 +120,9 @@ class LiteRtDetector:
     def warm(self) -> None:
         for network in self._networks.values():
             network(np.zeros(network.input_shape[1:], np.uint8))
+
+    def use_gestures(self, classifiers: Sequence[GestureClassifier]) -> None:
+        self._classifiers = tuple(classifiers)
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
         return [self._regions(frame) for frame in frames]
@@ -203,7 +207,7 @@ class LiteRtDetector:
         landmarks = processing.from_crop(raw.landmarks, raw.box, stage.margin, width, height)
         attributes = {label: float(p) for label, p in zip(stage.labels, probabilities[1:], strict=True)}
         if raw.kind == "hand":
-            attributes.update(gesture_probabilities(self._classifiers, landmarks, width / height))
+            attributes = add_gestures(attributes, self._classifiers, landmarks, width / height)
         confidence = processing.size_confidence(raw.refined_box, stage.smallest_px)
         attributes = {label: probability * confidence for label, probability in attributes.items()}
         return Region(raw.kind, to_box(raw.refined_box, width, height), score, attributes, landmarks)

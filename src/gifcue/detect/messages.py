@@ -14,6 +14,7 @@ import numpy as np
 from msgspec import Meta
 
 from gifcue.detect.detector import ServedModel
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.regions import Kind, Landmarks, Region
 from gifcue.protocol.geometry import Box
 from gifcue.workers.messages import (
@@ -62,11 +63,30 @@ class InlinePicture(Message, frozen=True, tag=2):
     height: int
 
 
-class Batch(Message, frozen=True):
+class Batch(Message, frozen=True, tag=1):
     """Front to worker. Answered by one `BatchResult` with the same number."""
 
     number: int
     pictures: tuple[SlotPicture | StillPicture | InlinePicture, ...]
+
+
+class PackedClassifier(Message, frozen=True):
+    """A `GestureClassifier` as it travels. Arrays are float32: `mean` and `scale` [F], `weights` in rows of the labels,
+    `examples` in rows of F.
+    """
+
+    labels: tuple[str, ...]
+    threshold: float
+    mean: bytes
+    scale: bytes
+    weights: bytes
+    examples: bytes
+
+
+class UseGestures(Message, frozen=True, tag=2):
+    """Front to worker: these gesture classifiers apply to every batch that follows, and no others. Not answered."""
+
+    classifiers: tuple[PackedClassifier, ...]
 
 
 class FoundRegion(Message, frozen=True):
@@ -102,8 +122,40 @@ class BatchResult(Message, frozen=True):
 
 
 MESSAGES = MessageTypes(
-    to_worker=Batch, to_front=BatchResult, ready=ServedModel, max_to_front_bytes=_MAX_TO_FRONT_BYTES
+    to_worker=Batch | UseGestures,
+    to_front=BatchResult,
+    ready=ServedModel,
+    max_to_front_bytes=_MAX_TO_FRONT_BYTES,
 )
+
+
+def pack_gestures(classifiers: Iterable[GestureClassifier]) -> UseGestures:
+    """Gesture classifiers as they travel."""
+    return UseGestures(
+        tuple(
+            PackedClassifier(
+                each.labels,
+                each.threshold,
+                *(_bytes_of(array) for array in (each.mean, each.scale, each.weights, each.examples)),
+            )
+            for each in classifiers
+        )
+    )
+
+
+def unpack_gestures(message: UseGestures) -> list[GestureClassifier]:
+    """The gesture classifiers of a message of the front."""
+    return [
+        GestureClassifier(
+            each.labels,
+            mean := np.frombuffer(each.mean, np.float32),
+            np.frombuffer(each.scale, np.float32),
+            np.frombuffer(each.weights, np.float32).reshape(-1, len(each.labels)),
+            each.threshold,
+            np.frombuffer(each.examples, np.float32).reshape(-1, len(mean)),
+        )
+        for each in message.classifiers
+    ]
 
 
 def pack(regions: Iterable[Region], *, landmarks: bool) -> list[FoundRegion] | str:
@@ -154,10 +206,14 @@ def _pack(region: Region, with_landmarks: bool) -> FoundRegion:
         float(box.xmax),
         float(region.score),
         _floats(region.attributes),
-        b"" if points is None else np.ascontiguousarray(points, np.float32).tobytes(),
+        b"" if points is None else _bytes_of(points),
         2 if points is None else points.shape[1],
         region.center_of_landmarks() if region.kind == "hand" else None,
     )
+
+
+def _bytes_of(array: Landmarks) -> bytes:
+    return np.ascontiguousarray(array, np.float32).tobytes()
 
 
 def _floats(values: Mapping[str, float]) -> dict[str, float]:

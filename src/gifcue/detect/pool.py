@@ -13,11 +13,12 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gifcue.detect.detector import ServedModel
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.messages import (
     MESSAGES,
     Batch,
@@ -25,10 +26,12 @@ from gifcue.detect.messages import (
     InlinePicture,
     SlotPicture,
     StillPicture,
+    pack_gestures,
     unpack,
 )
 from gifcue.detect.regions import Region
 from gifcue.detect.scheduler import Scheduler, SchedulerStatistics
+from gifcue.detect.served_gestures import add_gesture_labels
 from gifcue.detect.settings import DetectSettings
 from gifcue.detect.worker import STILLS_FD, WorkerInit
 from gifcue.errors import GifcueError, Unavailable, WorkerLost, WorkerStartError
@@ -123,7 +126,12 @@ class DetectorPool:
         self._on_lost = on_lost
         self._clock = clock
         self._scheduler: Scheduler[_Still] = Scheduler(settings.max_stills)
+        # As the workers describe it, and with the labels of the gestures in service.
+        self._model: ServedModel | None = None
         self._info: ServedModel | None = None
+        self._gestures: tuple[GestureClassifier, ...] = ()
+        # Packed once: workers start again at any time, and each gets the same bytes.
+        self._packed_gestures = pack_gestures(())
         self._numbers = 0
         self._batches: Counter[int] = Counter()
         self._infer_ms = RecentValues(RECENT)
@@ -171,8 +179,18 @@ class DetectorPool:
 
     @property
     def info(self) -> ServedModel | None:
-        """The model in service; None before the first worker is warm."""
+        """The model in service, with the labels of the gestures; None before the first worker is warm."""
         return self._info
+
+    def use_gestures(self, gestures: Sequence[GestureClassifier]) -> None:
+        """Replaces the gesture classifiers, for every batch that is given to a worker from now on."""
+        self._gestures = tuple(gestures)
+        self._packed_gestures = pack_gestures(self._gestures)
+        self._describe()
+        for worker in self._workers:
+            # A worker that is not ready gets them when it is.
+            if worker.process.is_ready:
+                worker.process.send(self._packed_gestures)
 
     @property
     def is_ready(self) -> bool:
@@ -258,7 +276,7 @@ class DetectorPool:
             fds={ARENA_FD: arenas[0].fd, STILLS_FD: arenas[1].fd},
             env=self._settings.environment(index),
             on_message=lambda result: self._on_result(worker, result),
-            on_ready=self._on_ready,
+            on_ready=lambda info: self._on_ready(worker, info),
             on_lost=lambda loss: self._lose(worker, loss.reason),
             on_state=lambda _: self._on_state(),
             settings=supervision,
@@ -271,9 +289,17 @@ class DetectorPool:
         process.start()
         await process.wait_ready()
 
-    def _on_ready(self, info: ServedModel) -> None:
-        self._info = info
+    def _on_ready(self, worker: _WorkerHandle, info: ServedModel) -> None:
+        self._model = info
+        self._describe()
+        # Before any batch: a worker that comes back finds the same gestures as the others.
+        if self._gestures and worker.process.is_ready:
+            worker.process.send(self._packed_gestures)
         self._wake()
+
+    def _describe(self) -> None:
+        if self._model is not None:
+            self._info = add_gesture_labels(self._model, self._gestures)
 
     def _on_result(self, worker: _WorkerHandle, result: BatchResult) -> None:
         """Raises InvalidMessage where this does not answer the batch that the worker holds; nothing is changed then."""

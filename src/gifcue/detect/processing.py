@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from gifcue.detect.regions import confidence_of_size
+
 Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
@@ -226,15 +228,8 @@ def refine(box: Floats, points: Floats, weight: float, scale: float) -> Floats:
 
 
 def size_confidence(box: Floats, smallest_px: float) -> float:
-    """The factor, 0..1, for what a region of this size shows, by its box [4] in frame pixels.
-
-    It is 0 up to a longer side of `smallest_px`, and 1 from 4/3 of it on. It is linear in between, so that a label does
-    not switch on and off when the size of a box varies between frames.
-    """
-    if smallest_px <= 0:
-        return 1.0
-    longer = float(max(box[2] - box[0], box[3] - box[1]))
-    return min(1.0, max(0.0, 3.0 * (longer / smallest_px - 1.0)))
+    """As `regions.confidence_of_size`, by a box [4] in frame pixels."""
+    return confidence_of_size(float(max(box[2] - box[0], box[3] - box[1])), smallest_px)
 
 
 def shrink(frame: Image, longest_px: int) -> Image:

@@ -65,6 +65,17 @@ class Detection:
     box: Box
 
 
+def confidence_of_size(longer_px: float, smallest_px: float) -> float:
+    """The factor, 0..1, for what a region of this size shows, by the longer side of its box in pixels.
+
+    It is 0 up to `smallest_px`, and 1 from 4/3 of it on. It is linear in between, so that a label does not switch on
+    and off when the size of a box varies between frames.
+    """
+    if smallest_px <= 0:
+        return 1.0
+    return min(1.0, max(0.0, 3.0 * (longer_px / smallest_px - 1.0)))
+
+
 def flatten(regions: Iterable[Region], thresholds: Mapping[str, float]) -> list[Detection]:
     """The detections of regions: one for each region and each of its attributes that reach their thresholds.
 

@@ -17,11 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
-from gifcue.detect.gesture_classifier import add_gesture_labels, gesture_probabilities, read_classifier
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.labels import read_label_map
 from gifcue.detect.metadata import LABEL_MAP, METADATA, Metadata, read_metadata
 from gifcue.detect.processing import shrink, size_confidence
 from gifcue.detect.regions import DEFAULT_THRESHOLD, KINDS, Detection, Kind, Region, group
+from gifcue.detect.served_gestures import add_gestures
 from gifcue.detect.trust import UNCHECKED, check_saved_model
 from gifcue.errors import ConfigError, ModelError
 from gifcue.protocol.geometry import Box
@@ -62,13 +63,13 @@ class SavedModelDetector:
                 f"{folder}: expected outputs {', '.join(OUTPUTS)}, none named {', '.join(missing)}"
             )
         self._tensor = tf.constant
-        self._classifiers = [read_classifier(path) for path in config.gesture_files]
-        self._info = add_gesture_labels(_info(config.model_dir, folder, digest), self._classifiers)
+        self._classifiers: tuple[GestureClassifier, ...] = ()
         self._labels = read_label_map(_label_map(config.model_dir, folder)).by_id
         own = (config.model_dir / METADATA).exists()
         metadata = _metadata(config.model_dir) if own else None
         self._longest_px = metadata.longest_px if metadata else LONGEST_PX
         self._smallest_px = metadata.stages["hand"].smallest_px if metadata else 0.0
+        self._info = replace(_info(config.model_dir, folder, digest), smallest_hand_px=self._smallest_px)
 
     @property
     def info(self) -> ServedModel:
@@ -77,6 +78,9 @@ class SavedModelDetector:
     def warm(self) -> None:
         for count in BATCH_SIZES:
             self._run(np.zeros((count, WARM_HEIGHT, WARM_WIDTH, 3), np.uint8))
+
+    def use_gestures(self, classifiers: Sequence[GestureClassifier]) -> None:
+        self._classifiers = tuple(classifiers)
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
         """As `Detector.detect`. Frames of one size share a batch."""
@@ -130,11 +134,10 @@ class SavedModelDetector:
             [box.xmin * width, box.ymin * height, box.xmax * width, box.ymax * height], np.float32
         )
         confidence = size_confidence(corners, self._smallest_px)
-        gestures = gesture_probabilities(self._classifiers, region.landmarks, width / height)
-        return replace(
-            region,
-            attributes={**region.attributes, **{label: p * confidence for label, p in gestures.items()}},
+        attributes = add_gestures(
+            region.attributes, self._classifiers, region.landmarks, width / height, confidence
         )
+        return replace(region, attributes=attributes)
 
 
 def _own_regions(

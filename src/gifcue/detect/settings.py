@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from gifcue.detect.detector import Backend, DetectorConfig, Precision
 from gifcue.detect.trust import UNCHECKED, is_digest_setting
-from gifcue.errors import ConfigError
 from gifcue.expert import EXPERT
 from gifcue.workers.environment import inherited
 from gifcue.workers.settings import half_of_the_cores
@@ -29,8 +28,6 @@ _RUNTIME_VARIABLES = (
     "ROCM_",
     "HIP_",
 )
-# Each costs a detector worker memory, and time for every hand.
-MAX_GESTURE_FILES = 64
 
 _BATCH_LIMITS: dict[Backend, int] = {"litert": 1, "savedmodel": 8}
 
@@ -59,7 +56,8 @@ class DetectSettings(BaseModel):
     )
     gestures_dir: Path | None = Field(
         default=None,
-        description="Folder of custom gestures (`gifcue gesture train`), each a `*.json` file. Unset: none.",
+        description="Folder of custom gestures, each a `*.json` file, which is read again every 2 s. Unset: a gesture "
+        "that is taught ends with the server.",
     )
     threads: int = Field(
         default=1,
@@ -144,8 +142,7 @@ class DetectSettings(BaseModel):
         """What a worker opens."""
         # Fields of the same name are taken over, so a new one needs no line here.
         shared = {field.name for field in dataclasses.fields(DetectorConfig)} & type(self).model_fields.keys()
-        files = () if self.gestures_dir is None else gesture_files(self.gestures_dir)
-        return DetectorConfig(**self.model_dump(include=shared), gesture_files=files)
+        return DetectorConfig(**self.model_dump(include=shared))
 
     @property
     def batch_limit(self) -> int:
@@ -165,16 +162,3 @@ class DetectSettings(BaseModel):
         if self.cuda_devices:
             variables["CUDA_VISIBLE_DEVICES"] = self.cuda_devices[index % len(self.cuda_devices)]
         return variables
-
-
-def gesture_files(folder: Path) -> tuple[Path, ...]:
-    """The files of gesture classifiers in a folder, by name.
-
-    Raises ConfigError where there is no such folder, or more than `MAX_GESTURE_FILES` files are in it.
-    """
-    if not folder.is_dir():
-        raise ConfigError(f"gestures_dir: expected a folder of gesture classifiers, got none at {folder}")
-    files = tuple(sorted(folder.glob("*.json")))
-    if len(files) > MAX_GESTURE_FILES:
-        raise ConfigError(f"gestures_dir: expected at most {MAX_GESTURE_FILES} classifiers, got {len(files)}")
-    return files

@@ -23,7 +23,9 @@ from gifcue.detect.messages import (
     InlinePicture,
     SlotPicture,
     StillPicture,
+    UseGestures,
     pack,
+    unpack_gestures,
 )
 from gifcue.workers.arena import ARENA_FD, Arena, ArenaShape
 from gifcue.workers.channel import BlockingChannel, serve
@@ -63,11 +65,20 @@ def run(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int], open
     try:
         detector.warm()
         channel.ready(detector.info)
-        serve(channel, lambda batch: channel.send(detect_batch(detector, arena, batch, stills)))
+        serve(channel, lambda message: _handle(channel, detector, arena, stills, message))
     finally:
         detector.close()
         arena.close()
         stills.close()
+
+
+def _handle(
+    channel: BlockingChannel, detector: Detector, arena: Arena, stills: Arena, message: Batch | UseGestures
+) -> None:
+    if isinstance(message, UseGestures):
+        detector.use_gestures(unpack_gestures(message))
+    else:
+        channel.send(detect_batch(detector, arena, message, stills))
 
 
 def detect_batch(detector: Detector, arena: Arena, batch: Batch, stills: Arena | None = None) -> BatchResult:

@@ -10,10 +10,11 @@ Engine ─► Session ─► Participant ─► Pipeline     frames
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gifcue.detect.detector import ServedModel
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.pool import DetectStatistics
 from gifcue.engine.decisions import DecisionDetails
 from gifcue.engine.events import Sink
@@ -25,6 +26,7 @@ from gifcue.engine.quiet import LOOK_INTERVAL_S
 from gifcue.engine.rights import StreamRights, Unrestricted
 from gifcue.engine.session import Session, SessionSettings, reaction_labels
 from gifcue.engine.settings import LimitSettings
+from gifcue.engine.tally import Tally
 from gifcue.errors import ConfigError, MediaError
 from gifcue.media.pool import DecodeStatistics
 from gifcue.media.still_admission import StillPlace
@@ -39,7 +41,8 @@ from gifcue.reactions.settings import ReactionSettings
 @dataclass(frozen=True, slots=True)
 class EngineStatistics:
     """The whole server's figures. `reactions` counts those that started, by label, and `dismissals` those of them that
-    were not meant; `analysis_fps` is how many pictures a second of each participant are analysed at most.
+    were not meant; `analysis_fps` is how many pictures a second of each participant are analysed at most. `faults` and
+    `keyframe_requests` count since the start.
     """
 
     sessions: int
@@ -52,6 +55,8 @@ class EngineStatistics:
     decode: DecodeStatistics
     detect: DetectStatistics
     stills: StillStatistics
+    faults: Mapping[str, int]
+    keyframe_requests: int
 
     @property
     def workers(self) -> tuple[WorkerStatus, ...]:
@@ -82,6 +87,7 @@ class Engine:
         self._clock = clock
         self._ids = ids
         self._quarantine = Quarantine(clock)
+        self._tally = Tally()
         self._sessions: dict[str, Session] = {}
         # Streams that ended while frames of theirs were in flight.
         self._closing: dict[str, Session] = {}
@@ -132,6 +138,14 @@ class Engine:
         """Pixels of a picture that is decoded, at most."""
         return self._pipeline.max_pixels
 
+    def use_gestures(self, gestures: Sequence[GestureClassifier]) -> None:
+        """Replaces the gesture classifiers. Frames that are analysed from now on use them, on every stream."""
+        self._pipeline.use_gestures(gestures)
+
+    def session(self, session_id: str) -> Session | None:
+        """The open stream of this name; None where there is none."""
+        return self._sessions.get(session_id)
+
     def reaction_labels(self, policy: ReactionSettings) -> tuple[str, ...]:
         """The labels that can become reactions: the policy knows how, and the model sees them."""
         return reaction_labels(self.model, policy)
@@ -177,6 +191,7 @@ class Engine:
             self._ids,
             rights or Unrestricted(),
             self._quarantine.of_stream(peer),
+            self._tally,
             peer,
         )
         self._sessions[session.session_id] = session
@@ -229,6 +244,8 @@ class Engine:
             decode=pipeline.decode,
             detect=pipeline.detect,
             stills=pipeline.stills,
+            faults=self._tally.faults,
+            keyframe_requests=self._tally.keyframe_requests,
         )
 
     def _forget(self, session: Session) -> None:

@@ -19,11 +19,14 @@ from gifcue.engine.quarantine import StreamQuarantine
 from gifcue.engine.quiet import QuietWatch
 from gifcue.engine.settings import LimitSettings
 from gifcue.engine.standing import Standing
+from gifcue.engine.tally import Tally
+from gifcue.engine.teaching import StreamTeaching
 from gifcue.engine.throttle import Throttle
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.long_units import StreamLongUnits
 from gifcue.media.suspects import Incident
 from gifcue.percentiles import RecentValues
+from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.events import KeyframeRequested, SlowDown
 from gifcue.protocol.reasons import (
@@ -36,7 +39,7 @@ from gifcue.protocol.reasons import (
 )
 from gifcue.protocol.requests import EncodedFrame
 from gifcue.protocol.statistics import ParticipantStatistics
-from gifcue.reactions.events import PolicyEvent
+from gifcue.reactions.events import EndReason, PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
 
 # Frames a second that suit a participant whose video overran its limits.
@@ -56,9 +59,11 @@ class StreamContext:
     publisher: Publisher
     audience: Audience
     faults: FaultReporter
+    tally: Tally
     limits: LimitSettings
     clock: Callable[[], float]
     decisions: DecisionDetails | None
+    teaching: StreamTeaching
     long_units: StreamLongUnits = field(default_factory=StreamLongUnits)
 
 
@@ -120,6 +125,16 @@ class Participant:
         """True while no frame is in flight."""
         return self._accounting.is_idle
 
+    @property
+    def frames(self) -> FrameCounts:
+        """The frames as they stand."""
+        return self._accounting.statistics()
+
+    @property
+    def reactions(self) -> int:
+        """Reactions that started."""
+        return self._reactions
+
     # Called by the session
 
     def allow(self, labels: frozenset[str]) -> None:
@@ -138,6 +153,11 @@ class Participant:
     def set_speaking(self, speaking: bool) -> None:
         """The participant started or stopped speaking."""
         self._publish_update(self._policy.set_speaking(speaking, self._newest_decision_s))
+
+    def use_policy(self, policy: ReactionPolicy) -> None:
+        """Takes another policy; reactions under way end."""
+        self._publish_update(self._policy.finish(self._newest_decision_s, EndReason.NOT_ALLOWED))
+        self._policy = policy
 
     def dismiss(self, reaction_id: str) -> None:
         """A reaction that started was not meant. It ends if it is under way, and its label's cooldown begins."""
@@ -181,7 +201,7 @@ class Participant:
             now_s,
             rotation=frame.rotation,
             temporal_layer=frame.temporal_layer,
-            wants_landmarks=self._wants_landmarks,
+            wants_landmarks=self._wants_landmarks or self._stream.teaching.needs_landmarks,
         )
         # Counted before it is submitted: from then on the pipeline may end it.
         self._accounting.open(in_flight)
@@ -208,7 +228,7 @@ class Participant:
         """The participant's figures as they stand."""
         return ParticipantStatistics(
             self.participant_id,
-            self._accounting.statistics(),
+            self.frames,
             self._reactions,
             *self._latencies_ms.percentiles(0.50, 0.95),
         )
@@ -233,6 +253,7 @@ class Participant:
     def judged(self, frame: FrameInFlight, regions: Sequence[Region]) -> None:
         self._accounting.analysed(frame)
         self._latencies_ms.record(frame.latency_ms)
+        regions = self._stream.teaching.observe(self.participant_id, frame, regions)
         events = [] if self._has_left else self._policy.observe(regions, frame.pts_s)
         if self._stream.decisions is not None:
             # Before the reactions of the same frame.
@@ -338,7 +359,7 @@ class Participant:
 
     def _follow_hold(self) -> None:
         """Informs the similar-frame filter whether a hold runs: it must not skip meanwhile."""
-        self._stream.pipeline.set_hold(self.key, self._policy.holding)
+        self._stream.pipeline.set_hold(self.key, self._policy.holding or self._stream.teaching.is_watched)
 
     def _report_refusal(self, frame: EncodedFrame, refusal: Refusal) -> None:
         code = FAULT_CODES.get(refusal.reason)
@@ -358,6 +379,7 @@ class Participant:
         if not self._allowed or self._is_paused:
             return
         if self._admission.awaits_keyframe and self._requests.admit(KeyframeRequested):
+            self._stream.tally.keyframe_requests += 1
             self._stream.audience.sink.put(KeyframeRequested(self.participant_id, reason))
 
     def _after_end(self) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gifcue.detect.detector import ServedModel
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.messages import StillPicture
 from gifcue.detect.pool import DETECTOR_TARGET, DetectorPool, DetectStatistics
 from gifcue.detect.regions import Region
@@ -206,6 +207,10 @@ class Pipeline:
         if info is None:
             raise Unavailable("expected a detector that is warm, none is yet")
         return info
+
+    def use_gestures(self, gestures: Sequence[GestureClassifier]) -> None:
+        """Replaces the gesture classifiers, as `DetectorPool.use_gestures` does."""
+        self._detect.use_gestures(gestures)
 
     # Participants
 

@@ -7,7 +7,7 @@ way would wait for the next frame for ever.
 from __future__ import annotations
 
 from gifcue.reactions.events import PolicyEvent
-from gifcue.reactions.policy import ReactionPolicy
+from gifcue.reactions.policy import QUIET_S, ReactionPolicy
 
 # Seconds between two looks at all participants. One timer serves the whole server: frames cost nothing beside the note
 # of their time.
@@ -41,7 +41,7 @@ class QuietWatch:
 
     def look(self, now_s: float) -> list[PolicyEvent]:
         """Ends what has waited too long for the next result."""
-        if not self._is_due or self._last_s is None:
+        if not self._is_due or self._last_s is None or now_s - self._last_s < QUIET_S:
             return []
         events = self._policy.end_quiet(now_s - self._last_s, self._interval_s or 0.0)
         self._is_due = self._policy.is_under_way

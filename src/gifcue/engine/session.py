@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gifcue.detect.detector import ServedModel
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.engine.accounting import FrameAccounting
 from gifcue.engine.bucket import TokenBucket
 from gifcue.engine.decisions import DecisionDetails
@@ -19,6 +20,9 @@ from gifcue.engine.publisher import Audience, Publisher
 from gifcue.engine.quarantine import StreamQuarantine
 from gifcue.engine.rights import StreamRights
 from gifcue.engine.settings import LimitSettings
+from gifcue.engine.summary import SessionSummary, summary_of
+from gifcue.engine.tally import Tally
+from gifcue.engine.teaching import StreamTeaching, Watcher
 from gifcue.engine.throttle import Throttle
 from gifcue.media.codecs import extradata_fault
 from gifcue.protocol.accounting import FrameCounts
@@ -68,10 +72,11 @@ class Session:
         ids: Callable[[], str],
         rights: StreamRights,
         quarantine: StreamQuarantine,
+        tally: Tally,
         peer: str = "",
     ) -> None:
         """`ids` gives random names for reactions; `rights` are those of the stream's caller, and `peer` is its address,
-        for logs.
+        for logs. `tally` counts for the whole server.
         """
         self.session_id = session_id
         self._rights = rights
@@ -82,7 +87,9 @@ class Session:
         self._ids = ids
         self._clock = clock
         self._joins = TokenBucket(limits.joins_per_second, limits.joins_at_once)
-        self._faults = FaultReporter(sink, Throttle(limits.fault_interval_s, clock))
+        self._policy = settings.policy
+        self._teaching = StreamTeaching(lambda: pipeline.model)
+        self._faults = FaultReporter(sink, Throttle(limits.fault_interval_s, clock), tally)
         # A room without a name is a room of its own.
         audience = Audience(sink, settings.room_id, settings.room_id or session_id, settings.send_holding)
         self._context = StreamContext(
@@ -93,16 +100,21 @@ class Session:
             publisher,
             audience,
             self._faults,
+            tally,
             limits,
             clock,
             settings.decisions,
+            self._teaching,
         )
         self._participants: dict[str, Participant] = {}
         # Those that left or were replaced while frames of theirs were in flight, by key, until the last one ends.
         self._leaving: dict[int, Participant] = {}
         self._left: deque[ParticipantStatistics] = deque()
         self._forgotten = FrameCounts()  # of those that left and are not reported one by one any more
+        self._forgotten_reactions = 0
         self._unknown_frames = FrameAccounting()  # frames that name no participant
+        # Frames that arrived, refused ones included.
+        self.received = 0
         self._is_draining = False
         self._when_idle: list[Callable[[], None]] = []
 
@@ -127,7 +139,7 @@ class Session:
         if not is_new:
             self._depart(participant_id, LeaveReason.REJOINED)
         allowed = self._known_labels(labels)
-        policy = ReactionPolicy(self._settings.policy, allowed, self._ids)
+        policy = ReactionPolicy(self._policy, allowed, self._ids)
         self._participants[participant_id] = Participant(
             participant_id, codec, extradata, policy, allowed, self._context, self._on_idle
         )
@@ -171,6 +183,7 @@ class Session:
 
     def frame(self, frame: EncodedFrame) -> None:
         """One access unit."""
+        self.received += 1
         participant = self._participants.get(frame.participant_id)
         if participant is None:
             self._unknown_frames.refuse(DropReason.UNKNOWN_PARTICIPANT)
@@ -214,6 +227,30 @@ class Session:
         self.call_when_idle(idle.set)
         await idle.wait()
 
+    # Called for whoever teaches a gesture
+
+    @property
+    def sends_landmarks(self) -> bool:
+        """Whether whoever opened this stream asked for landmarks. Nobody else may read them, or teach on it."""
+        return self._settings.decisions is not None and self._settings.decisions.landmarks
+
+    def watch_hands(self, watcher: Watcher) -> Callable[[], None]:
+        """Calls `watcher` with the hands of every analysed frame, until the result is called. It must neither wait nor
+        raise.
+        """
+        return self._teaching.watch(watcher)
+
+    def try_gesture(self, label: str | None, classifier: GestureClassifier | None = None) -> None:
+        """Puts a gesture on trial, for this stream alone and in place of another one. Its participants may allow the
+        label from now on; without a classifier no hand shows it yet. None ends the trial.
+        """
+        if label != self._teaching.label:
+            added = [] if label is None else [label]
+            self._policy = self._settings.policy.with_gestures(added)
+            for participant in self._participants.values():
+                participant.use_policy(ReactionPolicy(self._policy, participant.allowed, self._ids))
+        self._teaching.use(label, classifier)
+
     # Figures
 
     def statistics(self) -> list[ParticipantStatistics]:
@@ -223,9 +260,16 @@ class Session:
 
     def frame_counts(self) -> FrameCounts:
         """The frames of the whole stream, those that named no participant included."""
-        return FrameCounts.total(
-            [self._forgotten, self._unknown_frames.statistics(), *(each.frames for each in self.statistics())]
-        )
+        present = [each.frames for each in (*self._participants.values(), *self._leaving.values())]
+        gone = [self._forgotten, self._unknown_frames.statistics(), *(each.frames for each in self._left)]
+        return FrameCounts.total([*gone, *present])
+
+    def summary(self) -> SessionSummary:
+        """The figures of the whole stream."""
+        present = [each.statistics() for each in self._participants.values()]
+        reactions = self._forgotten_reactions + sum(each.reactions for each in (*self._left, *present))
+        reactions += sum(each.reactions for each in self._leaving.values())
+        return summary_of(present, self.frame_counts(), reactions)
 
     @property
     def preset(self) -> str:
@@ -235,7 +279,10 @@ class Session:
     @property
     def reaction_labels(self) -> tuple[str, ...]:
         """The labels that a participant may allow: those that the server has and the caller is granted."""
-        known = reaction_labels(self._pipeline.model, self._settings.policy)
+        known = reaction_labels(self._pipeline.model, self._policy)
+        tried = self._teaching.label
+        if tried is not None and tried not in known:
+            known = (*known, tried)
         granted = self._rights.labels
         return known if granted is None else tuple(label for label in known if label in granted)
 
@@ -356,4 +403,6 @@ class Session:
         self._pipeline.forget(participant.key)
         self._left.append(participant.statistics())
         while len(self._left) > self._limits.left_participants_kept:
-            self._forgotten = FrameCounts.total([self._forgotten, self._left.popleft().frames])
+            oldest = self._left.popleft()
+            self._forgotten = FrameCounts.total([self._forgotten, oldest.frames])
+            self._forgotten_reactions += oldest.reactions

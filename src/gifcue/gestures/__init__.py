@@ -8,6 +8,12 @@
     fit          fits the classifier of one gesture, with cross-validation
     evaluation   precision and recall of a classifier on further samples
     counts       precision, recall and F1 from counts
+    taught       a gesture as it is served, and its file
+    folder       the folder of gestures, which several servers may share
+    library      the gestures in service
+    candidates   gestures that were trained and are not kept yet
+    training     trains beside the event loop, in a process of its own
+    trainer      that process
 
 `gifcue.detect.gesture_classifier` runs the classifiers. These modules need numpy, OpenCV and PyAV, and none of the
 training libraries.

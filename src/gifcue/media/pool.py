@@ -14,39 +14,34 @@ granted to its successor before they come back. Everything runs on the event loo
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gifcue.errors import WorkerLost
-from gifcue.media.answers import check_size, check_slot
-from gifcue.media.assignment import DecodedParticipant, WorkerHandle, preference
+from gifcue.media.assignment import Assignment, DecodedParticipant, WorkerHandle
+from gifcue.media.blame import Blame
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.long_units import LongUnits, StreamLongUnits
 from gifcue.media.messages import (
     MESSAGES,
     Close,
     DecoderMemory,
-    Dropped,
     Forget,
     FromWorker,
     Grant,
     Hold,
-    Open,
     Outcome,
     Pace,
-    Picture,
     StartOver,
     Submit,
-    ToWorker,
     WorkerInit,
 )
-from gifcue.media.overload import OverloadControl, Relief
+from gifcue.media.overload import Relief
 from gifcue.media.queue_watch import QueueWatch
 from gifcue.media.queues import Backlog, ParticipantQueue, WaitingUnit
 from gifcue.media.settings import MediaSettings
+from gifcue.media.submissions import Submissions
 from gifcue.media.suspects import Incident
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
@@ -118,26 +113,22 @@ class DecodePool:
                 f"got {arena.shape.ranges} and {arena.shape.slot_bytes}"
             )
         self._settings = settings
-        self._slot_bytes = arena.shape.slot_bytes
-        self._on_outcome = on_outcome
-        self._on_decoder_lost = on_decoder_lost
-        self._on_incident = on_incident
         self._cells = UnitCells.create(settings.workers)
         self._clock = clock
-        self._buffered_bytes = 0
-        self._participants: dict[int, DecodedParticipant] = {}
-        # The frame whose picture the slot holds.
-        self._slots_out: dict[int, FrameInFlight] = {}
+        self._submissions = Submissions(arena.shape.slot_bytes, on_outcome)
+        self._participants = self._submissions.participants
+        self._blame = Blame(settings, self._cells, self._submissions, on_incident)
         self._fps = settings.max_analysis_fps
         self._has_started = False
         self._workers = [
             self._make_worker(index, arena, supervision or SupervisionSettings(), clock)
             for index in range(settings.workers)
         ]
+        self._assignment = Assignment(self._participants, self._workers, on_decoder_lost)
         self._watch = QueueWatch(
             self._participants,
             self._workers,
-            drop=self._drop,
+            drop=self._submissions.drop,
             fill=self._fill,
             on_relief=on_relief,
             clock=clock,
@@ -183,7 +174,7 @@ class DecodePool:
         self._watch.stop()
         # A stopped worker does not call `on_lost`, so what it left unanswered is settled here.
         for worker in self._workers:
-            self._settle(worker, "the decode workers stopped")
+            self._submissions.settle(worker, "the decode workers stopped")
         self._cells.close()
 
     @property
@@ -224,14 +215,13 @@ class DecodePool:
         Raises:
             ValueError: the key is taken.
         """
-        if key in self._participants:
-            raise ValueError(f"expected a key that is not in use, got {key}")
         queue = ParticipantQueue(long_units=LongUnits(long_units, self._clock()))
-        participant = self._participants[key] = DecodedParticipant(key, codec, extradata, queue=queue)
+        participant = DecodedParticipant(key, codec, extradata, queue=queue)
+        self._submissions.open(participant)
         if worker is not None:
             participant.is_pinned = True
             participant.worker = self._workers[worker]
-        self._assign(participant)
+        self._assignment.assign(participant)
 
     def close(self, key: int) -> None:
         """A participant leaves: no more frames of it come. Those that a worker has are finished, the others dropped."""
@@ -243,9 +233,11 @@ class DecodePool:
         if participant.worker is not None:
             participant.worker.keys.discard(key)
             participant.worker.control.forget(key)
-            self._send(participant.worker, Close(key))
-        self._drop(participant, participant.queue.clear(), DropReason.LEFT, "the participant left")
-        self._retire(participant)
+            participant.worker.send(Close(key))
+        self._submissions.drop(
+            participant, participant.queue.clear(), DropReason.LEFT, "the participant left"
+        )
+        self._submissions.retire(participant)
 
     def start_over(self, key: int) -> None:
         """Forgets every picture decoded so far, including those that later frames build on, and drops what waits. The
@@ -255,15 +247,15 @@ class DecodePool:
         if participant is not None and participant.worker is not None and not participant.closed:
             if participant.has_pictures:
                 participant.has_pictures = False
-                self._send(participant.worker, StartOver(key))
+                participant.worker.send(StartOver(key))
             message = "the participant allows no label any more"
-            self._drop(participant, participant.queue.clear(), DropReason.NOT_ALLOWED, message)
+            self._submissions.drop(participant, participant.queue.clear(), DropReason.NOT_ALLOWED, message)
 
     def quarantine(self, key: int, message: str) -> None:
         """Drops what waits of a participant that is refused from now on."""
         participant = self._participants.get(key)
         if participant is not None:
-            self._drop(participant, participant.queue.clear(), DropReason.QUARANTINED, message)
+            self._submissions.drop(participant, participant.queue.clear(), DropReason.QUARANTINED, message)
 
     def submit(self, frame: FrameInFlight, payload: bytes) -> None:
         """Submits a frame of an open participant; `payload` is its access unit of `frame.size_bytes`.
@@ -271,18 +263,13 @@ class DecodePool:
         Raises:
             KeyError: the participant is not open.
         """
-        participant = self._participants[frame.key]
-        if participant.closed:
-            raise KeyError(frame.key)
-        participant.unanswered[frame.token] = frame
-        participant.buffered_bytes += frame.size_bytes
-        self._buffered_bytes += frame.size_bytes
+        participant = self._submissions.add(frame)
         worker = participant.worker
         if worker is None or not worker.is_ready:
             # Not at once: the caller has not finished with the frame, and an outcome from within `submit` would reach
             # it before its own call returns.
             loop = asyncio.get_running_loop()
-            loop.call_soon(self._lose_frame, participant, frame.token, "no decoder is ready")
+            loop.call_soon(self._submissions.lose, participant, frame.token, "no decoder is ready")
             return
         worker.lane.push(participant.queue, WaitingUnit(frame, payload))
         self._fill(worker)
@@ -295,13 +282,13 @@ class DecodePool:
         if participant is not None and participant.holding != holding:
             participant.holding = holding
             if participant.worker is not None:
-                self._send(participant.worker, Hold(key, holding))
+                participant.worker.send(Hold(key, holding))
 
     def pace(self, fps: float) -> None:
         """Sets how many pictures a second of each participant are wanted, at most the number in the settings."""
         self._fps = fps
         for worker in self._workers:
-            self._send(worker, Pace(fps))
+            worker.send(Pace(fps))
 
     def release(self, slot: int, *, analysed: bool) -> None:
         """A detector is done with a slot. `analysed=False`: the picture was not analysed, so nothing may be skipped as
@@ -310,23 +297,19 @@ class DecodePool:
         Raises:
             KeyError: the slot is not out.
         """
-        frame = self._slots_out.pop(slot)
-        frame.slot = None
+        frame = self._submissions.release(slot)
         if not analysed:
             participant = self._participants.get(frame.key)
             if participant is not None and participant.worker is not None and not participant.closed:
-                self._send(participant.worker, Forget(frame.key))
+                participant.worker.send(Forget(frame.key))
         worker = next(worker for worker in self._workers if slot in worker.slots)
         # Where the worker is not ready this grants nothing: its successor is granted the slot when it is ready, with
         # all others that are not out by then.
-        self._send(worker, Grant((slot,)))
+        worker.send(Grant((slot,)))
 
     def backlog(self, key: int) -> Backlog:
         """What was submitted and not answered. A participant that is not open has nothing."""
-        participant = self._participants.get(key)
-        if participant is None:
-            return Backlog(0, 0, self._buffered_bytes)
-        return Backlog(len(participant.unanswered), participant.buffered_bytes, self._buffered_bytes)
+        return self._submissions.backlog(key)
 
     def statistics(self) -> DecodeStatistics:
         """The figures as they stand."""
@@ -334,13 +317,13 @@ class DecodePool:
             workers=tuple(worker.process.statistics() for worker in self._workers),
             participants=sum(not participant.closed for participant in self._participants.values()),
             units=sum(len(participant.unanswered) for participant in self._participants.values()),
-            bytes=self._buffered_bytes,
+            bytes=self._submissions.bytes,
             decoder_bytes=sum(worker.decoder_bytes for worker in self._workers),
             overloaded=sum(worker.control.is_overloaded for worker in self._workers),
             paused=sum(len(worker.control.paused) for worker in self._workers),
             oldest_s=self._watch.oldest_s,
             slots=sum(len(worker.slots) for worker in self._workers),
-            slots_out=len(self._slots_out),
+            slots_out=len(self._submissions.slots_out),
         )
 
     # Called by the workers
@@ -353,46 +336,20 @@ class DecodePool:
                 raise InvalidMessage(f"expected decoders of at most {most} bytes, got {message.held_bytes}")
             worker.decoder_bytes = message.held_bytes
             return
-        participant = self._check(worker, message)
+        participant = self._submissions.check(worker, message)
         # Before the outcome is told: whoever hears of it may submit the next frame.
         worker.lane.answered(participant.queue, message.spent_s, self._clock())
-        if message.spent_s * 1000.0 > self._settings.unit_cpu_ms:
-            self._was_expensive(worker, message)
-        self._finish(participant, message)
+        self._blame.answered(worker, message)
+        self._submissions.finish(participant, message)
         self._fill(worker)
-
-    def _check(self, worker: WorkerHandle, outcome: Outcome) -> DecodedParticipant:
-        """Returns the participant whose oldest frame this answers. Raises InvalidMessage where there is none."""
-        participant = self._participants.get(outcome.key)
-        if participant is None or participant.worker is not worker:
-            raise InvalidMessage(f"expected a participant of this worker, got {outcome.key}")
-        # A worker answers in order. What it was sent comes before what waits for it.
-        sent = bool(participant.queue.charged)
-        if not sent or next(iter(participant.unanswered)) != outcome.token:
-            raise InvalidMessage(f"expected the token of the oldest frame that was sent, got {outcome.token}")
-        if isinstance(outcome, Picture):
-            check_slot(outcome.slot, worker.slots, self._slots_out)
-            check_size(outcome.width, outcome.height, self._slot_bytes)
-        return participant
 
     def _ready(self, worker: WorkerHandle) -> None:
         # The slots first: a picture that is decoded before they come is dropped. Those that are out are still read.
-        self._send(worker, Grant(tuple(slot for slot in worker.slots if slot not in self._slots_out)))
+        worker.send(Grant(tuple(slot for slot in worker.slots if slot not in self._submissions.slots_out)))
         if self._fps != self._settings.max_analysis_fps:
-            self._send(worker, Pace(self._fps))
-        # Participants of workers that are not expected back soon come here.
-        for other in self._workers:
-            if other.has_failed:
-                moved = {key for key in other.keys if not self._participants[key].is_pinned}
-                worker.keys |= moved
-                other.keys -= moved
-        opened = sorted(worker.keys)
-        for key in opened:
-            self._participants[key].worker = worker
-            self._open_on(worker, self._participants[key])
-        if opened and (self._has_started or worker.process.statistics().restarts):
-            # Last: the callback may submit frames at once, and every participant has a decoder by now.
-            self._on_decoder_lost(opened)
+            worker.send(Pace(self._fps))
+        is_new = not self._has_started and not worker.process.statistics().restarts
+        self._assignment.ready(worker, is_new=is_new)
 
     def _changed(self, worker: WorkerHandle, state: WorkerState) -> None:
         if state is WorkerState.FAILED:
@@ -400,91 +357,13 @@ class DecodePool:
 
     def _lost(self, worker: WorkerHandle, loss: Loss) -> None:
         """The process is dead; it is restarted after this call."""
-        self._blame(worker, loss)
+        self._blame.lost(worker, loss)
         # What it was sent ends before its participants move: an outcome of the new worker for a later frame must not
         # come before those of the frames that were lost.
-        self._settle(worker, loss.reason)
-        self._move(worker)
-
-    def _blame(self, worker: WorkerHandle, loss: Loss) -> None:
-        """Finds whose unit the worker had in hand. Does nothing where the unit has nothing to do with the loss."""
-        unit = self._cells.take(worker.number)
-        if unit is None or loss.is_blameless:
-            return
-        # The worker may have written anything before it died.
-        participant = self._participants.get(unit.key)
-        if (
-            participant is None
-            or participant.worker is not worker
-            or unit.token not in participant.unanswered
-        ):
-            return
-        participant.is_pinned = True
-        # Before the outcome: a participant that has left is forgotten with its last frame.
-        self._on_incident(Incident(*unit, worker.number, worker.process.name, loss.log_reason, is_fatal=True))
-        if loss.is_over_budget:
-            limit_ms = self._settings.unit_cpu_limit_s * 1000.0
-            message = (
-                f"expected at most {limit_ms:g} ms of CPU time for one frame; the decoder was ended there"
-            )
-            outcome = Dropped(unit.key, unit.token, DropReason.CPU_BUDGET, message, needs_keyframe=False)
-            self._finish(participant, outcome)
-
-    def _was_expensive(self, worker: WorkerHandle, outcome: Outcome) -> None:
-        reason = (
-            f"expected at most {self._settings.unit_cpu_ms:g} ms of CPU time for one frame, "
-            f"got {outcome.spent_s * 1000.0:.0f} ms"
-        )
-        name = worker.process.name
-        self._on_incident(Incident(outcome.key, outcome.token, worker.number, name, reason, is_fatal=False))
+        self._submissions.settle(worker, loss.reason)
+        self._assignment.move(worker)
 
     # Internal
-
-    def _assign(self, participant: DecodedParticipant) -> None:
-        worker = participant.worker
-        if worker is None or not participant.is_pinned:
-            worker = participant.worker = min(self._workers, key=preference)
-        worker.keys.add(participant.key)
-        if worker.is_ready:
-            self._open_on(worker, participant)
-
-    def _open_on(self, worker: WorkerHandle, participant: DecodedParticipant) -> None:
-        self._send(worker, Open(participant.key, participant.codec, participant.extradata))
-        if participant.holding:
-            self._send(worker, Hold(participant.key, True))
-
-    def _move(self, worker: WorkerHandle) -> None:
-        """Gives a lost worker's participants to workers that are ready, or lets them wait for its restart."""
-        keys = sorted(worker.keys)
-        worker.keys.clear()
-        worker.control = OverloadControl()
-        worker.decoder_bytes = 0
-        moved = []
-        for key in keys:
-            participant = self._participants[key]
-            self._assign(participant)
-            if participant.worker is not None and participant.worker.is_ready:
-                moved.append(key)
-        if moved:
-            self._on_decoder_lost(moved)
-
-    def _settle(self, worker: WorkerHandle, reason: str) -> None:
-        """Ends everything that a worker was sent and will not answer any more."""
-        for participant in list(self._participants.values()):
-            if participant.worker is worker:
-                worker.lane.leave(participant.queue)
-                participant.queue.clear()
-                for token in list(participant.unanswered):
-                    self._lose_frame(participant, token, reason)
-
-    def _lose_frame(self, participant: DecodedParticipant, token: int, reason: str) -> None:
-        if token in participant.unanswered:
-            # No keyframe is asked for yet: `on_decoder_lost` does once there is a decoder for it.
-            message = f"the decode worker was lost: {reason}"
-            outcome = Dropped(
-                participant.key, token, DropReason.DECODE_WORKER_LOST, message, needs_keyframe=False
-            )
-            self._finish(participant, outcome)
 
     def _fill(self, worker: WorkerHandle) -> None:
         """Sends the worker what its window has room for."""
@@ -496,39 +375,4 @@ class DecodePool:
             participant = self._participants[frame.key]
             participant.has_pictures = True
             participant.queue.sent(now_s - frame.arrived_s)
-            self._send(worker, Submit(frame.key, frame.token, frame.pts_s, unit.payload, frame.rotation))
-
-    def _drop(
-        self, participant: DecodedParticipant, units: list[WaitingUnit], reason: DropReason, message: str
-    ) -> None:
-        """Ends units that were taken out of a participant's queue."""
-        # Where a keyframe still waits, decoding continues there.
-        needs_keyframe = not participant.queue.units and not participant.codec.is_intra_only
-        for frame, _ in units:
-            self._finish(participant, Dropped(participant.key, frame.token, reason, message, needs_keyframe))
-
-    def _finish(self, participant: DecodedParticipant, outcome: Outcome) -> None:
-        # All state is updated before the callback, which may ask for the backlog, close the participant or release the
-        # slot.
-        frame = participant.unanswered.pop(outcome.token)
-        participant.buffered_bytes -= frame.size_bytes
-        self._buffered_bytes -= frame.size_bytes
-        if isinstance(outcome, Picture):
-            frame.slot, frame.pts_s = outcome.slot, outcome.pts_s
-            frame.width, frame.height = outcome.width, outcome.height
-            self._slots_out[outcome.slot] = frame
-        elif not isinstance(outcome, Dropped):
-            frame.pts_s = outcome.pts_s
-        self._on_outcome(frame, outcome)
-        self._retire(participant)
-
-    def _retire(self, participant: DecodedParticipant) -> None:
-        if participant.closed and not participant.unanswered:
-            self._participants.pop(participant.key, None)
-
-    def _send(self, worker: WorkerHandle, message: ToWorker) -> bool:
-        """Sends a message; False where the worker is not ready. The message is then discarded."""
-        with contextlib.suppress(WorkerLost):
-            worker.process.send(message)
-            return True
-        return False
+            worker.send(Submit(frame.key, frame.token, frame.pts_s, unit.payload, frame.rotation))

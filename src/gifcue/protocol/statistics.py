@@ -8,6 +8,16 @@ from dataclasses import dataclass, field
 
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.models import Model
+from gifcue.protocol.operations import (
+    BuildInfo,
+    Capacity,
+    DrainStatus,
+    LoopLag,
+    ProcessStatus,
+    RulesStatus,
+    ServerLimits,
+    StillStatus,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +92,7 @@ class WorkerStatus:
 
     `state` is a `WorkerState`, or the word of a newer server that this version does not know. `pid` is 0 while there is
     no process. `last_failure` is why it was last restarted, empty if it never was. `confinement` is not on the wire.
+    `process` is what it takes, None where that is not known.
     """
 
     name: str
@@ -90,6 +101,7 @@ class WorkerStatus:
     restarts: int
     last_failure: str
     confinement: tuple[LayerStatus, ...] = ()
+    process: ProcessStatus | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +120,18 @@ class ServerStatus:
     latency_p50_ms: float
     latency_p95_ms: float
     streams_by_status: Mapping[str, int] = field(default_factory=dict)
+    capacity: Capacity = field(default_factory=Capacity)
+    limits: ServerLimits = field(default_factory=ServerLimits)
+    faults: Mapping[str, int] = field(default_factory=dict)
+    dismissals: Mapping[str, int] = field(default_factory=dict)
+    withheld: Mapping[str, int] = field(default_factory=dict)
+    analysis_fps: float = 0.0
+    max_analysis_fps: float = 0.0
+    build: BuildInfo = field(default_factory=BuildInfo)
+    drain: DrainStatus = field(default_factory=DrainStatus)
+    loop_lag: LoopLag = field(default_factory=LoopLag)
+    process: ProcessStatus = field(default_factory=ProcessStatus)
+    keyframe_requests: int = 0
+    stills: StillStatus = field(default_factory=StillStatus)
+    rules: RulesStatus = field(default_factory=RulesStatus)
+    log_level: str = ""

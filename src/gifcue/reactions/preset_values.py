@@ -96,4 +96,6 @@ PLAYFUL: dict[str, Any] = overlay(
         "min_votes": 2,
     },
 )
+# The label whose values a custom gesture has, unless the settings give it others: a gesture of one hand, held still.
+LIKE_A_GESTURE = "ok_hand"
 PRESET_VALUES: dict[str, dict[str, Any]] = {"careful": CAREFUL, "normal": NORMAL, "playful": PLAYFUL}

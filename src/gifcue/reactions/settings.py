@@ -5,7 +5,7 @@ The reasons for the values: docs/decisions/0030-reaction-policy.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -21,7 +21,7 @@ from pydantic import (
 from gifcue.errors import ConfigError
 from gifcue.expert import EXPERT
 from gifcue.protocol.subjects import SubjectPolicy
-from gifcue.reactions.preset_values import PRESET_VALUES, PRESETS, PresetName, overlay
+from gifcue.reactions.preset_values import LIKE_A_GESTURE, PRESET_VALUES, PRESETS, PresetName, overlay
 
 
 class LabelSettings(BaseModel):
@@ -325,6 +325,12 @@ class ReactionSettings(BaseModel):
             where = [f"preset {preset}", ".".join(str(part) for part in first["loc"])]
             message = first["msg"].removeprefix("Value error, ")
             raise ConfigError(": ".join([*filter(None, where), message])) from None
+
+    def with_gestures(self, labels: Iterable[str]) -> ReactionSettings:
+        """The same with custom gestures, which get the values of the preset. A label that is set keeps its settings."""
+        values = LabelSettings(**PRESET_VALUES[self.preset]["labels"][LIKE_A_GESTURE])
+        new = {label: values for label in labels if label not in self.labels}
+        return self.model_copy(update={"labels": {**self.labels, **new}}) if new else self
 
     def for_stream(
         self, *, speaking_suppresses_hands: bool | None = None, subject: SubjectPolicy | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import random
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
 
@@ -115,6 +115,7 @@ class Chooser:
         # How many GIFs were drawn, and the last one, by (room, label).
         self._shown: _Memory[tuple[str, str], tuple[int, str]] = _Memory(remembered)
         self._withheld: Counter[str] = Counter()
+        self._gestures: dict[str, Rule] = {}
 
     @property
     def book(self) -> RuleBook:
@@ -133,6 +134,13 @@ class Chooser:
     def use(self, book: RuleBook) -> None:
         """Replaces the book. Cooldowns of rules that keep their id stay in force."""
         self._book = book
+
+    def use_gestures(self, gifs: Mapping[str, str]) -> None:
+        """Replaces the GIFs of custom gestures: names from the book, by label. They answer where no rule does."""
+        self._gestures = {
+            label: Rule(id=f"gesture {label}", label=label, gifs=[WeightedGif(gif=gif)])
+            for label, gif in gifs.items()
+        }
 
     def choose(self, label: str, score: float, room_id: str, participant_id: str, now_s: float) -> Choice:
         """Chooses a GIF for a reaction that starts at `now_s`. If one is chosen, the cooldowns of its rule start.
@@ -154,7 +162,8 @@ class Chooser:
             return Choice(label, score, None, "quiet: nothing is shown", withheld=Withheld.QUIET)
         if self._book.excludes(room_id, label):
             return Choice(label, score, None, f"this room goes without {label}", withheld=Withheld.WITHOUT)
-        rules = [self._book.with_defaults(rule) for rule in self._book.rules_for(room_id, label)]
+        rules = self._book.rules_for(room_id, label) or self._gesture_rules(label)
+        rules = [self._book.with_defaults(rule) for rule in rules]
         if not rules:
             return Choice(label, score, None, f"no rule answers {label}", withheld=Withheld.NO_RULE)
         considered: list[Considered] = []
@@ -194,6 +203,11 @@ class Chooser:
                 Withheld.DRY_RUN,
             )
         return Choice(label, score, gif, reason, taken.id, taken.priority, tuple(considered))
+
+    def _gesture_rules(self, label: str) -> list[Rule]:
+        rule = self._gestures.get(label)
+        # A book that has changed since may lack the GIF.
+        return [rule] if rule is not None and rule.gifs[0].gif in self._book.gifs else []
 
     def _obstacle(
         self, rule: Rule, score: float, room_id: str, participant_id: str, now_s: float

@@ -59,7 +59,8 @@ class BookWatcher:
         self._taken = 0
         self._refused = 0
         self._in_force = read_book(self._file)
-        self._seen: bytes | None = hashlib.sha256(self._in_force).digest()
+        self._digest = hashlib.sha256(self._in_force)
+        self._seen: bytes | None = self._digest.digest()
         self._chooser = Chooser(book_from(self._in_force, self._file), seed)
 
     @property
@@ -76,6 +77,16 @@ class BookWatcher:
     def problem(self) -> str | None:
         """Why the present state of the file is not in force; None if it is."""
         return self._problem
+
+    @property
+    def is_followed(self) -> bool:
+        """False for the default book, which never changes."""
+        return self._path is not None
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the file in force."""
+        return self._digest.hexdigest()
 
     def missing(self, labels: Collection[str] | None = None, gifs: Path | None = None) -> list[Mistake]:
         """References of the book in force to labels and files that do not exist.
@@ -133,6 +144,7 @@ class BookWatcher:
             return False
         self._problem = None
         self._in_force = found.data
+        self._digest = hashlib.sha256(found.data)
         self._taken += 1
         self._chooser.use(found.book)
         return True

@@ -12,6 +12,8 @@ from gifcue.detect.pool import DETECTOR_TARGET
 from gifcue.engine.engine import Engine
 from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Publisher
+from gifcue.gestures.library import GestureLibrary
+from gifcue.gestures.taught import TaughtGesture
 from gifcue.protocol.events import Reaction
 from gifcue.reactions.presets import ReactionPresets
 from gifcue.reactions.settings import ReactionSettings
@@ -31,6 +33,7 @@ class Built:
     book: BookWatcher
     dispatcher: Dispatcher
     presets: ReactionPresets
+    gestures: GestureLibrary
 
 
 def build(settings: Settings, clock: Callable[[], float], detector_target: str | None = None) -> Built:
@@ -61,13 +64,17 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
     )
     engine = Engine(
         settings.limits,
-        lambda preset: _policy(presets, preset),
+        lambda preset: _policy(presets, gestures, preset),
         pipeline,
         publisher,
         clock,
         lambda: secrets.token_hex(_ID_BYTES),
     )
-    return Built(engine, book, dispatcher, presets)
+    gestures = GestureLibrary(
+        settings.detect.gestures_dir, lambda served: _use_gestures(engine, book, served)
+    )
+    _use_gestures(engine, book, gestures.gestures)
+    return Built(engine, book, dispatcher, presets, gestures)
 
 
 def cue_of(room_id: str, reaction: Reaction, gif: ChosenGif) -> Cue:
@@ -82,6 +89,13 @@ def cue_of(room_id: str, reaction: Reaction, gif: ChosenGif) -> Cue:
     )
 
 
-def _policy(presets: ReactionPresets, preset: str) -> tuple[str, ReactionSettings]:
+def _use_gestures(engine: Engine, book: BookWatcher, served: tuple[TaughtGesture, ...]) -> None:
+    engine.use_gestures([gesture.classifier for gesture in served])
+    book.chooser.use_gestures(
+        {label: gesture.gif for gesture in served if gesture.gif is not None for label in gesture.labels}
+    )
+
+
+def _policy(presets: ReactionPresets, gestures: GestureLibrary, preset: str) -> tuple[str, ReactionSettings]:
     settings = presets.choose(preset)
-    return settings.preset, settings
+    return settings.preset, settings.with_gestures(gestures.labels)

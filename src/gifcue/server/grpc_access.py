@@ -29,7 +29,13 @@ Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Continuation: TypeAlias = "Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]]"
 
 STREAM = "/gifcue.v1.ReactionService/StreamReactions"
-_SCOPES = {STREAM: Scope.STREAM, "/gifcue.v1.ReactionService/AnnotateImage": Scope.ANNOTATE}
+_SCOPES = {
+    STREAM: Scope.STREAM,
+    "/gifcue.v1.ReactionService/AnnotateImage": Scope.ANNOTATE,
+    "/gifcue.v1.OperatorService/GetStatus": Scope.OBSERVE,
+    "/gifcue.v1.OperatorService/GetMetrics": Scope.OBSERVE,
+    "/gifcue.v1.OperatorService/ListStreams": Scope.OBSERVE,
+}
 # Probes have no token. They learn whether the server takes streams and nothing else.
 _OPEN = "/grpc.health.v1.Health/"
 _WATCH = f"{_OPEN}Watch"

@@ -29,10 +29,22 @@ class Health:
         self._services = ("", *services)
         self._state = state
         self._is_alive = is_alive
+        self._updating = asyncio.Lock()
         self._shown: tuple[bool, bool] | None = None
 
     async def update(self) -> None:
         """Sets the statuses as of now."""
+        # One at a time: the statuses of an older state must not come after those of a newer one.
+        async with self._updating:
+            await self._update()
+
+    async def follow(self) -> None:
+        """Keeps them up to date until it is cancelled."""
+        while True:
+            await asyncio.sleep(_INTERVAL_S)
+            await self.update()
+
+    async def _update(self) -> None:
         state = self._state()
         is_serving, is_alive = state is ServingState.SERVING, self._is_alive()
         if (is_serving, is_alive) == self._shown:
@@ -45,9 +57,3 @@ class Health:
         for service in self._services:
             await self.servicer.set(service, _SERVING if is_serving else _NOT_SERVING)
         await self.servicer.set(LIVENESS_SERVICE, _SERVING if is_alive else _NOT_SERVING)
-
-    async def follow(self) -> None:
-        """Keeps them up to date until it is cancelled."""
-        while True:
-            await asyncio.sleep(_INTERVAL_S)
-            await self.update()

@@ -8,6 +8,7 @@ GET  /gifs/{name}  the GIF pack
 GET  /live         the page to try it live
 GET  /static/...   what pages load
 GET  /stream       StreamReactions over WebSocket
+GET  /teach        the page to teach a gesture; its calls, /teach/v1/..., are in http_teach.py
 POST /annotations  multipart `img` → [{"Label": "ok_hand", "Probability": 0.999}, ...]
 """
 
@@ -23,9 +24,10 @@ from gifcue.engine.engine import Engine
 from gifcue.rules.references import origins_of
 from gifcue.rules.watch import BookWatcher
 from gifcue.server.http_stills import StillHandler, error_answer
+from gifcue.server.http_teach import TeachHandler
 from gifcue.server.probes import Probes
 from gifcue.server.websocket import WEBSOCKET_PATH, WebSocketHandler
-from gifcue.web.pages import LIVE, add_pages
+from gifcue.web.pages import LIVE, TEACH, add_pages
 
 # The longest name of a file: a longer one in a path raises OSError in the handler of static files.
 _MAX_FILE_NAME_BYTES = 255
@@ -37,6 +39,7 @@ def public_application(
     gifs: Path,
     book: BookWatcher,
     websocket: WebSocketHandler,
+    teach: TeachHandler,
     clock: Callable[[], float],
 ) -> web.Application:
     """The aiohttp application.
@@ -50,9 +53,10 @@ def public_application(
     probes.add_to(application)
     application.router.add_post("/annotations", StillHandler(engine, clock).handle)
     application.router.add_get(WEBSOCKET_PATH, websocket.handle, allow_head=False)
+    teach.add_to(application)
     application.router.add_static("/gifs/", gifs)
     application.router.add_get("/", _to_live)
-    add_pages(application, LIVE, GifOrigins(book))
+    add_pages(application, {**LIVE, **TEACH}, GifOrigins(book))
     return application
 
 

@@ -24,12 +24,18 @@ SCOPES: Mapping[str, Scope | None] = {
     "/gifs": OPEN,
     "/": OPEN,
     "/live": OPEN,
+    "/teach": OPEN,
+    "/operate": OPEN,
     "/static/{path}": OPEN,
     # The handler checks the token after the upgrade: a page cannot read the answer to a handshake that fails.
     "/stream": OPEN,
     "/annotations": Scope.ANNOTATE,
-    "/metrics": Scope.OPERATE,
+    "/metrics": Scope.OBSERVE,
+    "/operator/v1/status": Scope.OBSERVE,
+    "/operator/v1/streams": Scope.OBSERVE,
 }
+# Requests below it that change something have to come from a page of the same port.
+_ACTIONS = "/operator/"
 # Probes of orchestrators may name any host, and their answer is no secret.
 _ANY_HOST = frozenset({"/healthz", "/readyz"})
 
@@ -92,6 +98,9 @@ def _enter(guard: AccessGuard, request: web.Request, peer: Peer) -> None:
     path = resource.canonical
     if path not in _ANY_HOST:
         check_site(guard, request)
+    if path.startswith(_ACTIONS) and request.method not in (hdrs.METH_GET, hdrs.METH_HEAD):
+        headers = request.headers
+        guard.hosts.check_same_site(headers.get(hdrs.ORIGIN), headers.get(hdrs.HOST))
     scope = SCOPES.get(path, Scope.OPERATE)
     if scope is not OPEN:
         token = bearer_token(request.headers.getall(hdrs.AUTHORIZATION, []))

@@ -56,7 +56,7 @@ class StillHandler:
             with self._engine.enter_still(caller_key(), request.content_length) as place:
                 return await self._annotate(request, place)
         except GifcueError as error:
-            return _refusal(error)
+            return refusal_of(error)
 
     async def _annotate(self, request: web.Request, place: StillPlace) -> web.Response:
         limit = self._engine.limits.max_frame_bytes
@@ -139,7 +139,8 @@ def error_answer(status: int, message: str) -> web.Response:
     return web.json_response({"error": message}, status=status)
 
 
-def _refusal(error: GifcueError) -> web.Response:
+def refusal_of(error: GifcueError) -> web.Response:
+    """The answer to a request that an error of the core refuses."""
     answer = error_answer(status_of(error).http, str(error))
     if isinstance(error, Overloaded):
         answer.headers[hdrs.RETRY_AFTER] = str(math.ceil(error.retry_after_ms / 1000))

@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
 
 import structlog
 from grpc_health.v1 import health, health_pb2_grpc
@@ -16,6 +15,7 @@ from grpc_reflection.v1alpha import reflection
 from gifcue import __version__
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.engine.engine import Engine
+from gifcue.gestures.library import ReloadedGestures
 from gifcue.protocol.statistics import ServingState
 from gifcue.rules.references import gifs_folder
 from gifcue.rules.watch import BookWatcher
@@ -28,23 +28,27 @@ from gifcue.server.config import Settings
 from gifcue.server.confinement import warn_of_confinement
 from gifcue.server.connection_metrics import ConnectionCollector
 from gifcue.server.descriptors import connections_of
+from gifcue.server.gesture_follower import GestureFollower
 from gifcue.server.health import Health
 from gifcue.server.http import public_application
+from gifcue.server.http_teach import TeachHandler
 from gifcue.server.listeners import GrpcPort, HttpPort, operators_need_tls
 from gifcue.server.loop_lag import LoopLag
 from gifcue.server.metrics import metrics_text
-from gifcue.server.operator import OperatorServicer
+from gifcue.server.operations import Operations
+from gifcue.server.operator import OPERATOR_SERVICE, add_operator_service
 from gifcue.server.operator_http import operator_application
+from gifcue.server.operator_status import StatusReader
 from gifcue.server.probes import Probes
+from gifcue.server.process_metrics import ProcessMetrics
 from gifcue.server.reactions import REACTION_SERVICE, StreamHandler
 from gifcue.server.server_metrics import ServerCollector
 from gifcue.server.streams import Streams
+from gifcue.server.teach_access import TeachAccess
 from gifcue.server.websocket import WebSocketHandler
-from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc
 
 log = structlog.get_logger()
 
-OPERATOR_SERVICE = operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"].full_name
 _UNARY_GRACE_S = 0.5
 # Seconds after `server.drain_timeout_s` by which a stop has ended, whatever clients and workers do.
 STOP_GRACE_S = 2.0
@@ -67,10 +71,12 @@ class Server:
         *,
         detector_target: str | None = None,
         log_lines_lost: Callable[[], Mapping[str, int]] = dict,
+        request_exit: Callable[[], None] | None = None,
     ) -> None:
         """`detector_target` ("module:function") is the entry point of detector workers, None for gifcue's own. With
         another one a server runs any detector; it is called as `gifcue.detect.worker.main` is. `log_lines_lost` counts
-        lines of the log that were not written, by reason, for the metrics.
+        lines of the log that were not written, by reason, for the metrics. `request_exit` makes the process end as
+        SIGTERM does; None where an operator may not ask for that.
 
         Raises:
             ConfigError: the rule book, the keys or the certificate is missing or wrong, there is no folder of gestures,
@@ -83,16 +89,47 @@ class Server:
         built = build(settings, self._clock, detector_target)
         self._engine, self._presets = built.engine, built.presets
         self._rule_book, self._dispatcher = built.book, built.dispatcher
+        self._library = built.gestures
+        self._gestures = GestureFollower(built.gestures, settings.rules.reload_interval_s)
         self._streams = Streams(
             self._engine, settings.server, self._clock, gif_base_url=settings.delivery.base_url
         )
         self._health = Health((REACTION_SERVICE, OPERATOR_SERVICE), lambda: self.state, lambda: self.is_alive)
         self._lag = LoopLag(self._clock)
+        self._status = StatusReader(
+            settings,
+            self._engine,
+            self._streams,
+            self._rule_book,
+            self._lag,
+            lambda: self.state,
+            self._clock,
+        )
+        self._operations = Operations(
+            self._status,
+            self._streams,
+            self._metrics,
+            lambda: self._book_follower.reload(),
+            self._gestures.reload,
+            lambda: self._health.update(),
+            settings.server.drain_timeout_s,
+            request_exit,
+        )
         self._log_lines_lost = log_lines_lost
         self._connections = connections_of(settings)
         self._grpc_ports: list[GrpcPort] = []
         self._http_ports: list[HttpPort] = []
-        self._gifs: Path | None = None  # the folder behind /gifs/, where it is served
+        # The folder behind /gifs/, where it is served.
+        self._gifs = gifs_folder(settings.rules.gifs) if settings.server.http_listen else None
+        self._book_follower = BookFollower(
+            settings,
+            self._rule_book,
+            self._presets,
+            self._engine,
+            self._dispatcher,
+            self._gifs,
+            self._library,
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._is_draining = False
         self._stop_by_s = 0.0
@@ -123,10 +160,14 @@ class Server:
         """The keys and certificates in force, and who was refused."""
         return self._guard
 
+    async def reload_gestures(self) -> ReloadedGestures:
+        """Reads the folder of custom gestures again and takes what has changed, without a restart."""
+        return await self._gestures.reload()
+
     @property
     def state(self) -> ServingState:
         """The state of the server."""
-        if self._is_draining:
+        if self._is_draining or self._streams.refuses:
             return ServingState.DRAINING
         if self._engine.has_failed:
             return ServingState.NOT_SERVING
@@ -169,15 +210,15 @@ class Server:
             raise
         self._has_served = True
         await self._health.update()
-        book = BookFollower(
-            self._settings, self._rule_book, self._presets, self._engine, self._dispatcher, self._gifs
-        )
-        book.warn()
+        self._book_follower.warn()
+        self._gestures.report()
         warn_of_confinement(self._engine.statistics().workers, self._settings.supervision.confinement)
         self._tasks.append(asyncio.create_task(self._health.follow(), name="health"))
         self._tasks.append(asyncio.create_task(self._lag.follow(), name="loop lag"))
         self._tasks.append(asyncio.create_task(self._engine.end_quiet(), name="quiet participants"))
-        self._tasks.append(asyncio.create_task(book.follow(), name="rule book"))
+        self._tasks.append(asyncio.create_task(self._book_follower.follow(), name="rule book"))
+        self._tasks.append(asyncio.create_task(self._gestures.follow(), name="gestures"))
+        self._tasks.append(asyncio.create_task(self._streams.follow(), name="rates of streams"))
         self._tasks.append(asyncio.create_task(self._guard.follow(), name="access"))
         for task in self._tasks:
             task.add_done_callback(self._on_task_done)
@@ -243,6 +284,7 @@ class Server:
             AccessCollector(self._guard),
             ConnectionCollector(self._grpc_ports, self._http_ports),
             ServerCollector(self._streams.ended, self._log_lines_lost(), self._lag.statistics()),
+            ProcessMetrics(self._status.read()),
         )
 
     async def _listen_grpc(self) -> None:
@@ -255,16 +297,7 @@ class Server:
         address = settings.server.operator_listen
         if address:
             port = self._grpc_port("operator_listen", address, self._connections.operator_grpc)
-            operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(
-                OperatorServicer(
-                    self._engine,
-                    lambda: self.state,
-                    self._clock,
-                    self._metrics,
-                    lambda: self._streams.ended,
-                ),
-                port.server,
-            )
+            add_operator_service(self._operations, port.server)
             reflection.enable_server_reflection(
                 (REACTION_SERVICE, OPERATOR_SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME),
                 port.server,
@@ -289,14 +322,16 @@ class Server:
         server = self._settings.server
         probes = Probes(lambda: self.state, lambda: self.is_alive)
         if server.http_listen:
-            self._gifs = gifs_folder(self._settings.rules.gifs)
+            assert self._gifs is not None, "expected a folder of GIFs where HTTP is served"
             port = HttpPort(
                 self._guard, "http_listen", server.http_listen, max_connections=self._connections.http
             )
             self._http_ports.append(port)
             websocket = WebSocketHandler(self._streams, self._guard, self._settings.limits.max_message_bytes)
+            access = TeachAccess(server, self._guard)
+            teach = TeachHandler(self._engine, self._library, self._rule_book, access, self._clock)
             application = public_application(
-                self._engine, probes, self._gifs, self._rule_book, websocket, self._clock
+                self._engine, probes, self._gifs, self._rule_book, websocket, teach, self._clock
             )
             await port.start(application, tls=True)
             self.http_port = port.port
@@ -308,7 +343,7 @@ class Server:
                 max_connections=self._connections.operator_http,
             )
             self._http_ports.append(port)
-            application = operator_application(probes, self._metrics)
+            application = operator_application(probes, self._metrics, self._operations)
             await port.start(application, tls=operators_need_tls(server.operator_http_listen))
             self.operator_http_port = port.port
 

@@ -9,12 +9,17 @@ import atexit
 import logging
 import sys
 import traceback
+from typing import get_args
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from gifcue.errors import ConfigError
 from gifcue.server.log_lines import SUPPRESSED, EventLimit, LogLines
 from gifcue.server.settings import LogSettings
+
+# The levels of `log.level`.
+LEVELS: tuple[str, ...] = get_args(LogSettings.model_fields["level"].annotation)
 
 
 def configure_logs(settings: LogSettings) -> LogLines:
@@ -42,6 +47,25 @@ def configure_logs(settings: LogSettings) -> LogLines:
     logging.basicConfig(handlers=[_LibraryHandler()], level=logging.WARNING, force=True)
     atexit.register(lines.close)
     return lines
+
+
+def log_level() -> str:
+    """The least severe level that is logged, as in `log.level`."""
+    level = logging.getLevelName(structlog.get_logger().get_effective_level())
+    return str(level).lower() if level != "NOTSET" else "debug"
+
+
+def set_log_level(level: str) -> str:
+    """Changes the least severe level that is logged, for all of gifcue's loggers; returns the one before.
+
+    Raises:
+        ConfigError: there is no such level.
+    """
+    if level not in LEVELS:
+        raise ConfigError(f"level: expected one of {', '.join(LEVELS)}, got {level[:20]!r}")
+    before = log_level()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())))
+    return before
 
 
 def frames_of(error: BaseException) -> str:

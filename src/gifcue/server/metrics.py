@@ -58,6 +58,12 @@ class EngineCollector(Collector):
             "Pictures a second of one participant that are analysed at most; less than configured under overload.",
             value=figures.analysis_fps,
         )
+        yield _by("gifcue_faults", "Faults of participants and frames.", "code", figures.faults)
+        yield CounterMetricFamily(
+            "gifcue_keyframe_requests",
+            "Keyframes that media servers were asked for.",
+            value=figures.keyframe_requests,
+        )
         latency = HistogramMetricFamily(
             "gifcue_decision_latency_seconds", "From a frame's arrival to the decision on it."
         )

@@ -1,63 +1,41 @@
-"""The servicer of OperatorService: status and metrics for the operator of the server."""
+"""OperatorService over gRPC."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 import grpc
+from google.protobuf.message import Message
 
-from gifcue import __version__
-from gifcue.engine.engine import Engine
-from gifcue.protocol.statistics import ServerStatus, ServingState
-from gifcue.protocol.wire.operator import encode_status
-from gifcue.v1 import operator_service_pb2, operator_service_pb2_grpc
+from gifcue.errors import GifcueError
+from gifcue.server.operations import Call, Operations
+from gifcue.server.status_codes import status_of
+from gifcue.v1 import operator_service_pb2
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
+OPERATOR_SERVICE = operator_service_pb2.DESCRIPTOR.services_by_name["OperatorService"].full_name
 
 
-class OperatorServicer(operator_service_pb2_grpc.OperatorServiceServicer):
-    """`state` gives the state of the server; `clock` is in seconds; `metrics` gives the metrics' text; `streams_ended`
-    counts streams by the name of their gRPC status."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        state: Callable[[], ServingState],
-        clock: Callable[[], float],
-        metrics: Callable[[], bytes],
-        streams_ended: Callable[[], Mapping[str, int]],
-    ) -> None:
-        self._engine = engine
-        self._state = state
-        self._clock = clock
-        self._metrics_text = metrics
-        self._streams_ended = streams_ended
-        self._started_s = clock()
-
-    async def GetStatus(
-        self, request: operator_service_pb2.GetStatusRequest, context: Context
-    ) -> operator_service_pb2.GetStatusResponse:
-        """See protos/gifcue/v1/operator_service.proto."""
-        figures = self._engine.statistics()
-        status = ServerStatus(
-            server_version=__version__,
-            model=self._engine.model if self._engine.is_ready else None,
-            uptime_s=self._clock() - self._started_s,
-            state=self._state(),
-            streams=figures.sessions,
-            participants=figures.participants,
-            frames=figures.frames,
-            reactions=figures.reactions,
-            workers=figures.workers,
-            latency_p50_ms=figures.latency.p50_ms,
-            latency_p95_ms=figures.latency.p95_ms,
-            streams_by_status=self._streams_ended(),
+def add_operator_service(operations: Operations, server: grpc.aio.Server) -> None:
+    """Registers the service. protos/gifcue/v1/operator_service.proto explains each method."""
+    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        name: grpc.unary_unary_rpc_method_handler(
+            _behaviour(call),
+            request_deserializer=call.request.FromString,
+            response_serializer=lambda response: response.SerializeToString(),
         )
-        return encode_status(status)
+        for name, call in operations.calls.items()
+    }
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(OPERATOR_SERVICE, handlers),))
+    server.add_registered_method_handlers(OPERATOR_SERVICE, handlers)
 
-    async def GetMetrics(
-        self, request: operator_service_pb2.GetMetricsRequest, context: Context
-    ) -> operator_service_pb2.GetMetricsResponse:
-        """See protos/gifcue/v1/operator_service.proto."""
-        return operator_service_pb2.GetMetricsResponse(text=self._metrics_text().decode())
+
+def _behaviour(call: Call) -> Callable[[Message, Context], Awaitable[Message]]:
+    async def behaviour(request: Message, context: Context) -> Message:
+        try:
+            return await call.answer(request)
+        except GifcueError as error:
+            await context.abort(status_of(error).grpc, str(error))
+
+    return behaviour

@@ -1,7 +1,8 @@
 """The process of `gifcue serve`: signals, and an end that nothing can put off.
 
-The first SIGTERM or SIGINT drains. A second one ends the process at once, and so does the end of the time for a drain,
-whatever hangs: that end is in a thread of its own, so that a blocked event loop does not put it off either.
+The first SIGTERM or SIGINT drains, and so does an operator's `Drain` with `exit`. A second signal ends the process at
+once, and so does the end of the time for a drain, whatever hangs: that end is in a thread of its own, so that a blocked
+event loop does not put it off either.
 """
 
 from __future__ import annotations
@@ -71,17 +72,27 @@ async def _serve(settings: Settings, lines: LogLines, detector_target: str | Non
     end = HardEnd(lines)
     loop = asyncio.get_running_loop()
 
+    def request_exit() -> None:
+        # An operator and a signal may both ask for it: an orchestrator sends SIGTERM to what already drains.
+        if not stop.is_set():
+            end.within(settings.server.drain_timeout_s + STOP_GRACE_S)
+            stop.set()
+
     def on_first_signal() -> None:
         for number in SIGNALS:
             # In place of the event loop's own handling, which a blocked loop would put off.
             loop.remove_signal_handler(number)
             signal.signal(number, end.on_signal)
-        end.within(settings.server.drain_timeout_s + STOP_GRACE_S)
-        stop.set()
+        request_exit()
 
     for number in SIGNALS:
         loop.add_signal_handler(number, on_first_signal)
-    server = Server(settings, detector_target=detector_target, log_lines_lost=lambda: lines.lost)
+    server = Server(
+        settings,
+        detector_target=detector_target,
+        log_lines_lost=lambda: lines.lost,
+        request_exit=request_exit,
+    )
     starting = asyncio.create_task(server.start())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -27,12 +27,12 @@ class ServerSettings(BaseModel):
     operator_listen: str = Field(
         "127.0.0.1:50052",
         pattern=_ADDRESS,
-        description="Address for gRPC of operators: status, metrics and reflection, host:port. Empty: none.",
+        description="Address for gRPC of operators: status, actions, metrics and reflection, host:port. Empty: none.",
     )
     operator_http_listen: str = Field(
         "127.0.0.1:8081",
         pattern=_ADDRESS,
-        description="Address for HTTP of operators: /metrics, host:port. Empty: none.",
+        description="Address for HTTP of operators: the page /operate, /metrics, host:port. Empty: none.",
     )
     insecure: bool = Field(
         False,
@@ -74,6 +74,12 @@ class ServerSettings(BaseModel):
         10.0,
         ge=0.0,
         description="Seconds that a stop waits for frames in flight before it ends the streams.",
+    )
+    teaching: Literal["auto", "always", "never"] = Field(
+        "auto",
+        description='Who may teach gestures over HTTP (/teach). "auto": callers with the scope `operate`; on a server '
+        'without tokens, this machine alone. "always": on a server without tokens, whoever reaches the HTTP port. '
+        '"never": nobody.',
     )
     write_timeout_s: Annotated[float, EXPERT] = Field(
         10.0,

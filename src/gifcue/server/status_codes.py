@@ -16,7 +16,9 @@ from gifcue.errors import (
     TooManyRequests,
     Unavailable,
     WorkerError,
+    WrongState,
 )
+from gifcue.gestures.samples import GestureError
 
 # The trailing metadata that says when a refused caller may come back, in milliseconds (docs/decisions/0005).
 RETRY_AFTER = "gifcue-retry-after-ms"
@@ -37,7 +39,9 @@ STATUSES: dict[type[GifcueError], Status] = {
     GifcueError: INTERNAL,
     ConfigError: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
     MediaError: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
+    GestureError: Status(grpc.StatusCode.INVALID_ARGUMENT, 400),
     ModelError: Status(grpc.StatusCode.FAILED_PRECONDITION, 503),
+    WrongState: Status(grpc.StatusCode.FAILED_PRECONDITION, 409),
     Unavailable: Status(grpc.StatusCode.UNAVAILABLE, 503),
     Overloaded: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 503),
     TooManyRequests: Status(grpc.StatusCode.RESOURCE_EXHAUSTED, 429),

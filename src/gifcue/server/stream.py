@@ -40,12 +40,12 @@ FLUSH_S = 0.5
 NOT_READING = StreamStatus(grpc.StatusCode.RESOURCE_EXHAUSTED, "expected a client that reads what it is sent")
 DRAINING = StreamStatus(
     grpc.StatusCode.UNAVAILABLE,
-    "expected a server that takes streams, got one that stops: open the stream on another server",
+    "expected a server that takes streams, got one that drains: open the stream on another server",
 )
 
 
 class Stream:
-    """One stream. `run` serves it; `drain` may be called meanwhile."""
+    """One stream. `run` serves it; `drain` may be called meanwhile. `opened_s` is the clock's time at its start."""
 
     def __init__(
         self,
@@ -67,11 +67,11 @@ class Stream:
             transport.peer if self._address in transport.peer else f"{self._address} via {transport.peer}"
         )
         self._session: Session | None = None
-        self._opened_s = self._last_read_s = clock()
+        self.opened_s = self._last_read_s = clock()
         # Since when a write is pending; None while none is.
         self._writing_since_s: float | None = None
         # When the last message was written or a heartbeat was due.
-        self._last_sent_s = self._opened_s
+        self._last_sent_s = self.opened_s
         self._status: StreamStatus | None = None
         # By when everything must be written, once the stream has ended.
         self._flush_until_s = float("inf")
@@ -113,6 +113,11 @@ class Stream:
     def status(self) -> StreamStatus:
         """The status that the client got, once the stream has ended; CANCELLED where the client ended it."""
         return self._final
+
+    @property
+    def session(self) -> Session | None:
+        """The session; None before the client's configuration has come."""
+        return self._session
 
     @property
     def holding_dropped(self) -> int:
@@ -285,7 +290,7 @@ class Stream:
             session=self._session_id,
             peer=self._peer,
             status=self._final.code.name,
-            duration_s=round(self._clock() - self._opened_s, 3),
+            duration_s=round(self._clock() - self.opened_s, 3),
             received=counts.received,
             analysed=counts.analysed,
             skipped=sum(counts.skipped.values()),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 # Bytes of all WebSockets of a port. Beyond it, the connection that holds most of them is cut off.
-MAX_UNREAD_BYTES = 128 * 1024 * 1024
+MAX_UNREAD_BYTES = 64 * 1024 * 1024
 
 
 class UnreadBytes:

@@ -12,10 +12,12 @@ labels, it answers the first frame with STARTED of the first of them (after HOLD
 the end of its video with ENDED. Every frame counts as analysed. A test scripts everything else:
 
     server.service           what it answers to calls: refuse streams, stay silent, health, and every stream so far
+    server.service.operator  what operators have asked of it: drains, the level of the log
     server.kill(), start()   breaks all connections, and listens on the same port again
     FakeStream               one stream: the requests that it received, `say` an event, `end` the call with a status
 """
 
+from gifcue.testing.fake_operator import FakeOperator
 from gifcue.testing.fake_server import FakeServer, FakeService, FakeStream
 
-__all__ = ["FakeServer", "FakeService", "FakeStream"]
+__all__ = ["FakeOperator", "FakeServer", "FakeService", "FakeStream"]

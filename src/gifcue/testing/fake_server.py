@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gifcue.protocol.events import ServerEvent
 from gifcue.protocol.wire.responses import encode_response
+from gifcue.testing.fake_operator import FakeOperator, OperatorServicer
 from gifcue.v1 import (
     media_pb2,
     operator_service_pb2,
@@ -229,8 +230,9 @@ class FakeService:
     """What the fake server answers. Change it before a call.
 
     `refuse` is the status with which streams end at once. A `silent` server sends no Ready. `streams` has every stream
-    so far, `metadata` that of the latest one, and `stills` every still. `state` is what the status says of the server.
-    `limits` are those that streams are told; a client of a server that states an interval of heartbeats expects them.
+    so far, `metadata` that of the latest one, and `stills` every still. `state` is what the status says of the server,
+    `operator` what operators' calls do. `limits` are those that streams are told; a client of a server that states an
+    interval of heartbeats expects them.
     """
 
     streams: list[FakeStream] = field(default_factory=list)
@@ -241,6 +243,7 @@ class FakeService:
     health: health_pb2.HealthCheckResponse.ServingStatus = health_pb2.HealthCheckResponse.SERVING
     metadata: list[tuple[str, str]] = field(default_factory=list)
     stills: list[bytes] = field(default_factory=list)
+    operator: FakeOperator = field(default_factory=FakeOperator)
     opened: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def stream(self, number: int) -> FakeStream:
@@ -310,28 +313,21 @@ class _Reactions(reaction_service_pb2_grpc.ReactionServiceServicer):
         )
 
 
-class _Operator(operator_service_pb2_grpc.OperatorServiceServicer):
-    def __init__(self, service: FakeService) -> None:
-        self._service = service
-
-    async def GetStatus(self, request: Any, context: Any) -> Any:
-        frames = sum(len(stream.frames) for stream in self._service.streams)
-        return operator_service_pb2.GetStatusResponse(
-            server_version="0.0.0",
-            model=MODEL,
-            uptime_s=12.0,
-            state=self._service.state,
-            streams=len(self._service.streams),
-            participants=sum(len(stream.joins) for stream in self._service.streams),
-            books=reaction_service_pb2.FrameBooks(received=frames, analysed=frames),
-            reactions={"smile": 1},
-            workers=[operator_service_pb2.WorkerStatus(name="decode-0", state="ready", pid=1)],
-            latency_p50_ms=9,
-            latency_p95_ms=12,
-        )
-
-    async def GetMetrics(self, request: Any, context: Any) -> Any:
-        return operator_service_pb2.GetMetricsResponse(text="gifcue_frames_received_total 0\n")
+def _status(service: FakeService) -> operator_service_pb2.GetStatusResponse:
+    frames = sum(len(stream.frames) for stream in service.streams)
+    return operator_service_pb2.GetStatusResponse(
+        server_version="0.0.0",
+        model=MODEL,
+        uptime_s=12.0,
+        state=service.state,
+        streams=len(service.streams),
+        participants=sum(len(stream.joins) for stream in service.streams),
+        books=reaction_service_pb2.FrameBooks(received=frames, analysed=frames),
+        reactions={"smile": 1},
+        workers=[operator_service_pb2.WorkerStatus(name="decode-0", state="ready", pid=1)],
+        latency_p50_ms=9,
+        latency_p95_ms=12,
+    )
 
 
 class _Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
@@ -370,7 +366,12 @@ class FakeServer:
         reaction_service_pb2_grpc.add_ReactionServiceServicer_to_server(
             _Reactions(self.service), self._server
         )
-        operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(_Operator(self.service), self._server)
+        operator = OperatorServicer(
+            self.service.operator,
+            lambda: _status(self.service),
+            lambda: [f"s-{number}" for number, _ in enumerate(self.service.streams, 1)],
+        )
+        operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(operator, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(_Health(self.service), self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         await self._server.start()

@@ -26,7 +26,9 @@ if _version_not_supported:
 
 
 class OperatorServiceStub:
-    """For the operator of a server.
+    """For the operator of a server. Where the server has keys, `GetStatus`, `GetMetrics` and `ListStreams` need a token with
+    the scope `observe`, all other calls one with `operate`, which grants these as well. The HTTP port of operators has the
+    same calls as JSON, in protobuf's mapping, under /operator/v1/.
     """
 
     def __init__(self, channel):
@@ -45,10 +47,42 @@ class OperatorServiceStub:
                 request_serializer=gifcue_dot_v1_dot_operator__service__pb2.GetMetricsRequest.SerializeToString,
                 response_deserializer=gifcue_dot_v1_dot_operator__service__pb2.GetMetricsResponse.FromString,
                 _registered_method=True)
+        self.ListStreams = channel.unary_unary(
+                '/gifcue.v1.OperatorService/ListStreams',
+                request_serializer=gifcue_dot_v1_dot_operator__service__pb2.ListStreamsRequest.SerializeToString,
+                response_deserializer=gifcue_dot_v1_dot_operator__service__pb2.ListStreamsResponse.FromString,
+                _registered_method=True)
+        self.Drain = channel.unary_unary(
+                '/gifcue.v1.OperatorService/Drain',
+                request_serializer=gifcue_dot_v1_dot_operator__service__pb2.DrainRequest.SerializeToString,
+                response_deserializer=gifcue_dot_v1_dot_operator__service__pb2.DrainResponse.FromString,
+                _registered_method=True)
+        self.Resume = channel.unary_unary(
+                '/gifcue.v1.OperatorService/Resume',
+                request_serializer=gifcue_dot_v1_dot_operator__service__pb2.ResumeRequest.SerializeToString,
+                response_deserializer=gifcue_dot_v1_dot_operator__service__pb2.ResumeResponse.FromString,
+                _registered_method=True)
+        self.ReloadRules = channel.unary_unary(
+                '/gifcue.v1.OperatorService/ReloadRules',
+                request_serializer=gifcue_dot_v1_dot_operator__service__pb2.ReloadRulesRequest.SerializeToString,
+                response_deserializer=gifcue_dot_v1_dot_operator__service__pb2.ReloadRulesResponse.FromString,
+                _registered_method=True)
+        self.ReloadGestures = channel.unary_unary(
+                '/gifcue.v1.OperatorService/ReloadGestures',
+                request_serializer=gifcue_dot_v1_dot_operator__service__pb2.ReloadGesturesRequest.SerializeToString,
+                response_deserializer=gifcue_dot_v1_dot_operator__service__pb2.ReloadGesturesResponse.FromString,
+                _registered_method=True)
+        self.SetLogLevel = channel.unary_unary(
+                '/gifcue.v1.OperatorService/SetLogLevel',
+                request_serializer=gifcue_dot_v1_dot_operator__service__pb2.SetLogLevelRequest.SerializeToString,
+                response_deserializer=gifcue_dot_v1_dot_operator__service__pb2.SetLogLevelResponse.FromString,
+                _registered_method=True)
 
 
 class OperatorServiceServicer:
-    """For the operator of a server.
+    """For the operator of a server. Where the server has keys, `GetStatus`, `GetMetrics` and `ListStreams` need a token with
+    the scope `observe`, all other calls one with `operate`, which grants these as well. The HTTP port of operators has the
+    same calls as JSON, in protobuf's mapping, under /operator/v1/.
     """
 
     def GetStatus(self, request, context):
@@ -60,6 +94,53 @@ class OperatorServiceServicer:
 
     def GetMetrics(self, request, context):
         """The metrics that the HTTP port serves at /metrics, in Prometheus' text format.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStreams(self, request, context):
+        """The open streams as figures. No answer names a room or a participant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Drain(self, request, context):
+        """Asks open streams to move to another server. Answers once they are told, and does not wait for their ends.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Resume(self, request, context):
+        """Takes new streams again after a drain with the share 1. Without such a drain it changes nothing. A server that exits
+        answers FAILED_PRECONDITION.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReloadRules(self, request, context):
+        """Reads the file of the rule book at once. The server also does so by itself, every few seconds. A file that cannot be
+        read or has mistakes is answered by FAILED_PRECONDITION, whose details say what is wrong; the book that was in force
+        stays in force. So is a server without a file of its own, because the default book never changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReloadGestures(self, request, context):
+        """Reads the folder of custom gestures at once. The server also does so by itself, every few seconds. A file that cannot
+        be served as it stands is named in the answer; the others are served.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetLogLevel(self, request, context):
+        """Changes the least severe level that is logged, until the server restarts. An unknown level is answered by
+        INVALID_ARGUMENT.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +159,36 @@ def add_OperatorServiceServicer_to_server(servicer, server):
                     request_deserializer=gifcue_dot_v1_dot_operator__service__pb2.GetMetricsRequest.FromString,
                     response_serializer=gifcue_dot_v1_dot_operator__service__pb2.GetMetricsResponse.SerializeToString,
             ),
+            'ListStreams': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStreams,
+                    request_deserializer=gifcue_dot_v1_dot_operator__service__pb2.ListStreamsRequest.FromString,
+                    response_serializer=gifcue_dot_v1_dot_operator__service__pb2.ListStreamsResponse.SerializeToString,
+            ),
+            'Drain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Drain,
+                    request_deserializer=gifcue_dot_v1_dot_operator__service__pb2.DrainRequest.FromString,
+                    response_serializer=gifcue_dot_v1_dot_operator__service__pb2.DrainResponse.SerializeToString,
+            ),
+            'Resume': grpc.unary_unary_rpc_method_handler(
+                    servicer.Resume,
+                    request_deserializer=gifcue_dot_v1_dot_operator__service__pb2.ResumeRequest.FromString,
+                    response_serializer=gifcue_dot_v1_dot_operator__service__pb2.ResumeResponse.SerializeToString,
+            ),
+            'ReloadRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReloadRules,
+                    request_deserializer=gifcue_dot_v1_dot_operator__service__pb2.ReloadRulesRequest.FromString,
+                    response_serializer=gifcue_dot_v1_dot_operator__service__pb2.ReloadRulesResponse.SerializeToString,
+            ),
+            'ReloadGestures': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReloadGestures,
+                    request_deserializer=gifcue_dot_v1_dot_operator__service__pb2.ReloadGesturesRequest.FromString,
+                    response_serializer=gifcue_dot_v1_dot_operator__service__pb2.ReloadGesturesResponse.SerializeToString,
+            ),
+            'SetLogLevel': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLogLevel,
+                    request_deserializer=gifcue_dot_v1_dot_operator__service__pb2.SetLogLevelRequest.FromString,
+                    response_serializer=gifcue_dot_v1_dot_operator__service__pb2.SetLogLevelResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'gifcue.v1.OperatorService', rpc_method_handlers)
@@ -87,7 +198,9 @@ def add_OperatorServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OperatorService:
-    """For the operator of a server.
+    """For the operator of a server. Where the server has keys, `GetStatus`, `GetMetrics` and `ListStreams` need a token with
+    the scope `observe`, all other calls one with `operate`, which grants these as well. The HTTP port of operators has the
+    same calls as JSON, in protobuf's mapping, under /operator/v1/.
     """
 
     @staticmethod
@@ -134,6 +247,168 @@ class OperatorService:
             '/gifcue.v1.OperatorService/GetMetrics',
             gifcue_dot_v1_dot_operator__service__pb2.GetMetricsRequest.SerializeToString,
             gifcue_dot_v1_dot_operator__service__pb2.GetMetricsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStreams(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gifcue.v1.OperatorService/ListStreams',
+            gifcue_dot_v1_dot_operator__service__pb2.ListStreamsRequest.SerializeToString,
+            gifcue_dot_v1_dot_operator__service__pb2.ListStreamsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Drain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gifcue.v1.OperatorService/Drain',
+            gifcue_dot_v1_dot_operator__service__pb2.DrainRequest.SerializeToString,
+            gifcue_dot_v1_dot_operator__service__pb2.DrainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Resume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gifcue.v1.OperatorService/Resume',
+            gifcue_dot_v1_dot_operator__service__pb2.ResumeRequest.SerializeToString,
+            gifcue_dot_v1_dot_operator__service__pb2.ResumeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReloadRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gifcue.v1.OperatorService/ReloadRules',
+            gifcue_dot_v1_dot_operator__service__pb2.ReloadRulesRequest.SerializeToString,
+            gifcue_dot_v1_dot_operator__service__pb2.ReloadRulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReloadGestures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gifcue.v1.OperatorService/ReloadGestures',
+            gifcue_dot_v1_dot_operator__service__pb2.ReloadGesturesRequest.SerializeToString,
+            gifcue_dot_v1_dot_operator__service__pb2.ReloadGesturesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLogLevel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/gifcue.v1.OperatorService/SetLogLevel',
+            gifcue_dot_v1_dot_operator__service__pb2.SetLogLevelRequest.SerializeToString,
+            gifcue_dot_v1_dot_operator__service__pb2.SetLogLevelResponse.FromString,
             options,
             channel_credentials,
             insecure,

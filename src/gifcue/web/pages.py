@@ -16,6 +16,9 @@ from gifcue.web.assets import Asset, read_assets
 STATIC_PATH = "/static/"
 # The addresses of the pages and their files.
 LIVE = {"/live": "live.html"}
+TEACH = {"/teach": "teach.html"}
+# Those of the operators' port.
+OPERATE = {"/operate": "operate.html"}
 
 # Every answer.
 _HEADERS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos.attacks import bitstreams, calls, floods, http, memory, messages
+from tests.chaos.attacks import bitstreams, calls, floods, http, memory, messages, websockets
 from tests.chaos.attacks.attack import Attack
 
 ATTACKS: tuple[Attack, ...] = (
@@ -12,4 +12,5 @@ ATTACKS: tuple[Attack, ...] = (
     *memory.ATTACKS,
     *calls.ATTACKS,
     *http.ATTACKS,
+    *websockets.ATTACKS,
 )

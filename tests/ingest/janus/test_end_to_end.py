@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from gifcue.cli.demo import running_server
+from gifcue.cli.demo_server import running_server
 from gifcue.client import (
     KeyframeRequested,
     Phase,

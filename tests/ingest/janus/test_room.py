@@ -263,7 +263,7 @@ async def test_a_room_with_secrets_wants_them_and_they_are_not_told(tmp_path: Pa
         with pytest.raises(JanusRefused, match="403"):
             async with following(janus):
                 pass
-        access = {"room": str(LOCKED_ROOM), "janus_access": JanusAccess(API_SECRET)}
+        access: dict[str, Any] = {"room": str(LOCKED_ROOM), "janus_access": JanusAccess(API_SECRET)}
         with pytest.raises(JanusRefused, match="expected Janus to accept joining the room 5678") as refused:
             async with following(janus, **access):
                 pass

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gifcue.detect.detector import Frame, ServedModel
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.regions import Region
 from gifcue.protocol.geometry import Box
 from gifcue_lab.cli.evaluate import app
@@ -32,6 +33,8 @@ class OneFace:
         self.seen: list[tuple[int, ...]] = []
 
     def warm(self) -> None: ...
+
+    def use_gestures(self, classifiers: Sequence[GestureClassifier]) -> None: ...
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
         self.seen.extend(frame.shape for frame in frames)

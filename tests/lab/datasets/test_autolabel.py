@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gifcue.detect.detector import Frame, ServedModel
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.regions import Region
 from gifcue.protocol.geometry import Box
 from gifcue_lab.datasets.annotation import LabelledObject
@@ -21,6 +22,8 @@ class OneFace:
     info = ServedModel("test", "1", "test", tuple(THRESHOLDS), THRESHOLDS, 64, 64)
 
     def warm(self) -> None: ...
+
+    def use_gestures(self, classifiers: Sequence[GestureClassifier]) -> None: ...
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
         return [[Region("face", BOX, 0.9, {"smile": 0.8}), Region("hand", BOX, 0.4)] for _ in frames]

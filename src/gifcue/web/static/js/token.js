@@ -30,16 +30,17 @@ export function keepToken(token) {
  * @param {object} props
  * @param {string} props.scope what the token must allow: "stream" or "operate"
  * @param {string} [props.problem] what the server said of the token before
+ * @param {boolean} [props.isKept] whether the tab keeps it, true by default; false: only the page does, until it is reloaded
  * @param {(token: string) => void} props.onToken
  */
-export function TokenForm({ scope, problem, onToken }) {
+export function TokenForm({ scope, problem, isKept = true, onToken }) {
   const [value, setValue] = useState('');
   const id = useId();
   const submit = (event) => {
     event.preventDefault();
     const token = value.trim();
     if (!token) return;
-    keepToken(token);
+    if (isKept) keepToken(token);
     onToken(token);
   };
   return html`
@@ -47,7 +48,7 @@ export function TokenForm({ scope, problem, onToken }) {
       <label for=${id}>This server asks for an access token</label>
       ${problem && html`<p class="small">The server says: ${problem}</p>`}
       <p class="hint" id=${`${id}-hint`}>
-        Ask whoever runs the server for one, or make one with <code>gifcue token new --scope ${scope}</code>. It is kept in this tab until you close it.
+        Ask whoever runs the server for one, or make one with <code>gifcue token new --scope ${scope}</code>. It is kept in this tab until you ${isKept ? 'close it' : 'reload or close it'}.
       </p>
       <div class="row">
         <input id=${id} type="password" autocomplete="off" spellcheck=${false} aria-describedby=${`${id}-hint`}

@@ -1,5 +1,5 @@
 /**
- * The card of one participant: the picture, the consent, the reactions, and why nothing happens.
+ * The card of one participant: the picture, the consent, the reactions, and what keeps others from starting.
  * @module
  */
 import { html, useId } from '../../vendor/preact.js';
@@ -41,22 +41,23 @@ export function Card({ participant, labels, onRemove }) {
         <//>
         <p class="hint now">${nowText(participant)}</p>
         ${participant.fault && html`<p class="notice bad small" role="alert">The server reports: ${participant.fault.message}</p>`}
+        <${Figures} participant=${participant} />
       </div>
       <div class="told stack">
         <${Consent} participant=${participant} labels=${labels} />
         <${Reasons} participant=${participant} />
         <${Reactions} participant=${participant} />
-        <${Figures} participant=${participant} />
       </div>
     </section>
   `;
 }
 
-function nowText({ allowed, holding, isPlaying }) {
+function nowText({ allowed, holding, isPlaying, reactions }) {
   if (!isPlaying) return 'The video has ended.';
   if (!allowed.size) return 'No picture is sent while no reaction is allowed.';
   if (holding) return `Hold it: ${labelText(holding.label)}, ${Math.round(100 * holding.progress)} %`;
-  return 'Waiting for a reaction.';
+  const on = reactions.find(({ isOver }) => !isOver);
+  return on ? `${labelText(on.label)} is on.` : 'Waiting for a reaction.';
 }
 
 function Consent({ participant, labels }) {
@@ -83,14 +84,14 @@ function Reasons({ participant }) {
   const isOn = (label) => reactions.some((shown) => shown.label === label && !shown.isOver);
   return html`
     <div class="stack tight">
-      <h3>Why nothing happens</h3>
+      <h3>What is missing</h3>
       <ul class="reasons">
         ${[...allowed].map((label) => {
           const reason = byLabel.get(label);
           return html`
             <li key=${label}>
               <span class="what">${labelText(label)}</span>
-              <span class="why">${isOn(label) ? 'It happens.' : reason ? conditionText(reason) : howTo(label)}</span>
+              <span class="why">${isOn(label) ? 'Nothing. It is on.' : reason ? conditionText(reason) : howTo(label)}</span>
             </li>`;
         })}
       </ul>

@@ -9,7 +9,7 @@ import { TokenForm, keepToken, readToken } from '../token.js';
 import { Card } from './card.js';
 import { Room } from './room.js';
 import { cameras } from './sources.js';
-import { connectionText } from './texts.js';
+import { connectionText, howTo, labelText } from './texts.js';
 
 const DOTS = { ready: 'good', connecting: '', waiting: 'warn', ended: 'bad' };
 
@@ -71,17 +71,18 @@ function App() {
       <div class="stack">
         <div class="stack tight">
           <h1>Make a gesture. Get a GIF.</h1>
-          <p class="muted lead">
-            Your browser encodes the video and streams it to this server. The server answers with the reactions that you meant.
-            No picture is stored, and none is sent before you agree to a reaction.
-          </p>
+          ${!participants.length && html`
+            <p class="muted lead">
+              Your browser encodes the video and streams it to this server. The server answers with the reactions that you meant.
+              No picture is stored, and none is sent before you agree to a reaction.
+            </p>`}
         </div>
         ${state.name === 'ended' && html`<${Ended} status=${state.status} onOpen=${open} />`}
         ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
         <${Controls} room=${room} attempt=${attempt} />
         ${participants.map((participant) => html`
           <${Card} key=${participant.id} participant=${participant} labels=${room.labels} onRemove=${() => room.remove(participant.id)} />`)}
-        ${!participants.length && html`<${Steps} />`}
+        ${!participants.length && html`<${Steps} labels=${room?.labels ?? []} />`}
       </div>
       <p role="status" class="unseen">${said}</p>
     <//>
@@ -152,13 +153,20 @@ function CameraChoice({ current, onChoose }) {
   `;
 }
 
-function Steps() {
+function Steps({ labels }) {
   return html`
     <ol class="card steps">
       <li><h2>Start the camera</h2><p class="muted">Or add video files: each one is a participant, as in a meeting.</p></li>
       <li><h2>Agree to a reaction</h2><p class="muted">Tick <em>Smile</em>, for example. Nothing is ticked for you.</p></li>
       <li><h2>Hold it for a moment</h2><p class="muted">A ring fills over the picture. When it is full, the GIF appears.</p></li>
     </ol>
+    ${labels.length > 0 && html`
+      <section class="stack tight known" aria-labelledby="known">
+        <h2 id="known">What this server recognises</h2>
+        <dl>
+          ${labels.map((label) => html`<div key=${label}><dt>${labelText(label)}</dt><dd class="muted">${howTo(label)}</dd></div>`)}
+        </dl>
+      </section>`}
   `;
 }
 

@@ -1,0 +1,168 @@
+"""The custom gestures in service: those of the folder, and those that are kept in memory until the server stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gifcue.gestures.folder import MAX_GESTURES, SUFFIX, FolderState, GestureFolder
+from gifcue.gestures.samples import GestureError
+from gifcue.gestures.taught import TaughtGesture
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadedGestures:
+    """What became of a reload: the labels in service, and for each file that is not served as it stands, why. The
+    problem of the folder itself has the name "".
+    """
+
+    labels: tuple[str, ...]
+    problems: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedGesture:
+    """A gesture in service. `file` is the name of its file, None where it is in memory alone."""
+
+    gesture: TaughtGesture
+    file: str | None
+
+
+class GestureLibrary:
+    """Owned by the event loop. Files are read and written in a thread, one access at a time.
+
+    Args:
+        path: the folder; None: gestures are in memory alone.
+        on_change: called with all gestures whenever they have changed.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+
+    def __init__(
+        self, path: Path | None, on_change: Callable[[tuple[TaughtGesture, ...]], None] = lambda _: None
+    ) -> None:
+        self._folder = None if path is None else GestureFolder(path)
+        self._state = FolderState({}, {}) if self._folder is None else self._folder.look()
+        self._memory: dict[str, TaughtGesture] = {}
+        self._on_change = on_change
+        self._access = asyncio.Lock()
+
+    @property
+    def served(self) -> tuple[ServedGesture, ...]:
+        """The gestures in service. One in memory takes the place of a file with one of its labels."""
+        hidden = {label for gesture in self._memory.values() for label in gesture.labels}
+        files = [
+            ServedGesture(gesture, name)
+            for name, gesture in self._state.gestures.items()
+            if not hidden.intersection(gesture.labels)
+        ]
+        return (*files, *(ServedGesture(gesture, None) for gesture in self._memory.values()))
+
+    @property
+    def gestures(self) -> tuple[TaughtGesture, ...]:
+        """The same without their places."""
+        return tuple(each.gesture for each in self.served)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Every label in service."""
+        return tuple(label for gesture in self.gestures for label in gesture.labels)
+
+    @property
+    def problems(self) -> Mapping[str, str]:
+        """Files that are not served as they stand, each with the reason."""
+        return self._state.problems
+
+    @property
+    def has_folder(self) -> bool:
+        """Whether a folder is configured."""
+        return self._folder is not None
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether a gesture that is kept now survives a restart."""
+        return self._folder is not None and self._folder.is_writable
+
+    def find(self, label: str) -> ServedGesture | None:
+        """The gesture with this label; None where none has it."""
+        return next((each for each in self.served if label in each.gesture.labels), None)
+
+    async def reload(self) -> ReloadedGestures:
+        """Reads the folder again and takes what has changed."""
+        async with self._access:
+            await self._look()
+        return ReloadedGestures(self.labels, self.problems)
+
+    async def keep(self, gesture: TaughtGesture) -> bool:
+        """Serves a gesture of one label, in place of one with the same label. True: it is in the folder and survives a
+        restart; False: there is no folder, or it cannot be written to.
+
+        Raises:
+            GestureError: there are too many gestures, or a file with several labels has this one.
+        """
+        async with self._access:
+            (label,) = gesture.labels
+            known = self.find(label)
+            if known is not None and len(known.gesture.labels) > 1:
+                raise _shared(label, known)
+            if known is None and len(self.served) >= MAX_GESTURES:
+                raise GestureError(
+                    f"expected at most {MAX_GESTURES} gestures, got one more: delete one first"
+                )
+            file = (known.file if known is not None else None) or f"{label}{SUFFIX}"
+            if self._folder is not None and await _succeeds(self._folder.write, file, gesture):
+                self._memory.pop(label, None)
+                await self._look()
+                return True
+            self._memory[label] = gesture
+            self._on_change(self.gestures)
+            return False
+
+    async def delete(self, label: str) -> bool:
+        """Takes a gesture out of service, and deletes its file; False where there is no such gesture.
+
+        Raises:
+            GestureError: its file has other labels as well, or cannot be deleted.
+        """
+        async with self._access:
+            known = self.find(label)
+            if known is None:
+                return False
+            if len(known.gesture.labels) > 1:
+                raise _shared(label, known)
+            # One in memory may hide a file, which would come back at the next reload.
+            files = [name for name, each in self._state.gestures.items() if label in each.labels]
+            for file in files:
+                if self._folder is not None and not await _succeeds(self._folder.delete, file):
+                    raise GestureError(
+                        f"{label}: expected a folder that can be written to, {file} is still there"
+                    )
+            if self._memory.pop(label, None) is not None and not files:
+                self._on_change(self.gestures)
+            await self._look()
+            return True
+
+    async def _look(self) -> None:
+        if self._folder is None:
+            return
+        before, self._state = self._state, await asyncio.to_thread(self._folder.look)
+        # The folder returns the same object for a file that has not changed.
+        if before.gestures != self._state.gestures:
+            self._on_change(self.gestures)
+
+
+async def _succeeds(step: Callable[..., None], *arguments: object) -> bool:
+    try:
+        await asyncio.to_thread(step, *arguments)
+    except OSError:
+        return False
+    return True
+
+
+def _shared(label: str, known: ServedGesture) -> GestureError:
+    return GestureError(
+        f"{label}: expected a gesture with a file of its own, got {known.file} with {len(known.gesture.labels)} labels"
+    )

@@ -46,7 +46,16 @@ END = f"--{BOUNDARY}--\r\n".encode()
         (part(IMG, bytes(3 * 1024 * 1024)) + END, 413, "at most"),
         (b"no multipart at all", 400, "multipart"),
     ],
-    ids=["huge header", "charset", "long charset", "base64", "many fields", "no img", "too large", "no multipart"],
+    ids=[
+        "huge header",
+        "charset",
+        "long charset",
+        "base64",
+        "many fields",
+        "no img",
+        "too large",
+        "no multipart",
+    ],
 )
 async def test_malformed_forms_are_refused(server: Server, body: bytes, status: int, says: str) -> None:
     url = f"http://127.0.0.1:{server.http_port}/annotations"

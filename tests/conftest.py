@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+# Before TensorFlow, whose own libraries make this one (of aiortc, the publisher in the tests of Janus) crash when it is
+# loaded after them.
+import pylibsrtp  # noqa: F401
 import pytest
 
 _ROOT = str(Path(__file__).resolve().parents[1])

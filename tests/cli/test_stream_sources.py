@@ -18,7 +18,8 @@ import pytest
 from gifcue.cli.streaming import Job, Plan, SourceLost, stream_all
 from gifcue.client import Backoff, ReactionClient, StreamOptions
 from gifcue.ingest.opening import SourceError, shown
-from gifcue.protocol.codecs import Codec
+from gifcue.ingest.rtp.packet import is_rtcp
+from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.sample_video.clips import encode, write
 from gifcue.sample_video.photo import photo_frames
 from gifcue.testing import FakeServer
@@ -114,7 +115,8 @@ def test_a_session_description_is_received(gifcue: Gifcue, server: FakeServer, t
     clip = encode(
         photo_frames(2.0, 10, width=160, height=96, motion="always"), Codec.VP8, 10, keyframe_interval=5
     )
-    datagrams = packetised(clip)
+    datagrams = [each for each in packetised(clip) if not is_rtcp(each)]
+    clip_ticks = round(2.0 * RTP_CLOCK_HZ)
     port = free_port()
     sdp = tmp_path / "meeting.sdp"
     sdp.write_text(
@@ -134,7 +136,9 @@ def test_a_session_description_is_received(gifcue: Gifcue, server: FakeServer, t
                     os.kill(os.getpid(), signal.SIGINT)
                 datagram = bytearray(datagrams[number % len(datagrams)])
                 datagram[2:4] = (number & 0xFFFF).to_bytes(2, "big")
-                datagram[4:8] = (number * 3000 & 0xFFFFFFFF).to_bytes(4, "big")
+                later = number // len(datagrams) * clip_ticks
+                ticks = int.from_bytes(datagram[4:8], "big") + later
+                datagram[4:8] = (ticks & 0xFFFFFFFF).to_bytes(4, "big")
                 sender.sendto(datagram, ("127.0.0.1", port))
                 number += 1
                 done.wait(0.005)

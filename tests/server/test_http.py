@@ -39,13 +39,23 @@ END = f"--{BOUNDARY}--\r\n".encode()
     [
         (part(f"{IMG}; x={'y' * 20_000}") + END, 400, "multipart"),
         (part('form-data; name="_charset_"', b"no-such") + part(IMG, b"text") + END, 400, "multipart"),
+        (part('form-data; name="_charset_"', b"x" * 40) + part(IMG, b"text") + END, 400, "charset"),
         (part(IMG, b"text", "Content-Transfer-Encoding: base64\r\n") + END, 400, "transfer encoding base64"),
         (part('form-data; name="other"') * 20 + END, 400, "more than 16 fields"),
         (part('form-data; name="other"') + END, 400, "got none"),
         (part(IMG, bytes(3 * 1024 * 1024)) + END, 413, "at most"),
         (b"no multipart at all", 400, "multipart"),
     ],
-    ids=["huge header", "charset", "base64", "many fields", "no img", "too large", "no multipart"],
+    ids=[
+        "huge header",
+        "charset",
+        "long charset",
+        "base64",
+        "many fields",
+        "no img",
+        "too large",
+        "no multipart",
+    ],
 )
 async def test_malformed_forms_are_refused(server: Server, body: bytes, status: int, says: str) -> None:
     url = f"http://127.0.0.1:{server.http_port}/annotations"

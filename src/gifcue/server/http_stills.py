@@ -97,7 +97,11 @@ class StillHandler:
         pace = _Pace(self._clock, place.deadline_s)
         reader = await request.multipart()
         for _ in range(_MAX_PARTS):
-            part = await pace.within(reader.next())
+            try:
+                part = await pace.within(reader.next())
+            except RuntimeError as error:
+                # This is what aiohttp raises for a field `_charset_` that names no character set.
+                raise ValueError(str(error)) from error
             if part is None:
                 return None
             if not isinstance(part, BodyPartReader):

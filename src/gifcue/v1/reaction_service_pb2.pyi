@@ -929,7 +929,7 @@ class DetectedRegion(_message.Message):
 
     @_builtins.property
     def landmarks(self) -> _containers.RepeatedCompositeFieldContainer[Global___Landmark]:
-        """The region's landmarks, in the order that docs/integrating.md gives. Empty unless `StreamConfig.send_landmarks`, and
+        """The region's landmarks, in the order that docs/explanations.md gives. Empty unless `StreamConfig.send_landmarks`, and
         where the model gives none.
         """
 
@@ -1015,7 +1015,7 @@ class UnmetCondition(_message.Message):
     label: _builtins.str
     """The label."""
     condition: _builtins.str
-    """The condition, such as "score" or "hold"; docs/integrating.md lists them."""
+    """The condition, such as "score" or "hold"; docs/explanations.md lists them."""
     value: _builtins.float
     """The value on this frame, in the unit of the condition."""
     needed: _builtins.float
@@ -1093,7 +1093,7 @@ class StreamControl(_message.Message):
 
     @_builtins.property
     def drain(self) -> Global___Drain:
-        """The server stops: open a stream elsewhere."""
+        """Open a stream elsewhere."""
 
     def __init__(
         self,
@@ -1170,8 +1170,8 @@ Global___SlowDown: _TypeAlias = SlowDown  # noqa: Y015
 
 @_typing.final
 class Drain(_message.Message):
-    """The server stops. Frames sent from now on are dropped. Those in flight are finished, and the stream then ends with
-    OK.
+    """The server stops, or moves some of its streams to other servers: open a stream elsewhere. Frames sent from now on are
+    dropped. Those in flight are finished, and the stream then ends with OK.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -24,9 +24,10 @@ import psutil
 from gifcue.ingest.janus.session import _message
 from gifcue.ingest.janus.videoroom import _publishers
 from gifcue.ingest.rtp.jitter import MAX_WAITING
+from gifcue.ingest.rtp.packet import is_rtcp
 from gifcue.ingest.rtp.receiver import PayloadFormat, VideoReceiver
 from gifcue.ingest.rtp.sdp import SdpError, parse_sdp
-from gifcue.protocol.codecs import Codec
+from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.sample_video.clips import encode
 from gifcue.sample_video.photo import photo_frames
 from tests.fuzz.mutate import blind
@@ -87,12 +88,12 @@ class Fuzz:
             self._count(self._receivers.pop(codec, None))
             self._receivers[codec] = VideoReceiver({96: PayloadFormat(codec)}, orientation_id=3)
         datagrams = self._datagrams[codec]
-        datagram = datagrams[at % len(datagrams)]
+        datagram = original = _continued(datagrams, at)
         if self._chance.random() < 0.75:
             datagram = blind(datagram, datagrams, self._chance)
             if self._chance.random() < 0.5 and len(datagram) >= 12:
                 # The fixed header stays readable, so that what follows it is read.
-                datagram = datagrams[at % len(datagrams)][:12] + datagram[12:]
+                datagram = original[:12] + datagram[12:]
         receiver = self._receivers[codec]
         for unit in self._timed(lambda: receiver.receive(datagram, at * 0.001)):
             assert unit.payload
@@ -137,9 +138,20 @@ class Fuzz:
         return result
 
 
+def _continued(datagrams: list[bytes], at: int) -> bytes:
+    """Packet number `at` of the clip that is sent again and again. Its numbers go on: a receiver would drop what
+    comes twice before it reads it.
+    """
+    datagram = bytearray(datagrams[at % len(datagrams)])
+    ticks = int.from_bytes(datagram[4:8], "big") + at // len(datagrams) * 2 * RTP_CLOCK_HZ
+    datagram[2:4] = (at & 0xFFFF).to_bytes(2, "big")
+    datagram[4:8] = (ticks & 0xFFFFFFFF).to_bytes(4, "big")
+    return bytes(datagram)
+
+
 def _datagrams(codec: Codec) -> list[bytes]:
     frames = photo_frames(1.2, 10, width=160, height=96, motion="always")
-    return packetised(encode(frames, codec, 10, keyframe_interval=4))
+    return [each for each in packetised(encode(frames, codec, 10, keyframe_interval=4)) if not is_rtcp(each)]
 
 
 def _resident_mib() -> float:

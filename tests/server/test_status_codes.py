@@ -21,7 +21,7 @@ from gifcue.rules import load, references, source, watch  # noqa: F401  their er
 from gifcue.server.status_codes import STATUSES, status_of
 
 # Their errors are raised in commands and clients; no server answers with one.
-NOT_SERVED = ("gifcue.client", "gifcue.ingest", "gifcue.gestures", "gifcue.media.files")
+NOT_SERVED = ("gifcue.cli", "gifcue.client", "gifcue.ingest", "gifcue.gestures", "gifcue.media.files")
 
 
 def core_errors(root: type[GifcueError] = GifcueError) -> Iterator[type[GifcueError]]:

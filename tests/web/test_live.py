@@ -322,7 +322,8 @@ def test_a_server_with_tokens_asks_for_one(chromium: Chromium, tmp_path: Path) -
         field = page.get_by_label("This server asks for an access token")
         field.fill("wrong")
         field.press("Enter")
-        expect(page.get_by_text("The server says")).to_be_visible()
+        # The answer to this token, and not that to none, which the page shows before.
+        expect(page.get_by_text("expected a JSON Web Token")).to_be_visible()
         field.fill(token)
         field.press("Enter")
         expect(page.get_by_text("Connected", exact=True)).to_be_visible()

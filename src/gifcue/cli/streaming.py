@@ -184,7 +184,10 @@ async def _send(
             await _send_once(stream, job, labels, plan, on_progress, stop, summary, opened)
             problem = f"expected more video from {shown(job.where)}, got its end"
         except SourceError as error:
-            # A source that never opened has a wrong address, which no attempt improves.
+            # What was asked to stop may stop in the middle of a packet. A source that never opened has a wrong address,
+            # which no attempt improves.
+            if stop.is_set() and (has_been_open or opened.is_set()):
+                return
             if not is_network(job.where) or not (has_been_open or opened.is_set()):
                 raise
             problem = str(error)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import struct
 
 from gifcue.ingest.access_unit import AccessUnit
-from gifcue.ingest.rtp.receiver import PayloadFormat, VideoReceiver
+from gifcue.ingest.rtp.receiver import REQUEST_INTERVAL_S, PayloadFormat, VideoReceiver
 from gifcue.protocol.codecs import Codec
 from tests.ingest.rtp.kit import orientation, rtp
 
@@ -160,7 +160,7 @@ def test_requests_for_a_keyframe_are_throttled() -> None:
     take(taken, rtp(1, KEY, timestamp=0, marker=True, ssrc=7))
     # RFC 4585 section 6.3.1, after an empty receiver report of RFC 3550.
     assert taken.keyframe_request(1.0) == struct.pack("!BBHIBBHII", 0x80, 201, 1, 99, 0x81, 206, 2, 99, 7)
-    assert taken.keyframe_request(1.4) is None
+    assert taken.keyframe_request(1.0 + 0.9 * REQUEST_INTERVAL_S) is None
     # RFC 5104 section 4.3.1: the media source is in the entry, and 0 in the header.
     assert taken.keyframe_request(1.5, fir=True) == struct.pack(
         "!BBHIBBHIIIBxxx", 0x80, 201, 1, 99, 0x84, 206, 4, 99, 0, 7, 2

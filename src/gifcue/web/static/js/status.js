@@ -15,7 +15,7 @@ const BASE = 4000;
 // After these, another attempt cannot help: the same messages would be refused again.
 const FINAL = new Set([
   Code.INVALID_ARGUMENT, Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.PERMISSION_DENIED, Code.FAILED_PRECONDITION,
-  Code.OUT_OF_RANGE, Code.UNIMPLEMENTED, Code.UNAUTHENTICATED,
+  Code.OUT_OF_RANGE, Code.UNIMPLEMENTED, Code.INTERNAL, Code.UNAUTHENTICATED,
 ]);
 
 /**

@@ -52,9 +52,9 @@ export function Card({ participant, labels, onRemove }) {
   `;
 }
 
-function nowText({ allowed, holding, isPlaying, reactions }) {
+function nowText({ effective, holding, isPlaying, reactions }) {
   if (!isPlaying) return 'The video has ended.';
-  if (!allowed.size) return 'No picture is sent while no reaction is allowed.';
+  if (!effective.length) return 'No picture is sent while no reaction is allowed.';
   if (holding) return `Hold it: ${labelText(holding.label)}, ${Math.round(100 * holding.progress)} %`;
   const on = reactions.find(({ isOver }) => !isOver);
   return on ? `${labelText(on.label)} is on.` : 'Waiting for a reaction.';

@@ -26,6 +26,11 @@ function roomName() {
   return new URLSearchParams(location.search).get('room') || `live-${crypto.getRandomValues(new Uint32Array(1))[0].toString(16)}`;
 }
 
+/** A text for the live region. One that is the same as the last would not be read again. */
+function told(text, last) {
+  return text === last ? `${text}\u00a0` : text;
+}
+
 /** The room, and a function that replaces it by one with another token. */
 function useRoom(onAnnounce) {
   const [, setTick] = useState(0);
@@ -54,7 +59,7 @@ function useRoom(onAnnounce) {
 function App() {
   const [said, setSaid] = useState('');
   const [problem, setProblem] = useState('');
-  const [room, open] = useRoom(setSaid);
+  const [room, open] = useRoom((text) => setSaid((last) => told(text, last)));
   const state = room?.state ?? { name: 'connecting' };
   /** Runs something that may fail for a reason that the user can change. */
   const attempt = async (act) => {
@@ -142,7 +147,12 @@ function Controls({ room, attempt }) {
 
 function CameraChoice({ current, onChoose }) {
   const [devices, setDevices] = useState([]);
-  useEffect(() => { cameras().then(setDevices); }, [current]);
+  useEffect(() => {
+    const look = () => cameras().then(setDevices, () => {});
+    look();
+    navigator.mediaDevices.addEventListener('devicechange', look);
+    return () => navigator.mediaDevices.removeEventListener('devicechange', look);
+  }, [current]);
   if (devices.length < 2) return null;
   return html`
     <label class="row small">Camera

@@ -12,6 +12,8 @@ const MAX_LATENCIES = 30;
 const MAX_REACTIONS = 8;
 // Milliseconds between two explanations that are shown: faster, nobody can read them.
 const EXPLAIN_MS = 500;
+// Milliseconds for which a request to send less holds. The server repeats it while it needs to.
+const SLOW_DOWN_MS = 10_000;
 // Milliseconds for which a GIF is shown at least, also where its pose is over sooner.
 export const SHOW_MS = 4000;
 
@@ -68,6 +70,10 @@ export class Participant {
   #captured = new Map();
   #capturedOf = new Map();
   #minIntervalUs = 0;
+  #slowUntilMs = 0;
+  #isStopped = false;
+  // Whether a frame that was encoded was not sent, so that those up to the next keyframe are not either.
+  #isCut = false;
   #lastUs = -Infinity;
   #explainedMs = 0;
   #timers = new Set();
@@ -118,6 +124,7 @@ export class Participant {
 
   /** Leaves the stream and frees the camera. */
   stop() {
+    this.#isStopped = true;
     this.source.stop();
     this.#encoder?.close();
     for (const timer of this.#timers) clearTimeout(timer);
@@ -132,6 +139,13 @@ export class Participant {
 
   slowDown(maxFps) {
     this.#minIntervalUs = maxFps > 0 ? 1e6 / maxFps : 0;
+    this.#slowUntilMs = performance.now() + SLOW_DOWN_MS;
+  }
+
+  /** The labels that are agreed to and that the server has. A gesture may have been deleted there. */
+  get effective() {
+    const known = this.stream.ready?.reactionLabels;
+    return known ? [...this.allowed].filter((label) => known.includes(label)) : [];
   }
 
   react(event) {
@@ -174,6 +188,7 @@ export class Participant {
     this.lastSecond = null;
     this.total = null; // the next connection counts from zero
     this.#captured.clear();
+    this.#minIntervalUs = 0; // another server may have more time
     for (const { id } of this.reactions) this.#end(id);
     this.onChange();
   }
@@ -182,8 +197,8 @@ export class Participant {
 
   #take({ timestampUs, capturedMs }) {
     this.counts.shown++;
-    // Nothing is encoded before the first consent: no picture leaves the browser.
-    if (!this.allowed.size || !this.stream.ready) return;
+    // Nothing is encoded without consent: no picture leaves the browser.
+    if (!this.effective.length) return;
     const { video } = this.source;
     const size = sizeOf(video.videoWidth, video.videoHeight);
     const encoder = this.#encoder;
@@ -192,7 +207,8 @@ export class Participant {
       return;
     }
     const { maxFps } = this.stream.ready.limits;
-    const intervalUs = Math.max(this.#minIntervalUs, maxFps > 0 ? 1e6 / maxFps : 0);
+    const slowUs = capturedMs < this.#slowUntilMs ? this.#minIntervalUs : 0;
+    const intervalUs = Math.max(slowUs, maxFps > 0 ? 1e6 / maxFps : 0);
     const { skipped } = this.counts;
     if (timestampUs - this.#lastUs < 0.9 * intervalUs) skipped.pace++;
     else if (this.stream.isCongested) skipped.network++;
@@ -214,11 +230,17 @@ export class Participant {
       const encoder = await makeEncoder(
         size,
         (encoded) => this.#send(encoded),
-        () => {
-          this.#failed.add(encoder.name);
+        (error) => {
+          // A browser takes back encoders that were not used for a while. That says nothing of the format.
+          if (error?.name !== 'QuotaExceededError') this.#failed.add(encoder.name);
           this.#encoder = null; // the next picture makes another one
         },
         this.#failed);
+      // Stopped meanwhile: a join would add a participant that nobody removes.
+      if (this.#isStopped) {
+        encoder.close();
+        return;
+      }
       this.#encoder = encoder;
       this.#needsKeyframe = true;
       this.stream.join(this.id, { codec: encoder.codec, labels: [...this.allowed] });
@@ -230,6 +252,14 @@ export class Participant {
 
   #send(encoded) {
     this.counts.encoded++;
+    // Consent may have been taken back while the picture was in the encoder. What builds on it is not sent either.
+    if (!this.effective.length) this.#isCut = true;
+    else if (encoded.keyframe) this.#isCut = false;
+    if (this.#isCut) {
+      this.#capturedOf.delete(encoded.timestampUs);
+      this.counts.unsent++;
+      return;
+    }
     const capturedMs = this.#capturedOf.get(encoded.timestampUs);
     this.#capturedOf.delete(encoded.timestampUs);
     const sequence = this.stream.sendFrame(this.id, encoded);

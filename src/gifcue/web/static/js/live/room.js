@@ -68,6 +68,7 @@ export class Room {
   #onAnnounce;
   #timer;
   #files = 0;
+  #isClosed = false;
 
   /** The labels that can be agreed to. */
   get labels() {
@@ -85,8 +86,14 @@ export class Room {
    */
   async startCamera(deviceId) {
     const source = new CameraSource(document.createElement('video'));
-    const allowed = this.camera?.allowed;
+    const before = this.camera;
     await source.open(deviceId);
+    // Stopped, or another token was given, while the browser asked for the permission.
+    if (this.#isClosed || this.camera !== before) {
+      source.stop();
+      return;
+    }
+    const allowed = before?.allowed;
     this.remove(CAMERA_ID);
     const participant = this.#add(CAMERA_ID, 'You', source);
     participant.source.onEnd = () => this.remove(CAMERA_ID); // it was unplugged, or forbidden
@@ -106,6 +113,10 @@ export class Room {
       source.stop();
       throw error;
     }
+    if (this.#isClosed) {
+      source.stop();
+      return;
+    }
     const number = ++this.#files;
     // The server gets a number: the name of a file is nobody else's business.
     this.#add(`video-${number}`, file.name.replace(/\.[^.]*$/, '') || `Video ${number}`, source);
@@ -122,6 +133,7 @@ export class Room {
 
   /** Ends the stream and every source. */
   close() {
+    this.#isClosed = true;
     clearInterval(this.#timer);
     for (const { id } of this.participants) this.remove(id);
     this.stream.close();

@@ -79,7 +79,12 @@ export class CameraSource extends Source {
     }
     for (const track of this.#media.getVideoTracks()) track.onended = () => this.onEnd();
     this.video.srcObject = this.#media;
-    await this.video.play();
+    try {
+      await this.video.play();
+    } catch (error) {
+      this.stop(); // else the camera's light stays on
+      throw new SourceError(problemOf(error));
+    }
   }
 
   /** The id of the camera in use. */

@@ -62,11 +62,13 @@ export function StreamTable({ api, isActive }) {
     let isCurrent = true;
     let timer;
     const look = async () => {
-      try {
-        const answer = await api.streams(token);
-        if (isCurrent) setPage(answer);
-      } catch {
-        // The status says that the server does not answer.
+      if (!document.hidden) {
+        try {
+          const answer = await api.streams(token);
+          if (isCurrent) setPage(answer);
+        } catch {
+          // The status says that the server does not answer.
+        }
       }
       if (isCurrent) timer = setTimeout(look, STREAMS_EVERY_MS);
     };

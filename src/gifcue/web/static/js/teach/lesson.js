@@ -42,7 +42,7 @@ export class Lesson {
       url,
       token,
       api: this.#api,
-      subject: () => ({ label: this.nameProblem ? '' : this.label, candidate: this.trained?.candidate ?? null }),
+      subject: () => ({ label: this.nameProblem ? '' : this.label, candidate: this.kept ? null : this.trained?.candidate ?? null }),
       onSeen: (seen) => this.#see(seen),
       onReaction: (event) => this.#react(event),
       onProblem: (error) => {
@@ -140,6 +140,8 @@ export class Lesson {
     this.name = name;
     this.trained = null;
     this.kept = null;
+    // What was sent under the name before must not go on. A usable name is prepared when it is final.
+    if (!this.label || this.nameProblem) this.useName();
     this.#onChange();
   }
 
@@ -238,6 +240,7 @@ export class Lesson {
   startOver() {
     this.stopRecording();
     Object.assign(this, { name: '', samples: [], others: [], trained: null, alarms: [], reactionCount: 0, falseAlarms: 0, gif: null, kept: null });
+    this.useName();
     this.#onChange();
   }
 

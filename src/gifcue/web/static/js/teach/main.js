@@ -50,7 +50,7 @@ function useLesson(onAnnounce) {
 
 function App() {
   const [said, setSaid] = useState('');
-  const [lesson, open] = useLesson(setSaid);
+  const [lesson, open] = useLesson((text) => setSaid((last) => (text === last ? `${text}\u00a0` : text))); // else the same text is not read again
   const state = lesson?.state ?? { name: 'idle' };
   return html`
     <${PageFrame} current="/teach" status=${state.name !== 'idle' && html`

@@ -63,6 +63,10 @@ export class Studio {
   async startCamera(deviceId) {
     const source = new CameraSource(document.createElement('video'));
     await source.open(deviceId);
+    if (this.#isClosed) { // another token was given while the browser asked for the permission
+      source.stop();
+      return;
+    }
     this.#show(source, 'You');
     source.onEnd = () => this.stop();
   }
@@ -70,7 +74,16 @@ export class Studio {
   /** @param {File} file */
   async useFile(file) {
     const source = new FileSource(document.createElement('video'));
-    await source.open(file, true);
+    try {
+      await source.open(file, true);
+    } catch (error) {
+      source.stop();
+      throw error;
+    }
+    if (this.#isClosed) {
+      source.stop();
+      return;
+    }
     this.#show(source, 'The video');
   }
 
@@ -90,6 +103,9 @@ export class Studio {
   async prepare() {
     const ready = this.#stream?.ready;
     const { label, candidate } = this.#subject();
+    // Consent is for one name. Without a name, no picture is sent.
+    for (const old of [...(this.participant?.allowed ?? [])]) if (old !== label) this.participant.consent(old, false);
+    if (!label) this.#prepared = '';
     if (this.#isClosed || !ready || !label) return;
     try {
       await this.#api.tryOn(ready.sessionId, label, candidate);
@@ -99,7 +115,7 @@ export class Studio {
       return;
     }
     // Lost or replaced meanwhile: the next connection prepares again.
-    if (this.#stream.ready !== ready) return;
+    if (this.#stream?.ready !== ready || this.#subject().label !== label) return;
     if (!ready.reactionLabels.includes(label)) ready.reactionLabels.push(label);
     if (this.#prepared && this.#prepared !== label) this.participant?.consent(this.#prepared, false);
     this.#prepared = label;
@@ -141,6 +157,8 @@ export class Studio {
             this.seen = null;
             this.participant?.interrupt();
           }
+          // The next start of the camera opens another one.
+          if (state.name === 'ended') this.#stream = null;
           this.#onChange();
         },
         // A new connection does not know the label yet.

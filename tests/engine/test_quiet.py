@@ -12,7 +12,8 @@ from gifcue.engine.quiet import LOOK_INTERVAL_S
 from gifcue.protocol.events import Reaction
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import DropReason, SkipReason
-from tests.engine.kit import CLOCK_HZ, SMILE, Kit, Stream, turn
+from gifcue.reactions.events import EndReason
+from tests.engine.kit import CLOCK_HZ, NOTHING, SMILE, Kit, Stream, turn
 
 RELEASE_S = 0.6  # of `smile`, preset normal
 # As a participant sends them that sends video, and one that sends stills.
@@ -165,3 +166,39 @@ async def test_each_participant_has_its_own_rhythm() -> None:
         ("bob", ""),
         ("alice", "no_frames"),
     ]
+
+
+async def test_frames_in_bursts_do_not_end_a_reaction_between_two_of_them() -> None:
+    kit = Kit()
+    async with looking(kit):
+        stream = kit.open()
+        key = stream.join()
+        sent = 0
+        for burst in range(8):
+            # The first two show the server how frames come. Fifteen frames of a sender that collects them for 1.5 s, each with its own media time.
+            for _ in range(15):
+                stream.send("alice", pts=round(sent * VIDEO_S * CLOCK_HZ))
+                kit.decoded(key)
+                kit.detected(key, SMILE if burst > 1 else NOTHING)
+                sent += 1
+                kit.time.advance(0.005)
+            await passes(kit, 1.5)
+        assert ("smile", Phase.STARTED) in stream.phases()
+        assert ends(stream) == []
+
+
+async def test_a_stall_of_the_server_ends_nothing() -> None:
+    kit = Kit()
+    async with looking(kit):
+        stream = kit.open()
+        key = stream.join()
+        await smile(kit, stream, key, VIDEO_S)
+        kit.time.advance(5.0)
+        await turn()
+        await turn()
+        assert ends(stream) == []
+        # What came meanwhile has a result soon.
+        await passes(kit, 0.3)
+        assert ends(stream) == []
+        await passes(kit, 3.0)
+        assert ends(stream) == [EndReason.NO_FRAMES]

@@ -22,7 +22,7 @@ from gifcue.engine.latency import LatencyStatistics
 from gifcue.engine.pipeline import AnnotatedStill, Pipeline
 from gifcue.engine.publisher import Publisher
 from gifcue.engine.quarantine import Quarantine
-from gifcue.engine.quiet import LOOK_INTERVAL_S
+from gifcue.engine.quiet import AFTER_STALL_S, LOOK_INTERVAL_S, STALL_LOOKS
 from gifcue.engine.rights import StreamRights, Unrestricted
 from gifcue.engine.session import Session, SessionSettings, reaction_labels
 from gifcue.engine.settings import LimitSettings
@@ -107,9 +107,15 @@ class Engine:
 
     async def end_quiet(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Ends the reactions of participants whose frames have stopped, until it is cancelled."""
+        last_s = resumes_s = self._clock()
         while True:
             await sleep(LOOK_INTERVAL_S)
             now_s = self._clock()
+            if now_s - last_s > STALL_LOOKS * LOOK_INTERVAL_S:
+                resumes_s = now_s + AFTER_STALL_S
+            last_s = now_s
+            if now_s < resumes_s:
+                continue
             for session in self._sessions.values():
                 session.end_quiet(now_s)
 

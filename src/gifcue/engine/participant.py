@@ -156,8 +156,12 @@ class Participant:
 
     def use_policy(self, policy: ReactionPolicy) -> None:
         """Takes another policy; reactions under way end."""
-        self._publish_update(self._policy.finish(self._newest_decision_s, EndReason.NOT_ALLOWED))
+        at_s = self._newest_decision_s
+        self._publish_update(self._policy.finish(at_s, EndReason.NOT_ALLOWED))
+        # Whether the participant speaks is no matter of the policy.
+        policy.set_speaking(self._policy.is_speaking, at_s)
         self._policy = policy
+        self._quiet = QuietWatch(policy)
 
     def dismiss(self, reaction_id: str) -> None:
         """A reaction that started was not meant. It ends if it is under way, and its label's cooldown begins."""
@@ -253,7 +257,9 @@ class Participant:
     def judged(self, frame: FrameInFlight, regions: Sequence[Region]) -> None:
         self._accounting.analysed(frame)
         self._latencies_ms.record(frame.latency_ms)
-        regions = self._stream.teaching.observe(self.participant_id, frame, regions)
+        # Consent may have been taken back while the frame was with a worker. Nothing of it is told then.
+        is_followed = bool(self._allowed) and not self._has_left
+        regions = self._stream.teaching.observe(self.participant_id, frame, regions) if is_followed else ()
         events = [] if self._has_left else self._policy.observe(regions, frame.pts_s)
         if self._stream.decisions is not None:
             # Before the reactions of the same frame.

@@ -12,10 +12,14 @@ from gifcue.reactions.policy import QUIET_S, ReactionPolicy
 # Seconds between two looks at all participants. One timer serves the whole server: frames cost nothing beside the note
 # of their time.
 LOOK_INTERVAL_S = 0.1
+# After a pause of the front process, nothing ends for so many seconds: frames that came meanwhile have no result
+# yet. A pause is longer than so many intervals between looks.
+STALL_LOOKS, AFTER_STALL_S = 5, 1.0
 # The longest interval between two results that is noted: after a pause of the video, the interval is soon right again.
 LONGEST_INTERVAL_S = 4.0
-# The share of the newest interval in the mean.
-NEWEST_SHARE = 0.25
+# The mean interval is that of the last seconds, about so many. Intervals count by their length: between the bursts of a
+# sender that collects its frames, one long interval stands against many short ones.
+AVERAGED_S = 2.0
 
 
 class QuietWatch:
@@ -35,7 +39,7 @@ class QuietWatch:
             if self._interval_s is None:
                 self._interval_s = interval_s
             else:
-                self._interval_s += NEWEST_SHARE * (interval_s - self._interval_s)
+                self._interval_s += min(1.0, interval_s / AVERAGED_S) * (interval_s - self._interval_s)
         self._last_s = now_s
         self._is_due = True
 

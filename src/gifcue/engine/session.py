@@ -250,6 +250,11 @@ class Session:
             for participant in self._participants.values():
                 participant.use_policy(ReactionPolicy(self._policy, participant.allowed, self._ids))
         self._teaching.use(label, classifier)
+        # Consent to a label that is gone is consent to nothing: no frame is decoded on its account.
+        known = frozenset(self.reaction_labels)
+        for participant in self._participants.values():
+            if not participant.allowed <= known:
+                participant.allow(participant.allowed & known)
 
     # Figures
 

@@ -110,6 +110,11 @@ class ReactionPolicy:
             self._forget()
         return events
 
+    @property
+    def is_speaking(self) -> bool:
+        """Whether the participant speaks."""
+        return self._is_speaking
+
     def set_speaking(self, speaking: bool, at_s: float) -> list[PolicyEvent]:
         """Notes whether the participant speaks.
 
@@ -140,8 +145,9 @@ class ReactionPolicy:
         If it is under way, it ends. The label's cooldown begins, and a hold of the label is cancelled. A later reaction
         of the label that is under way is left alone.
         """
-        reaction, at_s = self._reactions[label], self._now(at_s)
-        if reaction.active_id not in (None, reaction_id):
+        # The label may be gone since then: that of a gesture on trial.
+        reaction, at_s = self._reactions.get(label), self._now(at_s)
+        if reaction is None or reaction.active_id not in (None, reaction_id):
             return []
         events = self._stop(label, at_s, EndReason.DISMISSED)
         reaction.cool_down(at_s)

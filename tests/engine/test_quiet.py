@@ -175,7 +175,7 @@ async def test_frames_in_bursts_do_not_end_a_reaction_between_two_of_them() -> N
         key = stream.join()
         sent = 0
         for burst in range(8):
-            # The first two show the server how frames come. Fifteen frames of a sender that collects them for 1.5 s, each with its own media time.
+            # The first two show the server how frames come: fifteen at once, each with its own media time.
             for _ in range(15):
                 stream.send("alice", pts=round(sent * VIDEO_S * CLOCK_HZ))
                 kit.decoded(key)

@@ -125,6 +125,8 @@ def test_a_room_of_clips_gets_the_right_gifs_once(
     clips = {"anupam_thumbs_up": ["thumbs_up"], "anupam_ok_hand": ["ok_hand"], "talking_cap13": []}
     opened = chromium.open(f"{server.url}/live")
     page, wire = opened.page, opened.wire
+    # Files can be added from then on.
+    expect(page.get_by_text("Connected", exact=True)).to_be_visible()
     for number, name in enumerate(clips):
         page.get_by_label("Add video files").set_input_files(shared_clips / f"{name}.mp4")
         participant = page.locator(f"[data-participant=video-{number + 1}]")
@@ -308,6 +310,7 @@ def test_a_file_that_is_no_video_is_named(server: ServeProcess, chromium: Chromi
     opened = chromium.open(f"{server.url}/live")
     broken = tmp_path / "holiday.mp4"
     broken.write_bytes(b"this is no video")
+    expect(opened.page.get_by_text("Connected", exact=True)).to_be_visible()
     opened.page.get_by_label("Add video files").set_input_files(broken)
     expect(opened.page.get_by_role("alert")).to_contain_text("cannot play holiday.mp4")
     assert opened.page.locator(".participant").count() == 0

@@ -10,6 +10,16 @@ const PAGES = [
 ];
 
 /**
+ * Moves the keyboard's focus once the page is painted anew: a control that was used may be gone by then, and the focus
+ * would fall back to the beginning of the page.
+ * @param {string} selector
+ */
+export function focusOn(selector) {
+  // The page paints what has changed in the next frame.
+  requestAnimationFrame(() => requestAnimationFrame(() => document.querySelector(selector)?.focus({ preventScroll: true })));
+}
+
+/**
  * @param {object} props
  * @param {string} props.current path of the page that is shown
  * @param {typeof PAGES} [props.pages] links of the bar; those of the main port by default

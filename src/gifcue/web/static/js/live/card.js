@@ -21,7 +21,7 @@ export function Card({ participant, labels, onRemove }) {
     <section class="card participant" aria-labelledby=${id} data-participant=${participant.id}>
       <div class="seen">
         <div class="row apart">
-          <h2 id=${id}>${participant.name}</h2>
+          <h2 id=${id} tabindex="-1">${participant.name}</h2>
           <div class="row">
             ${!participant.isPlaying && html`<button class="little" onClick=${() => participant.replay()}>Play again</button>`}
             <button class="little" onClick=${onRemove}>

@@ -3,7 +3,7 @@
  * @module
  */
 import { html, render, useCallback, useEffect, useRef, useState } from '../../vendor/preact.js';
-import { PageFrame } from '../frame.js';
+import { PageFrame, focusOn } from '../frame.js';
 import { Code } from '../status.js';
 import { TokenForm, keepToken, readToken } from '../token.js';
 import { Card } from './card.js';
@@ -86,7 +86,7 @@ function App() {
         ${problem && html`<p class="notice bad" role="alert">${problem}</p>`}
         <${Controls} room=${room} attempt=${attempt} />
         ${participants.map((participant) => html`
-          <${Card} key=${participant.id} participant=${participant} labels=${room.labels} onRemove=${() => room.remove(participant.id)} />`)}
+          <${Card} key=${participant.id} participant=${participant} labels=${room.labels} onRemove=${() => { room.remove(participant.id); focusOn('#main'); }} />`)}
         ${!participants.length && html`<${Steps} labels=${room?.labels ?? []} />`}
       </div>
       <p role="status" class="unseen">${said}</p>
@@ -117,6 +117,7 @@ function Controls({ room, attempt }) {
     setOpening(true);
     try {
       await room.startCamera(deviceId);
+      focusOn('[data-participant="camera"] h2'); // the button that was pressed is gone
     } finally {
       setOpening(false);
     }

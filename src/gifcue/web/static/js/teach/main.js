@@ -3,7 +3,7 @@
  * @module
  */
 import { html, render, useCallback, useEffect, useRef, useState } from '../../vendor/preact.js';
-import { PageFrame } from '../frame.js';
+import { PageFrame, focusOn } from '../frame.js';
 import { GifPicture } from '../live/gif.js';
 import { Stage } from '../live/stage.js';
 import { connectionText, labelText } from '../live/texts.js';
@@ -99,6 +99,7 @@ function Watch({ lesson }) {
     setOpening(true);
     try {
       await act();
+      focusOn('.watch .hint'); // the button that was pressed is gone
     } catch (error) {
       setProblem(error.message);
     } finally {
@@ -136,8 +137,8 @@ function Watch({ lesson }) {
           </figure>`}
       <//>
       <div class="row apart">
-        <p class="hint">${watchText(lesson)}</p>
-        <button class="little" onClick=${() => lesson.studio.stop()}>Stop the camera</button>
+        <p class="hint" tabindex="-1">${watchText(lesson)}</p>
+        <button class="little" onClick=${() => { lesson.studio.stop(); focusOn('#main'); }}>Stop the camera</button>
       </div>
     </div>
   `;
@@ -184,10 +185,12 @@ function Service({ lesson }) {
 
 function Delete({ label, onDelete }) {
   const [isSure, setSure] = useState(false);
+  const confirm = useRef(null);
+  useEffect(() => { if (isSure) confirm.current?.focus(); }, [isSure]);
   if (!isSure) return html`<button class="little" onClick=${() => setSure(true)}>Delete<span class="unseen"> ${label}</span></button>`;
   return html`
     <span class="row">
-      <button class="little danger" onClick=${onDelete}>Delete for everybody<span class="unseen">: ${label}</span></button>
+      <button ref=${confirm} class="little danger" onClick=${onDelete}>Delete for everybody<span class="unseen">: ${label}</span></button>
       <button class="little quiet" onClick=${() => setSure(false)}>No</button>
     </span>
   `;

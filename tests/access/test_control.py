@@ -98,6 +98,19 @@ def test_a_stream_that_has_closed_gives_its_share_back_once() -> None:
     guarded.stream()
 
 
+def test_a_caller_is_valid_until_its_token_is_over() -> None:
+    guarded = Guarded(leeway_s=5.0, expired_grace_s=60.0)
+    caller, scraper = guarded.caller(), guarded.control.authenticate(Scope.OPERATE, STATIC, PEER)
+    guarded.time.advance(100.0 + 5.0 + 59.0)
+    assert guarded.control.is_valid(caller)
+    guarded.time.advance(1.0)
+    assert not guarded.control.is_valid(caller)
+    assert guarded.control.is_valid(scraper)
+    guarded.control.use(parse_keys(KEY.entry.encode()))
+    assert not guarded.control.is_valid(scraper), "its token was withdrawn"
+    assert guarded.control.is_valid(Caller(PEER, None))
+
+
 def test_a_stream_ends_after_its_token_and_the_grace() -> None:
     guarded = Guarded(leeway_s=5.0, expired_grace_s=60.0)
     _, ended = guarded.stream()

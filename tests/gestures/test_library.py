@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gifcue.errors import ConfigError
+from gifcue.errors import ConfigError, WrongState
 from gifcue.gestures.folder import MAX_GESTURES, GestureFolder
 from gifcue.gestures.library import GestureLibrary
 from gifcue.gestures.samples import GestureError
@@ -57,7 +57,7 @@ async def test_another_server_finds_a_change_of_the_shared_folder(tmp_path: Path
     assert (await other.reload()).labels == ("fan",)
     await other.reload()
     assert len(changes) == 1, "a folder that has not changed changes nothing"
-    await mine.keep(gesture("fan", gif="wave_1"))
+    await mine.keep(gesture("fan", gif="wave_1"), replace=True)
     await other.reload()
     assert other.gestures[0].gif == "wave_1"
     assert await mine.delete("fan")
@@ -114,7 +114,7 @@ async def test_in_a_read_only_folder_nothing_is_written(
     library = GestureLibrary(tmp_path)
     read_only(monkeypatch)
     assert not library.is_writable
-    assert not await library.keep(gesture("fan", gif="new"))
+    assert not await library.keep(gesture("fan", gif="new"), replace=True)
     assert not await library.keep(gesture("horns"))
     assert {each.gesture.labels[0]: each.file for each in library.served} == {"fan": None, "horns": None}
     assert library.gestures[0].gif == "new", "what is in memory takes the place of the file"
@@ -138,9 +138,90 @@ async def test_a_file_with_several_labels_is_not_changed(tmp_path: Path) -> None
     put(tmp_path, "both.json", gesture("fan", "horns").as_json())
     library = GestureLibrary(tmp_path)
     assert library.labels == ("fan", "horns")
-    for change in (library.keep(gesture("fan")), library.delete("horns")):
+    for change in (library.keep(gesture("fan"), replace=True), library.delete("horns")):
         with pytest.raises(GestureError, match=r"got both\.json with 2 labels"):
             await change
+
+
+async def test_a_label_in_service_is_replaced_only_when_asked(tmp_path: Path) -> None:
+    mine, other = GestureLibrary(tmp_path), GestureLibrary(tmp_path)
+    await other.keep(gesture("fan", gif="old"))
+    # The file came after the last look, and counts nevertheless.
+    with pytest.raises(WrongState, match="expected a new label, got fan"):
+        await mine.keep(gesture("fan", gif="new"))
+    assert mine.gestures[0].gif == "old"
+    assert await mine.keep(gesture("fan", gif="new"), replace=True)
+    assert [each.gif for each in GestureLibrary(tmp_path).gestures] == ["new"]
+
+
+@pytest.mark.parametrize(
+    "content", [gesture("fan", "horns").as_json(), b"{"], ids=["other labels", "damaged"]
+)
+async def test_the_file_of_another_gesture_is_not_replaced(tmp_path: Path, content: bytes) -> None:
+    put(tmp_path, "hands.json", content)
+    library = GestureLibrary(tmp_path)
+    for replace in (False, True):
+        with pytest.raises(GestureError, match=r"with the name hands\.json, got one: rename it first"):
+            await library.keep(gesture("hands"), replace=replace)
+    assert (tmp_path / "hands.json").read_bytes() == content
+
+
+async def test_a_gesture_in_memory_takes_the_place_of_the_file_that_it_hides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "old.json", gesture("fan").as_json())
+    changes: list[tuple[TaughtGesture, ...]] = []
+    library = GestureLibrary(tmp_path, changes.append)
+    with monkeypatch.context() as patch:
+        read_only(patch)
+        assert not await library.keep(gesture("fan", gif="memory"), replace=True)
+    assert await library.keep(gesture("fan", gif="file"), replace=True)
+    assert names_in(tmp_path) == ["old.json"]
+    assert [(each.file, each.gesture.gif) for each in library.served] == [("old.json", "file")]
+    assert [each.gif for each in changes[-1]] == ["file"], "who follows the library is told"
+
+
+async def test_a_hidden_file_with_several_labels_is_neither_replaced_nor_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = GestureLibrary(tmp_path)
+    with monkeypatch.context() as patch:
+        read_only(patch)
+        assert not await library.keep(gesture("fan"))
+    put(tmp_path, "both.json", gesture("fan", "horns").as_json())
+    for change in (library.keep(gesture("fan"), replace=True), library.delete("fan")):
+        with pytest.raises(GestureError, match=r"got both\.json with 2 labels"):
+            await change
+    assert names_in(tmp_path) == ["both.json"]
+
+
+async def test_damaged_files_count_among_the_gestures(tmp_path: Path) -> None:
+    for number in range(MAX_GESTURES):
+        put(tmp_path, f"g{number:02d}.json", b"{")
+    library = GestureLibrary(tmp_path)
+    # The folder would not read its file, or read it in place of another one.
+    for label in ("a_first", "z_last"):
+        with pytest.raises(GestureError, match="expected at most 64 gestures"):
+            await library.keep(gesture(label))
+    assert len(names_in(tmp_path)) == MAX_GESTURES
+
+
+async def test_a_gesture_that_is_written_and_not_served_is_not_reported_as_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = GestureLibrary(tmp_path)
+    with monkeypatch.context() as patch:
+        read_only(patch)
+        assert not await library.keep(gesture("fan", gif="memory"))
+
+    def write_half(folder: GestureFolder, name: str, made: TaughtGesture) -> None:
+        put(folder.path, name, made.as_json()[:-10])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GestureFolder, "write", write_half)
+        with pytest.raises(GestureError, match=r"fan: expected fan\.json to be served .* classifier"):
+            await library.keep(gesture("fan", gif="file"), replace=True)
+    assert [each.gif for each in library.gestures] == ["memory"], "what was in service stays"
 
 
 async def test_a_folder_that_cannot_be_read_for_a_moment_keeps_its_gestures(tmp_path: Path) -> None:

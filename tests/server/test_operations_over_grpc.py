@@ -135,7 +135,7 @@ async def test_pages_of_streams_join_up_though_a_stream_ends_between_them(
 @pytest.mark.parametrize(
     ("size", "token", "says"),
     [
-        (1001, "", "page_size: expected at most 1000, got 1001"),
+        (101, "", "page_size: expected at most 100, got 101"),
         (0, "x", "page_token: expected"),
         (0, "9" * 30, "page_token: expected"),
     ],

@@ -89,7 +89,7 @@ async def test_streams_take_their_page_from_the_query(server: Server, stream: Re
     assert status == 200
     assert [each["sessionId"] for each in answer["streams"]] == [stream.ready.session_id]
     for query, says in (
-        ("pageSize=1001", "page_size: expected at most 1000"),
+        ("pageSize=101", "page_size: expected at most 100"),
         ("pageSize=x", "expected a ListStreamsRequest as JSON"),
         ("size=1", "expected a ListStreamsRequest as JSON"),
         ("pageSize=1&pageSize=2", "each field of the query once"),
@@ -139,6 +139,15 @@ async def test_a_wrong_body_is_refused(server: Server, body: bytes, says: str) -
     status, answer = await ask(server, "POST", "drain", headers=headers, data=body)
     assert status == 400
     assert says in answer["error"]
+
+
+async def test_a_body_in_an_encoding_that_cannot_be_read_is_refused(server: Server) -> None:
+    # Python has the encoding `undefined`, whose errors are no UnicodeDecodeError.
+    for charset in ("undefined", "no-such-encoding"):
+        headers = {"Origin": site(server), "Content-Type": f"application/json; charset={charset}"}
+        status, answer = await ask(server, "POST", "resume", headers=headers, data=b"{}")
+        assert (charset, status) == (charset, 400)
+        assert "expected a body in UTF-8" in answer["error"]
 
 
 async def test_a_body_that_is_too_large_is_refused(server: Server) -> None:

@@ -15,8 +15,19 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 
-from gifcue.client import Codec, Phase, Reaction, ReactionClient, ReactionStream, StreamOptions
+from gifcue.access.grants import Scope
+from gifcue.access.issue import new_token, token_digest, token_entry
+from gifcue.client import (
+    Codec,
+    ConnectionOptions,
+    Phase,
+    Reaction,
+    ReactionClient,
+    ReactionStream,
+    StreamOptions,
+)
 from gifcue.gestures.samples import HandSample
 from gifcue.gestures.trainer import MAX_OTHERS, MAX_SAMPLES
 from gifcue.sample_video.clips import EncodedClip, encode
@@ -163,6 +174,7 @@ async def test_a_gesture_is_recorded_trained_tried_and_kept_without_a_restart(
                 seen = await watching
             assert {line["participant"] for line in seen} == {"ada"}
             assert [len(line["hands"]) for line in seen] == [1] * 15
+            assert {line["dropped"] for line in seen} == {0}
             hands = [{"landmarks": line["hands"][0]["landmarks"], "aspect": line["aspect"]} for line in seen]
             assert np.asarray(hands[0]["landmarks"]).shape == (21, 3)
 
@@ -217,6 +229,61 @@ async def kept(server: Server, teacher: Teacher, peace: EncodedClip, other_hands
         assert started.gif.url == "/gifs/wave_1.gif"
     async with opened(server) as stream:
         assert await reactions(stream, other_hands, "victory") == []
+
+
+async def test_a_reader_of_hands_that_does_not_read_is_cut_off(
+    settings: Settings, peace: EncodedClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gifcue.server.http_teach._WRITE_S", 0.05)
+    monkeypatch.setattr("gifcue.server.http_teach.MAX_WATCHED", 1)
+    # More than the sockets of both ends hold.
+    monkeypatch.setattr("gifcue.server.http_teach.line_of", lambda seen, dropped: bytes(128 << 20))
+    async with (
+        teaching(with_folder(settings, None)) as (server, teacher),
+        opened(server, teaches=True) as stream,
+    ):
+        path = f"/streams/{stream.ready.session_id}"
+        await teacher.ok("PUT", f"{path}/gesture", {"label": "victory"})
+        ada = await stream.join("ada", peace.codec, peace.extradata, allowed_labels=["victory"])
+        async with asyncio.timeout(TIMEOUT_S), teacher.session.get(f"{teacher.root}{path}/hands") as answer:
+            assert await answer.content.readline() == b"\n"
+            assert (await teacher.call("GET", f"{path}/hands"))[0] == 429
+            await send_in_step(stream, ada, peace.packets[:1])
+            status = 429
+            while status == 429:
+                async with teacher.session.get(f"{teacher.root}{path}/hands") as other:
+                    status = other.status
+        assert status == 200, "its place is free again"
+
+
+async def test_a_reader_of_hands_is_cut_off_once_its_token_is_withdrawn(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gifcue.server.http_teach._SILENCE_S", 0.02)
+    keys, streams, operates = tmp_path / "keys.toml", new_token(), new_token()
+    of_stream = token_entry("mcu", token_digest(streams), [Scope.STREAM], ["*"], None)
+    of_operator = token_entry("teacher", token_digest(operates), [Scope.OPERATE], None, None)
+    keys.write_text(of_stream + of_operator)
+    access = settings.access.model_copy(update={"keys": keys})
+    configured = with_folder(settings.model_copy(update={"access": access}), None)
+    async with (
+        teaching(configured) as (server, teacher),
+        ReactionClient(f"127.0.0.1:{server.listen_port}", ConnectionOptions(token=streams)) as client,
+        client.open(
+            StreamOptions(room_id="tests", send_decisions=True, send_detections=True, send_landmarks=True)
+        ) as stream,
+    ):
+        url = f"{teacher.root}/streams/{stream.ready.session_id}/hands"
+        headers = {"Authorization": f"Bearer {operates}"}
+        async with asyncio.timeout(TIMEOUT_S), teacher.session.get(url, headers=headers) as answer:
+            assert answer.status == 200
+            assert await answer.content.readline() == b"\n"
+            part = tmp_path / "part"
+            part.write_text(of_stream)
+            part.replace(keys)
+            await server.access.look()
+            await answer.content.read()
+        assert server.engine.session(stream.ready.session_id) is not None, "the stream goes on"
 
 
 async def test_workers_that_start_later_get_the_same_gestures(
@@ -276,6 +343,7 @@ async def test_a_damaged_file_is_reported_and_the_others_are_served(settings: Se
         (lambda body: {**body, "others": body["samples"] * (1 + MAX_OTHERS // 30)}, 400, "length <= 240"),
         (lambda body: {**body, "label": "Victory!"}, 400, "expected a label"),
         (lambda body: {**body, "label": "v" * 33}, 400, "at most 32"),
+        (lambda body: {**body, "label": "V" * 9999}, 400, f"got '{'V' * 40}'"),
         (lambda body: {**body, "label": "smile"}, 400, "a label of the model"),
         (lambda body: {**body, "label": "none"}, 400, "a meaning already"),
         (lambda body: {**body, "samples": [{"landmarks": [[0, 0, 0]] * 20, "aspect": 1}] * 10}, 400, "21"),
@@ -345,6 +413,20 @@ async def test_a_label_in_service_is_replaced_only_when_asked(shared: Teacher) -
     assert len((await shared.ok("GET", "/gestures"))["gestures"]) == 1
 
 
+async def test_what_is_kept_and_deleted_is_logged_as_actions_of_operators(shared: Teacher) -> None:
+    trained = await shared.ok("POST", "/candidates", request())
+    with capture_logs() as logs:
+        await shared.ok("POST", f"/candidates/{trained['candidate']}/keep", {})
+        await shared.ok("DELETE", "/gestures/victory")
+        assert (await shared.call("DELETE", "/gestures/victory"))[0] == 404
+    actions = [each for each in logs if each["event"] == "operator's action"]
+    assert [(each["action"], each["label"]) for each in actions] == [
+        ("keep gesture", "victory"),
+        ("delete gesture", "victory"),
+    ]
+    assert {each["caller"] for each in actions} == {"peer 127.0.0.1"}
+
+
 async def test_one_training_runs_at_a_time(shared: Teacher) -> None:
     answers = await asyncio.gather(*(shared.call("POST", "/candidates", request()) for _ in range(3)))
     assert sorted(status for status, _ in answers) == [200, 429, 429]
@@ -369,6 +451,9 @@ async def test_a_training_that_dies_is_an_error_and_the_next_one_works(
         ({"Host": "evil.example"}, 421),
         ({"X-Forwarded-For": "203.0.113.7"}, 403),
         ({"Forwarded": "for=203.0.113.7"}, 403),
+        ({"X-Real-IP": "203.0.113.7"}, 403),
+        ({"X-Forwarded-Host": "gifcue.example"}, 403),
+        ({"X-Forwarded-Proto": "https"}, 403),
         ({}, 200),
     ],
 )

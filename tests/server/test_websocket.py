@@ -17,6 +17,7 @@ from gifcue.server import websocket_transport
 from gifcue.server.config import Settings, load_settings
 from gifcue.server.http_connections import BoundedConnection, ConnectionCounts
 from gifcue.server.lifecycle import Server
+from gifcue.server.transport import StreamStatus
 from gifcue.server.unread import UnreadBytes
 from gifcue.server.websocket_transport import (
     CONTROL_FRAMES_AT_ONCE,
@@ -361,6 +362,11 @@ class FilledSocket(Socket):
     async def pong(self, message: bytes = b"") -> None:
         self.pongs.append(message)
 
+    async def send_frame(
+        self, message: bytes, opcode: aiohttp.WSMsgType, compress: int | None = None
+    ) -> None:
+        pass
+
 
 async def test_a_pong_to_a_client_that_does_not_read_is_left_out() -> None:
     """Otherwise pongs would wait in memory, or keep what came after the ping from being read."""
@@ -391,3 +397,38 @@ async def test_a_reason_is_cut_between_characters() -> None:
     assert reason_of("short") == b"short"
     cut = reason_of("é" * 100)
     assert (len(cut), cut.decode()) == (MAX_REASON_BYTES - 1, "é" * 61)
+
+
+class FakeTransport(asyncio.Transport):
+    def abort(self) -> None:
+        pass
+
+
+async def test_what_came_with_the_handshake_counts() -> None:
+    counts = ConnectionCounts(2, TrustedProxies(()))
+    connection = BoundedConnection(asyncio.Protocol, counts, None)
+    connection.connection_made(FakeTransport())
+    connection.data_received(bytes(1000))
+    connection.data_received(bytes(70))
+    meter = connection.measure(FakeTransport())
+    assert counts.unread.total == 70
+    connection.data_received(bytes(30))
+    assert counts.unread.total == 100
+    # Once the connection was waited for, nothing is left but what came during the wait.
+    meter.take(20, 30)
+    assert counts.unread.total == 30
+    connection.connection_lost(None)
+    assert counts.unread.total == 0
+
+
+async def test_what_is_discarded_after_the_end_counts_until_then() -> None:
+    """A client may send for a second after the end of its stream."""
+    socket = FilledSocket((aiohttp.WSMsgType.BINARY, bytes(60)), (aiohttp.WSMsgType.CLOSE, b""))
+    request = FakeRequest()
+    transport = WebSocketTransport(request, socket, 100)  # type: ignore[arg-type]
+    meter = request.transport.get_protocol().meter
+    assert meter is not None
+    meter.add(100)
+    await transport.close(StreamStatus(grpc.StatusCode.OK, ""))
+    assert not meter.is_closed, "the connection ends it"
+    assert meter.held == 40

@@ -104,6 +104,10 @@ class AccessControl:
         self._streams.add(stream)
         return stream
 
+    def is_valid(self, caller: Caller) -> bool:
+        """Whether the caller's token still holds, its time of grace included. For an answer without an end."""
+        return self._problem(caller.grant) is None
+
     def record(self, error: AccessRefused, peer: Peer) -> None:
         """Counts a refusal."""
         self._refused[error.reason] += 1

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gifcue.errors import WrongState
 from gifcue.gestures.folder import MAX_GESTURES, SUFFIX, FolderState, GestureFolder
 from gifcue.gestures.samples import GestureError
 from gifcue.gestures.taught import TaughtGesture
@@ -96,26 +97,30 @@ class GestureLibrary:
             await self._look()
         return ReloadedGestures(self.labels, self.problems)
 
-    async def keep(self, gesture: TaughtGesture) -> bool:
-        """Serves a gesture of one label, in place of one with the same label. True: it is in the folder and survives a
-        restart; False: there is no folder, or it cannot be written to.
+    async def keep(self, gesture: TaughtGesture, *, replace: bool = False) -> bool:
+        """Serves a gesture of one label. True: it is in the folder and survives a restart; False: there is no folder,
+        or it cannot be written to. `replace`: it may take the place of one with the same label.
 
         Raises:
-            GestureError: there are too many gestures, or a file with several labels has this one.
+            WrongState: the label is in service, and `replace` is False.
+            GestureError: there are too many gestures, a file with several labels has this one, its file would take the
+                place of another gesture's, or the file was written and is not served.
         """
         async with self._access:
             (label,) = gesture.labels
-            known = self.find(label)
-            if known is not None and len(known.gesture.labels) > 1:
-                raise _shared(label, known)
-            if known is None and len(self.served) >= MAX_GESTURES:
-                raise GestureError(
-                    f"expected at most {MAX_GESTURES} gestures, got one more: delete one first"
-                )
-            file = (known.file if known is not None else None) or f"{label}{SUFFIX}"
+            # Another server may have written to the folder since the last look.
+            await self._look()
+            if self.find(label) is not None and not replace:
+                raise WrongState(f"expected a new label, got {label}, which is in service: ask to replace it")
+            file = self._own_file(label) or self._new_file(label)
+            before = self._state.gestures.get(file)
             if self._folder is not None and await _succeeds(self._folder.write, file, gesture):
-                self._memory.pop(label, None)
                 await self._look()
+                # A file that cannot be served leaves its last sound version in place.
+                if self._state.gestures.get(file) is before:
+                    problem = self.problems.get(file) or self.problems.get("", "a folder without it")
+                    raise GestureError(f"{label}: expected {file} to be served once it is written: {problem}")
+                self._forget(label)
                 return True
             self._memory[label] = gesture
             self._on_change(self.gestures)
@@ -128,22 +133,60 @@ class GestureLibrary:
             GestureError: its file has other labels as well, or cannot be deleted.
         """
         async with self._access:
-            known = self.find(label)
-            if known is None:
+            await self._look()
+            if self.find(label) is None:
                 return False
-            if len(known.gesture.labels) > 1:
-                raise _shared(label, known)
-            # One in memory may hide a file, which would come back at the next reload.
-            files = [name for name, each in self._state.gestures.items() if label in each.labels]
-            for file in files:
-                if self._folder is not None and not await _succeeds(self._folder.delete, file):
+            # One in memory may hide a file, which would come back in its place.
+            file = self._own_file(label)
+            if self._folder is not None and file is not None:
+                if not await _succeeds(self._folder.delete, file):
                     raise GestureError(
                         f"{label}: expected a folder that can be written to, {file} is still there"
                     )
-            if self._memory.pop(label, None) is not None and not files:
-                self._on_change(self.gestures)
-            await self._look()
+                await self._look()
+            self._forget(label)
             return True
+
+    def _own_file(self, label: str) -> str | None:
+        """The file of a label, hidden or not; None where no file has it.
+
+        Raises:
+            GestureError: the file has other labels as well.
+        """
+        for file, gesture in self._state.gestures.items():
+            if label in gesture.labels:
+                if len(gesture.labels) > 1:
+                    raise GestureError(
+                        f"{label}: expected a gesture with a file of its own, got {file} with "
+                        f"{len(gesture.labels)} labels"
+                    )
+                return file
+        return None
+
+    def _new_file(self, label: str) -> str:
+        """The name for the file of a label that no file has.
+
+        Raises:
+            GestureError: there are too many gestures, or another one has a file of that name.
+        """
+        file = f"{label}{SUFFIX}"
+        # The folder reads a bounded number of files, sound or not: one more would push out another.
+        files = self._state.gestures.keys() | (self.problems.keys() - {""})
+        if file in files:
+            raise GestureError(
+                f"{label}: expected no file of another gesture with the name {file}, got one: rename it first"
+            )
+        filed = {label, *(each for gesture in self._state.gestures.values() for each in gesture.labels)}
+        if len(files) + len(self._memory.keys() - filed) >= MAX_GESTURES:
+            raise GestureError(
+                f"expected at most {MAX_GESTURES} gestures, damaged files included, got one more: delete one first"
+            )
+        return file
+
+    def _forget(self, label: str) -> None:
+        """Takes a gesture out of memory."""
+        if self._memory.pop(label, None) is not None:
+            self._on_change(self.gestures)
 
     async def _look(self) -> None:
         if self._folder is None:
@@ -160,9 +203,3 @@ async def _succeeds(step: Callable[..., None], *arguments: object) -> bool:
     except OSError:
         return False
     return True
-
-
-def _shared(label: str, known: ServedGesture) -> GestureError:
-    return GestureError(
-        f"{label}: expected a gesture with a file of its own, got {known.file} with {len(known.gesture.labels)} labels"
-    )

@@ -22,6 +22,8 @@ from gifcue.detect.gesture_classifier import POINTS, hand_features
 from gifcue.errors import GifcueError
 
 FORMAT = "gifcue-gesture-samples/1"
+# Characters of a label that is refused, in the error.
+_SHOWN_LABEL = 40
 # The label of samples that show none of the user's gestures.
 NONE = "none"
 _LABEL = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -65,7 +67,8 @@ def check_label(label: str) -> str:
     """
     if not _LABEL.fullmatch(label):
         raise GestureError(
-            f"expected a label of at most 32 of a-z, 0-9 and _, beginning with a letter, got {label!r}"
+            f"expected a label of at most 32 of a-z, 0-9 and _, beginning with a letter, got "
+            f"{label[:_SHOWN_LABEL]!r}"
         )
     return label
 

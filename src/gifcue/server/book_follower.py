@@ -53,7 +53,7 @@ class BookFollower:
             await asyncio.sleep(self._settings.rules.reload_interval_s)
             try:
                 if await self._look():
-                    await asyncio.to_thread(self._warn_of_missing)
+                    await asyncio.to_thread(self._warn_of_missing, self._gestures.labels)
                 last_error = ""
             except Exception as error:
                 # The next version may be a good one. An error that comes back at every look is logged once.
@@ -77,7 +77,7 @@ class BookFollower:
         if problem is not None:
             shown = problem[:_SHOWN_PROBLEM] + (" …" if len(problem) > _SHOWN_PROBLEM else "")
             raise WrongState(f"expected a rule book without mistakes; the old one stays in force. {shown}")
-        doubtful = await asyncio.to_thread(self._warn_of_missing)
+        doubtful = await asyncio.to_thread(self._warn_of_missing, self._gestures.labels)
         book = self._book.book
         rules = len(book.rules) + sum(len(room.rules) for room in book.rooms.values())
         return RulesReloaded(changed, rules, len(book.gifs), tuple(doubtful))
@@ -86,7 +86,7 @@ class BookFollower:
         """Warns of presets that contradict the settings, and of what the book names and this server does not have."""
         for preset, problem in self._presets.refused.items():
             log.warning("no stream can ask for this preset", preset=preset, problem=problem)
-        self._warn_of_missing()
+        self._warn_of_missing(self._gestures.labels)
 
     async def _look(self) -> bool:
         """Takes a new book; False if there is none."""
@@ -97,12 +97,15 @@ class BookFollower:
             log.info("rule book reloaded")
         return taken
 
-    def _warn_of_missing(self) -> list[int]:
-        """Warns of labels and GIFs that the rule book names and this server does not have; returns their lines."""
+    def _warn_of_missing(self, taught: tuple[str, ...]) -> list[int]:
+        """Warns of labels and GIFs that the rule book names and this server does not have; returns their lines.
+
+        Runs in any thread. The library belongs to the event loop, so `taught` brings its labels.
+        """
         book, lines = self._book, set[int]()
         # Where no book is configured, the labels of the default one are no mistake of the operator.
         if book.is_followed:
-            policy = self._settings.reactions.with_gestures(self._gestures.labels)
+            policy = self._settings.reactions.with_gestures(taught)
             unknown = book.missing(labels=self._engine.reaction_labels(policy))
             if unknown:
                 log.warning("rule book names labels that never react here", lines=lines_of(unknown))

@@ -114,6 +114,8 @@ class BoundedConnection(asyncio.Protocol):
         # What came with the end of the handshake, before the task of the handshake ran again. It is what one read of
         # the socket gave, 256 KiB at most.
         self._early = b""
+        # Bytes of the last read that was passed on.
+        self._last_read = 0
         # Set once the connection has become a WebSocket.
         self.meter: Meter | None = None
 
@@ -147,9 +149,7 @@ class BoundedConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Passes data on; of a refused connection none is read."""
         if self._inner is not None:
-            if self.meter is not None:
-                self.meter.add(len(data))
-            self._inner.data_received(data)
+            self._pass_on(data)
         elif self._handshake is not None and self._key is not None:
             self._early += data
 
@@ -168,8 +168,13 @@ class BoundedConnection(asyncio.Protocol):
             self._inner.resume_writing()
 
     def measure(self, transport: asyncio.Transport) -> Meter:
-        """Counts from now on what the peer sends, as that of a WebSocket."""
+        """Counts from now on what the peer sends, as that of a WebSocket.
+
+        The last read had the end of the handshake, and may have had messages behind it. It counts as a whole until the
+        connection is first waited for.
+        """
         self.meter = self._counts.unread.meter(transport.abort)
+        self.meter.add(self._last_read)
         return self.meter
 
     def _begin(self, transport: asyncio.Transport) -> None:
@@ -177,7 +182,14 @@ class BoundedConnection(asyncio.Protocol):
         self._inner.connection_made(transport)
         early, self._early = self._early, b""
         if early:
-            self._inner.data_received(early)
+            self._pass_on(early)
+
+    def _pass_on(self, data: bytes) -> None:
+        assert self._inner is not None
+        self._last_read = len(data)
+        if self.meter is not None:
+            self.meter.add(len(data))
+        self._inner.data_received(data)
 
     async def _shake_hands(self, transport: asyncio.Transport, tls: ssl.SSLContext) -> None:
         upgraded: Any = None

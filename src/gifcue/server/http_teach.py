@@ -23,7 +23,6 @@ from aiohttp import hdrs, web
 
 from gifcue.engine.engine import Engine
 from gifcue.engine.session import Session
-from gifcue.engine.teaching import SeenHands
 from gifcue.errors import GifcueError
 from gifcue.gestures.candidates import Candidate, Candidates
 from gifcue.gestures.fit import MIN_SAMPLES
@@ -33,14 +32,17 @@ from gifcue.gestures.taught import TaughtGesture, check_new_label
 from gifcue.gestures.trainer import MAX_OTHERS, MAX_SAMPLES, Request
 from gifcue.gestures.training import Trainer
 from gifcue.rules.watch import BookWatcher
+from gifcue.server.actions import log_action
+from gifcue.server.hands_feed import HandsFeed
 from gifcue.server.http_stills import error_answer, refusal_of
 from gifcue.server.teach_access import TeachAccess
 from gifcue.server.teach_messages import KeepBody, Refused, TrainBody, TryBody, line_of, read_body
 
 PATH = "/teach/v1"
-# Streams whose hands are sent at the same time, and frames of one that wait for a slow reader. Older ones are dropped.
+# Streams whose hands are sent at the same time.
 MAX_WATCHED = 8
-_WAITING_FRAMES = 32
+# A reader that takes nothing for so long is cut off, since it would keep its place for ever.
+_WRITE_S = 10.0
 # An empty line is sent after so long without a frame, so that a reader that has gone is noticed.
 _SILENCE_S = 5.0
 # Bytes of a candidate's random name.
@@ -102,13 +104,15 @@ class TeachHandler:
     async def _list(self, request: web.Request) -> web.Response:
         library, model = self._library, self._engine.model
         gifs = self._book.book.gifs
+        # It asks the file system, which may be a share that is slow.
+        is_writable = await asyncio.to_thread(lambda: library.is_writable)
         return web.json_response(
             {
                 "gestures": [each for served in library.served for each in self._described(served)],
                 "problems": [
                     {"file": file, "problem": problem} for file, problem in sorted(library.problems.items())
                 ],
-                "folder": {"configured": library.has_folder, "writable": library.is_writable},
+                "folder": {"configured": library.has_folder, "writable": is_writable},
                 "gifs": [{"id": name, "title": gif.title, "url": gif.url} for name, gif in gifs.items()],
                 "labels": list(model.labels),
                 "model": {"version": model.version, "sha256": model.sha256},
@@ -138,36 +142,38 @@ class TeachHandler:
         label = request.match_info["label"]
         if not await self._library.delete(label):
             raise Refused(404, "expected a gesture in service, got another label")
+        log_action("delete gesture", label=label)
         return web.json_response({"deleted": label})
 
     async def _hands(self, request: web.Request) -> web.StreamResponse:
         session = self._session(request)
         if self._watched >= MAX_WATCHED:
             raise Refused(429, f"expected at most {MAX_WATCHED} streams to be watched at once, got one more")
-        frames: asyncio.Queue[SeenHands] = asyncio.Queue(_WAITING_FRAMES)
-
-        def note(seen: SeenHands) -> None:
-            if frames.full():
-                frames.get_nowait()
-            frames.put_nowait(seen)
-
+        feed = HandsFeed()
         self._watched += 1
-        unwatch = session.watch_hands(note)
+        unwatch = session.watch_hands(feed.add)
         try:
             response = web.StreamResponse(
                 headers={hdrs.CONTENT_TYPE: "application/x-ndjson", hdrs.CACHE_CONTROL: "no-store"}
             )
             response.headers["X-Accel-Buffering"] = "no"
             await response.prepare(request)
-            await response.write(b"\n")  # the reader knows that it is watching now
+            line = b"\n"  # the reader knows that it is watching now
             # Once a session is closed, the engine does not know it any more.
-            while self._engine.session(session.session_id) is session:
+            while self._engine.session(session.session_id) is session and self._access.is_valid():
+                try:
+                    async with asyncio.timeout(_WRITE_S):
+                        await response.write(line)
+                except TimeoutError:
+                    if request.transport is not None:
+                        request.transport.abort()
+                    break
                 try:
                     async with asyncio.timeout(_SILENCE_S):
-                        line = line_of(await frames.get())
+                        seen = await feed.take()
+                    line = line_of(seen, feed.dropped)
                 except TimeoutError:
                     line = b"\n"
-                await response.write(line)
             return response
         finally:
             unwatch()
@@ -200,12 +206,9 @@ class TeachHandler:
         candidate, asked = self._candidate(request.match_info["name"]), await read_body(request, KeepBody)
         if asked.gif is not None and asked.gif not in self._book.book.gifs:
             raise Refused(400, "gif: expected the name of a GIF of the rule book, got another one")
-        if self._library.find(candidate.label) is not None and not asked.replace:
-            raise Refused(
-                409, f"expected a new label, got {candidate.label}, which is in service: ask to replace it"
-            )
         gesture = TaughtGesture(candidate.gesture.classifier, asked.gif)
-        is_stored = await self._library.keep(gesture)
+        is_stored = await self._library.keep(gesture, replace=asked.replace)
+        log_action("keep gesture", label=candidate.label, stored=is_stored)
         self._candidates.discard(candidate.name)
         return web.json_response({"label": candidate.label, "stored": is_stored})
 

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from google.protobuf.message import Message
 
 from gifcue.errors import ConfigError, WrongState
@@ -23,17 +22,15 @@ from gifcue.protocol.wire.operator import (
     encode_status,
     encode_streams,
 )
-from gifcue.server import call_identity
+from gifcue.server.actions import log_action
 from gifcue.server.logs import set_log_level
 from gifcue.server.operator_status import StatusReader
 from gifcue.server.streams import Streams
 from gifcue.v1 import operator_service_pb2 as pb
 
-log = structlog.get_logger()
-
-# Streams of a page, where none and at most so many are asked for.
+# Streams of a page, where no number is asked for, and at most. One page is encoded in one turn of the event loop.
 PAGE_SIZE = 100
-MAX_PAGE_SIZE = 1000
+MAX_PAGE_SIZE = 100
 # Digits of a page's token: as many as a number of 64 bits has.
 _TOKEN_DIGITS = 20
 MAX_DEADLINE_MS = 3_600_000
@@ -110,7 +107,7 @@ class Operations:
             raise ConfigError(f"deadline_ms: expected at most {MAX_DEADLINE_MS}, got {deadline_ms}")
         if request.exit:
             return encode_drained(self._exit(share, deadline_ms))
-        _log_action("drain", share=share, deadline_ms=deadline_ms)
+        log_action("drain", share=share, deadline_ms=deadline_ms)
         drained = self._streams.ask_to_move(share, deadline_ms / 1000 or self._drain_timeout_s)
         await self._changed()
         # The streams are told in tasks of their own, which begin in the next turn of the event loop.
@@ -126,7 +123,7 @@ class Operations:
             raise WrongState(
                 "exit: expected a server that `gifcue serve` runs, got one within another program"
             )
-        _log_action("drain", share=share, exit=True)
+        log_action("drain", share=share, exit=True)
         self._status.exits = True
         streams = self._streams.count - self._streams.moving
         self._request_exit()
@@ -135,28 +132,21 @@ class Operations:
     async def _resume(self, request: pb.ResumeRequest) -> pb.ResumeResponse:
         if self._status.exits or self._streams.is_ending:
             raise WrongState("expected a server that goes on, got one whose process ends")
-        _log_action("resume")
+        log_action("resume")
         changed = self._streams.accept()
         await self._changed()
         return pb.ResumeResponse(changed=changed)
 
     async def _reload(self, request: pb.ReloadRulesRequest) -> pb.ReloadRulesResponse:
-        _log_action("reload rules")
+        log_action("reload rules")
         return encode_reloaded(await self._reload_rules())
 
     async def _gestures(self, request: pb.ReloadGesturesRequest) -> pb.ReloadGesturesResponse:
-        _log_action("reload gestures")
+        log_action("reload gestures")
         found = await self._reload_gestures()
         return encode_gestures(GesturesReloaded(found.labels, found.problems))
 
     async def _set_log_level(self, request: pb.SetLogLevelRequest) -> pb.SetLogLevelResponse:
         previous = set_log_level(request.level)
-        _log_action("set log level", level=request.level, previous=previous)
+        log_action("set log level", level=request.level, previous=previous)
         return pb.SetLogLevelResponse(previous=previous)
-
-
-def _log_action(action: str, **fields: object) -> None:
-    caller = call_identity.caller.get()
-    who = "" if caller is None else caller.key
-    # A warning, so that it is also in logs of that level.
-    log.warning("operator's action", action=action, caller=who, **fields)

@@ -110,7 +110,7 @@ class _Actor:
             return answer
         except web.HTTPRequestEntityTooLarge:
             return error_answer(413, f"expected a body of at most {_MAX_BODY_BYTES} bytes")
-        except (UnicodeDecodeError, LookupError):
+        except (UnicodeError, LookupError):
             return error_answer(400, "expected a body in UTF-8")
         return await _answer(self._call, lambda: json_format.Parse(body or "{}", self._call.request()))
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from aiohttp import web
 
 from gifcue.access.hosts import is_loopback
+from gifcue.server import call_identity
 from gifcue.server.access_guard import AccessGuard
 from gifcue.server.exposure import is_exposed
 from gifcue.server.settings import ServerSettings
 
 # Headers by which a proxy says whom it stands for. Without tokens nobody vouches for such a caller.
-_PROXIED = ("X-Forwarded-For", "Forwarded", "Via")
+_PROXIED = ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP", "Forwarded", "Via")
 
 
 class TeachAccess:
@@ -20,6 +21,11 @@ class TeachAccess:
         self._mode = settings.teaching
         self._is_exposed = is_exposed(settings.http_listen)
         self._guard = guard
+
+    def is_valid(self) -> bool:
+        """Whether the token of the present call still holds. Always True where there are no tokens."""
+        caller = call_identity.caller.get()
+        return caller is None or self._guard.control.is_valid(caller)
 
     def problem(self, request: web.Request) -> str | None:
         """Why the caller may not teach; None where it may."""

@@ -77,7 +77,8 @@ async def read_body(request: web.Request, kind: type[T]) -> T:
         raise Refused(400, f"expected JSON as documented: {error}") from None
 
 
-def line_of(seen: SeenHands) -> bytes:
+def line_of(seen: SeenHands, dropped: int) -> bytes:
+    """A line for one frame. `dropped`: lines that this reader did not get because it was too slow."""
     hands = [
         {
             "score": round(hand.score, 4),
@@ -93,5 +94,6 @@ def line_of(seen: SeenHands) -> bytes:
         "sequence": seen.sequence,
         "aspect": round(seen.aspect, 5),
         "hands": hands,
+        "dropped": dropped,
     }
     return json.dumps(value).encode() + b"\n"

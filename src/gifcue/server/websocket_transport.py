@@ -138,8 +138,6 @@ class WebSocketTransport:
 
     async def close(self, status: StreamStatus) -> None:
         """See Transport. Returns once the client has answered, after `CLOSE_S` at the latest."""
-        # What still comes is discarded.
-        self._meter.close()
         frame = struct.pack("!H", CLOSE_CODE_BASE + status.code.value[0]) + reason_of(status.details)
         try:
             async with asyncio.timeout(CLOSE_S):
@@ -191,9 +189,14 @@ class WebSocketTransport:
         """Returns once the client has sent its close frame or is gone."""
         while not self._is_closed_by_client:
             if self._is_broken:
-                # aiohttp parses no more. It cancels this task once the connection is lost.
+                # aiohttp discards what comes, and cancels this task once the connection is lost.
+                self._meter.close()
                 await self._loop.create_future()
+            received = self._meter.received
             message = await self._socket.receive()
+            # What comes is discarded, and counts until then: a client may send for as long as it is waited for.
+            if isinstance(message.data, bytes | bytearray):
+                self._meter.take(len(message.data), self._meter.received - received)
             if message.type is WSMsgType.ERROR and isinstance(message.data, WebSocketError):
                 self._is_broken = True
             elif message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING, WSMsgType.ERROR):

@@ -738,7 +738,7 @@ class ListStreamsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """The most streams of the answer, up to 1,000; 0 stands for 100."""
+    """The most streams of the answer, up to 100; 0 stands for 100."""
     page_token: _builtins.str
     """`ListStreamsResponse.next_page_token` of the page before; empty for the first page."""
     def __init__(

@@ -23,6 +23,7 @@ export class ApiError extends Error {
  * @property {number} sequence number of the frame
  * @property {number} aspect width of the frame divided by its height
  * @property {Hand[]} hands the largest first
+ * @property {number} dropped frames that this reader did not get so far, because it was too slow
  */
 
 export class TeachApi {

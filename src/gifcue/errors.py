@@ -19,9 +19,20 @@ and of HTTP (`gifcue.server.status_codes`).
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from gifcue.protocol.reasons import DropReason
+
+# From the user's name to the last "@": a password may have "@", "/", "?", "#" and brackets in it.
+_PASSWORD = re.compile(r"(?<=://)([^:/@]*):.*@", re.DOTALL)
+
+
+def without_secrets(address: str) -> str:
+    """An address for messages: without password and query, which can carry a token. Anything but a URL stays whole."""
+    if "://" not in address:
+        return address
+    return _PASSWORD.sub(r"\1:***@", address).partition("?")[0]
 
 
 class GifcueError(Exception):

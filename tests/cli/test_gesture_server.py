@@ -89,3 +89,20 @@ async def test_an_address_that_is_none_and_a_server_that_is_away_are_named() -> 
     assert "expected an address such as http://127.0.0.1:8080" in str(error)
     _, error = await run("list", "--server", "http://127.0.0.1:1")
     assert isinstance(error, Unavailable)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:secret@127.0.0.1:1",
+        "http://user:secret@127.0.0.1:1/?token=secret",
+        "http://user:secr[et@127.0.0.1:1",
+        "http://user:secret@127.0.0.1:port",
+        "ftp://user:secret@127.0.0.1",
+    ],
+)
+async def test_errors_show_no_secret_of_the_address(address: str) -> None:
+    _, error = await run("list", "--server", address)
+    assert isinstance(error, Unavailable | ConfigError)
+    assert "127.0.0.1" in str(error)
+    assert "secr" not in str(error)

@@ -190,9 +190,14 @@ async def test_a_network_source_that_never_opens_ends_the_command() -> None:
         ("-", "standard input"),
         ("clip.mp4", "clip.mp4"),
         ("rtsp://camera/one", "rtsp://camera/one"),
-        ("rtsp://user:se:cret@camera:554/one?x=1", "rtsp://user:***@camera:554/one?x=1"),
+        ("rtsp://user:se:cret@camera:554/one", "rtsp://user:***@camera:554/one"),
+        ("rtsp://user:s[e]/c?r#e@t@camera:554/one", "rtsp://user:***@camera:554/one"),
+        ("rtsp://:secret@[::1/one", "rtsp://:***@[::1/one"),
         ("rtsp://[broken", "rtsp://[broken"),
+        ("srt://camera:9000?mode=caller&passphrase=secret", "srt://camera:9000"),
+        ("https://site/one.m3u8?token=secret", "https://site/one.m3u8"),
+        ("what? a clip: me@home.mp4", "what? a clip: me@home.mp4"),
     ],
 )
-def test_messages_show_no_password(where: str, text: str) -> None:
+def test_messages_show_no_secret(where: str, text: str) -> None:
     assert shown(where) == text

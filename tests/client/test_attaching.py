@@ -136,5 +136,26 @@ async def test_the_later_of_two_joins_is_the_later_one_at_the_server() -> None:
         await stream.half_close()
 
 
+async def test_a_join_that_is_cancelled_while_it_waits_is_forgotten() -> None:
+    connections = [Connection(is_full=True), Connection(is_full=True)]
+    opening = iter(connections)
+    stream = ReconnectingStream(lambda: next(opening), Backoff(sleep=no_sleep))  # type: ignore[arg-type,return-value]
+    async with stream:
+        # The first one waits for room, and the second one for the first.
+        joins = [asyncio.create_task(stream.join(name, Codec.VP8)) for name in ("alice", "bob", "carol")]
+        await asyncio.sleep(0)
+        for each in joins[:2]:
+            each.cancel()
+        await asyncio.wait(joins[:2])
+        assert [each.cancelled() for each in joins[:2]] == [True, True]
+        assert await connections[0].sent() == [Join("carol", Codec.VP8, b"", ())]
+        await joins[2]
+        await connections[0].half_close()
+        await until(lambda: stream.connections == 2)
+        assert await connections[1].sent() == [Join("carol", Codec.VP8, b"", ())]
+        await connections[1].half_close()
+        await stream.half_close()
+
+
 async def no_sleep(delay_s: float) -> None:
     await asyncio.sleep(0)

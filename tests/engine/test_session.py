@@ -261,7 +261,7 @@ class TestFrames:
         stream.session.drain(2000)
         stream.join()
         assert codes(stream) == [FaultCode.TOO_MANY_PARTICIPANTS]
-        assert "this server stops" in stream.of(Fault)[0].message
+        assert "this stream drains, join on a new one" in stream.of(Fault)[0].message
         assert kit.decode.opened == []
 
     def test_a_draining_stream_accepts_no_frames(self) -> None:

@@ -30,7 +30,7 @@ from gifcue.cli.gesture_capture import (
     capture_from,
     model_folder,
 )
-from gifcue.errors import ConfigError, GifcueError, Unavailable
+from gifcue.errors import ConfigError, GifcueError, Unavailable, without_secrets
 
 if TYPE_CHECKING:
     from gifcue.gestures.samples import HandSample
@@ -177,9 +177,13 @@ def _call(
         Unavailable: the server cannot be reached.
         RefusedByServer: it refuses; the message is the server's.
     """
-    parts = urlsplit(server)
+    problem = f"--server: expected an address such as {DEFAULT_SERVER}, got {without_secrets(server)!r}"
+    try:
+        parts = urlsplit(server)
+    except ValueError:
+        raise ConfigError(problem) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"--server: expected an address such as {DEFAULT_SERVER}, got {server!r}")
+        raise ConfigError(problem)
     token = read_token(token_file)
     if token and parts.scheme == "http" and not is_loopback(parts.hostname):
         err.print("[yellow]warning:[/] the token is sent without encryption; https encrypts")
@@ -197,6 +201,7 @@ async def _request(
     # Imported here: it takes a third of a second, and most commands need no HTTP.
     import aiohttp
 
+    shown = without_secrets(url)
     try:
         async with (
             aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(_TIMEOUT_S)) as session,
@@ -204,12 +209,14 @@ async def _request(
         ):
             value = await answer.json(content_type=None)
             if not isinstance(value, dict):
-                raise RefusedByServer(f"expected a gifcue server at {url}, got another answer")
+                raise RefusedByServer(f"expected a gifcue server at {shown}, got another answer")
             if answer.status >= 400:
                 hint = f" (--token-file or {TOKEN_VARIABLE} gives a token)" if answer.status == 401 else ""
                 raise RefusedByServer(f"{value.get('error', f'status {answer.status}')}{hint}")
             return value
+    except aiohttp.InvalidURL:  # its message is the address
+        raise ConfigError(f"--server: expected an address such as {DEFAULT_SERVER}, got {shown!r}") from None
     except (TimeoutError, aiohttp.ClientError, ValueError) as error:
         raise Unavailable(
-            f"expected a gifcue server at {url}, got: {error or type(error).__name__}"
+            f"expected a gifcue server at {shown}, got: {error or type(error).__name__}"
         ) from None

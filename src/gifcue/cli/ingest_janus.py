@@ -24,7 +24,7 @@ from gifcue.cli.ingesting import (
     options_of,
 )
 from gifcue.client import ReconnectingStream
-from gifcue.errors import ConfigError
+from gifcue.errors import ConfigError, without_secrets
 from gifcue.ingest.janus.consent import parse_rule
 from gifcue.ingest.janus.ingest import JanusIngest
 from gifcue.ingest.janus.report import Notice
@@ -119,7 +119,7 @@ def janus(
     """
     if not url.startswith(("ws://", "wss://")):
         raise ConfigError(
-            f"expected the address of Janus' WebSocket such as ws://127.0.0.1:8188, got {url!r}"
+            f"expected the address of Janus' WebSocket such as ws://127.0.0.1:8188, got {without_secrets(url)!r}"
         )
     listening = _address("--listen", listen, 0)
     sending_to = _address("--advertise", advertise, 1) if advertise else None

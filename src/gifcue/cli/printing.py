@@ -67,7 +67,9 @@ class EventPrinter:
                     f"[yellow]{escape(who)}: send at most {event.max_fps:g} fps ({escape(event.reason)})[/]"
                 )
             case Draining():
-                self._line(f"[yellow]the server stops within {event.deadline_ms / 1000:g} s[/]")
+                self._line(
+                    f"[yellow]the server drains this stream: it ends within {event.deadline_ms / 1000:g} s[/]"
+                )
             case Fault():
                 times = f" ({event.count} times)" if event.count > 1 else ""
                 self._line(

@@ -106,7 +106,7 @@ class ReconnectingStream:
         allowed_labels: Iterable[str] = (),
         on_keyframe_request: KeyframeCallback | None = None,
     ) -> ReconnectingParticipant:
-        """As `ReactionStream.join`; repeated on every new connection."""
+        """As `ReactionStream.join`; repeated on every new connection. A call that is cancelled has not joined."""
         participant = ReconnectingParticipant(
             participant_id,
             codec,
@@ -121,6 +121,9 @@ class ReconnectingStream:
             await self._attach(participant)
         except ClientError:
             participant.detach()  # the connection was lost; the next one attaches it
+        except asyncio.CancelledError:
+            participant.abandon()  # nobody has it, so nobody could let it leave
+            raise
         return participant
 
     async def statistics(self) -> Statistics:

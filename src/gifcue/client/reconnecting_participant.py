@@ -163,6 +163,11 @@ class ReconnectingParticipant:
         else:
             self._inner = inner
 
+    def abandon(self) -> None:
+        """Its join was cancelled: no connection attaches it, and an attach that is under way leaves again."""
+        self._has_left = True
+        self._on_leave(self)
+
     def detach(self) -> None:
         """The connection is gone."""
         self._inner = None

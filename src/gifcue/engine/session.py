@@ -322,7 +322,7 @@ class Session:
         self, participant_id: str, codec: Codec | None, extradata: bytes, labels: Sequence[str]
     ) -> tuple[FaultCode, str] | None:
         if self._is_draining:
-            message = "expected no join after `drain`, got one: this server stops, join on another one"
+            message = "expected no join after `drain`, got one: this stream drains, join on a new one"
             return FaultCode.TOO_MANY_PARTICIPANTS, message
         limits = self._limits
         size = len(participant_id.encode())

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit, urlunsplit
 
 import av
 import av.error
 
-from gifcue.errors import GifcueError
+from gifcue.errors import GifcueError, without_secrets
 from gifcue.media.cameras import camera_of
 
 STDIN = "-"
@@ -36,18 +35,8 @@ def is_live(where: str) -> bool:
 
 
 def shown(where: str) -> str:
-    """`where` for messages: standard input by name, and a URL without its password."""
-    if where == STDIN:
-        return "standard input"
-    try:
-        parts = urlsplit(where)
-        password = parts.password
-    except ValueError:
-        return where
-    if "://" not in where or password is None:
-        return where
-    account, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{account.partition(':')[0]}:***@{host}"))
+    """`where` for messages: standard input by name, and a URL without its secrets."""
+    return "standard input" if where == STDIN else without_secrets(where)
 
 
 def open_container(where: str) -> Any:

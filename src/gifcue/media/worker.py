@@ -56,8 +56,6 @@ LOOK_EVERY = 8
 SEND_AT = 16
 # Units between two returns of unused memory, about a second under load: freed keyframes leave holes in the heap.
 TRIM_EVERY = 2048
-
-
 # Units between two looks at the memory of the process.
 MEASURE_EVERY = 64
 # Memory of decoders that was given up, after which it is returned to the system at once: the allocator keeps the pages

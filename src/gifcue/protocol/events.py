@@ -129,7 +129,7 @@ class SlowDown:
 
 @dataclass(frozen=True, slots=True)
 class Draining:
-    """The server stops within `deadline_ms`: open a stream elsewhere."""
+    """The server drains this stream, which ends within `deadline_ms`: open a stream elsewhere."""
 
     deadline_ms: int
 

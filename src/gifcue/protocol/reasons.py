@@ -59,7 +59,7 @@ class DropReason(enum.StrEnum):
     DETECT_WORKER_LOST = "detect_worker_lost"
     # The detector raised an error on this picture alone.
     DETECT_FAILED = "detect_failed"
-    # The server is stopping and takes no more frames.
+    # The stream drains and takes no more frames.
     DRAINING = "draining"
 
 
@@ -85,7 +85,7 @@ class LeaveReason(enum.StrEnum):
     REJOINED = "rejoined"
     # The stream ended without the client's doing.
     STREAM_CLOSED = "stream_closed"
-    # The server stops.
+    # The stream drains.
     DRAINING = "draining"
 
 

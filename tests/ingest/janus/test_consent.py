@@ -1,20 +1,24 @@
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, cast
 
 import pytest
 
 from gifcue.errors import ConfigError
 from gifcue.ingest.janus.consent import consented, parse_rule
-from gifcue.ingest.janus.videoroom import Publisher, VideoStream
+from gifcue.ingest.janus.session import JanusSession
+from gifcue.ingest.janus.videoroom import Published, Publisher, VideoRoom, VideoStream
 from gifcue.protocol.codecs import Codec
 
 LABELS = ("smile", "wave")
 
 
-def publisher(display: str = "ada", metadata: dict[str, Any] | None = None, *descriptions: str) -> Publisher:
+def publisher(
+    display: str | None = "ada", metadata: dict[str, Any] | None = None, *descriptions: str
+) -> Publisher:
     videos = [
-        VideoStream(str(at), Codec.VP8, "vp8", text, False) for at, text in enumerate(descriptions or ("",))
+        VideoStream(str(at), Codec.VP8, "vp8", text, False) for at, text in enumerate(descriptions or (None,))
     ]
     return Publisher(17, display, metadata or {}, videos)
 
@@ -39,6 +43,36 @@ def allowed(rules: list[str], who: Publisher) -> tuple[str, list[str]] | None:
 )
 def test_a_pattern_has_to_match_the_whole_attribute(rule: str, display: str, is_allowed: bool) -> None:
     assert (allowed([rule], publisher(display)) is not None) is is_allowed
+
+
+@pytest.mark.parametrize("rule", ["display=*", "description=*", "metadata.gifs=*", "display", "description"])
+def test_no_pattern_matches_an_attribute_that_is_absent(rule: str) -> None:
+    assert allowed([rule], publisher(None)) is None
+    assert allowed([rule, "id=*"], publisher(None)) == ("0", list(LABELS))
+
+
+async def test_what_janus_does_not_tell_of_a_publisher_is_absent() -> None:
+    streams = [{"type": "video", "mid": "1", "codec": "vp8"}]
+
+    class Session:
+        async def events(self) -> AsyncIterator[dict[str, Any]]:
+            yield {"publishers": [{"id": 17, "streams": streams}]}
+            yield {"publishers": [{"id": 17, "display": 3, "streams": streams}]}
+            yield {
+                "publishers": [
+                    {"id": 17, "display": "", "streams": [{**streams[0], "description": "camera"}]}
+                ]
+            }
+
+    room = VideoRoom(cast(JanusSession, Session()), "1")
+    found = [event.publisher async for event in room.events() if isinstance(event, Published)]
+    assert [(each.display, each.videos[0].description) for each in found] == [
+        (None, None),
+        (None, None),
+        ("", "camera"),
+    ]
+    assert [allowed(["display=*"], each) is not None for each in found] == [False, False, True]
+    assert [allowed(["description=*"], each) is not None for each in found] == [False, False, True]
 
 
 def test_without_a_match_nothing_is_forwarded() -> None:

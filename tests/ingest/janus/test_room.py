@@ -167,7 +167,7 @@ async def test_forwards_end_with_the_command_and_leftovers_are_removed(janus: Re
         async with following(janus) as follow:
             await follow.until_frames(ada)
             assert len(await forwards(janus)) == 1
-            port = follow.ingest._target()[1]
+            port = follow.ingest.port
         assert await forwards(janus) == []
         # As an instance does that is killed:
         async with JanusSession(janus.url, PLUGIN) as session:

@@ -6,7 +6,7 @@ from gifcue.errors import GifcueError
 
 
 class JanusError(GifcueError):
-    """Janus cannot be used: another attempt gives the same answer."""
+    """Janus cannot be used."""
 
 
 class JanusUnavailable(JanusError):
@@ -14,7 +14,10 @@ class JanusUnavailable(JanusError):
 
 
 class JanusRefused(JanusError):
-    """Janus answered a request with an error. `code` is Janus' own, such as 426 for an unknown room."""
+    """Janus answered a request with an error: the same request gives the same answer.
+
+    `code` is Janus' own, such as 426 for an unknown room.
+    """
 
     def __init__(self, request: str, code: int, reason: str) -> None:
         super().__init__(f"expected Janus to accept {request}, got error {code}: {reason}")

@@ -38,7 +38,7 @@ class PublisherForward:
         self.feed = ParticipantFeed(stream, str(publisher.id), labels, source.request_keyframe)
         self._target = ForwardTarget(*target, PAYLOAD_TYPE, source.ssrcs)
         self._copies = CopyChoice(copies)
-        self._made: list[Sequence[int]] = []  # the forwards of each copy
+        self._made: list[Sequence[int]] = []  # the forwards of each copy, the oldest first
         self._on_failure = on_failure
         self._sending = asyncio.create_task(self._send(), name=f"frames of {publisher.id}")
 
@@ -59,8 +59,8 @@ class PublisherForward:
             JanusRefused: the publisher is gone, or a secret is wrong.
             JanusUnavailable: the connection is lost.
         """
-        before, self._made = self._made, []
-        while len(self._made) < self._copies.copies:
+        before = len(self._made)
+        for _ in range(self._copies.copies):
             await self._add(room)
         # The old ones end after the new ones flow: what comes twice is dropped, and nothing is missing in between.
         await self._stop(room, before)
@@ -83,8 +83,8 @@ class PublisherForward:
             return False
         while len(self._made) < copies:
             await self._add(room)
-        surplus, self._made = self._made[copies:], self._made[:copies]
-        await self._stop(room, surplus)
+        # The newest one stays: it is the one that takes requests for keyframes.
+        await self._stop(room, len(self._made) - copies)
         return True
 
     @property
@@ -104,8 +104,7 @@ class PublisherForward:
         Raises:
             JanusUnavailable: the connection is lost.
         """
-        made, self._made = self._made, []
-        await self._stop(room, made)
+        await self._stop(room, len(self._made))
 
     async def close(self) -> None:
         """The participant leaves, and nothing of it is taken any longer."""
@@ -119,10 +118,13 @@ class PublisherForward:
         self._made.append(forwarded.ids)
         self.source.feedback_port = forwarded.rtcp_port or self.source.feedback_port
 
-    async def _stop(self, room: VideoRoom, copies: Sequence[Sequence[int]]) -> None:
-        for each in (number for copy in copies for number in copy):
-            with contextlib.suppress(JanusRefused):  # it ended with the publisher
-                await room.stop_forward(self.publisher.id, each)
+    async def _stop(self, room: VideoRoom, count: int) -> None:
+        """Ends the oldest copies. Each is known until Janus has ended it, so that another attempt can end it."""
+        for _ in range(count):
+            for each in self._made[0]:
+                with contextlib.suppress(JanusRefused):  # it ended with the publisher
+                    await room.stop_forward(self.publisher.id, each)
+            del self._made[0]
 
     async def _send(self) -> None:
         try:

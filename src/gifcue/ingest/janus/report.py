@@ -10,6 +10,10 @@ from typing import Literal
 from gifcue.ingest.janus.forward import PublisherForward
 from gifcue.ingest.janus.videoroom import Publisher
 
+# Publishers whose totals are kept apart. The older ones are added up under the name EARLIER.
+MAX_TOTALS = 1024
+EARLIER = "earlier publishers"
+
 Kind = Literal["joined", "forwarded", "replaced", "copies", "stopped", "refused", "disconnected"]
 
 
@@ -45,6 +49,26 @@ class PublisherTotals:
         )
 
 
+class EndedTotals:
+    """The totals of forwards that have ended. Bounded, as publishers come and go for days."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, PublisherTotals] = {}
+
+    @property
+    def by_name(self) -> dict[str, PublisherTotals]:
+        """A copy, by publisher."""
+        return dict(self._by_name)
+
+    def add(self, name: str, totals: PublisherTotals) -> None:
+        """Adds what became of a forward to what is known of its publisher."""
+        self._by_name[name] = self._by_name.pop(name, PublisherTotals()) + totals
+        if len(self._by_name) > MAX_TOTALS:
+            oldest = next(each for each in self._by_name if each != EARLIER)
+            earlier = self._by_name.pop(EARLIER, PublisherTotals())
+            self._by_name[EARLIER] = earlier + self._by_name.pop(oldest)
+
+
 def totals_of(forward: PublisherForward) -> PublisherTotals:
     """What has become of a forward's packets and frames so far."""
     receiver = forward.source.receiver
@@ -60,4 +84,4 @@ def totals_of(forward: PublisherForward) -> PublisherTotals:
 
 def notice_of(kind: Kind, publisher: Publisher, detail: str = "") -> Notice:
     """A notice about a publisher."""
-    return Notice(kind, str(publisher.id), publisher.display, detail)
+    return Notice(kind, str(publisher.id), publisher.display or "", detail)

@@ -12,8 +12,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
-import yarl
 
+from gifcue.errors import without_secrets
 from gifcue.ingest.janus.errors import JanusRefused, JanusUnavailable
 
 SUBPROTOCOL = "janus-protocol"
@@ -116,9 +116,9 @@ class JanusSession:
                     max_msg_size=MAX_MESSAGE_BYTES,
                 )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            reason = str(error) or f"no answer within {CONNECT_S:g} s"
-            shown = yarl.URL(self._url).with_user(None)  # without a password
-            raise JanusUnavailable(f"expected Janus at {shown}, got: {reason}") from None
+            # aiohttp repeats the address in some of its messages.
+            reason = without_secrets(str(error)) or f"no answer within {CONNECT_S:g} s"
+            raise JanusUnavailable(f"expected Janus at {without_secrets(self._url)}, got: {reason}") from None
         self._tasks.append(asyncio.create_task(self._read(), name="Janus reader"))
 
     async def _request(self, message: Message, what: str) -> Message:

@@ -35,21 +35,24 @@ class RoomAccess:
 
 @dataclass(frozen=True, slots=True)
 class VideoStream:
-    """A publisher's video. `codec` is None where gifcue cannot use it."""
+    """A publisher's video. `codec` is None where gifcue cannot use it, `description` where it has none."""
 
     mid: str
     codec: Codec | None
     codec_name: str
-    description: str
+    description: str | None
     simulcast: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """A participant that publishes. `videos` are its active video streams. `metadata` exists in Janus 1.3 and later."""
+    """A participant that publishes. `videos` are its active video streams. `metadata` exists in Janus 1.3 and later.
+
+    `display` is None where it has no display name.
+    """
 
     id: Id
-    display: str
+    display: str | None
     metadata: Mapping[str, Any]
     videos: Sequence[VideoStream]
 
@@ -234,7 +237,10 @@ def _publishers(value: object) -> list[Publisher]:
         videos = [video for stream in _list(each.get("streams")) if (video := _video(stream)) is not None]
         found.append(
             Publisher(
-                each["id"], _text(each.get("display")), metadata if isinstance(metadata, dict) else {}, videos
+                each["id"],
+                _attribute(each.get("display")),
+                metadata if isinstance(metadata, dict) else {},
+                videos,
             )
         )
     return found
@@ -248,7 +254,7 @@ def _video(stream: Message) -> VideoStream | None:
         _text(stream.get("mid")),
         _CODECS.get(name),
         name,
-        _text(stream.get("description")),
+        _attribute(stream.get("description")),
         stream.get("simulcast") is True,
     )
 
@@ -261,5 +267,10 @@ def _is_id(value: object) -> TypeGuard[Id]:
     return isinstance(value, int | str) and not isinstance(value, bool) and value != ""
 
 
+def _attribute(value: object) -> str | None:
+    """None where it is absent: no rule on it matches then, whereas `*` matches an empty text."""
+    return value[:MAX_TEXT] if isinstance(value, str) else None
+
+
 def _text(value: object) -> str:
-    return value[:MAX_TEXT] if isinstance(value, str) else ""
+    return _attribute(value) or ""

@@ -131,7 +131,7 @@ async def test_withdrawn_consent_counts_before_janus_answers_anything(port: Shar
     )
     await until(lambda: kit.janus.asked)
     assert kit.labels == {1: ("smile", "wave"), 3: ("wave",)}
-    assert kit.told("stopped") == ["2", "4"]
+    assert sorted(kit.told("stopped")) == ["2", "4"]
     taking_over.cancel()
     await asyncio.wait({taking_over})
     # The next session ends in Janus what has no place here.
@@ -152,6 +152,8 @@ async def test_a_place_that_becomes_free_is_given_on(
     kit = Kit(port, max_publishers=1)
     await kit.forwards.take_over(kit.room, [publisher(1), publisher(2)])
     assert kit.told("refused") == ["2"]
+    if isinstance(event, Gone):
+        kit.janus.active.clear()  # Janus ends the forwards of who is gone
     await kit.forwards.on_event(kit.room, event)
     assert set(kit.labels) == {2}
     assert list(kit.janus.active.values()) == [2]

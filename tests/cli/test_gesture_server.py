@@ -60,7 +60,9 @@ async def test_a_gesture_is_added_from_pictures_listed_and_deleted(
     output, _ = await run("list", "--server", url)
     assert "victory" in output
     assert "wave_1" in output
-    listed = json.loads((await run("list", "--server", url, "--json"))[0])
+    output, _ = await run("list", "--server", url, "--json")
+    # The server of this process may log before it.
+    listed = json.loads(output.splitlines()[-1])
     assert [each["label"] for each in listed["gestures"]] == ["victory"]
 
     _, error = await run(*add)

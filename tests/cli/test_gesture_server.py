@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from gifcue.server.config import load_settings
 from gifcue.server.lifecycle import Server
 from tests.support.gesture_detector import TARGET
 from tests.support.hands import BrightnessDetector, pictures
+
+# The beginning of a line of the log: its date.
+_LOGGED = re.compile(r"\d{4}-\d\d-\d\d ")
 
 
 @pytest.fixture
@@ -40,7 +44,9 @@ async def run(*arguments: str) -> tuple[str, BaseException | None]:
     """What a command prints, and the error that ends it."""
     # In a thread: the server that it talks to runs in this loop.
     result = await asyncio.to_thread(CliRunner().invoke, app, list(arguments))
-    return result.output, result.exception
+    # The server of this process may write its log to the same output meanwhile.
+    lines = [line for line in result.output.splitlines(keepends=True) if not _LOGGED.match(line)]
+    return "".join(lines), result.exception
 
 
 async def test_a_gesture_is_added_from_pictures_listed_and_deleted(
@@ -60,9 +66,7 @@ async def test_a_gesture_is_added_from_pictures_listed_and_deleted(
     output, _ = await run("list", "--server", url)
     assert "victory" in output
     assert "wave_1" in output
-    output, _ = await run("list", "--server", url, "--json")
-    # The server of this process may log before it.
-    listed = json.loads(output.splitlines()[-1])
+    listed = json.loads((await run("list", "--server", url, "--json"))[0])
     assert [each["label"] for each in listed["gestures"]] == ["victory"]
 
     _, error = await run(*add)

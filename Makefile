@@ -67,8 +67,9 @@ fuzz-rtp: $(DEV) ## Mutated RTP packets, SDP files and messages of Janus for the
 soak: $(DEV) ## Let streams come and go, and compare what a server holds before and after, for MINUTES=20
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),20) $(SOAK)
 
-test-peers: $(DEV) ## Chromium through a real Janus over a network that loses 5 % of the packets, in a minute
-	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/janus/test_end_to_end.py
+test-peers: $(DEV) ## Chromium through Janus over a lossy network; clips of people in the pages; 3 minutes, not in CI
+	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/janus/test_end_to_end.py tests/web/test_live.py tests/web/test_teach.py \
+	  -k "loss or room_of_clips or three_minutes"
 
 test-faults: $(DEV) ## What CI runs of chaos, hostile, fuzz and soak, in 5 minutes; judges no latency and no growth
 	$(BIN)/python -m tests.chaos --quick

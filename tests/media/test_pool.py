@@ -616,6 +616,10 @@ async def test_a_worker_without_time_is_relieved_of_those_who_joined_last(make, 
     assert (figures.overloaded, figures.paused) == (1, len(paused))
     kit.pool.close(60)
     assert kit.pool.statistics().paused == len(paused) - 1
+    for key in keys:
+        kit.pool.close(key)
+    # Who comes next is not held to what was before.
+    assert not kit.pool.is_overloaded
 
 
 async def test_a_worker_that_does_not_answer_is_not_overloaded(make, clip) -> None:

@@ -37,7 +37,7 @@ from gifcue.media.messages import (
     Submit,
     WorkerInit,
 )
-from gifcue.media.overload import Relief
+from gifcue.media.overload import OverloadControl, Relief
 from gifcue.media.queue_watch import QueueWatch
 from gifcue.media.queues import Backlog, ParticipantQueue, WaitingUnit
 from gifcue.media.settings import MediaSettings
@@ -233,6 +233,9 @@ class DecodePool:
         if participant.worker is not None:
             participant.worker.keys.discard(key)
             participant.worker.control.forget(key)
+            if not participant.worker.keys:
+                # With nobody left there is no overload: who comes next is not held to what was before.
+                participant.worker.control = OverloadControl()
             participant.worker.send(Close(key))
         self._submissions.drop(
             participant, participant.queue.clear(), DropReason.LEFT, "the participant left"

@@ -98,6 +98,15 @@ def test_what_is_not_confirmed_is_forgotten() -> None:
     assert not pace.is_exhausted(21 * WINDOW_S + EXHAUSTED_S)
 
 
+def test_who_comes_after_everybody_has_left_is_not_held_to_what_was_before() -> None:
+    pace = settled(a_pace())
+    for number in range(20):
+        window(pace, number, *[LATE_MS] * 10)
+    assert pace.is_exhausted(20 * WINDOW_S)
+    pace.nobody_left()
+    assert not pace.is_exhausted(20 * WINDOW_S)
+
+
 def test_a_fixed_rate_is_never_exhausted() -> None:
     pace = settled(a_pace(least=10.0))
     for number in range(20):

@@ -40,6 +40,10 @@ class AnalysisPace:
         ends_s = self._window_ends_s
         return ends_s is not None and at_s < ends_s + EXHAUSTED_S and self._late_windows >= EXHAUSTED_AFTER
 
+    def nobody_left(self) -> None:
+        """The last participant has left: who comes next is not held to what was before."""
+        self._late_windows = 0
+
     def answered(self, latency_ms: float, at_s: float) -> bool:
         """A picture was analysed, `latency_ms` after its frame had arrived. True where this changed `fps`."""
         self._answers += 1

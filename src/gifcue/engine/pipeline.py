@@ -260,6 +260,8 @@ class Pipeline:
     def close(self, key: int) -> None:
         """The participant leaves: no more frames of it are submitted, those in flight still end."""
         self._open_count -= 1
+        if not self._open_count:
+            self._pace.nobody_left()
         self._decode.close(key)
 
     def forget(self, key: int) -> None:

@@ -3,7 +3,7 @@
 engine.py         the open streams of a server, and its figures
 session.py        one stream: joins, updates, leaves
 participant.py    one participant: its frames and reactions
-decisions.py      what a stream is told of each frame analysed
+decisions.py      the message about each frame that was analysed
 teaching.py       who watches the hands of a stream, and a gesture on trial
 dismissals.py     which reactions of a participant can be dismissed
 quarantine.py     which participants are refused because their video killed workers

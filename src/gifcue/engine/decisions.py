@@ -1,4 +1,4 @@
-"""What a stream is told of each frame that was analysed."""
+"""The message to a stream about each frame that was analysed."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def reason(error: BaseException) -> str:
 
 
 class _Pipe:
-    """Only `read`, so that FFmpeg does not seek. It returns what there is, so that a live pipe is not held back."""
+    """Only `read`, so that FFmpeg does not seek. It returns the bytes that have arrived and waits for no more."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream

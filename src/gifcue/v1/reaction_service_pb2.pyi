@@ -304,6 +304,7 @@ class StreamConfig(_message.Message):
     SEND_DETECTIONS_FIELD_NUMBER: _builtins.int
     SEND_LANDMARKS_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
+    RESUME_FIELD_NUMBER: _builtins.int
     room_id: _builtins.str
     """The room. Cooldowns and overrides of the rule book apply by room. 0..128 bytes; a stream without a name is a room
     of its own. Never logged.
@@ -338,6 +339,12 @@ class StreamConfig(_message.Message):
     """True: every `decision` states which conditions of the reaction policy are not met (`FrameDecision.unmet`). Has no
     effect without `send_decisions`.
     """
+    @_builtins.property
+    def resume(self) -> Global___RoomState:
+        """Set, even where it is empty: this client carries the state of its stream to the next server, so a server that drains
+        ends no reaction that is under way. It holds what the room must keep from the server before.
+        """
+
     def __init__(
         self,
         *,
@@ -351,10 +358,11 @@ class StreamConfig(_message.Message):
         send_detections: _builtins.bool = ...,
         send_landmarks: _builtins.bool = ...,
         explain: _builtins.bool = ...,
+        resume: Global___RoomState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_speaking_suppresses_hands", b"_speaking_suppresses_hands", "speaking_suppresses_hands", b"speaking_suppresses_hands"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_speaking_suppresses_hands", b"_speaking_suppresses_hands", "resume", b"resume", "speaking_suppresses_hands", b"speaking_suppresses_hands"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_speaking_suppresses_hands", b"_speaking_suppresses_hands", "client_name", b"client_name", "explain", b"explain", "preset", b"preset", "room_id", b"room_id", "send_decisions", b"send_decisions", "send_detections", b"send_detections", "send_holding", b"send_holding", "send_landmarks", b"send_landmarks", "speaking_suppresses_hands", b"speaking_suppresses_hands", "subject", b"subject"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_speaking_suppresses_hands", b"_speaking_suppresses_hands", "client_name", b"client_name", "explain", b"explain", "preset", b"preset", "resume", b"resume", "room_id", b"room_id", "send_decisions", b"send_decisions", "send_detections", b"send_detections", "send_holding", b"send_holding", "send_landmarks", b"send_landmarks", "speaking_suppresses_hands", b"speaking_suppresses_hands", "subject", b"subject"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__speaking_suppresses_hands: _TypeAlias = _typing.Literal["speaking_suppresses_hands"]  # noqa: Y015
     _WhichOneofArgType__speaking_suppresses_hands: _TypeAlias = _typing.Literal["_speaking_suppresses_hands", b"_speaking_suppresses_hands"]  # noqa: Y015
@@ -429,6 +437,7 @@ class Join(_message.Message):
     CODEC_FIELD_NUMBER: _builtins.int
     EXTRADATA_FIELD_NUMBER: _builtins.int
     ALLOWED_LABELS_FIELD_NUMBER: _builtins.int
+    RESUME_FIELD_NUMBER: _builtins.int
     codec: _media_pb2.Codec.ValueType
     """The codec of every payload until the next join."""
     extradata: _builtins.bytes
@@ -440,20 +449,172 @@ class Join(_message.Message):
         are dropped with the reason "not_allowed" and never decoded.
         """
 
+    @_builtins.property
+    def resume(self) -> Global___ParticipantState:
+        """What the participant keeps from the server before. Unset for one that is new."""
+
     def __init__(
         self,
         *,
         codec: _media_pb2.Codec.ValueType = ...,
         extradata: _builtins.bytes = ...,
         allowed_labels: _abc.Iterable[_builtins.str] | None = ...,
+        resume: Global___ParticipantState | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["resume", b"resume"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_labels", b"allowed_labels", "codec", b"codec", "extradata", b"extradata"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allowed_labels", b"allowed_labels", "codec", b"codec", "extradata", b"extradata", "resume", b"resume"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Join: _TypeAlias = Join  # noqa: Y015
+
+@_typing.final
+class ParticipantState(_message.Message):
+    """What a participant keeps when its stream moves to another server. A client makes it from the events that it received.
+    Set by the media server.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNNING_FIELD_NUMBER: _builtins.int
+    COOLDOWNS_FIELD_NUMBER: _builtins.int
+    GIF_COOLDOWNS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def running(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunningReaction]:
+        """Reactions that STARTED and have not ENDED, at most one for each label. The server continues each without a second
+        STARTED, and ENDs it as any other: by "released" where the pose is no longer seen, by "no_frames" where no video
+        comes, by "not_allowed" where the label is not allowed or unknown to this server.
+        """
+
+    @_builtins.property
+    def cooldowns(self) -> _containers.RepeatedCompositeFieldContainer[Global___LabelCooldown]:
+        """Labels that may not start again yet, from `ReactionEvent.cooldown_ms`. At most one for each label."""
+
+    @_builtins.property
+    def gif_cooldowns(self) -> _containers.RepeatedCompositeFieldContainer[Global___RuleCooldown]:
+        """Rules that may not answer this participant yet, from `ReactionEvent.gif_cooldown_ms`. At most 256."""
+
+    def __init__(
+        self,
+        *,
+        running: _abc.Iterable[Global___RunningReaction] | None = ...,
+        cooldowns: _abc.Iterable[Global___LabelCooldown] | None = ...,
+        gif_cooldowns: _abc.Iterable[Global___RuleCooldown] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cooldowns", b"cooldowns", "gif_cooldowns", b"gif_cooldowns", "running", b"running"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ParticipantState: _TypeAlias = ParticipantState  # noqa: Y015
+
+@_typing.final
+class RoomState(_message.Message):
+    """What a room keeps when its stream moves to another server. Set by the media server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    GIF_COOLDOWNS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def gif_cooldowns(self) -> _containers.RepeatedCompositeFieldContainer[Global___RuleCooldown]:
+        """Rules that may not answer anybody in the room yet, from `ReactionEvent.room_cooldown_ms`. At most 256."""
+
+    def __init__(
+        self,
+        *,
+        gif_cooldowns: _abc.Iterable[Global___RuleCooldown] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gif_cooldowns", b"gif_cooldowns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoomState: _TypeAlias = RoomState  # noqa: Y015
+
+@_typing.final
+class RunningReaction(_message.Message):
+    """A reaction that is under way. Set by the media server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REACTION_ID_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
+    AGE_MS_FIELD_NUMBER: _builtins.int
+    reaction_id: _builtins.str
+    """`ReactionEvent.reaction_id` of its STARTED. 1..64 bytes. Its ENDED carries the same id."""
+    label: _builtins.str
+    """The reaction."""
+    age_ms: _builtins.int
+    """Milliseconds since its STARTED."""
+    def __init__(
+        self,
+        *,
+        reaction_id: _builtins.str = ...,
+        label: _builtins.str = ...,
+        age_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_ms", b"age_ms", "label", b"label", "reaction_id", b"reaction_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunningReaction: _TypeAlias = RunningReaction  # noqa: Y015
+
+@_typing.final
+class LabelCooldown(_message.Message):
+    """A label that may not start again yet. Set by the media server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LABEL_FIELD_NUMBER: _builtins.int
+    REMAINING_MS_FIELD_NUMBER: _builtins.int
+    label: _builtins.str
+    """The label."""
+    remaining_ms: _builtins.int
+    """Milliseconds that are left. The server takes at most the label's own cooldown."""
+    def __init__(
+        self,
+        *,
+        label: _builtins.str = ...,
+        remaining_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["label", b"label", "remaining_ms", b"remaining_ms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LabelCooldown: _TypeAlias = LabelCooldown  # noqa: Y015
+
+@_typing.final
+class RuleCooldown(_message.Message):
+    """A rule of the rule book that may not answer yet. Set by the media server."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_ID_FIELD_NUMBER: _builtins.int
+    REMAINING_MS_FIELD_NUMBER: _builtins.int
+    rule_id: _builtins.str
+    """`Gif.rule_id`. 1..128 bytes. One that this server's rule book does not have is ignored."""
+    remaining_ms: _builtins.int
+    """Milliseconds that are left. The server takes at most the rule's own cooldown."""
+    def __init__(
+        self,
+        *,
+        rule_id: _builtins.str = ...,
+        remaining_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["remaining_ms", b"remaining_ms", "rule_id", b"rule_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RuleCooldown: _TypeAlias = RuleCooldown  # noqa: Y015
 
 @_typing.final
 class SpeakingHint(_message.Message):
@@ -789,6 +950,9 @@ class ReactionEvent(_message.Message):
     GIF_FIELD_NUMBER: _builtins.int
     GIF_REASON_FIELD_NUMBER: _builtins.int
     END_REASON_FIELD_NUMBER: _builtins.int
+    COOLDOWN_MS_FIELD_NUMBER: _builtins.int
+    ROOM_COOLDOWN_MS_FIELD_NUMBER: _builtins.int
+    GIF_COOLDOWN_MS_FIELD_NUMBER: _builtins.int
     participant_id: _builtins.str
     """The participant that reacts."""
     reaction_id: _builtins.str
@@ -817,6 +981,12 @@ class ReactionEvent(_message.Message):
     """STARTED only: why the rules chose this GIF, or none."""
     end_reason: _builtins.str
     """ENDED and CANCELLED only: the reason, such as "released", "left" or "not_allowed"; docs/integrating.md lists them."""
+    cooldown_ms: _builtins.int
+    """ENDED only: milliseconds in which the participant cannot start this label again, 0 where it can."""
+    room_cooldown_ms: _builtins.int
+    """STARTED only: milliseconds in which the rule that chose the GIF answers nobody in this room. 0 without a GIF."""
+    gif_cooldown_ms: _builtins.int
+    """STARTED only: milliseconds in which that rule does not answer this participant. 0 without a GIF."""
     @_builtins.property
     def box(self) -> _media_pb2.BoundingBox:
         """The hand or face on the deciding frame."""
@@ -843,10 +1013,13 @@ class ReactionEvent(_message.Message):
         gif: Global___Gif | None = ...,
         gif_reason: _builtins.str = ...,
         end_reason: _builtins.str = ...,
+        cooldown_ms: _builtins.int = ...,
+        room_cooldown_ms: _builtins.int = ...,
+        gif_cooldown_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "gif", b"gif"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "clock_hz", b"clock_hz", "end_reason", b"end_reason", "gif", b"gif", "gif_reason", b"gif_reason", "label", b"label", "latency_ms", b"latency_ms", "model_version", b"model_version", "participant_id", b"participant_id", "phase", b"phase", "progress", b"progress", "pts", b"pts", "reaction_id", b"reaction_id", "score", b"score", "sequence", b"sequence"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["box", b"box", "clock_hz", b"clock_hz", "cooldown_ms", b"cooldown_ms", "end_reason", b"end_reason", "gif", b"gif", "gif_cooldown_ms", b"gif_cooldown_ms", "gif_reason", b"gif_reason", "label", b"label", "latency_ms", b"latency_ms", "model_version", b"model_version", "participant_id", b"participant_id", "phase", b"phase", "progress", b"progress", "pts", b"pts", "reaction_id", b"reaction_id", "room_cooldown_ms", b"room_cooldown_ms", "score", b"score", "sequence", b"sequence"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1047,6 +1220,7 @@ class Gif(_message.Message):
     TITLE_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    RULE_ID_FIELD_NUMBER: _builtins.int
     gif_id: _builtins.str
     """Its name in the rule book."""
     url: _builtins.str
@@ -1057,6 +1231,8 @@ class Gif(_message.Message):
     """The media type, such as "image/gif"."""
     priority: _builtins.int
     """The priority of the rule that chose it; higher is more important."""
+    rule_id: _builtins.str
+    """The rule that chose it."""
     def __init__(
         self,
         *,
@@ -1065,10 +1241,11 @@ class Gif(_message.Message):
         title: _builtins.str = ...,
         media_type: _builtins.str = ...,
         priority: _builtins.int = ...,
+        rule_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["gif_id", b"gif_id", "media_type", b"media_type", "priority", b"priority", "title", b"title", "url", b"url"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["gif_id", b"gif_id", "media_type", b"media_type", "priority", b"priority", "rule_id", b"rule_id", "title", b"title", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1171,7 +1348,8 @@ Global___SlowDown: _TypeAlias = SlowDown  # noqa: Y015
 @_typing.final
 class Drain(_message.Message):
     """The server stops, or moves some of its streams to other servers: open a stream elsewhere. Frames sent from now on are
-    dropped. Those in flight are finished, and the stream then ends with OK.
+    dropped. Those in flight are finished, and the stream then ends with OK. Where the client has set
+    `StreamConfig.resume`, reactions under way are not ENDED: the client carries them to the next server.
     """
 
     DESCRIPTOR: _descriptor.Descriptor

@@ -88,4 +88,5 @@ async def test_the_metrics_count_senders(server: Server, http: aiohttp.ClientSes
     async with http.get(f"http://127.0.0.1:{server.operator_http_port}/metrics") as response:
         text = await response.text()
     assert "gifcue_whip_sessions 0.0" in text
-    assert 'gifcue_whip_sessions_ended_total{reason="deleted"} 2.0' in text
+    assert "gifcue_whip_listeners 0.0" in text
+    assert "# TYPE gifcue_whip_dropped_total counter" in text

@@ -34,8 +34,13 @@ class Publishers:
     async def call(self, call: str, name: str, *rest: Any) -> None:
         """Calls a function of the page, and returns once it has returned."""
         self.calls.put_nowait({"call": call, "name": name, "rest": rest})
-        async with asyncio.timeout(60.0):
-            await self.done.get()
+        await until(
+            lambda: self.last.get("error") or not self.done.empty(),
+            expected=f"{call} to return",
+            state=lambda: self.last,
+        )
+        assert not self.last.get("error"), self.last
+        self.done.get_nowait()
 
     def frames(self, name: str) -> int:
         """Frames that a participant has sent, of all layers of its present track."""

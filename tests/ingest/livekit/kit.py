@@ -120,7 +120,7 @@ bind_addresses: ["127.0.0.1"]
 rtc: {{ udp_port: {udp_port}, tcp_port: 0, use_external_ip: false, node_ip: "{media_address()}", use_mdns: false }}
 room: {{ empty_timeout: 300, departure_timeout: 2 }}
 keys: {{ {KEY}: {SECRET} }}
-logging: {{ level: info, json: true }}
+logging: {{ level: debug, json: true }}
 """,
         encoding="utf-8",
     )

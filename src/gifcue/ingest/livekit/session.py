@@ -69,6 +69,7 @@ class RoomSession:
             tracks=settings.max_publishers,
             needs_video=False,
             keeps_data=True,
+            keeps_video=True,
         )
         self._peer = PeerConnection(FullIce(), limits, self._opened.append, self._wants)
         self._is_torn = False

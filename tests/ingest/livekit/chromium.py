@@ -91,6 +91,15 @@ async def chromium_publishers(
         },
     }
 
+    async def page(_: web.Request) -> web.FileResponse:
+        return web.FileResponse(_PAGE)
+
+    async def script(_: web.Request) -> web.FileResponse:
+        return web.FileResponse(library)
+
+    async def given(_: web.Request) -> web.Response:
+        return web.json_response(options)
+
     async def report(request: web.Request) -> web.Response:
         publishers.last = await request.json()
         return web.Response()
@@ -103,9 +112,9 @@ async def chromium_publishers(
         return web.Response()
 
     app = web.Application()
-    app.router.add_get("/", lambda _: _file(_PAGE))
-    app.router.add_get("/livekit-client.js", lambda _: _file(library))
-    app.router.add_get("/options", lambda _: _json(options))
+    app.router.add_get("/", page)
+    app.router.add_get("/livekit-client.js", script)
+    app.router.add_get("/options", given)
     app.router.add_get("/next", next_call)
     app.router.add_post("/done", done)
     app.router.add_post("/report", report)
@@ -141,11 +150,3 @@ async def chromium_publishers(
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
             await runner.cleanup()
-
-
-async def _file(path: Path) -> web.FileResponse:
-    return web.FileResponse(path)
-
-
-async def _json(value: Any) -> web.Response:
-    return web.json_response(value)

@@ -121,4 +121,4 @@ def updated(*participants: Any) -> rtc.SignalResponse:
 
 def left(reason: str) -> rtc.SignalResponse:
     """The end of the session."""
-    return rtc.SignalResponse(leave=rtc.LeaveRequest(reason=models.DisconnectReason.Value(reason)))
+    return rtc.SignalResponse(leave=rtc.LeaveRequest(reason=reason))

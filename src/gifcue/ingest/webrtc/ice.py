@@ -87,7 +87,7 @@ class FullIce:
     def __init__(self, servers: Sequence[RTCIceServer] = ()) -> None:
         self._servers = servers
         self._gatherer, self._transport = self._begun()
-        self._path = _LatestPath(self._transport)
+        self._path = LatestPath(self._transport)
         self._candidates = 0
 
     @property
@@ -141,7 +141,7 @@ class FullIce:
         return gatherer, RTCIceTransport(gatherer)
 
 
-class _LatestPath:
+class LatestPath:
     """The path of the ICE session that connected last. Encryption goes on over it where ICE begins anew."""
 
     def __init__(self, transport: RTCIceTransport) -> None:
@@ -149,9 +149,11 @@ class _LatestPath:
 
     @property
     def role(self) -> str:
+        """Of the present ICE session."""
         return self.transport.role
 
     async def go_over(self, transport: RTCIceTransport) -> None:
+        """Leaves the path before."""
         before, self.transport = self.transport, transport
         if before is not transport:
             await before.stop()  # who reads from it goes over

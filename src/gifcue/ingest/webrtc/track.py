@@ -70,6 +70,10 @@ class VideoTrack:
         """The access units, as they become complete, until `close`."""
         return self._source.units()
 
+    async def next_unit(self) -> AccessUnit | None:
+        """As `units`, one at a time; None once the track has ended. Can be cancelled and called again."""
+        return await self._source.next_unit()
+
     def request_keyframe(self) -> None:
         """Sends a PLI to the peer, at most one within `gifcue.ingest.rtp.receiver.REQUEST_INTERVAL_S`. Does nothing
         before the first packet, after which a PLI is sent at once.

@@ -58,7 +58,7 @@ class Kit:
     async def opened(self, name: str) -> VideoTrack:
         media = OfferedMedia("video", "1", "UDP/TLS/RTP/SAVPF", ("96",), False, True, track=name)
         track = VideoTrack(media, 1, lambda packet: None, lambda: 0.0)
-        await self.cameras.opened(track, self.ask)
+        await self.cameras.opened(track, VideoTrack.close, self.ask)
         return track
 
     @property

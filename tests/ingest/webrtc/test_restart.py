@@ -82,6 +82,19 @@ async def test_a_section_that_is_not_wanted_stays_inactive_and_nothing_of_it_is_
             await peer.send(packet)
         await until(lambda: track.receiver.packets == len(packets(2000)))
         assert track.receiver.media_ssrc == 2000
+        assert track.dropped == {}
+        assert connection.dropped == {"unknown_source": len(packets(1000))}
+
+
+async def test_nothing_more_comes_of_a_track_that_is_forgotten_nor_does_another_one_get_it() -> None:
+    async with connected("TR_1", "TR_2") as (peer, connection, (first, second)):
+        connection.forget(first)
+        for packet in (*packets(1000), *packets(2000)):
+            await peer.send(packet)
+        await until(lambda: second.receiver.packets == len(packets(2000)))
+        assert first.receiver.packets == 0
+        assert second.dropped == {}
+        assert connection.dropped == {"unknown_source": len(packets(1000))}
 
 
 async def test_ice_cannot_begin_anew_before_it_is_connected() -> None:

@@ -71,6 +71,8 @@ class ParticipantCamera:
         self._on_failure = on_failure
         self._timeline = OneTimeline(asyncio.get_running_loop().time)
         self._track: VideoTrack | None = None
+        self._forget: Callable[[VideoTrack], None] = VideoTrack.close
+        self._handed_on = 0  # access units of the track
         self._sending: asyncio.Task[None] | None = None
         self._before = PublisherTotals()  # of tracks that have ended
 
@@ -85,10 +87,10 @@ class ParticipantCamera:
         """The track that is taken."""
         return self._track
 
-    async def attach(self, track: VideoTrack) -> None:
-        """Takes a track from now on, in place of the one before."""
+    async def attach(self, track: VideoTrack, forget: Callable[[VideoTrack], None]) -> None:
+        """Takes a track from now on, in place of the one before. `forget` ends what comes of it."""
         await self.detach()
-        self._track = track
+        self._track, self._forget, self._handed_on = track, forget, 0
         self._timeline.begin()
         self._sending = asyncio.create_task(self._send(track), name=f"frames of {self.identity}")
         # The track may have begun in between two keyframes.
@@ -98,12 +100,15 @@ class ParticipantCamera:
         """Nothing more is taken of the track."""
         track, self._track = self._track, None
         sending, self._sending = self._sending, None
-        if track is not None:
-            track.close()
-        if sending is not None:
-            sending.cancel()
-            await asyncio.wait({sending})
-        self._before = self._before + _of_track(track)
+        if track is None or sending is None:
+            return
+        self._forget(track)
+        sending.cancel()
+        await asyncio.wait({sending})
+        ended = _of_track(track)
+        # Frames that waited for the stream to gifcue. Consent may have been withdrawn, so they are not sent.
+        left = ended.frames - self._handed_on - ended.dropped.get("slow_server", 0)
+        self._before = self._before + ended + PublisherTotals(dropped={"ended": left} if left else {})
 
     async def allow(self, labels: Sequence[str]) -> bool:
         """Replaces the labels that the participant agrees to; False where they are the same."""
@@ -126,6 +131,7 @@ class ParticipantCamera:
         try:
             async for unit in track.units():
                 await self.feed.send(self._timeline.place(unit))
+                self._handed_on += 1
         except Exception as error:
             self._on_failure(error)
 

@@ -95,14 +95,16 @@ class RoomCameras:
             await self._reconcile(each.identity, ask)
         await self._fill(ask)
 
-    async def opened(self, track: VideoTrack, ask: Ask) -> None:
-        """LiveKit sends a track. One that was not asked for, or is not wanted any longer, is not taken."""
+    async def opened(self, track: VideoTrack, forget: Callable[[VideoTrack], None], ask: Ask) -> None:
+        """LiveKit sends a track. One that was not asked for, or is not wanted any longer, is not taken. `forget` ends
+        what comes of a track.
+        """
         name = track.media.track
         for camera in self._cameras.values():
             if name and camera.subscribed == name:
-                await camera.attach(track)
+                await camera.attach(track, forget)
                 return
-        track.close()
+        forget(track)
         if name:
             await ask(requests.unsubscribe(name))
 
@@ -177,7 +179,9 @@ class RoomCameras:
             self._tell_of("subscribed", name, f"{wanted.codec_name}, labels {', '.join(labels)}")
 
     async def _fill(self, ask: Ask) -> None:
-        """A place is free: whoever waited for one gets it."""
+        """Whoever waits for a place gets one, if one is free."""
+        if self._busy() >= self._settings.max_publishers:
+            return
         for name in tuple(self._refused):
             if name not in self._cameras:
                 await self._reconcile(name, ask)
@@ -208,8 +212,7 @@ class RoomCameras:
 
     def _problem(self, name: str, wanted: Camera) -> str:
         """Why a participant who consents cannot be subscribed to; empty: it can."""
-        busy = sum(each.idle_since_s is None for other, each in self._cameras.items() if other != name)
-        if busy >= self._settings.max_publishers:
+        if self._busy(name) >= self._settings.max_publishers:
             return f"expected at most {self._settings.max_publishers} participants (--max-publishers)"
         if wanted.is_encrypted:
             return "expected video that LiveKit can read, got end-to-end encryption"
@@ -218,6 +221,10 @@ class RoomCameras:
         if len(name.encode()) > MAX_NAME_BYTES:
             return f"expected an identity of at most {MAX_NAME_BYTES} bytes"
         return ""
+
+    def _busy(self, but: str = "") -> int:
+        """How many participants are subscribed to, `but` not counted."""
+        return sum(each.idle_since_s is None for name, each in self._cameras.items() if name != but)
 
     def _refuse(self, name: str, problem: str) -> None:
         if self._refused.get(name) != problem:

@@ -72,7 +72,6 @@ class RoomSession:
             keeps_video=True,
         )
         self._peer = PeerConnection(FullIce(), limits, self._opened.append, self._wants)
-        self._is_torn = False
         self.has_joined = False
 
     @property
@@ -130,7 +129,7 @@ class RoomSession:
         loop = asyncio.get_running_loop()
         until_s = loop.time() + RESUME_S
         attempt = 0
-        while not self._is_torn and not self._peer.closed.is_set():
+        while not self._peer.closed.is_set():
             signal = Signal(self._settings.url, self._tokens, self._sid)
             try:
                 await signal.open()
@@ -183,9 +182,8 @@ class RoomSession:
             except LiveKitUnavailable as lost:
                 return lost
             async with self._changing:
-                self._is_torn = True  # until all that follows from the message has been asked
+                # Where the connection is lost in between, the session is over: what LiveKit was asked is not known.
                 await self._take(message, signal)
-                self._is_torn = False
 
     async def _tick(self, signal: Signal) -> None:
         while True:
@@ -226,7 +224,7 @@ class RoomSession:
         await signal.send(requests.answer(self._answer, offer.id))
         opened, self._opened[:] = tuple(self._opened), []
         for track in opened:
-            await self._cameras.opened(track, signal.send)
+            await self._cameras.opened(track, self._peer.forget, signal.send)
 
     async def _on_candidate(self, trickle: rtc.TrickleRequest) -> None:
         if trickle.target != rtc.SignalTarget.SUBSCRIBER or len(trickle.candidateInit) > MAX_CANDIDATE_TEXT:

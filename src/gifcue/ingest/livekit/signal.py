@@ -29,12 +29,13 @@ CONNECT_S = 10.0
 HEARTBEAT_S = 10.0
 # Seconds between two pings of LiveKit's own; LiveKit says how often it wants them.
 _PING_S = (1.0, 30.0)
+_HTTP = {"ws": "http", "wss": "https"}
 
 
 def http_address(url: str) -> str:
     """The address of LiveKit for HTTP. `ws` becomes `http`, and `wss` becomes `https`."""
-    scheme, separator, rest = url.partition("://")
-    return f"{ {'ws': 'http', 'wss': 'https'}.get(scheme, scheme) }{separator}{rest.rstrip('/')}"
+    scheme, separator, rest = url.rstrip("/").partition("://")
+    return _HTTP.get(scheme, scheme) + separator + rest
 
 
 class Signal:
@@ -104,7 +105,8 @@ class Signal:
         """
         if self._end is not None:
             raise self._end
-        assert self._socket is not None
+        if self._socket is None:
+            raise LiveKitUnavailable("expected a connection to LiveKit, got none yet")
         try:
             async with asyncio.timeout(CONNECT_S):
                 await self._socket.send_bytes(request.SerializeToString())
@@ -114,9 +116,9 @@ class Signal:
             ) from None
 
     def keep_alive(self, interval_s: float) -> None:
-        """Begins to send pings."""
+        """Begins to send pings. 0: LiveKit did not say how often."""
         lowest, highest = _PING_S
-        pinging = self._ping(min(max(interval_s, lowest), highest))
+        pinging = self._ping(min(max(interval_s or HEARTBEAT_S, lowest), highest))
         self._tasks.append(asyncio.create_task(pinging, name="LiveKit pings"))
 
     async def _connect(self) -> None:

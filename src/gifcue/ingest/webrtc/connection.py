@@ -134,6 +134,12 @@ class PeerConnection:
         """A candidate that the peer tells after its offer. One that cannot be used is left out."""
         await self._ice.add_candidate(candidate)
 
+    def forget(self, track: VideoTrack) -> None:
+        """Takes nothing more of a track, until another offer describes one that `wants` says yes to."""
+        if self.tracks.get(track.mid) is track:
+            self._router.remove(track)
+        track.close()
+
     async def close(self, reason: str = "closed") -> None:
         """Ends the connection and its tracks. Can be called more than once."""
         self._end(reason)

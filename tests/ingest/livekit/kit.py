@@ -109,7 +109,7 @@ class RealLiveKit:
 
 
 @asynccontextmanager
-async def running_livekit(folder: Path) -> AsyncIterator[RealLiveKit]:
+async def running_livekit(folder: Path, *, ice_lite: bool = False) -> AsyncIterator[RealLiveKit]:
     """A server with ports of its own."""
     program = peer_file(_SERVER)
     port, udp_port = _free_port(socket.SOCK_STREAM), _free_port(socket.SOCK_DGRAM)
@@ -117,10 +117,16 @@ async def running_livekit(folder: Path) -> AsyncIterator[RealLiveKit]:
     config.write_text(
         f"""port: {port}
 bind_addresses: ["127.0.0.1"]
-rtc: {{ udp_port: {udp_port}, tcp_port: 0, use_external_ip: false, node_ip: "{media_address()}", use_mdns: false }}
+rtc:
+  udp_port: {udp_port}
+  tcp_port: 0
+  use_external_ip: false
+  node_ip: "{media_address()}"
+  use_mdns: false
+  use_ice_lite: {str(ice_lite).lower()}
 room: {{ empty_timeout: 300, departure_timeout: 2 }}
 keys: {{ {KEY}: {SECRET} }}
-logging: {{ level: debug, json: true }}
+logging: {{ level: info, json: true }}
 """,
         encoding="utf-8",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -17,22 +18,25 @@ from gifcue.ingest.livekit.errors import LiveKitUnavailable
 from gifcue.ingest.livekit.room import Camera, Participant
 from gifcue.ingest.livekit.settings import LiveKitSettings
 from gifcue.ingest.report import Notice
-from gifcue.ingest.webrtc.offer import OfferedMedia
+from gifcue.ingest.webrtc.offer import OfferedCodec, OfferedMedia
 from gifcue.ingest.webrtc.track import VideoTrack
 from gifcue.protocol.codecs import Codec
+from gifcue.sample_video.clips import encode
+from gifcue.sample_video.photo import photo_frames
+from tests.ingest.rtp.kit import packetised
 
 
 class Kit:
     """`asked` has what was asked of LiveKit: "+" and a track for a subscription, "-" for its end."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, stream: object = None, **settings: Any) -> None:
         self.notices: list[Notice] = []
         self.asked: list[str] = []
         self.sizes: list[tuple[int, int, int]] = []
         self.is_lost = False
         self.cameras = RoomCameras(
             LiveKitSettings("ws://127.0.0.1", "meeting", [parse_rule("attributes.gifs")], **settings),
-            cast(ReconnectingStream, None),  # joined with the first picture, and none comes
+            cast(ReconnectingStream, stream),  # joined with the first picture
             ("smile", "wave"),
             self.notices.append,
             lambda error: pytest.fail(str(error)),
@@ -55,8 +59,8 @@ class Kit:
     async def update(self, *participants: Participant) -> None:
         await self.cameras.update(participants, self.ask)
 
-    async def opened(self, name: str) -> VideoTrack:
-        media = OfferedMedia("video", "1", "UDP/TLS/RTP/SAVPF", ("96",), False, True, track=name)
+    async def opened(self, name: str, *codecs: OfferedCodec) -> VideoTrack:
+        media = OfferedMedia("video", "1", "UDP/TLS/RTP/SAVPF", ("96",), False, True, codecs, track=name)
         track = VideoTrack(media, 1, lambda packet: None, lambda: 0.0)
         await self.cameras.opened(track, VideoTrack.close, self.ask)
         return track
@@ -253,6 +257,28 @@ async def test_of_several_cameras_the_first_one_that_is_on_is_taken() -> None:
     assert kit.cameras.subscribed == ["TR_2"]
     await kit.update(participant("ada", cameras=[camera("TR_1", is_muted=True)], version=2))
     assert kit.cameras.subscribed == ["TR_1"]
+
+
+class SlowStream:
+    """A stream to gifcue that takes nothing at the moment."""
+
+    async def join(self, *_: object) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_frames_that_wait_are_not_sent_once_consent_is_withdrawn_and_are_counted() -> None:
+    kit = Kit(stream=SlowStream())
+    await kit.begin(participant("ada"))
+    codec = OfferedCodec(96, Codec.VP8, "VP8/90000", "", frozenset())
+    track = await kit.opened("TR_ada", codec)
+    clip = encode(photo_frames(0.5, 10, width=160, height=96), Codec.VP8, 10)
+    for packet in packetised(clip):
+        track.receive(packet)
+    await kit.update(participant("ada", None, version=2))
+    (totals,) = kit.cameras.totals.values()
+    assert totals.frames > 1
+    assert (totals.sent, totals.not_sent) == (0, 0)
+    assert totals.dropped == {"ended": totals.frames}
 
 
 def unit(pts: int) -> AccessUnit:

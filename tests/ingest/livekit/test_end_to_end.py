@@ -90,11 +90,11 @@ class Meeting:
 
 
 @contextlib.asynccontextmanager
-async def meeting(folder: Path, **settings: Any) -> AsyncIterator[Meeting]:
+async def meeting(folder: Path, *, ice_lite: bool = False, **settings: Any) -> AsyncIterator[Meeting]:
     """Everything, with nobody in the room yet."""
     camera = camera_file(folder, SIZE, FPS)
     async with contextlib.AsyncExitStack() as stack:
-        livekit = await stack.enter_async_context(running_livekit(folder))
+        livekit = await stack.enter_async_context(running_livekit(folder, ice_lite=ice_lite))
         server = await stack.enter_async_context(running_server(folder))
         client = await stack.enter_async_context(ReactionClient(server.target))
         stream = await stack.enter_async_context(client.reconnecting(StreamOptions(room_id=ROOM)))
@@ -194,8 +194,9 @@ async def judge(room: Meeting) -> None:
 
 
 @heavy
-async def test_a_lost_connection_for_signalling_costs_no_frame(tmp_path: Path) -> None:
-    async with meeting(tmp_path) as room:
+@pytest.mark.parametrize("ice_lite", [False, True], ids=["full ICE", "ICE lite"])
+async def test_a_lost_connection_for_signalling_costs_no_frame(tmp_path: Path, ice_lite: bool) -> None:
+    async with meeting(tmp_path, ice_lite=ice_lite) as room:
         await room.page.call("publish", "ada")
         await room.until(lambda: room.steps("ada"), "a smile")
         for number in (1, 2):

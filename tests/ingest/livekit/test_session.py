@@ -194,7 +194,7 @@ async def test_a_livekit_that_cannot_be_reached_at_first_is_an_error() -> None:
             trickle=rtc.TrickleRequest(target="SUBSCRIBER", candidateInit='{"candidate": "candidate:x"}')
         ),
         updated(models.ParticipantInfo(identity="x", sid="y", metadata="[" * 60_000)),
-        rtc.SignalResponse(leave=rtc.LeaveRequest(reason=999)),
+        rtc.SignalResponse(leave=rtc.LeaveRequest(reason=cast(Any, 999))),
     ],
     ids=["bytes", "empty", "sdp", "large", "deep", "deep json", "type", "candidate", "metadata", "reason"],
 )

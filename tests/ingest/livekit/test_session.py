@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from livekit.protocol import models, rtc
 
+from benchmarks.offering import OfferedVideo, OfferingPeer
 from gifcue.client import Backoff, ReconnectingStream
 from gifcue.ingest.livekit.consent import parse_rule
 from gifcue.ingest.livekit.errors import LiveKitRefused, LiveKitUnavailable
@@ -131,6 +132,42 @@ async def test_a_livekit_that_is_gone_is_tried_with_growing_pauses() -> None:
         assert follows.delays[:4] == [0.25, 0.5, 1.0, 2.0]
         follows.livekit.first = [joined()]
         await until(lambda: len(follows.told("joined")) == 2)
+
+
+async def test_a_track_that_this_side_did_not_ask_for_is_not_received_and_unsubscribed_from() -> None:
+    videos = [
+        OfferedVideo("TR_1", 1000, encoding="VP8/90000"),
+        OfferedVideo("TR_2", 2000, encoding="VP8/90000"),
+    ]
+    peer = OfferingPeer(videos, lambda packet: None)
+    async with following(joined(info("ada", CONSENT, "TR_1"), info("eve", None, "TR_2"))) as follows:
+        try:
+            await follows.livekit.until_asked("track_setting")
+            offer = rtc.SessionDescription(type="offer", sdp=await peer.offer(), id=7)
+            await follows.livekit.tell(rtc.SignalResponse(offer=offer))
+            (answer,) = await follows.livekit.until_asked("answer")
+            assert answer.id == 7
+            first, second = answer.sdp.split("m=video ")[1:]
+            assert "a=recvonly" in first
+            assert "a=inactive" in second
+            await until(lambda: follows.subscriptions == ["+TR_1", "-TR_2"])
+        finally:
+            await peer.close()
+
+
+async def test_what_livekit_says_last_counts_where_video_ends_before() -> None:
+    videos = [OfferedVideo("TR_1", 1000, encoding="VP8/90000")]
+    peer = OfferingPeer(videos, lambda packet: None)
+    async with following(joined(info("ada", CONSENT, "TR_1"))) as follows:
+        await follows.livekit.until_asked("track_setting")
+        offer = rtc.SessionDescription(type="offer", sdp=await peer.offer(), id=1)
+        await follows.livekit.tell(rtc.SignalResponse(offer=offer))
+        (answer,) = await follows.livekit.until_asked("answer")
+        await peer.take_answer(answer.sdp)
+        await peer.close()
+        await follows.livekit.tell(left("ROOM_CLOSED"))
+        await asyncio.wait_for(follows.task, 30.0)
+        assert follows.told("closed")
 
 
 @pytest.mark.parametrize("reason", ["ROOM_CLOSED", "ROOM_DELETED"])

@@ -92,27 +92,29 @@ class RoomCameras:
                 continue
             elif known is not None or len(self._known) < MAX_KNOWN:
                 self._known[each.identity] = each
-            await self._reconcile(each.identity, ask)
+        names = dict.fromkeys(each.identity for each in participants)
+        for name in names:
+            # Consent that is withdrawn counts before anything that may wait for the stream to gifcue.
+            if name in self._cameras and name in self._known and not self._allowed(name):
+                await self._cameras[name].detach()
+        for name in names:
+            await self._reconcile(name, ask)
         await self._fill(ask)
 
-    async def opened(self, track: VideoTrack, forget: Callable[[VideoTrack], None], ask: Ask) -> None:
-        """LiveKit sends a track. One that was not asked for, or is not wanted any longer, is not taken. `forget` ends
-        what comes of a track.
-        """
+    async def opened(self, track: VideoTrack, forget: Callable[[VideoTrack], None]) -> None:
+        """LiveKit sends a track that `wants` said yes to. `forget` ends what comes of it."""
         name = track.media.track
         for camera in self._cameras.values():
             if name and camera.subscribed == name:
                 await camera.attach(track, forget)
                 return
         forget(track)
-        if name:
-            await ask(requests.unsubscribe(name))
 
     def wants(self, track: str) -> bool:
         """Whether LiveKit was asked for a track."""
         return any(each.subscribed == track for each in self._cameras.values())
 
-    async def not_sent(self, track: str, reason: str) -> None:
+    def not_sent(self, track: str, reason: str) -> None:
         """LiveKit answers that it does not send a track that it was asked for."""
         for name, camera in self._cameras.items():
             if camera.subscribed == track:

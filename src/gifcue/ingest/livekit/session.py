@@ -34,6 +34,8 @@ from gifcue.ingest.webrtc.track import VideoTrack
 RESUME_S = 8.0
 # Seconds between two looks at who is to leave gifcue.
 TICK_S = 1.0
+# Seconds within which LiveKit says why it has ended the connection for video.
+LAST_WORD_S = 1.0
 # Seconds that saying goodbye may take.
 LEAVE_S = 2.0
 MAX_CANDIDATE_TEXT = 2048
@@ -61,6 +63,7 @@ class RoomSession:
         self._sid = self._identity = ""
         self._ping_s = 0.0
         self._opened: list[VideoTrack] = []
+        self._unwanted: list[str] = []  # of the latest offer
         self._answer = ""
         # A section that is not used any longer stays in each offer, until LiveKit uses it for another track.
         sections = 2 + 2 * settings.max_publishers
@@ -163,10 +166,15 @@ class RoomSession:
         others = [asyncio.ensure_future(self._peer.closed.wait()), asyncio.ensure_future(self._tick(signal))]
         try:
             await asyncio.wait({following, *others}, return_when=asyncio.FIRST_COMPLETED)
+            if self._peer.closed.is_set():
+                # LiveKit may be about to say why.
+                await asyncio.wait({following}, timeout=LAST_WORD_S)
             if following.done():
                 return following.result()
             if self._peer.closed.is_set():
-                raise LiveKitUnavailable(f"expected a connection for video, got: {self._peer.reason}")
+                raise LiveKitUnavailable(
+                    f"expected a connection to LiveKit's UDP ports, got: {self._peer.reason}"
+                )
             others[1].result()
             raise AssertionError("expected a task that goes on, got its end")
         finally:
@@ -206,25 +214,29 @@ class RoomSession:
             case "subscription_response":
                 answer = message.subscription_response
                 if answer.err != models.SubscriptionError.SE_UNKNOWN:
-                    await self._cameras.not_sent(
+                    self._cameras.not_sent(
                         answer.track_sid, f"LiveKit answers {models.SubscriptionError.Name(answer.err)}"
                     )
             case "subscription_permission_update":
                 permission = message.subscription_permission_update
                 if not permission.allowed:
-                    await self._cameras.not_sent(
+                    self._cameras.not_sent(
                         permission.track_sid, "the participant does not let this side subscribe"
                     )
 
     async def _on_offer(self, offer: rtc.SessionDescription, signal: Signal) -> None:
+        self._unwanted.clear()
         try:
             self._answer = await self._peer.answer(offer.sdp)
         except SdpError as error:
             raise _Over(f"expected an offer of LiveKit that can be answered: {error}") from None
         await signal.send(requests.answer(self._answer, offer.id))
-        opened, self._opened[:] = tuple(self._opened), []
+        for name in self._unwanted:
+            await signal.send(requests.unsubscribe(name))
+        opened = tuple(self._opened)
+        self._opened.clear()
         for track in opened:
-            await self._cameras.opened(track, self._peer.forget, signal.send)
+            await self._cameras.opened(track, self._peer.forget)
 
     async def _on_candidate(self, trickle: rtc.TrickleRequest) -> None:
         if trickle.target != rtc.SignalTarget.SUBSCRIBER or len(trickle.candidateInit) > MAX_CANDIDATE_TEXT:
@@ -238,7 +250,11 @@ class RoomSession:
             await self._peer.add_candidate(text)
 
     def _wants(self, media: OfferedMedia) -> bool:
-        return self._cameras.wants(media.track)
+        is_wanted = self._cameras.wants(media.track)
+        if not is_wanted and media.track:
+            # An administrator can subscribe this side to tracks that it did not ask for.
+            self._unwanted.append(media.track)
+        return is_wanted
 
     def _others(self, infos: Iterable[models.ParticipantInfo]) -> list[Participant]:
         return [each for each in participants_of(infos) if each.identity != self._identity]

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import AsyncIterator
 
-import numpy as np
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription, VideoStreamTrack
 from av import VideoFrame
 
-WIDTH, HEIGHT = 64, 48
+from tests.support.colour_detector import RED, colour_frames
+
+WIDTH, HEIGHT = 320, 180
 
 
 class Pictures(VideoStreamTrack):
-    """Small pictures that differ, at 30 frames a second."""
+    """Red pictures, at which `colour_detector` sees a smile, at 30 frames a second."""
 
     def __init__(self) -> None:
         super().__init__()
+        self._frames = itertools.cycle(list(colour_frames(RED, 30, WIDTH, HEIGHT)))
         self.sent = 0
 
     async def recv(self) -> VideoFrame:
         pts, time_base = await self.next_timestamp()
-        picture = np.full((HEIGHT, WIDTH, 3), self.sent * 7 % 256, np.uint8)
-        frame = VideoFrame.from_ndarray(picture, format="rgb24")
+        frame = VideoFrame.from_ndarray(next(self._frames), format="rgb24")
         frame.pts, frame.time_base = pts, time_base
         self.sent += 1
         return frame

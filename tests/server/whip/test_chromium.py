@@ -46,6 +46,7 @@ async def _smile(server: Server, http: aiohttp.ClientSession, camera: Path, code
             f"{base(server)}/whip/{codec}/{quote('ada l')}?labels=smile", camera, codec, size=SIZE, fps=FPS
         ) as sender,
     ):
+
         async def listen() -> None:
             async for name, event in events:
                 if name == "reaction" and event["phase"] == "STARTED":
@@ -60,7 +61,9 @@ async def _smile(server: Server, http: aiohttp.ClientSession, camera: Path, code
         sent = sender.frames
         now = server.engine.statistics
         print(sender.last | {"answer": ""}, sent)
-        await until(lambda: now().frames.received - before.frames.received == sent, state=lambda: (sent, now().frames))
+        await until(
+            lambda: now().frames.received - before.frames.received == sent, state=lambda: (sent, now().frames)
+        )
         sender.asked["remove"] = True
         await until(lambda: sender.last["ended"] == 200, state=lambda: sender.last)
         await until(lambda: now().sessions == 0)

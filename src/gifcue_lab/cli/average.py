@@ -24,7 +24,7 @@ def average(
     from gifcue_lab.training.recipe import read_recipe
 
     recipe = read_recipe(config)
-    from gifcue_lab.export.weights import average_runs
+    from gifcue_lab.training.weights import average_runs
 
     average_runs(recipe, runs, out)
     typer.echo(f"{out}: the mean of {len(runs)} runs")

@@ -7,15 +7,13 @@ import json
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from gifcue.detect.metadata import FORMAT, LABEL_MAP, METADATA
 from gifcue.detect.processing import STRIDE
-from gifcue.errors import ConfigError
-from gifcue_lab.training.recipe import NetworkShape, Recipe, Task
+from gifcue_lab.training.recipe import NetworkShape, Recipe
+from gifcue_lab.training.weights import NETWORKS, SHAPE_KEYS, WEIGHTS
 
-NETWORKS = ("detector", "hand", "face")
-WEIGHTS = "weights.npz"
 NAME, VERSION = "gifcue", "0.1.0"
 # How much the landmarks' extent counts in a box, and how much it is enlarged. Measured on held-out people.
 REFINEMENT = {"face": {"weight": 0.5, "scale": 1.05}, "hand": {"weight": 0.5, "scale": 1.3}}
@@ -27,8 +25,6 @@ SMALLEST_PX = 24
 SCORE_FLOOR, NMS_IOU, LONGEST_PX = 0.05, 0.5, 640
 # Used until calibration has chosen a threshold.
 NEUTRAL_THRESHOLD = 0.5
-# The keys that define a network beside the size of its input.
-SHAPE_KEYS = ("classes", "points", "channels", "blocks")
 
 Metadata = dict[str, Any]
 
@@ -62,28 +58,6 @@ def write_metadata(model_dir: Path, recipes: Mapping[str, Recipe]) -> None:
         "training": old.get("training", {}),
     }
     _write(path, metadata)
-
-
-def read_shapes(model_dir: Path) -> dict[str, NetworkShape]:
-    """The networks that the metadata of a model folder describes, by task.
-
-    Raises:
-        ConfigError: there is no metadata, or it is damaged.
-    """
-    path = model_dir / METADATA
-    try:
-        networks: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["networks"]
-        return {
-            name: NetworkShape(
-                task=cast("Task", name),
-                width=shape["width"],
-                height=shape["height"],
-                **{key: tuple(shape[key]) for key in SHAPE_KEYS},
-            )
-            for name, shape in networks.items()
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: expected the shapes of the networks, got {error!r}") from error
 
 
 def update_metadata(model_dir: Path, change: Callable[[Metadata], None]) -> None:

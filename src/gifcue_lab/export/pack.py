@@ -7,10 +7,10 @@ from pathlib import Path
 
 from gifcue.errors import ConfigError
 from gifcue_lab.export.litert import Report, export_litert
-from gifcue_lab.export.metadata import NETWORKS, write_metadata
+from gifcue_lab.export.metadata import write_metadata
 from gifcue_lab.export.quantise import add_int8
-from gifcue_lab.export.weights import load_run, save_networks
 from gifcue_lab.training.recipe import Recipe
+from gifcue_lab.training.weights import NETWORKS, load_run, save_networks
 
 
 def pack(

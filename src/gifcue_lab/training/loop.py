@@ -19,7 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from gifcue.errors import GifcueError
+from gifcue.errors import ConfigError, GifcueError
 from gifcue_lab.training.checkpoint import (
     averaged_weights,
     load_checkpoint,
@@ -94,7 +94,7 @@ def train(recipe: Recipe, data_dir: Path, runs_dir: Path, *, report: Report = pr
     task = prepare(recipe, data_dir, runs_dir)
     run_dir = runs_dir / recipe.name
     run_dir.mkdir(parents=True, exist_ok=True)
-    steps = len(task.source.epoch(_rng(recipe.seed, 0))) // recipe.batch_size
+    steps = _steps(recipe, len(task.source.epoch(_rng(recipe.seed, 0))))
     if start is not None:
         load_start(task.network, recipe, start, report=report)
     model = _compile(recipe, task)
@@ -204,6 +204,16 @@ def _compile(recipe: Recipe, task: TrainingTask) -> Any:
     model.build((None, recipe.height, recipe.width, 3))
     optimizer.build(model.trainable_variables)
     return model
+
+
+def _steps(recipe: Recipe, samples: int) -> int:
+    """The steps of an epoch. Where there are fewer samples than a batch holds, one step takes all of them."""
+    if samples == 0:
+        raise ConfigError(
+            f"data_dir: expected labelled {recipe.task} samples in the train split, got none; "
+            "`gifcue-lab dataset stats` counts them"
+        )
+    return max(1, samples // recipe.batch_size)
 
 
 def _learning_rate(recipe: Recipe, step: int, steps: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +11,21 @@ import keras
 from gifcue.errors import ConfigError
 from gifcue_lab.training.checkpoint import AVERAGED
 from gifcue_lab.training.recipe import Recipe
-from gifcue_lab.training.weights import WEIGHTS, load_networks
+from gifcue_lab.training.shapes import WEIGHTS, read_shapes
+from gifcue_lab.training.weights import load_networks
 
 
 def load_start(network: Any, recipe: Recipe, folder: Path, *, report: Callable[[str], None] = print) -> None:
     """Puts the weights of a finished run or of a model folder into a network of the recipe.
 
-    From a model folder, a layer whose shape differs keeps its fresh weights, and `report` names it: with other classes
-    or landmarks than the model's, that is the last layer of each output.
+    With other classes than the model's, the last layer of each classifier keeps fresh weights for the classes that the
+    model does not have.
 
     Args:
         network: a Keras network, as `build_network(recipe)` makes it.
         recipe: what it is trained for.
         folder: the folder of a run, or of a model with `weights.npz`.
-        report: receives a line for the layers that were left fresh.
+        report: receives a line for the layers that were not copied whole.
 
     Raises:
         ConfigError: the folder is neither, or a run's weights are of another network.
@@ -41,10 +42,12 @@ def load_start(network: Any, recipe: Recipe, folder: Path, *, report: Callable[[
         raise ConfigError(
             f"start_from: expected a finished run ({AVERAGED}) or a model ({WEIGHTS}) in {folder}, got neither"
         )
-    fresh = _copy_matching(network, _shipped_network(recipe, folder))
-    if fresh:
+    known = read_shapes(folder)[recipe.task].classes
+    partial = _copy_matching(network, _shipped_network(recipe, folder), recipe.classes, known)
+    if partial:
+        new = [label for label in recipe.classes if label not in known]
         report(
-            f"{recipe.name}: fresh weights for {', '.join(fresh)}, whose shape differs from that of {folder}"
+            f"{recipe.name}: fresh weights in {', '.join(partial)} for what the model does not have: {', '.join(new)}"
         )
 
 
@@ -57,19 +60,35 @@ def _shipped_network(recipe: Recipe, folder: Path) -> Any:
         keras.mixed_precision.set_global_policy(policy)
 
 
-def _copy_matching(network: Any, source: Any) -> list[str]:
-    """Copies layer by layer, in the order in which networks of one task are built; returns the names of those whose
-    shapes differ."""
+def _copy_matching(network: Any, source: Any, classes: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Copies layer by layer, in the order in which networks of one task are built.
+
+    A layer that ends in one output for each class gets the columns of the classes that both have.
+
+    Returns:
+        The names of the layers that were not copied whole.
+    """
     ours, theirs = ([layer for layer in each.layers if layer.weights] for each in (network, source))
     if len(ours) != len(theirs):
         raise ConfigError(
             f"start_from: expected a network of {len(ours)} layers with weights, got one of {len(theirs)}: "
             "channels and blocks must be those of the model"
         )
-    fresh = []
+    # Class 0 is "none of them".
+    shared = [(0, 0)] + [
+        (classes.index(each) + 1, known.index(each) + 1) for each in classes if each in known
+    ]
+    partial = []
     for mine, other in zip(ours, theirs, strict=True):
-        if [weight.shape for weight in mine.weights] == [weight.shape for weight in other.weights]:
-            mine.set_weights(other.get_weights())
-        else:
-            fresh.append(mine.name)
-    return fresh
+        new, old = mine.get_weights(), other.get_weights()
+        if [value.shape for value in new] == [value.shape for value in old]:
+            mine.set_weights(old)
+            continue
+        partial.append(mine.name)
+        ends = (len(classes) + 1, len(known) + 1)
+        if all((one.shape[-1], two.shape[-1]) == ends for one, two in zip(new, old, strict=True)):
+            for one, two in zip(new, old, strict=True):
+                for to, source_column in shared:
+                    one[..., to] = two[..., source_column]
+            mine.set_weights(new)
+    return partial

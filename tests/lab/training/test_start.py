@@ -12,8 +12,9 @@ pytest.importorskip("tensorflow")
 from gifcue.detect.settings import default_model_dir
 from gifcue.errors import ConfigError
 from gifcue_lab.training.recipe import SHIPPED, Recipe
+from gifcue_lab.training.shapes import read_shapes
 from gifcue_lab.training.start import load_start
-from gifcue_lab.training.weights import fresh_network, load_networks, read_shapes
+from gifcue_lab.training.weights import fresh_network, load_networks
 
 
 def face_recipe(classes: tuple[str, ...], blocks: tuple[int, ...] | None = None) -> Recipe:
@@ -46,18 +47,20 @@ def test_the_shipped_weights_are_copied_whole(tmp_path: Path) -> None:
     )
 
 
-def test_with_other_classes_only_the_last_layers_are_fresh(tmp_path: Path) -> None:
-    recipe, lines = face_recipe(("drinking_coffee",)), list[str]()
+def test_with_other_classes_only_those_are_fresh() -> None:
+    recipe, lines = face_recipe(("smile", "drinking_coffee")), list[str]()
     network = fresh_network(recipe)
     load_start(network, recipe, default_model_dir(), report=lines.append)
     assert lines == [
-        f"face: fresh weights for by_shape, by_sight, whose shape differs from that of {default_model_dir()}"
+        "face: fresh weights in by_shape, by_sight for what the model does not have: drinking_coffee"
     ]
     shipped = load_networks(default_model_dir())["face"]
     picture = np.random.default_rng(1).integers(0, 255, (1, 80, 80, 3)).astype(np.uint8)
     mine, other = network.predict(picture, verbose=0), shipped.predict(picture, verbose=0)
-    # What the fresh layers do not reach is as shipped.
     assert np.allclose(mine["landmarks"], other["landmarks"], atol=1e-5)
+    # None of them, and the smile.
+    assert np.allclose(mine["by_sight"][:, :2], other["by_sight"][:, :2], atol=1e-4)
+    assert mine["by_sight"].shape == (1, 3)
 
 
 def test_another_size_of_network_is_refused(tmp_path: Path) -> None:

@@ -82,9 +82,9 @@ def _rejected(media: OfferedMedia) -> list[str]:
 def _section(
     media: OfferedMedia, is_received: bool, local: LocalTransport, has_candidates: bool
 ) -> list[str]:
-    codecs = media.codecs if is_received else ()
+    codecs = media.codecs
     formats: Sequence[str] = media.formats
-    if is_received:
+    if codecs:
         formats = [str(each.number) for each in codecs]
     elif media.opus is not None:
         formats = [str(media.opus)]
@@ -103,8 +103,8 @@ def _section(
         lines += [f"a=rtpmap:{media.opus} {OPUS}"]
     if media.kind == "application":
         lines += [f"a=sctp-port:{SCTP_PORT}"]
+    lines += _formats(codecs)
     if is_received:
-        lines += _formats(codecs)
         extensions = media.extensions or {}
         lines += [f"a=extmap:{extensions[uri]} {uri}" for uri in _EXTENSIONS if uri in extensions]
     if has_candidates:

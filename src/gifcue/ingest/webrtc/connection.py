@@ -13,7 +13,7 @@ from gifcue.ingest.rtp.rtcp import receiver_report, sender_reports
 from gifcue.ingest.rtp.sdp import ENCODINGS, SdpError
 from gifcue.ingest.webrtc.answer import LocalTransport, local_setup, new_session, write_answer
 from gifcue.ingest.webrtc.dtls import RtpTransport
-from gifcue.ingest.webrtc.ice import Ice, IceCredentials
+from gifcue.ingest.webrtc.ice import FullIce, Ice, IceCredentials
 from gifcue.ingest.webrtc.offer import Offer, OfferedMedia, OfferLimits, parse_offer
 from gifcue.ingest.webrtc.router import PacketRouter
 from gifcue.ingest.webrtc.track import NACK_INTERVAL_S, VideoTrack
@@ -35,6 +35,7 @@ class PeerLimits:
     `tracks` counts the sections of video that are accepted, the first ones. `connect_s` is the time in seconds for ICE
     and DTLS together. `needs_video`: an offer without video that can be received is refused. `keeps_data`: a section
     for data channels stays part of the session, and what comes on it is discarded; otherwise it is rejected.
+    `keeps_video`: so does a section of video that is not received, which the peer may use for another track later.
     """
 
     offer: OfferLimits = field(default_factory=OfferLimits)
@@ -42,17 +43,27 @@ class PeerLimits:
     connect_s: float = CONNECT_S
     needs_video: bool = True
     keeps_data: bool = False
+    keeps_video: bool = False
 
 
 class PeerConnection:
-    """One peer that sends video. Every track that its offers describe is handed to `on_track`.
+    """One peer that sends video. Every track that its offers describe, and that `wants` says yes to, is handed to
+    `on_track`.
 
     Call `answer` for the first offer; ICE and DTLS go on by themselves. Call it again for each further offer of the
-    same session. `closed` says when the connection has ended, and `reason` why. Always `close` it.
+    same session, also for one that restarts ICE where this end looks for the peer (`FullIce`). `closed` says when the
+    connection has ended, and `reason` why. Always `close` it.
     """
 
-    def __init__(self, ice: Ice, limits: PeerLimits, on_track: Callable[[VideoTrack], None]) -> None:
+    def __init__(
+        self,
+        ice: Ice,
+        limits: PeerLimits,
+        on_track: Callable[[VideoTrack], None],
+        wants: Callable[[OfferedMedia], bool] = lambda _: True,
+    ) -> None:
         self._ice = ice
+        self._wants = wants
         self._limits = limits
         self._on_track = on_track
         self._loop = asyncio.get_running_loop()
@@ -65,6 +76,7 @@ class PeerConnection:
         self._setup = ""
         self._candidates: tuple[str, ...] = ()
         self._running: asyncio.Task[None] | None = None
+        self._restarting: asyncio.Task[None] | None = None
         self._outgoing: deque[bytes] = deque()
         self._wake = asyncio.Event()
         self._dropped: Counter[str] = Counter()
@@ -99,7 +111,7 @@ class PeerConnection:
             self._dtls = RtpTransport(self._ice.path, self._setup, self._on_rtp, self._on_rtcp)
             self._running = asyncio.create_task(self._run(offer, self._dtls), name="WebRTC connection")
         elif remote != self._remote:
-            raise SdpError("expected an offer of the same ICE session, got one that restarts ICE")
+            await self._restart_ice(offer, remote)
         assert self._dtls is not None
         for candidate in offer.candidates:
             await self.add_candidate(candidate)
@@ -126,9 +138,16 @@ class PeerConnection:
         """A candidate that the peer tells after its offer. One that cannot be used is left out."""
         await self._ice.add_candidate(candidate)
 
+    def forget(self, track: VideoTrack) -> None:
+        """Takes nothing more of a track, until another offer describes one that `wants` says yes to."""
+        if self.tracks.get(track.mid) is track:
+            self._router.remove(track)
+        track.close()
+
     async def close(self, reason: str = "closed") -> None:
         """Ends the connection and its tracks. Can be called more than once."""
         self._end(reason)
+        await self._stop_restarting()
         if self._running is not None and self._running is not asyncio.current_task():
             self._running.cancel()
             await asyncio.wait({self._running})
@@ -140,7 +159,7 @@ class PeerConnection:
             await self._ice.close()
 
     def _accepted(self, offer: Offer) -> list[OfferedMedia]:
-        usable = [each for each in offer.media if each.sends and each.codecs]
+        usable = [each for each in offer.media if each.sends and each.codecs and self._wants(each)]
         if self._limits.needs_video and not usable:
             names = ", ".join(ENCODINGS)
             raise SdpError(f"expected video that the peer sends, of {names}, got an offer without it")
@@ -149,6 +168,8 @@ class PeerConnection:
     def _is_kept(self, media: OfferedMedia) -> bool:
         if media.is_rejected:
             return False
+        if media.kind == "video":
+            return self._limits.keeps_video and bool(media.codecs)
         return media.opus is not None or (media.kind == "application" and self._limits.keeps_data)
 
     def _follow(self, accepted: list[OfferedMedia]) -> None:
@@ -167,6 +188,33 @@ class PeerConnection:
                 track = VideoTrack(media, self._ssrc, self._send, self._loop.time)
                 self._router.add(track)
                 self._on_track(track)
+
+    async def _restart_ice(self, offer: Offer, remote: IceCredentials) -> None:
+        """Looks for another path. Encryption and tracks stay, and what comes on the old path meanwhile is taken."""
+        if not isinstance(self._ice, FullIce) or not self.connected.is_set():
+            raise SdpError("expected an offer of the same ICE session, got one that restarts ICE")
+        await self._stop_restarting()
+        self._remote = remote
+        await self._ice.restart()
+        self._candidates = tuple(await self._ice.gather())
+        self._restarting = asyncio.create_task(
+            self._go_over(remote, offer.is_lite), name="WebRTC ICE restart"
+        )
+
+    async def _go_over(self, remote: IceCredentials, is_lite: bool) -> None:
+        try:
+            async with asyncio.timeout(self._limits.connect_s):
+                await self._ice.connect(remote, remote_is_lite=is_lite)
+        except TimeoutError:
+            self._end(f"expected another path within {self._limits.connect_s:g} s")
+        except ConnectionError as error:
+            self._end(str(error))
+
+    async def _stop_restarting(self) -> None:
+        restarting, self._restarting = self._restarting, None
+        if restarting is not None:
+            restarting.cancel()
+            await asyncio.wait({restarting})
 
     async def _run(self, offer: Offer, dtls: RtpTransport) -> None:
         assert self._remote is not None

@@ -85,9 +85,9 @@ class FullIce:
     is_lite = False
 
     def __init__(self, servers: Sequence[RTCIceServer] = ()) -> None:
-        # A list, also where it is empty: without one, aiortc asks a public server.
-        self._gatherer = RTCIceGatherer(list(servers))
-        self._transport = RTCIceTransport(self._gatherer)
+        self._servers = servers
+        self._gatherer, self._transport = self._begun()
+        self._path = LatestPath(self._transport)
         self._candidates = 0
 
     @property
@@ -99,7 +99,16 @@ class FullIce:
 
     @property
     def path(self) -> DatagramPath:
-        return self._transport
+        return self._path
+
+    async def restart(self) -> None:
+        """Begins anew (RFC 8445 section 2.4): `local`, `gather` and `add_candidate` belong to a new session, and
+        `connect` moves `path` over to it. Until then, `path` is that of the session before.
+        """
+        if self._transport is not self._path.transport:
+            await self._transport.stop()  # one that never connected
+        self._gatherer, self._transport = self._begun()
+        self._candidates = 0
 
     async def gather(self) -> Sequence[str]:
         await self._gatherer.gather()
@@ -120,9 +129,46 @@ class FullIce:
         await self._transport.start(RTCIceParameters(remote.username, remote.password, remote_is_lite))
         if self._transport.state != "completed":
             raise IceFailed(f"expected a path to the peer, got ICE {self._transport.state}")
+        await self._path.go_over(self._transport)
 
     async def close(self) -> None:
         await self._transport.stop()
+        await self._path.transport.stop()
+
+    def _begun(self) -> tuple[RTCIceGatherer, RTCIceTransport]:
+        # A list, also where it is empty: without one, aiortc asks a public server.
+        gatherer = RTCIceGatherer(list(self._servers))
+        return gatherer, RTCIceTransport(gatherer)
+
+
+class LatestPath:
+    """The path of the ICE session that connected last. Encryption goes on over it where ICE begins anew."""
+
+    def __init__(self, transport: RTCIceTransport) -> None:
+        self.transport = transport
+
+    @property
+    def role(self) -> str:
+        """Of the present ICE session."""
+        return self.transport.role
+
+    async def go_over(self, transport: RTCIceTransport) -> None:
+        """Leaves the path before."""
+        before, self.transport = self.transport, transport
+        if before is not transport:
+            await before.stop()  # who reads from it goes over
+
+    async def _recv(self) -> bytes:
+        while True:
+            transport = self.transport
+            try:
+                return await transport._recv()
+            except ConnectionError:
+                if transport is self.transport:
+                    raise
+
+    async def _send(self, data: bytes) -> None:
+        await self.transport._send(data)
 
 
 def _parsed(candidate: str) -> RTCIceCandidate | None:

@@ -17,7 +17,8 @@ MAX_SOURCES_PER_TRACK = 8
 
 class PacketRouter:
     """Finds the track of a packet: by its source, which is learnt from the `mid` that a packet carries, from the offer,
-    or from a payload type that only one track has (RFC 8843 section 9.2).
+    or from a payload type that only one track has (RFC 8843 section 9.2). A track whose offer names its sources is not
+    found by a payload type: it might be another participant's video.
     """
 
     def __init__(self) -> None:
@@ -54,7 +55,7 @@ class PacketRouter:
         second, ssrc = _HEADER.unpack_from(packet)
         track = self._sources.get(ssrc)
         if track is None:
-            track = self._find(packet, second & 0x7F)
+            track = self._find(packet, second & 0x7F, ssrc)
             if track is None:
                 return
             self._learn(ssrc, track)
@@ -66,7 +67,7 @@ class PacketRouter:
         if track is not None:
             track.sender_report(ssrc, ntp)
 
-    def _find(self, packet: bytes, payload_type: int) -> VideoTrack | None:
+    def _find(self, packet: bytes, payload_type: int, ssrc: int) -> VideoTrack | None:
         try:
             extensions = parse_rtp(packet).extensions
         except MalformedPacket:
@@ -78,6 +79,9 @@ class PacketRouter:
             name = None if number is None else extensions.get(number)
             if name is not None:
                 if name == track.mid.encode():
+                    return track
+            elif track.media.ssrcs:
+                if ssrc in track.media.ssrcs:
                     return track
             elif any(each.number == payload_type for each in track.media.codecs):
                 candidates.append(track)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
-from gifcue.ingest.webrtc.offer import OfferedMedia, OfferLimits, parse_offer
+from gifcue.ingest.webrtc.offer import OfferLimits, parse_offer
 from gifcue.ingest.webrtc.router import MAX_SOURCES_PER_TRACK, PacketRouter
+from gifcue.ingest.webrtc.section import OfferedMedia
 from gifcue.ingest.webrtc.track import VideoTrack
 from tests.ingest.rtp.kit import rtp
 

@@ -14,8 +14,9 @@ from gifcue.ingest.rtp.sdp import ENCODINGS, SdpError
 from gifcue.ingest.webrtc.answer import LocalTransport, local_setup, new_session, write_answer
 from gifcue.ingest.webrtc.dtls import RtpTransport
 from gifcue.ingest.webrtc.ice import FullIce, Ice, IceCredentials
-from gifcue.ingest.webrtc.offer import Offer, OfferedMedia, OfferLimits, parse_offer
+from gifcue.ingest.webrtc.offer import Offer, OfferLimits, parse_offer
 from gifcue.ingest.webrtc.router import PacketRouter
+from gifcue.ingest.webrtc.section import OfferedMedia
 from gifcue.ingest.webrtc.track import NACK_INTERVAL_S, VideoTrack
 
 # Seconds between two reports to the peer.

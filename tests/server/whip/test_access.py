@@ -114,8 +114,13 @@ async def test_an_offer_is_answered(guarded: Guarded) -> None:
 async def test_is_refused_with_a_reason(
     guarded: Guarded, path: str, change: dict[str, Any], status: int, expected: str
 ) -> None:
+    assert guarded.server._whip is not None
+    refused = guarded.server._whip._handler.refused
+    before = refused.get(str(status), 0)
     answer = await guarded.post(path, **change)
     assert answer.status == status
+    # Tokens, scopes and rooms are counted with those of all calls.
+    assert refused.get(str(status), 0) == before + (status not in (401, 403))
     assert expected in await text_of(answer)
     # A page of another site can read why.
     assert answer.headers["Access-Control-Allow-Origin"] == PAGE

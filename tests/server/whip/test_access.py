@@ -45,6 +45,8 @@ class Guarded:
             "lifetime_s": 3600.0,
             "rooms": ["weekly"],
             "labels": ["smile", "wave"],
+            # Without one, two tokens are two callers.
+            "subject": "ada",
             **changes,
         }
         return issue_token(self.key.signing, **made)

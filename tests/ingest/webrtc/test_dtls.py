@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -56,3 +57,41 @@ def test_the_format_of_stun() -> None:
     assert read.check_message_integrity(b"password")
     assert not read.check_message_integrity(b"other")
     assert stun.COOKIE == 0x2112A442
+
+
+class Path:
+    """One direction of a path in memory: what is sent is kept, and never answered."""
+
+    role = "controlled"
+
+    def __init__(self, *waiting: bytes) -> None:
+        self.waiting = list(waiting)
+        self.sent: list[bytes] = []
+        self.is_waiting = asyncio.Event()
+
+    async def _recv(self) -> bytes:
+        if self.waiting:
+            return self.waiting.pop(0)
+        self.is_waiting.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def _send(self, data: bytes) -> None:
+        self.sent.append(data)
+
+
+async def test_what_a_handshake_sends_before_the_peer_has_answered() -> None:
+    # A peer may pretend to be another address. docs/ingest.md says what that address gets.
+    hello = Path()
+    await _begin(hello, "active")
+    flight = Path(*hello.sent)
+    await _begin(flight, "passive")
+    assert 300 < sum(map(len, flight.sent)) < 1024
+
+
+async def _begin(path: Path, setup: str) -> None:
+    transport = RtpTransport(path, setup, lambda _: None, lambda _: None)
+    handshake = asyncio.create_task(transport.handshake([("sha-256", "00")]))
+    await path.is_waiting.wait()
+    handshake.cancel()
+    await asyncio.wait({handshake})

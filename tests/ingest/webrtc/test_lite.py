@@ -147,7 +147,7 @@ async def test_what_comes_too_fast_is_counted(port: Port) -> None:
     ice, connected = await connecting(port)
     port._on_datagram(check(ice), PEER)
     await connected
-    for _ in range(lite.MAX_WAITING + 5):
+    for _ in range(lite.MAX_DATAGRAMS_WAITING + 5):
         port._on_datagram(b"\x80media", PEER)
     assert port.dropped == {"too_fast": 5}
 

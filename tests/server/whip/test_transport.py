@@ -18,7 +18,7 @@ from gifcue.protocol.wire.requests import decode_request
 from gifcue.protocol.wire.responses import encode_response
 from gifcue.server.transport import OK
 from gifcue.server.whip import transport as module
-from gifcue.server.whip.events import MAX_WAITING, RoomEvents
+from gifcue.server.whip.events import MAX_EVENTS_WAITING, RoomEvents
 from gifcue.server.whip.transport import Published, WhipTransport
 from gifcue.v1 import reaction_service_pb2 as pb
 
@@ -155,7 +155,7 @@ def test_a_listener_that_does_not_read_is_cut_off() -> None:
     events = RoomEvents("")
     slow = events.open("a")
     assert slow is not None
-    for _ in range(MAX_WAITING + 1):
+    for _ in range(MAX_EVENTS_WAITING + 1):
         events.publish("a", "ada", reaction())
     assert slow.is_cut
     events.close(slow)

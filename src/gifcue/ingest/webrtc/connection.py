@@ -24,6 +24,10 @@ REPORT_INTERVAL_S = 1.0
 MAX_OUTGOING = 64
 
 
+# Seconds for ICE and DTLS together. Each of them repeats what is lost after a second.
+CONNECT_S = 10.0
+
+
 @dataclass(frozen=True, slots=True)
 class PeerLimits:
     """What a peer may make this end do.
@@ -36,7 +40,7 @@ class PeerLimits:
 
     offer: OfferLimits = field(default_factory=OfferLimits)
     tracks: int = 1
-    connect_s: float = 10.0
+    connect_s: float = CONNECT_S
     needs_video: bool = True
     keeps_data: bool = False
     keeps_video: bool = False

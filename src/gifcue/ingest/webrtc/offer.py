@@ -29,12 +29,17 @@ _DIRECTIONS = frozenset({"sendrecv", "sendonly", "recvonly", "inactive"})
 _PROFILES = {Codec.VP9: ("profile-id", "0"), Codec.AV1: ("profile", "0"), Codec.H265: ("profile-id", "1")}
 
 
+# A browser's offer takes 6 kB.
+MAX_OFFER_BYTES = 64 * 1024
+MAX_SECTIONS = 8
+
+
 @dataclass(frozen=True, slots=True)
 class OfferLimits:
     """What one offer may hold. `sections` counts its `m=` lines, `line_bytes` the characters of one line."""
 
-    total_bytes: int = 64 * 1024
-    sections: int = 8
+    total_bytes: int = MAX_OFFER_BYTES
+    sections: int = MAX_SECTIONS
     attributes: int = 512  # of one section
     line_bytes: int = 1024
     candidates: int = 0  # of the whole offer; those after are left out

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gifcue.client import Backoff, Codec
+from gifcue.client import Backoff, Codec, ServerError
 from gifcue.client.participant import Participant
 from gifcue.client.queues import Outbox
 from gifcue.client.reconnecting import ReconnectingStream
@@ -70,6 +70,33 @@ class Connection:
         return messages
 
 
+class Connections:
+    """A route along given connections."""
+
+    def __init__(self, connections: Iterable[Connection]) -> None:
+        self._connections = iter(connections)
+
+    has_other = False
+
+    async def next(self) -> Any:
+        return next(self._connections)
+
+    def holds(self) -> None:
+        pass
+
+    def draining(self) -> None:
+        pass
+
+    def failed(self, problem: ServerError) -> None:
+        pass
+
+    def pause_s(self, attempt: int) -> float:
+        return 0.0
+
+    def close(self) -> None:
+        pass
+
+
 Change = Callable[[ReconnectingParticipant], Awaitable[None]]
 
 
@@ -104,8 +131,7 @@ async def test_what_is_said_during_a_reconnection_reaches_the_server(
     change: Change, expected: list[object]
 ) -> None:
     connections = [Connection(is_full=False), Connection(is_full=True)]
-    opening = iter(connections)
-    stream = ReconnectingStream(lambda: next(opening), Backoff(sleep=no_sleep))  # type: ignore[arg-type,return-value]
+    stream = ReconnectingStream(Connections(connections), Backoff(sleep=no_sleep))
     async with stream:
         alice = await stream.join("alice", Codec.VP8, allowed_labels=["smile"])
         await connections[0].half_close()
@@ -121,8 +147,7 @@ async def test_what_is_said_during_a_reconnection_reaches_the_server(
 
 async def test_the_later_of_two_joins_is_the_later_one_at_the_server() -> None:
     connections = [Connection(is_full=False), Connection(is_full=True)]
-    opening = iter(connections)
-    stream = ReconnectingStream(lambda: next(opening), Backoff(sleep=no_sleep))  # type: ignore[arg-type,return-value]
+    stream = ReconnectingStream(Connections(connections), Backoff(sleep=no_sleep))
     async with stream:
         await stream.join("alice", Codec.VP8, allowed_labels=["smile"])
         await connections[0].half_close()
@@ -138,8 +163,7 @@ async def test_the_later_of_two_joins_is_the_later_one_at_the_server() -> None:
 
 async def test_a_join_that_is_cancelled_while_it_waits_is_forgotten() -> None:
     connections = [Connection(is_full=True), Connection(is_full=True)]
-    opening = iter(connections)
-    stream = ReconnectingStream(lambda: next(opening), Backoff(sleep=no_sleep))  # type: ignore[arg-type,return-value]
+    stream = ReconnectingStream(Connections(connections), Backoff(sleep=no_sleep))
     async with stream:
         # The first one waits for room, and the second one for the first.
         joins = [asyncio.create_task(stream.join(name, Codec.VP8)) for name in ("alice", "bob", "carol")]

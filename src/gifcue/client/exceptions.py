@@ -17,9 +17,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import grpc
 
 from gifcue.errors import GifcueError
+
+# Trailing metadata of a refusal: the milliseconds after which the same call may succeed.
+RETRY_AFTER = "gifcue-retry-after-ms"
+# Seconds. No server can make a client wait longer.
+MAX_RETRY_AFTER_S = 600.0
+_MAX_DIGITS = 12
 
 
 class ClientError(GifcueError):
@@ -31,12 +40,16 @@ class StreamClosed(ClientError):
 
 
 class ServerError(ClientError):
-    """The server ended the call. `code` is the name of the gRPC status, `details` the server's message."""
+    """The server ended the call. `code` is the name of the gRPC status, `details` the server's message.
 
-    def __init__(self, code: str, details: str) -> None:
+    `retry_after_s` is the time after which the server lets the caller try again; None where it named none.
+    """
+
+    def __init__(self, code: str, details: str, retry_after_s: float | None = None) -> None:
         super().__init__(f"{code}: {details}" if details else code)
         self.code = code
         self.details = details
+        self.retry_after_s = retry_after_s
 
 
 class InvalidRequest(ServerError):
@@ -88,7 +101,18 @@ _BY_CODE: dict[str, type[ServerError]] = {
 }
 
 
-def error_of(code: grpc.StatusCode, details: str | None) -> ServerError:
-    """The error for a gRPC status other than OK."""
+def error_of(
+    code: grpc.StatusCode, details: str | None, trailing: Iterable[Any] | None = None
+) -> ServerError:
+    """The error for a gRPC status other than OK. `trailing` is the metadata that came with it, as pairs."""
     kind = _BY_CODE.get(code.name, ServerFailed)
-    return kind(code.name, details or "")
+    return kind(code.name, details or "", _retry_after_s(trailing or ()))
+
+
+def _retry_after_s(trailing: Iterable[Any]) -> float | None:
+    """The pause that the server asks for, at most `MAX_RETRY_AFTER_S`; None for none or for what is no number."""
+    for name, value in trailing:
+        if name == RETRY_AFTER and isinstance(value, str) and value.isascii() and value.isdigit():
+            # More digits than any sensible pause has are not converted: Python limits the length of such a text.
+            return min(int(value[:_MAX_DIGITS]) / 1000.0, MAX_RETRY_AFTER_S)
+    return None

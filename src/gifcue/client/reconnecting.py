@@ -7,7 +7,7 @@ until the next keyframe, which the caller is asked for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Self
 
@@ -23,6 +23,7 @@ from gifcue.client.options import Backoff
 from gifcue.client.participant import KeyframeCallback
 from gifcue.client.queues import Inbox
 from gifcue.client.reconnecting_participant import ReconnectingParticipant
+from gifcue.client.route import Route
 from gifcue.client.stream import ReactionStream
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Disconnected, Draining, Event, Ready
@@ -39,11 +40,11 @@ class ReconnectingStream:
 
     def __init__(
         self,
-        open_stream: Callable[[], ReactionStream],
+        route: Route,
         backoff: Backoff,
         wait_for_server: bool = False,
     ) -> None:
-        self._open_stream = open_stream
+        self._route = route
         self._backoff = backoff
         self._wait_for_server = wait_for_server
         self._participants: dict[str, ReconnectingParticipant] = {}
@@ -178,6 +179,7 @@ class ReconnectingStream:
         except Exception as problem:  # raised by a caller's callback: it ends the stream
             error = problem
         finally:
+            self._route.close()
             # The error before the event: a caller in `wait_connected` reads it when it wakes.
             self._error = error
             self._inbox.end(error)
@@ -199,18 +201,20 @@ class ReconnectingStream:
             if self._closing.is_set():
                 return lost
             problem = lost or ServerUnavailable("UNAVAILABLE", "the server ended the stream")
+            self._route.failed(problem)
             if self._connections > before:
                 attempt, has_renewed = 0, False
             # Once, until a connection holds again: a provider that signs with a wrong key has a newer token each time.
             can_renew = not has_renewed and await self._has_newer_token(problem)
             has_renewed = has_renewed or can_renew
-            if before == self._connections == 0 and not self._wait_for_server and not can_renew:
+            can_repeat = self._wait_for_server or can_renew or self._route.has_other
+            if before == self._connections == 0 and not can_repeat:
                 return problem
             attempt += 1
             limit = self._backoff.max_attempts
             if not (problem.retryable or can_renew) or (limit is not None and attempt > limit):
                 return problem
-            delay_s = self._backoff.delay_s(attempt)
+            delay_s = self._route.pause_s(attempt)
             self._inbox.put(Disconnected(str(problem), attempt, delay_s))
             if not await self._wait(delay_s):
                 return None
@@ -235,8 +239,9 @@ class ReconnectingStream:
 
     async def _one_connection(self) -> None:
         """Connects, attaches every participant, and passes events on until the connection ends."""
-        self._latest = self._open_stream()
+        self._latest = await self._route.next()
         async with self._latest as stream:
+            self._route.holds()
             is_new = self._connections > 0
             self._connections += 1
             self._ready = stream.ready
@@ -252,6 +257,7 @@ class ReconnectingStream:
                 async for event in stream.events():
                     self._inbox.put(event)
                     if isinstance(event, Draining):
+                        self._route.draining()
                         self._detach()  # the server drops frames that are sent from now on
             finally:
                 self._current = None

@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import grpc
 import grpc.aio
@@ -27,6 +27,7 @@ from gifcue.client.exceptions import (
 from gifcue.client.options import ConnectionOptions
 from gifcue.client.participant import KeyframeCallback, Participant
 from gifcue.client.queues import Inbox, Outbox
+from gifcue.client.rendezvous import ROOM_HEADER, room_key
 from gifcue.client.silence import SILENT_INTERVALS, SilenceWatch
 from gifcue.client.tokens import TokenSource
 from gifcue.protocol.codecs import Codec
@@ -38,6 +39,16 @@ from gifcue.protocol.wire.responses import decode_response
 from gifcue.v1.reaction_service_pb2 import StreamReactionsRequest, StreamReactionsResponse
 
 
+class Seat(Protocol):
+    """The server on which a stream runs."""
+
+    async def stub(self) -> Any:
+        """The stub of ReactionService. Raises ServerError where no server is known."""
+
+    def ended(self, problem: BaseException | None, was_ready: bool) -> None:
+        """The stream is over: with an error or without one; `was_ready` where the server had sent its Ready."""
+
+
 class ReactionStream:
     """Made by `ReactionClient.open` and used with `async with`.
 
@@ -47,9 +58,9 @@ class ReactionStream:
     """
 
     def __init__(
-        self, stub: Any, options: StreamOptions, connection: ConnectionOptions, tokens: TokenSource
+        self, seat: Seat, options: StreamOptions, connection: ConnectionOptions, tokens: TokenSource
     ) -> None:
-        self._stub = stub
+        self._seat = seat
         self._options = options
         self._connection = connection
         self._tokens = tokens
@@ -75,7 +86,8 @@ class ReactionStream:
             raise StreamClosed("expected a stream to be entered once, got a second time: open another one")
         self._is_entered = True
         self._token = await self._tokens.current()
-        self._call = self._stub.StreamReactions(metadata=self._tokens.metadata(self._token))
+        stub = await self._seat.stub()
+        self._call = stub.StreamReactions(metadata=self._metadata())
         self._outbox.append(encode_request(self._options), 0)
         self._reader = asyncio.create_task(self._read(), name="gifcue-reader")
         self._writer = asyncio.create_task(self._write(), name="gifcue-writer")
@@ -196,6 +208,13 @@ class ReactionStream:
         if tasks:
             await asyncio.wait(tasks)
 
+    def _metadata(self) -> tuple[tuple[str, str], ...] | None:
+        """The metadata of the call. The caller's own key of the room goes before the one that is computed."""
+        metadata = self._tokens.metadata(self._token) or ()
+        if self._options.room_id and all(name.lower() != ROOM_HEADER for name, _ in metadata):
+            metadata = (*metadata, (ROOM_HEADER, room_key(self._options.room_id)))
+        return metadata or None
+
     async def _send(self, request: StreamReactionsRequest, size_bytes: int) -> None:
         if self._writer is None:
             raise StreamClosed("expected an open stream, got one that was never entered")
@@ -282,6 +301,7 @@ class ReactionStream:
         # The error first: the tasks that wake below read it.
         self._error = error
         self._inbox.end(error)
+        self._seat.ended(error, self._ready is not None)
         self._opened.set()
         self._outbox.abort(error)
         if self._watcher is not None:

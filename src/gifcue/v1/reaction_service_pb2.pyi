@@ -485,7 +485,7 @@ class ParticipantState(_message.Message):
     GIF_COOLDOWNS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def running(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunningReaction]:
-        """Reactions that STARTED and have not ENDED, at most one for each label, and 256. The server continues each without a second
+        """Reactions that STARTED and have not ENDED, one for each label at most, and 256. The server goes on without a second
         STARTED, and ENDs it as any other: by "released" where the pose is no longer seen, by "no_frames" where no video
         comes, by "not_allowed" where the label is not allowed or unknown to this server.
         """

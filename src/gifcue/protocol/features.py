@@ -16,4 +16,6 @@ FEATURES = (
     "dismiss",
     # `Heartbeat`.
     "heartbeat",
+    # `StreamConfig.resume` and `Join.resume`.
+    "resume",
 )

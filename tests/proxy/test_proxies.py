@@ -174,8 +174,8 @@ async def test_a_reload_ends_no_stream(kind: type[Proxy], serving: list[RealServ
 
 async def _until_all_at_first(servers: list[RealServer], client: ReactionClient) -> None:
     async with asyncio.timeout(TIMEOUT_S):
-        while {await place_of_room(servers, client, room) for room in ROOMS[:6]} != {0}:
-            pass
+        while {await place_of_room(servers, client, room) for room in ROOMS[:6]} != {0}:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)  # Envoy ends the connection of a client that resets many streams
 
 
 async def test_the_rooms_of_a_killed_server_go_to_the_other_one_and_return(
@@ -186,7 +186,7 @@ async def test_the_rooms_of_a_killed_server_go_to_the_other_one_and_return(
         async with client.reconnecting(StreamOptions(room_id=room), EVERY) as stream:
             try:
                 serving[1].kill()
-                await until(lambda: stream.connections > 1 and stream.connected)
+                await until(lambda: stream.connections > 1 and stream.connected, timeout_s=20.0)
                 assert await place_of(serving, stream.ready.session_id) == 0
             finally:
                 serving[1].start()
@@ -208,7 +208,10 @@ async def test_a_server_that_drains_gets_no_new_stream_and_ends_its_own_in_order
         ):
             try:
                 await operator.drain()
-                assert any([isinstance(event, Draining) async for event in stream.events()])
+                events = stream.events()
+                while not isinstance(await anext(events), Draining):
+                    pass
+                # HAProxy adds a reset where a server ends a stream that its client has not ended.
                 await stream.close()  # with OK: the proxy did not cut it off
                 if kind is not Nginx:  # it asks no server for its health
                     assert await place_of_room(serving, client, room) == 1

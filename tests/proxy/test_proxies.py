@@ -31,6 +31,8 @@ from tests.support.real_server import RealServer
 from tests.support.waiting import TIMEOUT_S, until
 
 ROOMS = [f"room-{number}" for number in range(16)]
+# Between two looks at what a proxy or a server does by itself.
+POLL_S = 0.1
 # While a test waits for what a proxy notices by itself.
 EVERY = Backoff(first_s=0.1, factor=1.0)
 
@@ -63,6 +65,7 @@ async def opened(client: ReactionClient, room: str) -> AsyncIterator[ReactionStr
             except ServerError as error:
                 if not error.retryable:
                     raise
+                await asyncio.sleep(POLL_S)
             else:
                 break
     try:
@@ -175,7 +178,7 @@ async def test_a_reload_ends_no_stream(kind: type[Proxy], serving: list[RealServ
 async def _until_all_at_first(servers: list[RealServer], client: ReactionClient) -> None:
     async with asyncio.timeout(TIMEOUT_S):
         while {await place_of_room(servers, client, room) for room in ROOMS[:6]} != {0}:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)  # Envoy ends the connection of a client that resets many streams
+            await asyncio.sleep(POLL_S)  # Envoy ends the connection of a client that resets many streams
 
 
 async def test_the_rooms_of_a_killed_server_go_to_the_other_one_and_return(
@@ -192,8 +195,8 @@ async def test_the_rooms_of_a_killed_server_go_to_the_other_one_and_return(
                 serving[1].start()
                 await serving[1].wait_until_serving()
             async with asyncio.timeout(TIMEOUT_S):
-                while await place_of_room(serving, client, room) != 1:
-                    pass
+                while await place_of_room(serving, client, room) != 1:  # noqa: ASYNC110
+                    await asyncio.sleep(POLL_S)
             assert await place_of(serving, stream.ready.session_id) == 0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,6 +14,7 @@ from gifcue.client import ReactionClient
 from gifcue.client.exceptions import ClientError
 from tests.support.waiting import TIMEOUT_S
 
+_POLL_S = 0.05
 _ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -70,11 +73,10 @@ drain_timeout_s = 2.0
             while True:
                 assert self._process is not None, "expected a started server"
                 assert self._process.poll() is None, self._log.read_text()
-                try:
+                with contextlib.suppress(ClientError):
                     if await client.health("gifcue.v1.ReactionService") == "SERVING":
                         return
-                except ClientError:
-                    continue
+                await asyncio.sleep(_POLL_S)
 
     def kill(self) -> None:
         """SIGKILL; returns once it has ended. Its workers end by themselves."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from gifcue.client.queues import Outbox
 from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.reconnecting_participant import ReconnectingParticipant
 from gifcue.protocol.requests import AllowedLabels, Join, Leave, Speaking
+from gifcue.protocol.resume import ParticipantState, RoomState
 from gifcue.protocol.wire.requests import decode_request, encode_request
 from gifcue.v1.reaction_service_pb2 import StreamReactionsRequest
 from tests.support.waiting import until
@@ -28,7 +30,8 @@ class Connection:
         self.outbox: Outbox[StreamReactionsRequest] = Outbox(FULL)
         if is_full:
             self.outbox.append(StreamReactionsRequest(), FULL + 1)
-        self.ready: Any = None
+        # A server that takes nothing over.
+        self.ready: Any = SimpleNamespace(features=())
         self._over = asyncio.Event()
 
     async def __aenter__(self) -> Connection:
@@ -44,6 +47,7 @@ class Connection:
         extradata: bytes,
         labels: Iterable[str],
         on_keyframe_request: Any = None,
+        resume: ParticipantState | None = None,
     ) -> Participant:
         request = encode_request(Join(name, codec, extradata, tuple(labels)))
         await self.outbox.room(0)
@@ -78,7 +82,7 @@ class Connections:
 
     has_other = False
 
-    async def next(self) -> Any:
+    async def next(self, resume: RoomState) -> Any:
         return next(self._connections)
 
     def holds(self) -> None:

@@ -6,10 +6,11 @@
         └── ServerError           the server ended the call: `code` is its gRPC status, `details` its message
             ├── InvalidRequest        INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE, NOT_FOUND, UNIMPLEMENTED
             ├── AccessDenied          UNAUTHENTICATED, PERMISSION_DENIED
-            ├── ServerUnavailable *   UNAVAILABLE: not reached, lost, draining, or without a detector
+            ├── ServerUnavailable *   UNAVAILABLE: not reached, lost, draining, or without a detector; and the
+            │                         CANCELLED, INTERNAL and UNKNOWN by which proxies and gRPC say the same
             ├── ServerBusy *          RESOURCE_EXHAUSTED: no capacity at the moment
             ├── ServerTimeout *       DEADLINE_EXCEEDED: the stream was idle for too long, or no answer in time
-            ├── StreamCancelled       CANCELLED by either side
+            ├── StreamCancelled       this side cancelled the call
             └── ServerFailed          every other status
 
 `retryable` is True for those marked *: the same call may succeed later, here or at another replica.
@@ -29,6 +30,14 @@ RETRY_AFTER = "gifcue-retry-after-ms"
 # Seconds. No server can make a client wait longer.
 MAX_RETRY_AFTER_S = 600.0
 _MAX_DIGITS = 12
+# Parts of the details by which gRPC itself, and not a server, says that a connection or a proxy failed: a stream that
+# was reset, an answer without a status such as a proxy's 502 or 504, and a connection that was closed.
+_LOST = (
+    "RST_STREAM",
+    "Received http2 header with status: 5",
+    "Stream removed",
+    "GOAWAY",
+)
 
 
 class ClientError(GifcueError):
@@ -79,7 +88,7 @@ class ServerTimeout(ServerError):
 
 
 class StreamCancelled(ServerError):
-    """One of the two sides cancelled the call."""
+    """This side cancelled the call."""
 
 
 class ServerFailed(ServerError):
@@ -97,7 +106,8 @@ _BY_CODE: dict[str, type[ServerError]] = {
     "UNAVAILABLE": ServerUnavailable,
     "RESOURCE_EXHAUSTED": ServerBusy,
     "DEADLINE_EXCEEDED": ServerTimeout,
-    "CANCELLED": StreamCancelled,
+    # This side knows its own cancellations. Any other comes from a proxy whose server is gone.
+    "CANCELLED": ServerUnavailable,
 }
 
 
@@ -106,6 +116,8 @@ def error_of(
 ) -> ServerError:
     """The error for a gRPC status other than OK. `trailing` is the metadata that came with it, as pairs."""
     kind = _BY_CODE.get(code.name, ServerFailed)
+    if kind is ServerFailed and any(each in (details or "") for each in _LOST):
+        kind = ServerUnavailable
     return kind(code.name, details or "", _retry_after_s(trailing or ()))
 
 

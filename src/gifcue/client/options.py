@@ -130,3 +130,12 @@ class Backoff:
         """Seconds before attempt number `attempt`, counted from 1 since the last connection that worked."""
         mean_s = min(self.max_s, self.first_s * self.factor ** min(attempt - 1, _MAX_EXPONENT))
         return mean_s * (1 + self.jitter * (2 * self.uniform() - 1))
+
+    async def wait(self, delay_s: float, until: asyncio.Event) -> None:
+        """Waits before the next attempt, until `delay_s` are over or the event is set."""
+        waits = {asyncio.ensure_future(self.sleep(delay_s)), asyncio.ensure_future(until.wait())}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()

@@ -14,6 +14,7 @@ from gifcue.client.servers import Server
 from gifcue.client.stream import ReactionStream
 from gifcue.client.tokens import TokenSource
 from gifcue.protocol.requests import StreamOptions
+from gifcue.protocol.resume import RoomState
 from gifcue.v1 import reaction_service_pb2_grpc
 
 # Servers of a room's order whose health is followed while its stream is open.
@@ -22,8 +23,10 @@ _WATCHED = 3
 _QUICK_ATTEMPTS = 3
 # Seconds, at most, before such an attempt: the streams of a server that died do not all come in one moment.
 _QUICK_PAUSE_S = 0.1
-# Seconds for which an attempt waits for the server's Ready while another server is left to try.
+# Seconds for which an attempt waits for the server's Ready where another one may lead to another server; twice as many
+# after each that failed.
 _PATIENCE_S = 3.0
+_MAX_EXPONENT = 16
 # Share by which a pause that a server asked for is prolonged at most, so that not all callers return at once.
 _SPREAD = 0.2
 
@@ -36,8 +39,8 @@ def placement_key(options: StreamOptions) -> str:
 class Route(Protocol):
     """Where a reconnecting stream connects, one attempt after the other."""
 
-    async def next(self) -> ReactionStream:
-        """The stream of the next attempt, not entered yet.
+    async def next(self, resume: RoomState) -> ReactionStream:
+        """The stream of the next attempt, not entered yet. `resume` is what its room keeps from the server before.
 
         Raises:
             ServerError: no server is known at the moment.
@@ -84,8 +87,10 @@ class PlacedRoute:
         self._last: Server | None = None
         self._quick = 0
         self._slow = 0
+        self._is_moving = False
+        self._has_held = False
 
-    async def next(self) -> ReactionStream:
+    async def next(self, resume: RoomState) -> ReactionStream:
         await self._pool.refresh()
         placement = self._pool.placement
         if not self.has_other:
@@ -95,16 +100,20 @@ class PlacedRoute:
         self._last = server
         self._pool.want(self, {server, *placement.order(self._key)[:_WATCHED]})
         connection = self._connection
-        if self.has_other:
-            connection = replace(connection, open_timeout_s=min(_PATIENCE_S, connection.open_timeout_s))
+        # Behind a single address there may be a proxy, so another attempt there can lead to another server as well.
+        if self.has_other or self._has_held:
+            patience_s = _PATIENCE_S * 2.0 ** min(self._slow, _MAX_EXPONENT)
+            connection = replace(connection, open_timeout_s=min(patience_s, connection.open_timeout_s))
         seat = PlacedSeat(self._pool, self._key, server)
-        return ReactionStream(seat, self._options, connection, self._tokens)
+        return ReactionStream(seat, replace(self._options, resume=resume), connection, self._tokens)
 
     def holds(self) -> None:
+        self._has_held = True
         self._tried.clear()
         self._quick = self._slow = 0
 
     def draining(self) -> None:
+        self._is_moving = True
         if self._last is not None:
             self._tried.add(self._last)
 
@@ -117,7 +126,9 @@ class PlacedRoute:
         return self._pool.placement.has_other(self._tried)
 
     def pause_s(self, attempt: int) -> float:
-        if self.has_other and self._quick < _QUICK_ATTEMPTS:
+        # A drain is no failure: also a single address, that of a proxy, leads to another server then.
+        is_moving, self._is_moving = self._is_moving, False
+        if is_moving or (self.has_other and self._quick < _QUICK_ATTEMPTS):
             self._quick += 1
             return _QUICK_PAUSE_S * self._backoff.uniform()
         self._slow += 1

@@ -89,6 +89,8 @@ class LeaveReason(enum.StrEnum):
     DRAINING = "draining"
     # The join that carried the reaction from another server was refused.
     REFUSED = "refused"
+    # The client library ends what no server goes on with. No server sends this.
+    STREAM_LOST = "stream_lost"
 
 
 class FaultCode(enum.StrEnum):

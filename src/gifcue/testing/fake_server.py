@@ -33,6 +33,7 @@ MODEL = media_pb2.ModelInfo(
     name="fake", version="fake-1", labels=["face", "hand", "smile", "wave", "thumbs_up"], backend="litert"
 )
 REACTION_LABELS = ("smile", "thumbs_up", "wave")
+FEATURES = ("explain", "dismiss", "resume")
 LIMITS = reaction_service_pb2.EffectiveLimits(
     max_participants=16,
     max_frame_bytes=4 * 1024 * 1024,
@@ -119,10 +120,30 @@ class FakeStream:
         match update.WhichOneof("update"):
             case "join":
                 self.joins[update.participant_id] = update.join
+                self._take_over(update.participant_id, update.join)
             case "leave":
                 self._release(update.participant_id, "left")
             case "dismiss":
                 self._dismiss(update.participant_id, update.dismiss.reaction_id)
+
+    def _take_over(self, participant_id: str, join: reaction_service_pb2.Join) -> None:
+        """Goes on with the first reaction that the join carries, if its label is allowed. Others end."""
+        for running in join.resume.running:
+            reaction = reaction_service_pb2.ReactionEvent(
+                participant_id=participant_id,
+                reaction_id=running.reaction_id,
+                label=running.label,
+                box=media_pb2.BoundingBox(),
+                model_version=MODEL.version,
+            )
+            if running.label not in join.allowed_labels:
+                self._answer(
+                    reaction, reaction_service_pb2.PHASE_ENDED, progress=1.0, end_reason="not_allowed"
+                )
+            elif participant_id in self._open_reactions:
+                self._answer(reaction, reaction_service_pb2.PHASE_ENDED, progress=1.0, end_reason="released")
+            else:
+                self._open_reactions[participant_id] = reaction
 
     def _dismiss(self, participant_id: str, reaction_id: str) -> None:
         reaction = self._open_reactions.get(participant_id)
@@ -234,7 +255,7 @@ class FakeService:
     server sends no Ready and no answer about its health. `streams` has every stream
     so far, `metadata` that of the latest one, and `stills` every still. `state` is what the status says of the server,
     `operator` what operators' calls do. `limits` are those that streams are told; a client of a server that states an
-    interval of heartbeats expects them.
+    interval of heartbeats expects them. `features` are what streams are told that it can do.
     """
 
     streams: list[FakeStream] = field(default_factory=list)
@@ -243,6 +264,7 @@ class FakeService:
     state: operator_service_pb2.ServingState.ValueType = operator_service_pb2.SERVING_STATE_SERVING
     silent: bool = False
     limits: reaction_service_pb2.EffectiveLimits = field(default_factory=_limits)
+    features: tuple[str, ...] = FEATURES
     health: health_pb2.HealthCheckResponse.ServingStatus = health_pb2.HealthCheckResponse.SERVING
     metadata: list[tuple[str, str]] = field(default_factory=list)
     stills: list[bytes] = field(default_factory=list)
@@ -303,6 +325,7 @@ class _Reactions(reaction_service_pb2_grpc.ReactionServiceServicer):
                         server_version="0.0.0",
                         session_id=f"s-{len(self._service.streams)}",
                         preset=request.config.preset or "normal",
+                        features=self._service.features,
                     )
                 )
         stream.finish()

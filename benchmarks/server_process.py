@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
 import socket
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -44,7 +44,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextmanager
+@contextlib.contextmanager
 def on_cores(cores: Iterable[int] | None) -> Iterator[None]:
     """Restricts the processes started inside the block, and their children, to these cores."""
     before = os.sched_getaffinity(0)
@@ -112,14 +112,10 @@ class ServerProcess:
             return False
 
     def send_signal(self, number: signal.Signals) -> None:
-        """Sends a signal to the front process."""
+        """Sends a signal to the front process, if it has not ended."""
         assert self._process is not None, "expected a started server"
-        self._process.send_signal(number)
-
-    async def wait(self) -> None:
-        """Returns once the front process has ended."""
-        assert self._process is not None, "expected a started server"
-        await self._process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
 
     def costs(self, *, with_memory: bool = True) -> list[ProcessCost]:
         """The costs of the front and of the workers, summed by kind: front, decode, detect.

@@ -1,6 +1,6 @@
 """What participants notice when one of two servers goes, or their proxy is reloaded.
 
-    python -m benchmarks.failover [--through client,haproxy,envoy,nginx] [--events sigterm,sigkill,sigstop,reload] [--json]
+    python -m benchmarks.failover [--through client,haproxy,envoy,nginx] [--events sigterm,sigkill,sigstop,reload]
 
 Twenty participants in ten rooms smile all the time, through the client library's streams. Then one server gets the
 signal, or the proxy is reloaded. Each event is tried with new servers. What is asked:
@@ -258,8 +258,8 @@ async def run(arguments: argparse.Namespace) -> list[Outcome]:
 def _say(outcome: Outcome) -> None:
     print(
         f"{outcome.through:<8} {outcome.event:<8} {outcome.affected:>3} of {outcome.participants} affected, "
-        f"pause {outcome.pause_s}, STARTED {outcome.started}, ENDED {outcome.ended}, sent {outcome.sent_to}, received {outcome.received}: "
-        + ("; ".join(outcome.problems) or "good"),
+        f"pause {outcome.pause_s}, STARTED {outcome.started}, ENDED {outcome.ended}, "
+        f"sent {outcome.sent_to}, received {outcome.received}: " + ("; ".join(outcome.problems) or "good"),
         file=sys.stderr,
         flush=True,
     )

@@ -15,6 +15,7 @@
  */
 import { Batch } from './batch.js';
 import { Carried } from './carried.js';
+import { withRoom } from './room_key.js';
 import { Code, statusOf } from './status.js';
 import {
   Codec, FaultCode, Phase, StreamReactionsRequestSchema as Request, StreamReactionsResponseSchema as Response,
@@ -88,7 +89,9 @@ export class ReactionStream {
     this.#Socket = socket;
     this.#tuning = { ...DEFAULTS, ...tuning };
     this.#batch = new Batch((frames) => this.#sendFrames(frames), this.#tuning.batchMs);
-    this.#connect();
+    // Without a room there is nothing to wait for.
+    if (config.roomId) this.#place(url, config.roomId);
+    else this.#connect();
   }
 
   #url;
@@ -229,6 +232,11 @@ export class ReactionStream {
     this.#socket = null;
     this.#giveUp();
     this.#tell({ name: 'ended', status: statusOf({ code: 4000 + Code.OK, reason: '' }) });
+  }
+
+  async #place(url, roomId) {
+    this.#url = await withRoom(url, roomId);
+    if (!this.#isClosed) this.#connect();
   }
 
   #connect() {

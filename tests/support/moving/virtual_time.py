@@ -7,6 +7,10 @@ import selectors
 from typing import Any
 
 
+# Seconds that a turn of the loop takes. Without it, a timer that is due after less than a float can hold never fires.
+_TURN_S = 1e-6
+
+
 class _Selector(selectors.SelectSelector):
     now_s = 0.0
 
@@ -14,8 +18,7 @@ class _Selector(selectors.SelectSelector):
         ready = super().select(0)
         if not ready and timeout is None:
             raise RuntimeError("expected a timer or a task that can go on, got a test that waits for ever")
-        if not ready and timeout is not None:
-            self.now_s += max(0.0, timeout)
+        self.now_s += _TURN_S if ready or timeout is None else max(_TURN_S, timeout)
         return ready
 
 

@@ -37,6 +37,7 @@ async def test_a_request_is_signed_and_complete(make: Make, api: FakeMeetingApi)
     assert received.headers["webhook-signature"] == sign(key, "reaction-1", 1_700_000_000, received.body)
     assert received.values == {
         "type": "reaction.started",
+        "idempotency_key": "reaction-1:started",
         "reaction_id": "reaction-1",
         "room_id": ROOM,
         "participant_id": "somebody",

@@ -13,6 +13,7 @@ Frames skipped as paced or similar are the filter's regular work and no loss.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -76,8 +77,9 @@ async def search(
     limit_reason: Callable[[Figures], str],
     start: int,
     most: int,
+    growth: float = 2.0,
 ) -> Capacity:
-    """Doubles the number from `start` until a run fails, bisects, and confirms the result.
+    """Multiplies the number by `growth` from `start` until a run fails, bisects, and confirms the result.
 
     `run(participants, confirming)` measures. Confirming runs are longer. If one fails, the next smaller number is
     tried: 5 % less, and at least one less. The result is a number that passed a confirming run.
@@ -96,7 +98,7 @@ async def search(
     count = min(start, most)
     while count < failed:
         if await passes(count):
-            carried, count = count, min(2 * count, most) if count < most else failed
+            carried, count = count, min(math.ceil(growth * count), most) if count < most else failed
         else:
             failed = count
     # Runs of a few seconds cannot resolve less than 2.5 % of the result.

@@ -51,6 +51,14 @@ async def test_search_finds_what_is_carried(carried: int) -> None:
     assert found.why_limited == "p95 400.0 ms, over 150"
 
 
+async def test_a_search_near_the_result_takes_few_runs() -> None:
+    server = Server(30)
+    found = await search(server, Bounds().limit_reason, start=27, most=512, growth=1.12)
+
+    assert found.participants == 30
+    assert [count for count, _ in server.asked] == [27, 31, 29, 30, 30]
+
+
 async def test_a_large_capacity_is_found_within_two_and_a_half_percent() -> None:
     found = await search(Server(333), Bounds().limit_reason, start=8, most=512)
 

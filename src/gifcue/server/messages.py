@@ -60,7 +60,7 @@ async def act_on(message: Request, session: Session, outbox: Outbox) -> StreamSt
         case EncodedFrame() as frame:
             session.frame(frame)
         case Join() as join:
-            session.join(join.participant_id, join.codec, join.extradata, join.allowed_labels)
+            session.join(join.participant_id, join.codec, join.extradata, join.allowed_labels, join.resume)
         case Speaking() as hint:
             session.speaking(hint.participant_id, hint.speaking)
         case AllowedLabels() as allowed:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from gifcue.client import InvalidRequest, ReactionClient, ServingState
-from gifcue.server.lifecycle import STOP_GRACE_S
+from gifcue.server.stopping import STOP_GRACE_S
 from tests.chaos.raw_http2 import closed_window
 from tests.support.waiting import TIMEOUT_S, until
 

@@ -106,11 +106,14 @@ class Engine:
         await self._pipeline.stop()
 
     async def end_quiet(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Ends the reactions of participants whose frames have stopped, until it is cancelled."""
+        """Ends the reactions of participants whose frames have stopped, until it is cancelled. It also ends the low
+        analysis rate of a load that is gone.
+        """
         last_s = resumes_s = self._clock()
         while True:
             await sleep(LOOK_INTERVAL_S)
             now_s = self._clock()
+            self._pipeline.look()
             if now_s - last_s > STALL_LOOKS * LOOK_INTERVAL_S:
                 resumes_s = now_s + AFTER_STALL_S
             last_s = now_s
@@ -138,6 +141,11 @@ class Engine:
     def model(self) -> ServedModel:
         """The model in service. Raises Unavailable before the first detector is warm."""
         return self._pipeline.model
+
+    @property
+    def participant_count(self) -> int:
+        """Participants joined on all streams."""
+        return self._pipeline.participant_count
 
     @property
     def max_pixels(self) -> int:

@@ -355,7 +355,7 @@ class Session:
             message = f"expected at most {limits.max_participants_per_stream} participants on a stream"
             return FaultCode.TOO_MANY_PARTICIPANTS, message
         if self._pipeline.participant_count >= limits.max_participants:
-            message = f"expected at most {limits.max_participants} participants on this server"
+            message = f"expected at most {limits.max_participants} participants on this server: try again in a few seconds"
             return FaultCode.TOO_MANY_PARTICIPANTS, message
         return None
 

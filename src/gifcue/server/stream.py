@@ -41,6 +41,7 @@ NOT_READING = StreamStatus(grpc.StatusCode.RESOURCE_EXHAUSTED, "expected a clien
 DRAINING = StreamStatus(
     grpc.StatusCode.UNAVAILABLE,
     "expected a server that takes streams, got one that drains: open the stream on another server",
+    retry_after_ms=1000,
 )
 
 
@@ -118,6 +119,11 @@ class Stream:
     def session(self) -> Session | None:
         """The session; None before the client's configuration has come."""
         return self._session
+
+    @property
+    def has_participants(self) -> bool:
+        """True while somebody is joined."""
+        return self._session is not None and self._session.participant_count > 0
 
     @property
     def holding_dropped(self) -> int:

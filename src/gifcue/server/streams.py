@@ -10,15 +10,15 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
-import grpc
 import structlog
 
 from gifcue.engine.engine import Engine
 from gifcue.protocol.operations import Drained, StreamFigures, StreamPage
 from gifcue.server.settings import ServerSettings
-from gifcue.server.stream import DRAINING, FLUSH_S, Stream
+from gifcue.server.stream import FLUSH_S, Stream
+from gifcue.server.stream_admission import StreamAdmission
 from gifcue.server.stream_rates import WINDOW_S, StreamRates
-from gifcue.server.transport import StreamStatus, Transport
+from gifcue.server.transport import Transport
 
 log = structlog.get_logger()
 
@@ -52,6 +52,7 @@ class Streams:
         self._moving: dict[Stream, asyncio.Task[None]] = {}
         self._asked = 0
         self._rates = StreamRates()
+        self._admission = StreamAdmission(engine, settings, clock, self._chance)
         self._is_draining = False
         self._is_refusing = False
         self._closed_holding_dropped = 0
@@ -63,7 +64,7 @@ class Streams:
 
         `call_identity` says who the caller is.
         """
-        refusal = self._refusal()
+        refusal = self._admission.refusal(self._streams, is_draining=self.refuses)
         if refusal is not None:
             self._ended[refusal.code.name] += 1
             log.info("stream refused", peer=transport.peer, status=refusal.code.name)
@@ -88,6 +89,11 @@ class Streams:
     def ended(self) -> dict[str, int]:
         """Streams that have ended since the start, refused ones included, by the name of their gRPC status."""
         return dict(self._ended)
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Streams that were refused when they opened, since the start, by reason."""
+        return self._admission.refused
 
     @property
     def moving(self) -> int:
@@ -168,12 +174,16 @@ class Streams:
         was_refusing, self._is_refusing = self._is_refusing, False
         return was_refusing
 
+    def refuse(self) -> None:
+        """Refuses new streams for good. Open ones go on until `drain`."""
+        self._is_draining = True
+
     async def drain(self, timeout_s: float) -> None:
         """Refuses new streams, sends `Draining` on every stream, lets frames in flight finish, and ends the streams.
 
         After `timeout_s` the streams end with frames in flight. Returns soon after that, whatever clients do.
         """
-        self._is_draining = True
+        self.refuse()
         until_s = self._clock() + timeout_s
         if not self._streams:
             return
@@ -205,15 +215,3 @@ class Streams:
         del self._moving[stream]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a stream failed to move", exc_info=error)
-
-    def _refusal(self) -> StreamStatus | None:
-        if self.refuses:
-            return DRAINING
-        if not self._engine.is_ready:
-            return StreamStatus(grpc.StatusCode.UNAVAILABLE, "expected a server that is ready, it is not yet")
-        if len(self._streams) >= self._settings.max_streams:
-            return StreamStatus(
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"expected at most {self._settings.max_streams} streams at once",
-            )
-        return None

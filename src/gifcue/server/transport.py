@@ -14,10 +14,14 @@ import grpc
 
 @dataclass(frozen=True, slots=True)
 class StreamStatus:
-    """The gRPC status that a stream ends with, and its details for the client."""
+    """The gRPC status that a stream ends with, and its details for the client.
+
+    `retry_after_ms` tells the client when to come back at the earliest, in milliseconds; 0: nothing is said of it.
+    """
 
     code: grpc.StatusCode
     details: str = ""
+    retry_after_ms: int = 0
 
 
 OK = StreamStatus(grpc.StatusCode.OK)

@@ -116,6 +116,5 @@ def _handshake_fault(request: web.BaseRequest) -> web.Response | None:
 
 
 def _refusal(error: AccessRefused) -> StreamStatus:
-    """How a stream ends that is refused. The reason begins with the milliseconds after which to come back."""
-    retry = "" if error.retry_after_s is None else f"{math.ceil(error.retry_after_s * 1000)} "
-    return StreamStatus(status_of(error).grpc, f"{retry}{error}")
+    """How a stream ends that is refused."""
+    return StreamStatus(status_of(error).grpc, str(error), math.ceil((error.retry_after_s or 0.0) * 1000))

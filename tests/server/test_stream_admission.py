@@ -34,7 +34,7 @@ class FixedEngine:
     def __init__(self, participants: int, most: int, is_ready: bool = True) -> None:
         self.participant_count = participants
         self.is_ready = is_ready
-        self.limits = type("Limits", (), {"max_participants": most})
+        self.limits = type("Limits", (), {"most_participants": most})
 
 
 class FixedStream:

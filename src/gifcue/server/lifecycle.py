@@ -9,36 +9,31 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from gifcue import __version__
-from gifcue.delivery.dispatcher import Dispatcher
-from gifcue.engine.engine import Engine
 from gifcue.gestures.library import ReloadedGestures
 from gifcue.protocol.statistics import ServingState
 from gifcue.rules.references import gifs_folder
-from gifcue.rules.watch import BookWatcher
 from gifcue.server.access_guard import AccessGuard
-from gifcue.server.access_metrics import AccessCollector
 from gifcue.server.annotations import AnnotationHandler
 from gifcue.server.background import Background
 from gifcue.server.book_follower import BookFollower
 from gifcue.server.build import build
+from gifcue.server.capacity import auto
+from gifcue.server.capacity.record import MeasuredCapacity
 from gifcue.server.config import Settings
 from gifcue.server.confinement import warn_of_confinement
-from gifcue.server.connection_metrics import ConnectionCollector
+from gifcue.server.exposition import Exposition
 from gifcue.server.gesture_follower import GestureFollower
 from gifcue.server.health import Health
 from gifcue.server.http import public_application
 from gifcue.server.http_teach import TeachHandler
 from gifcue.server.loop_lag import LoopLag
-from gifcue.server.metrics import metrics_text
 from gifcue.server.operations import Operations
 from gifcue.server.operator import OPERATOR_SERVICE, add_operator_service
 from gifcue.server.operator_http import operator_application
 from gifcue.server.operator_status import StatusReader
 from gifcue.server.ports import Ports
 from gifcue.server.probes import Probes
-from gifcue.server.process_metrics import ProcessMetrics
 from gifcue.server.reactions import REACTION_SERVICE, StreamHandler
-from gifcue.server.server_metrics import ServerCollector
 from gifcue.server.stopping import Stopping
 from gifcue.server.streams import Streams
 from gifcue.server.teach_access import TeachAccess
@@ -49,6 +44,9 @@ log = structlog.get_logger()
 
 class Server:
     """One gifcue server. `async with Server(settings) as server` starts it and drains it.
+
+    `engine` has the streams and their figures, `dispatcher` the deliveries, `rule_book` the book in force, `access` the
+    keys and certificates in force and who was refused.
 
     `listen_port`, `http_port`, `operator_port` and `operator_http_port` are the ports in use once it has started, 0 for
     those that it does not have.
@@ -76,26 +74,40 @@ class Server:
         self._settings = settings
         self._clock = time.monotonic
         self._sleep = sleep
-        self._guard = AccessGuard(settings, self._clock)
+        self.access = AccessGuard(settings, self._clock)
         built = build(settings, self._clock, detector_target)
-        self._engine, self._presets = built.engine, built.presets
-        self._rule_book, self._dispatcher = built.book, built.dispatcher
+        self.engine, self._presets = built.engine, built.presets
+        self.rule_book, self.dispatcher = built.book, built.dispatcher
         self._library = built.gestures
         self._gestures = GestureFollower(built.gestures, settings.rules.reload_interval_s)
         self._streams = Streams(
-            self._engine, settings.server, self._clock, gif_base_url=settings.delivery.base_url
+            self.engine, settings.server, self._clock, gif_base_url=settings.delivery.base_url
         )
         self._health = Health((REACTION_SERVICE, OPERATOR_SERVICE), lambda: self.state, lambda: self.is_alive)
         self._lag = LoopLag(self._clock)
         self._status = StatusReader(
             settings,
-            self._engine,
+            self.engine,
             self._streams,
-            self._rule_book,
+            self.rule_book,
             self._lag,
             lambda: self.state,
             self._clock,
         )
+        self._ports = Ports(settings, self.access, self._health)
+        self._capacity: MeasuredCapacity | None = None
+        self._metrics = Exposition(
+            self.engine,
+            self.dispatcher,
+            self.rule_book,
+            self._streams,
+            self.access,
+            self._ports,
+            self._lag,
+            self._status,
+            log_lines_lost,
+            lambda: None if self._capacity is None else self._capacity.participants,
+        ).text
         self._operations = Operations(
             self._status,
             self._streams,
@@ -106,16 +118,14 @@ class Server:
             settings.server,
             request_exit,
         )
-        self._log_lines_lost = log_lines_lost
-        self._ports = Ports(settings, self._guard, self._health)
         # The folder behind /gifs/, where it is served.
         self._gifs = gifs_folder(settings.rules.gifs) if settings.server.http_listen else None
         self._book_follower = BookFollower(
             settings,
-            self._rule_book,
+            self.rule_book,
             self._presets,
-            self._engine,
-            self._dispatcher,
+            self.engine,
+            self.dispatcher,
             self._gifs,
             self._library,
         )
@@ -144,26 +154,6 @@ class Server:
         """The port for HTTP of operators."""
         return self._ports.number("operator_http_listen")
 
-    @property
-    def engine(self) -> Engine:
-        """The streams and their figures."""
-        return self._engine
-
-    @property
-    def dispatcher(self) -> Dispatcher:
-        """The deliveries and their figures."""
-        return self._dispatcher
-
-    @property
-    def rule_book(self) -> BookWatcher:
-        """The rule book in force, and what became of changes to its file."""
-        return self._rule_book
-
-    @property
-    def access(self) -> AccessGuard:
-        """The keys and certificates in force, and who was refused."""
-        return self._guard
-
     async def reload_gestures(self) -> ReloadedGestures:
         """Reads the folder of custom gestures again and takes what has changed, without a restart."""
         return await self._gestures.reload()
@@ -173,9 +163,9 @@ class Server:
         """The state of the server."""
         if self._is_draining or self._streams.refuses:
             return ServingState.DRAINING
-        if self._engine.has_failed:
+        if self.engine.has_failed:
             return ServingState.NOT_SERVING
-        if self._engine.is_ready:
+        if self.engine.is_ready:
             return ServingState.SERVING
         return ServingState.NOT_SERVING if self._has_served else ServingState.STARTING
 
@@ -187,7 +177,7 @@ class Server:
         """
         if self._is_draining or not self._has_served:
             return True
-        return self._engine.is_running and self._background.is_whole
+        return self.engine.is_running and self._background.is_whole
 
     async def __aenter__(self) -> Server:
         await self.start()
@@ -197,17 +187,18 @@ class Server:
         await self.stop()
 
     async def start(self) -> None:
-        """Listens, starts the workers, and returns once the model is warm.
+        """Listens, finds the capacity where the settings ask for it, starts the workers, and returns once all is warm.
 
         Raises:
-            ConfigError: an address is taken or malformed, or a file is missing.
+            ConfigError: an address is taken or malformed, a file is missing, or the capacity could not be measured.
             WorkerStartError: a worker never became ready.
         """
         # Listens before the model is loaded: probes then see NOT_SERVING and not a refused connection.
         await self._health.update()
         try:
             await self._listen()
-            await self._engine.start()
+            await self._find_capacity()
+            await self.engine.start()
         except BaseException:
             await self.stop()
             raise
@@ -215,24 +206,24 @@ class Server:
         await self._health.update()
         self._book_follower.warn()
         self._gestures.report()
-        warn_of_confinement(self._engine.statistics().workers, self._settings.supervision.confinement)
+        warn_of_confinement(self.engine.statistics().workers, self._settings.supervision.confinement)
         self._background.start(
             {
                 "health": self._health.follow(),
                 "loop lag": self._lag.follow(),
-                "quiet participants": self._engine.end_quiet(),
+                "quiet participants": self.engine.end_quiet(),
                 "rule book": self._book_follower.follow(),
                 "gestures": self._gestures.follow(),
                 "rates of streams": self._streams.follow(),
-                "access": self._guard.follow(),
+                "access": self.access.follow(),
             }
         )
         log.info(
             "serving",
             version=__version__,
-            model=self._engine.model.version,
-            model_sha256=self._engine.model.sha256,
-            backend=self._engine.model.backend,
+            model=self.engine.model.version,
+            model_sha256=self.engine.model.sha256,
+            backend=self.engine.model.backend,
             grpc_port=self.listen_port,
             http_port=self.http_port,
             operator_port=self.operator_port,
@@ -256,31 +247,25 @@ class Server:
         stopping = Stopping(self._clock, timeout_s)
         await stopping.step("streams", self._streams.drain(timeout_s))
         # After the streams: the last frames in flight may still start reactions, and those are delivered, too.
-        await stopping.step("deliveries", self._dispatcher.stop(stopping.drain_left_s))
+        await stopping.step("deliveries", self.dispatcher.stop(stopping.drain_left_s))
         await stopping.step("tasks", self._background.stop())
         # Streams have ended by now. What is left are stills, which take milliseconds, and watches of health, which
         # never end by themselves. The workers stop after this, since stills need them.
         await stopping.step("ports", self._ports.close())
-        await stopping.stop_workers(self._engine.stop(), lambda: self._engine.statistics().workers)
+        await stopping.stop_workers(self.engine.stop(), lambda: self.engine.statistics().workers)
         log.info("stopped")
 
-    def _metrics(self) -> bytes:
-        return metrics_text(
-            self._engine,
-            self._dispatcher,
-            self._rule_book,
-            self._streams.holding_dropped,
-            self._streams.details_dropped,
-            AccessCollector(self._guard),
-            ConnectionCollector(self._ports.grpc, self._ports.http),
-            ServerCollector(self._streams.ended, self._log_lines_lost(), self._lag.statistics()),
-            ProcessMetrics(self._status.read()),
-        )
+    async def _find_capacity(self) -> None:
+        """Where `limits.max_participants` is "auto", takes as many participants as the machine carries."""
+        limits = self.engine.limits
+        if limits.max_participants == "auto":
+            self._capacity = await auto.find(self._settings)
+            self.engine.limits = limits.model_copy(update={"max_participants": self._capacity.participants})
 
     async def _listen(self) -> None:
         """Opens the ports, those of gRPC first."""
         await self._ports.open_grpc(
-            [StreamHandler(self._streams).add_to, AnnotationHandler(self._engine, self._clock).add_to]
+            [StreamHandler(self._streams).add_to, AnnotationHandler(self.engine, self._clock).add_to]
         )
         await self._ports.open_operator_grpc(
             lambda port: add_operator_service(self._operations, port), (REACTION_SERVICE, OPERATOR_SERVICE)
@@ -288,12 +273,12 @@ class Server:
         server = self._settings.server
         probes = Probes(lambda: self.state, lambda: self.is_alive)
         if self._gifs is not None:
-            websocket = WebSocketHandler(self._streams, self._guard, self._settings.limits.max_message_bytes)
-            access = TeachAccess(server, self._guard)
-            teach = TeachHandler(self._engine, self._library, self._rule_book, access, self._clock)
+            websocket = WebSocketHandler(self._streams, self.access, self._settings.limits.max_message_bytes)
+            access = TeachAccess(server, self.access)
+            teach = TeachHandler(self.engine, self._library, self.rule_book, access, self._clock)
             await self._ports.open_http(
                 public_application(
-                    self._engine, probes, self._gifs, self._rule_book, websocket, teach, self._clock
+                    self.engine, probes, self._gifs, self.rule_book, websocket, teach, self._clock
                 )
             )
         if server.operator_http_listen:

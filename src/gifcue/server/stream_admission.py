@@ -55,7 +55,7 @@ class StreamAdmission:
         if len(opened) >= self._settings.max_streams:
             message = f"expected at most {self._settings.max_streams} streams at once"
             return self._refuse("max_streams", _exhausted(message), _LATER_S)
-        most = self._engine.limits.max_participants
+        most = self._engine.limits.most_participants
         if self._engine.participant_count + self._expected(opened) >= most:
             message = (
                 f"expected at most {most} participants on this server, it has no room for a further stream"

@@ -1,0 +1,332 @@
+"""The load generator of a measurement: participants that stream in real time, in a process of its own.
+
+The due time of each frame follows from the clock alone: a server that falls behind does not slow the load down. Latency
+counts from the due time to the arrival of the decision.
+
+The process reads a line of JSON for each step from stdin and answers it with a line on stdout. `Offer` is the first
+line, `Step` each further one; the answers are "ready" and `StepResult`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import grpc
+
+from gifcue.percentiles import percentile_of
+from gifcue.server.capacity.footage import PERIOD_S, VARIANTS, Footage, footage
+from gifcue.v1 import media_pb2
+from gifcue.v1 import reaction_service_pb2 as pb
+
+_METHOD = "/gifcue.v1.ReactionService/StreamReactions"
+# A media server sends what becomes due within this time as one message. The wait counts as latency.
+GATHER_S = 0.005
+# Participants of one meeting, which has a stream of its own.
+ON_A_STREAM = 32
+# The golden ratio's fractional part: its multiples modulo 1 are evenly spread for any number of participants.
+_SPREAD = (math.sqrt(5) - 1) / 2
+_ANSWER_TIMEOUT_S = 10.0
+# Seconds between two looks whether a step has already failed, and how many times the bound shows it.
+_LOOK_S = 0.5
+_HOPELESS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What is streamed, and where to."""
+
+    target: str
+    width: int
+    height: int
+    fps: float
+    bound_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """So many participants; `settle_s` seconds are not measured, `seconds` after them are."""
+
+    participants: int
+    settle_s: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What a step measured. Frames that are skipped as paced or similar need no decision.
+
+    `dropped` counts frames by the server's reasons, and faults as "fault_" with their code. `late_p95_ms` is how late
+    the generator itself was. `least_analysed_s` is the lowest rate of a participant: analyses a second while it moved;
+    None where none moved for a second.
+    """
+
+    participants: int
+    seconds: float
+    offered: int
+    decided: int
+    p50_ms: float | None
+    p95_ms: float | None
+    late_p95_ms: float
+    least_analysed_s: float | None
+    dropped: dict[str, int] = field(default_factory=dict)
+    cut_short: bool = False
+
+
+class _Participant:
+    def __init__(self, number: int, shown: Footage, fps: float, start_s: float) -> None:
+        self.name = f"participant-{number}"
+        self.clip = shown.clip
+        self._moving = shown.moving
+        self.stream: _Stream | None = None
+        # By sequence number: when the frame was due, and whether its picture differs from the one before.
+        self.due_s: list[float] = []
+        self.moves: list[bool] = []
+        self.decided: dict[int, float] = {}
+        # The participants of one variant begin spread over the time between two variants, and all within a frame.
+        lag_s = (number // VARIANTS) * _SPREAD % 1.0 * PERIOD_S / VARIANTS + number * _SPREAD % 1.0 / fps
+        self.next_s = start_s + lag_s
+        self._interval_s = 1.0 / fps
+        # The next packet, and the ticks that one frame lasts.
+        self._place = 0
+        self._ticks = round(shown.clip.packets[0].clock_hz / fps)
+
+    def take(self) -> media_pb2.Frame:
+        """The next frame, which is due."""
+        sequence, place = len(self.due_s), self._place
+        packet = self.clip.packets[place]
+        self.due_s.append(self.next_s)
+        self.moves.append(self._moving[place])
+        self.next_s += self._interval_s
+        self._place = (place + 1) % len(self.clip.packets)
+        return media_pb2.Frame(
+            participant_id=self.name,
+            sequence=sequence,
+            pts=sequence * self._ticks,
+            clock_hz=packet.clock_hz,
+            keyframe=packet.keyframe,
+            payload=packet.payload,
+        )
+
+    def jump(self) -> None:
+        """Goes on with the next keyframe, as an encoder does that is asked for one."""
+        while not self.clip.packets[self._place].keyframe:
+            self._place = (self._place + 1) % len(self.clip.packets)
+
+
+class _Stream:
+    """One meeting: a channel with one stream."""
+
+    def __init__(self, target: str) -> None:
+        # Channels to one address share a connection otherwise, which no two media servers do.
+        self._channel = grpc.aio.insecure_channel(target, options=(("grpc.use_local_subchannel_pool", 1),))
+        self._call: Any = self._channel.stream_stream(_METHOD)()
+        self.participants: dict[str, _Participant] = {}
+        self.labels: list[str] = []
+        # Participants whose join was refused, and all faults by code.
+        self.refused: set[str] = set()
+        self.faults: Counter[str] = Counter()
+        self._answers: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def open(self) -> None:
+        await self.send(pb.StreamReactionsRequest(config=pb.StreamConfig(send_decisions=True)))
+        self._reading = asyncio.create_task(self._read())
+        self.labels = list((await self._answer()).ready.reaction_labels)
+
+    async def send(self, request: pb.StreamReactionsRequest) -> None:
+        await self._call.write(request.SerializeToString())
+
+    async def join(self, participant: _Participant) -> None:
+        clip = participant.clip
+        codec = media_pb2.Codec.Value(f"CODEC_{clip.codec.name}")
+        join = pb.Join(codec=codec, extradata=clip.extradata, allowed_labels=self.labels)
+        participant.stream = self
+        self.participants[participant.name] = participant
+        await self._update(participant, join=join)
+
+    async def leave(self, participant: _Participant) -> None:
+        await self._update(participant, leave=pb.Leave())
+
+    async def dropped(self) -> Counter[str]:
+        """Frames dropped on this stream so far by reason, and faults."""
+        await self.send(pb.StreamReactionsRequest(statistics=pb.StatisticsRequest()))
+        counts: Counter[str] = Counter(self.faults)
+        for each in (await self._answer()).statistics.participants:
+            counts.update({reason: int(count) for reason, count in each.books.dropped.items()})
+        return counts
+
+    async def close(self) -> None:
+        self._call.cancel()
+        self._reading.cancel()
+        await self._channel.close()
+
+    async def _update(self, participant: _Participant, **update: Any) -> None:
+        message = pb.ParticipantUpdate(participant_id=participant.name, **update)
+        await self.send(pb.StreamReactionsRequest(participant=message))
+
+    async def _answer(self) -> Any:
+        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+            answer = await self._answers.get()
+        if isinstance(answer, str):
+            raise ConnectionError(answer)
+        return answer
+
+    async def _read(self) -> None:
+        try:
+            async for data in self._call:
+                response = pb.StreamReactionsResponse.FromString(data)
+                kind = response.WhichOneof("message")
+                if kind == "decision":
+                    decision = response.decision
+                    self.participants[decision.participant_id].decided[decision.sequence] = time.monotonic()
+                elif kind == "control" and response.control.WhichOneof("control") == "keyframe":
+                    self.participants[response.control.keyframe.participant_id].jump()
+                elif kind == "fault":
+                    name = pb.FaultCode.Name(response.fault.code).removeprefix("FAULT_CODE_").lower()
+                    self.faults[f"fault_{name}"] += max(1, response.fault.count)
+                    if response.fault.code == pb.FAULT_CODE_TOO_MANY_PARTICIPANTS:
+                        self.refused.add(response.fault.participant_id)
+                elif kind in ("ready", "statistics"):
+                    self._answers.put_nowait(response)
+        except grpc.aio.AioRpcError as error:
+            self._answers.put_nowait(f"{error.code().name}: {error.details()}")
+
+
+class Generator:
+    """Streams, and measures what comes of it."""
+
+    def __init__(self, offer: Offer) -> None:
+        self._offer = offer
+        self._shown = footage((offer.width, offer.height), offer.fps)
+        self._streams: list[_Stream] = []
+        self._sending: list[_Participant] = []
+        self._count = 0
+        self._late_s: list[float] = []
+
+    async def run(self, step: Step) -> StepResult:
+        """Changes the number of participants and measures."""
+        faults = self._faults()
+        await self._change(step.participants)
+        await self._send_until(time.monotonic() + step.settle_s)
+        # What is dropped before the measured time does not count, but a join that was refused does.
+        before = await self._dropped() - (self._faults() - faults)
+        self._late_s.clear()
+        begin_s = time.monotonic()
+        cut_short = False
+        while not cut_short and (left_s := begin_s + step.seconds - time.monotonic()) > 0:
+            await self._send_until(time.monotonic() + min(left_s, _LOOK_S))
+            p95_ms = percentile_of(self._latencies_ms(begin_s), 0.95)
+            cut_short = p95_ms is not None and p95_ms > _HOPELESS * self._offer.bound_ms
+        end_s = time.monotonic()
+        # What was sent last has its decision by then, or is late.
+        await self._send_until(end_s + self._offer.bound_ms / 1000)
+        dropped = await self._dropped() - before
+        return self._result(step.participants, begin_s, end_s, dropped, cut_short)
+
+    async def close(self) -> None:
+        """Ends the streams."""
+        for stream in self._streams:
+            await stream.close()
+
+    async def _change(self, count: int) -> None:
+        refused = {name for stream in self._streams for name in stream.refused}
+        self._sending = [each for each in self._sending if each.name not in refused]
+        while len(self._sending) > count:
+            leaving = self._sending.pop()
+            assert leaving.stream is not None, "expected a participant that has joined"
+            await leaving.stream.leave(leaving)
+        while len(self._streams) * ON_A_STREAM < count:
+            stream = _Stream(self._offer.target)
+            await stream.open()
+            self._streams.append(stream)
+        now_s = time.monotonic()
+        for place in range(len(self._sending), count):
+            shown = self._shown[place % VARIANTS]
+            # A name is never used again: frames of the one before may still be in flight.
+            joining = _Participant(self._count * VARIANTS + place % VARIANTS, shown, self._offer.fps, now_s)
+            self._count += 1
+            await self._streams[place % len(self._streams)].join(joining)
+            self._sending.append(joining)
+
+    async def _send_until(self, until_s: float) -> None:
+        while (now_s := time.monotonic()) < until_s:
+            gathered: dict[_Stream, list[media_pb2.Frame]] = {}
+            for participant in self._sending:
+                while participant.next_s <= now_s:
+                    self._late_s.append(now_s - participant.next_s)
+                    assert participant.stream is not None, "expected a participant that has joined"
+                    gathered.setdefault(participant.stream, []).append(participant.take())
+            for stream, frames in gathered.items():
+                await stream.send(pb.StreamReactionsRequest(frames=pb.Frames(frames=frames)))
+            await asyncio.sleep(max(0.0, now_s + GATHER_S - time.monotonic()))
+
+    def _faults(self) -> Counter[str]:
+        return sum((stream.faults for stream in self._streams), Counter())
+
+    async def _dropped(self) -> Counter[str]:
+        counts: Counter[str] = Counter()
+        for stream in self._streams:
+            counts.update(await stream.dropped())
+        return counts
+
+    def _latencies_ms(self, begin_s: float, end_s: float = math.inf) -> list[float]:
+        """Of the decisions on frames that were due in that time."""
+        return [
+            (at_s - due_s) * 1000
+            for each in self._sending
+            for sequence, at_s in each.decided.items()
+            if begin_s <= (due_s := each.due_s[sequence]) < end_s
+        ]
+
+    def _result(
+        self, count: int, begin_s: float, end_s: float, dropped: Counter[str], cut_short: bool
+    ) -> StepResult:
+        latencies_ms = self._latencies_ms(begin_s, end_s)
+        rates: list[float] = []
+        offered = 0
+        for each in self._sending:
+            within = [number for number, due_s in enumerate(each.due_s) if begin_s <= due_s < end_s]
+            offered += len(within)
+            moved = [number for number in within if each.moves[number]]
+            moved_s = len(moved) / self._offer.fps
+            if moved_s >= 1.0:
+                rates.append(sum(number in each.decided for number in moved) / moved_s)
+        late_ms = percentile_of([late * 1000 for late in self._late_s], 0.95)
+        return StepResult(
+            count,
+            round(end_s - begin_s, 2),
+            offered,
+            len(latencies_ms),
+            _rounded(percentile_of(latencies_ms, 0.5)),
+            _rounded(percentile_of(latencies_ms, 0.95)),
+            _rounded(late_ms) or 0.0,
+            _rounded(min(rates, default=None)),
+            dict(dropped),
+            cut_short,
+        )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
+async def _main() -> None:
+    lines = sys.stdin
+    generator = Generator(Offer(**json.loads(lines.readline())))
+    print(json.dumps("ready"), flush=True)
+    try:
+        while line := await asyncio.to_thread(lines.readline):
+            result = await generator.run(Step(**json.loads(line)))
+            print(json.dumps(asdict(result)), flush=True)
+    finally:
+        await generator.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

@@ -42,7 +42,7 @@ class FixedStream:
 
     def __init__(self, opened_s: float, has_participants: bool) -> None:
         self.opened_s = opened_s
-        self.has_participants = has_participants
+        self.session = type("Session", (), {"participant_count": int(has_participants)})
 
 
 def admission(engine: FixedEngine, **settings: Any) -> StreamAdmission:

@@ -156,6 +156,10 @@ class Engine:
         """Replaces the gesture classifiers. Frames that are analysed from now on use them, on every stream."""
         self._pipeline.use_gestures(gestures)
 
+    def watch_batches(self, watcher: Callable[[int, float], None]) -> None:
+        """Calls `watcher` with every batch, as `Pipeline.watch_batches` does."""
+        self._pipeline.watch_batches(watcher)
+
     def session(self, session_id: str) -> Session | None:
         """The open stream of this name; None where there is none."""
         return self._sessions.get(session_id)

@@ -212,6 +212,12 @@ class Pipeline:
         """Replaces the gesture classifiers, as `DetectorPool.use_gestures` does."""
         self._detect.use_gestures(gestures)
 
+    def watch_batches(self, watcher: Callable[[int, float], None]) -> None:
+        """Calls `watcher` with the pictures and the milliseconds of every batch that a detector worker has answered. It
+        must neither wait nor raise.
+        """
+        self._detect.on_batch = watcher
+
     # Participants
 
     @property

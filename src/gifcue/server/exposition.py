@@ -17,6 +17,7 @@ from gifcue.server.ports import Ports
 from gifcue.server.process_metrics import ProcessMetrics
 from gifcue.server.server_metrics import ServerCollector
 from gifcue.server.streams import Streams
+from gifcue.server.tracing import Tracing
 
 
 class Exposition:
@@ -36,6 +37,7 @@ class Exposition:
         status: StatusReader,
         log_lines_lost: Callable[[], Mapping[str, int]],
         measured: Callable[[], int | None],
+        tracing: Tracing,
     ) -> None:
         self._engine = engine
         self._dispatcher = dispatcher
@@ -47,6 +49,7 @@ class Exposition:
         self._status = status
         self._log_lines_lost = log_lines_lost
         self._measured = measured
+        self._tracing = tracing
 
     def text(self) -> bytes:
         """The metrics as they stand, in Prometheus' text format."""
@@ -65,6 +68,7 @@ class Exposition:
                 self._log_lines_lost(),
                 self._lag.statistics(),
                 self._measured(),
+                self._tracing.spans,
             ),
             ProcessMetrics(self._status.read()),
         )

@@ -37,6 +37,7 @@ from gifcue.server.reactions import REACTION_SERVICE, StreamHandler
 from gifcue.server.stopping import Stopping
 from gifcue.server.streams import Streams
 from gifcue.server.teach_access import TeachAccess
+from gifcue.server.tracing import Tracing, make_tracing
 from gifcue.server.websocket import WebSocketHandler
 
 log = structlog.get_logger()
@@ -60,11 +61,13 @@ class Server:
         log_lines_lost: Callable[[], Mapping[str, int]] = dict,
         request_exit: Callable[[], None] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        tracing: Tracing | None = None,
     ) -> None:
         """`detector_target` ("module:function") is the entry point of detector workers, None for gifcue's own. With
         another one a server runs any detector; it is called as `gifcue.detect.worker.main` is. `log_lines_lost` counts
         lines of the log that were not written, by reason, for the metrics. `request_exit` makes the process end as
         SIGTERM does; None where an operator may not ask for that. `sleep` waits for the end of the lame duck.
+        `tracing` takes the place of the one that the settings ask for.
 
         Raises:
             ConfigError: the rule book, the keys or the certificate is missing or wrong, there is no folder of gestures,
@@ -80,8 +83,14 @@ class Server:
         self.rule_book, self.dispatcher = built.book, built.dispatcher
         self._library = built.gestures
         self._gestures = GestureFollower(built.gestures, settings.rules.reload_interval_s)
+        self._tracing = tracing or make_tracing(settings.tracing)
+        self.engine.watch_batches(self._tracing.batch)
         self._streams = Streams(
-            self.engine, settings.server, self._clock, gif_base_url=settings.delivery.base_url
+            self.engine,
+            settings.server,
+            self._clock,
+            gif_base_url=settings.delivery.base_url,
+            tracing=self._tracing,
         )
         self._health = Health((REACTION_SERVICE, OPERATOR_SERVICE), lambda: self.state, lambda: self.is_alive)
         self._lag = LoopLag(self._clock)
@@ -107,6 +116,7 @@ class Server:
             self._status,
             log_lines_lost,
             lambda: None if self._capacity is None else self._capacity.participants,
+            self._tracing,
         ).text
         self._operations = Operations(
             self._status,
@@ -252,6 +262,7 @@ class Server:
         # Streams have ended by now. What is left are stills, which take milliseconds, and watches of health, which
         # never end by themselves. The workers stop after this, since stills need them.
         await stopping.step("ports", self._ports.close())
+        await stopping.step("traces", asyncio.to_thread(self._tracing.close))
         await stopping.stop_workers(self.engine.stop(), lambda: self.engine.statistics().workers)
         log.info("stopped")
 

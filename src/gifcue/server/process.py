@@ -24,6 +24,7 @@ from gifcue.server.descriptors import raise_limit
 from gifcue.server.lifecycle import Server
 from gifcue.server.log_lines import LogLines
 from gifcue.server.logs import configure_logs
+from gifcue.server.service_manager import ServiceManager
 from gifcue.server.stopping import STOP_GRACE_S
 
 log = structlog.get_logger()
@@ -94,6 +95,7 @@ async def _serve(settings: Settings, lines: LogLines, detector_target: str | Non
         log_lines_lost=lambda: lines.lost,
         request_exit=request_exit,
     )
+    manager = ServiceManager(os.environ)
     starting = asyncio.create_task(server.start())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -101,8 +103,12 @@ async def _serve(settings: Settings, lines: LogLines, detector_target: str | Non
         starting.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await starting
+        manager.tell("READY=1")
+        living = asyncio.create_task(manager.keep_alive(lambda: server.is_alive))
         await stopping
+        manager.tell("STOPPING=1")
         await server.stop()
+        living.cancel()
     stopping.cancel()
 
 

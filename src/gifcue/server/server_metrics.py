@@ -20,10 +20,12 @@ class ServerCollector(Collector):
         log_lines_lost: Mapping[str, int],
         lag: LagStatistics,
         measured_capacity: int | None,
+        spans: Mapping[str, int],
     ) -> None:
         """`streams_ended` counts by the name of a gRPC status, `streams_refused` and `log_lines_lost` by reason.
-        `measured_capacity` is in participants, None where the limit is a setting.
+        `measured_capacity` is in participants, None where the limit is a setting. `spans` counts by outcome.
         """
+        self._spans = spans
         self._streams_ended = streams_ended
         self._streams_refused = streams_refused
         self._measured_capacity = measured_capacity
@@ -53,6 +55,14 @@ class ServerCollector(Collector):
                 'Participants that this machine carries, as measured for limits.max_participants = "auto".',
                 value=self._measured_capacity,
             )
+        spans = CounterMetricFamily(
+            "gifcue_spans",
+            "Spans of traces: started, and of those that are sampled exported or failed.",
+            labels=["outcome"],
+        )
+        for outcome, count in sorted(self._spans.items()):
+            spans.add_metric([outcome], count)
+        yield spans
         lost = CounterMetricFamily(
             "gifcue_log_lines_lost",
             "Log lines that were not written: too many of one event, too many at once, or no room on the disk.",

@@ -116,6 +116,25 @@ class RulesSettings(BaseModel):
     )
 
 
+class TracingSettings(BaseModel):
+    """Where traces go. No attribute names a room or a person."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://.+",
+        description="Address that takes traces over OTLP and HTTP, such as http://127.0.0.1:4318/v1/traces. Needs the "
+        "packages of gifcue[otel]. Unset: no traces.",
+    )
+    sample_share: float = Field(
+        1.0,
+        ge=0.0,
+        le=1.0,
+        description="Share of traces that are sampled. A caller that does not sample its trace is followed.",
+    )
+
+
 class LogSettings(BaseModel):
     """What is logged. Names, payloads and pictures are never logged."""
 

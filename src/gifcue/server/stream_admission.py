@@ -15,8 +15,8 @@ import grpc
 
 from gifcue.engine.engine import Engine
 from gifcue.server.settings import ServerSettings
-from gifcue.server.stream import DRAINING, Stream
-from gifcue.server.transport import StreamStatus
+from gifcue.server.stream import Stream
+from gifcue.server.transport import DRAINING, StreamStatus
 
 # Seconds after which a refused client may come back. Each gets its own time between the two, so that those refused
 # together do not come back together.
@@ -66,7 +66,7 @@ class StreamAdmission:
     def _expected(self, streams: list[Stream]) -> int:
         """Streams that were opened just before and whose first participant is still to join."""
         since_s = self._clock() - _JOIN_S
-        return sum(stream.opened_s > since_s and not stream.has_participants for stream in streams)
+        return sum(each.opened_s > since_s and not _has_participants(each) for each in streams)
 
     def _refuse(self, reason: str, status: StreamStatus, within_s: tuple[float, float]) -> StreamStatus:
         self._refused[reason] += 1
@@ -75,3 +75,7 @@ class StreamAdmission:
 
 def _exhausted(message: str) -> StreamStatus:
     return StreamStatus(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
+
+
+def _has_participants(stream: Stream) -> bool:
+    return stream.session is not None and stream.session.participant_count > 0

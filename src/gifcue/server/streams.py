@@ -14,10 +14,12 @@ import structlog
 
 from gifcue.engine.engine import Engine
 from gifcue.protocol.operations import Drained, StreamFigures, StreamPage
+from gifcue.server import call_identity
 from gifcue.server.settings import ServerSettings
 from gifcue.server.stream import FLUSH_S, Stream
 from gifcue.server.stream_admission import StreamAdmission
 from gifcue.server.stream_rates import WINDOW_S, StreamRates
+from gifcue.server.tracing import StreamSpan, Tracing
 from gifcue.server.transport import Transport
 
 log = structlog.get_logger()
@@ -38,9 +40,11 @@ class Streams:
         clock: Callable[[], float],
         *,
         gif_base_url: str = "",
+        tracing: Tracing | None = None,
         chance: random.Random | None = None,
     ) -> None:
         self._gif_base_url = gif_base_url
+        self._tracing = tracing or Tracing()
         self._engine = engine
         self._settings = settings
         self._clock = clock
@@ -62,15 +66,24 @@ class Streams:
     async def serve(self, transport: Transport) -> None:
         """Serves a stream to its end, the status included. Called by the transports, in a task of the stream's own.
 
-        `call_identity` says who the caller is.
+        `call_identity` says who the caller is, and in which trace.
         """
+        kind = transport.peer.partition(":")[0]
+        name = "websocket" if kind == "websocket" else "grpc"
+        with self._tracing.stream(call_identity.trace.get(), name) as span:
+            await self._serve(transport, span)
+
+    async def _serve(self, transport: Transport, span: StreamSpan) -> None:
         refusal = self._admission.refusal(self._streams, is_draining=self.refuses)
         if refusal is not None:
             self._ended[refusal.code.name] += 1
             log.info("stream refused", peer=transport.peer, status=refusal.code.name)
+            span.end(refusal)
             await transport.close(refusal)
             return
-        stream = Stream(self._engine, self._settings, self._clock, transport, self._gif_base_url)
+        stream = Stream(
+            self._engine, self._settings, self._clock, transport, self._gif_base_url, self._tracing
+        )
         self._streams[stream] = next(self._numbers)
         try:
             await stream.run()
@@ -79,6 +92,7 @@ class Streams:
             self._closed_holding_dropped += stream.holding_dropped
             self._closed_details_dropped += stream.details_dropped
             self._ended[stream.status.code.name] += 1
+            span.end(stream.status, **_span_figures(stream))
 
     @property
     def count(self) -> int:
@@ -215,3 +229,14 @@ class Streams:
         del self._moving[stream]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a stream failed to move", exc_info=error)
+
+
+def _span_figures(stream: Stream) -> dict[str, int]:
+    if stream.session is None:
+        return {}
+    counts = stream.session.frame_counts()
+    return {
+        "frames.received": counts.received,
+        "frames.analysed": counts.analysed,
+        "frames.dropped": sum(counts.dropped.values()),
+    }

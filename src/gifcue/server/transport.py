@@ -26,6 +26,12 @@ class StreamStatus:
 
 OK = StreamStatus(grpc.StatusCode.OK)
 CANCELLED = StreamStatus(grpc.StatusCode.CANCELLED, "by the client")
+NOT_READING = StreamStatus(grpc.StatusCode.RESOURCE_EXHAUSTED, "expected a client that reads what it is sent")
+DRAINING = StreamStatus(
+    grpc.StatusCode.UNAVAILABLE,
+    "expected a server that takes streams, got one that drains: open the stream on another server",
+    retry_after_ms=1000,
+)
 
 
 class ConnectionLost(Exception):

@@ -22,14 +22,14 @@ CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-peers demo test coverage chaos hostile fuzz fuzz-rtp soak test-faults test-peers examples lint protos \
-  protos-check web-vendor screenshots wheel check-wheel lock image sbom licences audit bench bench-detector model-digest gifs clean
+  protos-check web-vendor screenshots wheel check-wheel lock image sbom licences audit bench bench-detector dashboard model-digest gifs clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(DEV) ## Install everything into .venv
 
-setup-peers: ## Install the programs that tests run against: Chromium, Janus (Debian, as root)
+setup-peers: ## Install the programs that tests run against: Chromium, Janus, Prometheus (Debian, as root)
 	tools/setup_peers.sh
 
 $(DEMO): pyproject.toml constraints.txt
@@ -150,6 +150,9 @@ bench: $(DEV) ## Measure everything in one table, in less than 15 minutes; BENCH
 
 bench-detector: $(DEV) ## Compare one frame on one core in gifcue's detector and in MediaPipe
 	$(BIN)/python -m benchmarks.detector
+
+dashboard: $(DEV) ## Write the Grafana dashboard, deploy/grafana/gifcue.json
+	$(BIN)/python -m tools.dashboard
 
 model-digest: $(DEV) ## Write the digest of models/ into the code, after a change of the model
 	$(BIN)/python -m tools.model_digest

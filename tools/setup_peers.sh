@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs the programs that tests run gifcue against: Chromium and Janus, as Debian packages. Where that is not possible,
+# Installs the programs that tests run gifcue against, as Debian packages. Where that is not possible,
 # it prints what is missing and changes nothing: the tests that need a missing program skip, except in CI.
 set -euo pipefail
 
 # package, and the program that it brings
-PEERS=("chromium chromium" "janus janus")
+PEERS=("chromium chromium" "janus janus" "prometheus prometheus" "systemd systemd-analyze")
 
 missing=()
 for peer in "${PEERS[@]}"; do
@@ -28,6 +28,8 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
 $install -y -q
 # Debian starts a service with its installation. Tests start a Janus of their own, with ports and rooms of their own.
-case " ${missing[*]} " in
-  *" janus "*) [ ! -d /run/systemd/system ] || systemctl disable --now janus ;;
-esac
+for service in janus prometheus; do
+  case " ${missing[*]} " in
+    *" $service "*) [ ! -d /run/systemd/system ] || systemctl disable --now "$service" ;;
+  esac
+done

@@ -58,14 +58,12 @@ async def test_a_stream_its_joins_and_batches_have_spans_in_the_callers_trace(se
             call: Any = channel.stream_stream(STREAM)(metadata=(("traceparent", TRACEPARENT),))
             await call.done_writing()
             await call.code()
-        async with ReactionClient(f"127.0.0.1:{server.listen_port}") as client:
-            async with client.open(
-                StreamOptions(room_id="secret-room", client_name="secret-client")
-            ) as stream:
-                alice = await stream.join(
-                    "secret-alice", clip.codec, clip.extradata, allowed_labels=["smile"]
-                )
-                await send_in_step(stream, alice, clip.packets)
+        async with (
+            ReactionClient(f"127.0.0.1:{server.listen_port}") as client,
+            client.open(StreamOptions(room_id="secret-room", client_name="secret-client")) as stream,
+        ):
+            alice = await stream.join("secret-alice", clip.codec, clip.extradata, allowed_labels=["smile"])
+            await send_in_step(stream, alice, clip.packets)
         await until(lambda: len(spans.named("gifcue.stream")) == 2)
         text = server._metrics().decode()
     traced, untraced = spans.named("gifcue.stream")
@@ -171,8 +169,8 @@ def test_an_endpoint_without_the_packages_is_refused(monkeypatch: pytest.MonkeyP
 
 async def test_an_endpoint_that_is_gone_does_not_keep_the_server_from_stopping(settings: Settings) -> None:
     gone = TracingSettings(endpoint="http://127.0.0.1:9/v1/traces")
-    async with Server(settings.model_copy(update={"tracing": gone}), detector_target=TARGET) as server:
-        async with raw_stream(server, Over.GRPC) as stream:
-            await stream.half_close()
-            await stream.status()
+    traced = settings.model_copy(update={"tracing": gone})
+    async with Server(traced, detector_target=TARGET) as server, raw_stream(server, Over.GRPC) as stream:
+        await stream.half_close()
+        await stream.status()
     assert not server.engine.is_ready

@@ -1,4 +1,7 @@
-"""Who makes the call that the present task serves, and in which trace. The transports set it; the code that serves a call reads it."""
+"""Who makes the call that the present task serves, and in which trace.
+
+The transports set it; the code that serves a call reads it.
+"""
 
 from __future__ import annotations
 

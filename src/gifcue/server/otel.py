@@ -7,12 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from opentelemetry import propagate, trace
+from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from gifcue import __version__
 from gifcue.server.settings import TracingSettings
@@ -68,17 +69,17 @@ class OtelTracing(Tracing):
     def stream(self, context: Mapping[str, str], transport: str) -> Iterator[StreamSpan]:
         """See Tracing."""
         self._spans["started"] += 1
-        with self._tracer.start_as_current_span(
+        entered = self._tracer.start_as_current_span(
             "gifcue.stream",
-            context=propagate.extract(context),
+            context=TraceContextTextMapPropagator().extract(context),
             kind=trace.SpanKind.SERVER,
             attributes={"rpc.method": "StreamReactions", "network.protocol.name": transport},
             # The text of an error may quote what a client sent.
             record_exception=False,
             set_status_on_exception=False,
-        ) as span:
-            with self.in_log(trace.format_trace_id(span.get_span_context().trace_id)):
-                yield _Span(span)
+        )
+        with entered as span, self.in_log(trace.format_trace_id(span.get_span_context().trace_id)):
+            yield _Span(span)
 
     @contextlib.contextmanager
     def join(self, codec: str) -> Iterator[None]:
@@ -134,7 +135,7 @@ class CountingExporter(SpanExporter):
 
 
 def otlp_tracing(settings: TracingSettings) -> OtelTracing:
-    """Exports over OTLP and HTTP, from a thread of its own. Where that is slower than spans come, spans are left out."""
+    """Exports over OTLP and HTTP, in a thread of its own. Spans that come faster than it exports are left out."""
     spans: Counter[str] = Counter()
     exporter = CountingExporter(OTLPSpanExporter(endpoint=settings.endpoint, timeout=_CLOSE_MS / 1000), spans)
     return OtelTracing(BatchSpanProcessor(exporter), settings.sample_share, spans)

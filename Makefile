@@ -22,7 +22,7 @@ CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-peers demo test coverage chaos hostile fuzz fuzz-rtp soak test-faults test-peers examples lint protos \
-  protos-check web-vendor screenshots wheel check-wheel lock image sbom licences audit bench bench-detector dashboard model-digest gifs clean
+  protos-check web-vendor screenshots wheel check-wheel lock image sbom licences audit bench bench-detector dashboard capacity-clip model-digest gifs clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -161,6 +161,9 @@ bench-detector: $(DEV) ## Compare one frame on one core in gifcue's detector and
 
 dashboard: $(DEV) ## Write the Grafana dashboard, deploy/grafana/gifcue.json
 	$(BIN)/python -m tools.dashboard
+
+capacity-clip: $(DEV) ## Encode the clip that gifcue capacity streams
+	$(BIN)/python -m tools.capacity_clip
 
 model-digest: $(DEV) ## Write the digest of models/ into the code, after a change of the model
 	$(BIN)/python -m tools.model_digest

@@ -19,10 +19,14 @@ def capacity(
         Path | None,
         typer.Option("--config", "-c", metavar="FILE", help="The server's settings, a TOML file."),
     ] = None,
-    size: Annotated[
-        str, typer.Option(metavar="WxH", help="Size of each participant's video, in pixels.")
-    ] = "640x360",
-    fps: Annotated[float, typer.Option(min=1.0, max=120.0, help="Frames a second of it.")] = 30.0,
+    clip: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Video like that of your participants, as each of them sends it. Not set: H.264, 640x360, 30 frames a "
+            "second.",
+        ),
+    ] = None,
     keep: Annotated[
         bool,
         typer.Option(help='Keep the figure for servers with `limits.max_participants = "auto"`.'),
@@ -42,14 +46,13 @@ def capacity(
     from gifcue.server.logs import configure_logs
     from gifcue.server.settings import LogSettings
 
-    width, height = size_of(size)
     settings = load_settings(config)
     configure_logs(LogSettings(level="error", format="console"))
 
     def report(line: str) -> None:
         print_error(line, prefix="")
 
-    found = asyncio.run(measure(settings, size=(width, height), fps=fps, report=report))
+    found = asyncio.run(measure(settings, clip=clip, report=report))
     what, path = about(settings), path_of(settings)
     if keep:
         try:
@@ -61,7 +64,7 @@ def capacity(
         print_json({**asdict(found), "about": what, "kept_in": str(path) if keep else None})
         return
     out.print(
-        f"[bold]{found.participants}[/] participants at {width}x{height}, {fps:g} frames a second, "
+        f"[bold]{found.participants}[/] participants at {found.width}x{found.height}, {found.fps:g} frames a second, "
         f"on {found.cores:g} cores; p95 {found.p95_ms:g} ms; measured in {found.took_s:.0f} s"
     )
     out.print(f"limited by: {found.why_limited}")
@@ -69,19 +72,3 @@ def capacity(
     out.print(f"1000 participants without spare: {replicas} such machines")
     if keep:
         out.print(f"kept in {path}")
-
-
-def size_of(text: str) -> tuple[int, int]:
-    """(width, height) of "640x360".
-
-    Raises:
-        ConfigError: it is no size, or one that encoders do not take.
-    """
-    from gifcue.errors import ConfigError
-
-    width, _, height = text.partition("x")
-    if width.isdecimal() and height.isdecimal():
-        size = int(width), int(height)
-        if all(64 <= side <= 4096 and side % 2 == 0 for side in size):
-            return size
-    raise ConfigError(f"--size: expected even numbers from 64 to 4096 such as 640x360, got {text!r}")

@@ -1,15 +1,13 @@
 """A real photograph in motion, as the frames of a video.
 
 The photograph is scikit-image's `astronaut` (Eileen Collins, NASA, in the public domain). It is part of scikit-image,
-so nothing is downloaded. A compressed copy comes with gifcue, for what needs no exact pixels. It fills the frame and
-moves as if a camera moved, with phases in which nothing moves.
+so nothing is downloaded. It fills the frame and moves as if a camera moved, with phases in which nothing moves.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
 import cv2
@@ -38,29 +36,15 @@ def photograph() -> NDArray[np.uint8]:
     return np.ascontiguousarray(data.astronaut())
 
 
-def bundled_photograph() -> NDArray[np.uint8]:
-    """The same photograph as a JPEG of gifcue's own, RGB, 512x512. It needs no other package."""
-    data = np.frombuffer(Path(__file__).with_name("astronaut.jpg").read_bytes(), np.uint8)
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    assert picture is not None, "expected the photograph that comes with gifcue to be a JPEG"
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-
-
 def photo_frames(
-    seconds: float,
-    fps: float,
-    width: int = 640,
-    height: int = 360,
-    motion: Motion = "phases",
-    photo: NDArray[np.uint8] | None = None,
+    seconds: float, fps: float, width: int = 640, height: int = 360, motion: Motion = "phases"
 ) -> Iterator[NDArray[np.uint8]]:
     """Yields RGB frames `height x width x 3` of the photograph. The face is always visible.
 
     With `motion="still"` nothing moves, with "always" everything always moves, and "phases" alternates `STILL_S`
-    without and `MOVING_S` with motion. The motion is a smooth pan and zoom that returns to its start. `photo` takes the
-    place of `photograph()`.
+    without and `MOVING_S` with motion. The motion is a smooth pan and zoom that returns to its start.
     """
-    photo = photograph() if photo is None else photo
+    photo = photograph()
     for index in range(round(seconds * fps)):
         yield _view(photo, _phase(index / fps, motion), width, height)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 
 from gifcue.client import ReactionClient
 from gifcue.errors import ConfigError
+from gifcue.protocol.codecs import Codec
+from gifcue.sample_video.clips import write as write_clip
 from gifcue.server.capacity import auto
 from gifcue.server.capacity.measure import measure
 from gifcue.server.capacity.record import about, key_of, read, write
@@ -17,7 +20,7 @@ from gifcue.server.config import Settings, load_settings
 from gifcue.server.lifecycle import Server
 from gifcue.server.settings import ServerSettings
 from tests.server.capacity.test_record import FIGURE
-from tests.support.colour_detector import TARGET
+from tests.support.colour_detector import RED, TARGET, colour_frames
 
 
 def automatic(path: Path, **tables: Any) -> Settings:
@@ -91,13 +94,27 @@ async def test_a_measurement_that_fails_says_so_and_what_to_do(path: Path) -> No
         await auto.find(settings)
 
 
+@pytest.mark.parametrize("content", [b"", b"no video", None])
+def test_a_clip_that_is_no_video_is_refused_before_anything_is_started(
+    path: Path, content: bytes | None
+) -> None:
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match="expected a video file"):
+        asyncio.run(measure(automatic(path), clip=path))
+
+
 async def test_a_real_measurement_carries_a_few_participants(path: Path) -> None:
     # The whole of it with a real server, real video and a simple detector, in runs of a fraction of their length.
     lines: list[str] = []
     settings = automatic(path, server=ServerSettings().model_dump())
-    found = await measure(
-        settings, size=(64, 64), fps=10.0, report=lines.append, time_share=0.1, most=2, detector_target=TARGET
+    clip = write_clip(
+        colour_frames(RED, 30), path.with_suffix(".mp4"), Codec.H264, 10.0, keyframe_interval=10
     )
+    found = await measure(
+        settings, clip=clip, report=lines.append, time_share=0.1, most=2, detector_target=TARGET
+    )
+    assert (found.width, found.height, found.fps) == (64, 64, 10.0)
     assert 1 <= found.participants <= 2
     assert lines[0].startswith("2 participants: p95 ")
     assert json.loads(json.dumps(lines))

@@ -1,41 +1,73 @@
-"""The video of the participants of a measurement: a photograph that moves half of the time, in four variants.
+"""The video of the participants of a measurement: a clip that comes with gifcue, or one of the operator's own.
 
-Participants of a meeting move at different times. Each variant begins at another point of the motion, so that at any
-time about half of the participants move.
+Participants of a meeting move at different times. They begin at different keyframes of the clip, so that the load does
+not change with the time.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from gifcue.protocol.codecs import Codec
-from gifcue.sample_video.clips import EncodedClip, encode
-from gifcue.sample_video.photo import MOVING_S, STILL_S, bundled_photograph, photo_frames
+import numpy as np
 
-VARIANTS = 4
-# Seconds after which a clip begins again. Its end joins its beginning.
-PERIOD_S = STILL_S + MOVING_S
-# Keyframes in a clip, by variant: encoders of a meeting send them at different intervals.
-_KEYFRAMES = (1, 2, 1, 2)
+from gifcue.ingest.source import EncodedPacket
+from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
+from gifcue.sample_video.clips import EncodedClip, read
+
+# 4 s of a photograph, H.264, 640x360, 30 frames a second, a keyframe each second; `tools.capacity_clip` writes it.
+CLIP = Path(__file__).with_name("clip.npz")
+# Participants begin at so many places of a clip, as far as it has keyframes.
+PLACES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Footage:
-    """A clip, and for each of its packets whether the picture differs from the one before."""
+    """A clip, the places where participants begin, and for each packet whether its picture differs from the one before;
+    None where that is not known.
+    """
 
     clip: EncodedClip
-    moving: tuple[bool, ...]
+    places: tuple[int, ...]
+    moving: tuple[bool, ...] | None
 
 
-def footage(size: tuple[int, int], fps: float) -> list[Footage]:
-    """The variants, H.264 of this size, width x height. Encoding takes 1 to 2 s."""
-    frames = list(photo_frames(PERIOD_S, fps, *size, photo=bundled_photograph()))
-    variants = []
-    for number in range(VARIANTS):
-        shift = round(number * len(frames) / VARIANTS)
-        turned = [*frames[shift:], *frames[:shift]]
-        interval = max(1, len(frames) // _KEYFRAMES[number])
-        still = STILL_S * fps
-        moving = tuple((shift + index) % len(frames) > still for index in range(len(frames)))
-        variants.append(Footage(encode(turned, Codec.H264, fps, keyframe_interval=interval), moving))
-    return variants
+def bundled_footage() -> Footage:
+    """The clip that comes with gifcue. Half of the time the picture moves."""
+    with np.load(CLIP, allow_pickle=False) as stored:
+        data, sizes, keyframes = (
+            stored["data"].tobytes(),
+            stored["sizes"].tolist(),
+            stored["keyframes"].tolist(),
+        )
+        width, height, fps = stored["shape"].tolist()
+        moving = tuple(stored["moving"].tolist())
+    packets, begin = [], 0
+    for number, (size, keyframe) in enumerate(zip(sizes, keyframes, strict=True)):
+        pts = round(number * RTP_CLOCK_HZ / fps)
+        packets.append(EncodedPacket(pts, RTP_CLOCK_HZ, keyframe, data[begin : begin + size]))
+        begin += size
+    clip = EncodedClip(Codec.H264, b"", packets, int(width), int(height), fps)
+    return Footage(clip, _places(clip), moving)
+
+
+def footage_of(path: Path) -> Footage:
+    """The first video of a file.
+
+    Raises:
+        ValueError: it has no rate of frames, or does not begin with a keyframe.
+        av.FFmpegError: it cannot be read.
+    """
+    clip = read(path)
+    if clip.fps <= 0:
+        raise ValueError("expected a video with a rate of frames, got one without")
+    if not clip.packets or not clip.packets[0].keyframe:
+        raise ValueError("expected a video that begins with a keyframe, got another one")
+    return Footage(clip, _places(clip), None)
+
+
+def _places(clip: EncodedClip) -> tuple[int, ...]:
+    """Keyframes that are about evenly spread."""
+    keyframes = [number for number, packet in enumerate(clip.packets) if packet.keyframe]
+    wanted = [number * len(clip.packets) / PLACES for number in range(PLACES)]
+    return tuple(min(keyframes, key=lambda each: abs(each - place)) for place in wanted)

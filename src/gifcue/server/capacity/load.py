@@ -16,23 +16,18 @@ import sys
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
-from typing import Any
-
-import grpc
+from pathlib import Path
 
 from gifcue.percentiles import percentile_of
-from gifcue.server.capacity.footage import PERIOD_S, VARIANTS, Footage, footage
+from gifcue.server.capacity.footage import PLACES, bundled_footage, footage_of
+from gifcue.server.capacity.load_stream import LoadParticipant, LoadStream
 from gifcue.v1 import media_pb2
 from gifcue.v1 import reaction_service_pb2 as pb
 
-_METHOD = "/gifcue.v1.ReactionService/StreamReactions"
 # A media server sends what becomes due within this time as one message. The wait counts as latency.
 GATHER_S = 0.005
 # Participants of one meeting, which has a stream of its own.
 ON_A_STREAM = 32
-# The golden ratio's fractional part: its multiples modulo 1 are evenly spread for any number of participants.
-_SPREAD = (math.sqrt(5) - 1) / 2
-_ANSWER_TIMEOUT_S = 10.0
 # Seconds between two looks whether a step has already failed, and how many times the bound shows it.
 _LOOK_S = 0.5
 _HOPELESS = 2.0
@@ -43,10 +38,9 @@ class Offer:
     """What is streamed, and where to."""
 
     target: str
-    width: int
-    height: int
-    fps: float
     bound_ms: float
+    # A file; None: the clip that comes with gifcue.
+    clip: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,133 +73,14 @@ class StepResult:
     cut_short: bool = False
 
 
-class _Participant:
-    def __init__(self, number: int, shown: Footage, fps: float, start_s: float) -> None:
-        self.name = f"participant-{number}"
-        self.clip = shown.clip
-        self._moving = shown.moving
-        self.stream: _Stream | None = None
-        # By sequence number: when the frame was due, and whether its picture differs from the one before.
-        self.due_s: list[float] = []
-        self.moves: list[bool] = []
-        self.decided: dict[int, float] = {}
-        # The participants of one variant begin spread over the time between two variants, and all within a frame.
-        lag_s = (number // VARIANTS) * _SPREAD % 1.0 * PERIOD_S / VARIANTS + number * _SPREAD % 1.0 / fps
-        self.next_s = start_s + lag_s
-        self._interval_s = 1.0 / fps
-        # The next packet, and the ticks that one frame lasts.
-        self._place = 0
-        self._ticks = round(shown.clip.packets[0].clock_hz / fps)
-
-    def take(self) -> media_pb2.Frame:
-        """The next frame, which is due."""
-        sequence, place = len(self.due_s), self._place
-        packet = self.clip.packets[place]
-        self.due_s.append(self.next_s)
-        self.moves.append(self._moving[place])
-        self.next_s += self._interval_s
-        self._place = (place + 1) % len(self.clip.packets)
-        return media_pb2.Frame(
-            participant_id=self.name,
-            sequence=sequence,
-            pts=sequence * self._ticks,
-            clock_hz=packet.clock_hz,
-            keyframe=packet.keyframe,
-            payload=packet.payload,
-        )
-
-    def jump(self) -> None:
-        """Goes on with the next keyframe, as an encoder does that is asked for one."""
-        while not self.clip.packets[self._place].keyframe:
-            self._place = (self._place + 1) % len(self.clip.packets)
-
-
-class _Stream:
-    """One meeting: a channel with one stream."""
-
-    def __init__(self, target: str) -> None:
-        # Channels to one address share a connection otherwise, which no two media servers do.
-        self._channel = grpc.aio.insecure_channel(target, options=(("grpc.use_local_subchannel_pool", 1),))
-        self._call: Any = self._channel.stream_stream(_METHOD)()
-        self.participants: dict[str, _Participant] = {}
-        self.labels: list[str] = []
-        # Participants whose join was refused, and all faults by code.
-        self.refused: set[str] = set()
-        self.faults: Counter[str] = Counter()
-        self._answers: asyncio.Queue[Any] = asyncio.Queue()
-
-    async def open(self) -> None:
-        await self.send(pb.StreamReactionsRequest(config=pb.StreamConfig(send_decisions=True)))
-        self._reading = asyncio.create_task(self._read())
-        self.labels = list((await self._answer()).ready.reaction_labels)
-
-    async def send(self, request: pb.StreamReactionsRequest) -> None:
-        await self._call.write(request.SerializeToString())
-
-    async def join(self, participant: _Participant) -> None:
-        clip = participant.clip
-        codec = media_pb2.Codec.Value(f"CODEC_{clip.codec.name}")
-        join = pb.Join(codec=codec, extradata=clip.extradata, allowed_labels=self.labels)
-        participant.stream = self
-        self.participants[participant.name] = participant
-        await self._update(participant, join=join)
-
-    async def leave(self, participant: _Participant) -> None:
-        await self._update(participant, leave=pb.Leave())
-
-    async def dropped(self) -> Counter[str]:
-        """Frames dropped on this stream so far by reason, and faults."""
-        await self.send(pb.StreamReactionsRequest(statistics=pb.StatisticsRequest()))
-        counts: Counter[str] = Counter(self.faults)
-        for each in (await self._answer()).statistics.participants:
-            counts.update({reason: int(count) for reason, count in each.books.dropped.items()})
-        return counts
-
-    async def close(self) -> None:
-        self._call.cancel()
-        self._reading.cancel()
-        await self._channel.close()
-
-    async def _update(self, participant: _Participant, **update: Any) -> None:
-        message = pb.ParticipantUpdate(participant_id=participant.name, **update)
-        await self.send(pb.StreamReactionsRequest(participant=message))
-
-    async def _answer(self) -> Any:
-        async with asyncio.timeout(_ANSWER_TIMEOUT_S):
-            answer = await self._answers.get()
-        if isinstance(answer, str):
-            raise ConnectionError(answer)
-        return answer
-
-    async def _read(self) -> None:
-        try:
-            async for data in self._call:
-                response = pb.StreamReactionsResponse.FromString(data)
-                kind = response.WhichOneof("message")
-                if kind == "decision":
-                    decision = response.decision
-                    self.participants[decision.participant_id].decided[decision.sequence] = time.monotonic()
-                elif kind == "control" and response.control.WhichOneof("control") == "keyframe":
-                    self.participants[response.control.keyframe.participant_id].jump()
-                elif kind == "fault":
-                    name = pb.FaultCode.Name(response.fault.code).removeprefix("FAULT_CODE_").lower()
-                    self.faults[f"fault_{name}"] += max(1, response.fault.count)
-                    if response.fault.code == pb.FAULT_CODE_TOO_MANY_PARTICIPANTS:
-                        self.refused.add(response.fault.participant_id)
-                elif kind in ("ready", "statistics"):
-                    self._answers.put_nowait(response)
-        except grpc.aio.AioRpcError as error:
-            self._answers.put_nowait(f"{error.code().name}: {error.details()}")
-
-
 class Generator:
     """Streams, and measures what comes of it."""
 
     def __init__(self, offer: Offer) -> None:
         self._offer = offer
-        self._shown = footage((offer.width, offer.height), offer.fps)
-        self._streams: list[_Stream] = []
-        self._sending: list[_Participant] = []
+        self._shown = bundled_footage() if offer.clip is None else footage_of(Path(offer.clip))
+        self._streams: list[LoadStream] = []
+        self._sending: list[LoadParticipant] = []
         self._count = 0
         self._late_s: list[float] = []
 
@@ -242,21 +117,20 @@ class Generator:
             assert leaving.stream is not None, "expected a participant that has joined"
             await leaving.stream.leave(leaving)
         while len(self._streams) * ON_A_STREAM < count:
-            stream = _Stream(self._offer.target)
+            stream = LoadStream(self._offer.target)
             await stream.open()
             self._streams.append(stream)
         now_s = time.monotonic()
         for place in range(len(self._sending), count):
-            shown = self._shown[place % VARIANTS]
             # A name is never used again: frames of the one before may still be in flight.
-            joining = _Participant(self._count * VARIANTS + place % VARIANTS, shown, self._offer.fps, now_s)
+            joining = LoadParticipant(self._count * PLACES + place % PLACES, self._shown, now_s)
             self._count += 1
             await self._streams[place % len(self._streams)].join(joining)
             self._sending.append(joining)
 
     async def _send_until(self, until_s: float) -> None:
         while (now_s := time.monotonic()) < until_s:
-            gathered: dict[_Stream, list[media_pb2.Frame]] = {}
+            gathered: dict[LoadStream, list[media_pb2.Frame]] = {}
             for participant in self._sending:
                 while participant.next_s <= now_s:
                     self._late_s.append(now_s - participant.next_s)
@@ -294,7 +168,7 @@ class Generator:
             within = [number for number, due_s in enumerate(each.due_s) if begin_s <= due_s < end_s]
             offered += len(within)
             moved = [number for number in within if each.moves[number]]
-            moved_s = len(moved) / self._offer.fps
+            moved_s = len(moved) / self._shown.clip.fps
             if moved_s >= 1.0:
                 rates.append(sum(number in each.decided for number in moved) / moved_s)
         late_ms = percentile_of([late * 1000 for late in self._late_s], 0.95)

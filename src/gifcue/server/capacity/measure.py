@@ -18,11 +18,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from gifcue.access.settings import AccessSettings
 from gifcue.delivery.settings import DeliverySettings
-from gifcue.errors import GifcueError
+from gifcue.errors import ConfigError, GifcueError
+from gifcue.server.capacity.footage import Footage, bundled_footage, footage_of
 from gifcue.server.capacity.load import Offer, Step
 from gifcue.server.capacity.record import MeasuredCapacity
 from gifcue.server.capacity.search import Figures, search
@@ -36,11 +38,13 @@ LEAST_ANALYSED_S = 3.0
 # The most that is tried: more than one front process takes.
 MOST = 2048
 # The first number, for each core.
-_START_PER_CORE = 8
+_START_PER_CORE = 16
 # Short runs do not tell smaller differences.
 _RESOLUTION = 1 / 20
 _SETTLE_S, _RUN_S, _CONFIRM_S = 1.0, 1.5, 6.0
-# Seconds that the load generator may take to start, which encodes its video, and for a step beyond its length.
+# Seconds that are not measured after a load that was too much: participants that were paused are served again.
+_RECOVER_S = 2.5
+# Seconds that the load generator may take to start, and for a step beyond its length.
 _START_TIMEOUT_S = 60.0
 _STEP_GRACE_S = 30.0
 
@@ -52,8 +56,7 @@ class MeasuringFailed(GifcueError):
 async def measure(
     settings: Settings,
     *,
-    size: tuple[int, int] = (640, 360),
-    fps: float = 30.0,
+    clip: Path | None = None,
     report: Callable[[str], None] = lambda line: None,
     time_share: float = 1.0,
     most: int = MOST,
@@ -61,16 +64,19 @@ async def measure(
 ) -> MeasuredCapacity:
     """Measures with the workers and the detector of `settings`; everything else of them is left out, ports included.
 
-    `size` (width x height) and `fps` are those of each participant's video. `report` gets a line for each run. Tests
-    shorten all runs with `time_share`, bound the search with `most`, and replace the detector (`Server`).
+    `clip` is a file of the participants' video, None the clip that comes with gifcue. `report` gets a line for each
+    run. Tests shorten all runs with `time_share`, bound the search with `most`, and replace the detector (`Server`).
 
     Raises:
         MeasuringFailed: the load generator failed, or not even one participant is carried.
-        ConfigError, WorkerStartError: the server does not start with these settings.
+        ConfigError: the clip is no video, or does not begin with a keyframe.
+        WorkerStartError: the server does not start with these settings.
     """
     began_s = time.monotonic()
+    shown = _footage(clip).clip
+    width, height, fps = shown.width, shown.height, shown.fps
     async with Server(_alone(settings, fps), detector_target=detector_target) as server:
-        offer = Offer(f"127.0.0.1:{server.listen_port}", *size, fps, BOUND_MS)
+        offer = Offer(f"127.0.0.1:{server.listen_port}", BOUND_MS, str(clip) if clip else None)
         async with LoadProcess(offer) as load:
             runs = _Runs(load, 1000.0 / fps, time_share, report)
             start = max(1, int(_START_PER_CORE * usable_cores()))
@@ -80,14 +86,23 @@ async def measure(
     return MeasuredCapacity(
         participants=found.participants,
         p95_ms=found.at["p95_ms"],
-        width=size[0],
-        height=size[1],
+        width=width,
+        height=height,
         fps=fps,
         cores=round(usable_cores(), 2),
         took_s=round(time.monotonic() - began_s, 1),
         measured_at=round(time.time()),
         why_limited=found.why_limited,
     )
+
+
+def _footage(clip: Path | None) -> Footage:
+    if clip is None:
+        return bundled_footage()
+    try:
+        return footage_of(clip)
+    except (OSError, ValueError, IndexError, KeyError) as error:
+        raise ConfigError(f"{clip}: expected a video file, got one that cannot be used: {error}") from None
 
 
 def _alone(settings: Settings, fps: float) -> Settings:
@@ -169,6 +184,7 @@ class _Runs:
         self._time_share = time_share
         self._report = report
         self._is_adapted = False
+        self._was_too_much = False
 
     async def run(self, participants: int, confirming: bool) -> Figures:
         figures = await self._run(participants, confirming)
@@ -181,8 +197,10 @@ class _Runs:
 
     async def _run(self, participants: int, confirming: bool) -> Figures:
         seconds = (_CONFIRM_S if confirming else _RUN_S) * self._time_share
-        figures = await self._load.step(Step(participants, _SETTLE_S * self._time_share, seconds))
+        settle_s = (_RECOVER_S if self._was_too_much else _SETTLE_S) * self._time_share
+        figures = await self._load.step(Step(participants, settle_s, seconds))
         reason = self.limit_reason(figures) or "carried"
+        self._was_too_much = reason != "carried"
         self._report(f"{participants} participants: p95 {figures['p95_ms']} ms, {reason}")
         return figures
 

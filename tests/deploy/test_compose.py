@@ -14,6 +14,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
+from gifcue.server.capacity.record import path_of
 from gifcue.server.config import load_settings
 from gifcue.server.stopping import STOP_GRACE_S
 
@@ -42,6 +43,8 @@ def test_the_settings_exist(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
     settings = load_settings(None)
     assert settings.limits.max_participants == "auto"
+    assert path_of(settings) == Path("/var/cache/gifcue/capacity.json")
+    assert "cache:/var/cache/gifcue" in compose()["services"]["gifcue"]["volumes"]
     seconds = re.fullmatch(r"(\d+)s", compose()["services"]["gifcue"]["stop_grace_period"])
     assert seconds is not None
     assert int(seconds[1]) > load_settings(ROOT / "deploy" / "gifcue.toml").server.stop_s + STOP_GRACE_S

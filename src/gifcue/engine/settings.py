@@ -44,10 +44,10 @@ class LimitSettings(BaseModel):
         description='Largest number of participants on the whole server. "auto": as many as this machine carries, by '
         "`gifcue capacity`; without its figure the server measures before it serves, which takes half a minute.",
     )
-    capacity_file: Path | None = Field(
+    capacity_file: Annotated[Path | None, EXPERT] = Field(
         None,
-        description="File that keeps what `gifcue capacity` measured. Unset: gifcue/capacity.json in the user's cache "
-        "folder.",
+        description="File that keeps what `gifcue capacity` measured. Unset: capacity.json in systemd's "
+        "CACHE_DIRECTORY, or in the folder gifcue of XDG_CACHE_HOME or ~/.cache.",
     )
     max_frame_bytes: int = Field(
         2 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="Largest frame or still, in bytes."

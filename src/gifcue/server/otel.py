@@ -13,6 +13,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace import StatusCode as SpanStatus
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from gifcue import __version__
@@ -33,7 +34,7 @@ class _Span(StreamSpan):
         self._span.set_attribute("rpc.grpc.status_code", status.code.value[0])
         self._span.set_attributes({f"gifcue.{name}": value for name, value in figures.items()})
         if status.code.name in ("INTERNAL", "UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"):
-            self._span.set_status(trace.StatusCode.ERROR, status.code.name)
+            self._span.set_status(SpanStatus.ERROR, status.code.name)
 
 
 class OtelTracing(Tracing):

@@ -127,7 +127,7 @@ class TracingSettings(BaseModel):
         description="Address that takes traces over OTLP and HTTP, such as http://127.0.0.1:4318/v1/traces. Needs the "
         "packages of gifcue[otel]. Unset: no traces.",
     )
-    sample_share: float = Field(
+    sample_share: Annotated[float, EXPERT] = Field(
         1.0,
         ge=0.0,
         le=1.0,

@@ -23,7 +23,7 @@ from typing import Any
 
 from gifcue.access.settings import AccessSettings
 from gifcue.delivery.settings import DeliverySettings
-from gifcue.errors import ConfigError, GifcueError
+from gifcue.errors import ConfigError, Unavailable
 from gifcue.server.capacity.footage import Footage, bundled_footage, footage_of
 from gifcue.server.capacity.load import Offer, Step
 from gifcue.server.capacity.record import MeasuredCapacity
@@ -49,7 +49,7 @@ _START_TIMEOUT_S = 60.0
 _STEP_GRACE_S = 30.0
 
 
-class MeasuringFailed(GifcueError):
+class MeasuringFailed(Unavailable):
     """The capacity could not be measured; the message says why."""
 
 

@@ -22,7 +22,8 @@ from gifcue.server.grpc_access import STREAM
 from gifcue.server.lifecycle import Server
 from gifcue.server.otel import CountingExporter, OtelTracing
 from gifcue.server.settings import TracingSettings
-from gifcue.server.tracing import Tracing, make_tracing, trace_context, trace_id_of
+from gifcue.server.trace_export import make_tracing
+from gifcue.server.tracing import Tracing, trace_context, trace_id_of
 from tests.support.colour_detector import RED, TARGET, colour_frames
 from tests.support.raw_streams import Over, raw_stream, websocket
 from tests.support.sending import send_in_step

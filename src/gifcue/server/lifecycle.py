@@ -37,7 +37,8 @@ from gifcue.server.reactions import REACTION_SERVICE, StreamHandler
 from gifcue.server.stopping import Stopping
 from gifcue.server.streams import Streams
 from gifcue.server.teach_access import TeachAccess
-from gifcue.server.tracing import Tracing, make_tracing
+from gifcue.server.trace_export import make_tracing
+from gifcue.server.tracing import Tracing
 from gifcue.server.websocket import WebSocketHandler
 
 log = structlog.get_logger()

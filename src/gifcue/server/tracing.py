@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 
 import structlog
 
-from gifcue.errors import ConfigError
-from gifcue.server.settings import TracingSettings
 from gifcue.server.transport import StreamStatus
 
 # The headers of W3C Trace Context, and characters of each that are looked at.
@@ -76,18 +74,3 @@ class Tracing:
             return
         with structlog.contextvars.bound_contextvars(trace_id=trace_id):
             yield
-
-
-def make_tracing(settings: TracingSettings) -> Tracing:
-    """The tracing that the settings ask for.
-
-    Raises:
-        ConfigError: the packages for it are not installed.
-    """
-    if settings.endpoint is None:
-        return Tracing()
-    try:
-        from gifcue.server.otel import otlp_tracing
-    except ImportError as error:
-        raise ConfigError(f"tracing.endpoint: expected the packages of gifcue[otel], got: {error}") from None
-    return otlp_tracing(settings)

@@ -2,7 +2,7 @@
 
 The server is the one of the settings, with its workers, on a port of the loopback. A process of its own streams encoded
 video to it (`load`). The number of participants doubles until a load is not carried, is then bisected, and the result
-has to hold in a longer run (`search`). A load is carried if no frame is dropped, the 95th percentile of latency is
+has to hold in a longer run (`search`). A load is carried if next to no frame is dropped, the 95th percentile of latency is
 within the bound, and every participant is analysed often enough while its picture moves: the conditions of the
 benchmarks, in shorter runs.
 
@@ -35,6 +35,8 @@ from gifcue.workers.cores import usable_cores
 
 BOUND_MS = 150.0
 LEAST_ANALYSED_S = 3.0
+# Frames that may be dropped: a short run must not fail for one picture that another program on the machine delayed.
+_DROPPED_SHARE = 1 / 1000
 # The most that is tried: more than one front process takes.
 MOST = 2048
 # The first number, for each core.
@@ -209,7 +211,7 @@ class _Runs:
         p95_ms, least = figures["p95_ms"], figures["least_analysed_s"]
         if figures["late_p95_ms"] > self._frame_ms:
             return f"the load generator was late: p95 {figures['late_p95_ms']} ms"
-        if figures["dropped"]:
+        if sum(figures["dropped"].values()) > _DROPPED_SHARE * figures["offered"]:
             return "dropped: " + ", ".join(f"{name} {count}" for name, count in figures["dropped"].items())
         if p95_ms is None or p95_ms > BOUND_MS:
             return f"p95 {p95_ms} ms, over {BOUND_MS:g}"

@@ -114,7 +114,7 @@ async def test_a_real_measurement_carries_a_few_participants(path: Path) -> None
     found = await measure(
         settings, clip=clip, report=lines.append, time_share=0.1, most=2, detector_target=TARGET
     )
-    assert (found.width, found.height, found.fps) == (64, 64, 10.0)
+    assert (found.width, found.height, found.fps) == (320, 180, 10.0)
     assert 1 <= found.participants <= 2
     assert lines[0].startswith("2 participants: p95 ")
     assert json.loads(json.dumps(lines))

@@ -2,8 +2,8 @@
 
 The server is the one of the settings, with its workers, on a port of the loopback. A process of its own streams encoded
 video to it (`load`). The number of participants doubles until a load is not carried, is then bisected, and the result
-has to hold in a longer run (`search`). A load is carried if next to no frame is dropped, the 95th percentile of latency is
-within the bound, and every participant is analysed often enough while its picture moves: the conditions of the
+has to hold in a longer run (`search`). A load is carried if next to no frame is dropped, the 95th percentile of latency
+is within the bound, and every participant is analysed often enough while its picture moves: the conditions of the
 benchmarks, in shorter runs.
 
 Server and load generator share the machine, as nothing else should while this runs. A real media server is elsewhere,

@@ -1,4 +1,4 @@
-"""Traces with OpenTelemetry. Needs the packages of gifcue[otel]; `trace_export` imports it where settings ask for it."""
+"""Traces with OpenTelemetry. Needs the packages of gifcue[otel]; `trace_export` imports it where it is wanted."""
 
 from __future__ import annotations
 

@@ -56,9 +56,9 @@ class Step:
 class StepResult:
     """What a step measured. Frames that are skipped as paced or similar need no decision.
 
-    `dropped` counts frames by the server's reasons, and faults as "fault_" with their code. `late_p95_ms` is how late
-    the generator itself was. `least_analysed_s` is the lowest rate of a participant: analyses a second while it moved;
-    None where none moved for a second.
+    `dropped` counts frames by the server's reasons, `refused_joins` also those before the measured time. `late_p95_ms`
+    is how late the generator itself was. `least_analysed_s` is the lowest rate of a participant: analyses a second while
+    it moved; None where none moved for a second.
     """
 
     participants: int
@@ -70,6 +70,7 @@ class StepResult:
     late_p95_ms: float
     least_analysed_s: float | None
     dropped: dict[str, int] = field(default_factory=dict)
+    refused_joins: int = 0
     cut_short: bool = False
 
 
@@ -86,11 +87,10 @@ class Generator:
 
     async def run(self, step: Step) -> StepResult:
         """Changes the number of participants and measures."""
-        faults = self._faults()
+        refused_before = self._refused_count
         await self._change(step.participants)
         await self._send_until(time.monotonic() + step.settle_s)
-        # What is dropped before the measured time does not count, but a join that was refused does.
-        before = await self._dropped() - (self._faults() - faults)
+        before = await self._dropped()
         self._late_s.clear()
         begin_s = time.monotonic()
         cut_short = False
@@ -102,7 +102,8 @@ class Generator:
         # What was sent last has its decision by then, or is late.
         await self._send_until(end_s + self._offer.bound_ms / 1000)
         dropped = await self._dropped() - before
-        return self._result(step.participants, begin_s, end_s, dropped, cut_short)
+        refused = self._refused_count - refused_before
+        return self._result(step.participants, begin_s, end_s, dropped, refused, cut_short)
 
     async def close(self) -> None:
         """Ends the streams."""
@@ -140,8 +141,9 @@ class Generator:
                 await stream.send(pb.StreamReactionsRequest(frames=pb.Frames(frames=frames)))
             await asyncio.sleep(max(0.0, now_s + GATHER_S - time.monotonic()))
 
-    def _faults(self) -> Counter[str]:
-        return sum((stream.faults for stream in self._streams), Counter())
+    @property
+    def _refused_count(self) -> int:
+        return sum(len(stream.refused) for stream in self._streams)
 
     async def _dropped(self) -> Counter[str]:
         counts: Counter[str] = Counter()
@@ -159,7 +161,13 @@ class Generator:
         ]
 
     def _result(
-        self, count: int, begin_s: float, end_s: float, dropped: Counter[str], cut_short: bool
+        self,
+        count: int,
+        begin_s: float,
+        end_s: float,
+        dropped: Counter[str],
+        refused: int,
+        cut_short: bool,
     ) -> StepResult:
         latencies_ms = self._latencies_ms(begin_s, end_s)
         rates: list[float] = []
@@ -182,6 +190,7 @@ class Generator:
             _rounded(late_ms) or 0.0,
             _rounded(min(rates, default=None)),
             dict(dropped),
+            refused,
             cut_short,
         )
 

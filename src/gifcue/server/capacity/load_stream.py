@@ -81,9 +81,8 @@ class LoadStream:
         self._call: Any = self._channel.stream_stream(_METHOD)()
         self.participants: dict[str, LoadParticipant] = {}
         self.labels: list[str] = []
-        # Participants whose join was refused, and all faults by code.
+        # Participants whose join was refused.
         self.refused: set[str] = set()
-        self.faults: Counter[str] = Counter()
         self._answers: asyncio.Queue[Any] = asyncio.Queue()
 
     async def open(self) -> None:
@@ -106,9 +105,9 @@ class LoadStream:
         await self._update(participant, leave=pb.Leave())
 
     async def dropped(self) -> Counter[str]:
-        """Frames dropped on this stream so far by reason, and faults."""
+        """Frames dropped on this stream so far, by reason."""
         await self.send(pb.StreamReactionsRequest(statistics=pb.StatisticsRequest()))
-        counts: Counter[str] = Counter(self.faults)
+        counts: Counter[str] = Counter()
         for each in (await self._answer()).statistics.participants:
             counts.update({reason: int(count) for reason, count in each.books.dropped.items()})
         return counts
@@ -139,11 +138,8 @@ class LoadStream:
                     self.participants[decision.participant_id].decided[decision.sequence] = time.monotonic()
                 elif kind == "control" and response.control.WhichOneof("control") == "keyframe":
                     self.participants[response.control.keyframe.participant_id].jump()
-                elif kind == "fault":
-                    name = pb.FaultCode.Name(response.fault.code).removeprefix("FAULT_CODE_").lower()
-                    self.faults[f"fault_{name}"] += max(1, response.fault.count)
-                    if response.fault.code == pb.FAULT_CODE_TOO_MANY_PARTICIPANTS:
-                        self.refused.add(response.fault.participant_id)
+                elif kind == "fault" and response.fault.code == pb.FAULT_CODE_TOO_MANY_PARTICIPANTS:
+                    self.refused.add(response.fault.participant_id)
                 elif kind in ("ready", "statistics"):
                     self._answers.put_nowait(response)
         except grpc.aio.AioRpcError as error:

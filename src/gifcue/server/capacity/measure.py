@@ -211,6 +211,8 @@ class _Runs:
         p95_ms, least = figures["p95_ms"], figures["least_analysed_s"]
         if figures["late_p95_ms"] > self._frame_ms:
             return f"the load generator was late: p95 {figures['late_p95_ms']} ms"
+        if figures["refused_joins"]:
+            return f"{figures['refused_joins']} joins were refused, because the server had more to decode than it could"
         if sum(figures["dropped"].values()) > _DROPPED_SHARE * figures["offered"]:
             return "dropped: " + ", ".join(f"{name} {count}" for name, count in figures["dropped"].items())
         if p95_ms is None or p95_ms > BOUND_MS:

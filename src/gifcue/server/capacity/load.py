@@ -57,8 +57,8 @@ class StepResult:
     """What a step measured. Frames that are skipped as paced or similar need no decision.
 
     `dropped` counts frames by the server's reasons, `refused_joins` also those before the measured time. `late_p95_ms`
-    is how late the generator itself was. `least_analysed_s` is the lowest rate of a participant: analyses a second while
-    it moved; None where none moved for a second.
+    is how late the generator itself was. `least_analysed_s` is the lowest rate of a participant: analyses a second
+    while it moved; None where none moved for a second.
     """
 
     participants: int

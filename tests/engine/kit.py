@@ -37,8 +37,10 @@ from gifcue.protocol.geometry import Box
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.protocol.requests import EncodedFrame
+from gifcue.protocol.resume import ParticipantState
 from gifcue.reactions.settings import ReactionSettings
 from gifcue.rules.chooser import Choice, ChosenGif
+from gifcue.rules.claims import Brought
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
 from tests.support.manual_time import ManualTime
@@ -253,11 +255,30 @@ class FakeChooser:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, str]] = []
         self.withholds = False
+        self.brought: list[Brought] = []
 
-    def choose(self, label: str, score: float, room_id: str, participant_id: str, now_s: float) -> Choice:
+    def choose(
+        self,
+        label: str,
+        score: float,
+        room_id: str,
+        participant_id: str,
+        now_s: float,
+        brought: Brought,
+    ) -> Choice:
         self.asked.append((label, room_id, participant_id))
         gif = None if self.withholds else ChosenGif(label, f"/gifs/{label}.gif", label.title(), "image/gif")
-        return Choice(label, score, gif, "because", rule="rule", priority=3)
+        self.brought.append(brought)
+        return Choice(
+            label,
+            score,
+            gif,
+            "because",
+            rule="rule",
+            priority=3,
+            participant_cooldown_s=10.0,
+            room_cooldown_s=2.0,
+        )
 
 
 class Stream:
@@ -280,9 +301,10 @@ class Stream:
         labels: Sequence[str] = ("smile",),
         codec: Codec | None = Codec.VP8,
         extradata: bytes = b"",
+        resume: ParticipantState | None = None,
     ) -> int:
         """Joins. Returns the participant's key in the pools."""
-        self.session.join(name, codec, extradata, labels)
+        self.session.join(name, codec, extradata, labels, resume)
         self._sequences[name] = itertools.count()
         return self.kit.decode.opened[-1][0] if self.kit.decode.opened else 0
 

@@ -62,7 +62,9 @@ async def act_on(message: Request, session: Session, outbox: Outbox, tracing: Tr
             session.frame(frame)
         case Join() as join:
             with tracing.join("unknown" if join.codec is None else str(join.codec)):
-                session.join(join.participant_id, join.codec, join.extradata, join.allowed_labels)
+                session.join(
+                    join.participant_id, join.codec, join.extradata, join.allowed_labels, join.resume
+                )
         case Speaking() as hint:
             session.speaking(hint.participant_id, hint.speaking)
         case AllowedLabels() as allowed:

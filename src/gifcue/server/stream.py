@@ -141,12 +141,12 @@ class Stream:
             self._end(DRAINING, FLUSH_S)
         else:
             # In this order: after `Session.drain` no frame is taken, so `settled` returns. `finish` ends the reactions
-            # before `_end` closes the outbox, so the client still gets their ENDED.
+            # that the client does not carry further before `_end` closes the outbox, so it still gets their ENDED.
             left_s = max(0.0, until_s - self._clock())
             self._session.drain(int(left_s * 1000))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._session.settled(), left_s)
-            self._session.finish(LeaveReason.DRAINING)
+            self._session.finish(LeaveReason.DRAINING, hands_over=True)
             # A client that reads gets everything. For one that does not, the stream ends soon after the timeout.
             self._end(OK, max(0.0, until_s - self._clock()) + FLUSH_S)
         await self._done.wait()
@@ -269,6 +269,7 @@ class Stream:
                 speaking_suppresses_hands=options.speaking_suppresses_hands,
                 subject=options.subject,
                 rights=access,
+                resume=options.resume,
                 peer=self._address,
             )
             self._outbox.put(ready_of(session, self._engine, self._settings, self._gif_base_url))

@@ -44,6 +44,13 @@ async def test_a_small_capacity_is_found_exactly(carried: int) -> None:
     assert found.participants == carried
 
 
+async def test_a_search_near_the_result_takes_few_runs() -> None:
+    machine = Machine(30, 30)
+    found = await search(machine.run, reason, 27, 512, growth=1.12)
+    assert found.participants == 30
+    assert [count for count, _ in machine.asked] == [27, 31, 29, 30, 30]
+
+
 async def test_what_does_not_hold_in_a_longer_run_is_not_the_result() -> None:
     found = await search(Machine(60, 51).run, reason, 16, 2048, 1 / 20)
     assert found.participants <= 51

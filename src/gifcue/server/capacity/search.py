@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +30,9 @@ async def search(
     start: int,
     most: int,
     resolution: float = 1 / 40,
+    growth: float = 2.0,
 ) -> Found:
-    """Doubles the number from `start` until a run fails, bisects, and confirms the result.
+    """Multiplies the number by `growth` from `start` until a run fails, bisects, and confirms the result.
 
     `run(participants, confirming)` measures. `limit_reason` says why what it measured is not carried, in a few words;
     nothing where it is. Confirming runs are longer. If one fails, the next smaller number is tried: 5 % less, and at
@@ -51,7 +53,7 @@ async def search(
     count = min(start, most)
     while count < failed:
         if await passes(count):
-            carried, count = count, min(2 * count, most) if count < most else failed
+            carried, count = count, min(math.ceil(growth * count), most) if count < most else failed
         else:
             failed = count
     while failed - carried > max(1, int(carried * resolution)):

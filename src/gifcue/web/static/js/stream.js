@@ -14,6 +14,7 @@
  * @module
  */
 import { Batch } from './batch.js';
+import { withRoom } from './room_key.js';
 import { Code, statusOf } from './status.js';
 import {
   Codec, FaultCode, Phase, StreamReactionsRequestSchema as Request, StreamReactionsResponseSchema as Response,
@@ -84,7 +85,9 @@ export class ReactionStream {
     this.#Socket = socket;
     this.#tuning = { ...DEFAULTS, ...tuning };
     this.#batch = new Batch((frames) => this.#sendFrames(frames), this.#tuning.batchMs);
-    this.#connect();
+    // Without a room there is nothing to wait for.
+    if (config.roomId) this.#place(url, config.roomId);
+    else this.#connect();
   }
 
   #url;
@@ -210,6 +213,11 @@ export class ReactionStream {
     this.#socket?.close(1000);
     this.#socket = null;
     this.#tell({ name: 'ended', status: statusOf({ code: 4000 + Code.OK, reason: '' }) });
+  }
+
+  async #place(url, roomId) {
+    this.#url = await withRoom(url, roomId);
+    if (!this.#isClosed) this.#connect();
   }
 
   #connect() {

@@ -208,7 +208,7 @@ class Server:
         await self._health.update()
         try:
             await self._listen()
-            await self._find_capacity()
+            self._capacity = await auto.apply(self._settings, self.engine)
             await self.engine.start()
         except BaseException:
             await self.stop()
@@ -266,13 +266,6 @@ class Server:
         await stopping.step("traces", asyncio.to_thread(self._tracing.close))
         await stopping.stop_workers(self.engine.stop(), lambda: self.engine.statistics().workers)
         log.info("stopped")
-
-    async def _find_capacity(self) -> None:
-        """Where `limits.max_participants` is "auto", takes as many participants as the machine carries."""
-        limits = self.engine.limits
-        if limits.max_participants == "auto":
-            self._capacity = await auto.find(self._settings)
-            self.engine.limits = limits.model_copy(update={"max_participants": self._capacity.participants})
 
     async def _listen(self) -> None:
         """Opens the ports, those of gRPC first."""

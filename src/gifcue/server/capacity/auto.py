@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+from gifcue.engine.engine import Engine
 from gifcue.errors import ConfigError
 from gifcue.server.capacity.record import MeasuredCapacity, about, key_of, path_of, read, write
 from gifcue.server.config import Settings
@@ -22,6 +23,19 @@ log = structlog.get_logger()
 # Seconds after which a measurement is given up.
 TIMEOUT_S = 180.0
 _TABLES = ("media", "detect", "stills", "supervision")
+
+
+async def apply(settings: Settings, engine: Engine) -> MeasuredCapacity | None:
+    """Where `limits.max_participants` is "auto", limits the engine to as many participants as the machine carries.
+
+    Raises:
+        ConfigError: the capacity could not be measured.
+    """
+    if engine.limits.max_participants != "auto":
+        return None
+    capacity = await find(settings)
+    engine.limits = engine.limits.model_copy(update={"max_participants": capacity.participants})
+    return capacity
 
 
 async def find(settings: Settings) -> MeasuredCapacity:

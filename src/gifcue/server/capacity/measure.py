@@ -84,7 +84,10 @@ async def measure(
             start = max(1, int(_START_PER_CORE * usable_cores()))
             found = await search(runs.run, runs.limit_reason, start, most, _RESOLUTION)
     if found.at is None:
-        raise MeasuringFailed(f"expected to carry at least one participant, got none: {found.why_limited}")
+        raise MeasuringFailed(
+            "expected an otherwise idle machine that carries at least one participant, "
+            f"got none carried: {found.why_limited}"
+        )
     return MeasuredCapacity(
         participants=found.participants,
         p95_ms=found.at["p95_ms"],

@@ -121,7 +121,9 @@ async def test_the_streams_of_a_room_meet_at_one_server(
         over_websocket = [await place_over_websocket(serving, proxy, room) for room in ROOMS]
         again = [await place_over_websocket(serving, proxy, room) for room in ROOMS[:4]]
     assert places[0] == places[1]
-    if kind is Nginx:  # it hashes the ports, which are others in each run: all at one server once in 32768 runs
+    if (
+        kind is Nginx
+    ):  # it hashes the ports, which are others in each run: all at one server once in 32768 runs
         assert set(places[0]) == {0, 1}
     else:
         assert 5 <= sum(places[0]) <= 11, places[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+
+from prometheus_client.registry import Collector
 
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.engine.engine import Engine
@@ -22,7 +24,7 @@ from gifcue.server.tracing import Tracing
 
 class Exposition:
     """Reads the figures of all parts. `log_lines_lost` counts by reason; `measured` gives the capacity in participants,
-    None where it was not measured.
+    None where it was not measured. `others` collect metrics of optional parts.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Exposition:
         log_lines_lost: Callable[[], Mapping[str, int]],
         measured: Callable[[], int | None],
         tracing: Tracing,
+        others: Sequence[Collector],
     ) -> None:
         self._engine = engine
         self._dispatcher = dispatcher
@@ -50,6 +53,7 @@ class Exposition:
         self._log_lines_lost = log_lines_lost
         self._measured = measured
         self._tracing = tracing
+        self._others = others
 
     def text(self) -> bytes:
         """The metrics as they stand, in Prometheus' text format."""
@@ -71,4 +75,5 @@ class Exposition:
                 self._tracing.spans,
             ),
             ProcessMetrics(self._status.read()),
+            *self._others,
         )

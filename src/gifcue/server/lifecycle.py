@@ -40,6 +40,7 @@ from gifcue.server.teach_access import TeachAccess
 from gifcue.server.trace_export import make_tracing
 from gifcue.server.tracing import Tracing
 from gifcue.server.websocket import WebSocketHandler
+from gifcue.server.whip import whip_service
 
 log = structlog.get_logger()
 
@@ -50,8 +51,8 @@ class Server:
     `engine` has the streams and their figures, `dispatcher` the deliveries, `rule_book` the book in force, `access` the
     keys and certificates in force and who was refused.
 
-    `listen_port`, `http_port`, `operator_port` and `operator_http_port` are the ports in use once it has started, 0 for
-    those that it does not have.
+    `listen_port`, `http_port`, `operator_port`, `operator_http_port` and `whip_port` (UDP) are the ports in use once it
+    has started, 0 for those that it does not have.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Server:
 
         Raises:
             ConfigError: the rule book, the keys or the certificate is missing or wrong, there is no folder of gestures,
-                or a port is exposed without protection.
+                a port is exposed without protection, or WHIP lacks what it needs.
             OSError: the system has no shared memory for the pictures.
         """
         self._settings = settings
@@ -105,6 +106,9 @@ class Server:
             self._clock,
         )
         self._ports = Ports(settings, self.access, self._health)
+        self._whip = whip_service(
+            settings, self._streams, self.access, lambda: self.engine.reaction_labels(settings.reactions)
+        )
         self._capacity: MeasuredCapacity | None = None
         self._metrics = Exposition(
             self.engine,
@@ -118,6 +122,7 @@ class Server:
             log_lines_lost,
             lambda: None if self._capacity is None else self._capacity.participants,
             self._tracing,
+            () if self._whip is None else (self._whip,),
         ).text
         self._operations = Operations(
             self._status,
@@ -164,6 +169,11 @@ class Server:
     def operator_http_port(self) -> int:
         """The port for HTTP of operators."""
         return self._ports.number("operator_http_listen")
+
+    @property
+    def whip_port(self) -> int:
+        """The UDP port for WebRTC."""
+        return 0 if self._whip is None else self._whip.port
 
     async def reload_gestures(self) -> ReloadedGestures:
         """Reads the folder of custom gestures again and takes what has changed, without a restart."""
@@ -239,6 +249,7 @@ class Server:
             http_port=self.http_port,
             operator_port=self.operator_port,
             operator_http_port=self.operator_http_port,
+            whip_port=self.whip_port,
         )
 
     async def stop(self) -> None:
@@ -259,6 +270,8 @@ class Server:
         await stopping.step("streams", self._streams.drain(timeout_s))
         # After the streams: the last frames in flight may still start reactions, and those are delivered, too.
         await stopping.step("deliveries", self.dispatcher.stop(stopping.drain_left_s))
+        if self._whip is not None:
+            await stopping.step("WHIP", self._whip.stop())
         await stopping.step("tasks", self._background.stop())
         # Streams have ended by now. What is left are stills, which take milliseconds, and watches of health, which
         # never end by themselves. The workers stop after this, since stills need them.
@@ -281,11 +294,12 @@ class Server:
             websocket = WebSocketHandler(self._streams, self.access, self._settings.limits.max_message_bytes)
             access = TeachAccess(server, self.access)
             teach = TeachHandler(self.engine, self._library, self.rule_book, access, self._clock)
-            await self._ports.open_http(
-                public_application(
-                    self.engine, probes, self._gifs, self.rule_book, websocket, teach, self._clock
-                )
+            application = public_application(
+                self.engine, probes, self._gifs, self.rule_book, websocket, teach, self._clock, self._whip
             )
+            if self._whip is not None:
+                await self._whip.start()
+            await self._ports.open_http(application)
         if server.operator_http_listen:
             await self._ports.open_operator_http(
                 operator_application(probes, self._metrics, self._operations)

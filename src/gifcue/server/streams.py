@@ -20,7 +20,7 @@ from gifcue.server.stream import FLUSH_S, Stream
 from gifcue.server.stream_admission import StreamAdmission
 from gifcue.server.stream_rates import WINDOW_S, StreamRates
 from gifcue.server.tracing import StreamSpan, Tracing
-from gifcue.server.transport import Transport
+from gifcue.server.transport import StreamStatus, Transport
 
 log = structlog.get_logger()
 
@@ -69,12 +69,12 @@ class Streams:
         `call_identity` says who the caller is, and in which trace.
         """
         kind = transport.peer.partition(":")[0]
-        name = "websocket" if kind == "websocket" else "grpc"
+        name = kind if kind in ("websocket", "whip") else "grpc"  # gRPC names the kind of the address
         with self._tracing.stream(call_identity.trace.get(), name) as span:
             await self._serve(transport, span)
 
     async def _serve(self, transport: Transport, span: StreamSpan) -> None:
-        refusal = self._admission.refusal(self._streams, is_draining=self.refuses)
+        refusal = self.refusal()
         if refusal is not None:
             self._ended[refusal.code.name] += 1
             log.info("stream refused", peer=transport.peer, status=refusal.code.name)
@@ -229,6 +229,10 @@ class Streams:
         del self._moving[stream]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a stream failed to move", exc_info=error)
+
+    def refusal(self) -> StreamStatus | None:
+        """How a stream that opens now is refused, which counts as a refused stream; None where it is served."""
+        return self._admission.refusal(self._streams, is_draining=self.refuses)
 
 
 def _span_figures(stream: Stream) -> dict[str, int]:

@@ -29,7 +29,7 @@ help: ## List the commands
 
 setup: $(DEV) ## Install everything into .venv
 
-setup-peers: ## Install the programs that tests run against: Chromium, Janus, HAProxy, Prometheus (Debian, as root), Envoy, nginx, livekit-server
+setup-peers: ## Install the programs that tests run against: Chromium, Janus, HAProxy, Prometheus (Debian, as root), livekit-server, Envoy, nginx
 	tools/setup_peers.sh
 
 $(DEMO): pyproject.toml constraints.txt
@@ -160,7 +160,7 @@ bench: $(DEV) ## Measure everything in one table, in less than 15 minutes; BENCH
 bench-pair: $(DEV) ## Two one-core servers against one, behind each proxy and with client placement, 8 minutes; PAIR="--through haproxy"
 	$(BIN)/python -m benchmarks.fleet_pair $(PAIR)
 
-failover: $(DEV) ## End one of two servers, and reload proxies, under 20 participants; refuse streams beyond capacity; 6 minutes
+failover: $(DEV) ## End one of two servers, and reload proxies, under 20 participants, 6 minutes
 	$(BIN)/python -m benchmarks.failover $(FAILOVER)
 
 bench-detector: $(DEV) ## Compare one frame on one core in gifcue's detector and in MediaPipe

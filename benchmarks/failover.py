@@ -1,7 +1,6 @@
 """What participants notice when one of two servers goes, or their proxy is reloaded.
 
     python -m benchmarks.failover [--through client,haproxy,envoy,nginx] [--events sigterm,sigkill,sigstop,reload]
-    python -m benchmarks.failover --events beyond [--json]
 
 Twenty participants in ten rooms smile all the time, through the client library's streams. Then one server gets the
 signal, or the proxy is reloaded. Each event is tried with new servers. What is asked:
@@ -10,10 +9,6 @@ signal, or the proxy is reloaded. Each event is tried with new servers. What is 
 - For each participant STARTED and ENDED alternate, and nothing is left without ENDED.
 - The frame accounting of every server that can still be asked is consistent and agrees with what was sent to it: it has
   received every frame of a stream that was not cut off, and no more than was sent on one that was.
-
-`beyond` offers twice the participants that a server accepts while the second one is down: those that are in keep
-their latency (95th percentile at most 1.3 times), the others are told when to return, and are in once the second server
-is up.
 """
 
 from __future__ import annotations
@@ -29,7 +24,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from benchmarks.fleet_pair import CLIENT, wait_until_open
 from benchmarks.latency import percentile
@@ -39,13 +33,12 @@ from benchmarks.processes import exit_on_sigterm
 from benchmarks.proxies import PROXIES, Backend, Proxy
 from benchmarks.server_process import ServerProcess, free_port
 from gifcue.client import Phase, ReactionClient, ServerStatus
-from gifcue.client.exceptions import ClientError, ServerBusy
+from gifcue.client.exceptions import ClientError
 from gifcue.sample_video.clips import EncodedClip
 
 SIGNALS = {"sigterm": signal.SIGTERM, "sigkill": signal.SIGKILL, "sigstop": signal.SIGSTOP}
-RELOAD, BEYOND = "reload", "beyond"
+RELOAD = "reload"
 MAX_PAUSE_S = 2.0
-MAX_LATENCY_RATIO = 1.3
 FPS = 10.0
 # Seconds until everybody must smile, for which analysis goes on after the event, and within which all must be back.
 _SMILE_S = 20.0
@@ -67,7 +60,6 @@ class Outcome:
     ended: int = 0
     received: dict[str, int] = field(default_factory=dict)
     sent_to: dict[str, int] = field(default_factory=dict)
-    figures: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
 
@@ -219,75 +211,6 @@ def _judge_reactions(outcome: Outcome, meetings: Sequence[Meeting]) -> None:
         outcome.problems.append(f"{again} reactions STARTED again")
 
 
-async def try_beyond(count: int, clip: EncodedClip) -> Outcome:
-    """Offers twice `count` participants to servers that accept `count` each, of which the second comes later."""
-    outcome = Outcome(CLIENT, BEYOND, participants=2 * count)
-    limited = {"GIFCUE_LIMITS__MAX_PARTICIPANTS": str(count)}
-    meetings: list[Meeting] = []
-    async with contextlib.AsyncExitStack() as stack:
-        first = await stack.enter_async_context(ServerProcess([], limited))
-        second = ServerProcess([], limited)
-        client = await stack.enter_async_context(ReactionClient([first.target, second.target]))
-
-        async def add(rooms: int) -> list[Meeting]:
-            added = [
-                Meeting(client, f"meeting-{room}", [f"{room}-{place}" for place in range(2)], clip)
-                for room in range(len(meetings), len(meetings) + rooms)
-            ]
-            for meeting in added:
-                await stack.enter_async_context(meeting)
-                meetings.append(meeting)
-            return added
-
-        admitted = await add(count // 2)
-        await _until(lambda: all(map(_smiles, _seen(admitted))), _SMILE_S, "a smile of all that are in")
-        alone_s = time.monotonic()
-        await asyncio.sleep(2 * _AFTER_S)
-        beyond_s = time.monotonic()
-        refused = await add(count // 2)
-        await asyncio.sleep(2 * _AFTER_S)
-        up_s = time.monotonic()
-        if any(each.sessions for each in refused):
-            outcome.problems.append("expected a server that is full to refuse streams, it took one")
-        if not all(each.disconnected for each in refused):
-            outcome.problems.append(
-                "expected every stream beyond the capacity to be refused, got one that was not"
-            )
-        told_s = await _told_to_return(first)
-        if told_s is None:
-            outcome.problems.append("expected a refusal that says when to return, got one that does not")
-        await stack.enter_async_context(second)
-        serving_s = time.monotonic()
-        await _until(lambda: all(seen.decided_s for seen in _seen(refused)), _BACK_S, "all to be analysed")
-        in_s = max(seen.decided_s[0] for seen in _seen(refused)) - serving_s
-        alone, beyond = (
-            percentile(
-                [ms for seen in _seen(admitted) for at_s, ms in seen.latencies if from_s <= at_s < to_s], 0.95
-            )
-            for from_s, to_s in ((alone_s, beyond_s), (beyond_s, up_s))
-        )
-        outcome.figures = {
-            "p95_ms_alone": round(alone, 1),
-            "p95_ms_beyond": round(beyond, 1),
-            "ratio": round(beyond / alone, 2),
-            "told_to_return_in_s": told_s,
-            "all_in_after_s": round(in_s, 2),
-        }
-        if beyond > MAX_LATENCY_RATIO * alone:
-            outcome.problems.append(f"latency {beyond:.0f} ms beyond the capacity, {alone:.0f} ms before")
-    _judge_reactions(outcome, meetings)
-    return outcome
-
-
-async def _told_to_return(server: ServerProcess) -> float | None:
-    """The seconds after which a full server lets a stream come back; None where it says nothing."""
-    try:
-        async with ReactionClient(server.target) as client, client.open():
-            return None
-    except ServerBusy as error:
-        return error.retry_after_s
-
-
 @contextlib.asynccontextmanager
 async def _following(watched: Watched) -> AsyncIterator[None]:
     following = asyncio.create_task(watched.follow())
@@ -321,7 +244,7 @@ async def run(arguments: argparse.Namespace) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for through in arguments.through:
         for event in arguments.events:
-            if event == BEYOND or (event == RELOAD and through == CLIENT):
+            if event == RELOAD and through == CLIENT:
                 continue
             try:
                 outcome = await try_event(through, event, arguments.participants, clip)
@@ -329,18 +252,14 @@ async def run(arguments: argparse.Namespace) -> list[Outcome]:
                 outcome = Outcome(through, event, problems=[f"{type(error).__name__}: {error}"])
             outcomes.append(outcome)
             _say(outcome)
-    if BEYOND in arguments.events:
-        outcomes.append(await try_beyond(arguments.participants, clip))
-        _say(outcomes[-1])
     return outcomes
 
 
 def _say(outcome: Outcome) -> None:
-    figures = f" {outcome.figures}" if outcome.figures else f" pause {outcome.pause_s}"
     print(
-        f"{outcome.through:<8} {outcome.event:<8} {outcome.affected:>3} of {outcome.participants} affected,{figures}, "
-        f"STARTED {outcome.started}, ENDED {outcome.ended}, sent {outcome.sent_to}, received {outcome.received}: "
-        + ("; ".join(outcome.problems) or "good"),
+        f"{outcome.through:<8} {outcome.event:<8} {outcome.affected:>3} of {outcome.participants} affected, "
+        f"pause {outcome.pause_s}, STARTED {outcome.started}, ENDED {outcome.ended}, "
+        f"sent {outcome.sent_to}, received {outcome.received}: " + ("; ".join(outcome.problems) or "good"),
         file=sys.stderr,
         flush=True,
     )
@@ -364,7 +283,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    ways, events = [CLIENT, *PROXIES], [*SIGNALS, RELOAD, BEYOND]
+    ways, events = [CLIENT, *PROXIES], [*SIGNALS, RELOAD]
     parser.add_argument("--through", type=_listed(ways), default=ways)
     parser.add_argument("--events", type=_listed(events), default=events)
     parser.add_argument("--participants", type=int, default=20)

@@ -99,7 +99,6 @@ class Meeting:
             backoff,
             wait_for_server=True,
         )
-        self._sent_s: dict[tuple[str, int, int], float] = {}
         self._ending = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -175,7 +174,7 @@ class Meeting:
             while participant.keyframe_wanted and not packets[position].keyframe:
                 position = (position + 1) % len(packets)
             packet = packets[position]
-            session_id, connection = self._stream.ready.session_id, self._stream.connections
+            session_id = self._stream.ready.session_id
             try:
                 sequence = await participant.send(
                     packet.payload, round(number * ticks), packet.clock_hz, packet.keyframe
@@ -184,5 +183,4 @@ class Meeting:
                 return  # the stream is over, and `_receive` raises why
             if sequence is not None:
                 seen.sent_on[session_id] = sequence + 1
-                self._sent_s[participant.id, connection, sequence] = time.monotonic()
             number, position = number + 1, (position + 1) % len(packets)

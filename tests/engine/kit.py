@@ -39,7 +39,7 @@ from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.protocol.requests import EncodedFrame
 from gifcue.protocol.resume import ParticipantState
 from gifcue.reactions.settings import ReactionSettings
-from gifcue.rules.chooser import Choice, ChosenGif
+from gifcue.rules.chooser import Choice, Chooser, ChosenGif
 from gifcue.rules.claims import Brought
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
@@ -349,8 +349,14 @@ class Kit:
         media: MediaSettings | None = None,
         reactions: ReactionSettings | None = None,
         stills: StillSettings | None = None,
+        *,
+        clock: Callable[[], float] | None = None,
+        chooser: Chooser | None = None,
+        ids: Callable[[], str] | None = None,
     ) -> None:
+        """`clock`, `chooser` and `ids` replace the manual time, the fake chooser and the ids "id-1", "id-2" …"""
         self.time = ManualTime()
+        clock = clock or self.time.clock
         self.chooser = FakeChooser()
         self.delivered: list[tuple[str, Reaction, ChosenGif]] = []
         numbers = itertools.count(1)
@@ -360,7 +366,7 @@ class Kit:
             DetectSettings(),
             stills or StillSettings(),
             SupervisionSettings(),
-            self.time.clock,
+            clock,
             max_still_bytes=limits.max_frame_bytes,
             detector_target="tests:detector",
             decode_pool=self._make_decode,  # type: ignore[arg-type]
@@ -368,9 +374,9 @@ class Kit:
             still_pool=self._make_stills,  # type: ignore[arg-type]
         )
         publisher = Publisher(
-            lambda: self.chooser,  # type: ignore[arg-type,return-value]
+            lambda: chooser or self.chooser,  # type: ignore[arg-type,return-value]
             lambda: self.pipeline.model.version,
-            self.time.clock,
+            clock,
             lambda room_id, reaction, gif: self.delivered.append((room_id, reaction, gif)),
         )
         self.engine = Engine(
@@ -378,8 +384,8 @@ class Kit:
             lambda preset: (preset, own.with_preset(preset) if preset else own),
             self.pipeline,
             publisher,
-            self.time.clock,
-            lambda: f"id-{next(numbers)}",
+            clock,
+            ids or (lambda: f"id-{next(numbers)}"),
         )
         self._slots = itertools.count()
 

@@ -65,7 +65,7 @@ class ServerSettings(BaseModel):
         60.0, ge=0.0, description="Seconds without a message after which the server ends a stream. 0: never."
     )
     heartbeat_interval_s: Annotated[float, EXPERT] = Field(
-        2.0,
+        0.4,
         ge=0.0,
         le=3600.0,
         description="Seconds without a message to a client after which it is sent a heartbeat. 0: never.",

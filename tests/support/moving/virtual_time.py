@@ -6,7 +6,6 @@ import asyncio
 import selectors
 from typing import Any
 
-
 # Seconds that a turn of the loop takes. Without it, a timer that is due after less than a float can hold never fires.
 _TURN_S = 1e-6
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs the programs that tests run gifcue against: Chromium, Janus and HAProxy as Debian packages; livekit-server, its
-# browser library, Envoy and nginx in a cache outside the checkout. Where that is not possible, it prints what is missing
-# and changes nothing: the tests that need a missing program skip, except in CI.
+# Installs the programs that tests run gifcue against: most as Debian packages; livekit-server, its browser library, Envoy
+# and nginx in a cache outside the checkout. Where that is not possible, it prints what is missing and changes nothing: the
+# tests that need a missing program skip, except in CI.
 set -euo pipefail
 
 # The last version whose go.mod has no replace lines, which `go install` refuses.
@@ -66,7 +66,7 @@ livekit_client
 proxies
 
 # package, and the program that it brings
-PEERS=("chromium chromium" "janus janus" "haproxy haproxy")
+PEERS=("chromium chromium" "janus janus" "haproxy haproxy" "prometheus prometheus" "systemd systemd-analyze")
 
 missing=()
 for peer in "${PEERS[@]}"; do
@@ -90,7 +90,7 @@ export DEBIAN_FRONTEND=noninteractive
 apt-get update -q
 $install -y -q
 # Debian starts a service with its installation. Tests start one of their own, with ports of its own.
-for service in janus haproxy; do
+for service in janus haproxy prometheus; do
   case " ${missing[*]} " in
     *" $service "*) [ ! -d /run/systemd/system ] || systemctl disable --now "$service" ;;
   esac

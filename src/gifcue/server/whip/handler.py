@@ -129,7 +129,7 @@ class WhipHandler:
         labels = self._allowed(request, caller)
         status = self._streams.refusal()
         if status is not None:
-            raise Refused(503, status.details, _LATER_S)
+            raise Refused(503, status.details, math.ceil(status.retry_after_ms / 1000))
         offer = await _body(request)
         access = self._guard.control.open_stream(caller)
         client = request.headers.get(hdrs.USER_AGENT, "")

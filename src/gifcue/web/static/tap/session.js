@@ -57,7 +57,6 @@ export class Session {
   #tell;
   #codec = 0;
   #rotation = 0;
-  #rids = {};
   /** Whether nothing can be sent before the next keyframe. */
   #isCut = true;
   #askedMs = -Infinity;
@@ -83,8 +82,11 @@ export class Session {
 
   turn(rotation) { this.#rotation = rotation; }
 
-  /** @param {Record<number, string>} rids the names of simulcast layers by SSRC */
-  name(rids) { this.#rids = rids; }
+  /** @param {string} [rid] the layer of simulcast */
+  generate(rid) {
+    // Not awaited: the promise resolves with the keyframe, which is behind other frames in the same pipe.
+    (rid ? this.#transformer.generateKeyFrame(rid) : this.#transformer.generateKeyFrame()).catch(() => {}); // it is asked again
+  }
 
   end() {
     clearInterval(this.#timer);
@@ -195,11 +197,7 @@ export class Session {
     if (nowMs - this.#askedMs < KEYFRAME_MS) return;
     this.#askedMs = nowMs;
     this.counts.keyframesAsked++;
-    // Not awaited: the promise resolves with the keyframe, which may be behind this frame in the same pipe.
-    const rid = this.#rids[ssrc];
-    Promise.resolve(rid ? this.#transformer.generateKeyFrame(rid) : this.#transformer.generateKeyFrame())
-      .catch(() => {}); // the sender is paused; the next frame asks again
-    if (ssrc !== null && !(ssrc in this.#rids)) this.#tell({ kind: 'unnamed', value: ssrc });
+    this.#tell({ kind: 'needs_keyframe', value: { ssrc, canGenerate: 'generateKeyFrame' in this.#transformer } });
   }
 
   /** Frames are left out from here on, up to a keyframe. */

@@ -177,7 +177,7 @@ export class Tap {
   #receive({ kind, value }) {
     switch (kind) {
       case 'active': this.#resolveActive(); return;
-      case 'unnamed': this.#nameLayers(); return;
+      case 'needs_keyframe': this.#askKeyframe(value); return;
       case 'over':
         this.stop();
         this.#isOver = true;
@@ -212,9 +212,17 @@ export class Tap {
     return [...stats.values()].filter(({ type }) => type === 'outbound-rtp');
   }
 
-  /** Tells the worker the names of simulcast's layers, so that a keyframe is asked of one of them alone. */
-  async #nameLayers() {
-    this.#tell('name', Object.fromEntries((await this.#sending()).map(({ ssrc, rid }) => [ssrc, rid ?? ''])));
+  /** Asks the call's encoder for a keyframe: of one layer of simulcast, where its name is known. */
+  async #askKeyframe({ ssrc, canGenerate }) {
+    const rid = (await this.#sending()).find((each) => each.ssrc === ssrc)?.rid;
+    if (canGenerate) {
+      this.#tell('generate', rid);
+      return;
+    }
+    // Chromium has no generateKeyFrame. The parameters stay as they are.
+    const parameters = this.#sender.getParameters();
+    const encodingOptions = parameters.encodings.map((each) => ({ keyFrame: !rid || each.rid === rid }));
+    await this.#sender.setParameters(parameters, { encodingOptions }).catch(() => {}); // the worker asks again
   }
 
   /** Follows the rotation that the peer is told beside the video. Where it is not told, the encoder turns the pictures. */

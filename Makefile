@@ -69,7 +69,7 @@ soak: $(DEV) ## Let streams come and go, and compare what a server holds before 
 
 test-peers: $(DEV) ## Chromium through Janus over a lossy network; clips of people in the pages; 3 minutes, not in CI
 	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/janus/test_end_to_end.py tests/web/test_live.py tests/web/test_teach.py \
-	  -k "loss or room_of_clips or three_minutes"
+	  -k "loss or simulcast or room_of_clips or three_minutes"
 
 # Each has servers of its own and judges no time, so that `make --jobs=2` may run two at once.
 FAULTS := chaos-quick hostile-quick fuzz-quick fuzz-rtp-quick soak-quick

@@ -168,20 +168,26 @@ def _without_json_names(messages: Iterable[DescriptorProto]) -> None:
 
 
 def _modules(name: str) -> set[str]:
-    """The scripts that a page or a script loads, itself included where it is one."""
-    text = (STATIC / name).read_text(encoding="utf-8")
-    if name.endswith(".html"):
-        loaded = {path.removeprefix("/static/") for path in re.findall(r'<script[^>]* src="([^"]+)"', text)}
-        found: set[str] = set()
-    else:
-        froms = re.findall(r"""(?:from|import|new URL)\s*\(?['"](\.[^'"]+)['"]""", text)
-        loaded = {
-            (STATIC / name).parent.joinpath(path).resolve().relative_to(STATIC).as_posix() for path in froms
-        }
-        found = {name}
-    for each in loaded:
-        found |= _modules(each)
-    return found
+    """The scripts that a page or a script loads or starts as workers, itself included where it is one."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        each = waiting.pop()
+        if each in found:
+            continue
+        found.add(each)
+        text = (STATIC / each).read_text(encoding="utf-8")
+        if each.endswith(".html"):
+            waiting += [
+                path.removeprefix("/static/") for path in re.findall(r'<script[^>]* src="([^"]+)"', text)
+            ]
+        else:
+            froms = re.findall(r"""(?:from|import|new URL)\s*\(?['"](\.[^'"]+)['"]""", text)
+            waiting += [
+                (STATIC / each).parent.joinpath(path).resolve().relative_to(STATIC).as_posix()
+                for path in froms
+            ]
+    return {each for each in found if each.endswith(".js")}
 
 
 def test_pages_are_small() -> None:

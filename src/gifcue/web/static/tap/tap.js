@@ -1,7 +1,7 @@
 /**
  * Sends copies of the video that a browser already sends in a call to gifcue, without a second encoder.
  *
- *   import { Tap } from './tap/tap.js';
+ *   import { Tap } from '/static/tap/tap.js';
  *
  *   const { sender } = peerConnection.addTransceiver(camera, { direction: 'sendonly' });
  *   const tap = new Tap(sender); // at once: see `Tap`

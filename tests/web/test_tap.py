@@ -32,7 +32,7 @@ from gifcue.v1.reaction_service_pb2 import (
     StreamReactionsResponse,
     StreamReady,
 )
-from tests.support.browser import Chromium
+from tests.support.browser import TIMEOUT_MS, Chromium
 from tests.support.network import network
 from tests.support.serve_process import ServeProcess
 
@@ -43,8 +43,19 @@ CALLS = Path(__file__).with_name("tap_calls.js").read_text(encoding="utf-8")
 
 
 def until(page: Page, condition: str) -> Any:
-    """Waits until an expression of JavaScript is true in the page, and returns it."""
-    return page.wait_for_function(f"async () => {condition}", polling=100).json_value()
+    """Waits until an expression of JavaScript, which may await, is true in the page, and returns its value."""
+    return page.evaluate(
+        f"""async (timeoutMs) => {{
+          const end = performance.now() + timeoutMs;
+          for (;;) {{
+            const value = await (async () => {condition})();
+            if (value) return value;
+            if (performance.now() > end) throw new Error(`expected ${{{json.dumps(condition)}}} in time`);
+            await new Promise((resolve) => setTimeout(resolve, 50));
+          }}
+        }}""",
+        TIMEOUT_MS,
+    )
 
 
 def stream_url(port: int) -> str:

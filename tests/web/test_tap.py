@@ -261,7 +261,8 @@ REQUESTS = [
         StreamReactionsRequest(participant=ParticipantUpdate(participant_id="a", leave=Leave())),
     ),
     (
-        "{case: 'frame', value: {participantId: 'ada ñ', sequence: 2n ** 53n + 3n, pts: -(2n ** 62n), clockHz: 1000000, keyframe: true, "
+        "{case: 'frame', value: {participantId: 'ada ñ', "
+        "sequence: 2n ** 53n + 3n, pts: -(2n ** 62n), clockHz: 1000000, keyframe: true, "
         "payload: Uint8Array.from({length: 768}, (_, at) => at), rotation: 270, temporalLayer: 0}}",
         StreamReactionsRequest(frame=FRAME),
     ),
@@ -372,7 +373,10 @@ RESPONSES: Sequence[tuple[StreamReactionsResponse, dict[str, Any]]] = [
 
 
 def test_responses_are_read_and_damaged_ones_refused(tap_page: Page) -> None:
-    decode = "async (bytes) => JSON.stringify((await import('/static/tap/wire.js')).wire.decode(Uint8Array.from(bytes)))"
+    decode = """async (bytes) => {
+      const { wire } = await import('/static/tap/wire.js');
+      return JSON.stringify(wire.decode(Uint8Array.from(bytes)));
+    }"""
     for message, expected in RESPONSES:
         assert json.loads(tap_page.evaluate(decode, list(message.SerializeToString()))) == expected
     whole = RESPONSES[1][0].SerializeToString()

@@ -15,6 +15,7 @@ from gifcue.v1 import media_pb2
 from gifcue.v1.reaction_service_pb2 import (
     AllowedLabels,
     EffectiveLimits,
+    FaultCode,
     Frames,
     Gif,
     Heartbeat,
@@ -322,7 +323,7 @@ RESPONSES: Sequence[tuple[StreamReactionsResponse, dict[str, Any]]] = [
             reaction=ReactionEvent(
                 participant_id="a",
                 reaction_id="r",
-                phase=2,
+                phase=Phase.Value("PHASE_STARTED"),
                 label="smile",
                 progress=1.0,
                 score=0.5,
@@ -365,7 +366,11 @@ RESPONSES: Sequence[tuple[StreamReactionsResponse, dict[str, Any]]] = [
         },
     ),
     (
-        StreamReactionsResponse(fault=ParticipantFault(participant_id="a", code=9, message="m", count=3)),
+        StreamReactionsResponse(
+            fault=ParticipantFault(
+                participant_id="a", code=FaultCode.Value("FAULT_CODE_INVALID_DATA"), message="m", count=3
+            )
+        ),
         {"case": "fault", "value": {"participantId": "a", "code": 9, "message": "m", "count": 3}},
     ),
     (StreamReactionsResponse(heartbeat=Heartbeat()), {"case": "heartbeat", "value": {}}),

@@ -3,14 +3,16 @@ async (codec) => {
   window.Tap = Tap;
   window.counts = (stats, type) => [...stats.values()].find((each) => each.type === type) ?? {};
   const media = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 360 } });
-  window.call = async (options, init = {}) => {
+  window.call = async (options, track = media.getVideoTracks()[0]) => {
     const [from, to] = [new RTCPeerConnection(), new RTCPeerConnection()];
     from.onicecandidate = ({ candidate }) => to.addIceCandidate(candidate);
     to.onicecandidate = ({ candidate }) => from.addIceCandidate(candidate);
-    const made = from.addTransceiver(media.getVideoTracks()[0], { direction: 'sendonly', ...init });
-    const call = { from, to, sender: made.sender, reactions: [], states: [], problems: [], faults: [] };
+    const made = from.addTransceiver(track, { direction: 'sendonly' });
+    const call = { from, to, sender: made.sender, reactions: [], states: [], turned: [], problems: [], faults: [] };
     if (options) {
       call.tap = new Tap(made.sender);
+      const { turn } = Tap.prototype;
+      call.tap.turn = (degrees) => { call.turned.push(degrees); turn.call(call.tap, degrees); };
       call.tap.start({
         participant: 'caller', ...options,
         on: {

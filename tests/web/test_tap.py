@@ -184,6 +184,27 @@ def test_what_cannot_be_tapped_is_an_error_and_the_call_goes_on(
     assert page.evaluate("late.frames()")["decoded"] > 0
 
 
+def test_the_rotation_that_the_call_sends_beside_the_video_is_followed(
+    server: ServeProcess, chromium: Chromium
+) -> None:
+    page = chromium.open(f"{server.url}/tap").page
+    page.evaluate(CALLS, "VP8")
+    page.evaluate(
+        """async (url) => {
+          const track = new MediaStreamTrackGenerator({ kind: 'video' });
+          const writer = track.writable.getWriter();
+          const canvas = new OffscreenCanvas(320, 180);
+          canvas.getContext('2d').fillRect(0, 0, 320, 180);
+          let timestamp = 0;
+          setInterval(() => writer.write(new VideoFrame(canvas, { timestamp: timestamp += 50_000, rotation: 90 })), 50);
+          window.tapped = await call({ url, labels: ['smile'] }, track);
+        }""",
+        stream_url(server.http_port),
+    )
+    until(page, "tapped.turned.includes(90) && tapped.tap.counts?.sent > 0")
+    assert page.evaluate("[tapped.problems, tapped.faults]") == [[], []]
+
+
 @pytest.fixture
 def tap_page(server: ServeProcess, chromium: Chromium) -> Page:
     return chromium.open(f"{server.url}/tap").page

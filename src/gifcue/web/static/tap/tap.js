@@ -19,6 +19,8 @@ export { Phase };
 
 const LOAD_MS = 10_000;
 const CVO = 'urn:3gpp:video-orientation';
+// Milliseconds after which a camera has followed the screen.
+const TURN_MS = 1000;
 // Reports of a session after which frames that the encoder made and the worker did not see are an error.
 const MISSED_REPORTS = 3;
 const WORKER_URL = new URL('./worker.js', import.meta.url).href;
@@ -67,7 +69,10 @@ export class Tap {
   /** The address that those of GIFs are relative to. */
   #base = '';
   #resolveActive;
-  #onTurn = () => this.#followRotation();
+  #onTurn = () => {
+    this.#followRotation();
+    setTimeout(() => this.#followRotation(), TURN_MS);
+  };
 
   /**
    * @param {RTCRtpSender} sender
@@ -176,7 +181,10 @@ export class Tap {
 
   #receive({ kind, value }) {
     switch (kind) {
-      case 'active': this.#resolveActive(); return;
+      case 'active':
+        this.#resolveActive();
+        if (this.#isStarted) this.#followRotation(); // what the peer is told is negotiated by now
+        return;
       case 'needs_keyframe': this.#askKeyframe(value); return;
       case 'over':
         this.stop();

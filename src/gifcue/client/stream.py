@@ -57,9 +57,7 @@ class ReactionStream:
         self._token: str | None = None
         self._is_entered = False
         self._outbox: Outbox[StreamReactionsRequest] = Outbox(connection.outbox_bytes)
-        self._batches = FrameBatches(
-            self._outbox, connection.batch_s, is_alone=lambda: len(self._participants) < 2
-        )
+        self._batches = FrameBatches(self._outbox, connection.batch_s, lambda: len(self._participants))
         self._inbox = Inbox()
         self._participants: dict[str, Participant] = {}
         # Statistics requests that wait for their answer. The server answers them in the order in which they were sent.

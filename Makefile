@@ -22,14 +22,14 @@ CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-peers demo test coverage chaos hostile fuzz fuzz-rtp soak test-faults test-peers examples lint protos \
-  protos-check web-vendor screenshots wheel check-wheel lock image sbom licences audit bench bench-detector model-digest gifs clean
+  protos-check web-vendor screenshots wheel check-wheel lock image sbom licences audit bench bench-pair failover bench-detector dashboard capacity-clip model-digest gifs clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(DEV) ## Install everything into .venv
 
-setup-peers: ## Install the programs that tests run against: Chromium, Janus (Debian, as root), livekit-server
+setup-peers: ## Install the programs that tests run against: Chromium, Janus, HAProxy, Prometheus (Debian, as root), livekit-server, Envoy, nginx
 	tools/setup_peers.sh
 
 $(DEMO): pyproject.toml constraints.txt
@@ -158,8 +158,20 @@ check-wheel: wheel ## Install the wheel into an empty environment elsewhere, ser
 bench: $(DEV) ## Measure everything in one table, in less than 15 minutes; BENCH=--quick for a minute's smoke test
 	$(BIN)/python -m benchmarks.suite $(BENCH)
 
+bench-pair: $(DEV) ## Two one-core servers against one, behind each proxy and with client placement, 8 minutes; PAIR="--through haproxy"
+	$(BIN)/python -m benchmarks.fleet_pair $(PAIR)
+
+failover: $(DEV) ## End one of two servers, and reload proxies, under 20 participants, 6 minutes
+	$(BIN)/python -m benchmarks.failover $(FAILOVER)
+
 bench-detector: $(DEV) ## Compare one frame on one core in gifcue's detector and in MediaPipe
 	$(BIN)/python -m benchmarks.detector
+
+dashboard: $(DEV) ## Write the Grafana dashboard, deploy/grafana/gifcue.json
+	$(BIN)/python -m tools.dashboard
+
+capacity-clip: $(DEV) ## Encode the clip that gifcue capacity streams
+	$(BIN)/python -m tools.capacity_clip
 
 model-digest: $(DEV) ## Write the digest of models/ into the code, after a change of the model
 	$(BIN)/python -m tools.model_digest

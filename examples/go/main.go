@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	pb "example.com/gifcue-example/gen/gifcue/v1"
@@ -192,6 +194,8 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 		return false, err
 	}
 	alive, lost := context.WithCancel(context.Background())
+	// The key by which proxies place the streams of a room: docs/proxies.md.
+	alive = metadata.AppendToOutgoingContext(alive, "gifcue-room", fmt.Sprintf("%x", sha256.Sum256([]byte(room)))[:32])
 	call, err := pb.NewReactionServiceClient(connection).StreamReactions(alive)
 	if err != nil {
 		lost()

@@ -3,6 +3,7 @@
 //   node client.mjs clip.ivf 127.0.0.1:50051[,127.0.0.1:50052] [labels] [room]
 //
 // It keeps the whole contract of the wire: docs/integrating.md. Replace `framesOf` by what your media server receives.
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -69,7 +70,10 @@ const participantState = () => ({
 function connect(target, codec) {
   const client = new gifcue.v1.ReactionService(target, grpc.credentials.createInsecure(), {
     'grpc.keepalive_time_ms': 20_000, 'grpc.keepalive_timeout_ms': 10_000 });
-  const call = client.StreamReactions(new grpc.Metadata());
+  // The key by which proxies place the streams of a room: docs/proxies.md.
+  const metadata = new grpc.Metadata();
+  metadata.set('gifcue-room', createHash('sha256').update(room).digest('hex').slice(0, 32));
+  const call = client.StreamReactions(metadata);
   const connection = { call, ready: null, writable: true };
   const write = (message) => { connection.writable = call.write(message); };
   connection.send = (message) => write(message);

@@ -19,7 +19,8 @@ import av
 from aiohttp import web
 
 from gifcue.sample_video.photo import photo_frames
-from tests.ingest.janus.kit import ROOM, RealJanus, require
+from tests.ingest.janus.kit import ROOM, RealJanus
+from tests.support.programs import require
 from tests.support.waiting import until
 
 _PAGE = Path(__file__).with_name("publisher.html")

@@ -22,14 +22,14 @@ CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-peers demo test coverage chaos hostile fuzz fuzz-rtp soak test-faults test-peers examples lint protos \
-  protos-check web-vendor screenshots wheel check-wheel lock image sbom licences audit bench bench-pair failover bench-detector model-digest gifs clean
+  protos-check web-vendor screenshots wheel check-wheel lock image sbom licences audit bench bench-pair failover bench-detector dashboard capacity-clip model-digest gifs clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(DEV) ## Install everything into .venv
 
-setup-peers: ## Install the programs that tests run against: Chromium, Janus, HAProxy (Debian, as root), livekit-server, Envoy, nginx
+setup-peers: ## Install the programs that tests run against: Chromium, Janus, HAProxy, Prometheus (Debian, as root), livekit-server, Envoy, nginx
 	tools/setup_peers.sh
 
 $(DEMO): pyproject.toml constraints.txt
@@ -69,7 +69,7 @@ soak: $(DEV) ## Let streams come and go, and compare what a server holds before 
 
 test-peers: $(DEV) ## Chromium through Janus over a lossy network, and through LiveKit; clips of people in the pages; 3 minutes, not in CI
 	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/janus/test_end_to_end.py tests/web/test_live.py tests/web/test_teach.py \
-	  -k "loss or room_of_clips or three_minutes"
+	  -k "loss or simulcast or room_of_clips or three_minutes"
 	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/livekit/test_end_to_end.py
 
 # Each has servers of its own and judges no time, so that `make --jobs=2` may run two at once.
@@ -87,9 +87,10 @@ fuzz-rtp-quick: $(DEV)
 soak-quick: $(DEV)
 	$(BIN)/python -m tests.soak --minutes 0.3 --quick
 
-examples: $(DEV) ## Build the clients in Node and Go and run them against real servers
+examples: $(DEV) ## Build the clients in Node and Go, run them against real servers; check the types of the mediasoup example
 	cd examples/node && npm install --no-audit --no-fund --ignore-scripts --no-package-lock
 	PYTHON=$(abspath $(BIN))/python examples/go/generate.sh
+	cd examples/mediasoup && npm install --no-audit --no-fund --ignore-scripts --no-package-lock && npx tsc --noEmit
 	GIFCUE_EXAMPLES=1 $(BIN)/pytest tests/examples
 
 lint: $(DEV) ## Check style, types, import contracts and import cycles
@@ -165,6 +166,12 @@ failover: $(DEV) ## End one of two servers, and reload proxies, under 20 partici
 
 bench-detector: $(DEV) ## Compare one frame on one core in gifcue's detector and in MediaPipe
 	$(BIN)/python -m benchmarks.detector
+
+dashboard: $(DEV) ## Write the Grafana dashboard, deploy/grafana/gifcue.json
+	$(BIN)/python -m tools.dashboard
+
+capacity-clip: $(DEV) ## Encode the clip that gifcue capacity streams
+	$(BIN)/python -m tools.capacity_clip
 
 model-digest: $(DEV) ## Write the digest of models/ into the code, after a change of the model
 	$(BIN)/python -m tools.model_digest

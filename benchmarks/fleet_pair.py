@@ -25,7 +25,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.capacity import Bounds, Capacity, Figures, search
+from benchmarks.capacity import Bounds
 from benchmarks.footage import KEYFRAME_S, own_footage
 from benchmarks.load import machine, size_of
 from benchmarks.measure import Load, measure
@@ -36,6 +36,7 @@ from gifcue.client import ReactionClient, Server, StreamOptions, room_key
 from gifcue.client.exceptions import ServerError
 from gifcue.client.rendezvous import ranked
 from gifcue.protocol.codecs import Codec
+from gifcue.server.capacity.search import Figures, Found, search
 
 CLIENT = "client"
 MIN_RATIO = 1.85
@@ -126,7 +127,7 @@ async def carried(
     start: int,
     confirm_s: float,
     report: Callable[[str], None],
-) -> Capacity:
+) -> Found:
     """The participants that each half carries while the other carries as many."""
     rooms = await pair.rooms()
     bounds = Bounds()
@@ -154,7 +155,7 @@ async def carried(
     def limit_reason(figures: Figures) -> str:
         return "; ".join(reason for reason in figures["reasons"] if reason)
 
-    return await search(run, limit_reason, start, 512, _GROWTH)
+    return await search(run, limit_reason, start, 512, growth=_GROWTH)
 
 
 async def compare(
@@ -166,7 +167,7 @@ async def compare(
     report: Callable[[str], None],
 ) -> dict[str, Any]:
     """The capacity of one server and of two, and their ratio."""
-    found: list[Capacity] = []
+    found: list[Found] = []
     for used in (cores[:1], cores):
         report(f"{through}: {len(used)} server{'s' if len(used) > 1 else ''}")
         with tempfile.TemporaryDirectory() as folder:

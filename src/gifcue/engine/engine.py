@@ -108,11 +108,14 @@ class Engine:
         await self._pipeline.stop()
 
     async def end_quiet(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Ends the reactions of participants whose frames have stopped, until it is cancelled."""
+        """Ends the reactions of participants whose frames have stopped, until it is cancelled. It also ends the low
+        analysis rate of a load that is gone.
+        """
         last_s = resumes_s = self._clock()
         while True:
             await sleep(LOOK_INTERVAL_S)
             now_s = self._clock()
+            self._pipeline.look()
             if now_s - last_s > STALL_LOOKS * LOOK_INTERVAL_S:
                 resumes_s = now_s + AFTER_STALL_S
             last_s = now_s
@@ -142,6 +145,11 @@ class Engine:
         return self._pipeline.model
 
     @property
+    def participant_count(self) -> int:
+        """Participants joined on all streams."""
+        return self._pipeline.participant_count
+
+    @property
     def max_pixels(self) -> int:
         """Pixels of a picture that is decoded, at most."""
         return self._pipeline.max_pixels
@@ -149,6 +157,10 @@ class Engine:
     def use_gestures(self, gestures: Sequence[GestureClassifier]) -> None:
         """Replaces the gesture classifiers. Frames that are analysed from now on use them, on every stream."""
         self._pipeline.use_gestures(gestures)
+
+    def watch_batches(self, watcher: Callable[[int, float], None]) -> None:
+        """Calls `watcher` with every batch, as `Pipeline.watch_batches` does."""
+        self._pipeline.watch_batches(watcher)
 
     def session(self, session_id: str) -> Session | None:
         """The open stream of this name; None where there is none."""

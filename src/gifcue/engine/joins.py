@@ -86,8 +86,9 @@ class Joins:
         if count >= limits.max_participants_per_stream:
             message = f"expected at most {limits.max_participants_per_stream} participants on a stream"
             return FaultCode.TOO_MANY_PARTICIPANTS, message
-        if pipeline.participant_count >= limits.max_participants:
-            message = f"expected at most {limits.max_participants} participants on this server"
+        most = limits.most_participants
+        if pipeline.participant_count >= most:
+            message = f"expected at most {most} participants on this server: try again in a few seconds"
             return FaultCode.TOO_MANY_PARTICIPANTS, message
         return None
 

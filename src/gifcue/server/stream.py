@@ -29,19 +29,23 @@ from gifcue.server.messages import Request, act_on, parse, ready_of
 from gifcue.server.outbox import Outbox
 from gifcue.server.settings import ServerSettings
 from gifcue.server.status_codes import status_of
-from gifcue.server.transport import CANCELLED, OK, BrokenStream, ConnectionLost, StreamStatus, Transport
+from gifcue.server.tracing import Tracing
+from gifcue.server.transport import (
+    CANCELLED,
+    DRAINING,
+    NOT_READING,
+    OK,
+    BrokenStream,
+    ConnectionLost,
+    StreamStatus,
+    Transport,
+)
 
 log = structlog.get_logger()
 
 # Seconds in which a client gets what still waits for it, where the server ends its stream for what the client does, or
 # because it stops itself.
 FLUSH_S = 0.5
-
-NOT_READING = StreamStatus(grpc.StatusCode.RESOURCE_EXHAUSTED, "expected a client that reads what it is sent")
-DRAINING = StreamStatus(
-    grpc.StatusCode.UNAVAILABLE,
-    "expected a server that takes streams, got one that drains: open the stream on another server",
-)
 
 
 class Stream:
@@ -54,8 +58,10 @@ class Stream:
         clock: Callable[[], float],
         transport: Transport,
         gif_base_url: str = "",
+        tracing: Tracing | None = None,
     ) -> None:
         self._gif_base_url = gif_base_url
+        self._tracing = tracing or Tracing()
         self._engine = engine
         self._settings = settings
         self._clock = clock
@@ -240,7 +246,7 @@ class Stream:
             return message
         if self._session is None:
             return self._open(message)
-        return await act_on(message, self._session, self._outbox)
+        return await act_on(message, self._session, self._outbox, self._tracing)
 
     def _open(self, message: Request) -> StreamStatus | None:
         kind = message.WhichOneof("message")

@@ -23,11 +23,16 @@ FPS = 5.0
 FRAMES = 15
 # Analysed frames after which a server has gone on: more than a smile needs to start.
 MANY = 8
+# A machine that is busy must not end the smile: a reaction without a frame ends this and 0.75 s later.
+SETTINGS = """
+[expert.reactions.labels.smile]
+release_s = 5.0
+"""
 
 
 @pytest.fixture
 def servers(tmp_path: Path) -> Iterator[list[RealServer]]:
-    made = [RealServer(tmp_path / f"{n}", free_port(), free_port(), free_port(), "") for n in range(2)]
+    made = [RealServer(tmp_path / f"{n}", free_port(), free_port(), free_port(), SETTINGS) for n in range(2)]
     for each in made:
         each.start()
     yield made
@@ -94,7 +99,9 @@ async def test_a_held_smile_outlives_a_killed_and_a_drained_server(servers: list
         first.kill()
         await goes_on(2)
         first.start()
-        await first.wait_until_serving()
+        serving = asyncio.create_task(first.wait_until_serving())
+        await ada.show(RED, serving.done)
+        await serving
         async with ReactionClient(second.operator_target) as operator:
             await operator.drain()
         await goes_on(3)

@@ -112,7 +112,7 @@ async def run(participants: int, seconds: float) -> dict[str, Any]:
         base = await measure(first, load)
         measuring = asyncio.create_task(measure(first, load))
         # They come once the participants of the load have joined.
-        await asyncio.sleep(load.warm_up_s)
+        await _full(first.target)
         async with _Crowd(participants, [first.target]) as crowd:
             beyond = await measuring
             told, were_in = crowd.told, crowd.count
@@ -141,6 +141,17 @@ async def run(participants: int, seconds: float) -> dict[str, Any]:
         "refusals_without_a_time": told.without_time + coming.told.without_time,
         "all_in_after_s": round(took_s, 2),
     }
+
+
+async def _full(target: str) -> None:
+    """Returns once a server refuses streams because it is full."""
+    async with asyncio.timeout(_ALL_IN_TIMEOUT_S), grpc.aio.insecure_channel(target) as channel:
+        while True:
+            call: Any = channel.stream_stream(_METHOD)()
+            await call.done_writing()
+            if await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+                return
+            await asyncio.sleep(0.2)
 
 
 class _Crowd:

@@ -69,7 +69,7 @@ soak: $(DEV) ## Let streams come and go, and compare what a server holds before 
 
 test-peers: $(DEV) ## Chromium through Janus over a lossy network, and through LiveKit; clips of people in the pages; 3 minutes, not in CI
 	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/janus/test_end_to_end.py tests/web/test_live.py tests/web/test_teach.py \
-	  -k "loss or room_of_clips or three_minutes"
+	  -k "loss or simulcast or room_of_clips or three_minutes"
 	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/livekit/test_end_to_end.py
 
 # Each has servers of its own and judges no time, so that `make --jobs=2` may run two at once.
@@ -87,9 +87,10 @@ fuzz-rtp-quick: $(DEV)
 soak-quick: $(DEV)
 	$(BIN)/python -m tests.soak --minutes 0.3 --quick
 
-examples: $(DEV) ## Build the clients in Node and Go and run them against real servers
+examples: $(DEV) ## Build the clients in Node and Go, run them against real servers; check the types of the mediasoup example
 	cd examples/node && npm install --no-audit --no-fund --ignore-scripts --no-package-lock
 	PYTHON=$(abspath $(BIN))/python examples/go/generate.sh
+	cd examples/mediasoup && npm install --no-audit --no-fund --ignore-scripts --no-package-lock && npx tsc --noEmit
 	GIFCUE_EXAMPLES=1 $(BIN)/pytest tests/examples
 
 lint: $(DEV) ## Check style, types, import contracts and import cycles

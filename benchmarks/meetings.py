@@ -148,11 +148,6 @@ class Meeting:
                 case FrameDecided():
                     seen = self.seen[event.participant_id]
                     seen.decided_s.append(now_s)
-                    sent_s = self._sent_s.pop(
-                        (event.participant_id, len(self.sessions), event.sequence), None
-                    )
-                    if sent_s is not None:
-                        seen.latencies.append((now_s, (now_s - sent_s) * 1000.0))
                 case Reaction():
                     self.seen[event.participant_id].steps.append(
                         (event.phase, event.reaction_id, event.end_reason)

@@ -14,12 +14,14 @@ CACHE=${GIFCUE_PEERS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gifcue/peers}
 livekit_server() {
   local program=$CACHE/livekit-server-$LIVEKIT_SERVER
   if [ ! -x "$program" ]; then
-    command -v go >/dev/null || { echo "missing: go, to build livekit-server. Tests that need it are skipped."; return; }
     echo "livekit-server: building $LIVEKIT_SERVER (200 s of CPU time)"
     local built
     built=$(mktemp -d)
-    GOBIN=$built go install -ldflags '-s -w' \
-      "github.com/livekit/livekit-server/cmd/server@v$LIVEKIT_SERVER"
+    if ! GOBIN=$built go install -ldflags '-s -w' "github.com/livekit/livekit-server/cmd/server@v$LIVEKIT_SERVER"; then
+      echo "missing: livekit-server, which go builds. Tests that need it are skipped."
+      rm -rf "$built"
+      return
+    fi
     mkdir -p "$CACHE"
     mv "$built/server" "$program"
     rmdir "$built"
@@ -30,10 +32,13 @@ livekit_server() {
 livekit_client() {
   local folder=$CACHE/livekit-client-$LIVEKIT_CLIENT
   if [ ! -e "$folder/dist/livekit-client.umd.js" ]; then
-    command -v npm >/dev/null || { echo "missing: npm, to fetch livekit-client. Tests that need it are skipped."; return; }
     local fetched
     fetched=$(mktemp -d)
-    (cd "$fetched" && npm pack --silent --ignore-scripts "livekit-client@$LIVEKIT_CLIENT" >/dev/null && tar xzf ./*.tgz)
+    if ! (cd "$fetched" && npm pack --silent --ignore-scripts "livekit-client@$LIVEKIT_CLIENT" >/dev/null && tar xzf ./*.tgz); then
+      echo "missing: livekit-client, which npm fetches. Tests that need it are skipped."
+      rm -rf "$fetched"
+      return
+    fi
     mkdir -p "$CACHE"
     mv "$fetched/package" "$folder"
     rm -r "$fetched"

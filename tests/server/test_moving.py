@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.server_process import free_port
 from gifcue.client import Backoff, Codec, Phase, Reaction, ReactionClient, StreamOptions
-from gifcue.client.exceptions import ServerError
+from gifcue.client.exceptions import ClientError
 from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.reconnecting_participant import ReconnectingParticipant
 from gifcue.sample_video.clips import encode
@@ -61,7 +61,7 @@ class Ada:
         """Frames that the present server has analysed; 0 without one."""
         try:
             return (await self._stream.statistics()).participant("ada").frames.analysed
-        except (ServerError, KeyError):
+        except (ClientError, KeyError):
             return 0
 
 

@@ -17,10 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from gifcue.client import Backoff, Codec
+from gifcue.client.continuity import MAX_CARRIED_S
 from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.reconnecting_participant import ReconnectingParticipant
-from gifcue.protocol.events import Reaction
+from gifcue.protocol.events import Disconnected, Reaction, Ready
 from gifcue.protocol.phases import Phase
+from gifcue.protocol.reasons import LeaveReason
 from tests.support.moving.fleet import LABELS, Fleet, payload
 from tests.support.moving.virtual_time import VirtualTimeLoop
 
@@ -56,6 +58,9 @@ class Caller:
         self._gif_at_s: dict[tuple[str, ...], float] = {}
         # Labels that a participant shows without a break and that have started meanwhile.
         self.in_pose: set[tuple[str, str]] = set()
+        self.joined: set[str] = set()
+        self.lost_at_s: float | None = None
+        self.is_over = False
 
     def take(self, event: Reaction) -> None:
         name, now_s = (event.participant_id, event.label), self._loop.time()
@@ -81,6 +86,10 @@ class Caller:
                 is_same = running is not None and running.reaction_id == event.reaction_id
                 self._expect(is_same, "ENDED of the reaction that STARTED", event)
                 self._free_at_s[name] = now_s + event.cooldown_ms / 1000
+                if event.end_reason == LeaveReason.STREAM_LOST and event.participant_id in self.joined:
+                    outage_s = 0.0 if self.lost_at_s is None else now_s - self.lost_at_s
+                    may_end = self.is_over or outage_s >= MAX_CARRIED_S - SLACK_S
+                    self._expect(may_end, "a reaction to go on while servers can be reached", event)
                 if event.end_reason in (
                     "stream_lost",
                     "dismissed",
@@ -149,11 +158,16 @@ class Moving(RuleBasedStateMachine):
         async for event in self.stream.events():
             if isinstance(event, Reaction):
                 self.caller.take(event)
+            elif isinstance(event, Disconnected) and self.caller.lost_at_s is None:
+                self.caller.lost_at_s = self.loop.time()
+            elif isinstance(event, Ready):
+                self.caller.lost_at_s = None
 
     async def _join(self, name: str, codec: Codec) -> None:
         self.participants[name] = await self.stream.join(
             name, codec, b"", self.allowed[name], lambda request: self._keyframe(request.participant_id)
         )
+        self.caller.joined.add(name)
         self.wants_keyframe[name] = True
 
     def _keyframe(self, name: str) -> None:
@@ -217,6 +231,7 @@ class Moving(RuleBasedStateMachine):
     @rule(name=names)
     def leave(self, name: str) -> None:
         if name in self.participants:
+            self.caller.joined.discard(name)
             self.do(self.participants.pop(name).leave())
             self.caller.forget(name)
 
@@ -273,6 +288,7 @@ class Moving(RuleBasedStateMachine):
 
     async def _end(self) -> None:
         await self._send(0.4)
+        self.caller.is_over = True
         await self.stream.half_close()
         await self.reader
         await self.fleet.stop()

@@ -75,6 +75,13 @@ from gifcue.protocol.operations import (
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import FaultCode
 from gifcue.protocol.requests import StreamOptions
+from gifcue.protocol.resume import (
+    LabelCooldown,
+    ParticipantState,
+    RoomState,
+    RuleCooldown,
+    RunningReaction,
+)
 from gifcue.protocol.statistics import (
     ParticipantStatistics,
     ServerStatus,
@@ -111,12 +118,14 @@ __all__ = [
     "Gif",
     "InvalidRequest",
     "KeyframeRequested",
+    "LabelCooldown",
     "LabelScore",
     "Landmark",
     "Limits",
     "LoopLag",
     "Model",
     "Participant",
+    "ParticipantState",
     "ParticipantStatistics",
     "Phase",
     "ProcessStatus",
@@ -128,8 +137,11 @@ __all__ = [
     "ReconnectingStream",
     "RegionKind",
     "Resolver",
+    "RoomState",
+    "RuleCooldown",
     "RulesReloaded",
     "RulesStatus",
+    "RunningReaction",
     "Server",
     "ServerBusy",
     "ServerError",

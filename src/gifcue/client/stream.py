@@ -15,6 +15,7 @@ from typing import Any, Self
 import grpc
 import grpc.aio
 
+from gifcue.client.batches import FrameBatches
 from gifcue.client.call_status import CallStatus
 from gifcue.client.exceptions import (
     ServerTimeout,
@@ -58,6 +59,9 @@ class ReactionStream:
         self._token: str | None = None
         self._is_entered = False
         self._outbox: Outbox[StreamReactionsRequest] = Outbox(connection.outbox_bytes)
+        self._batches = FrameBatches(
+            self._outbox, connection.batch_s, is_alone=lambda: len(self._participants) < 2
+        )
         self._inbox = Inbox()
         self._participants: dict[str, Participant] = {}
         self._questions = Questions()
@@ -213,7 +217,7 @@ class ReactionStream:
 
     async def _write(self) -> None:
         try:
-            while (request := await self._outbox.take()) is not None:
+            while (request := await self._batches.take()) is not None:
                 await self._call.write(request)
             await self._call.done_writing()
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
@@ -254,6 +258,7 @@ class ReactionStream:
             return
         if isinstance(message, Ready):
             self._ready = message
+            self._batches.limit(message.limits)
             self._opened.set()
             self._watch_silence(message.limits.heartbeat_interval_ms / 1000)
         elif isinstance(message, KeyframeRequested):

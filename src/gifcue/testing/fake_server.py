@@ -98,6 +98,10 @@ class FakeStream:
                 case "frame":
                     self.frames.append(request.frame)
                     self._react(request.frame)
+                case "frames":
+                    for frame in request.frames.frames:
+                        self.frames.append(frame)
+                        self._react(frame)
                 case "participant":
                     self._update(request.participant)
                 case "statistics":

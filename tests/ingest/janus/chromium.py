@@ -58,9 +58,13 @@ def camera_file(folder: Path, size: tuple[int, int], fps: int, seconds: float = 
 
 @dataclass(slots=True)
 class ChromiumPublisher:
-    """`last` is what the page reported last: its id in Janus, and what it has sent."""
+    """`last` is what the page reported last: its id in Janus, and what it has sent.
+
+    `paused` names layers of simulcast that it does not send: "l", "m" and "h".
+    """
 
     last: dict[str, Any] = field(default_factory=dict)
+    paused: list[str] = field(default_factory=list)
 
     @property
     def id(self) -> int:
@@ -94,7 +98,7 @@ async def chromium_publisher(
 
     async def report(request: web.Request) -> web.Response:
         publisher.last = await request.json()
-        return web.Response()
+        return web.json_response({"paused": publisher.paused})
 
     app = web.Application()
     app.router.add_get("/", page)

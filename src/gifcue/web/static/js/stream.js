@@ -1,8 +1,9 @@
 /**
  * A client of gifcue's stream over WebSocket. It uses nothing of the DOM: it runs in a page, in a worker and in Node.
+ * It knows the messages of the wire, but not their bytes: `wire` encodes and decodes them.
  *
  *   const stream = new ReactionStream({
- *     url: 'wss://gifcue.example.org/stream',
+ *     wire, url: 'wss://gifcue.example.org/stream',
  *     config: { roomId: 'weekly', sendHolding: true },
  *     on: { reaction: (event) => show(event), keyframe: (participant) => encoderOf(participant).askKeyframe() },
  *   });
@@ -17,12 +18,8 @@ import { Batch } from './batch.js';
 import { Carried } from './carried.js';
 import { withRoom } from './room_key.js';
 import { Code, statusOf } from './status.js';
-import {
-  Codec, FaultCode, Phase, StreamReactionsRequestSchema as Request, StreamReactionsResponseSchema as Response,
-  create, fromBinary, toBinary,
-} from '../vendor/wire.js';
 
-export { Code, Codec, FaultCode, Phase };
+export { Code };
 
 const PROTOCOL = 'gifcue.v1';
 /** Ticks a second of `timestampUs`. */
@@ -70,10 +67,18 @@ export const DEFAULTS = Object.freeze({
  * @property {() => void} [drain] the server stops soon
  */
 
+/**
+ * Encodes and decodes messages. A message is what the oneof of a request or a response holds: `case` names its kind.
+ * @typedef {object} Wire
+ * @property {(message: {case: string, value: object}) => Uint8Array} encode a `StreamReactionsRequest`
+ * @property {(bytes: Uint8Array) => {case?: string, value?: object}} decode a `StreamReactionsResponse`
+ */
+
 /** One stream, over as many connections as it takes. */
 export class ReactionStream {
   /**
    * @param {object} options
+   * @param {Wire} options.wire
    * @param {string} options.url address of the endpoint, ws: or wss:
    * @param {string} [options.token] access token; "" for a server that needs none
    * @param {object} options.config fields of `StreamConfig`
@@ -81,7 +86,8 @@ export class ReactionStream {
    * @param {typeof WebSocket} [options.socket] the class of connections, for tests
    * @param {Partial<typeof DEFAULTS>} [options.tuning]
    */
-  constructor({ url, token = '', config, on = {}, socket = globalThis.WebSocket, tuning = {} }) {
+  constructor({ wire, url, token = '', config, on = {}, socket = globalThis.WebSocket, tuning = {} }) {
+    this.#wire = wire;
     this.#url = url;
     this.#protocols = token ? [PROTOCOL, `gifcue.token.${token}`] : [PROTOCOL];
     this.#config = config;
@@ -94,6 +100,7 @@ export class ReactionStream {
     else this.#connect();
   }
 
+  #wire;
   #url;
   #protocols;
   #config;
@@ -268,7 +275,7 @@ export class ReactionStream {
     socket.onclose = lost;
     socket.onmessage = ({ data }) => {
       if (this.#socket !== socket) return;
-      const { message } = fromBinary(Response, new Uint8Array(data));
+      const message = this.#wire.decode(new Uint8Array(data));
       if (message.case === 'ready') readyAtMs = performance.now();
       this.#receive(message);
       clearTimeout(this.#watch);
@@ -350,7 +357,7 @@ export class ReactionStream {
   #send(message) {
     if (this.#socket?.readyState !== 1) return; // it closes: `onclose` follows
     this.#sentMs = performance.now();
-    this.#socket.send(toBinary(Request, create(Request, { message })));
+    this.#socket.send(this.#wire.encode(message));
   }
 
   /** Sends something before the server ends a stream that is idle. Heartbeats come in hidden pages, too; timers do not. */

@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from gifcue.bucket import TokenBucket
 from gifcue.detect.detector import ServedModel
 from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.engine.accounting import FrameAccounting
-from gifcue.engine.bucket import TokenBucket
 from gifcue.engine.decisions import DecisionDetails
 from gifcue.engine.events import Sink
 from gifcue.engine.faults import FaultReporter

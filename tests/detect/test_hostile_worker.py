@@ -75,7 +75,7 @@ HOSTILE = {
     "landmarks of no dimension": (face(axes=0), "Expected `int` >= 2"),
     "too many regions": (result([FACE] * (MAX_REGIONS + 1)), "Expected `array` of length <= 1024"),
     "a report that nobody asked for": (
-        whole([2, 1, 1, 0, {}, [0] * 9, 0.0, 0, 0, 0, 0]),
+        whole([2, 1, 1, 0, {}, [0] * 9, 0.0, 0, 0, 0, 0, 0]),
         "expected no report that nobody asked for",
     ),
     "an endless text": (result("x" * 2000), "Expected `str` of length <= 1000"),

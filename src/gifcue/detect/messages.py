@@ -154,6 +154,7 @@ class RemoteReport(Message, frozen=True, tag=2):
     duration_s: Annotated[float, Meta(ge=0.0, le=1e9)]
     remote_pictures: Number
     local_pictures: Number
+    over_limit: Number
     sent_bytes: Number
     received_bytes: Number
     last_failure: Text = ""

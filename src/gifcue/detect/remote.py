@@ -23,10 +23,20 @@ REPORT_INTERVAL_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class RemoteStatistics:
-    """`endpoints` are configured, `usable` is how many of them the worker that sees the fewest can use. While
-    `is_fallback`, at least one worker can use none and runs the networks itself. The rest counts since the start:
-    pictures in runs of a network (`remote_pictures`, `local_pictures`), `failures` by reason, and `durations` of
-    answered calls by `CALL_BOUNDS_S`, with their sum.
+    """Of all workers together; counts are since the start.
+
+    Attributes:
+        endpoints: in the settings.
+        usable: how many of them the worker that sees the fewest can use.
+        is_fallback: at least one worker can use none and runs the networks itself.
+        fallbacks: how often that began.
+        calls: calls that were sent.
+        failures: calls and checks that gave nothing that can be used, by reason.
+        durations: calls that were answered, by `CALL_BOUNDS_S`; `duration_s` is their sum.
+        remote_pictures: runs of a network on one picture, by a server.
+        local_pictures: the same, by a worker; `over_limit` of them for want of bandwidth.
+        sent_bytes: of pictures.
+        received_bytes: of outputs.
     """
 
     endpoints: int
@@ -39,6 +49,7 @@ class RemoteStatistics:
     duration_s: float
     remote_pictures: int
     local_pictures: int
+    over_limit: int
     sent_bytes: int
     received_bytes: int
 
@@ -81,7 +92,14 @@ class RemoteWatch:
     def take(self, worker: WorkerHandle, report: RemoteReport) -> None:
         """Adds a report of a worker."""
         self._usable[id(worker)] = report.usable
-        for name in ("calls", "remote_pictures", "local_pictures", "sent_bytes", "received_bytes"):
+        for name in (
+            "calls",
+            "remote_pictures",
+            "local_pictures",
+            "over_limit",
+            "sent_bytes",
+            "received_bytes",
+        ):
             self._totals[name] += getattr(report, name)
         self._failures.update(report.failures)
         self._durations = [old + new for old, new in zip(self._durations, report.durations, strict=True)]
@@ -106,6 +124,7 @@ class RemoteWatch:
             duration_s=self._duration_s,
             remote_pictures=self._totals["remote_pictures"],
             local_pictures=self._totals["local_pictures"],
+            over_limit=self._totals["over_limit"],
             sent_bytes=self._totals["sent_bytes"],
             received_bytes=self._totals["received_bytes"],
         )

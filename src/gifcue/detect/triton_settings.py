@@ -22,8 +22,8 @@ class TritonSettings(BaseModel):
     endpoints: tuple[str, ...] = Field(
         (),
         max_length=MAX_ENDPOINTS,
-        description="Addresses of the inference servers, host:port of their gRPC, which are called in turn. A name with "
-        "several addresses is one endpoint, whose calls also take turns.",
+        description="Addresses of the inference servers, host:port of their gRPC, which are called in turn. A name "
+        "with several addresses is one endpoint, whose calls also take turns.",
     )
     model: str = Field(
         "gifcue",

@@ -45,6 +45,7 @@ from gifcue.server.reactions import REACTION_SERVICE, StreamHandler
 from gifcue.server.server_metrics import ServerCollector
 from gifcue.server.streams import Streams
 from gifcue.server.teach_access import TeachAccess
+from gifcue.server.triton_metrics import TritonCollector
 from gifcue.server.websocket import WebSocketHandler
 
 log = structlog.get_logger()
@@ -285,6 +286,7 @@ class Server:
             ConnectionCollector(self._grpc_ports, self._http_ports),
             ServerCollector(self._streams.ended, self._log_lines_lost(), self._lag.statistics()),
             ProcessMetrics(self._status.read()),
+            TritonCollector(self._engine.statistics().detect.remote),
         )
 
     async def _listen_grpc(self) -> None:

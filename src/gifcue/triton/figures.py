@@ -42,6 +42,11 @@ class Figures:
         with self._lock:
             self._local += pictures
 
+    def over_limit(self, pictures: int) -> None:
+        """So many pictures were not sent, since the bandwidth that is allowed is used up."""
+        with self._lock:
+            self._over_limit += pictures
+
     def report(self, endpoints: int, usable: int) -> RemoteReport:
         """The counts, which begin again."""
         with self._lock:
@@ -54,6 +59,7 @@ class Figures:
                 self._duration_s,
                 self._remote,
                 self._local,
+                self._over_limit,
                 self._sent_bytes,
                 self._received_bytes,
                 self._last_failure,
@@ -62,7 +68,7 @@ class Figures:
         return report
 
     def _clear(self) -> None:
-        self._calls = self._remote = self._local = 0
+        self._calls = self._remote = self._local = self._over_limit = 0
         self._sent_bytes = self._received_bytes = 0
         self._failures: Counter[FailureReason] = Counter()
         self._durations = [0] * (len(CALL_BOUNDS_S) + 1)

@@ -65,7 +65,7 @@ class RemoteNetworks:
         self._clock = clock
         self._figures = Figures()
         self._turn = 0
-        self._prober = Prober(endpoints, self._check, self.try_out, self._figures, probe_interval_s)
+        self.prober = Prober(endpoints, self._check, self.try_out, self._figures, probe_interval_s)
 
     def run(self, inputs: Mapping[str, Images]) -> dict[str, Outputs]:
         parts = [
@@ -85,10 +85,10 @@ class RemoteNetworks:
 
     def warm(self) -> None:
         self._local.warm()
-        self._prober.start(_START_S)
+        self.prober.start(_START_S)
 
     def close(self) -> None:
-        self._prober.stop()
+        self.prober.stop()
         for endpoint in self._endpoints:
             endpoint.close()
         self._local.close()
@@ -166,7 +166,10 @@ class RemoteNetworks:
     def _may_send(self, parts: Sequence[_Part]) -> bool:
         if self._allowance is None:
             return True
-        return self._allowance.take(self._clock(), sum(part.pictures.nbytes for part in parts))
+        may = self._allowance.take(self._clock(), sum(part.pictures.nbytes for part in parts))
+        if not may:
+            self._figures.over_limit(sum(len(part.pictures) for part in parts))
+        return may
 
     def _check(self, endpoint: Endpoint) -> None:
         names = [(self._models.name(network), self._models.version) for network in self._local.names]

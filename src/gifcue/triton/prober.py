@@ -60,7 +60,13 @@ class Prober:
 
     def _run(self, endpoint: Endpoint) -> None:
         while not self._stopped.is_set():
-            self.look(endpoint)
+            try:
+                self.look(endpoint)
+            except ValueError:
+                # What gRPC raises for a call on a channel that was closed since.
+                if self._stopped.is_set():
+                    return
+                raise
             endpoint.was_probed.set()
             pause_s = self._interval_s * random.uniform(1 - _SPREAD, 1 + _SPREAD)
             if not endpoint.is_usable:

@@ -19,7 +19,7 @@ from gifcue.triton.networks import RemoteNetworks
 from gifcue.triton.tensors import largest_answer_bytes
 from tests.support.fake_inference import Answer, FakeInferenceServer
 
-SHAPES = {
+SHAPES: dict[str, dict[str, tuple[int, ...]]] = {
     "detector": {"heat": (2, 2, 2), "reach": (2, 2, 8)},
     "face": {"landmarks": (5, 2), "presence": (1,)},
     "hand": {"landmarks": (21, 3), "presence": (1,)},
@@ -138,7 +138,7 @@ def open_kit() -> Iterator[Callable[..., Kit]]:
 def test_networks_run_on_the_server_and_every_call_is_counted(first, open_kit) -> None:
     kit = open_kit(first)
     kit.networks.report()
-    inputs = {name: np.zeros((3, 2, 2, 3), np.uint8) for name in ("face", "hand")}
+    inputs: Any = {name: np.zeros((3, 2, 2, 3), np.uint8) for name in ("face", "hand")}
     found = kit.networks.run(inputs)
     assert {name: set(values) for name, values in found.items()} == {
         name: set(SHAPES[name]) for name in ("face", "hand")

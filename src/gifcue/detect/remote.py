@@ -107,9 +107,8 @@ class RemoteWatch:
         self._note_change(report.last_failure)
 
     def forget(self, worker: WorkerHandle) -> None:
-        """The worker is gone."""
+        """The worker is gone. What it could use counts no more; whether that is a change, the next report tells."""
         self._usable.pop(id(worker), None)
-        self._note_change("")
 
     def statistics(self) -> RemoteStatistics:
         """The figures as they stand."""

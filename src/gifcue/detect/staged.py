@@ -121,7 +121,7 @@ class StagedDetector:
     def _raw_regions(self, frames: Sequence[Frame]) -> list[list[RawRegion]]:
         found = self._find(frames)
         by_kind = {kind: [each for each in found if each.kind == kind] for kind in KINDS}
-        crops = {
+        crops: dict[str, Images] = {
             kind: np.stack([self._crop(frames[each.place], each) for each in those])
             for kind, those in by_kind.items()
             if those

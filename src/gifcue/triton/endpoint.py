@@ -60,7 +60,8 @@ class Endpoint:
 
     def answer(self, call: Call) -> inference_pb2.ModelInferResponse:
         """Waits for a call. Raises Failure."""
-        return self._result(call.future.result)
+        response: inference_pb2.ModelInferResponse = self._result(call.future.result)
+        return response
 
     def check_ready(self, models: list[tuple[str, str]], deadline_s: float) -> None:
         """Asks whether the server and these models, by name and version, can be used. Raises Failure."""
@@ -121,7 +122,7 @@ def open_endpoints(settings: TritonSettings, max_answer_bytes: int) -> list[Endp
             channel = grpc.insecure_channel(address, options)
         else:
             channel = grpc.secure_channel(address, credentials, options)
-        stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)  # type: ignore[no-untyped-call]
+        stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)
         endpoints.append(Endpoint(address, channel, stub))
     return endpoints
 

@@ -1,0 +1,185 @@
+"""gifcue beside a real tritonserver: the same reactions as with LiteRT, and what becomes of streams when it is lost.
+
+`make test-triton` runs them; they print their figures (`pytest -s`). The limits in seconds are those that the
+documentation promises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gifcue.cli.streaming import Job, Plan, stream_all
+from gifcue.client import Disconnected, Event, FrameDecided, ReactionClient, StreamOptions
+from gifcue.detect.remote import RemoteStatistics
+from gifcue.sample_video.clips import write
+from gifcue.sample_video.photo import photo_frames
+from gifcue.server.config import Settings, load_settings
+from gifcue.server.lifecycle import Server
+from gifcue_lab.evaluation.clips.run import ClipRun
+from gifcue_lab.evaluation.clips.streaming import run_in_process
+from gifcue_lab.evaluation.clips.truth import Clip
+from gifcue_lab.export.triton import export_triton
+from tests.support.tritonserver import TritonServer
+from tests.support.waiting import until
+
+pytestmark = [
+    pytest.mark.skipif("GIFCUE_TRITON" not in os.environ, reason="make test-triton runs a real tritonserver"),
+    pytest.mark.timeout(400),
+]
+
+MODELS = Path(__file__).parents[2] / "models"
+SHARED = Path(os.environ.get("GIFCUE_SHARED_DATA", MODELS.parent / "shared" / "data"))
+# The private clips of people, where they are.
+CLIPS = sorted((SHARED / "clips" / "dev").glob("*.mp4"))
+FALLBACK_S, RETURN_S = 1.0, 5.0
+PARTICIPANTS, FPS = 6, 15.0
+LABELS = ("smile", "neutral", "wave", "thumbs_up", "ok_hand")
+
+
+@pytest.fixture(scope="module")
+def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+    folder = tmp_path_factory.mktemp("triton")
+    export_triton(MODELS, folder / "repository", tensorflow=False)
+    server = TritonServer(folder / "repository" / "python", folder)
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def portrait(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight seconds of a smiling face that moves."""
+    path = tmp_path_factory.mktemp("clips") / "portrait.mp4"
+    write(photo_frames(8.0, FPS, motion="always"), str(path), fps=FPS)
+    return path
+
+
+def settings(*endpoints: str) -> Settings:
+    """With inference servers, or without."""
+    ports = ("listen", "http_listen", "operator_listen", "operator_http_listen")
+    server = {**dict.fromkeys(ports, "127.0.0.1:0"), "http_listen": "", "operator_http_listen": ""}
+    detect: dict[str, Any] = {"workers": 1}
+    if endpoints:
+        detect |= {"backend": "triton", "triton": {"endpoints": endpoints}}
+    return load_settings(None, {"server": server, "detect": detect, "media": {"workers": 1}})
+
+
+async def reactions(settings: Settings, clips: list[Clip]) -> dict[str, list[Any]]:
+    """What was sent of every clip, without the random names of reactions."""
+    evaluated = await run_in_process(settings, clips, at_once=2, on_progress=lambda _: None)
+    return {run.name: events_of(run) for run in evaluated.runs}
+
+
+def events_of(run: ClipRun) -> list[Any]:
+    events = [
+        (event.phase, event.label, event.at_s, event.score, event.box, event.reason) for event in run.events
+    ]
+    return [*events, run.counts.analysed, run.counts.dropped, run.analysed_s]
+
+
+async def test_reactions_are_those_of_litert(triton: TritonServer, portrait: Path) -> None:
+    clips = [Clip(path.name, path) for path in [portrait, *CLIPS]]
+    here = await reactions(settings(), clips)
+    there = await reactions(settings(triton.address), clips)
+    assert there == here
+    started = sum(event[0].value == "started" for events in here.values() for event in events[:-3])
+    print(
+        f"\n{len(clips)} clips: {started} reactions started, all events the same with Triton and with LiteRT"
+    )
+    assert started
+
+
+class Watched:
+    """Participants that stream in real time, and when decisions on their frames came."""
+
+    def __init__(self, server: Server, triton: TritonServer) -> None:
+        self.server = server
+        self.triton = triton
+        self.decided_s: list[float] = []
+        self.disconnected = 0
+
+    def hear(self, event: Event) -> None:
+        if isinstance(event, FrameDecided):
+            self.decided_s.append(time.monotonic())
+        self.disconnected += isinstance(event, Disconnected)
+
+    @property
+    def remote(self) -> RemoteStatistics:
+        figures = self.server.engine.statistics().detect.remote
+        assert figures is not None
+        return figures
+
+    async def lose(self, number: signal.Signals) -> None:
+        """Sends a signal to Triton, and checks that analysis goes on and the fallback is reported in time."""
+        self.triton.send(number)
+        lost_s, before = time.monotonic(), self.remote
+        count = len(self.decided_s)
+        await until(lambda: self.remote.local_pictures > before.local_pictures, timeout_s=2 * FALLBACK_S)
+        reported_s = time.monotonic() - lost_s
+        await until(lambda: len(self.decided_s) > count + 5 * PARTICIPANTS)
+        gap_s = max(b - a for a, b in zip(self.decided_s[count - 1 :], self.decided_s[count:], strict=False))
+        assert self.remote.is_fallback
+        print(
+            f"\n{number.name}: at most {gap_s:.2f} s between decisions, fallback reported after {reported_s:.2f} s"
+        )
+        assert gap_s < FALLBACK_S
+
+    async def is_back(self, what: str) -> None:
+        """Waits until Triton is used again, and checks that this is in time."""
+        returned_s, before = time.monotonic(), self.remote
+        await until(
+            lambda: not self.remote.is_fallback and self.remote.remote_pictures > before.remote_pictures,
+            timeout_s=2 * RETURN_S,
+        )
+        back_s = time.monotonic() - returned_s
+        print(f"{what}: used again {back_s:.2f} s after it was ready")
+        assert back_s < RETURN_S
+
+
+@pytest.fixture
+async def watched(triton: TritonServer, portrait: Path) -> AsyncIterator[Watched]:
+    async with (
+        Server(settings(triton.address)) as server,
+        ReactionClient(f"127.0.0.1:{server.listen_port}") as client,
+    ):
+        found = Watched(server, triton)
+        stop = asyncio.Event()
+        plan = Plan(
+            jobs=[Job(f"participant-{number}", str(portrait)) for number in range(PARTICIPANTS)],
+            stream=StreamOptions(room_id="triton", send_decisions=True),
+            labels=LABELS,
+            loop=True,
+        )
+        streaming = asyncio.ensure_future(stream_all(client, plan, found.hear, lambda *_: None, stop))
+        await until(lambda: len(found.decided_s) > 10 * PARTICIPANTS and found.remote.remote_pictures)
+        yield found
+        stop.set()
+        await streaming
+        frames = server.engine.statistics().frames
+        assert frames.is_consistent
+        assert found.disconnected == 0
+        assert "detect_failed" not in frames.dropped
+        assert "detect_worker_lost" not in frames.dropped
+
+
+async def test_no_stream_notices_that_triton_is_killed_and_comes_back(
+    triton: TritonServer, watched: Watched
+) -> None:
+    await watched.lose(signal.SIGKILL)
+    triton.kill()
+    await asyncio.to_thread(triton.start)
+    await watched.is_back("killed and started")
+
+
+async def test_no_stream_notices_that_triton_hangs_and_goes_on(watched: Watched) -> None:
+    await watched.lose(signal.SIGSTOP)
+    watched.triton.send(signal.SIGCONT)
+    await watched.is_back("stopped and continued")

@@ -87,7 +87,7 @@ class Kit:
 
     def __init__(self, *servers: FakeInferenceServer, deadline_s: float = DEADLINE_S, **named: Any) -> None:
         settings = TritonSettings(
-            endpoints=tuple(each.address for each in servers), **named.pop("settings", {})
+            endpoints=tuple(each.address for each in servers), **named.pop("settings", {"insecure": True})
         )
         self.endpoints = open_endpoints(settings, largest_answer_bytes(SHAPES))
         local: Any = Local()
@@ -334,7 +334,7 @@ def test_calls_are_encrypted_and_a_server_of_another_authority_is_not_used(tmp_p
             MODELS.version,
             grpc.ssl_server_credentials([pair]),
         ).start()
-        kit = open_kit(each, settings={"tls": True, "tls_ca": ca})
+        kit = open_kit(each, settings={"tls_ca": ca})
         assert kit.usable == expected
         each.stop()
 

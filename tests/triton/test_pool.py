@@ -43,7 +43,7 @@ def server(metadata: Metadata) -> Iterator[FakeInferenceServer]:
 async def pool(server: FakeInferenceServer) -> AsyncIterator[DetectorPool]:
     arena, stills = (Arena.create(ranges=1, slots_per_range=1, slot_bytes=12) for _ in range(2))
     # A busy machine must not make a sound call late.
-    triton = {"endpoints": [server.address], "deadline_ms": 400, "probe_interval_s": 0.1}
+    triton = {"endpoints": [server.address], "insecure": True, "deadline_ms": 400, "probe_interval_s": 0.1}
     pool = DetectorPool(
         DetectSettings.model_validate({"backend": "triton", "workers": 1, "triton": triton}),
         arena,

@@ -4,8 +4,6 @@ import pytest
 from pydantic import ValidationError
 
 from gifcue.detect.settings import DetectSettings
-from gifcue.errors import ConfigError
-from gifcue.server.exposure import check_inference
 
 WRONG = {
     "no endpoints": ({"backend": "triton"}, "expected detect.triton.endpoints"),
@@ -17,10 +15,13 @@ WRONG = {
         "at most 32 items",
     ),
     "a certificate without a key": (
-        {"triton": {"tls": True, "tls_certificate": "a.pem"}},
+        {"triton": {"tls_certificate": "a.pem"}},
         "expected tls_certificate and tls_key",
     ),
-    "an authority without TLS": ({"triton": {"tls_ca": "a.pem"}}, "expected tls = true"),
+    "an authority without TLS": (
+        {"triton": {"insecure": True, "tls_ca": "a.pem"}},
+        "expected insecure = false",
+    ),
     "a deadline beyond what a stream can wait": (
         {"triton": {"deadline_ms": 500}},
         "less than or equal to 400",
@@ -33,24 +34,6 @@ WRONG = {
 def test_wrong_settings_are_named(given, message) -> None:
     with pytest.raises(ValidationError, match=message):
         DetectSettings.model_validate(given)
-
-
-@pytest.mark.parametrize(
-    ("triton", "is_accepted"),
-    [
-        ({"endpoints": ["127.0.0.1:8001"]}, True),
-        ({"endpoints": ["localhost:8001", "triton-0:8001"]}, False),
-        ({"endpoints": ["triton-0:8001"], "tls": True}, True),
-        ({"endpoints": ["triton-0:8001"], "insecure": True}, True),
-    ],
-)
-def test_pictures_leave_the_machine_unencrypted_only_where_that_is_accepted(triton, is_accepted) -> None:
-    settings = DetectSettings.model_validate({"backend": "triton", "triton": triton})
-    if is_accepted:
-        check_inference(settings)
-    else:
-        with pytest.raises(ConfigError, match="triton-0:8001 is another machine"):
-            check_inference(settings)
 
 
 def test_batches_grow_only_while_servers_run_the_networks() -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.tritonserver import TritonServer
 from gifcue.cli.streaming import Job, Plan, stream_all
 from gifcue.client import Disconnected, Event, FrameDecided, ReactionClient, StreamOptions
 from gifcue.detect.remote import RemoteStatistics
@@ -24,10 +25,9 @@ from gifcue.sample_video.photo import photo_frames
 from gifcue.server.config import Settings, load_settings
 from gifcue.server.lifecycle import Server
 from gifcue_lab.evaluation.clips.run import ClipRun
-from gifcue_lab.evaluation.clips.streaming import run_in_process
+from gifcue_lab.evaluation.clips.streaming import run_clips
 from gifcue_lab.evaluation.clips.truth import Clip
 from gifcue_lab.export.triton import export_triton
-from tests.support.tritonserver import TritonServer
 from tests.support.waiting import until
 
 pytestmark = [
@@ -68,14 +68,31 @@ def settings(*endpoints: str) -> Settings:
     server = {**dict.fromkeys(ports, "127.0.0.1:0"), "http_listen": "", "operator_http_listen": ""}
     detect: dict[str, Any] = {"workers": 1}
     if endpoints:
-        detect |= {"backend": "triton", "triton": {"endpoints": endpoints}}
+        detect |= {"backend": "triton", "triton": {"endpoints": endpoints, "insecure": True}}
     return load_settings(None, {"server": server, "detect": detect, "media": {"workers": 1}})
 
 
 async def reactions(settings: Settings, clips: list[Clip]) -> dict[str, list[Any]]:
     """What was sent of every clip, without the random names of reactions."""
-    evaluated = await run_in_process(settings, clips, at_once=2, on_progress=lambda _: None)
+    settings = settings.model_copy(update={"media": settings.media.with_constant_rate()})
+    async with (
+        Server(settings) as server,
+        ReactionClient(f"127.0.0.1:{server.listen_port}") as client,
+    ):
+        evaluated = await run_clips(client, clips, at_once=2, on_progress=lambda _: None)
+        await until(lambda: is_reported(server))
+        remote = server.engine.statistics().detect.remote
+    if remote is not None:
+        assert (remote.local_pictures, remote.failures) == (0, {}), (
+            "Triton ran every network on every picture"
+        )
     return {run.name: events_of(run) for run in evaluated.runs}
+
+
+def is_reported(server: Server) -> bool:
+    """Whether the front knows of pictures that Triton analysed, if it has any."""
+    remote = server.engine.statistics().detect.remote
+    return remote is None or remote.remote_pictures > 0 or remote.local_pictures > 0
 
 
 def events_of(run: ClipRun) -> list[Any]:

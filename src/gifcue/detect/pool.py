@@ -153,8 +153,7 @@ class DetectorPool:
 
     def forget(self, key: int) -> None:
         """A participant left; what waits of it is superseded, what a worker holds of it still ends."""
-        waiting = self._scheduler.forget(key)
-        if waiting is not None:
+        if (waiting := self._scheduler.forget(key)) is not None:
             self._lose_frame(waiting, DropReason.SUPERSEDED, "the participant left")
 
     async def annotate(self, picture: StillPicture | InlinePicture) -> list[Region]:
@@ -234,10 +233,8 @@ class DetectorPool:
 
     def _on_fallback(self) -> None:
         assert self._remote is not None, "expected a watch that reports a change"
-        is_fallback = self._remote.is_fallback
-        self._dispatcher.batch_limit = self._settings.batch_limit_of(
-            FALLBACK if is_fallback else self._settings.backend
-        )
+        runs = FALLBACK if self._remote.is_fallback else self._settings.backend
+        self._dispatcher.batch_limit = self._settings.batch_limit_of(runs)
         self._describe()
 
     def _on_message(self, worker: WorkerHandle, message: BatchResult | RemoteReport) -> None:

@@ -20,7 +20,6 @@ from gifcue.reactions.settings import ReactionSettings
 from gifcue.rules.chooser import ChosenGif
 from gifcue.rules.watch import BookWatcher
 from gifcue.server.config import Settings
-from gifcue.server.exposure import check_inference
 
 # The entry points of detector workers of other packages, by backend.
 _TARGETS = {"triton": "gifcue.triton.worker:main"}
@@ -43,11 +42,9 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
     """`detector_target` ("module:function") is the entry point of detector workers, None for gifcue's own.
 
     Raises:
-        ConfigError: the rule book is missing or wrong, there is no folder of gestures, or pictures would cross a
-            network unencrypted.
+        ConfigError: the rule book is missing or wrong, or there is no folder of gestures.
         OSError: the system has no shared memory for the pictures.
     """
-    check_inference(settings.detect)
     book = BookWatcher(settings.rules.book, seed=settings.rules.seed)
     dispatcher = Dispatcher(settings.delivery, clock=clock)
     presets = ReactionPresets(settings.reactions)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from gifcue.access.hosts import is_loopback
 from gifcue.access.settings import AccessSettings
-from gifcue.detect.settings import DetectSettings
 from gifcue.errors import ConfigError
 from gifcue.server.settings import ServerSettings
 
@@ -14,23 +13,6 @@ ADDRESSES = ("listen", "http_listen", "operator_listen", "operator_http_listen")
 def is_exposed(address: str) -> bool:
     """Whether other machines may reach a port at this address, host:port. The empty one, no port, is not reached."""
     return bool(address) and not is_loopback(address.rpartition(":")[0])
-
-
-def check_inference(detect: DetectSettings) -> None:
-    """Checks that pictures cross a network only encrypted, where the settings do not accept otherwise.
-
-    Raises:
-        ConfigError: they would.
-    """
-    triton = detect.triton
-    if detect.backend != "triton" or triton.tls or triton.insecure:
-        return
-    for address in triton.endpoints:
-        if is_exposed(address):
-            raise ConfigError(
-                f"detect.triton.endpoints: {address} is another machine; expected TLS (detect.triton.tls), or "
-                "detect.triton.insecure to accept that pictures of people cross the network unencrypted"
-            )
 
 
 def check_exposure(server: ServerSettings, access: AccessSettings) -> list[str]:

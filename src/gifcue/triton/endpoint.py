@@ -115,7 +115,7 @@ def open_endpoints(settings: TritonSettings, max_answer_bytes: int) -> list[Endp
         # A name with several addresses: calls take turns.
         ("grpc.lb_policy_name", "round_robin"),
     ]
-    credentials = _credentials(settings) if settings.tls else None
+    credentials = None if settings.insecure else _credentials(settings)
     endpoints = []
     for address in settings.endpoints:
         if credentials is None:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
@@ -19,21 +20,23 @@ from benchmarks.peers import environments
 from benchmarks.peers.backends import environment
 from benchmarks.server_process import free_port
 from gifcue.triton.v2 import inference_pb2, inference_pb2_grpc
-from tests.support.waiting import TIMEOUT_S
+
+START_TIMEOUT_S = 60.0
 
 
 class TritonServer:
     """The server as a process, on one port for all its lives."""
 
-    def __init__(self, repository: Path, folder: Path) -> None:
-        """`folder` is for the backend and the log."""
-        python = environments.python_of("triton")
-        self._site = next((python.parent.parent / "lib").glob("python3.*/site-packages"))
+    def __init__(self, repository: Path, folder: Path, paths: Sequence[Path] = ()) -> None:
+        """`folder` is for the backend and the log, `paths` hold further modules for the models."""
+        self._python = environments.python_of("triton")
+        self._site = next((self._python.parent.parent / "lib").glob("python3.*/site-packages"))
         server = self._site / "pytriton" / "tritonserver"
         backend = folder / "backends" / "python"
         shutil.copytree(server / "backends" / "python", backend)
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         shutil.copy(server / "python_backend_stubs" / version / "triton_python_backend_stub", backend)
+        self._paths = paths
         self.port = free_port()
         self._log = folder / "tritonserver.log"
         self._command = [
@@ -53,13 +56,20 @@ class TritonServer:
         return f"127.0.0.1:{self.port}"
 
     @property
+    def pid(self) -> int | None:
+        """The process, while there is one."""
+        return self._process.pid if self._process is not None else None
+
+    @property
     def log(self) -> str:
         return self._log.read_text(encoding="utf-8", errors="replace")
 
     def start(self) -> None:
         """Starts the server; returns once it says that it is ready. Raises AssertionError with its log."""
         variables = environment()
-        variables["PYTHONPATH"] = str(self._site)
+        # The stub takes the packages of the python that it finds first.
+        variables["PATH"] = f"{self._python.parent}:{variables.get('PATH', '')}"
+        variables["PYTHONPATH"] = ":".join(map(str, (self._site, *self._paths)))
         libraries = str(self._site / "nvidia_pytriton.libs")
         variables["LD_LIBRARY_PATH"] = ":".join(filter(None, [variables.get("LD_LIBRARY_PATH"), libraries]))
         with self._log.open("ab") as log:
@@ -71,7 +81,7 @@ class TritonServer:
                 stderr=log,
                 start_new_session=True,
             )
-        until_s = time.monotonic() + TIMEOUT_S
+        until_s = time.monotonic() + START_TIMEOUT_S
         with grpc.insecure_channel(self.address, [("grpc.max_reconnect_backoff_ms", 200)]) as channel:
             stub = inference_pb2_grpc.GRPCInferenceServiceStub(channel)
             while time.monotonic() < until_s and self._process.poll() is None:

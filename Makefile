@@ -22,7 +22,7 @@ PROTOS := protos/gifcue/v1/*.proto protos/gifcue/triton/v2/*.proto
 CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-peers demo test coverage chaos hostile fuzz fuzz-rtp soak test-faults test-peers examples lint protos \
+.PHONY: help setup setup-peers demo test coverage chaos hostile fuzz fuzz-rtp soak test-faults test-peers test-triton examples lint protos \
   protos-check web-vendor screenshots wheel check-wheel lock image sbom licences audit bench bench-detector model-digest gifs clean
 
 help: ## List the commands
@@ -71,6 +71,10 @@ soak: $(DEV) ## Let streams come and go, and compare what a server holds before 
 test-peers: $(DEV) ## Chromium through Janus over a lossy network; clips of people in the pages; 3 minutes, not in CI
 	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/janus/test_end_to_end.py tests/web/test_live.py tests/web/test_teach.py \
 	  -k "loss or room_of_clips or three_minutes"
+
+test-triton: $(DEV) ## gifcue beside a real tritonserver, which is killed and stopped; 2 minutes and an environment of its own, not in CI
+	$(BIN)/python -m benchmarks.peers setup triton
+	GIFCUE_TRITON=1 $(BIN)/pytest tests/triton/test_tritonserver.py -s
 
 test-faults: $(DEV) ## What CI runs of chaos, hostile, fuzz and soak, in 5 minutes; judges no latency and no growth
 	$(BIN)/python -m tests.chaos --quick

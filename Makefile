@@ -48,7 +48,7 @@ demo: $(DEMO) ## Stream a real clip through a real server and print the reaction
 
 test: $(DEV) ## Lint, check the protos and run the tests
 	$(MAKE) lint protos-check
-	$(BIN)/pytest --durations=15
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup --durations=15
 
 coverage: $(DEV) ## Coverage of engine/ by its own unit tests
 	$(BIN)/pytest tests/engine --cov=gifcue.engine --cov-report=term-missing
@@ -76,11 +76,19 @@ test-triton: $(DEV) ## gifcue beside a real tritonserver, which is killed and st
 	$(BIN)/python -m benchmarks.peers setup triton
 	GIFCUE_TRITON=1 $(BIN)/pytest tests/triton/test_tritonserver.py -s
 
-test-faults: $(DEV) ## What CI runs of chaos, hostile, fuzz and soak, in 5 minutes; judges no latency and no growth
+# Each has servers of its own and judges no time, so that `make --jobs=2` may run two at once.
+FAULTS := chaos-quick hostile-quick fuzz-quick fuzz-rtp-quick soak-quick
+.PHONY: $(FAULTS)
+test-faults: $(FAULTS) ## What CI runs of chaos, hostile, fuzz and soak, in 3 minutes; judges no latency and no growth
+chaos-quick: $(DEV)
 	$(BIN)/python -m tests.chaos --quick
+hostile-quick: $(DEV)
 	$(BIN)/python -m tests.chaos --hostile --minutes 0.5 --quick
+fuzz-quick: $(DEV)
 	$(BIN)/python -m tests.fuzz --seconds 20
+fuzz-rtp-quick: $(DEV)
 	$(BIN)/python -m tests.fuzz.rtp --packets 50000
+soak-quick: $(DEV)
 	$(BIN)/python -m tests.soak --minutes 0.3 --quick
 
 examples: $(DEV) ## Build the clients in Node and Go and run them against real servers

@@ -9,13 +9,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.peers import environments
 from benchmarks.tritonserver import TritonServer
 from gifcue.cli.streaming import Job, Plan, stream_all
 from gifcue.client import Disconnected, Event, FrameDecided, ReactionClient, StreamOptions
@@ -24,6 +27,7 @@ from gifcue.sample_video.clips import write
 from gifcue.sample_video.photo import photo_frames
 from gifcue.server.config import Settings, load_settings
 from gifcue.server.lifecycle import Server
+from gifcue.triton.worker import TritonDetector, open_detector
 from gifcue_lab.evaluation.clips.run import ClipRun
 from gifcue_lab.evaluation.clips.streaming import run_clips
 from gifcue_lab.evaluation.clips.truth import Clip
@@ -114,6 +118,41 @@ async def test_reactions_are_those_of_litert(triton: TritonServer, portrait: Pat
     assert started
 
 
+def test_pictures_of_several_servers_share_batches(triton: TritonServer) -> None:
+    """Four detectors stand for the workers of four servers."""
+    config = settings(triton.address).detect.detector()
+    detectors = [open_detector(config) for _ in range(4)]
+    for detector in detectors:
+        detector.warm()
+    frames = list(photo_frames(4.0, 10.0, motion="always"))
+    before = batches_of(triton)
+
+    def analyse(detector: TritonDetector) -> None:
+        for frame in frames:
+            detector.detect([frame])
+
+    with ThreadPoolExecutor(len(detectors)) as threads:
+        list(threads.map(analyse, detectors))
+    pictures, batches = (after - old for after, old in zip(batches_of(triton), before, strict=True))
+    for detector in detectors:
+        detector.close()
+    print(f"\n{pictures} pictures of {len(detectors)} detectors in {batches} batches of Triton")
+    assert batches < pictures
+
+
+def batches_of(triton: TritonServer) -> tuple[int, int]:
+    """Pictures that the detector network has analysed, and in how many batches, as Triton's own client prints it."""
+    code = (
+        "import sys; from tritonclient.grpc import InferenceServerClient as Client\n"
+        "found = Client(sys.argv[1]).get_inference_statistics('gifcue_detector').model_stats[0]\n"
+        "print(found.inference_count, found.execution_count)"
+    )
+    command = [str(environments.python_of("triton")), "-c", code, triton.address]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, env={}).stdout
+    pictures, batches = map(int, printed.split())
+    return pictures, batches
+
+
 class Watched:
     """Participants that stream in real time, and when decisions on their frames came."""
 
@@ -153,7 +192,8 @@ class Watched:
         """Waits until Triton is used again, and checks that this is in time."""
         returned_s, before = time.monotonic(), self.remote
         await until(
-            lambda: not self.remote.is_fallback and self.remote.remote_pictures > before.remote_pictures,
+            # More than the checks of the endpoint send.
+            lambda: not self.remote.is_fallback and self.remote.remote_pictures > before.remote_pictures + 30,
             timeout_s=2 * RETURN_S,
         )
         back_s = time.monotonic() - returned_s

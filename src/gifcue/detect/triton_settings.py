@@ -53,7 +53,9 @@ class TritonSettings(BaseModel):
         None,
         description="PEM file with the certificate chain that is shown to the inference servers (mutual TLS).",
     )
-    tls_key: Annotated[Path | None, EXPERT] = Field(None, description="PEM file with the private key of that certificate.")
+    tls_key: Annotated[Path | None, EXPERT] = Field(
+        None, description="PEM file with the private key of that certificate."
+    )
     insecure: bool = Field(
         False,
         description="True: calls are not encrypted, and pictures of people cross the network as they are.",

@@ -12,13 +12,13 @@ from gifcue.detect.metadata import Metadata, read_metadata
 from gifcue.detect.staged import StagedDetector
 from gifcue.detect.worker import WorkerInit, run
 from gifcue.triton.endpoint import open_endpoints
-from gifcue.triton.models import Models
+from gifcue.triton.models import MAX_BATCH, Models
 from gifcue.triton.networks import RemoteNetworks
 from gifcue.triton.tensors import largest_answer_bytes
 from gifcue.workers.channel import BlockingChannel
 
-# Seconds of the allowed bandwidth that may be sent at once.
-_BURST_S = 1.0
+# Bytes that may be sent at once in any case: the largest call of the detector network. Otherwise a second's worth.
+_MIN_BURST_BYTES = MAX_BATCH * 320 * 256 * 3
 
 
 class TritonDetector(StagedDetector):
@@ -65,4 +65,4 @@ def _allowance(max_mbit_s: float, workers: int) -> TokenBucket | None:
     if max_mbit_s == 0.0:
         return None
     bytes_a_second = max_mbit_s * 1e6 / 8 / workers
-    return TokenBucket(bytes_a_second, bytes_a_second * _BURST_S)
+    return TokenBucket(bytes_a_second, max(bytes_a_second, _MIN_BURST_BYTES))

@@ -42,6 +42,7 @@ output [ {{ name: "detections" data_type: TYPE_FP32 dims: [16, 5] }} ]
 dynamic_batching {{ max_queue_delay_microseconds: 1000 }}
 instance_group [ {{ count: 1 kind: KIND_CPU }} ]
 parameters {{ key: "model_dir" value {{ string_value: "{model_dir}" }} }}
+parameters {{ key: "source" value {{ string_value: "{source}" }} }}
 """
 
 
@@ -118,11 +119,13 @@ def main() -> None:
         export_triton(REPOSITORY / "models", folder, tensorflow=False, report=lambda _: None)
         whole = folder / "python" / "whole"
         (whole / "1").mkdir(parents=True)
-        config = _WHOLE_CONFIG.format(width=WIDTH, height=HEIGHT, model_dir=REPOSITORY / "models")
+        config = _WHOLE_CONFIG.format(
+            width=WIDTH, height=HEIGHT, model_dir=REPOSITORY / "models", source=REPOSITORY / "src"
+        )
         (whole / "config.pbtxt").write_text(config, encoding="utf-8")
         source = Path(__file__).with_name("triton_whole") / "model.py"
         (whole / "1" / "model.py").write_bytes(source.read_bytes())
-        server = TritonServer(folder / "python", folder, paths=[REPOSITORY / "src"])
+        server = TritonServer(folder / "python", folder)
         server.start()
         try:
             costs = [

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import grpc
@@ -27,8 +26,8 @@ START_TIMEOUT_S = 60.0
 class TritonServer:
     """The server as a process, on one port for all its lives."""
 
-    def __init__(self, repository: Path, folder: Path, paths: Sequence[Path] = ()) -> None:
-        """`folder` is for the backend and the log, `paths` hold further modules for the models."""
+    def __init__(self, repository: Path, folder: Path) -> None:
+        """`folder` is for the backend and the log."""
         self._python = environments.python_of("triton")
         self._site = next((self._python.parent.parent / "lib").glob("python3.*/site-packages"))
         server = self._site / "pytriton" / "tritonserver"
@@ -36,7 +35,6 @@ class TritonServer:
         shutil.copytree(server / "backends" / "python", backend)
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         shutil.copy(server / "python_backend_stubs" / version / "triton_python_backend_stub", backend)
-        self._paths = paths
         self.port = free_port()
         self._log = folder / "tritonserver.log"
         self._command = [
@@ -69,7 +67,6 @@ class TritonServer:
         variables = environment()
         # The stub takes the packages of the python that it finds first.
         variables["PATH"] = f"{self._python.parent}:{variables.get('PATH', '')}"
-        variables["PYTHONPATH"] = ":".join(map(str, (self._site, *self._paths)))
         libraries = str(self._site / "nvidia_pytriton.libs")
         variables["LD_LIBRARY_PATH"] = ":".join(filter(None, [variables.get("LD_LIBRARY_PATH"), libraries]))
         with self._log.open("ab") as log:

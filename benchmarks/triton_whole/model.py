@@ -6,20 +6,25 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-from gifcue.detect import DetectorConfig, flatten, open_detector
-
 
 class TritonPythonModel:
     """One detector on one thread."""
 
     def initialize(self, args: dict[str, str]) -> None:
-        folder = json.loads(args["model_config"])["parameters"]["model_dir"]["string_value"]
+        parameters = json.loads(args["model_config"])["parameters"]
+        folder = parameters["model_dir"]["string_value"]
+        # Triton's Python takes no PYTHONPATH.
+        sys.path.append(parameters["source"]["string_value"])
+        from gifcue.detect import DetectorConfig, flatten, open_detector
+
+        self._flatten = flatten
         self._detector = open_detector(DetectorConfig(Path(folder), score_floor=0.2))
         self._detector.warm()
 
@@ -30,7 +35,7 @@ class TritonPythonModel:
             found = [
                 [
                     (each.score, each.box.ymin, each.box.xmin, each.box.ymax, each.box.xmax)
-                    for each in flatten(regions, {})
+                    for each in self._flatten(regions, {})
                 ]
                 for regions in self._detector.detect(list(pictures))
             ]

@@ -194,7 +194,7 @@ class Watched:
         )
         assert self.remote.is_fallback
         print(
-            f"\n{number.name}: {gap_s:.2f} s without decisions on a participant at most, reported after {reported_s:.2f} s"
+            f"\n{number.name}: no participant waited longer than {gap_s:.2f} s, reported after {reported_s:.2f} s"
         )
         assert gap_s < FALLBACK_S
 

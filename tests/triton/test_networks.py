@@ -345,6 +345,7 @@ def test_threads_look_at_every_endpoint_before_the_first_picture(first, second, 
     for endpoint in kit.endpoints:
         endpoint.is_usable = False
     kit.networks.warm()
+    assert all(endpoint.was_probed.wait(60.0) for endpoint in kit.endpoints)
     assert kit.usable == [True, False]
 
 

@@ -89,13 +89,10 @@ async def test_pictures_are_analysed_alike_without_servers_and_with_them(
 
     server.start()
     await until(lambda: backend() == "triton")
+    calls = server.calls
     assert found(await annotate(pool, picture)) == expected
-    figures = pool.statistics().remote
-    assert figures is not None
-    assert (figures.endpoints, figures.usable, figures.is_fallback) == (1, 1, False)
-    assert figures.calls == sum(figures.durations) + sum(
-        count for reason, count in figures.failures.items() if reason != "unreachable"
-    )
+    # The detector network, and a crop network.
+    assert server.calls >= calls + 2
 
     server.stop()
     assert found(await annotate(pool, picture)) == expected

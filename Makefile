@@ -30,7 +30,7 @@ help: ## List the commands
 
 setup: $(DEV) ## Install everything into .venv
 
-setup-peers: ## Install the programs that tests run against: Chromium, Janus (Debian, as root)
+setup-peers: ## Install the programs that tests run against: Chromium, Janus (Debian, as root), livekit-server
 	tools/setup_peers.sh
 
 $(DEMO): pyproject.toml constraints.txt
@@ -62,15 +62,16 @@ hostile: $(DEV) ## One hostile client that mixes all attacks beside two bystande
 fuzz: $(DEV) ## Send mutated messages, video, stills and HTTP requests to a real server, for SECONDS=60
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(FUZZ)
 
-fuzz-rtp: $(DEV) ## Mutated RTP packets, SDP files and messages of Janus for their parsers; FUZZ="--packets 100000 --seed 2"
+fuzz-rtp: $(DEV) ## Mutated RTP packets, SDP files and messages of Janus and LiveKit for their parsers; FUZZ="--packets 100000 --seed 2"
 	$(BIN)/python -m tests.fuzz.rtp $(FUZZ)
 
 soak: $(DEV) ## Let streams come and go, and compare what a server holds before and after, for MINUTES=20
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),20) $(SOAK)
 
-test-peers: $(DEV) ## Chromium through Janus over a lossy network; clips of people in the pages; 3 minutes, not in CI
+test-peers: $(DEV) ## Chromium through Janus over a lossy network, and through LiveKit; clips of people in the pages; 3 minutes, not in CI
 	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/janus/test_end_to_end.py tests/web/test_live.py tests/web/test_teach.py \
 	  -k "loss or room_of_clips or three_minutes"
+	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/livekit/test_end_to_end.py
 
 test-triton: $(DEV) ## gifcue beside a real tritonserver, which is killed and stopped; 2 minutes and an environment of its own, not in CI
 	$(BIN)/python -m benchmarks.peers setup triton

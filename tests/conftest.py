@@ -14,8 +14,8 @@ _ROOT = str(Path(__file__).resolve().parents[1])
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH", ""))))
 
 
-# Folders whose tests run Chromium or a peer in real time. One process runs all of them, one after the other, so that they
-# get a core to themselves.
+# Folders whose tests run Chromium or a peer in real time. One process runs all of them, one after the other, so that
+# they get a core to themselves.
 _REAL_TIME = ("web", "ingest", "examples")
 
 

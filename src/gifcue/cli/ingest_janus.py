@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gifcue.cli import connection
-from gifcue.cli.connection import DEFAULT_SERVER, client_of
+from gifcue.cli.connection import DEFAULT_SERVERS, client_of
 from gifcue.cli.ingesting import (
     AsJson,
     Labels,
@@ -96,7 +96,7 @@ def janus(
     wait_ms: WaitMs = 100,
     display: Annotated[str, typer.Option(help="The name under which the command is in the room.")] = "gifcue",
     wait: Annotated[bool, typer.Option("--wait", help="Wait for a Janus that is not up yet.")] = False,
-    server: connection.Server = DEFAULT_SERVER,
+    server: connection.Servers = DEFAULT_SERVERS,
     labels: Labels = "",
     room: Room = "",
     preset: Preset = "",

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gifcue.cli import connection
-from gifcue.cli.connection import DEFAULT_SERVER, client_of
+from gifcue.cli.connection import DEFAULT_SERVERS, client_of
 from gifcue.cli.console import out, print_json
 from gifcue.cli.ingesting import AsJson, Labels, Preset, ingest, labels_of, options_of
 from gifcue.cli.room_report import report_room, teller
@@ -85,7 +85,7 @@ def livekit(
             help="Wait for a LiveKit that is not up yet, and for the next meeting where the room is closed.",
         ),
     ] = False,
-    server: connection.Server = DEFAULT_SERVER,
+    server: connection.Servers = DEFAULT_SERVERS,
     labels: Labels = "",
     preset: Preset = "",
     as_json: AsJson = False,

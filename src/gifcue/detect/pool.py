@@ -62,9 +62,7 @@ class DetectorPool:
         clock: Callable[[], float] = time.monotonic,
         stills: Arena | None = None,
     ) -> None:
-        """`stills` is the arena of stills; without it they lie in that of streams. `target` ("module:function") is the
-        entry point of the workers; it is called as `gifcue.detect.worker.main` is.
-        """
+        """`stills` is the arena of stills, None: that of streams. `target` names the workers' entry point."""
         self._settings = settings
         self._on_detected = on_detected
         self._on_lost = on_lost
@@ -77,6 +75,8 @@ class DetectorPool:
         # Packed once: workers start again at any time, and each gets the same bytes.
         self._packed_gestures = pack_gestures(())
         self._infer_ms = RecentValues(RECENT)
+        # Told of the pictures and the milliseconds of every batch.
+        self.on_batch: Callable[[int, float], None] = lambda pictures, infer_ms: None
         self._stopped = False
         stills = stills or arena
         init = WorkerInit(settings.detector(), arena.shape, stills.shape)
@@ -251,6 +251,7 @@ class DetectorPool:
         answers = worker.read(result)
         frames, stills = worker.clear()
         self._infer_ms.record(result.infer_ms)
+        self.on_batch(len(answers), result.infer_ms)
         # The worker is free. What waits goes to it at the end of this turn of the loop, after the callbacks below.
         self._dispatcher.wake()
         for frame, answer in zip(frames, answers[: len(frames)], strict=True):

@@ -8,6 +8,7 @@ GET  /gifs/{name}  the GIF pack
 GET  /live         the page to try it live
 GET  /static/...   what pages load
 GET  /stream       StreamReactions over WebSocket
+GET  /tap          the page that taps a call
 GET  /teach        the page to teach a gesture; its calls, /teach/v1/..., are in http_teach.py
 POST /whip/...     video by WebRTC, where it is configured: whip/handler.py
 POST /annotations  multipart `img` → [{"Label": "ok_hand", "Probability": 0.999}, ...]
@@ -29,7 +30,7 @@ from gifcue.server.http_stills import StillHandler, error_answer
 from gifcue.server.http_teach import TeachHandler
 from gifcue.server.probes import Probes
 from gifcue.server.websocket import WEBSOCKET_PATH, WebSocketHandler
-from gifcue.web.pages import LIVE, TEACH, add_pages
+from gifcue.web.pages import LIVE, TAP, TEACH, add_pages
 
 if TYPE_CHECKING:
     from gifcue.server.whip.service import WhipService
@@ -65,7 +66,7 @@ def public_application(
         whip.add_to(application)
     application.router.add_static("/gifs/", gifs)
     application.router.add_get("/", _to_live)
-    add_pages(application, {**LIVE, **TEACH}, GifOrigins(book))
+    add_pages(application, {**LIVE, **TEACH, **TAP}, GifOrigins(book))
     return application
 
 

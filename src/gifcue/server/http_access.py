@@ -25,6 +25,7 @@ SCOPES: Mapping[str, Scope | None] = {
     "/": OPEN,
     "/live": OPEN,
     "/teach": OPEN,
+    "/tap": OPEN,
     "/operate": OPEN,
     "/static/{path}": OPEN,
     # The handler checks the token after the upgrade: a page cannot read the answer to a handshake that fails.

@@ -16,8 +16,8 @@ from typing import Any
 from aiohttp import web
 
 from tests.ingest.janus.chromium import CHROMIUM_FLAGS
-from tests.ingest.janus.kit import require
 from tests.ingest.livekit.kit import browser_library, join_token
+from tests.support.programs import require
 from tests.support.waiting import until
 
 _PAGE = Path(__file__).with_name("publishers.html")

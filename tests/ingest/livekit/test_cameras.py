@@ -18,7 +18,7 @@ from gifcue.ingest.livekit.errors import LiveKitUnavailable
 from gifcue.ingest.livekit.room import Camera, Participant
 from gifcue.ingest.livekit.settings import LiveKitSettings
 from gifcue.ingest.report import Notice
-from gifcue.ingest.webrtc.offer import OfferedCodec, OfferedMedia
+from gifcue.ingest.webrtc.section import OfferedCodec, OfferedMedia
 from gifcue.ingest.webrtc.track import VideoTrack
 from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import encode

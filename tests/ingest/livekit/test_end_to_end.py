@@ -84,7 +84,7 @@ class Meeting:
             ),
         )
 
-    async def until_more_frames(self, name: str, count: int = 2 * FPS) -> None:
+    async def until_more_frames(self, name: str, count: int = FPS) -> None:
         before = self.frames(name)
         await self.until(lambda: self.frames(name) >= before + count, f"{count} more frames of {name}")
 

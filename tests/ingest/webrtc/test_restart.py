@@ -13,7 +13,8 @@ from gifcue.ingest.rtp.packet import is_rtcp
 from gifcue.ingest.rtp.sdp import SdpError
 from gifcue.ingest.webrtc.connection import PeerConnection, PeerLimits
 from gifcue.ingest.webrtc.ice import FullIce
-from gifcue.ingest.webrtc.offer import OfferedMedia, OfferLimits
+from gifcue.ingest.webrtc.offer import OfferLimits
+from gifcue.ingest.webrtc.section import OfferedMedia
 from gifcue.ingest.webrtc.track import VideoTrack
 from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import encode

@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 
 from tests.ingest.janus.chromium import CHROMIUM_FLAGS
-from tests.ingest.janus.kit import require
+from tests.support.programs import require
 from tests.support.waiting import until
 
 _PAGE = Path(__file__).with_name("sender.html")

@@ -64,3 +64,29 @@ async def test_a_smile_reaches_the_listeners_of_the_room(
     assert server.engine.statistics().sessions == 0
     await until(lambda: server.engine.statistics().frames.in_flight == 0)
     assert server.engine.statistics().frames.is_consistent
+
+
+async def test_a_drain_ends_the_session(server: Server, http: aiohttp.ClientSession) -> None:
+    endpoint = f"{base(server)}/whip/drained/ada?labels=smile"
+    async with listening(http, server, "drained") as events, sending("VP8") as sender:
+        await anext(events)
+        async with http.post(endpoint, data=await sender.offer(), headers=SDP) as response:
+            await sender.take_answer(await response.text())
+        async with asyncio.timeout(30):
+            assert (await anext(events))[1]["phase"] == "STARTED"
+            server._streams.ask_to_move(1.0, 5.0)
+            names = [(await anext(events))[0] for _ in range(2)]
+        assert sorted(names) == ["draining", "reaction"]
+        await until(lambda: sender.connection.connectionState == "closed")
+        server._streams.accept()
+    assert server._whip is not None
+    await until(lambda: server._whip is not None and server._whip.sessions.count == 0)
+    assert server._whip.sessions.ended["left"] == 1
+
+
+async def test_the_metrics_count_senders(server: Server, http: aiohttp.ClientSession) -> None:
+    async with http.get(f"http://127.0.0.1:{server.operator_http_port}/metrics") as response:
+        text = await response.text()
+    assert "gifcue_whip_sessions 0.0" in text
+    assert "gifcue_whip_listeners 0.0" in text
+    assert "# TYPE gifcue_whip_dropped_total counter" in text

@@ -26,7 +26,8 @@ from gifcue.ingest.report import Notice
 from gifcue.ingest.rtp.sdp import SdpError
 from gifcue.ingest.webrtc.connection import PeerConnection, PeerLimits
 from gifcue.ingest.webrtc.ice import FullIce
-from gifcue.ingest.webrtc.offer import OfferedMedia, OfferLimits
+from gifcue.ingest.webrtc.offer import OfferLimits
+from gifcue.ingest.webrtc.section import OfferedMedia
 from gifcue.ingest.webrtc.track import VideoTrack
 
 # Seconds for which a lost connection for signalling is tried again while video goes on. Who withdraws consent meanwhile

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from gifcue.ingest.rtp.sdp import ORIENTATION_URI
-from gifcue.ingest.webrtc.offer import OPUS, Offer, OfferedCodec, OfferedMedia
+from gifcue.ingest.webrtc.offer import Offer
+from gifcue.ingest.webrtc.section import OPUS, OfferedCodec, OfferedMedia
 
 MID_URI = "urn:ietf:params:rtp-hdrext:sdes:mid"
 SCTP_PORT = 5000

@@ -14,14 +14,19 @@ from gifcue.ingest.rtp.sdp import ENCODINGS, SdpError
 from gifcue.ingest.webrtc.answer import LocalTransport, local_setup, new_session, write_answer
 from gifcue.ingest.webrtc.dtls import RtpTransport
 from gifcue.ingest.webrtc.ice import FullIce, Ice, IceCredentials
-from gifcue.ingest.webrtc.offer import Offer, OfferedMedia, OfferLimits, parse_offer
+from gifcue.ingest.webrtc.offer import Offer, OfferLimits, parse_offer
 from gifcue.ingest.webrtc.router import PacketRouter
+from gifcue.ingest.webrtc.section import OfferedMedia
 from gifcue.ingest.webrtc.track import NACK_INTERVAL_S, VideoTrack
 
 # Seconds between two reports to the peer.
 REPORT_INTERVAL_S = 1.0
 # RTCP packets that wait to be sent. More would wait only where nothing can be sent.
 MAX_OUTGOING = 64
+
+
+# Seconds for ICE and DTLS together. Each of them repeats what is lost after a second.
+CONNECT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,7 @@ class PeerLimits:
 
     offer: OfferLimits = field(default_factory=OfferLimits)
     tracks: int = 1
-    connect_s: float = 10.0
+    connect_s: float = CONNECT_S
     needs_video: bool = True
     keeps_data: bool = False
     keeps_video: bool = False

@@ -25,7 +25,7 @@ from gifcue.ingest.webrtc.stun import Check, answer_to, is_stun, plain_address, 
 # Addresses of one peer that datagrams are taken from: those of its interfaces, and those it changes to.
 MAX_ADDRESSES = 8
 # Datagrams of one peer that wait to be decrypted. More wait only where the event loop is late by a second.
-MAX_WAITING = 512
+MAX_DATAGRAMS_WAITING = 512
 # Datagrams that are taken before other work of the event loop has its turn.
 _BATCH = 32
 # Seconds without a datagram after which a peer is gone. Peers check every 2 to 15 s that this end is there.
@@ -226,7 +226,7 @@ class LiteIce:
     def take(self, datagram: bytes) -> None:
         """DTLS or media of the peer."""
         self.is_heard()
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._waiting) >= MAX_DATAGRAMS_WAITING:
             self._port.count("too_fast")
             return
         self._waiting.append(datagram)

@@ -12,7 +12,7 @@ from gifcue.ingest.rtp.reception import Reception
 from gifcue.ingest.rtp.rtcp import ReportBlock, packets_missing
 from gifcue.ingest.rtp.sdp import ORIENTATION_URI
 from gifcue.ingest.rtp.source import RtpSource
-from gifcue.ingest.webrtc.offer import OfferedMedia
+from gifcue.ingest.webrtc.section import OfferedMedia
 from gifcue.protocol.codecs import RTP_CLOCK_HZ
 
 # Seconds that a missing packet is waited for: a round trip to the peer and back, and one repetition of the request.

@@ -18,7 +18,7 @@ from gifcue.protocol.events import Draining, Fault, Reaction
 # Listeners of the whole server.
 MAX_LISTENERS = 256
 # Events that wait for one listener.
-MAX_WAITING = 128
+MAX_EVENTS_WAITING = 128
 
 
 class Listener:
@@ -27,7 +27,7 @@ class Listener:
     def __init__(self, room: str) -> None:
         self.room = room
         self.is_cut = False
-        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(MAX_WAITING)
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue(MAX_EVENTS_WAITING)
 
     def put(self, event: bytes) -> None:
         """Adds an event, or cuts the listener off."""

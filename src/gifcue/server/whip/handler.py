@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Collection
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from urllib.parse import quote
 
 from aiohttp import hdrs, web
@@ -66,6 +67,14 @@ class WhipHandler:
         self._guard = guard
         self._limits = limits
         self._labels = labels
+        self._refused: Counter[str] = Counter()
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """Requests since the start that were refused, by the status of HTTP. Refusals by tokens and quotas are counted
+        with all others of the server.
+        """
+        return self._refused
 
     def add_to(self, application: web.Application) -> None:
         """Adds the routes."""
@@ -86,10 +95,12 @@ class WhipHandler:
                 self._guard.control.record(error, Peer(connection))
                 answer = refusal(error)
             except Refused as error:
+                self._refused[str(error.status)] += 1
                 answer = error_answer(error.status, str(error))
                 if error.retry_after_s is not None:
                     answer.headers[hdrs.RETRY_AFTER] = str(error.retry_after_s)
             except SdpError as error:
+                self._refused["400"] += 1
                 answer = error_answer(400, str(error))
             if not answer.prepared:
                 _allow_site(request, answer)
@@ -118,7 +129,7 @@ class WhipHandler:
         labels = self._allowed(request, caller)
         status = self._streams.refusal()
         if status is not None:
-            raise Refused(503, status.details, _LATER_S)
+            raise Refused(503, status.details, math.ceil(status.retry_after_ms / 1000))
         offer = await _body(request)
         access = self._guard.control.open_stream(caller)
         client = request.headers.get(hdrs.USER_AGENT, "")

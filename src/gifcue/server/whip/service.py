@@ -71,6 +71,12 @@ class WhipService(Collector):
         )
         yield _by("gifcue_whip_sessions_ended", "WHIP sessions that ended.", self.sessions.ended)
         yield _by(
+            "gifcue_whip_refused",
+            "Requests of WHIP that were refused, by the status of HTTP.",
+            self._handler.refused,
+            label="status",
+        )
+        yield _by(
             "gifcue_whip_dropped",
             "Datagrams, packets and frames of WHIP senders that were of no use.",
             self.sessions.dropped,
@@ -82,8 +88,8 @@ class WhipService(Collector):
         )
 
 
-def _by(name: str, text: str, counts: Mapping[str, int]) -> CounterMetricFamily:
-    family = CounterMetricFamily(name, text, labels=["reason"])
-    for reason, count in sorted(counts.items()):
-        family.add_metric([reason], count)
+def _by(name: str, text: str, counts: Mapping[str, int], label: str = "reason") -> CounterMetricFamily:
+    family = CounterMetricFamily(name, text, labels=[label])
+    for key, count in sorted(counts.items()):
+        family.add_metric([key], count)
     return family

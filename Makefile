@@ -75,7 +75,7 @@ test-peers: $(DEV) ## Chromium through Janus over a lossy network, and through L
 
 test-triton: $(DEV) ## gifcue beside a real tritonserver, which is killed and stopped; 2 minutes and an environment of its own, not in CI
 	$(BIN)/python -m benchmarks.peers setup triton
-	GIFCUE_TRITON=1 $(BIN)/pytest tests/triton/test_tritonserver.py -s
+	GIFCUE_TRITON=1 $(BIN)/pytest tests/triton/test_tritonserver.py tests/lab/export/test_triton.py -n0 -s
 
 # Each has servers of its own and judges no time, so that `make --jobs=2` may run two at once.
 FAULTS := chaos-quick hostile-quick fuzz-quick fuzz-rtp-quick soak-quick

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,7 @@ def test_nothing_to_write_is_named() -> None:
     assert "expected OUT or --triton DIR" in result.stderr
 
 
+@pytest.mark.skipif("GIFCUE_TRITON" not in os.environ, reason="takes ten seconds; make test-triton runs it")
 def test_the_tensorflow_models_are_the_float_networks(tmp_path: Path) -> None:
     tf = pytest.importorskip("tensorflow")
     export_triton(MODELS, tmp_path, report=lambda _: None)

@@ -119,6 +119,7 @@ wheel: $(DEV) ## Build the sdist and, from it, the wheel into dist/
 
 lock: $(TOOLS) ## Write the hash-locked requirements of the image and of the tools
 	$(LOCK) pyproject.toml -o deploy/requirements.txt
+	$(LOCK) pyproject.toml --extra gpu -o deploy/requirements-gpu.txt
 	$(LOCK) --group image-build -o deploy/requirements-build.txt
 	$(LOCK) --group supply-chain -o tools/requirements.txt
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SERVING = ROOT / "deploy" / "requirements.txt"
+SERVING_GPU = ROOT / "deploy" / "requirements-gpu.txt"
 BUILD = ROOT / "deploy" / "requirements-build.txt"
 TOOLS = ROOT / "tools" / "requirements.txt"
 CONSTRAINTS = ROOT / "constraints.txt"

@@ -13,7 +13,7 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from tools.locks import BUILD, CONSTRAINTS, ROOT, SERVING, SERVING_GPU, TOOLS, canonical, read_lock
+from tools.locks import BUILD, CONSTRAINTS, DEPLOY_TOOLS, ROOT, SERVING, SERVING_GPU, TOOLS, canonical, read_lock
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -96,7 +96,7 @@ def test_the_image_installs_nothing_of_the_laboratory() -> None:
     assert locked.keys() & {"tensorflow", "keras", "scipy", "scikit-learn", "matplotlib", "pytest"} == set()
 
 
-@pytest.mark.parametrize("path", [SERVING, SERVING_GPU, BUILD, TOOLS])
+@pytest.mark.parametrize("path", [SERVING, SERVING_GPU, BUILD, TOOLS, DEPLOY_TOOLS])
 def test_every_package_of_a_lock_has_digests_and_no_address(path: Path) -> None:
     locked = read_lock(path)
     assert locked

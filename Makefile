@@ -24,14 +24,14 @@ CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-peers demo test coverage chaos hostile fuzz fuzz-rtp soak test-faults test-peers examples lint protos \
-  protos-check web-vendor screenshots wheel check-wheel lock image images manifests check-deploy sbom licences audit bench bench-detector model-digest gifs clean
+  protos-check web-vendor screenshots wheel check-wheel lock image images manifests check-deploy sbom licences audit bench bench-pair failover bench-detector dashboard capacity-clip model-digest gifs clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(DEV) ## Install everything into .venv
 
-setup-peers: ## Install the programs that tests run against: Chromium, Janus (Debian, as root)
+setup-peers: ## Install the programs that tests run against: Chromium, Janus, HAProxy, Prometheus (Debian, as root), livekit-server, Envoy, nginx
 	tools/setup_peers.sh
 
 $(DEMO): pyproject.toml constraints.txt
@@ -49,7 +49,7 @@ demo: $(DEMO) ## Stream a real clip through a real server and print the reaction
 
 test: $(DEV) ## Lint, check the protos and run the tests
 	$(MAKE) lint protos-check
-	$(BIN)/pytest --durations=15
+	$(BIN)/pytest --numprocesses=2 --dist=loadgroup --durations=15
 
 coverage: $(DEV) ## Coverage of engine/ by its own unit tests
 	$(BIN)/pytest tests/engine --cov=gifcue.engine --cov-report=term-missing
@@ -63,26 +63,36 @@ hostile: $(DEV) ## One hostile client that mixes all attacks beside two bystande
 fuzz: $(DEV) ## Send mutated messages, video, stills and HTTP requests to a real server, for SECONDS=60
 	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(FUZZ)
 
-fuzz-rtp: $(DEV) ## Mutated RTP packets, SDP files and messages of Janus for their parsers; FUZZ="--packets 100000 --seed 2"
+fuzz-rtp: $(DEV) ## Mutated RTP packets, SDP files and messages of Janus and LiveKit for their parsers; FUZZ="--packets 100000 --seed 2"
 	$(BIN)/python -m tests.fuzz.rtp $(FUZZ)
 
 soak: $(DEV) ## Let streams come and go, and compare what a server holds before and after, for MINUTES=20
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),20) $(SOAK)
 
-test-peers: $(DEV) ## Chromium through Janus over a lossy network; clips of people in the pages; 3 minutes, not in CI
+test-peers: $(DEV) ## Chromium through Janus over a lossy network, and through LiveKit; clips of people in the pages; 3 minutes, not in CI
 	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/janus/test_end_to_end.py tests/web/test_live.py tests/web/test_teach.py \
-	  -k "loss or room_of_clips or three_minutes"
+	  -k "loss or simulcast or room_of_clips or three_minutes"
+	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/livekit/test_end_to_end.py
 
-test-faults: $(DEV) ## What CI runs of chaos, hostile, fuzz and soak, in 5 minutes; judges no latency and no growth
+# Each has servers of its own and judges no time, so that `make --jobs=2` may run two at once.
+FAULTS := chaos-quick hostile-quick fuzz-quick fuzz-rtp-quick soak-quick
+.PHONY: $(FAULTS)
+test-faults: $(FAULTS) ## What CI runs of chaos, hostile, fuzz and soak, in 3 minutes; judges no latency and no growth
+chaos-quick: $(DEV)
 	$(BIN)/python -m tests.chaos --quick
+hostile-quick: $(DEV)
 	$(BIN)/python -m tests.chaos --hostile --minutes 0.5 --quick
+fuzz-quick: $(DEV)
 	$(BIN)/python -m tests.fuzz --seconds 20
+fuzz-rtp-quick: $(DEV)
 	$(BIN)/python -m tests.fuzz.rtp --packets 50000
+soak-quick: $(DEV)
 	$(BIN)/python -m tests.soak --minutes 0.3 --quick
 
-examples: $(DEV) ## Build the clients in Node and Go and run them against real servers
+examples: $(DEV) ## Build the clients in Node and Go, run them against real servers; check the types of the mediasoup example
 	cd examples/node && npm install --no-audit --no-fund --ignore-scripts --no-package-lock
 	PYTHON=$(abspath $(BIN))/python examples/go/generate.sh
+	cd examples/mediasoup && npm install --no-audit --no-fund --ignore-scripts --no-package-lock && npx tsc --noEmit
 	GIFCUE_EXAMPLES=1 $(BIN)/pytest tests/examples
 
 lint: $(DEV) ## Check style, types, import contracts and import cycles
@@ -170,8 +180,20 @@ check-wheel: wheel ## Install the wheel into an empty environment elsewhere, ser
 bench: $(DEV) ## Measure everything in one table, in less than 15 minutes; BENCH=--quick for a minute's smoke test
 	$(BIN)/python -m benchmarks.suite $(BENCH)
 
+bench-pair: $(DEV) ## Two one-core servers against one, behind each proxy and with client placement, 8 minutes; PAIR="--through haproxy"
+	$(BIN)/python -m benchmarks.fleet_pair $(PAIR)
+
+failover: $(DEV) ## End one of two servers, and reload proxies, under 20 participants, 6 minutes
+	$(BIN)/python -m benchmarks.failover $(FAILOVER)
+
 bench-detector: $(DEV) ## Compare one frame on one core in gifcue's detector and in MediaPipe
 	$(BIN)/python -m benchmarks.detector
+
+dashboard: $(DEV) ## Write the Grafana dashboard, deploy/grafana/gifcue.json
+	$(BIN)/python -m tools.dashboard
+
+capacity-clip: $(DEV) ## Encode the clip that gifcue capacity streams
+	$(BIN)/python -m tools.capacity_clip
 
 model-digest: $(DEV) ## Write the digest of models/ into the code, after a change of the model
 	$(BIN)/python -m tools.model_digest

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import socket
 import struct
 import sys
@@ -26,6 +27,9 @@ import aiohttp.web
 import av
 import psutil
 
+from benchmarks.livekit_stand_in import livekit_stand_in
+from benchmarks.offering import OfferingPeer
+from gifcue.cli.ingest_livekit import API_KEY, API_SECRET
 from gifcue.protocol.codecs import RTP_CLOCK_HZ
 from gifcue.sample_video.photo import photo_frames
 from gifcue.testing import FakeServer
@@ -41,10 +45,11 @@ _READY_S = 30.0
 
 @dataclass(slots=True)
 class Sender:
-    """Where a participant's packets go: filled in once the adapter listens."""
+    """Where a participant's packets go: an address, or a connection. Filled in once the adapter listens."""
 
     to: tuple[str, int] | None = None
     ssrc: int = 1
+    over: OfferingPeer | None = None
 
 
 # Starts an adapter for a number of participants against a server, and yields where each one's packets go.
@@ -97,7 +102,24 @@ async def janus(
         await runner.cleanup()
 
 
-ADAPTERS: dict[str, Adapter] = {"rtp": rtp, "janus": janus}
+@asynccontextmanager
+async def livekit(
+    target: str, participants: int, folder: Path
+) -> AsyncIterator[tuple[psutil.Process, Sequence[Sender]]]:
+    """`gifcue ingest livekit`, with a stand-in for LiveKit. The packets come encrypted over one connection."""
+    senders = [Sender(ssrc=1000 + number) for number in range(participants)]
+    environment = {API_KEY: "key", API_SECRET: "the-secret-of-a-stand-in-for-livekit"}
+    async with livekit_stand_in(participants, [each.ssrc for each in senders]) as (url, connected):
+        arguments = ("ingest", "livekit", url, "--room", "room", "--consent", "identity=*", "-s", target)
+        async with _running(*arguments, **environment) as process:
+            async with asyncio.timeout(_READY_S):
+                peer = await connected
+            for sender in senders:
+                sender.over = peer
+            yield process, senders
+
+
+ADAPTERS: dict[str, Adapter] = {"rtp": rtp, "janus": janus, "livekit": livekit}
 
 
 def _answer(asked: dict[str, Any], senders: Sequence[Sender]) -> dict[str, Any]:
@@ -115,9 +137,14 @@ def _answer(asked: dict[str, Any], senders: Sequence[Sender]) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _running(*arguments: str) -> AsyncIterator[psutil.Process]:
+async def _running(*arguments: str, **environment: str) -> AsyncIterator[psutil.Process]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "gifcue", *arguments, stdout=asyncio.subprocess.DEVNULL
+        sys.executable,
+        "-m",
+        "gifcue",
+        *arguments,
+        stdout=asyncio.subprocess.DEVNULL,
+        env={**os.environ, **environment},
     )
     try:
         yield psutil.Process(process.pid)
@@ -196,6 +223,8 @@ async def send(senders: Sequence[Sender], frames: Sequence[Sequence[bytes]], sto
                     sequences[place] += 1
                     if sender.to is not None:
                         sending.sendto(packet[:2] + head + packet[12:], sender.to)
+                    elif sender.over is not None:
+                        await sender.over.send(packet[:2] + head + packet[12:])
             count += 1
 
 

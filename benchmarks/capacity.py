@@ -13,17 +13,15 @@ Frames skipped as paced or similar are the filter's regular work and no loss.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from benchmarks.measure import Load, measure
 from benchmarks.server_process import ServerProcess
+from gifcue.server.capacity.search import Figures, Found, search
 
 BOUND_MS = 150.0
 LEAST_ANALYSED_S = 3.0
-
-Figures = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -57,61 +55,6 @@ class Bounds:
         return ""
 
 
-@dataclass(frozen=True)
-class Capacity:
-    """The result of a search.
-
-    `participants` is 0 if not even one is carried. `runs` has every measurement in order. `at` is the longer run that
-    confirmed the result, None for 0 participants. `why_limited` says why the next larger number was not carried.
-    """
-
-    participants: int
-    at: Figures | None
-    runs: list[Figures]
-    why_limited: str
-
-
-async def search(
-    run: Callable[[int, bool], Awaitable[Figures]],
-    limit_reason: Callable[[Figures], str],
-    start: int,
-    most: int,
-) -> Capacity:
-    """Doubles the number from `start` until a run fails, bisects, and confirms the result.
-
-    `run(participants, confirming)` measures. Confirming runs are longer. If one fails, the next smaller number is
-    tried: 5 % less, and at least one less. The result is a number that passed a confirming run.
-    """
-    runs: list[Figures] = []
-    reasons: dict[int, str] = {}
-
-    async def passes(count: int, confirming: bool = False) -> bool:
-        figures = await run(count, confirming)
-        reason = limit_reason(figures)
-        runs.append({**figures, "limit_reason": reason, "confirming": confirming})
-        reasons[count] = reason
-        return not reason
-
-    carried, failed = 0, most + 1
-    count = min(start, most)
-    while count < failed:
-        if await passes(count):
-            carried, count = count, min(2 * count, most) if count < most else failed
-        else:
-            failed = count
-    # Runs of a few seconds cannot resolve less than 2.5 % of the result.
-    while failed - carried > max(1, carried // 40):
-        middle = (carried + failed) // 2
-        if await passes(middle):
-            carried = middle
-        else:
-            failed = middle
-    while carried and not await passes(carried, confirming=True):
-        failed, carried = carried, carried - max(1, carried // 20)
-    why_limited = reasons.get(failed, f"the search ended at its maximum of {most}")
-    return Capacity(carried, runs[-1] if carried else None, runs, why_limited)
-
-
 async def find_capacity(
     server: ServerProcess,
     load: Load,
@@ -120,7 +63,7 @@ async def find_capacity(
     most: int = 512,
     confirm_s: float = 20.0,
     report: Callable[[str], None] = lambda line: None,
-) -> Capacity:
+) -> Found:
     """Searches from `load.participants` with runs of `load.seconds`. `report` receives a line for each run."""
 
     async def run(count: int, confirming: bool) -> Figures:

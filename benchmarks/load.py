@@ -23,12 +23,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmarks.capacity import BOUND_MS, LEAST_ANALYSED_S, Bounds, Capacity, find_capacity
+from benchmarks.capacity import BOUND_MS, LEAST_ANALYSED_S, Bounds, find_capacity
 from benchmarks.footage import CLIP_S, KEYFRAME_S, VARIANTS, Footage, footage_of, own_footage
 from benchmarks.measure import Load, measure
 from benchmarks.processes import exit_on_sigterm
 from benchmarks.server_process import ServerProcess
 from gifcue.protocol.codecs import Codec
+from gifcue.server.capacity.search import Found
 
 
 def machine() -> dict[str, Any]:
@@ -135,7 +136,7 @@ async def run(arguments: argparse.Namespace) -> dict[str, Any]:
         return capacity_report(capacity)
 
 
-def capacity_report(capacity: Capacity) -> dict[str, Any]:
+def capacity_report(capacity: Found) -> dict[str, Any]:
     """The report of a capacity, ready for JSON."""
     return {
         "machine": machine(),

@@ -29,7 +29,10 @@ _LEAD_S = 0.3
 
 @dataclass(frozen=True)
 class Load:
-    """An offered load: `mcus` channels, distributed over `senders` processes. `warm_up_s` is not measured."""
+    """An offered load: `mcus` channels, distributed over `senders` processes. `warm_up_s` is not measured.
+
+    `rooms` names the rooms of the channels, as many as there may be channels; without, each has a room of its own.
+    """
 
     participants: int
     fps: float
@@ -43,6 +46,7 @@ class Load:
     seed: int = 1
     cores: frozenset[int] | None = None
     over: Over = Over.GRPC
+    rooms: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("participants", "fps", "seconds", "mcus", "senders"):
@@ -82,18 +86,19 @@ def plans(load: Load, target: str) -> list[Plan]:
             gather_ms=load.gather_ms,
             cores=load.cores,
             over=load.over,
+            rooms=load.rooms[:mcus][place::senders],
         )
         for place in range(senders)
     ]
 
 
-async def measure(server: ServerProcess, load: Load) -> dict[str, Any]:
-    """Offers the load and returns the report.
+async def measure(server: ServerProcess, load: Load, target: str = "") -> dict[str, Any]:
+    """Offers the load and returns the report. `target` is where it connects, by default the server itself.
 
     Raises:
         RuntimeError: a process of the load generator failed.
     """
-    todo = plans(load, server.target if load.over is Over.GRPC else server.http_target)
+    todo = plans(load, target or (server.target if load.over is Over.GRPC else server.http_target))
     children: list[Child] = []
     try:
         for plan in todo:

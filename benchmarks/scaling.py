@@ -22,7 +22,7 @@ from typing import Any
 import cv2
 
 from benchmarks.bare import Bare, saturate
-from benchmarks.capacity import Bounds, Capacity, find_capacity
+from benchmarks.capacity import Bounds, find_capacity
 from benchmarks.footage import CLIP_S, KEYFRAME_S, PERIOD_S, Footage, own_footage
 from benchmarks.load import size_of
 from benchmarks.measure import Load, measure
@@ -33,6 +33,7 @@ from gifcue.detect.detector import Backend
 from gifcue.detect.factory import open_detector
 from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.photo import photo_frames
+from gifcue.server.capacity.search import Found
 from gifcue.server.config import load_settings
 
 Row = dict[str, Any]
@@ -115,9 +116,9 @@ async def cores_against_capacity(
     *,
     confirm_s: float,
     report: Callable[[str], None],
-) -> dict[int, Capacity]:
+) -> dict[int, Found]:
     """The capacity for each number of cores, which server and load generator share."""
-    found: dict[int, Capacity] = {}
+    found: dict[int, Found] = {}
     everything = sorted(os.sched_getaffinity(0))
     for count in counts:
         which = frozenset(everything[:count])

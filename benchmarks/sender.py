@@ -24,6 +24,7 @@ from benchmarks.footage import Footage
 from benchmarks.participants import Participant, SendSchedule
 from benchmarks.wire import CallEnded, GrpcCall
 from benchmarks.wire_websocket import WebSocketCall
+from gifcue.client import ROOM_HEADER, room_key
 from gifcue.v1 import media_pb2, reaction_service_pb2
 
 PATH = "/gifcue.v1.ReactionService/StreamReactions"
@@ -50,7 +51,7 @@ class Plan:
 
     `jitter_ms` is the maximum delay that is added to a frame's due time. With `gather_ms` a media server sends the
     frames that become due within that time as one message; the wait counts as latency. `settle_s` is the maximum wait
-    after the last frame for frames still in flight.
+    after the last frame for frames still in flight. `rooms` names the room of each stream; without, each has its own.
     """
 
     target: str
@@ -65,6 +66,7 @@ class Plan:
     settle_s: float = 10.0
     cores: frozenset[int] | None = None
     over: Over = Over.GRPC
+    rooms: tuple[str, ...] = ()
 
 
 @dataclass
@@ -181,17 +183,18 @@ class _Stream:
     def __init__(self, plan: Plan, number: int, result: SenderResult) -> None:
         host, _, port = plan.target.rpartition(":")
         self._result = result
+        room = plan.rooms[number] if plan.rooms else f"room-{number}"
         self.call: GrpcCall | WebSocketCall
         if plan.over is Over.GRPC:
-            self.call = GrpcCall(host, int(port), PATH)
+            self.call = GrpcCall(host, int(port), PATH, [(ROOM_HEADER, room_key(room))])
         else:
-            self.call = WebSocketCall(host, int(port), WEBSOCKET_PATH)
+            self.call = WebSocketCall(host, int(port), f"{WEBSOCKET_PATH}?room={room_key(room)}")
         self.participants: dict[str, FrameSource] = {}
         self.labels: list[str] | None = None
         self.totals: list[FrameTotals] = []
         self.is_measured = False
         config = reaction_service_pb2.StreamConfig(
-            room_id=f"room-{number}", client_name="gifcue-benchmark", send_decisions=True
+            room_id=room, client_name="gifcue-benchmark", send_decisions=True
         )
         self.send(Request(config=config))
 

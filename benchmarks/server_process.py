@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
 import socket
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Self
 
@@ -44,7 +44,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@contextmanager
+@contextlib.contextmanager
 def on_cores(cores: Iterable[int] | None) -> Iterator[None]:
     """Restricts the processes started inside the block, and their children, to these cores."""
     before = os.sched_getaffinity(0)
@@ -60,7 +60,7 @@ class ServerProcess:
 
     Takes the arguments of `gifcue serve`, environment variables that override those of this process, such as
     GIFCUE_MEDIA__WORKERS=2, and the cores that the server may use, by default all. With `http` it serves WebSocket on
-    `http_target`.
+    `http_target`, and with `operator` calls of operators on `operator_target`.
     """
 
     def __init__(
@@ -70,18 +70,20 @@ class ServerProcess:
         cores: Iterable[int] | None = None,
         *,
         http: bool = False,
+        operator: bool = False,
     ) -> None:
         self._arguments = arguments
         self._environment = {**os.environ, **(environment or {})}
         self._cores = None if cores is None else set(cores)
         self.target = f"127.0.0.1:{free_port()}"
         self.http_target = f"127.0.0.1:{free_port()}" if http else ""
+        self.operator_target = f"127.0.0.1:{free_port()}" if operator else ""
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
         command = [sys.executable, "-m", "gifcue", "serve", "--listen", self.target]
-        command += ["--http", self.http_target, "--operator", "", "--operator-http", ""]
-        command += ["--log-level", "warning", *self._arguments]
+        command += ["--http", self.http_target, "--operator", self.operator_target]
+        command += ["--operator-http", "", "--log-level", "warning", *self._arguments]
         with on_cores(self._cores):
             self._process = await asyncio.create_subprocess_exec(*command, env=self._environment)
         try:
@@ -108,6 +110,12 @@ class ServerProcess:
                 return await client.health() == "SERVING"
         except ClientError:
             return False
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Sends a signal to the front process, if it has not ended."""
+        assert self._process is not None, "expected a started server"
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
 
     def costs(self, *, with_memory: bool = True) -> list[ProcessCost]:
         """The costs of the front and of the workers, summed by kind: front, decode, detect.

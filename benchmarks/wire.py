@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import struct
 from collections import deque
+from collections.abc import Iterable
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _RST_STREAM, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
@@ -30,7 +31,7 @@ class CallEnded(Exception):
 class GrpcCall:
     """One bidirectional call on one connection. Never blocks once it is connected."""
 
-    def __init__(self, host: str, port: int, path: str) -> None:
+    def __init__(self, host: str, port: int, path: str, metadata: Iterable[tuple[str, str]] = ()) -> None:
         """`path` is "/package.Service/Method". Raises OSError if no server listens."""
         self._socket = socket.create_connection((host, port), _CONNECT_TIMEOUT_S)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -47,7 +48,8 @@ class GrpcCall:
         self._out += _PREFACE + _frame(_SETTINGS, 0, 0, settings)
         more = struct.pack(">I", _MAX_WINDOW_BYTES - _DEFAULT_WINDOW_BYTES)
         self._out += _frame(_WINDOW_UPDATE, 0, 0, more)
-        self._out += _frame(_HEADERS, _END_HEADERS, _STREAM, _headers(f"{host}:{port}", path))
+        headers = _headers(f"{host}:{port}", path, metadata)
+        self._out += _frame(_HEADERS, _END_HEADERS, _STREAM, headers)
         self._write()
 
     def fileno(self) -> int:
@@ -177,7 +179,7 @@ def _frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
     return struct.pack(">IBI", len(body) << 8 | kind, flags, stream) + body
 
 
-def _headers(authority: str, path: str) -> bytes:
+def _headers(authority: str, path: str, metadata: Iterable[tuple[str, str]]) -> bytes:
     # HPACK: two entries of the static table, the others literal and not indexed, so that no state is kept.
     block = b"\x83\x86"  # :method POST, :scheme http
     for name, value in (
@@ -186,6 +188,7 @@ def _headers(authority: str, path: str) -> bytes:
         ("content-type", "application/grpc"),
         ("te", "trailers"),
         ("user-agent", "gifcue-benchmark"),
+        *metadata,
     ):
         block += b"\0" + _text(name) + _text(value)
     return block

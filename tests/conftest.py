@@ -14,6 +14,20 @@ _ROOT = str(Path(__file__).resolve().parents[1])
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (_ROOT, os.environ.get("PYTHONPATH", ""))))
 
 
+# Folders whose tests run Chromium or a peer in real time. One process runs all of them, one after the other, so that
+# they get a core to themselves.
+_REAL_TIME = ("tests/web/", "tests/ingest/", "tests/examples/", "tests/server/whip/")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Says what `make test` may run at once: a file's tests share their fixtures, so one process runs them."""
+    for item in items:
+        path = item.path.relative_to(_ROOT).as_posix()
+        group = "real-time" if path.startswith(_REAL_TIME) else path
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def shared_clips() -> Path:
     """The private clips of people. Skips the test if they are missing."""

@@ -99,6 +99,7 @@ def test_the_wheel_has_the_rule_book_the_gifs_the_pages_and_the_recipes(wheel: z
         and PACKAGED_MODEL not in path.as_posix()
     }
     assert {"gifcue/rules/default/book.yaml", "gifcue/py.typed", "gifcue_lab/py.typed"} <= sources
+    assert "gifcue/server/capacity/clip.npz" in sources
     assert {"gifcue/web/static/live.html", "gifcue/web/static/vendor/wire.js"} <= sources
     assert sources <= set(wheel.namelist())
 
@@ -114,7 +115,8 @@ def test_serving_requires_nothing_of_the_lab(wheel: zipfile.ZipFile) -> None:
     required = metadata.get_all("Requires-Dist") or []
     serving = [each.lower() for each in required if "extra ==" not in each]
     assert [each for each in serving if each.startswith(LAB_ONLY)] == []
-    assert set(metadata.get_all("Provides-Extra") or []) == {"tensorflow", "lab", "demo", "dev"}
+    extras = {"tensorflow", "webrtc", "lab", "demo", "otel", "dev"}
+    assert set(metadata.get_all("Provides-Extra") or []) == extras
 
 
 def test_the_installed_package_finds_its_model_and_gifs(installed: Path) -> None:

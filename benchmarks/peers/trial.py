@@ -18,13 +18,14 @@ from typing import Any
 
 from benchmarks import footage as offered_footage
 from benchmarks import measure
-from benchmarks.capacity import BOUND_MS, LEAST_ANALYSED_S, Capacity, search
+from benchmarks.capacity import BOUND_MS, LEAST_ANALYSED_S
 from benchmarks.latency import finite, percentile, summary
 from benchmarks.peers import environments
 from benchmarks.peers.backends import Backend, environment
 from benchmarks.peers.client import ClientResult, Footage, Plan
 from benchmarks.peers.environments import REPOSITORY
 from benchmarks.server_process import spent
+from gifcue.server.capacity.search import Found, search
 
 _LEAD_S = 0.3
 
@@ -223,7 +224,7 @@ async def find_capacity(
     return capacity_report(backend.peer.name, bounds, await search(once, bounds.limit_reason, start, most))
 
 
-def capacity_report(name: str, bounds: Bounds, capacity: Capacity) -> Figures:
+def capacity_report(name: str, bounds: Bounds, capacity: Found) -> Figures:
     """The results of the confirming run, None if nothing is carried, and a summary of every run."""
     at = capacity.at or {}
     short = ("participants", "p95_ms", "answered", "sampled", "confirming", "limit_reason", "cpu_cores")

@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	pb "example.com/gifcue-example/gen/gifcue/v1"
@@ -76,9 +78,75 @@ type link struct {
 	ready  bool
 }
 
-// player is the video, whatever happens to connections. Its fields are guarded by the mutex.
+// carried is what the next server has to know: reactions under way, and what may not start or answer yet.
+type carried struct {
+	sync.Mutex
+	running             map[string]running // by label
+	labels, rules, room map[string]time.Time
+}
+
+type running struct {
+	id    string
+	since time.Time
+}
+
+// note learns from an event. It returns false for the end of a reaction that is not under way: it has ended already.
+func (c *carried) note(each *pb.ReactionEvent) bool {
+	c.Lock()
+	defer c.Unlock()
+	after := func(ms uint32) time.Time { return time.Now().Add(time.Duration(ms) * time.Millisecond) }
+	switch each.Phase {
+	case pb.Phase_PHASE_STARTED:
+		c.running[each.Label] = running{each.ReactionId, time.Now()}
+		if each.Gif != nil {
+			c.rules[each.Gif.RuleId], c.room[each.Gif.RuleId] = after(each.GifCooldownMs), after(each.RoomCooldownMs)
+		}
+	case pb.Phase_PHASE_ENDED:
+		if c.running[each.Label].id != each.ReactionId {
+			return false
+		}
+		delete(c.running, each.Label)
+		c.labels[each.Label] = after(each.CooldownMs)
+	}
+	return true
+}
+
+func (c *carried) roomState() *pb.RoomState {
+	c.Lock()
+	defer c.Unlock()
+	return &pb.RoomState{GifCooldowns: ruleCooldowns(c.room)}
+}
+
+func (c *carried) participantState() *pb.ParticipantState {
+	c.Lock()
+	defer c.Unlock()
+	state := &pb.ParticipantState{GifCooldowns: ruleCooldowns(c.rules)}
+	for label, each := range c.running {
+		age := uint32(time.Since(each.since).Milliseconds())
+		state.Running = append(state.Running, &pb.RunningReaction{ReactionId: each.id, Label: label, AgeMs: age})
+	}
+	for label, until := range c.labels {
+		if left := time.Until(until).Milliseconds(); left > 0 {
+			state.Cooldowns = append(state.Cooldowns, &pb.LabelCooldown{Label: label, RemainingMs: uint32(left)})
+		}
+	}
+	return state
+}
+
+func ruleCooldowns(until map[string]time.Time) (cooldowns []*pb.RuleCooldown) {
+	for rule, at := range until {
+		if left := time.Until(at).Milliseconds(); left > 0 {
+			cooldowns = append(cooldowns, &pb.RuleCooldown{RuleId: rule, RemainingMs: uint32(left)})
+		}
+	}
+	return cooldowns
+}
+
+// player is the video, whatever happens to connections. Its fields are guarded by the mutex, except `carried`, which has
+// one of its own.
 type player struct {
 	sync.Mutex
+	carried       carried
 	codec         pb.Codec
 	sequence      uint64
 	needsKeyframe bool
@@ -126,6 +194,8 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 		return false, err
 	}
 	alive, lost := context.WithCancel(context.Background())
+	// The key by which proxies place the streams of a room: docs/proxies.md.
+	alive = metadata.AppendToOutgoingContext(alive, "gifcue-room", fmt.Sprintf("%x", sha256.Sum256([]byte(room)))[:32])
 	call, err := pb.NewReactionServiceClient(connection).StreamReactions(alive)
 	if err != nil {
 		lost()
@@ -136,7 +206,8 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 	p.Lock()
 	p.link = mine
 	p.Unlock()
-	config := &pb.StreamConfig{RoomId: room, ClientName: "gifcue-example-go/1"}
+	config := &pb.StreamConfig{RoomId: room, ClientName: "gifcue-example-go/1",
+		Resume: p.carried.roomState()}
 	err = call.Send(&pb.StreamReactionsRequest{Message: &pb.StreamReactionsRequest_Config{Config: config}})
 	var silence *time.Timer // ends the call of a server that sends neither events nor heartbeats
 	var patience time.Duration
@@ -161,7 +232,7 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 				return !slices.Contains(message.Ready.ReactionLabels, label)
 			})
 			join := &pb.ParticipantUpdate{ParticipantId: participant, Update: &pb.ParticipantUpdate_Join{
-				Join: &pb.Join{Codec: p.codec, AllowedLabels: allowed}}}
+				Join: &pb.Join{Codec: p.codec, AllowedLabels: allowed, Resume: p.carried.participantState()}}}
 			mine.outbox <- &pb.StreamReactionsRequest{
 				Message: &pb.StreamReactionsRequest_Participant{Participant: join}}
 			go send(call, mine.outbox)
@@ -171,6 +242,9 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 			fmt.Printf("ready %s %v\n", target, allowed)
 		case *pb.StreamReactionsResponse_Reaction:
 			each := message.Reaction
+			if !p.carried.note(each) {
+				continue
+			}
 			gif := each.GetGif().GetUrl()
 			if strings.HasPrefix(gif, "/") {
 				gif = base + gif
@@ -232,7 +306,7 @@ func (p *player) finish(call grpc.BidiStreamingClient[pb.StreamReactionsRequest,
 		if err != nil {
 			return
 		}
-		if each := response.GetReaction(); each != nil {
+		if each := response.GetReaction(); each != nil && p.carried.note(each) {
 			fmt.Println(each.Phase, each.Label, each.ReactionId, each.EndReason)
 		}
 	}
@@ -256,7 +330,9 @@ func main() {
 		fmt.Fprintf(os.Stderr, "expected an IVF file of VP8, VP9 or AV1, got %q: %v\n", file, err)
 		os.Exit(2)
 	}
-	video := &player{codec: codecs[string(data[8:12])], needsKeyframe: true}
+	video := &player{codec: codecs[string(data[8:12])], needsKeyframe: true, carried: carried{
+		running: map[string]running{}, labels: map[string]time.Time{}, rules: map[string]time.Time{},
+		room: map[string]time.Time{}}}
 	go video.play(data)
 	servers := strings.Split(targets, ",")
 	for attempt, failures := 0, 0; ; attempt++ {

@@ -3,6 +3,7 @@
 //   node client.mjs clip.ivf 127.0.0.1:50051[,127.0.0.1:50052] [labels] [room]
 //
 // It keeps the whole contract of the wire: docs/integrating.md. Replace `framesOf` by what your media server receives.
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -38,11 +39,41 @@ function isKeyframe(codec, payload) {
 /** What every connection shares: where the video is, and whether only a keyframe can be used. */
 const video = { sequence: 0, needsKeyframe: true, done: false };
 
+/** What the next server has to know: reactions under way, and what may not start or answer yet. Times of performance.now. */
+const carried = { running: new Map(), labels: new Map(), rules: new Map(), room: new Map() };
+
+/** Learns from an event. False for the end of a reaction that is not under way: it has ended already. */
+function note({ phase, label, reaction_id, gif, ...event }) {
+  const now = performance.now();
+  if (phase === 'PHASE_STARTED') {
+    carried.running.set(label, { reaction_id, label, since: now });
+    if (gif) carried.rules.set(gif.rule_id, now + event.gif_cooldown_ms);
+    if (gif) carried.room.set(gif.rule_id, now + event.room_cooldown_ms);
+  } else if (phase === 'PHASE_ENDED') {
+    if (carried.running.get(label)?.reaction_id !== reaction_id) return false;
+    carried.running.delete(label);
+    carried.labels.set(label, now + event.cooldown_ms);
+  }
+  return true;
+}
+
+/** The cooldowns that are not over, as the wire has them. */
+const cooldowns = (until, name) => [...until]
+  .map(([each, at]) => ({ [name]: each, remaining_ms: Math.ceil(at - performance.now()) })).filter((each) => each.remaining_ms > 0);
+const roomState = () => ({ gif_cooldowns: cooldowns(carried.room, 'rule_id') });
+const participantState = () => ({
+  running: [...carried.running.values()].map(({ since, ...each }) => ({ ...each, age_ms: Math.round(performance.now() - since) })),
+  cooldowns: cooldowns(carried.labels, 'label'), gif_cooldowns: cooldowns(carried.rules, 'rule_id'),
+});
+
 /** One connection. Resolves with the status and, after a `drain`, before the call has ended. */
 function connect(target, codec) {
   const client = new gifcue.v1.ReactionService(target, grpc.credentials.createInsecure(), {
     'grpc.keepalive_time_ms': 20_000, 'grpc.keepalive_timeout_ms': 10_000 });
-  const call = client.StreamReactions(new grpc.Metadata());
+  // The key by which proxies place the streams of a room: docs/proxies.md.
+  const metadata = new grpc.Metadata();
+  metadata.set('gifcue-room', createHash('sha256').update(room).digest('hex').slice(0, 32));
+  const call = client.StreamReactions(metadata);
   const connection = { call, ready: null, writable: true };
   const write = (message) => { connection.writable = call.write(message); };
   connection.send = (message) => write(message);
@@ -62,7 +93,7 @@ function connect(target, codec) {
           heard();
           // Only labels that the server knows, and that this person agreed to.
           const allowed = labels.split(',').filter((label) => response.ready.reaction_labels.includes(label));
-          write({ participant: { participant_id: 'ada', join: { codec, allowed_labels: allowed } } });
+          write({ participant: { participant_id: 'ada', join: { codec, allowed_labels: allowed, resume: participantState() } } });
           // A new decoder can only start with a keyframe: ask your sender for one here (RTCP PLI).
           video.needsKeyframe = true;
           console.log(JSON.stringify({ type: 'ready', target, labels: allowed }));
@@ -70,6 +101,7 @@ function connect(target, codec) {
         }
         case 'reaction': {
           const { phase, label, reaction_id, gif, end_reason } = response.reaction;
+          if (!note(response.reaction)) break;
           const url = gif?.url.startsWith('/') ? connection.ready.gif_base_url + gif.url : gif?.url;
           console.log(JSON.stringify({ type: phase, label, reaction_id, gif: url, end_reason }));
           break;
@@ -86,7 +118,7 @@ function connect(target, codec) {
     call.on('error', () => {}); // `status` follows and says the same
     call.on('status', (status) => { clearTimeout(silence); client.close(); resolve(status); });
   });
-  write({ config: { room_id: room, client_name: 'gifcue-example-node/1' } });
+  write({ config: { room_id: room, client_name: 'gifcue-example-node/1', resume: roomState() } });
   return connection;
 }
 

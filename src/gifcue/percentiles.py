@@ -1,9 +1,15 @@
-"""Percentiles over the most recent of many values."""
+"""Percentiles by nearest rank, of given values or over the most recent of many."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Sequence
+
+
+def percentile_of(values: Sequence[float], share: float) -> float | None:
+    """The value at this share, 0..1, by nearest rank; None where there are no values."""
+    return sorted(values)[max(1, math.ceil(share * len(values))) - 1] if values else None
 
 
 class RecentValues:

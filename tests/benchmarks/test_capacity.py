@@ -1,13 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from benchmarks.capacity import Bounds, search
-
-Run = Callable[[int, bool], Awaitable[dict[str, Any]]]
+from benchmarks.capacity import Bounds
 
 
 def measurement(**changes: Any) -> dict[str, Any]:
@@ -24,66 +21,6 @@ def measurement(**changes: Any) -> dict[str, Any]:
         "sender_late_ms": {"p95": 1.0, "max": 3.0},
     }
     return {**figures, **changes}
-
-
-class Server:
-    """Carries `short` participants in a short run and `long` in a confirming run."""
-
-    def __init__(self, short: int, long: int | None = None) -> None:
-        self.short, self.long = short, short if long is None else long
-        self.asked: list[tuple[int, bool]] = []
-
-    async def __call__(self, participants: int, confirming: bool) -> dict[str, Any]:
-        self.asked.append((participants, confirming))
-        carried = participants <= (self.long if confirming else self.short)
-        p95_ms = 90.0 if carried else 400.0
-        return measurement(participants=participants, due_to_decision_ms={"p95": p95_ms})
-
-
-@pytest.mark.parametrize("carried", [1, 2, 7, 8, 9, 23, 31, 32])
-async def test_search_finds_what_is_carried(carried: int) -> None:
-    found = await search(Server(carried), Bounds().limit_reason, start=8, most=512)
-
-    assert found.participants == carried
-    assert found.at is not None
-    assert found.at["participants"] == carried
-    assert found.at["confirming"]
-    assert found.why_limited == "p95 400.0 ms, over 150"
-
-
-async def test_a_large_capacity_is_found_within_two_and_a_half_percent() -> None:
-    found = await search(Server(333), Bounds().limit_reason, start=8, most=512)
-
-    assert 333 - 333 / 40 <= found.participants <= 333
-
-
-async def test_a_smaller_number_is_tried_after_a_failed_confirmation() -> None:
-    server = Server(short=60, long=55)
-
-    found = await search(server, Bounds().limit_reason, start=8, most=512)
-
-    confirmed = [count for count, confirming in server.asked if confirming]
-    assert confirmed == sorted(confirmed, reverse=True)
-    assert found.participants == confirmed[-1] <= 55
-    assert found.runs[-1]["limit_reason"] == ""
-
-
-async def test_a_server_too_slow_for_one_participant_has_capacity_zero() -> None:
-    found = await search(Server(0), Bounds().limit_reason, start=4, most=8)
-
-    assert found.participants == 0
-    assert found.at is None
-    assert [run["participants"] for run in found.runs] == [4, 2, 1]
-
-
-async def test_the_search_ends_at_the_given_maximum() -> None:
-    server = Server(100)
-
-    found = await search(server, Bounds().limit_reason, start=8, most=20)
-
-    assert found.participants == 20
-    assert found.why_limited == "the search ended at its maximum of 20"
-    assert [count for count, _ in server.asked] == [8, 16, 20, 20]
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,12 @@ def load(**changes: Any) -> Load:
     )
 
 
+def test_channels_have_the_rooms_of_the_load() -> None:
+    made = plans(load(participants=7, mcus=3, senders=2, rooms=("a", "b", "c", "more")), "host:1")
+
+    assert [plan.rooms for plan in made] == [("a", "c"), ("b",)]
+
+
 def test_participants_and_channels_are_assigned_in_turn() -> None:
     made = plans(load(participants=7, mcus=3, senders=2), "host:1")
 

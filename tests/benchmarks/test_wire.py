@@ -142,3 +142,12 @@ def test_a_closed_connection_is_an_error(peer: Peer) -> None:
 
     with pytest.raises(CallEnded, match="closed the connection"):
         peer.received()
+
+
+def test_metadata_is_sent_with_the_call() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        call = GrpcCall("127.0.0.1", listening.getsockname()[1], "/a.B/C", [("gifcue-room", "the-key")])
+        accepted, _ = listening.accept()
+        with accepted:
+            assert b"\x0bgifcue-room\x07the-key" in accepted.recv(65536)
+        call.close()

@@ -58,8 +58,9 @@ def has_operator_ports(checkout: Checkout) -> bool:
 
 @functools.cache
 def knows_setting(checkout: Checkout, name: str) -> bool:
-    """Whether a checkout has an expert setting of this name."""
-    return re.search(rf"\b{re.escape(name)}\b", _output(checkout, "settings", "--expert")) is not None
+    """Whether a checkout has a setting of this name."""
+    which = ("--expert",) if name.startswith("expert.") else ()
+    return re.search(rf"\b{re.escape(name)}\b", _output(checkout, "settings", *which)) is not None
 
 
 def _output(checkout: Checkout, *arguments: str) -> str:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import sys
 import threading
 from pathlib import Path
 
@@ -117,3 +118,62 @@ def test_a_janus_that_is_not_there_is_named(gifcue: Gifcue, server: FakeServer) 
     result = gifcue("ingest", "janus", "ws://127.0.0.1:9", "1", "--consent", "id=*", "-s", server.target)
     assert result.exit_code == 1
     assert "expected Janus at ws://127.0.0.1:9" in " ".join(result.stderr.split())
+
+
+@pytest.fixture
+def livekit_access(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIFCUE_LIVEKIT_API_KEY", "key")
+    monkeypatch.setenv("GIFCUE_LIVEKIT_API_SECRET", "secret")
+
+
+LIVEKIT = ("ws://127.0.0.1:9", "--room", "standup", "--consent", "identity=*")
+
+
+@pytest.mark.usefixtures("livekit_access")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("127.0.0.1:7880", *LIVEKIT[1:]), "expected the address of LiveKit"),
+        ((*LIVEKIT[:3], "--consent", "display=ada"), "--consent: expected ATTRIBUTE=PATTERN"),
+        ((*LIVEKIT, "--size", "wide"), "--size: expected WIDTHxHEIGHT such as 640x360, got 'wide'"),
+        ((*LIVEKIT, "--size", "640x0"), "--size: expected WIDTHxHEIGHT such as 640x360, got '640x0'"),
+        (LIVEKIT[:1], "--room"),
+        (LIVEKIT[:3], "--consent"),
+    ],
+)
+def test_options_of_livekit_that_cannot_work_say_why(
+    gifcue: Gifcue, arguments: tuple[str, ...], message: str
+) -> None:
+    result = gifcue("ingest", "livekit", *arguments)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+
+
+def test_livekit_needs_a_key_before_any_server_is_asked(gifcue: Gifcue) -> None:
+    result = gifcue("ingest", "livekit", *LIVEKIT, "-s", "127.0.0.1:9")
+    assert result.exit_code == 2
+    assert "expected a token, or an API key and its secret of LiveKit, got none" in " ".join(
+        result.stderr.split()
+    )
+
+
+@pytest.mark.usefixtures("livekit_access")
+def test_a_livekit_that_is_not_there_is_named(gifcue: Gifcue, server: FakeServer) -> None:
+    result = gifcue("ingest", "livekit", *LIVEKIT, "-s", server.target)
+    assert result.exit_code == 1
+    assert "expected LiveKit at http://127.0.0.1:9, got:" in " ".join(result.stderr.split())
+
+
+def test_livekit_without_its_extra_names_what_to_install(
+    gifcue: Gifcue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [
+        each
+        for each in sys.modules
+        if each.startswith(("gifcue.ingest.livekit", "gifcue.cli.ingest_livekit"))
+    ]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "livekit.protocol", None)
+    result = gifcue("ingest", "livekit", *LIVEKIT)
+    assert result.exit_code == 2
+    assert "expected the extra webrtc (pip install 'gifcue[webrtc]')" in " ".join(result.stderr.split())

@@ -13,12 +13,13 @@ from gifcue.client import (
     Draining,
     Event,
     KeyframeRequested,
+    Phase,
     Reaction,
     ReactionClient,
     Ready,
     StreamOptions,
 )
-from gifcue.client.exceptions import InvalidRequest, ServerUnavailable, StreamClosed
+from gifcue.client.exceptions import InvalidRequest, ServerUnavailable, StreamClosed, error_of
 from gifcue.testing import FakeServer
 from gifcue.v1 import reaction_service_pb2
 
@@ -192,3 +193,101 @@ async def test_closing_while_disconnected_ends_quietly(server: FakeServer, clien
         with pytest.raises(StreamClosed):
             await alice.send(b"x", pts=0)
     assert [event async for event in stream.events()] == []
+
+
+LOST_BY_A_PROXY = [
+    (grpc.StatusCode.CANCELLED, "Received RST_STREAM with error code 8"),
+    (grpc.StatusCode.INTERNAL, "RST_STREAM (Received RST_STREAM with error code 2)"),
+    (grpc.StatusCode.UNKNOWN, "Received http2 header with status: 502"),
+    (grpc.StatusCode.UNKNOWN, "Stream removed"),
+    (grpc.StatusCode.UNAVAILABLE, "GOAWAY received"),
+]
+
+
+@pytest.mark.parametrize(("code", "details"), LOST_BY_A_PROXY)
+async def test_what_a_proxy_says_of_a_lost_server_is_a_lost_connection(
+    server: FakeServer, client: ReactionClient, code: grpc.StatusCode, details: str
+) -> None:
+    async with client.reconnecting(StreamOptions(room_id="weekly"), Backoff(first_s=0)) as stream:
+        alice = await stream.join("alice", Codec.H264, allowed_labels=["smile"])
+        await alice.send(b"k", pts=0, keyframe=True)
+        events = stream.events()
+        started = await until(events, Reaction)
+        assert isinstance(started, Reaction)
+        (await server.service.stream(0)).end(code, details)
+        await until(events, Ready)
+        again = await server.service.stream(1)
+        assert again.requests[0].config.HasField("resume")
+        await again.until(lambda seen: bool(seen.joins))
+        (running,) = again.joins["alice"].resume.running
+        assert (running.reaction_id, running.label) == (started.reaction_id, "smile")
+        await alice.send(b"k", pts=1, keyframe=True)
+        await alice.leave()
+        ended = await until(events, Reaction)
+        assert isinstance(ended, Reaction)
+        assert (ended.phase, ended.reaction_id, ended.end_reason) == (
+            Phase.ENDED,
+            started.reaction_id,
+            "left",
+        )
+
+
+@pytest.mark.parametrize(
+    ("code", "details"),
+    [(grpc.StatusCode.INTERNAL, "ValueError while reading the stream"), (grpc.StatusCode.UNKNOWN, "")],
+)
+def test_a_defect_of_the_server_is_no_lost_connection(code: grpc.StatusCode, details: str) -> None:
+    assert not error_of(code, details).retryable
+
+
+async def test_a_server_that_takes_nothing_over_ends_what_was_under_way(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    async with client.reconnecting(backoff=Backoff(first_s=0)) as stream:
+        alice = await stream.join("alice", Codec.H264, allowed_labels=["smile"])
+        await alice.send(b"k", pts=0, keyframe=True)
+        events = stream.events()
+        started = await until(events, Reaction)
+        assert isinstance(started, Reaction)
+        server.service.features = ()
+        (await server.service.stream(0)).end(grpc.StatusCode.UNAVAILABLE, "gone")
+        ended = await until(events, Reaction)
+        assert isinstance(ended, Reaction)
+        assert (ended.reaction_id, ended.end_reason) == (started.reaction_id, "stream_lost")
+        again = await server.service.stream(1)
+        await again.until(lambda seen: bool(seen.joins))
+        assert not again.joins["alice"].HasField("resume")
+
+
+async def test_what_is_under_way_when_the_stream_ends_for_good_is_ended_once(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    stream = await client.reconnecting(backoff=Backoff(first_s=0)).__aenter__()
+    alice = await stream.join("alice", Codec.H264, allowed_labels=["smile"])
+    await alice.send(b"k", pts=0, keyframe=True)
+    events = stream.events()
+    await until(events, Reaction)
+    (await server.service.stream(0)).end(grpc.StatusCode.FAILED_PRECONDITION, "no more")
+    ended = await anext(events)
+    assert isinstance(ended, Reaction)
+    assert (ended.phase, ended.end_reason) == (Phase.ENDED, "stream_lost")
+    with pytest.raises(InvalidRequest):
+        await anext(events)
+
+
+async def test_consent_withdrawn_without_a_connection_ends_at_once(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    gate = Gate()
+    async with client.reconnecting(backoff=Backoff(sleep=gate.sleep)) as stream:
+        alice = await stream.join("alice", Codec.H264, allowed_labels=["smile"])
+        await alice.send(b"k", pts=0, keyframe=True)
+        events = stream.events()
+        await until(events, Reaction)
+        await server.kill()
+        await until(events, Disconnected)
+        await alice.set_allowed([])
+        ended = await anext(events)
+        assert isinstance(ended, Reaction)
+        assert ended.end_reason == "not_allowed"
+        await stream.half_close()

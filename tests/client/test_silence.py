@@ -23,14 +23,14 @@ async def test_three_intervals_in_a_row_without_a_message_are_silence() -> None:
     time, calls = ManualTime(), []
     watch = SilenceWatch(2.0, lambda: calls.append(time.clock()), time.sleep)
     following = asyncio.create_task(watch.follow())
-    for second in range(1, 41):
+    for step in range(40):
         await turn()
-        if second in (5, 9, 14):
+        if step in (3, 10, 14):
             watch.heard()
-        time.advance(1.0)
+        time.advance(0.5)
     await following
-    # Heard last in the interval from 12 s to 14 s; 16, 18 and 20 follow it.
-    assert calls == [20.0]
+    # Heard last in the quarter of an interval from 7 s to 7.5 s; twelve others follow it.
+    assert calls == [13.5]
 
 
 async def test_a_program_that_is_held_up_does_not_take_its_server_for_silent() -> None:

@@ -41,7 +41,7 @@ async def test_no_server_is_unavailable() -> None:
 async def test_a_client_must_be_entered_and_have_a_target() -> None:
     with pytest.raises(ClientError, match="entered client"):
         await ReactionClient("localhost:1").status()
-    with pytest.raises(ClientError, match="expected a target"):
+    with pytest.raises(ClientError, match="expected an address"):
         ReactionClient("")
 
 

@@ -31,10 +31,13 @@ async def test_a_request_is_signed_and_complete(make: Make, api: FakeMeetingApi)
     (received,) = api.received
     key = secret_bytes(SecretStr(SECRET))
     assert received.headers["webhook-id"] == "reaction-1"
+    # The same on every server to which the stream moves, and in the body, which is signed.
+    assert received.headers["idempotency-key"] == "reaction-1:started"
     assert received.headers["webhook-timestamp"] == "1700000000"
     assert received.headers["webhook-signature"] == sign(key, "reaction-1", 1_700_000_000, received.body)
     assert received.values == {
         "type": "reaction.started",
+        "idempotency_key": "reaction-1:started",
         "reaction_id": "reaction-1",
         "room_id": ROOM,
         "participant_id": "somebody",

@@ -37,8 +37,10 @@ from gifcue.protocol.geometry import Box
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.protocol.requests import EncodedFrame
+from gifcue.protocol.resume import ParticipantState
 from gifcue.reactions.settings import ReactionSettings
-from gifcue.rules.chooser import Choice, ChosenGif
+from gifcue.rules.chooser import Choice, Chooser, ChosenGif
+from gifcue.rules.claims import Brought
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
 from tests.support.manual_time import ManualTime
@@ -253,11 +255,30 @@ class FakeChooser:
     def __init__(self) -> None:
         self.asked: list[tuple[str, str, str]] = []
         self.withholds = False
+        self.brought: list[Brought] = []
 
-    def choose(self, label: str, score: float, room_id: str, participant_id: str, now_s: float) -> Choice:
+    def choose(
+        self,
+        label: str,
+        score: float,
+        room_id: str,
+        participant_id: str,
+        now_s: float,
+        brought: Brought,
+    ) -> Choice:
         self.asked.append((label, room_id, participant_id))
         gif = None if self.withholds else ChosenGif(label, f"/gifs/{label}.gif", label.title(), "image/gif")
-        return Choice(label, score, gif, "because", rule="rule", priority=3)
+        self.brought.append(brought)
+        return Choice(
+            label,
+            score,
+            gif,
+            "because",
+            rule="rule",
+            priority=3,
+            participant_cooldown_s=10.0,
+            room_cooldown_s=2.0,
+        )
 
 
 class Stream:
@@ -280,9 +301,10 @@ class Stream:
         labels: Sequence[str] = ("smile",),
         codec: Codec | None = Codec.VP8,
         extradata: bytes = b"",
+        resume: ParticipantState | None = None,
     ) -> int:
         """Joins. Returns the participant's key in the pools."""
-        self.session.join(name, codec, extradata, labels)
+        self.session.join(name, codec, extradata, labels, resume)
         self._sequences[name] = itertools.count()
         return self.kit.decode.opened[-1][0] if self.kit.decode.opened else 0
 
@@ -327,8 +349,14 @@ class Kit:
         media: MediaSettings | None = None,
         reactions: ReactionSettings | None = None,
         stills: StillSettings | None = None,
+        *,
+        clock: Callable[[], float] | None = None,
+        chooser: Chooser | None = None,
+        ids: Callable[[], str] | None = None,
     ) -> None:
+        """`clock`, `chooser` and `ids` replace the manual time, the fake chooser and the ids "id-1", "id-2" …"""
         self.time = ManualTime()
+        clock = clock or self.time.clock
         self.chooser = FakeChooser()
         self.delivered: list[tuple[str, Reaction, ChosenGif]] = []
         numbers = itertools.count(1)
@@ -338,7 +366,7 @@ class Kit:
             DetectSettings(),
             stills or StillSettings(),
             SupervisionSettings(),
-            self.time.clock,
+            clock,
             max_still_bytes=limits.max_frame_bytes,
             detector_target="tests:detector",
             decode_pool=self._make_decode,  # type: ignore[arg-type]
@@ -346,9 +374,9 @@ class Kit:
             still_pool=self._make_stills,  # type: ignore[arg-type]
         )
         publisher = Publisher(
-            lambda: self.chooser,  # type: ignore[arg-type,return-value]
+            lambda: chooser or self.chooser,  # type: ignore[arg-type,return-value]
             lambda: self.pipeline.model.version,
-            self.time.clock,
+            clock,
             lambda room_id, reaction, gif: self.delivered.append((room_id, reaction, gif)),
         )
         self.engine = Engine(
@@ -356,8 +384,8 @@ class Kit:
             lambda preset: (preset, own.with_preset(preset) if preset else own),
             self.pipeline,
             publisher,
-            self.time.clock,
-            lambda: f"id-{next(numbers)}",
+            clock,
+            ids or (lambda: f"id-{next(numbers)}"),
         )
         self._slots = itertools.count()
 

@@ -112,3 +112,29 @@ def test_a_fixed_rate_is_never_exhausted() -> None:
     for number in range(20):
         window(pace, number, *[LATE_MS] * 10)
     assert not pace.is_exhausted(20 * WINDOW_S)
+
+
+def slowed_down() -> AnalysisPace:
+    """A pace that overload has taken to its minimum, at 20 windows."""
+    pace = settled(a_pace())
+    for number in range(20):
+        window(pace, number, *[LATE_MS] * 10)
+    assert pace.fps == 4.0
+    return pace
+
+
+def test_the_rate_is_full_again_once_everybody_has_left() -> None:
+    pace = slowed_down()
+    assert pace.nobody_left()
+    assert pace.fps == 10.0
+    assert not pace.nobody_left()
+
+
+def test_the_rate_is_full_again_once_there_are_no_answers() -> None:
+    pace = slowed_down()
+    ends_s = 21 * WINDOW_S
+    assert not pace.look(ends_s + EXHAUSTED_S - 0.1)
+    assert pace.fps == 4.0
+    assert pace.look(ends_s + EXHAUSTED_S)
+    assert pace.fps == 10.0
+    assert not pace.look(ends_s + 2 * EXHAUSTED_S)

@@ -147,3 +147,21 @@ def test_readiness_and_failure_follow_the_pools() -> None:
 
 def test_the_detectors_entry_point_reaches_the_pool() -> None:
     assert Kit().detect.target == "tests:detector"
+
+
+def test_the_rate_and_its_metric_are_full_again_when_the_load_is_gone() -> None:
+    kit = Kit()
+    stream = kit.open()
+    key = stream.join()
+    full = kit.pipeline.statistics().analysis_fps
+    for _ in range(100):
+        stream.send()
+        kit.decoded(key)
+        kit.time.advance(0.2)
+        kit.detected(key, NOTHING)
+    assert kit.pipeline.statistics().analysis_fps < full
+    # The participant stays, and sends nothing that is analysed.
+    kit.time.advance(10.0)
+    kit.pipeline.look()
+    assert kit.pipeline.statistics().analysis_fps == full
+    assert kit.decode.paces[-1] == full

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+from pathlib import Path
 
 from tests.chaos.attacks.http import END, PART
 from tests.chaos.server import Server
@@ -13,6 +14,7 @@ from tests.fuzz.mutate import blind
 from tests.fuzz.tally import Tally
 
 REQUESTS = 24
+_OFFER = (Path(__file__).parents[1] / "ingest/webrtc/chromium-offer.sdp").read_bytes()
 # A request that says of itself that more comes is ended by this side after a moment; a whole one is answered.
 READ_S = 0.5
 _PATHS = (
@@ -44,6 +46,8 @@ async def batch(server: Server, number: int, chance: random.Random, tally: Tally
 
 
 def _request(chance: random.Random) -> bytes:
+    if chance.random() < 0.25:
+        return _offer(chance)
     body = _body(chance)
     method = chance.choice(("POST", "GET", chance.choice(_METHODS)))
     path = chance.choice(("/annotations", chance.choice(_PATHS)))
@@ -56,6 +60,18 @@ def _request(chance: random.Random) -> bytes:
     version = chance.choice(("HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/9", ""))
     request = "\r\n".join([f"{method} {path} {version}", *headers, "", ""]).encode("latin-1") + body
     return blind(request, (), chance) if chance.random() < 0.4 else request
+
+
+def _offer(chance: random.Random) -> bytes:
+    """An offer of WHIP, mostly mutated. One that is answered is a session, which ends because nobody connects."""
+    offer = _OFFER if chance.random() < 0.1 else blind(_OFFER, (), chance)
+    name = chance.choice(("a", "%00", "%2F..", "b" * 300, "ü"))
+    query = chance.choice(("?labels=smile", "?labels=", "?labels=%FF&labels=smile,,", ""))
+    method = chance.choice(("POST", "POST", "POST", "OPTIONS", "GET", "PATCH", "DELETE"))
+    path = f"/whip/room/{name}{query}" if chance.random() < 0.9 else f"/whip/{name}/x/{name}"
+    length = chance.choice((len(offer), len(offer), len(offer), 10, 10**7))
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/sdp\r\n"
+    return (head + f"Content-Length: {length}\r\n\r\n").encode() + offer
 
 
 def _body(chance: random.Random) -> bytes:

@@ -1,4 +1,5 @@
-"""`python -m tests.fuzz.rtp`: mutated RTP packets, session descriptions and messages of Janus, for their parsers.
+"""`python -m tests.fuzz.rtp`: mutated RTP packets, descriptions, offers and messages of Janus and LiveKit, for their
+parsers.
 
 What may happen is fixed: a packet is used or counted, a description is read or refused with a `SdpError`. Anything else
 that is raised ends the run with the seed and the number that show it. A call that takes longer than `HANG_S` ends the
@@ -17,20 +18,26 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 import psutil
+from google.protobuf.message import DecodeError
+from livekit.protocol import rtc
 
 from gifcue.ingest.janus.session import _message
 from gifcue.ingest.janus.videoroom import _publishers
+from gifcue.ingest.livekit.room import participants_of
 from gifcue.ingest.rtp.jitter import MAX_WAITING
 from gifcue.ingest.rtp.packet import is_rtcp
 from gifcue.ingest.rtp.receiver import PayloadFormat, VideoReceiver
 from gifcue.ingest.rtp.sdp import SdpError, parse_sdp
+from gifcue.ingest.webrtc.offer import OfferLimits, parse_offer
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.sample_video.clips import encode
 from gifcue.sample_video.photo import photo_frames
 from tests.fuzz.mutate import blind
+from tests.ingest.livekit.fake import info, updated
 from tests.ingest.rtp.kit import packetised
 
 CODECS = (Codec.H264, Codec.H265, Codec.VP8, Codec.VP9, Codec.AV1)
@@ -48,6 +55,7 @@ _SDP = (
     "a=fmtp:97 sprop-vps=QAEMAf//; sprop-sps=QgEB; sprop-pps=RAHB\r\na=rtpmap:98 AV1/90000\r\n"
     "a=extmap:4/recvonly urn:3gpp:video-orientation\r\na=rtcp:5005 IN IP4 127.0.0.1\r\na=rtcp-mux\r\n"
 )
+_OFFER = (Path(__file__).parents[1] / "ingest/webrtc/chromium-offer.sdp").read_bytes()
 _EVENT = json.dumps(
     {
         "publishers": [
@@ -63,7 +71,12 @@ _EVENT = json.dumps(
         ]
     }
 )
-
+_UPDATE = updated(
+    info(
+        "ada", {"gifs": "smile,wave"}, "TR_1", "TR_2", name="Ada", metadata='{"gifs": ["smile", {"a": [1]}]}'
+    ),
+    info("bob", None, "TR_3", state="DISCONNECTED"),
+).SerializeToString()
 
 T = TypeVar("T")
 
@@ -115,11 +128,34 @@ class Fuzz:
         self._timed(read)
         self.counts["descriptions"] += 1
 
+    def offer(self) -> None:
+        """An offer of a WebRTC peer."""
+        text = blind(_OFFER, (), self._chance).decode("utf-8", "replace")
+
+        def read() -> bool:
+            with contextlib.suppress(SdpError):
+                return bool(parse_offer(text, OfferLimits(candidates=8)).media)
+            return False
+
+        self.counts["offers read" if self._timed(read) else "offers refused"] += 1
+
     def event(self) -> None:
         """A message of Janus."""
         text = blind(_EVENT.encode(), (), self._chance).decode("utf-8", "replace")
         found = self._timed(lambda: _publishers(_message(text).get("publishers")))
         self.counts["messages of Janus read" if found else "messages of Janus of no use"] += 1
+
+    def signal(self) -> None:
+        """A message of LiveKit's signalling."""
+        data = blind(_UPDATE, (), self._chance)
+
+        def read() -> list[object]:
+            with contextlib.suppress(DecodeError):
+                return [*participants_of(rtc.SignalResponse.FromString(data).update.participants)]
+            return []
+
+        found = self._timed(read)
+        self.counts["messages of LiveKit read" if found else "messages of LiveKit of no use"] += 1
 
     def end(self) -> None:
         """Adds up what the receivers counted."""
@@ -179,6 +215,10 @@ def main() -> int:
                 fuzz.description()
             if number % 10 == 5:
                 fuzz.event()
+            if number % 10 == 8:
+                fuzz.offer()
+            if number % 10 == 7:
+                fuzz.signal()
         except Exception:
             print(
                 f"seed {arguments.seed}, packet {number}: expected nothing that is raised, got:", flush=True

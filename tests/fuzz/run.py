@@ -52,7 +52,10 @@ async def fuzz(
         if await asyncio.to_thread(knows_setting, checkout, f"expert.access.{name}")
     }
     # In the file, a table within another one: `[expert.access]`.
-    async with Server(checkout, settings={"expert.access": quotas} if quotas else {}) as server:
+    settings: dict[str, dict[str, object]] = {"expert.access": dict(quotas)} if quotas else {}
+    if await asyncio.to_thread(knows_setting, checkout, "whip.listen"):
+        settings["whip"] = {"listen": "127.0.0.1:0"}
+    async with Server(checkout, settings=settings) as server:
         until_s = time.monotonic() + seconds
         ended = asyncio.Event()
 

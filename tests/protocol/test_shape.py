@@ -12,6 +12,7 @@ from gifcue.v1 import reaction_service_pb2 as pb
 
 Request = pb.StreamReactionsRequest
 LARGE = UNCHECKED_BYTES + 1
+COOLDOWNS = [pb.RuleCooldown(rule_id="r" * 128, remaining_ms=9)] * 256
 
 
 def length_delimited(number: int, data: bytes) -> bytes:
@@ -39,10 +40,24 @@ def frames(count: int, payload: bytes) -> bytes:
             )
         ).SerializeToString(),
         Request(config=pb.StreamConfig(room_id="r" * LARGE)).SerializeToString(),
+        Request(config=pb.StreamConfig(resume=pb.RoomState(gif_cooldowns=COOLDOWNS))).SerializeToString(),
+        Request(
+            participant=pb.ParticipantUpdate(
+                join=pb.Join(
+                    resume=pb.ParticipantState(
+                        running=[
+                            pb.RunningReaction(reaction_id="r" * 64, label="l", age_ms=9) for _ in range(256)
+                        ],
+                        cooldowns=[pb.LabelCooldown(label="l" * 128, remaining_ms=9)] * 256,
+                        gif_cooldowns=COOLDOWNS,
+                    )
+                )
+            )
+        ).SerializeToString(),
         # Fields of a later version, of every wire type.
         length_delimited(15, bytes(LARGE)) + b"\x08\x01" + b"\x11" + bytes(8) + b"\x1d" + bytes(4),
     ],
-    ids=["batch", "frame", "join", "config", "unknown fields"],
+    ids=["batch", "frame", "join", "config", "state of a room", "state of a participant", "unknown fields"],
 )
 def test_a_large_message_of_few_fields_is_parsed(message: bytes) -> None:
     assert len(message) > UNCHECKED_BYTES
@@ -65,6 +80,15 @@ def test_a_large_message_of_few_fields_is_parsed(message: bytes) -> None:
         (length_delimited(2, b"\x2a\x00" * LARGE), "participant: expected at most 16 fields"),
         (length_delimited(3, b"\x0a\x00" * LARGE), "at most 16 fields in a frame or configuration"),
         (length_delimited(1, b"\x0a\x00" * LARGE), "at most 16 fields in a frame or configuration"),
+        (length_delimited(1, length_delimited(11, b"\x0a\x00" * LARGE)), "fields in `resume`, got more"),
+        (
+            length_delimited(1, length_delimited(11, length_delimited(1, b"\x10\x01" * LARGE))),
+            "config: expected at most 3072 fields in `resume`",
+        ),
+        (
+            length_delimited(2, length_delimited(2, length_delimited(4, b"\x1a\x00" * LARGE))),
+            "participant: expected at most 3072 fields in `resume`",
+        ),
         (
             length_delimited(5, length_delimited(1, b"\x0a\x00" * 2000) * 500),
             "at most 16 fields in a frame, got more",
@@ -83,6 +107,9 @@ def test_a_large_message_of_few_fields_is_parsed(message: bytes) -> None:
         "updates",
         "fields of a frame",
         "fields of a configuration",
+        "entries of a room",
+        "fields of an entry",
+        "entries of a participant",
         "fields of frames",
         "no numbers",
         "cut short",

@@ -175,7 +175,7 @@ def test_a_secret_in_the_wrong_place_of_the_expert_table_is_not_quoted(tmp_path:
 
 @pytest.mark.parametrize(("cores", "each"), [(1, 1), (2, 1), (3, 1), (4, 2), (16, 8)])
 def test_workers_follow_the_machine(cores: int, each: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gifcue.workers.settings._usable_cores", lambda: cores)
+    monkeypatch.setattr("gifcue.workers.settings.usable_cores", lambda: cores)
     settings = load_settings()
     assert (settings.media.workers, settings.detect.workers) == (each, each)
     monkeypatch.setenv("GIFCUE_MEDIA__WORKERS", "auto")
@@ -184,7 +184,7 @@ def test_workers_follow_the_machine(cores: int, each: int, monkeypatch: pytest.M
 
 
 def test_detectors_follow_their_devices_and_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gifcue.workers.settings._usable_cores", lambda: 16)
+    monkeypatch.setattr("gifcue.workers.settings.usable_cores", lambda: 16)
 
     def workers(**detect: object) -> int:
         return load_settings(None, {"detect": detect}).detect.workers

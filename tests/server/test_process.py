@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from gifcue.client import InvalidRequest, ReactionClient, ServingState
-from gifcue.server.lifecycle import STOP_GRACE_S
+from gifcue.server.stopping import STOP_GRACE_S
 from tests.chaos.raw_http2 import closed_window
 from tests.support.waiting import TIMEOUT_S, until
 
@@ -53,7 +53,9 @@ class Serving:
 
 
 @contextlib.asynccontextmanager
-async def serving(folder: Path, drain_timeout_s: float, operator: str = "") -> AsyncIterator[Serving]:
+async def serving(
+    folder: Path, drain_timeout_s: float, operator: str = "", lame_duck_s: float = 0.0
+) -> AsyncIterator[Serving]:
     config = folder / "gifcue.toml"
     config.write_text(
         f"""
@@ -63,6 +65,7 @@ http_listen = ""
 operator_listen = "{operator}"
 operator_http_listen = ""
 drain_timeout_s = {drain_timeout_s}
+lame_duck_s = {lame_duck_s}
 [media]
 workers = 1
 [detect]
@@ -125,9 +128,15 @@ async def test_a_client_that_does_not_read_does_not_put_off_the_end(tmp_path: Pa
         assert (await server.until_logged("stream closed"))["status"] == "RESOURCE_EXHAUSTED"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-async def test_a_second_signal_ends_at_once(tmp_path: Path, number: signal.Signals) -> None:
-    async with serving(tmp_path, LONG_S) as server:
+@pytest.mark.parametrize(
+    ("number", "lame_duck_s", "before"),
+    [(signal.SIGTERM, LONG_S, "no new streams"), (signal.SIGINT, 0.0, "draining")],
+    ids=["SIGTERM in the lame duck", "SIGINT in the drain"],
+)
+async def test_a_second_signal_ends_at_once(
+    tmp_path: Path, number: signal.Signals, lame_duck_s: float, before: str
+) -> None:
+    async with serving(tmp_path, LONG_S, lame_duck_s=lame_duck_s) as server:
         port = (await server.until_logged("serving"))["grpc_port"]
         async with closed_window(f"127.0.0.1:{port}") as client:
             await server.until_logged("stream opened")
@@ -136,7 +145,7 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path, number: signal.Signa
             # A worker that is stopped does not end by itself when its server is gone.
             os.kill(workers[0], signal.SIGSTOP)
             server.process.send_signal(number)
-            await server.until_logged("draining")
+            await server.until_logged(before)
             server.process.send_signal(number)
             code, took_s = await server.ended()
         assert code == 128 + number

@@ -264,7 +264,7 @@ async def test_a_ping_is_answered_with_its_payload(server: Server) -> None:
 async def test_half_messages_of_many_clients_have_a_bound_together(settings: Settings) -> None:
     megabyte = 1 << 20
     async with Server(settings, detector_target=TARGET) as server, contextlib.AsyncExitStack() as stack:
-        counts = server._http_ports[0].counts
+        counts = server._ports.http[0].counts
         counts.unread = UnreadBytes(4 * megabyte, on_cut=counts.unread._on_cut)
         half = frame(bytes(2 * megabyte))[: 3 * megabyte // 2]
         clients = []
@@ -314,7 +314,7 @@ async def test_a_client_that_does_not_answer_the_close_frame_is_cut_off(
     async with silent_websocket(server.http_port) as client:
         await client.send(CONFIG)
         await client.send(CONFIG)
-        await until(lambda: not server._http_ports[0].counts.open, expected="no connection")
+        await until(lambda: not server._ports.http[0].counts.open, expected="no connection")
 
 
 # What is received, without a network
@@ -393,9 +393,14 @@ async def test_messages_of_a_full_queue_leave_others_their_turn() -> None:
     assert turns >= 100 // 8
 
 
-async def test_a_reason_is_cut_between_characters() -> None:
-    assert reason_of("short") == b"short"
-    cut = reason_of("é" * 100)
+def refusal(details: str, retry_after_ms: int = 0) -> StreamStatus:
+    return StreamStatus(grpc.StatusCode.UNAVAILABLE, details, retry_after_ms)
+
+
+async def test_a_reason_says_when_to_come_back_and_is_cut_between_characters() -> None:
+    assert reason_of(refusal("short", 1500)) == b"1500 short"
+    assert reason_of(refusal("short")) == b"short"
+    cut = reason_of(refusal("é" * 100))
     assert (len(cut), cut.decode()) == (MAX_REASON_BYTES - 1, "é" * 61)
 
 

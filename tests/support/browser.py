@@ -66,8 +66,10 @@ class Wire:
 
     requests: list[StreamReactionsRequest] = field(default_factory=list)
     responses: list[StreamReactionsResponse] = field(default_factory=list)
+    addresses: list[str] = field(default_factory=list)
 
     def follow(self, websocket: WebSocket) -> None:
+        self.addresses.append(websocket.url)
         websocket.on("framesent", self._sent)
         websocket.on("framereceived", self._received)
 

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.timeout(240)
 # The address of each page. A page is added by one line.
 PAGES: Mapping[str, Callable[[ServeProcess], str]] = {
     "live": lambda server: f"{server.url}/live",
+    "tap": lambda server: f"{server.url}/tap",
     "teach": lambda server: f"{server.url}/teach",
     "operate": lambda server: f"{server.operator_url}/operate",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
@@ -15,6 +16,7 @@ from playwright.sync_api import Page, WebSocketRoute, expect
 from gifcue.access.files import add_entry
 from gifcue.access.grants import Scope
 from gifcue.access.issue import new_token, token_digest, token_entry
+from gifcue.client import room_key
 from gifcue.reactions.settings import policy_preset
 from gifcue.v1.media_pb2 import CODEC_H264, CODEC_JPEG
 from gifcue.v1.reaction_service_pb2 import (
@@ -95,6 +97,9 @@ def test_each_smile_gets_one_gif_in_time(
     wait_for(opened, lambda: len(wire.started()) == 2, "a second reaction")
     expect(page.locator(".gif")).to_have_count(0)
 
+    # By the room's key, proxies place the streams of pages and of media servers alike.
+    room_id = wire.requests[0].config.room_id
+    assert parse_qs(urlsplit(wire.addresses[0]).query) == {"room": [room_key(room_id)]}
     join = next(each.participant.join for each in wire.requests if each.participant.HasField("join"))
     assert join.codec == CODEC_H264
     assert list(join.allowed_labels) == ["smile"]

@@ -18,7 +18,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto
 
 from gifcue.v1 import media_pb2, reaction_service_pb2
 from gifcue.web.assets import STATIC, read_assets
-from gifcue.web.pages import LIVE, add_pages
+from gifcue.web.pages import LIVE, TAP, add_pages
 
 GIF_SITE = "https://gifs.example.org"
 # Bytes of script of all pages together, as they travel.
@@ -28,7 +28,7 @@ MAX_SCRIPT_BYTES = 150_000
 @pytest.fixture
 async def served() -> AsyncIterator[BaseTestServer]:
     application = web.Application()
-    add_pages(application, LIVE, lambda: [GIF_SITE])
+    add_pages(application, {**LIVE, **TAP}, lambda: [GIF_SITE])
     async with TestServer(application) as server:
         yield server
 
@@ -54,10 +54,18 @@ async def test_a_page_allows_nothing_but_this_server(
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
     assert policy["img-src"] == f"'self' blob: {GIF_SITE}"
+    assert policy["trusted-types"] == "'none'"
     assert policy["frame-ancestors"] == policy["base-uri"] == policy["form-action"] == "'none'"
 
 
-@pytest.mark.parametrize("name", LIVE.values())
+async def test_the_page_with_a_worker_has_a_policy_for_its_address(
+    served: BaseTestServer, session: aiohttp.ClientSession
+) -> None:
+    async with session.get(served.make_url("/tap")) as answer:
+        assert "; trusted-types gifcue-tap" in answer.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("name", [*LIVE.values(), *TAP.values()])
 def test_a_page_has_no_script_or_style_in_its_text(name: str) -> None:
     text = (STATIC / name).read_text(encoding="utf-8")
     assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", text)
@@ -160,20 +168,26 @@ def _without_json_names(messages: Iterable[DescriptorProto]) -> None:
 
 
 def _modules(name: str) -> set[str]:
-    """The scripts that a page or a script loads, itself included where it is one."""
-    text = (STATIC / name).read_text(encoding="utf-8")
-    if name.endswith(".html"):
-        loaded = {path.removeprefix("/static/") for path in re.findall(r'<script[^>]* src="([^"]+)"', text)}
-        found: set[str] = set()
-    else:
-        froms = re.findall(r"""(?:from|import)\s*\(?['"](\.[^'"]+)['"]""", text)
-        loaded = {
-            (STATIC / name).parent.joinpath(path).resolve().relative_to(STATIC).as_posix() for path in froms
-        }
-        found = {name}
-    for each in loaded:
-        found |= _modules(each)
-    return found
+    """The scripts that a page or a script loads or starts as workers, itself included where it is one."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        each = waiting.pop()
+        if each in found:
+            continue
+        found.add(each)
+        text = (STATIC / each).read_text(encoding="utf-8")
+        if each.endswith(".html"):
+            waiting += [
+                path.removeprefix("/static/") for path in re.findall(r'<script[^>]* src="([^"]+)"', text)
+            ]
+        else:
+            froms = re.findall(r"""(?:from|import|new URL)\s*\(?['"](\.[^'"]+)['"]""", text)
+            waiting += [
+                (STATIC / each).parent.joinpath(path).resolve().relative_to(STATIC).as_posix()
+                for path in froms
+            ]
+    return {each for each in found if each.endswith(".js")}
 
 
 def test_pages_are_small() -> None:

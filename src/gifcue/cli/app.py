@@ -25,10 +25,14 @@ INTERRUPTED = 130  # 128 + SIGINT, the shells' convention
 
 
 class Entry(NamedTuple):
-    """A command: a module whose `app` is a Typer, imported only when the command is run."""
+    """A command: a module whose `app` is a Typer, imported only when the command is run.
+
+    `extra` is the optional part of gifcue that it needs, empty for none.
+    """
 
     module: str
     help: str
+    extra: str = ""
 
 
 COMMANDS: dict[str, Entry] = {
@@ -40,6 +44,7 @@ COMMANDS: dict[str, Entry] = {
     "settings": Entry("gifcue.cli.settings", "List every setting, its value in force and what it does."),
     "filter": Entry("gifcue.cli.filter", "Report how many frames of a clip the similar-frame filter skips."),
     "rules": Entry("gifcue.cli.rules", "Check a rule book, and explain what it would choose."),
+    "capacity": Entry("gifcue.cli.capacity", "Measure how many participants this machine carries."),
     "token": Entry("gifcue.cli.token", "Make the keys and tokens of callers."),
     "status": Entry("gifcue.cli.status", "Show the state of a running server."),
     "operate": Entry("gifcue.cli.operate", "Drain a running server, reload its rules, list its streams."),
@@ -73,7 +78,16 @@ class LazyGroup(TyperGroup):
             return None
         if self._only_listing:
             return TyperCommand(cmd_name, help=entry.help)
-        command = typer.main.get_command(importlib.import_module(entry.module).app)
+        try:
+            module = importlib.import_module(entry.module)
+        except ModuleNotFoundError as error:
+            if not entry.extra:
+                raise
+            raise ConfigError(
+                f"{cmd_name}: expected the extra {entry.extra} (pip install 'gifcue[{entry.extra}]'), got no module "
+                f"{error.name}"
+            ) from None
+        command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command
 

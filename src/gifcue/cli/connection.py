@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -27,6 +27,7 @@ from gifcue.client import (
 from gifcue.errors import ConfigError
 
 DEFAULT_SERVER = "127.0.0.1:50051"
+DEFAULT_SERVERS = [DEFAULT_SERVER]
 DEFAULT_OPERATOR = "127.0.0.1:50052"
 TOKEN_VARIABLE = "GIFCUE_TOKEN"
 # Bytes of a token's file that are read: more than any token has.
@@ -42,6 +43,17 @@ Server = Annotated[
         metavar="HOST:PORT",
         envvar="GIFCUE_TARGET",
         help="The address of the gifcue server.",
+    ),
+]
+Servers = Annotated[
+    list[str],
+    typer.Option(
+        "--server",
+        "-s",
+        metavar="HOST:PORT",
+        envvar="GIFCUE_TARGET",
+        help="The address of the gifcue server. Given several times, or as a host name with several addresses: each "
+        "room has its server among them, and another one takes over where it fails.",
     ),
 ]
 Operator = Annotated[
@@ -80,7 +92,7 @@ TokenFile = Annotated[
 
 
 def client_of(
-    server: str,
+    server: str | Sequence[str],
     tls: bool = False,
     ca: Path | None = None,
     certificate: Path | None = None,
@@ -93,18 +105,34 @@ def client_of(
     Raises:
         ConfigError: the options contradict each other, the address is no HOST:PORT, or the token cannot be read.
     """
-    host, colon, port = server.rpartition(":")
-    if "//" not in server and not (host and colon and port.isdigit() and 0 < int(port) < 65536):
-        raise ConfigError(f"--server: expected HOST:PORT such as {DEFAULT_SERVER}, got {server!r}")
+    servers = [server] if isinstance(server, str) else list(server)
+    hosts = [_host(each) for each in servers]
     if (certificate is None) != (key is None):
         raise ConfigError("--cert, --key: expected both or none, got one of them")
     encryption = None
     if tls or ca is not None or certificate is not None or server_name is not None:
         encryption = TlsOptions.from_files(ca, certificate, key, server_name)
     token = _token(token_file)
-    if token is not None and encryption is None and not is_loopback(host):
+    if token is not None and encryption is None and not all(map(is_loopback, hosts)):
         err.print("[yellow]warning:[/] the token is sent without encryption; --ca or --tls encrypts")
-    return ReactionClient(server, ConnectionOptions(tls=encryption, token=token))
+    options = ConnectionOptions(tls=encryption, token=token)
+    if isinstance(server, str):
+        return ReactionClient(server, options)
+    # A single address is left to grpc, which knows more kinds of them than a list may hold.
+    is_single = len(servers) == 1 and (is_loopback(hosts[0]) or _is_target(servers[0]))
+    return ReactionClient(servers[0] if is_single else servers, options)
+
+
+def _host(server: str) -> str:
+    """The host of HOST:PORT, or of a target of grpc's own."""
+    host, colon, port = server.rpartition(":")
+    if not _is_target(server) and not (host and colon and port.isdigit() and 0 < int(port) < 65536):
+        raise ConfigError(f"--server: expected HOST:PORT such as {DEFAULT_SERVER}, got {server!r}")
+    return host
+
+
+def _is_target(server: str) -> bool:
+    return "//" in server
 
 
 def read_token(path: Path | None) -> str | None:
@@ -129,8 +157,9 @@ def _token(path: Path | None) -> str | TokenProvider | None:
     return token if path is None else lambda: read_token(path) or ""
 
 
-def run(server: str, work: Coroutine[Any, Any, T]) -> T:
+def run(server: str | Sequence[str], work: Coroutine[Any, Any, T]) -> T:
     """Runs a command's coroutine. Where the server cannot be reached or refuses, the error says what to do."""
+    server = server if isinstance(server, str) else ", ".join(server)
     try:
         return asyncio.run(work)
     except AccessDenied as error:

@@ -14,6 +14,7 @@ class _Sources(LazyGroup):
     commands_table: ClassVar[Mapping[str, Entry]] = {
         "rtp": Entry("gifcue.cli.ingest_rtp", "RTP over UDP: ports and a payload map, or an SDP file."),
         "janus": Entry("gifcue.cli.ingest_janus", "The publishers of a Janus VideoRoom."),
+        "livekit": Entry("gifcue.cli.ingest_livekit", "The cameras of a LiveKit room.", "webrtc"),
     }
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from gifcue.cli import connection
-from gifcue.cli.connection import DEFAULT_SERVER, client_of
-from gifcue.cli.console import err, out, print_json
+from gifcue.cli.connection import DEFAULT_SERVERS, client_of
 from gifcue.cli.ingesting import (
     AsJson,
     Labels,
@@ -23,11 +22,11 @@ from gifcue.cli.ingesting import (
     labels_of,
     options_of,
 )
+from gifcue.cli.room_report import report_room, teller
 from gifcue.client import ReconnectingStream
 from gifcue.errors import ConfigError, without_secrets
 from gifcue.ingest.janus.consent import parse_rule
 from gifcue.ingest.janus.ingest import JanusIngest
-from gifcue.ingest.janus.report import Notice
 from gifcue.ingest.janus.session import JanusAccess
 from gifcue.ingest.janus.settings import JanusSettings
 from gifcue.ingest.janus.videoroom import RoomAccess
@@ -97,7 +96,7 @@ def janus(
     wait_ms: WaitMs = 100,
     display: Annotated[str, typer.Option(help="The name under which the command is in the room.")] = "gifcue",
     wait: Annotated[bool, typer.Option("--wait", help="Wait for a Janus that is not up yet.")] = False,
-    server: connection.Server = DEFAULT_SERVER,
+    server: connection.Servers = DEFAULT_SERVERS,
     labels: Labels = "",
     room: Room = "",
     preset: Preset = "",
@@ -152,65 +151,15 @@ def janus(
     client = client_of(server, tls, ca, cert, key, server_name, token_file)
 
     async def receive(stream: ReconnectingStream, allowed: Sequence[str]) -> None:
-        following = JanusIngest(settings, stream, allowed, _tell_json if as_json else _tell)
+        following = JanusIngest(settings, stream, allowed, teller("janus", as_json))
         try:
             await following.run()
         finally:
-            _report_json(following) if as_json else _report(following)
+            report_room(following.totals, following.dropped, "packets", as_json)
 
     connection.run(
         server, ingest(client, options_of("janus", room, preset), labels_of(labels), as_json, receive)
     )
-
-
-def _tell(notice: Notice) -> None:
-    who = " ".join(filter(None, (notice.publisher, f"({notice.display})" if notice.display else "")))
-    line = ": ".join(filter(None, (who or "room", " ".join(filter(None, (notice.kind, notice.detail))))))
-    (err if notice.kind in ("refused", "disconnected") else out).print(line, markup=False)
-
-
-def _tell_json(notice: Notice) -> None:
-    print_json(
-        {
-            "type": "janus",
-            "kind": notice.kind,
-            "publisher": notice.publisher,
-            "display": notice.display,
-            "detail": notice.detail,
-        }
-    )
-
-
-def _report(following: JanusIngest) -> None:
-    for name, totals in following.totals.items():
-        out.print(
-            f"{name}: {totals.packets} packets, {totals.frames} frames, {totals.sent} sent, {totals.not_sent} not "
-            f"sent, {totals.keyframes_requested} keyframes requested; dropped: {_reasons(totals.dropped)}",
-            markup=False,
-        )
-    if following.dropped:
-        out.print(f"of no publisher: {_reasons(following.dropped)}", markup=False)
-
-
-def _reasons(dropped: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items())) or "none"
-
-
-def _report_json(following: JanusIngest) -> None:
-    for name, totals in following.totals.items():
-        print_json(
-            {
-                "type": "summary",
-                "participant": name,
-                "packets": totals.packets,
-                "frames": totals.frames,
-                "sent": totals.sent,
-                "not_sent": totals.not_sent,
-                "keyframes_requested": totals.keyframes_requested,
-                "dropped": dict(sorted(totals.dropped.items())),
-            }
-        )
-    print_json({"type": "summary", "participant": None, "dropped": dict(sorted(following.dropped.items()))})
 
 
 def _address(option: str, text: str, lowest_port: int) -> tuple[str, int]:

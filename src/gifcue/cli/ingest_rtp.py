@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from gifcue.cli import connection
-from gifcue.cli.connection import DEFAULT_SERVER, client_of
+from gifcue.cli.connection import DEFAULT_SERVERS, client_of
 from gifcue.cli.console import out, print_json
 from gifcue.cli.ingesting import (
     AsJson,
@@ -86,7 +86,7 @@ def rtp(
             "--participant", "-p", help="The participant's name. Several m=video sections get a number each."
         ),
     ] = "rtp",
-    server: connection.Server = DEFAULT_SERVER,
+    server: connection.Servers = DEFAULT_SERVERS,
     labels: Labels = "",
     room: Room = "",
     preset: Preset = "",

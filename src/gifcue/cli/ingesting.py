@@ -50,9 +50,15 @@ def labels_of(text: str) -> list[str]:
 
 
 async def ingest(
-    client: ReactionClient, options: StreamOptions, labels: Sequence[str], as_json: bool, receive: Receive
+    client: ReactionClient,
+    options: StreamOptions,
+    labels: Sequence[str],
+    as_json: bool,
+    receive: Receive,
+    watch: Callable[[Event], None] | None = None,
 ) -> None:
-    """Runs `receive` and prints the stream's events, until Ctrl-C or the first error.
+    """Runs `receive` and prints the stream's events, until `receive` returns, Ctrl-C or the first error. `watch` gets
+    each event as well.
 
     Raises:
         ConfigError: a label is not a reaction of the server.
@@ -63,7 +69,7 @@ async def ingest(
         allowed = allowed_of(labels, stream.ready)
         with interruptible() as stop:
             receiving = asyncio.ensure_future(receive(stream, allowed))
-            printer = asyncio.ensure_future(_print(stream, show))
+            printer = asyncio.ensure_future(_print(stream, show, watch))
             stopping = asyncio.ensure_future(stop.wait())
             try:
                 done, _ = await asyncio.wait(
@@ -80,9 +86,13 @@ async def ingest(
         await printer
 
 
-async def _print(stream: ReconnectingStream, show: Callable[[Event], None]) -> None:
+async def _print(
+    stream: ReconnectingStream, show: Callable[[Event], None], watch: Callable[[Event], None] | None
+) -> None:
     async for event in stream.events():
         show(event)
+        if watch is not None:
+            watch(event)
 
 
 def _print_json(event: Event) -> None:

@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from gifcue import __version__
 from gifcue.cli import connection
 from gifcue.cli.as_json import counts_json, event_json, participant_json
-from gifcue.cli.connection import DEFAULT_SERVER, client_of
+from gifcue.cli.connection import DEFAULT_SERVERS, client_of
 from gifcue.cli.console import err, out, print_json
 from gifcue.cli.interrupt import interruptible
 from gifcue.cli.printing import EventPrinter, print_summary
@@ -34,7 +34,7 @@ def stream(
             "Motion JPEG.",
         ),
     ],
-    server: connection.Server = DEFAULT_SERVER,
+    server: connection.Servers = DEFAULT_SERVERS,
     participants: Annotated[
         int,
         typer.Option(

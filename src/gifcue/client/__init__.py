@@ -7,7 +7,8 @@
             async for event in stream.events():
                 ...
 
-`client.reconnecting(…)` opens a stream that reconnects when its connection is lost.
+`client.reconnecting(…)` opens a stream that reconnects when its connection is lost. With several servers,
+`ReactionClient(["10.0.0.1:50051", "10.0.0.2:50051"])`, each room has its server, and reconnects to another one.
 
 When the server needs a keyframe, `events()` yields `KeyframeRequested`. A media server that must ask an encoder at once
 passes `on_keyframe_request` to `join`; one that decides when it sends reads `Participant.keyframe_wanted`.
@@ -33,6 +34,8 @@ from gifcue.client.options import Backoff, ConnectionOptions, TlsOptions
 from gifcue.client.participant import Participant
 from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.reconnecting_participant import ReconnectingParticipant
+from gifcue.client.rendezvous import ROOM_HEADER, room_key
+from gifcue.client.servers import Resolver, Server
 from gifcue.client.stream import ReactionStream
 from gifcue.client.tokens import TokenProvider
 from gifcue.protocol.accounting import FrameCounts
@@ -72,6 +75,13 @@ from gifcue.protocol.operations import (
 from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import FaultCode
 from gifcue.protocol.requests import StreamOptions
+from gifcue.protocol.resume import (
+    LabelCooldown,
+    ParticipantState,
+    RoomState,
+    RuleCooldown,
+    RunningReaction,
+)
 from gifcue.protocol.statistics import (
     ParticipantStatistics,
     ServerStatus,
@@ -83,6 +93,7 @@ from gifcue.protocol.statistics import (
 from gifcue.protocol.subjects import SubjectPolicy
 
 __all__ = [
+    "ROOM_HEADER",
     "AccessDenied",
     "AnnotatedImage",
     "Annotation",
@@ -107,12 +118,14 @@ __all__ = [
     "Gif",
     "InvalidRequest",
     "KeyframeRequested",
+    "LabelCooldown",
     "LabelScore",
     "Landmark",
     "Limits",
     "LoopLag",
     "Model",
     "Participant",
+    "ParticipantState",
     "ParticipantStatistics",
     "Phase",
     "ProcessStatus",
@@ -123,8 +136,13 @@ __all__ = [
     "ReconnectingParticipant",
     "ReconnectingStream",
     "RegionKind",
+    "Resolver",
+    "RoomState",
+    "RuleCooldown",
     "RulesReloaded",
     "RulesStatus",
+    "RunningReaction",
+    "Server",
     "ServerBusy",
     "ServerError",
     "ServerFailed",
@@ -147,4 +165,5 @@ __all__ = [
     "UnmetCondition",
     "WorkerState",
     "WorkerStatus",
+    "room_key",
 ]

@@ -21,18 +21,22 @@ class CallStatus:
     """Records the status of one grpc.aio call."""
 
     def __init__(self, call: Any) -> None:
-        self._recorded: list[tuple[grpc.StatusCode, str]] = []
+        self._recorded: list[tuple[grpc.StatusCode, str, Any]] = []
         call.add_done_callback(self._record)
 
     def error(self, code: grpc.StatusCode, details: str | None) -> ServerError | None:
         """The error that ended the call, None for OK. `code` and `details` are what grpc.aio reports at the end."""
-        for each_code, each_details in (*self._recorded, (code, details or "")):
+        for each_code, each_details, trailing in (*self._recorded, (code, details or "", None)):
             if not _is_failed_write(each_code, each_details):
-                return None if each_code is grpc.StatusCode.OK else error_of(each_code, each_details)
+                return (
+                    None if each_code is grpc.StatusCode.OK else error_of(each_code, each_details, trailing)
+                )
         return ServerUnavailable("UNAVAILABLE", "the call ended while this side was sending")
 
     def _record(self, call: Any) -> None:
-        self._recorded.append((_result(call.code()), _result(call.details()) or ""))
+        self._recorded.append(
+            (_result(call.code()), _result(call.details()) or "", _result(call.trailing_metadata()))
+        )
 
 
 def _is_failed_write(code: grpc.StatusCode, details: str) -> bool:

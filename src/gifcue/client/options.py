@@ -70,8 +70,10 @@ class ConnectionOptions:
     every call and every new connection, so that a token that has expired is replaced. Without TLS the token can be read
     on its way.
     `max_message_bytes` bounds one message in either direction, so it must not be below the server's `max_frame_bytes`.
-    `outbox_bytes` may wait for the network before `send` waits. `keepalive_s` pings a silent connection, which keeps
-    proxies from closing it; a server that is gone is noticed without it, by its heartbeat. A server ends the connection
+    `outbox_bytes` may wait for the network before `send` waits. Where a stream has several participants, a frame waits
+    `batch_s` for others that travel in the same message; 0 joins only those that wait anyway. `keepalive_s` pings a
+    silent connection, which keeps proxies from closing it; a server that is gone is noticed without it, by its
+    heartbeat. A server ends the connection
     of a client that pings more often than `Limits.min_ping_interval_ms` says.
     """
 
@@ -80,13 +82,14 @@ class ConnectionOptions:
     metadata: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     max_message_bytes: int = 32 * 1024 * 1024
     outbox_bytes: int = 4 * 1024 * 1024
+    batch_s: float = 0.005
     keepalive_s: float | None = None
     open_timeout_s: float = 15.0
     call_timeout_s: float = 30.0
     close_timeout_s: float = 30.0
 
-    def channel_arguments(self) -> list[tuple[str, int | str]]:
-        """The channel arguments of grpc."""
+    def channel_arguments(self, server_name: str = "") -> list[tuple[str, int | str]]:
+        """The channel arguments of grpc. `server_name` is the name in the certificate, where `tls` has none."""
         arguments: list[tuple[str, int | str]] = [
             ("grpc.max_send_message_length", self.max_message_bytes),
             ("grpc.max_receive_message_length", self.max_message_bytes),
@@ -104,8 +107,9 @@ class ConnectionOptions:
                 ("grpc.keepalive_timeout_ms", 10_000),
                 ("grpc.keepalive_permit_without_calls", 0),
             ]
-        if self.tls is not None and self.tls.server_name is not None:
-            arguments.append(("grpc.ssl_target_name_override", self.tls.server_name))
+        name = None if self.tls is None else self.tls.server_name or server_name
+        if name:
+            arguments.append(("grpc.ssl_target_name_override", name))
         return arguments
 
 
@@ -129,3 +133,12 @@ class Backoff:
         """Seconds before attempt number `attempt`, counted from 1 since the last connection that worked."""
         mean_s = min(self.max_s, self.first_s * self.factor ** min(attempt - 1, _MAX_EXPONENT))
         return mean_s * (1 + self.jitter * (2 * self.uniform() - 1))
+
+    async def wait(self, delay_s: float, until: asyncio.Event) -> None:
+        """Waits before the next attempt, until `delay_s` are over or the event is set."""
+        waits = {asyncio.ensure_future(self.sleep(delay_s)), asyncio.ensure_future(until.wait())}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()

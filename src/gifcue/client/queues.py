@@ -68,6 +68,24 @@ class Outbox(Generic[T]):
             if self._is_closed:
                 return None
             await self._change()
+        return self.take_first()
+
+    @property
+    def is_closed(self) -> bool:
+        """True once no further items are accepted."""
+        return self._is_closed
+
+    @property
+    def first(self) -> T | None:
+        """The oldest item, which stays; None while nothing waits."""
+        return self._items[0][0] if self._items else None
+
+    def take_first(self) -> T:
+        """The oldest item, without waiting.
+
+        Raises:
+            IndexError: nothing waits.
+        """
         item, size_bytes = self._items.popleft()
         self._buffered_bytes -= size_bytes
         self._wake()

@@ -1,16 +1,20 @@
 """A stream that reconnects when its connection is lost, or when the server drains.
 
-It connects again with backoff and repeats the configuration and every join. Each participant's frames are then left out
-until the next keyframe, which the caller is asked for.
+It connects again with backoff and repeats the configuration and every join, with what goes on from the server before
+(`gifcue.client.carried`). Each participant's frames are then left out until the next keyframe, which the caller is
+asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from types import TracebackType
 from typing import Self
 
+from gifcue.client.attachments import Attachments
+from gifcue.client.continuity import Continuity
 from gifcue.client.exceptions import (
     AccessDenied,
     ClientError,
@@ -23,37 +27,46 @@ from gifcue.client.options import Backoff
 from gifcue.client.participant import KeyframeCallback
 from gifcue.client.queues import Inbox
 from gifcue.client.reconnecting_participant import ReconnectingParticipant
+from gifcue.client.route import Route
 from gifcue.client.stream import ReactionStream
 from gifcue.protocol.codecs import Codec
-from gifcue.protocol.events import Disconnected, Draining, Event, Ready
+from gifcue.protocol.events import Disconnected, Draining, Event, Reaction, Ready
 from gifcue.protocol.statistics import Statistics
+
+# Seconds that a draining server gets to finish what is in flight, at most: its frames are dropped meanwhile.
+DRAIN_PATIENCE_S = 1.0
 
 
 class ReconnectingStream:
     """Made by `ReactionClient.reconnecting` and used with `async with`, as `ReactionStream` is.
 
-    `events()` yields a `Disconnected` for every lost connection and a `Ready` for every new one. It raises only where
-    another attempt cannot help. Where a token was refused, it tries once with a newer one, if there is one. Statistics
-    are those of the current connection.
+    `events()` yields a `Disconnected` for every lost connection and a `Ready` for every new one. For each participant
+    and label, STARTED and ENDED alternate whatever becomes of the servers: a reaction under way goes on at the next
+    server, and ends with the reason "stream_lost" where none goes on with it.
+
+    `events()` raises only where another attempt cannot help. Where a token was refused, it tries once with a newer one,
+    if there is one. Statistics are those of the current connection.
     """
 
     def __init__(
         self,
-        open_stream: Callable[[], ReactionStream],
+        route: Route,
         backoff: Backoff,
         wait_for_server: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._open_stream = open_stream
+        """`clock` gives seconds."""
+        self._route = route
         self._backoff = backoff
         self._wait_for_server = wait_for_server
-        self._participants: dict[str, ReconnectingParticipant] = {}
         self._inbox = Inbox()
+        self._continuity = Continuity(self._inbox, clock)
+        self._attachments = Attachments(self._continuity, self._end_error)
         self._ready: Ready | None = None
         self._current: ReactionStream | None = None
         self._latest: ReactionStream | None = None  # opened last, whether it connected or not
         self._connected = asyncio.Event()  # set while a connection holds, and once none will
         self._closing = asyncio.Event()
-        self._attaching = asyncio.Lock()
         self._error: BaseException | None = None
         self._runner: asyncio.Task[None] | None = None
         self._connections = 0
@@ -113,12 +126,11 @@ class ReconnectingStream:
             extradata,
             allowed_labels,
             on_keyframe_request,
-            self._forget,
-            self._end_error,
+            self._attachments,
         )
-        self._participants[participant_id] = participant
+        self._attachments.add(participant)
         try:
-            await self._attach(participant)
+            await self._attachments.attach(participant)
         except ClientError:
             participant.detach()  # the connection was lost; the next one attaches it
         except asyncio.CancelledError:
@@ -159,10 +171,6 @@ class ReconnectingStream:
             self._runner.cancel()
             await asyncio.wait({self._runner})
 
-    def _forget(self, participant: ReconnectingParticipant) -> None:
-        if self._participants.get(participant.id) is participant:
-            del self._participants[participant.id]
-
     def _end_error(self) -> BaseException | None:
         """What `send` raises once the stream is over; None while it is not."""
         if not self._inbox.has_ended and not self._closing.is_set():
@@ -178,6 +186,8 @@ class ReconnectingStream:
         except Exception as problem:  # raised by a caller's callback: it ends the stream
             error = problem
         finally:
+            self._route.close()
+            self._continuity.give_up()
             # The error before the event: a caller in `wait_connected` reads it when it wakes.
             self._error = error
             self._inbox.end(error)
@@ -199,20 +209,23 @@ class ReconnectingStream:
             if self._closing.is_set():
                 return lost
             problem = lost or ServerUnavailable("UNAVAILABLE", "the server ended the stream")
+            self._route.failed(problem)
             if self._connections > before:
                 attempt, has_renewed = 0, False
             # Once, until a connection holds again: a provider that signs with a wrong key has a newer token each time.
             can_renew = not has_renewed and await self._has_newer_token(problem)
             has_renewed = has_renewed or can_renew
-            if before == self._connections == 0 and not self._wait_for_server and not can_renew:
+            can_repeat = self._wait_for_server or can_renew or self._route.has_other
+            if before == self._connections == 0 and not can_repeat:
                 return problem
             attempt += 1
             limit = self._backoff.max_attempts
             if not (problem.retryable or can_renew) or (limit is not None and attempt > limit):
                 return problem
-            delay_s = self._backoff.delay_s(attempt)
+            delay_s = self._route.pause_s(attempt)
             self._inbox.put(Disconnected(str(problem), attempt, delay_s))
-            if not await self._wait(delay_s):
+            await self._backoff.wait(delay_s, self._closing)
+            if self._closing.is_set():
                 return None
 
     async def _has_newer_token(self, problem: ServerError) -> bool:
@@ -222,54 +235,43 @@ class ReconnectingStream:
             return False
         return self._latest is not None and await self._latest.has_newer_token()
 
-    async def _wait(self, delay_s: float) -> bool:
-        """Waits before the next attempt; False where this side closes the stream meanwhile."""
-        sleeping = asyncio.ensure_future(self._backoff.sleep(delay_s))
-        closing = asyncio.ensure_future(self._closing.wait())
-        try:
-            await asyncio.wait({sleeping, closing}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeping.cancel()
-            closing.cancel()
-        return not self._closing.is_set()
-
     async def _one_connection(self) -> None:
         """Connects, attaches every participant, and passes events on until the connection ends."""
-        self._latest = self._open_stream()
+        self._latest = await self._route.next(self._continuity.room())
         async with self._latest as stream:
+            self._route.holds()
             is_new = self._connections > 0
             self._connections += 1
             self._ready = stream.ready
             # Before the participants are attached: one that joins meanwhile is attached by `join`.
             self._current = stream
+            self._attachments.use(stream)
             try:
-                for participant in tuple(self._participants.values()):
-                    if await self._attach(participant) and is_new:
+                for participant in self._attachments.all:
+                    if await self._attachments.attach(participant) and is_new:
                         self._inbox.put(participant.resume())
+                self._continuity.goes_on()
                 self._connected.set()
                 if self._closing.is_set():
                     await stream.half_close()
                 async for event in stream.events():
-                    self._inbox.put(event)
-                    if isinstance(event, Draining):
-                        self._detach()  # the server drops frames that are sent from now on
+                    self._hear(event, stream)
             finally:
                 self._current = None
                 self._connected.clear()
-                self._detach()
+                self._attachments.detach()
+                self._continuity.lost()
 
-    async def _attach(self, participant: ReconnectingParticipant) -> bool:
-        """Joins a participant on the present connection; False where nothing is left to do."""
-        # Attaching waits for room in the outbox. One participant at a time, so that of two joins under one name the
-        # later one also reaches the server later.
-        async with self._attaching:
-            stream = self._current
-            is_present = self._participants.get(participant.id) is participant
-            if stream is None or not is_present or participant.is_attached:
-                return False
-            await participant.attach(stream)
-            return True
-
-    def _detach(self) -> None:
-        for participant in self._participants.values():
-            participant.detach()
+    def _hear(self, event: Event, stream: ReactionStream) -> None:
+        if isinstance(event, Reaction):
+            self._continuity.heard(event)
+            return
+        self._inbox.put(event)
+        if isinstance(event, Draining):
+            self._route.draining()
+            self._attachments.detach()  # the server drops frames that are sent from now on
+            # It may take longer for what is in flight, or hang. The participants join elsewhere then: not before, since
+            # what is in flight may start or end a reaction.
+            patience_s = min(DRAIN_PATIENCE_S, event.deadline_ms / 1000)
+            why = f"expected the server to end the stream within {patience_s:g} s of its drain"
+            asyncio.get_running_loop().call_later(patience_s, stream.abandon, why)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Protocol
 
 from gifcue.client.exceptions import ClientError
 from gifcue.client.participant import KeyframeCallback, Participant
@@ -10,6 +11,20 @@ from gifcue.client.stream import ReactionStream
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.events import KeyframeRequested
 from gifcue.protocol.reasons import KeyframeReason
+from gifcue.protocol.resume import ParticipantState
+
+
+class Owner(Protocol):
+    """The stream of a participant, as the participant sees it."""
+
+    def forget(self, participant: ReconnectingParticipant) -> None:
+        """It has left. It is still attached where a server is told so."""
+
+    def allowed(self, participant: ReconnectingParticipant, labels: tuple[str, ...]) -> None:
+        """Its allowed labels are replaced."""
+
+    def end_error(self) -> BaseException | None:
+        """What `send` raises once the stream is over; None while it is not."""
 
 
 class ReconnectingParticipant:
@@ -22,8 +37,7 @@ class ReconnectingParticipant:
         extradata: bytes,
         allowed_labels: Iterable[str],
         on_keyframe_request: KeyframeCallback | None,
-        on_leave: Callable[[ReconnectingParticipant], None],
-        end_error: Callable[[], BaseException | None],
+        owner: Owner,
     ) -> None:
         self._id = participant_id
         self._codec = codec
@@ -32,8 +46,7 @@ class ReconnectingParticipant:
         self._speaking = False
         self._has_left = False
         self._on_keyframe_request = on_keyframe_request
-        self._on_leave = on_leave
-        self._end_error = end_error
+        self._owner = owner
         self._inner: Participant | None = None  # None without a connection
         self._awaits_keyframe = False
         self._sent = 0
@@ -88,7 +101,7 @@ class ReconnectingParticipant:
                 if keyframe:
                     self._awaits_keyframe = False
                 return sequence
-        error = self._end_error()
+        error = self._owner.end_error()
         if error is not None:
             raise error
         self._not_sent += 1
@@ -111,12 +124,13 @@ class ReconnectingParticipant:
         """As `Participant.set_allowed`; repeated on every new connection."""
         # Before the update is sent: a connection that opens meanwhile joins with these labels.
         self._allowed = allowed = tuple(labels)
+        self._owner.allowed(self, allowed)
         await self._update(lambda inner: inner.set_allowed(allowed))
 
     async def dismiss(self, reaction_id: str) -> bool:
         """As `Participant.dismiss`; False where there is no connection.
 
-        A reaction ends with the connection on which it started, and a server does not know those of another connection.
+        After a move, a server knows the reactions under way, and none that ended on another server.
         """
         return await self._update(lambda inner: inner.dismiss(reaction_id))
 
@@ -124,7 +138,7 @@ class ReconnectingParticipant:
         """As `Participant.leave`."""
         # Before the update is sent: a connection that opens meanwhile must not attach it again.
         self._has_left = True
-        self._on_leave(self)
+        self._owner.forget(self)
         await self._update(lambda inner: inner.leave())
         self._inner = None
 
@@ -145,10 +159,15 @@ class ReconnectingParticipant:
         """True from its join on a connection until that connection is gone."""
         return self._inner is not None
 
-    async def attach(self, stream: ReactionStream) -> None:
-        """Joins on a new connection. No frame is sent before the connection has all that the caller has said."""
+    async def attach(self, stream: ReactionStream, resume: ParticipantState | None) -> None:
+        """Joins on a new connection. No frame is sent before the connection has all that the caller has said.
+
+        `resume` is what it keeps from the server before, None where the server does not know of that.
+        """
         allowed, speaking = self._allowed, False
-        inner = await stream.join(self._id, self._codec, self._extradata, allowed, self._on_keyframe_request)
+        inner = await stream.join(
+            self._id, self._codec, self._extradata, allowed, self._on_keyframe_request, resume
+        )
         # Each message waits for room, and the caller may change its mind meanwhile: `_inner` is not set yet, so what it
         # says is not sent there. Nothing is awaited between the last comparison and the end.
         while not self._has_left and (allowed, speaking) != (self._allowed, self._speaking):
@@ -166,7 +185,7 @@ class ReconnectingParticipant:
     def abandon(self) -> None:
         """Its join was cancelled: no connection attaches it, and an attach that is under way leaves again."""
         self._has_left = True
-        self._on_leave(self)
+        self._owner.forget(self)
 
     def detach(self) -> None:
         """The connection is gone."""

@@ -8,7 +8,6 @@ grpc.aio would then end the call or leak it; time limits run beside the tasks an
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any, Self
@@ -16,9 +15,9 @@ from typing import Any, Self
 import grpc
 import grpc.aio
 
+from gifcue.client.batches import FrameBatches
 from gifcue.client.call_status import CallStatus
 from gifcue.client.exceptions import (
-    ClientError,
     ServerTimeout,
     ServerUnavailable,
     StreamCancelled,
@@ -26,12 +25,16 @@ from gifcue.client.exceptions import (
 )
 from gifcue.client.options import ConnectionOptions
 from gifcue.client.participant import KeyframeCallback, Participant
+from gifcue.client.questions import Questions
 from gifcue.client.queues import Inbox, Outbox
+from gifcue.client.rendezvous import ROOM_HEADER, room_key
+from gifcue.client.seat import Seat
 from gifcue.client.silence import SILENT_INTERVALS, SilenceWatch
 from gifcue.client.tokens import TokenSource
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Event, Heartbeat, KeyframeRequested, Ready
 from gifcue.protocol.requests import Join, StatisticsRequest, StreamOptions
+from gifcue.protocol.resume import ParticipantState
 from gifcue.protocol.statistics import Statistics
 from gifcue.protocol.wire.requests import encode_request
 from gifcue.protocol.wire.responses import decode_response
@@ -47,19 +50,21 @@ class ReactionStream:
     """
 
     def __init__(
-        self, stub: Any, options: StreamOptions, connection: ConnectionOptions, tokens: TokenSource
+        self, seat: Seat, options: StreamOptions, connection: ConnectionOptions, tokens: TokenSource
     ) -> None:
-        self._stub = stub
+        self._seat = seat
         self._options = options
         self._connection = connection
         self._tokens = tokens
         self._token: str | None = None
         self._is_entered = False
         self._outbox: Outbox[StreamReactionsRequest] = Outbox(connection.outbox_bytes)
+        self._batches = FrameBatches(
+            self._outbox, connection.batch_s, is_alone=lambda: len(self._participants) < 2
+        )
         self._inbox = Inbox()
         self._participants: dict[str, Participant] = {}
-        # Statistics requests that wait for their answer. The server answers them in the order in which they were sent.
-        self._asked: deque[asyncio.Future[Statistics]] = deque()
+        self._questions = Questions()
         self._opened = asyncio.Event()  # set by Ready, or by the end of a call that had none
         self._ready: Ready | None = None
         self._error: BaseException | None = None
@@ -75,7 +80,8 @@ class ReactionStream:
             raise StreamClosed("expected a stream to be entered once, got a second time: open another one")
         self._is_entered = True
         self._token = await self._tokens.current()
-        self._call = self._stub.StreamReactions(metadata=self._tokens.metadata(self._token))
+        stub = await self._seat.stub()
+        self._call = stub.StreamReactions(metadata=self._metadata())
         self._outbox.append(encode_request(self._options), 0)
         self._reader = asyncio.create_task(self._read(), name="gifcue-reader")
         self._writer = asyncio.create_task(self._write(), name="gifcue-writer")
@@ -83,10 +89,8 @@ class ReactionStream:
         try:
             await asyncio.wait({opened}, timeout=self._connection.open_timeout_s)
             if self._ready is None:
-                raise self._error or ServerTimeout(
-                    "DEADLINE_EXCEEDED",
-                    f"expected the server's ready within {self._connection.open_timeout_s:g} s, got none",
-                )
+                why = f"expected the server's ready within {self._connection.open_timeout_s:g} s, got none"
+                raise self._error or ServerTimeout("DEADLINE_EXCEEDED", why)
         except BaseException:
             await self.cancel()
             raise
@@ -126,15 +130,17 @@ class ReactionStream:
         extradata: bytes = b"",
         allowed_labels: Iterable[str] = (),
         on_keyframe_request: KeyframeCallback | None = None,
+        resume: ParticipantState | None = None,
     ) -> Participant:
         """A participant's video starts. What is wrong with it comes back as a `Fault`.
 
         `extradata` is the codec's own header (an avcC or hvcC record), empty where every keyframe carries it. Only
         `allowed_labels` can become reactions; with none, nothing is decoded. `on_keyframe_request` is called as soon as
         a request for a keyframe arrives, even while no code iterates over `events()`. An exception that it raises
-        ends the stream and is raised by `events()` and `close()`.
+        ends the stream and is raised by `events()` and `close()`. `resume` is what the participant keeps from another
+        server, for servers with the feature "resume".
         """
-        request = Join(participant_id, codec, extradata, tuple(allowed_labels))
+        request = Join(participant_id, codec, extradata, tuple(allowed_labels), resume)
         await self._send(encode_request(request), len(extradata))
         participant = Participant(participant_id, codec, self._outbox, on_keyframe_request, self._forget)
         self._participants[participant_id] = participant
@@ -143,10 +149,7 @@ class ReactionStream:
     async def statistics(self) -> Statistics:
         """The stream's frame accounting when the server reads the request: it covers all that was sent before."""
         await self._send(encode_request(StatisticsRequest()), 0)
-        # Nothing is awaited between the request and this line, so `_asked` has the order of the requests.
-        answer: asyncio.Future[Statistics] = asyncio.get_running_loop().create_future()
-        self._asked.append(answer)
-        return await answer
+        return await self._questions.ask()
 
     def events(self) -> AsyncIterator[Event]:
         """All events of the server, `Ready` first. Ends when the call ends, with its error unless the status is OK."""
@@ -174,13 +177,9 @@ class ReactionStream:
         try:
             await asyncio.wait({self._reader}, timeout=self._connection.close_timeout_s)
             if not self._reader.done():
-                self._end(
-                    ServerTimeout(
-                        "DEADLINE_EXCEEDED",
-                        "expected the server to end the stream within "
-                        f"{self._connection.close_timeout_s:g} s of the half-close, got nothing",
-                    )
-                )
+                limit_s = self._connection.close_timeout_s
+                why = f"expected the server to end the stream within {limit_s:g} s of the half-close, got nothing"
+                self._end(ServerTimeout("DEADLINE_EXCEEDED", why))
         finally:
             await self.cancel()
         if self._error is not None:
@@ -195,6 +194,13 @@ class ReactionStream:
         tasks = {task for task in (self._reader, self._writer) if task is not None}
         if tasks:
             await asyncio.wait(tasks)
+
+    def _metadata(self) -> tuple[tuple[str, str], ...] | None:
+        """The metadata of the call. The caller's own key of the room goes before the one that is computed."""
+        metadata = self._tokens.metadata(self._token) or ()
+        if self._options.room_id and all(name.lower() != ROOM_HEADER for name, _ in metadata):
+            metadata = (*metadata, (ROOM_HEADER, room_key(self._options.room_id)))
+        return metadata or None
 
     async def _send(self, request: StreamReactionsRequest, size_bytes: int) -> None:
         if self._writer is None:
@@ -211,7 +217,7 @@ class ReactionStream:
 
     async def _write(self) -> None:
         try:
-            while (request := await self._outbox.take()) is not None:
+            while (request := await self._batches.take()) is not None:
                 await self._call.write(request)
             await self._call.done_writing()
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
@@ -232,9 +238,11 @@ class ReactionStream:
         except grpc.aio.AioRpcError as error:
             self._end(status.error(error.code(), error.details()))
         except asyncio.CancelledError:
-            self._end(StreamCancelled("CANCELLED", "by this side"))
             if _is_cancelling():
+                self._end(StreamCancelled("CANCELLED", "by this side"))
                 raise
+            # Where this side has cancelled the call, it has ended it before.
+            self._end(status.error(grpc.StatusCode.CANCELLED, "the connection was reset"))
         except Exception as error:  # raised by a caller's callback: it ends the stream
             self._end(error)
             self._call.cancel()
@@ -246,13 +254,11 @@ class ReactionStream:
         if message is None or isinstance(message, Heartbeat):
             return
         if isinstance(message, Statistics):
-            if self._asked:
-                answer = self._asked.popleft()
-                if not answer.done():
-                    answer.set_result(message)
+            self._questions.answer(message)
             return
         if isinstance(message, Ready):
             self._ready = message
+            self._batches.limit(message.limits)
             self._opened.set()
             self._watch_silence(message.limits.heartbeat_interval_ms / 1000)
         elif isinstance(message, KeyframeRequested):
@@ -263,13 +269,16 @@ class ReactionStream:
 
     def _watch_silence(self, interval_s: float) -> None:
         if interval_s > 0.0 and self._watcher is None:
-            self._silence = SilenceWatch(interval_s, lambda: self._lost(interval_s))
+            limit_s = SILENT_INTERVALS * interval_s
+            why = f"expected a message of the server within {limit_s:g} s, got none"
+            self._silence = SilenceWatch(interval_s, lambda: self.abandon(why))
             self._watcher = asyncio.create_task(self._silence.follow(), name="gifcue-silence")
 
-    def _lost(self, interval_s: float) -> None:
-        message = f"expected a message of the server within {SILENT_INTERVALS * interval_s:g} s, got none"
-        self._end(ServerUnavailable("UNAVAILABLE", message))
-        self._call.cancel()
+    def abandon(self, why: str) -> None:
+        """Takes the server for lost: ends the stream at once, as a lost connection does."""
+        self._end(ServerUnavailable("UNAVAILABLE", why))
+        if self._call is not None:
+            self._call.cancel()
 
     def _end(self, error: BaseException | None) -> None:
         """The call is over: wakes all that wait for it. Only the first call has an effect.
@@ -282,18 +291,12 @@ class ReactionStream:
         # The error first: the tasks that wake below read it.
         self._error = error
         self._inbox.end(error)
+        self._seat.ended(error, self._ready is not None)
         self._opened.set()
         self._outbox.abort(error)
         if self._watcher is not None:
             self._watcher.cancel()
-        for answer in self._asked:
-            if not answer.done():
-                answer.set_exception(
-                    error or ClientError("expected the statistics, got the end of the stream before them")
-                )
-                # Marks the exception as retrieved: the caller may be gone, and asyncio would then log it.
-                answer.exception()
-        self._asked.clear()
+        self._questions.end(error)
 
 
 def _is_cancelling() -> bool:

@@ -37,6 +37,11 @@ class Cue:
     score: float
     gif: CueGif
 
+    @property
+    def idempotency_key(self) -> str:
+        """The reaction and its phase. A reaction keeps its id on every server to which its stream moves."""
+        return f"{self.reaction_id}:started"
+
 
 class DeadReason(enum.StrEnum):
     """Why a cue was given up. For every reason but `unanswered`, it is certain that the receiver did not take it."""

@@ -1,6 +1,7 @@
 """Sends a signed POST for each chosen GIF, as specified by https://www.standardwebhooks.com.
 
 webhook-id         the reaction's id, the same in every attempt, so that the receiver recognises repetitions
+idempotency-key    the reaction's id and its phase; the body has it as well, where the signature covers it
 webhook-timestamp  seconds since 1970 at this attempt; the receiver refuses requests that are minutes old
 webhook-signature  "v1," and the base64 of HMAC-SHA256 over "{id}.{timestamp}.{body}"
 """
@@ -46,6 +47,7 @@ class WebhookSink:
         headers = {
             "Content-Type": "application/json",
             "webhook-id": cue.reaction_id,
+            "idempotency-key": cue.idempotency_key,
             "webhook-timestamp": str(timestamp_s),
             "webhook-signature": sign(self._key, cue.reaction_id, timestamp_s, body),
         }
@@ -69,6 +71,7 @@ def _body(cue: Cue) -> bytes:
         gif["video_url"] = cue.gif.video_url
     values = {
         "type": "reaction.started",
+        "idempotency_key": cue.idempotency_key,
         "reaction_id": cue.reaction_id,
         "room_id": cue.room_id,
         "participant_id": cue.participant_id,

@@ -135,6 +135,8 @@ class DetectorPool:
         self._numbers = 0
         self._batches: Counter[int] = Counter()
         self._infer_ms = RecentValues(RECENT)
+        # Told of the pictures and the milliseconds of every batch that is answered.
+        self.on_batch: Callable[[int, float], None] = lambda pictures, infer_ms: None
         self._wait_ms = RecentValues(RECENT)
         self._wakeup: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -311,6 +313,7 @@ class DetectorPool:
         answers = [answer if isinstance(answer, str) else unpack(answer) for answer in result.answers]
         frames, stills = self._clear(worker)
         self._infer_ms.record(result.infer_ms)
+        self.on_batch(count, result.infer_ms)
         # The worker is free. What waits goes to it at the end of this turn of the loop, after the callbacks below.
         self._wake()
         for frame, answer in zip(frames, answers[: len(frames)], strict=True):

@@ -22,9 +22,13 @@ class Dismissals:
         """Remembers those that started."""
         for event in events:
             if event.phase is Phase.STARTED:
-                self._labels[event.reaction_id] = event.label
-                if len(self._labels) > MAX_REMEMBERED:
-                    del self._labels[next(iter(self._labels))]
+                self.know(event.reaction_id, event.label)
+
+    def know(self, reaction_id: str, label: str) -> None:
+        """Remembers a reaction that started on another server and goes on here."""
+        self._labels[reaction_id] = label
+        if len(self._labels) > MAX_REMEMBERED:
+            del self._labels[next(iter(self._labels))]
 
     def take(self, reaction_id: str) -> str:
         """The label of a reaction that is dismissed.

@@ -24,7 +24,8 @@ from gifcue.engine.publisher import Publisher
 from gifcue.engine.quarantine import Quarantine
 from gifcue.engine.quiet import AFTER_STALL_S, LOOK_INTERVAL_S, STALL_LOOKS
 from gifcue.engine.rights import StreamRights, Unrestricted
-from gifcue.engine.session import Session, SessionSettings, reaction_labels
+from gifcue.engine.session import Session
+from gifcue.engine.session_settings import SessionSettings, reaction_labels
 from gifcue.engine.settings import LimitSettings
 from gifcue.engine.tally import Tally
 from gifcue.errors import ConfigError, MediaError
@@ -33,6 +34,7 @@ from gifcue.media.still_admission import StillPlace
 from gifcue.media.still_pool import StillStatistics
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.reasons import DropReason, LeaveReason
+from gifcue.protocol.resume import RoomState, room_state_fault
 from gifcue.protocol.statistics import WorkerStatus
 from gifcue.protocol.subjects import SubjectPolicy
 from gifcue.reactions.settings import ReactionSettings
@@ -106,11 +108,14 @@ class Engine:
         await self._pipeline.stop()
 
     async def end_quiet(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Ends the reactions of participants whose frames have stopped, until it is cancelled."""
+        """Ends the reactions of participants whose frames have stopped, until it is cancelled. It also ends the low
+        analysis rate of a load that is gone.
+        """
         last_s = resumes_s = self._clock()
         while True:
             await sleep(LOOK_INTERVAL_S)
             now_s = self._clock()
+            self._pipeline.look()
             if now_s - last_s > STALL_LOOKS * LOOK_INTERVAL_S:
                 resumes_s = now_s + AFTER_STALL_S
             last_s = now_s
@@ -140,6 +145,11 @@ class Engine:
         return self._pipeline.model
 
     @property
+    def participant_count(self) -> int:
+        """Participants joined on all streams."""
+        return self._pipeline.participant_count
+
+    @property
     def max_pixels(self) -> int:
         """Pixels of a picture that is decoded, at most."""
         return self._pipeline.max_pixels
@@ -147,6 +157,10 @@ class Engine:
     def use_gestures(self, gestures: Sequence[GestureClassifier]) -> None:
         """Replaces the gesture classifiers. Frames that are analysed from now on use them, on every stream."""
         self._pipeline.use_gestures(gestures)
+
+    def watch_batches(self, watcher: Callable[[int, float], None]) -> None:
+        """Calls `watcher` with every batch, as `Pipeline.watch_batches` does."""
+        self._pipeline.watch_batches(watcher)
 
     def session(self, session_id: str) -> Session | None:
         """The open stream of this name; None where there is none."""
@@ -168,27 +182,31 @@ class Engine:
         speaking_suppresses_hands: bool | None = None,
         subject: SubjectPolicy | None = None,
         rights: StreamRights | None = None,
+        resume: RoomState | None = None,
         peer: str = "",
     ) -> Session:
         """A stream begins. `send_holding`: whether it wants these events, which are optional. `decisions`: what it
         wants to know of each frame that is analysed, None for nothing.
 
         `speaking_suppresses_hands` and `subject` override the policy's own values; None keeps them. `rights` None
-        allows everything. `peer` is the address that the stream comes from, without its port: hostile video counts
+        allows everything. `resume` is what the room keeps from the server before, None where the client carries nothing
+        to the next one. `peer` is the address that the stream comes from, without its port: hostile video counts
         against it.
 
         Raises:
-            ConfigError: a name is too long, or no preset has this name.
+            ConfigError: a name is too long, no preset has this name, or the room's state is wrong.
         """
         for field, value in (("room_id", room_id), ("client_name", client_name)):
             size = len(value.encode())
             if size > self.limits.max_name_bytes:
                 raise ConfigError(f"{field}: expected at most {self.limits.max_name_bytes} bytes, got {size}")
+        if resume is not None and (wrong := room_state_fault(resume)) is not None:
+            raise ConfigError(wrong)
         name, policy = self._policies(preset)
         policy = policy.for_stream(speaking_suppresses_hands=speaking_suppresses_hands, subject=subject)
         session = Session(
             self._ids(),
-            SessionSettings(room_id, name, policy, send_holding, decisions),
+            SessionSettings(room_id, name, policy, send_holding, decisions, resume),
             sink,
             self._pipeline,
             self._publisher,

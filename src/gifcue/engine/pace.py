@@ -16,7 +16,7 @@ SLOWER, FASTER = 0.8, 1.06
 # Answers must come in this share of the bound before participants are analysed more often again.
 EASY = 0.6
 # Windows of late answers at the least rate, one after another, after which there is no more to be gained, and seconds
-# after the last window at which that is forgotten: without answers nobody knows.
+# after the last window at which all of it is forgotten: without answers nobody knows.
 EXHAUSTED_AFTER = 4
 EXHAUSTED_S = 2.0
 
@@ -40,9 +40,14 @@ class AnalysisPace:
         ends_s = self._window_ends_s
         return ends_s is not None and at_s < ends_s + EXHAUSTED_S and self._late_windows >= EXHAUSTED_AFTER
 
-    def nobody_left(self) -> None:
-        """The last participant has left: who comes next is not held to what was before."""
-        self._late_windows = 0
+    def nobody_left(self) -> bool:
+        """The last participant has left: who comes next is not held to what was before. True where `fps` changed."""
+        return self._start_over()
+
+    def look(self, at_s: float) -> bool:
+        """Called now and then: without answers for `EXHAUSTED_S` there is no load. True where this changed `fps`."""
+        ends_s = self._window_ends_s
+        return ends_s is not None and at_s >= ends_s + EXHAUSTED_S and self._start_over()
 
     def answered(self, latency_ms: float, at_s: float) -> bool:
         """A picture was analysed, `latency_ms` after its frame had arrived. True where this changed `fps`."""
@@ -56,6 +61,12 @@ class AnalysisPace:
         self._answers += 1
         self._late += 1
         return self._decide(at_s)
+
+    def _start_over(self) -> bool:
+        before, self.fps = self.fps, self._most
+        self._window_ends_s = None
+        self._late_windows = self._answers = self._late = self._easy = 0
+        return self.fps != before
 
     def _decide(self, at_s: float) -> bool:
         if self._window_ends_s is None:

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
 
 from gifcue.detect.regions import Region
 from gifcue.engine.accounting import FrameAccounting
 from gifcue.engine.admission import Admission, Refusal
-from gifcue.engine.decisions import DecisionDetails, decision_of
-from gifcue.engine.dismissals import Dismissals
-from gifcue.engine.faults import FaultReporter
+from gifcue.engine.asking import Asking
 from gifcue.engine.latency import RECENT
 from gifcue.engine.media_time import MediaTime
-from gifcue.engine.pipeline import Pipeline
-from gifcue.engine.publisher import Audience, Publisher
-from gifcue.engine.quarantine import StreamQuarantine
-from gifcue.engine.quiet import QuietWatch
-from gifcue.engine.settings import LimitSettings
+from gifcue.engine.reacting import Reacting
 from gifcue.engine.standing import Standing
-from gifcue.engine.tally import Tally
-from gifcue.engine.teaching import StreamTeaching
-from gifcue.engine.throttle import Throttle
+from gifcue.engine.stream_context import StreamContext
 from gifcue.media.frame import FrameInFlight
-from gifcue.media.long_units import StreamLongUnits
 from gifcue.media.suspects import Incident
 from gifcue.percentiles import RecentValues
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
-from gifcue.protocol.events import KeyframeRequested, SlowDown
 from gifcue.protocol.reasons import (
     FAULT_CODES,
     SLOW_DOWN_REASONS,
@@ -38,33 +27,9 @@ from gifcue.protocol.reasons import (
     SkipReason,
 )
 from gifcue.protocol.requests import EncodedFrame
+from gifcue.protocol.resume import ParticipantState
 from gifcue.protocol.statistics import ParticipantStatistics
-from gifcue.reactions.events import EndReason, PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
-
-# Frames a second that suit a participant whose video overran its limits.
-SLOW_DOWN_FPS = 15.0
-
-
-@dataclass(frozen=True, slots=True)
-class StreamContext:
-    """What the participants of one stream share. `clock` is in seconds, the same as the pipeline's. `session_id` and
-    `peer` are for logs. `decisions` is None where the stream wants none.
-    """
-
-    session_id: str
-    peer: str
-    quarantine: StreamQuarantine
-    pipeline: Pipeline
-    publisher: Publisher
-    audience: Audience
-    faults: FaultReporter
-    tally: Tally
-    limits: LimitSettings
-    clock: Callable[[], float]
-    decisions: DecisionDetails | None
-    teaching: StreamTeaching
-    long_units: StreamLongUnits = field(default_factory=StreamLongUnits)
 
 
 class Participant:
@@ -84,8 +49,7 @@ class Participant:
         on_idle: Callable[[Participant], None],
     ) -> None:
         self.participant_id = participant_id
-        self._policy = policy
-        self._quiet = QuietWatch(policy)
+        self._reacting = Reacting(participant_id, policy, stream)
         self._allowed = allowed
         self._stream = stream
         self._on_idle = on_idle
@@ -93,16 +57,11 @@ class Participant:
         self._media_time = MediaTime()
         self._accounting = FrameAccounting()
         self._latencies_ms = RecentValues(RECENT)
-        self._requests = Throttle(stream.limits.keyframe_request_interval_s, stream.clock)
+        self._asking = Asking(participant_id, stream)
         self._tokens = 0
-        self._reactions = 0
-        self._dismissals = Dismissals()
         self._has_left = False
         self._is_paused = False
         self._wants_landmarks = stream.decisions is not None and stream.decisions.landmarks
-        self._last_decided: FrameInFlight | None = None
-        # The frame last skipped as similar to a picture whose analysis is not finished: it inherits that result.
-        self._pending_similar: FrameInFlight | None = None
         self._standing = Standing(
             participant_id, stream.quarantine, stream.clock, session_id=stream.session_id, peer=stream.peer
         )
@@ -133,9 +92,24 @@ class Participant:
     @property
     def reactions(self) -> int:
         """Reactions that started."""
-        return self._reactions
+        return self._reacting.count
+
+    @property
+    def running(self) -> dict[str, str]:
+        """The id of each reaction that has started and not ended, by label."""
+        return self._reacting.running
+
+    @property
+    def cooldowns(self) -> dict[str, float]:
+        """Seconds that are left of each label's cooldown."""
+        return self._reacting.cooldowns
 
     # Called by the session
+
+    def take_over(self, state: ParticipantState) -> None:
+        """Goes on from another server. Called once, right after the join."""
+        self._reacting.take_over(state, self._allowed)
+        self._follow_hold()
 
     def allow(self, labels: frozenset[str]) -> None:
         """Changes the labels allowed; reactions of those that no longer are end."""
@@ -144,7 +118,7 @@ class Participant:
         if not labels:
             # `start_over` below makes the decoder forget its pictures, so the next frame must be a keyframe.
             self._admission.await_keyframe()
-        self._publish_update(self._policy.set_allowed(labels, self._newest_decision_s))
+        self._reacting.set_allowed(labels)
         if was_allowed and not labels:
             self._stream.pipeline.start_over(self.key)
         elif labels and not was_allowed:
@@ -152,27 +126,15 @@ class Participant:
 
     def set_speaking(self, speaking: bool) -> None:
         """The participant started or stopped speaking."""
-        self._publish_update(self._policy.set_speaking(speaking, self._newest_decision_s))
+        self._reacting.set_speaking(speaking)
 
     def use_policy(self, policy: ReactionPolicy) -> None:
         """Takes another policy; reactions under way end."""
-        at_s = self._newest_decision_s
-        self._publish_update(self._policy.finish(at_s, EndReason.NOT_ALLOWED))
-        # Whether the participant speaks is no matter of the policy.
-        policy.set_speaking(self._policy.is_speaking, at_s)
-        self._policy = policy
-        self._quiet = QuietWatch(policy)
+        self._reacting.use_policy(policy)
 
     def dismiss(self, reaction_id: str) -> None:
         """A reaction that started was not meant. It ends if it is under way, and its label's cooldown begins."""
-        stream = self._stream
-        try:
-            label = self._dismissals.take(reaction_id)
-        except ValueError as error:
-            stream.faults.report(self.participant_id, FaultCode.INVALID_ARGUMENT, str(error))
-            return
-        stream.publisher.dismissed(label)
-        self._publish_update(self._policy.dismiss(label, reaction_id, self._newest_decision_s))
+        self._reacting.dismiss(reaction_id)
 
     def receive(self, frame: EncodedFrame) -> None:
         """Counts a frame, and sends it to the decoder unless it is refused."""
@@ -215,17 +177,17 @@ class Participant:
         """A frame arrived that is dropped without a check."""
         self._accounting.refuse(reason)
 
-    def leave(self, reason: str) -> None:
-        """The participant's video ends, and its reactions with it. Frames in flight are finished without effect."""
-        self._publish_update(self._policy.finish(self._newest_decision_s, reason))
+    def leave(self, reason: str, handed_over: Collection[str] = ()) -> None:
+        """The participant's video ends, and its reactions with it, but for those with an id in `handed_over`. Frames in
+        flight are finished without effect.
+        """
+        self._reacting.finish(reason, handed_over)
         self._has_left = True
         self._stream.pipeline.close(self.key)
 
     def end_quiet(self, now_s: float) -> None:
         """Ends reactions for which no result came for too long, by the server's clock."""
-        events = self._quiet.look(now_s)
-        if events:
-            self._publish_update(events)
+        if self._reacting.end_quiet(now_s):
             self._follow_hold()
 
     def statistics(self) -> ParticipantStatistics:
@@ -233,7 +195,7 @@ class Participant:
         return ParticipantStatistics(
             self.participant_id,
             self.frames,
-            self._reactions,
+            self.reactions,
             *self._latencies_ms.percentiles(0.50, 0.95),
         )
 
@@ -247,10 +209,7 @@ class Participant:
         self._accounting.skip(frame, reason)
         if not self._has_left:
             if reason is SkipReason.SIMILAR:
-                if self._accounting.is_detecting:
-                    self._pending_similar = frame
-                else:
-                    self._decide(frame, self._policy.inherit(frame.pts_s))
+                self._reacting.similar(frame, is_detecting=self._accounting.is_detecting)
             self._follow_hold()
         self._after_end()
 
@@ -260,17 +219,9 @@ class Participant:
         # Consent may have been taken back while the frame was with a worker. Nothing of it is told then.
         is_followed = bool(self._allowed) and not self._has_left
         regions = self._stream.teaching.observe(self.participant_id, frame, regions) if is_followed else ()
-        events = [] if self._has_left else self._policy.observe(regions, frame.pts_s)
-        if self._stream.decisions is not None:
-            # Before the reactions of the same frame.
-            self._send_decision(frame, regions, self._stream.decisions)
+        is_detecting = self._accounting.is_detecting
+        self._reacting.judged(frame, regions, has_left=self._has_left, is_detecting=is_detecting)
         if not self._has_left:
-            self._decide(frame, events)
-            similar = self._take_pending_similar()
-            if similar is not None and similar.pts_s > frame.pts_s:
-                # The result that it inherits is known as of this moment.
-                similar.decided_s = frame.decided_s
-                self._decide(similar, self._policy.inherit(similar.pts_s))
             self._follow_hold()
         self._after_end()
 
@@ -278,14 +229,13 @@ class Participant:
         self, frame: FrameInFlight, reason: DropReason, message: str, *, needs_keyframe: bool
     ) -> None:
         self._accounting.drop(frame, reason)
-        # What was skipped as similar to a lost picture has nothing to inherit.
-        self._take_pending_similar()
+        self._reacting.lost(is_detecting=self._accounting.is_detecting)
         if not self._has_left:
             code = FAULT_CODES.get(reason)
             if code is not None:
                 self._stream.faults.report(self.participant_id, code, message, sequence=frame.sequence)
             if reason in SLOW_DOWN_REASONS:
-                self._ask_to_slow_down(reason)
+                self._asking.for_less(reason)
             if needs_keyframe:
                 self._admission.await_keyframe()
                 self._request_keyframe(reason.value)
@@ -293,7 +243,7 @@ class Participant:
 
     def slow_down(self) -> None:
         if not self._has_left:
-            self._ask_to_slow_down(DropReason.OVERLOAD)
+            self._asking.for_less(DropReason.OVERLOAD)
 
     def pause(self) -> None:
         self._is_paused = True
@@ -325,68 +275,23 @@ class Participant:
 
     # Internal
 
-    @property
-    def _newest_decision_s(self) -> float:
-        """The time of the newest decision, by the sender's clock."""
-        return self._last_decided.pts_s if self._last_decided is not None else 0.0
-
-    def _send_decision(
-        self, frame: FrameInFlight, regions: Sequence[Region], details: DecisionDetails
-    ) -> None:
-        unmet = self._policy.explain() if details.unmet and not self._has_left else ()
-        self._stream.audience.sink.put(
-            decision_of(self.participant_id, frame, details, regions, unmet, self._policy.min_score)
-        )
-
-    def _take_pending_similar(self) -> FrameInFlight | None:
-        """The frame that waits for a result to inherit; None while a picture is still being detected."""
-        if self._accounting.is_detecting:
-            return None
-        similar, self._pending_similar = self._pending_similar, None
-        return similar
-
-    def _decide(self, frame: FrameInFlight, events: list[PolicyEvent]) -> None:
-        """Publishes what the policy decided on a frame."""
-        self._last_decided = frame
-        self._quiet.decided(frame.decided_s)
-        if events:
-            stream = self._stream
-            self._dismissals.note(events)
-            self._reactions += stream.publisher.publish(
-                stream.audience, self.participant_id, events, frame, frame.latency_ms
-            )
-
-    def _publish_update(self, events: list[PolicyEvent]) -> None:
-        """Publishes events that a message caused. They carry the numbers of the newest frame and a latency of 0."""
-        if events:
-            frame = self._last_decided
-            assert frame is not None, "expected no event before a frame was decided upon"
-            self._stream.publisher.publish(self._stream.audience, self.participant_id, events, frame, 0.0)
-
     def _follow_hold(self) -> None:
         """Informs the similar-frame filter whether a hold runs: it must not skip meanwhile."""
-        self._stream.pipeline.set_hold(self.key, self._policy.holding or self._stream.teaching.is_watched)
+        self._stream.pipeline.set_hold(self.key, self._reacting.holding or self._stream.teaching.is_watched)
 
     def _report_refusal(self, frame: EncodedFrame, refusal: Refusal) -> None:
         code = FAULT_CODES.get(refusal.reason)
         if code is not None:
             self._stream.faults.report(self.participant_id, code, refusal.message, sequence=frame.sequence)
         if refusal.reason in SLOW_DOWN_REASONS:
-            self._ask_to_slow_down(refusal.reason)
+            self._asking.for_less(refusal.reason)
         if refusal.reason is not DropReason.QUARANTINED:
             self._request_keyframe(refusal.reason.value)
 
-    def _ask_to_slow_down(self, reason: DropReason) -> None:
-        if self._requests.admit(SlowDown):
-            self._stream.audience.sink.put(SlowDown(self.participant_id, SLOW_DOWN_FPS, reason.value))
-
     def _request_keyframe(self, reason: str) -> None:
-        """Asks for a keyframe where one is awaited, and not more often than the limits say."""
-        if not self._allowed or self._is_paused:
-            return
-        if self._admission.awaits_keyframe and self._requests.admit(KeyframeRequested):
-            self._stream.tally.keyframe_requests += 1
-            self._stream.audience.sink.put(KeyframeRequested(self.participant_id, reason))
+        """Asks for a keyframe where one is awaited."""
+        if self._allowed and not self._is_paused and self._admission.awaits_keyframe:
+            self._asking.for_keyframe(reason)
 
     def _after_end(self) -> None:
         # Called last: the session may forget this participant in `on_idle`.

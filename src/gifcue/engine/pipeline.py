@@ -212,6 +212,12 @@ class Pipeline:
         """Replaces the gesture classifiers, as `DetectorPool.use_gestures` does."""
         self._detect.use_gestures(gestures)
 
+    def watch_batches(self, watcher: Callable[[int, float], None]) -> None:
+        """Calls `watcher` with the pictures and the milliseconds of every batch that a detector worker has answered. It
+        must neither wait nor raise.
+        """
+        self._detect.on_batch = watcher
+
     # Participants
 
     @property
@@ -260,8 +266,8 @@ class Pipeline:
     def close(self, key: int) -> None:
         """The participant leaves: no more frames of it are submitted, those in flight still end."""
         self._open_count -= 1
-        if not self._open_count:
-            self._pace.nobody_left()
+        if not self._open_count and self._pace.nobody_left():
+            self._decode.pace(self._pace.fps)
         self._decode.close(key)
 
     def forget(self, key: int) -> None:
@@ -297,6 +303,11 @@ class Pipeline:
                 "expected a decoder and a detector for the still in time, none was free"
             ) from None
         return AnnotatedStill(regions, self.model, still.source_width, still.source_height)
+
+    def look(self) -> None:
+        """Called now and then: the analysis rate is the full one again where nothing is analysed any more."""
+        if self._pace.look(self._clock()):
+            self._decode.pace(self._pace.fps)
 
     def statistics(self) -> PipelineStatistics:
         """The figures as they stand."""

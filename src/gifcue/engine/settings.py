@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -38,8 +39,15 @@ class LimitSettings(BaseModel):
     max_participants_per_stream: int = Field(
         64, ge=1, le=4096, description="Largest number of participants on one stream."
     )
-    max_participants: int = Field(
-        512, ge=1, le=65536, description="Largest number of participants on the whole server."
+    max_participants: Annotated[int, Field(ge=1, le=65536)] | Literal["auto"] = Field(
+        512,
+        description='Largest number of participants on the whole server. "auto": as many as this machine carries, by '
+        "`gifcue capacity`; without its figure the server measures before it serves, which takes half a minute.",
+    )
+    capacity_file: Annotated[Path | None, EXPERT] = Field(
+        None,
+        description="File that keeps what `gifcue capacity` measured. Unset: capacity.json in systemd's "
+        "CACHE_DIRECTORY, or in the folder gifcue of XDG_CACHE_HOME or ~/.cache.",
     )
     max_frame_bytes: int = Field(
         2 * 1024 * 1024, ge=1024, le=64 * 1024 * 1024, description="Largest frame or still, in bytes."
@@ -91,6 +99,11 @@ class LimitSettings(BaseModel):
         return max(16, 2 * self.max_participants_per_stream)
 
     @property
+    def most_participants(self) -> int:
+        """`max_participants`; 0 as long as it is "auto" and the capacity is not known."""
+        return 0 if self.max_participants == "auto" else self.max_participants
+
+    @property
     def buffered_share_bytes(self) -> int:
         """Bytes of one participant that may wait even where others use up what is not kept for it."""
-        return self.max_server_buffered_bytes // 2 // self.max_participants
+        return self.max_server_buffered_bytes // 2 // max(1, self.most_participants)

@@ -50,20 +50,24 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Gif:
-    """A GIF to show. `url` is absolute, or a path on the server's HTTP port."""
+    """A GIF to show. `url` is absolute, or a path on the server's HTTP port. `rule_id` is the rule that chose it."""
 
     gif_id: str
     url: str
     title: str
     media_type: str
     priority: int
+    rule_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
     """One step of a participant's reaction. `reaction_id` is the same from the first HOLDING to ENDED.
 
-    `gif` and `gif_reason` are set on STARTED only, `end_reason` on ENDED and CANCELLED only.
+    `gif` and `gif_reason` are set on STARTED only, `end_reason` on ENDED and CANCELLED only. Cooldowns are
+    milliseconds: `cooldown_ms` on ENDED, in which this label cannot start again; `room_cooldown_ms` and
+    `gif_cooldown_ms` on STARTED, in which the rule that chose the GIF answers nobody in the room, or not this
+    participant.
     """
 
     participant_id: str
@@ -81,6 +85,9 @@ class Reaction:
     gif: Gif | None = None
     gif_reason: str = ""
     end_reason: str = ""
+    cooldown_ms: int = 0
+    room_cooldown_ms: int = 0
+    gif_cooldown_ms: int = 0
 
     @property
     def at_s(self) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 # The names are those of docs/decisions/0005-wire-additions.md. A client ignores names that it does not know.
+RESUME = "resume"
+
 FEATURES = (
     # `Frame.rotation`.
     "rotation",
@@ -16,4 +18,6 @@ FEATURES = (
     "dismiss",
     # `Heartbeat`.
     "heartbeat",
+    # `StreamConfig.resume` and `Join.resume`.
+    RESUME,
 )

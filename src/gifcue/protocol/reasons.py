@@ -87,6 +87,10 @@ class LeaveReason(enum.StrEnum):
     STREAM_CLOSED = "stream_closed"
     # The stream drains.
     DRAINING = "draining"
+    # The join that carried the reaction from another server was refused.
+    REFUSED = "refused"
+    # The client library ends what no server goes on with. No server sends this.
+    STREAM_LOST = "stream_lost"
 
 
 class FaultCode(enum.StrEnum):

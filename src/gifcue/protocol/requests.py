@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
+from gifcue.protocol.resume import ParticipantState, RoomState
 from gifcue.protocol.subjects import SubjectPolicy
 
 
@@ -19,6 +20,9 @@ class StreamOptions:
 
     `speaking_suppresses_hands` needs `Participant.set_speaking`. `send_detections`, `send_landmarks` and `explain` add
     to the decisions, so they need `send_decisions`; `send_landmarks` needs `send_detections` as well.
+
+    `resume` says that the caller carries the state of the stream to the next server: a server that drains then ends no
+    reaction that is under way. `ReconnectingStream` sets it by itself.
     """
 
     room_id: str = ""
@@ -31,6 +35,7 @@ class StreamOptions:
     send_detections: bool = False
     send_landmarks: bool = False
     explain: bool = False
+    resume: RoomState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,14 @@ class Join:
 
     `codec` is None where the wire's number names no codec that this version knows. `extradata` is the codec's own
     header (an avcC or hvcC record), empty where every keyframe carries it. Only `allowed_labels` can become reactions.
+    `resume` is what the participant keeps from the server before, None for one that is new.
     """
 
     participant_id: str
     codec: Codec | None
     extradata: bytes = b""
     allowed_labels: tuple[str, ...] = ()
+    resume: ParticipantState | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ class PolicyEvent:
 
     `progress` is how much of the way to STARTED is done, 0..1, and 1 from then on. `score` is the mean of the
     detector's probabilities over the frames that showed the pose, 0..1. `box` is where the face or hand was last
-    seen. `at_s` is media time in seconds. `reason` is set on ENDED and CANCELLED.
+    seen. `at_s` is media time in seconds. `reason` is set on ENDED and CANCELLED, and `cooldown_s` on ENDED: the
+    seconds in which the label cannot start again.
     """
 
     phase: Phase
@@ -46,3 +47,4 @@ class PolicyEvent:
     box: Box
     at_s: float
     reason: str = ""
+    cooldown_s: float = 0.0

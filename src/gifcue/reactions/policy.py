@@ -5,14 +5,16 @@ Time is the participant's media time in seconds, so the result does not depend o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from gifcue.detect.regions import Region
 from gifcue.protocol.detections import UnmetCondition
-from gifcue.reactions.conditions import Condition, Unmet, nearest
+from gifcue.reactions.conditions import Condition, Unmet
+from gifcue.reactions.continued import Continued
 from gifcue.reactions.events import EndReason, PolicyEvent
+from gifcue.reactions.lacking import Lacking
 from gifcue.reactions.poses import Poses
-from gifcue.reactions.reaction import Candidate, LabelReaction, State
+from gifcue.reactions.reaction import Candidate, LabelReaction, State, ended_unseen
 from gifcue.reactions.settings import ReactionSettings
 from gifcue.reactions.subjects import SubjectChooser
 from gifcue.reactions.tracks import Track, Tracker
@@ -47,10 +49,10 @@ class ReactionPolicy:
         self._tracker = Tracker(settings.tracks)
         self._subjects = SubjectChooser(settings.subject, settings.subject_takeover)
         self._poses = Poses(settings, self._labels)
-        self._regions: Sequence[Region] = ()  # of the frame analysed last
-        # What each face or hand lacks on the frame decided last, by label. Empty where there is none.
-        self._unmet: dict[str, list[Unmet]] = {}
+        self._continued = Continued(settings)
+        self._lacking = Lacking(self._labels, settings.tracks.min_score)
         self._is_speaking = False
+        # None before the first frame. The clock stands at 0 until then.
         self._at_s: float | None = None
 
     @property
@@ -78,12 +80,45 @@ class ReactionPolicy:
         """True from the first event of a reaction until the one that ends it."""
         return any(self._reactions[label].state is not State.IDLE for label in self._allowed)
 
+    @property
+    def running(self) -> dict[str, str]:
+        """The id of each reaction that has started and not ended, by label."""
+        ids = {label: self._reactions[label].active_id for label in self._allowed}
+        return {label: each for label, each in ids.items() if each is not None}
+
+    def cooldowns(self, at_s: float) -> dict[str, float]:
+        """Seconds that are left of each cooldown, by label."""
+        at_s = self._now(at_s)
+        left_s = {label: each.cools_for_s(at_s) for label, each in self._reactions.items()}
+        return {label: each for label, each in left_s.items() if each > 0.0}
+
+    def take_over(self, running: Mapping[str, str], cooldowns: Mapping[str, float]) -> list[PolicyEvent]:
+        """Takes over from another server, before the first frame: the ids of reactions under way and the seconds left
+        of cooldowns, both by label. A cooldown is no longer than the label's own. Reactions that are not allowed end.
+        """
+        at_s = self._now(0.0)
+        for label, left_s in cooldowns.items():
+            if label in self._reactions:
+                self._reactions[label].cool_down(at_s, left_s)
+        events: list[PolicyEvent] = []
+        for label, reaction_id in running.items():
+            if label not in self._reactions:
+                events.append(ended_unseen(label, reaction_id, at_s, EndReason.NOT_ALLOWED))
+                continue
+            self._reactions[label].resume(reaction_id)
+            if label in self._allowed:
+                self._continued.begin(label)
+            else:
+                events += self._stop(label, at_s, EndReason.NOT_ALLOWED)
+        return events
+
     def observe(self, regions: Iterable[Region], at_s: float) -> list[PolicyEvent]:
         """Takes the faces and hands of an analysed frame. A result older than the last one changes nothing."""
         events: list[PolicyEvent] = []
         if not self._advance(at_s, events) or not self._allowed:
             return events
-        self._regions = regions = tuple(regions)
+        regions = tuple(regions)
+        self._lacking.observe(regions)
         self._tracker.update(regions, at_s)
         self._poses.observe(self._tracker.tracks, regions, at_s)
         return events + self._decide(at_s, analysed=True)
@@ -158,15 +193,18 @@ class ReactionPolicy:
 
         Of several faces or hands, it is that of the one which came nearest to a reaction.
         """
-        return [
-            UnmetCondition(label, condition.value, value, needed)
-            for label in self._allowed
-            if label in self._unmet and self._reactions[label].state is not State.ACTIVE
-            for condition, value, needed in [self._first_unmet(label)]
-        ]
+        return self._lacking.explain(
+            label for label in self._allowed if self._reactions[label].state is not State.ACTIVE
+        )
 
-    def finish(self, at_s: float, reason: str) -> list[PolicyEvent]:
-        """Ends everything, with `reason` in the events. The policy can be used on, as if it were new."""
+    def finish(self, at_s: float, reason: str, handed_over: Collection[str] = ()) -> list[PolicyEvent]:
+        """Ends everything, with `reason` in the events. The policy can be used on, as if it were new.
+
+        Reactions with an id in `handed_over` go on elsewhere and have no event.
+        """
+        for label, reaction_id in self.running.items():
+            if reaction_id in handed_over:
+                self._reactions[label].hand_over()
         events = self._stop_all(self._now(at_s), reason)
         self._forget()
         return events
@@ -179,10 +217,12 @@ class ReactionPolicy:
     def _advance(self, at_s: float, events: list[PolicyEvent]) -> bool:
         """Moves the clock; False where the frame is older than the last. A gap or a jump back ends everything."""
         last_s, settings = self._at_s, self._settings
+        if last_s is None:
+            for reaction in self._reactions.values():
+                reaction.shift_clock(0.0, at_s)
         if last_s is not None and at_s < last_s:
             if last_s - at_s <= MAX_BACKSTEP_S:
-                late: Unmet = (Condition.LATE, 1000.0 * (last_s - at_s), 0.0)
-                self._unmet = {label: [late] for label in self._allowed}
+                self._lacking.note_late(self._allowed, last_s - at_s)
                 return False
             for reaction in self._reactions.values():
                 reaction.shift_clock(last_s, at_s)
@@ -210,11 +250,12 @@ class ReactionPolicy:
         reaction = self._reactions[label]
         is_active = reaction.state is State.ACTIVE
         if not is_active and (barrier := self._barrier(label, at_s)) is not None:
-            self._unmet[label] = [barrier]
+            self._lacking.note(label, [barrier])
             return []
         kind = self._labels[label].kind
         candidates: list[Candidate] = []
-        self._unmet[label] = lacking = []
+        lacking: list[Unmet] = []
+        self._lacking.note(label, lacking)
         for track in tracks:
             if track.kind != kind:
                 continue
@@ -225,16 +266,19 @@ class ReactionPolicy:
                 is_subject=track.number in subjects,
                 analysed=analysed,
                 is_active=is_active,
+                is_awaited=self._continued.is_awaited(label),
             )
             if candidate is not None:
                 candidates.append(candidate)
             if unmet is not None:
                 lacking.append(unmet)
+        if self._continued.holds_on(label, at_s, is_shown=bool(candidates), analysed=analysed):
+            return []
         events = reaction.step(candidates, at_s)
         if is_active and reaction.state is not State.ACTIVE:
             self._poses.drop(label)
             if (barrier := self._barrier(label, at_s)) is not None:
-                self._unmet[label] = [barrier]
+                self._lacking.note(label, [barrier])
         return events
 
     def _barrier(self, label: str, at_s: float) -> Unmet | None:
@@ -244,15 +288,6 @@ class ReactionPolicy:
             return Condition.COOLDOWN, 1000.0 * cools_for_s, 0.0
         return _SPEAKING if self._is_suppressed(label) else None
 
-    def _first_unmet(self, label: str) -> Unmet:
-        unmet = nearest(self._unmet[label])
-        if unmet is not None and unmet[0] is not Condition.NO_REGION:
-            return unmet
-        # What is there is not followed: its score is too low.
-        kind, needed = self._labels[label].kind, self._settings.tracks.min_score
-        scores = (each.score for each in self._regions if each.kind == kind and each.score < needed)
-        return Condition.NO_REGION, max(scores, default=0.0), needed
-
     def _is_suppressed(self, label: str) -> bool:
         is_hand = self._labels[label].kind == "hand"
         return self._is_speaking and self._settings.speaking_suppresses_hands and is_hand
@@ -261,6 +296,7 @@ class ReactionPolicy:
 
     def _stop(self, label: str, at_s: float, reason: str) -> list[PolicyEvent]:
         self._poses.drop(label)
+        self._continued.drop(label)
         return self._reactions[label].stop(at_s, reason)
 
     def _stop_all(self, at_s: float, reason: str) -> list[PolicyEvent]:
@@ -270,5 +306,4 @@ class ReactionPolicy:
         self._tracker.reset()
         self._subjects.reset()
         self._poses.forget()
-        self._regions = ()
-        self._unmet.clear()
+        self._lacking.forget()

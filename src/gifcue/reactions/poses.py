@@ -64,13 +64,22 @@ class Poses:
         self._keep(tracks, at_s)
 
     def judge(
-        self, label: str, track: Track, at_s: float, *, is_subject: bool, analysed: bool, is_active: bool
+        self,
+        label: str,
+        track: Track,
+        at_s: float,
+        *,
+        is_subject: bool,
+        analysed: bool,
+        is_active: bool,
+        is_awaited: bool = False,
     ) -> tuple[Candidate | None, Unmet | None]:
         """Counts this frame for the track's hold, which may begin or end with it.
 
         Returns the hold as a candidate for a reaction, None where there is none, and the first condition that the track
         does not meet. A candidate without an unmet condition is ripe. `is_active`: a reaction of the label runs; what
-        it needs to go on is less than what is reported.
+        it needs to go on is less than what is reported. `is_awaited`: it began on another server, and what keeps a
+        reaction going suffices to find it here.
         """
         settings, key = self._labels[label], (track.number, label)
         probability, unmet = 0.0, self._out_of_question(track, is_subject=is_subject)
@@ -86,7 +95,7 @@ class Poses:
             unmet = unmet or unmeant
         hold = self._holds.get(key)
         if hold is None:
-            if not counts or probability < settings.start:
+            if not counts or probability < (settings.stay if is_awaited else settings.start):
                 # Also where the pose is not meant: the next analysis may detect the hand at the chin.
                 if probability >= settings.stay and not is_active:
                     self._nearly.setdefault(key, at_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,6 +36,16 @@ class Candidate:
     sends_holding: bool
 
 
+_NOWHERE = Box(0.0, 0.0, 0.0, 0.0)
+# Stands for the face or hand of a reaction that goes on from elsewhere. Tracks are numbered from 1.
+_UNSEEN = Candidate(0, _NOWHERE, 0.0, 1.0, is_ripe=True, sends_holding=False)
+
+
+def ended_unseen(label: str, reaction_id: str, at_s: float, reason: str) -> PolicyEvent:
+    """The ENDED of a reaction that STARTED elsewhere and does not go on here."""
+    return PolicyEvent(Phase.ENDED, reaction_id, label, 1.0, 0.0, _NOWHERE, at_s, str(reason))
+
+
 class LabelReaction:
     """Turns candidates into events. At most one reaction of a label is under way at a time.
 
@@ -63,9 +74,19 @@ class LabelReaction:
         """Seconds of the cooldown that are left, 0 without one."""
         return 0.0 if self._free_at_s is None else max(0.0, self._free_at_s - at_s)
 
-    def cool_down(self, at_s: float) -> None:
-        """Begins the cooldown."""
-        self._free_at_s = at_s + self._cooldown_s
+    def cool_down(self, at_s: float, for_s: float = math.inf) -> None:
+        """Begins the cooldown, at most `for_s` of it. One that is in force and lasts longer stays."""
+        free_at_s = at_s + min(for_s, self._cooldown_s)
+        self._free_at_s = free_at_s if self._free_at_s is None else max(self._free_at_s, free_at_s)
+
+    def resume(self, reaction_id: str) -> None:
+        """Continues a reaction that STARTED elsewhere, without an event. Without score and box until it is seen."""
+        self._state, self._reaction_id, self._candidate = State.ACTIVE, reaction_id, _UNSEEN
+
+    def hand_over(self) -> None:
+        """Forgets a reaction that goes on elsewhere, without an event."""
+        if self._state is State.ACTIVE:
+            self._state, self._candidate = State.IDLE, None
 
     def step(self, candidates: list[Candidate], at_s: float) -> list[PolicyEvent]:
         """Takes the faces and hands that show the label in this frame."""
@@ -121,5 +142,13 @@ class LabelReaction:
         self, phase: Phase, candidate: Candidate, progress: float, at_s: float, reason: str = ""
     ) -> PolicyEvent:
         return PolicyEvent(
-            phase, self._reaction_id, self.label, progress, candidate.score, candidate.box, at_s, str(reason)
+            phase,
+            self._reaction_id,
+            self.label,
+            progress,
+            candidate.score,
+            candidate.box,
+            at_s,
+            str(reason),
+            self.cools_for_s(at_s) if phase is Phase.ENDED else 0.0,
         )

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Generic, TypeVar
 
 from gifcue.rules.book import Gif, Rule, RuleBook, WeightedGif
+from gifcue.rules.claims import NOTHING_BROUGHT, Brought
 
 # Entries of each memory. Beyond that, those answered longest ago are forgotten. At worst, a reaction is then answered
 # before its cooldown has passed.
@@ -56,8 +57,8 @@ class Considered:
 class Choice:
     """The choice for a reaction. Either `gif` or `withheld` is None; `reason` explains the choice in words.
 
-    `rule` is the rule that was taken, with its `priority`. A dry run has one although it shows no GIF. No field names a
-    room or a participant.
+    `rule` is the rule that was taken, with its `priority` and its cooldowns in seconds. A dry run has one although it
+    shows no GIF. No field names a room or a participant.
     """
 
     label: str
@@ -68,6 +69,8 @@ class Choice:
     priority: int = 0
     considered: tuple[Considered, ...] = ()
     withheld: Withheld | None = None
+    participant_cooldown_s: float = 0.0
+    room_cooldown_s: float = 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The choice as plain values, for JSON."""
@@ -142,7 +145,15 @@ class Chooser:
             for label, gif in gifs.items()
         }
 
-    def choose(self, label: str, score: float, room_id: str, participant_id: str, now_s: float) -> Choice:
+    def choose(
+        self,
+        label: str,
+        score: float,
+        room_id: str,
+        participant_id: str,
+        now_s: float,
+        brought: Brought = NOTHING_BROUGHT,
+    ) -> Choice:
         """Chooses a GIF for a reaction that starts at `now_s`. If one is chosen, the cooldowns of its rule start.
 
         Args:
@@ -151,13 +162,16 @@ class Chooser:
             room_id: The room, whose differences from the book apply.
             participant_id: Unique within the room.
             now_s: The caller's clock in seconds. It must never go backwards.
+            brought: Cooldowns that the participant and the room bring from another server.
         """
-        choice = self._choose(label, score, room_id, participant_id, now_s)
+        choice = self._choose(label, score, room_id, participant_id, now_s, brought)
         if choice.withheld is not None:
             self._withheld[choice.withheld] += 1
         return choice
 
-    def _choose(self, label: str, score: float, room_id: str, participant_id: str, now_s: float) -> Choice:
+    def _choose(
+        self, label: str, score: float, room_id: str, participant_id: str, now_s: float, brought: Brought
+    ) -> Choice:
         if self._book.is_quiet(room_id):
             return Choice(label, score, None, "quiet: nothing is shown", withheld=Withheld.QUIET)
         if self._book.excludes(room_id, label):
@@ -173,7 +187,7 @@ class Chooser:
             if taken is not None:
                 considered.append(Considered(rule.id, None, False, f"rule {taken.id} comes first"))
                 continue
-            obstacle = self._obstacle(rule, score, room_id, participant_id, now_s)
+            obstacle = self._obstacle(rule, score, room_id, participant_id, now_s, brought)
             if obstacle is None:
                 considered.append(Considered(rule.id, None, True, "it answers"))
                 taken = rule
@@ -202,7 +216,17 @@ class Chooser:
                 tuple(considered),
                 Withheld.DRY_RUN,
             )
-        return Choice(label, score, gif, reason, taken.id, taken.priority, tuple(considered))
+        return Choice(
+            label,
+            score,
+            gif,
+            reason,
+            taken.id,
+            taken.priority,
+            tuple(considered),
+            participant_cooldown_s=taken.participant_cooldown_s or 0.0,
+            room_cooldown_s=taken.room_cooldown_s or 0.0,
+        )
 
     def _gesture_rules(self, label: str) -> list[Rule]:
         rule = self._gestures.get(label)
@@ -210,7 +234,7 @@ class Chooser:
         return [rule] if rule is not None and rule.gifs[0].gif in self._book.gifs else []
 
     def _obstacle(
-        self, rule: Rule, score: float, room_id: str, participant_id: str, now_s: float
+        self, rule: Rule, score: float, room_id: str, participant_id: str, now_s: float, brought: Brought
     ) -> tuple[Withheld, str] | None:
         """Why a rule does not answer, also in words; None if it does. `rule` has the defaults filled in."""
         if rule.min_score is not None and score < rule.min_score:
@@ -221,17 +245,23 @@ class Chooser:
                 "participant",
                 rule.participant_cooldown_s,
                 self._participants.get((rule.id, room_id, participant_id)),
+                brought.participant,
             ),
             (
                 Withheld.ROOM_COOLDOWN,
                 "room",
                 rule.room_cooldown_s,
                 self._rooms.get((rule.id, room_id)),
+                brought.room,
             ),
         )
-        for reason, who, cooldown_s, answered_s in waits:
-            if answered_s is not None and cooldown_s is not None and now_s - answered_s < cooldown_s:
-                left_s = cooldown_s - (now_s - answered_s)
+        for reason, who, cooldown_s, answered_s, claims in waits:
+            if cooldown_s is None:
+                continue
+            left_s = claims.left_s(rule.id, cooldown_s, now_s)
+            if answered_s is not None:
+                left_s = max(left_s, cooldown_s - (now_s - answered_s))
+            if left_s > 0.0:
                 return reason, f"cooldown of the {who}: {left_s:.1f} s left"
         return None
 

@@ -1,7 +1,11 @@
-"""Who makes the call that the present task serves. The transports set it; the code that serves a call reads it."""
+"""Who makes the call that the present task serves, and in which trace.
+
+The transports set it; the code that serves a call reads it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 
 from gifcue.access.control import Caller, StreamAccess
@@ -11,6 +15,8 @@ from gifcue.access.peers import Peer
 caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
 # The rights of the stream, for calls that open one.
 stream_access: ContextVar[StreamAccess | None] = ContextVar("stream_access", default=None)
+# The caller's trace (`tracing.trace_context`).
+trace: ContextVar[Mapping[str, str]] = ContextVar("trace", default={})  # noqa: B039  never changed
 
 
 def caller_key() -> str:

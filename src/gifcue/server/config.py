@@ -36,7 +36,7 @@ from gifcue.media.settings import MediaSettings
 from gifcue.media.still_settings import StillSettings
 from gifcue.reactions.settings import ReactionSettings
 from gifcue.server.setting_names import check_expert, check_operator, setting_name
-from gifcue.server.settings import LogSettings, RulesSettings, ServerSettings
+from gifcue.server.settings import LogSettings, RulesSettings, ServerSettings, TracingSettings, WhipSettings
 from gifcue.workers.settings import SupervisionSettings
 
 _PREFIX = "GIFCUE_"
@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     )
 
     server: ServerSettings = Field(default_factory=ServerSettings)
+    whip: WhipSettings = Field(default_factory=WhipSettings)
     access: AccessSettings = Field(default_factory=AccessSettings)
     limits: LimitSettings = Field(default_factory=LimitSettings)
     media: MediaSettings = Field(default_factory=MediaSettings)
@@ -66,6 +67,7 @@ class Settings(BaseSettings):
     reactions: ReactionSettings = Field(default_factory=ReactionSettings)
     rules: RulesSettings = Field(default_factory=RulesSettings)
     delivery: DeliverySettings = Field(default_factory=DeliverySettings)
+    tracing: TracingSettings = Field(default_factory=TracingSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     supervision: Annotated[SupervisionSettings, EXPERT] = Field(default_factory=SupervisionSettings)
 

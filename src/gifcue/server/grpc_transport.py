@@ -11,6 +11,7 @@ import grpc
 import structlog
 from grpc._cython import cygrpc  # type: ignore[attr-defined]
 
+from gifcue.server.status_codes import RETRY_AFTER
 from gifcue.server.transport import ConnectionLost, StreamStatus
 
 log = structlog.get_logger()
@@ -44,6 +45,8 @@ class GrpcTransport:
         # grpc.aio sends this once the handler returns.
         self._context.set_code(status.code)
         self._context.set_details(status.details)
+        if status.retry_after_ms:
+            self._context.set_trailing_metadata(((RETRY_AFTER, str(status.retry_after_ms)),))
 
     def abort(self, status: StreamStatus) -> None:
         self.is_aborted = True

@@ -8,7 +8,9 @@ GET  /gifs/{name}  the GIF pack
 GET  /live         the page to try it live
 GET  /static/...   what pages load
 GET  /stream       StreamReactions over WebSocket
+GET  /tap          the page that taps a call
 GET  /teach        the page to teach a gesture; its calls, /teach/v1/..., are in http_teach.py
+POST /whip/...     video by WebRTC, where it is configured: whip/handler.py
 POST /annotations  multipart `img` → [{"Label": "ok_hand", "Probability": 0.999}, ...]
 """
 
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -27,7 +30,10 @@ from gifcue.server.http_stills import StillHandler, error_answer
 from gifcue.server.http_teach import TeachHandler
 from gifcue.server.probes import Probes
 from gifcue.server.websocket import WEBSOCKET_PATH, WebSocketHandler
-from gifcue.web.pages import LIVE, TEACH, add_pages
+from gifcue.web.pages import LIVE, TAP, TEACH, add_pages
+
+if TYPE_CHECKING:
+    from gifcue.server.whip.service import WhipService
 
 # The longest name of a file: a longer one in a path raises OSError in the handler of static files.
 _MAX_FILE_NAME_BYTES = 255
@@ -41,6 +47,7 @@ def public_application(
     websocket: WebSocketHandler,
     teach: TeachHandler,
     clock: Callable[[], float],
+    whip: WhipService | None = None,
 ) -> web.Application:
     """The aiohttp application.
 
@@ -48,15 +55,18 @@ def public_application(
         gifs: The folder behind /gifs/.
         book: Says which other sites GIFs come from.
         clock: The engine's, in seconds.
+        whip: Takes video by WebRTC; None where it is not configured.
     """
     application = web.Application(middlewares=[_refuse_long_names])
     probes.add_to(application)
     application.router.add_post("/annotations", StillHandler(engine, clock).handle)
     application.router.add_get(WEBSOCKET_PATH, websocket.handle, allow_head=False)
     teach.add_to(application)
+    if whip is not None:
+        whip.add_to(application)
     application.router.add_static("/gifs/", gifs)
     application.router.add_get("/", _to_live)
-    add_pages(application, {**LIVE, **TEACH}, GifOrigins(book))
+    add_pages(application, {**LIVE, **TEACH, **TAP}, GifOrigins(book))
     return application
 
 

@@ -25,10 +25,15 @@ SCOPES: Mapping[str, Scope | None] = {
     "/": OPEN,
     "/live": OPEN,
     "/teach": OPEN,
+    "/tap": OPEN,
     "/operate": OPEN,
     "/static/{path}": OPEN,
     # The handler checks the token after the upgrade: a page cannot read the answer to a handshake that fails.
     "/stream": OPEN,
+    # The handler checks the token: pages of other sites ask without it whether they may call, and read its refusals.
+    "/whip/{room}": OPEN,
+    "/whip/{room}/{participant}": OPEN,
+    "/whip/{room}/{participant}/{session}": OPEN,
     "/annotations": Scope.ANNOTATE,
     "/metrics": Scope.OBSERVE,
     "/operator/v1/status": Scope.OBSERVE,

@@ -28,6 +28,7 @@ from gifcue.protocol.wire.requests import decode_request
 from gifcue.protocol.wire.shape import MAX_FRAMES_PER_MESSAGE, shape_fault, too_many_frames
 from gifcue.server.outbox import Outbox
 from gifcue.server.settings import ServerSettings
+from gifcue.server.tracing import Tracing
 from gifcue.server.transport import StreamStatus
 from gifcue.v1 import reaction_service_pb2 as pb
 
@@ -48,7 +49,7 @@ def parse(data: bytes) -> Request | StreamStatus:
         return _invalid(f"expected a StreamReactionsRequest, got {len(data)} bytes that are none")
 
 
-async def act_on(message: Request, session: Session, outbox: Outbox) -> StreamStatus | None:
+async def act_on(message: Request, session: Session, outbox: Outbox, tracing: Tracing) -> StreamStatus | None:
     """Acts on a message after the configuration; returns how the stream ends where it breaks the protocol."""
     kind = message.WhichOneof("message")
     if kind == "frames":
@@ -60,7 +61,10 @@ async def act_on(message: Request, session: Session, outbox: Outbox) -> StreamSt
         case EncodedFrame() as frame:
             session.frame(frame)
         case Join() as join:
-            session.join(join.participant_id, join.codec, join.extradata, join.allowed_labels)
+            with tracing.join("unknown" if join.codec is None else str(join.codec)):
+                session.join(
+                    join.participant_id, join.codec, join.extradata, join.allowed_labels, join.resume
+                )
         case Speaking() as hint:
             session.speaking(hint.participant_id, hint.speaking)
         case AllowedLabels() as allowed:

@@ -25,6 +25,7 @@ from gifcue.protocol.wire.operator import (
 from gifcue.server.actions import log_action
 from gifcue.server.logs import set_log_level
 from gifcue.server.operator_status import StatusReader
+from gifcue.server.settings import ServerSettings
 from gifcue.server.streams import Streams
 from gifcue.v1 import operator_service_pb2 as pb
 
@@ -50,7 +51,7 @@ class Operations:
     reload_rules: Reads the file of the rule book; raises what `BookFollower.reload` raises.
     reload_gestures: Reads the folder of custom gestures.
     changed: Called after a change of what health reports.
-    drain_timeout_s: The time that streams have to move, where a call gives none.
+    settings: They say how long streams have to move, where a call gives no time.
     request_exit: Makes the process end as SIGTERM does; None where the server is part of another program.
     """
 
@@ -62,7 +63,7 @@ class Operations:
         reload_rules: Callable[[], Awaitable[RulesReloaded]],
         reload_gestures: Callable[[], Awaitable[ReloadedGestures]],
         changed: Callable[[], Awaitable[None]],
-        drain_timeout_s: float,
+        settings: ServerSettings,
         request_exit: Callable[[], None] | None = None,
     ) -> None:
         self._status = status
@@ -71,7 +72,7 @@ class Operations:
         self._reload_rules = reload_rules
         self._reload_gestures = reload_gestures
         self._changed = changed
-        self._drain_timeout_s = drain_timeout_s
+        self._settings = settings
         self._request_exit = request_exit
         # By the name of the method of OperatorService.
         self.calls: Mapping[str, Call] = {
@@ -108,7 +109,7 @@ class Operations:
         if request.exit:
             return encode_drained(self._exit(share, deadline_ms))
         log_action("drain", share=share, deadline_ms=deadline_ms)
-        drained = self._streams.ask_to_move(share, deadline_ms / 1000 or self._drain_timeout_s)
+        drained = self._streams.ask_to_move(share, deadline_ms / 1000 or self._settings.drain_timeout_s)
         await self._changed()
         # The streams are told in tasks of their own, which begin in the next turn of the event loop.
         await asyncio.sleep(0)
@@ -117,7 +118,8 @@ class Operations:
     def _exit(self, share: float, deadline_ms: int) -> Drained:
         if share != 1 or deadline_ms:
             raise ConfigError(
-                "exit: expected the share 1 and no deadline_ms, since a process that ends takes server.drain_timeout_s"
+                "exit: expected the share 1 and no deadline_ms, since a process that ends takes "
+                "server.lame_duck_s and server.drain_timeout_s"
             )
         if self._request_exit is None:
             raise WrongState(
@@ -127,7 +129,7 @@ class Operations:
         self._status.exits = True
         streams = self._streams.count - self._streams.moving
         self._request_exit()
-        return Drained(streams, 0, round(self._drain_timeout_s * 1000))
+        return Drained(streams, 0, round(self._settings.stop_s * 1000))
 
     async def _resume(self, request: pb.ResumeRequest) -> pb.ResumeResponse:
         if self._status.exits or self._streams.is_ending:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from gifcue import __version__
 from gifcue.engine.engine import Engine
+from gifcue.engine.settings import LimitSettings
 from gifcue.protocol.operations import (
     BuildInfo,
     Capacity,
@@ -56,7 +57,7 @@ class StatusReader:
     def read(self) -> ServerStatus:
         """The state as it stands."""
         figures = self._engine.statistics()
-        limits = limits_of(self._settings)
+        limits = limits_of(self._settings, self._engine.limits)
         rules, lag = self._book.statistics(), self._lag.statistics()
         ready = self._engine.is_ready
         return ServerStatus(
@@ -101,12 +102,12 @@ class StatusReader:
         )
 
 
-def limits_of(settings: Settings) -> ServerLimits:
-    """The limits in force."""
-    server, limits = settings.server, settings.limits
+def limits_of(settings: Settings, limits: LimitSettings) -> ServerLimits:
+    """The limits in force. `limits` are the engine's, in which the capacity is known."""
+    server = settings.server
     return ServerLimits(
         max_streams=server.max_streams,
-        max_participants=limits.max_participants,
+        max_participants=limits.most_participants,
         max_participants_per_stream=limits.max_participants_per_stream,
         max_frame_bytes=limits.max_frame_bytes,
         max_fps=limits.max_fps,

@@ -1,8 +1,8 @@
 """The process of `gifcue serve`: signals, and an end that nothing can put off.
 
-The first SIGTERM or SIGINT drains, and so does an operator's `Drain` with `exit`. A second signal ends the process at
-once, and so does the end of the time for a drain, whatever hangs: that end is in a thread of its own, so that a blocked
-event loop does not put it off either.
+The first SIGTERM or SIGINT drains, after `server.lame_duck_s`, and so does an operator's `Drain` with `exit`. A second
+signal ends the process at once, and so does the end of the time for a drain, whatever hangs: that end is in a thread of
+its own, so that a blocked event loop does not put it off either.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ import structlog
 
 from gifcue.server.config import Settings
 from gifcue.server.descriptors import raise_limit
-from gifcue.server.lifecycle import STOP_GRACE_S, Server
+from gifcue.server.lifecycle import Server
 from gifcue.server.log_lines import LogLines
 from gifcue.server.logs import configure_logs
+from gifcue.server.service_manager import ServiceManager
+from gifcue.server.stopping import STOP_GRACE_S
 
 log = structlog.get_logger()
 
@@ -75,7 +77,7 @@ async def _serve(settings: Settings, lines: LogLines, detector_target: str | Non
     def request_exit() -> None:
         # An operator and a signal may both ask for it: an orchestrator sends SIGTERM to what already drains.
         if not stop.is_set():
-            end.within(settings.server.drain_timeout_s + STOP_GRACE_S)
+            end.within(settings.server.stop_s + STOP_GRACE_S)
             stop.set()
 
     def on_first_signal() -> None:
@@ -93,6 +95,7 @@ async def _serve(settings: Settings, lines: LogLines, detector_target: str | Non
         log_lines_lost=lambda: lines.lost,
         request_exit=request_exit,
     )
+    manager = ServiceManager(os.environ)
     starting = asyncio.create_task(server.start())
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -100,8 +103,12 @@ async def _serve(settings: Settings, lines: LogLines, detector_target: str | Non
         starting.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await starting
+        manager.tell("READY=1")
+        living = asyncio.create_task(manager.keep_alive(lambda: server.is_alive))
         await stopping
+        manager.tell("STOPPING=1")
         await server.stop()
+        living.cancel()
     stopping.cancel()
 
 

@@ -41,6 +41,7 @@ class ProcessMetrics(Collector):
                 state.add_metric([each.value], float(each is status.state))
         yield state
         yield from self._limits()
+        yield from self._capacity()
         yield from self._drain()
         yield from self._workers()
         yield from _FRONT.collect()
@@ -59,6 +60,15 @@ class ProcessMetrics(Collector):
             ("participant_fps", "Frames a second that one participant may send.", limits.max_fps),
         ):
             yield GaugeMetricFamily(f"gifcue_{name}_max", documentation, value=value)
+
+    def _capacity(self) -> Iterator[Metric]:
+        capacity = self._status.capacity
+        if capacity.max_participants:  # 0 while the capacity is being measured
+            yield GaugeMetricFamily(
+                "gifcue_capacity_used_ratio",
+                "The share of gifcue_participants_max that has joined, 0 to 1.",
+                value=capacity.participants / capacity.max_participants,
+            )
 
     def _drain(self) -> Iterator[Metric]:
         drain = self._status.drain

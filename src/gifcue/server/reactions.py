@@ -8,8 +8,10 @@ from typing import Any
 
 import grpc
 
+from gifcue.server import call_identity
 from gifcue.server.grpc_transport import Context, GrpcTransport
 from gifcue.server.streams import Streams
+from gifcue.server.tracing import HEADERS, trace_context
 from gifcue.v1 import reaction_service_pb2
 
 REACTION_SERVICE = reaction_service_pb2.DESCRIPTOR.services_by_name["ReactionService"].full_name
@@ -30,6 +32,9 @@ class StreamHandler:
 
     async def _serve(self, requests: AsyncIterator[bytes], context: Context) -> None:
         """See protos/gifcue/v1/reaction_service.proto."""
+        # Metadata is bytes only under names that end in "-bin".
+        metadata = {key: str(value) for key, value in context.invocation_metadata() or () if key in HEADERS}
+        call_identity.trace.set(trace_context(metadata))
         transport = GrpcTransport(context)
         await self._streams.serve(transport)
         if transport.is_aborted:

@@ -14,10 +14,21 @@ class ServerCollector(Collector):
     """Turns the server's figures into metric families."""
 
     def __init__(
-        self, streams_ended: Mapping[str, int], log_lines_lost: Mapping[str, int], lag: LagStatistics
+        self,
+        streams_ended: Mapping[str, int],
+        streams_refused: Mapping[str, int],
+        log_lines_lost: Mapping[str, int],
+        lag: LagStatistics,
+        measured_capacity: int | None,
+        spans: Mapping[str, int],
     ) -> None:
-        """`streams_ended` counts by the name of a gRPC status, `log_lines_lost` by reason."""
+        """`streams_ended` counts by the name of a gRPC status, `streams_refused` and `log_lines_lost` by reason.
+        `measured_capacity` is in participants, None where the limit is a setting. `spans` counts by outcome.
+        """
+        self._spans = spans
         self._streams_ended = streams_ended
+        self._streams_refused = streams_refused
+        self._measured_capacity = measured_capacity
         self._log_lines_lost = log_lines_lost
         self._lag = lag
 
@@ -30,6 +41,28 @@ class ServerCollector(Collector):
         for status, count in sorted(self._streams_ended.items()):
             ended.add_metric([status], count)
         yield ended
+        refused = CounterMetricFamily(
+            "gifcue_streams_refused",
+            "Streams that were refused when they opened: draining, not_ready, max_streams, max_participants.",
+            labels=["reason"],
+        )
+        for reason, count in sorted(self._streams_refused.items()):
+            refused.add_metric([reason], count)
+        yield refused
+        if self._measured_capacity is not None:
+            yield GaugeMetricFamily(
+                "gifcue_capacity_measured_participants",
+                'Participants that this machine carries, as measured for limits.max_participants = "auto".',
+                value=self._measured_capacity,
+            )
+        spans = CounterMetricFamily(
+            "gifcue_spans",
+            "Spans of traces: started, and of those that are sampled exported or failed.",
+            labels=["outcome"],
+        )
+        for outcome, count in sorted(self._spans.items()):
+            spans.add_metric([outcome], count)
+        yield spans
         lost = CounterMetricFamily(
             "gifcue_log_lines_lost",
             "Log lines that were not written: too many of one event, too many at once, or no room on the disk.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress
 
 from gifcue.expert import EXPERT
 
@@ -65,10 +65,17 @@ class ServerSettings(BaseModel):
         60.0, ge=0.0, description="Seconds without a message after which the server ends a stream. 0: never."
     )
     heartbeat_interval_s: Annotated[float, EXPERT] = Field(
-        2.0,
+        0.4,
         ge=0.0,
         le=3600.0,
         description="Seconds without a message to a client after which it is sent a heartbeat. 0: never.",
+    )
+    lame_duck_s: float = Field(
+        0.0,
+        ge=0.0,
+        le=3600.0,
+        description="Seconds from SIGTERM to the drain. Meanwhile every probe says that the server drains, new streams "
+        "are refused, and open ones are served on, so that load balancers learn of it first.",
     )
     drain_timeout_s: float = Field(
         10.0,
@@ -88,6 +95,32 @@ class ServerSettings(BaseModel):
     )
     max_streams: int = Field(1024, ge=1, description="Largest number of streams at the same time.")
 
+    @property
+    def stop_s(self) -> float:
+        """Seconds that a stop gives the streams, from SIGTERM on."""
+        return self.lame_duck_s + self.drain_timeout_s
+
+
+class WhipSettings(BaseModel):
+    """Video by WHIP (RFC 9725): senders of WebRTC ask over HTTP, and send to a UDP port."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    listen: str = Field(
+        "",
+        pattern=_ADDRESS,
+        description="UDP address that senders send to, host:port. Empty: no WHIP. Needs `server.http_listen` and the "
+        "extra `webrtc`.",
+    )
+    addresses: tuple[IPvAnyAddress, ...] = Field(
+        (),
+        description="IP addresses at which senders reach that port, where they are not this machine's own, as behind "
+        "address translation. Unset: the address of `listen`, or all of this machine.",
+    )
+    max_sessions: int = Field(
+        256, ge=1, description="Largest number of WHIP sessions at the same time, unconnected ones included."
+    )
+
 
 class RulesSettings(BaseModel):
     """Which GIF answers a reaction."""
@@ -101,6 +134,25 @@ class RulesSettings(BaseModel):
     seed: Annotated[int, EXPERT] = Field(0, description="Seed of the random choice among weighted GIFs.")
     reload_interval_s: Annotated[float, EXPERT] = Field(
         2.0, ge=0.1, description="Seconds between two checks whether the rule book's file has changed."
+    )
+
+
+class TracingSettings(BaseModel):
+    """Where traces go. No attribute names a room or a person."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://.+",
+        description="Address that takes traces over OTLP and HTTP, such as http://127.0.0.1:4318/v1/traces. Needs the "
+        "packages of gifcue[otel]. Unset: no traces.",
+    )
+    sample_share: Annotated[float, EXPERT] = Field(
+        1.0,
+        ge=0.0,
+        le=1.0,
+        description="Share of traces that are sampled. A caller that does not sample its trace is followed.",
     )
 
 

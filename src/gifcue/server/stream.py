@@ -29,19 +29,23 @@ from gifcue.server.messages import Request, act_on, parse, ready_of
 from gifcue.server.outbox import Outbox
 from gifcue.server.settings import ServerSettings
 from gifcue.server.status_codes import status_of
-from gifcue.server.transport import CANCELLED, OK, BrokenStream, ConnectionLost, StreamStatus, Transport
+from gifcue.server.tracing import Tracing
+from gifcue.server.transport import (
+    CANCELLED,
+    DRAINING,
+    NOT_READING,
+    OK,
+    BrokenStream,
+    ConnectionLost,
+    StreamStatus,
+    Transport,
+)
 
 log = structlog.get_logger()
 
 # Seconds in which a client gets what still waits for it, where the server ends its stream for what the client does, or
 # because it stops itself.
 FLUSH_S = 0.5
-
-NOT_READING = StreamStatus(grpc.StatusCode.RESOURCE_EXHAUSTED, "expected a client that reads what it is sent")
-DRAINING = StreamStatus(
-    grpc.StatusCode.UNAVAILABLE,
-    "expected a server that takes streams, got one that drains: open the stream on another server",
-)
 
 
 class Stream:
@@ -54,8 +58,10 @@ class Stream:
         clock: Callable[[], float],
         transport: Transport,
         gif_base_url: str = "",
+        tracing: Tracing | None = None,
     ) -> None:
         self._gif_base_url = gif_base_url
+        self._tracing = tracing or Tracing()
         self._engine = engine
         self._settings = settings
         self._clock = clock
@@ -135,12 +141,12 @@ class Stream:
             self._end(DRAINING, FLUSH_S)
         else:
             # In this order: after `Session.drain` no frame is taken, so `settled` returns. `finish` ends the reactions
-            # before `_end` closes the outbox, so the client still gets their ENDED.
+            # that the client does not carry further before `_end` closes the outbox, so it still gets their ENDED.
             left_s = max(0.0, until_s - self._clock())
             self._session.drain(int(left_s * 1000))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._session.settled(), left_s)
-            self._session.finish(LeaveReason.DRAINING)
+            self._session.finish(LeaveReason.DRAINING, hands_over=True)
             # A client that reads gets everything. For one that does not, the stream ends soon after the timeout.
             self._end(OK, max(0.0, until_s - self._clock()) + FLUSH_S)
         await self._done.wait()
@@ -240,7 +246,7 @@ class Stream:
             return message
         if self._session is None:
             return self._open(message)
-        return await act_on(message, self._session, self._outbox)
+        return await act_on(message, self._session, self._outbox, self._tracing)
 
     def _open(self, message: Request) -> StreamStatus | None:
         kind = message.WhichOneof("message")
@@ -263,6 +269,7 @@ class Stream:
                 speaking_suppresses_hands=options.speaking_suppresses_hands,
                 subject=options.subject,
                 rights=access,
+                resume=options.resume,
                 peer=self._address,
             )
             self._outbox.put(ready_of(session, self._engine, self._settings, self._gif_base_url))

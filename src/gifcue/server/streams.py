@@ -10,14 +10,16 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
-import grpc
 import structlog
 
 from gifcue.engine.engine import Engine
 from gifcue.protocol.operations import Drained, StreamFigures, StreamPage
+from gifcue.server import call_identity
 from gifcue.server.settings import ServerSettings
-from gifcue.server.stream import DRAINING, FLUSH_S, Stream
+from gifcue.server.stream import FLUSH_S, Stream
+from gifcue.server.stream_admission import StreamAdmission
 from gifcue.server.stream_rates import WINDOW_S, StreamRates
+from gifcue.server.tracing import StreamSpan, Tracing
 from gifcue.server.transport import StreamStatus, Transport
 
 log = structlog.get_logger()
@@ -38,9 +40,11 @@ class Streams:
         clock: Callable[[], float],
         *,
         gif_base_url: str = "",
+        tracing: Tracing | None = None,
         chance: random.Random | None = None,
     ) -> None:
         self._gif_base_url = gif_base_url
+        self._tracing = tracing or Tracing()
         self._engine = engine
         self._settings = settings
         self._clock = clock
@@ -52,6 +56,7 @@ class Streams:
         self._moving: dict[Stream, asyncio.Task[None]] = {}
         self._asked = 0
         self._rates = StreamRates()
+        self._admission = StreamAdmission(engine, settings, clock, self._chance)
         self._is_draining = False
         self._is_refusing = False
         self._closed_holding_dropped = 0
@@ -61,15 +66,24 @@ class Streams:
     async def serve(self, transport: Transport) -> None:
         """Serves a stream to its end, the status included. Called by the transports, in a task of the stream's own.
 
-        `call_identity` says who the caller is.
+        `call_identity` says who the caller is, and in which trace.
         """
-        refusal = self._refusal()
+        kind = transport.peer.partition(":")[0]
+        name = kind if kind in ("websocket", "whip") else "grpc"  # gRPC names the kind of the address
+        with self._tracing.stream(call_identity.trace.get(), name) as span:
+            await self._serve(transport, span)
+
+    async def _serve(self, transport: Transport, span: StreamSpan) -> None:
+        refusal = self.refusal()
         if refusal is not None:
             self._ended[refusal.code.name] += 1
             log.info("stream refused", peer=transport.peer, status=refusal.code.name)
+            span.end(refusal)
             await transport.close(refusal)
             return
-        stream = Stream(self._engine, self._settings, self._clock, transport, self._gif_base_url)
+        stream = Stream(
+            self._engine, self._settings, self._clock, transport, self._gif_base_url, self._tracing
+        )
         self._streams[stream] = next(self._numbers)
         try:
             await stream.run()
@@ -78,6 +92,7 @@ class Streams:
             self._closed_holding_dropped += stream.holding_dropped
             self._closed_details_dropped += stream.details_dropped
             self._ended[stream.status.code.name] += 1
+            span.end(stream.status, **_span_figures(stream))
 
     @property
     def count(self) -> int:
@@ -88,6 +103,11 @@ class Streams:
     def ended(self) -> dict[str, int]:
         """Streams that have ended since the start, refused ones included, by the name of their gRPC status."""
         return dict(self._ended)
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Streams that were refused when they opened, since the start, by reason."""
+        return self._admission.refused
 
     @property
     def moving(self) -> int:
@@ -168,12 +188,16 @@ class Streams:
         was_refusing, self._is_refusing = self._is_refusing, False
         return was_refusing
 
+    def refuse(self) -> None:
+        """Refuses new streams for good. Open ones go on until `drain`."""
+        self._is_draining = True
+
     async def drain(self, timeout_s: float) -> None:
         """Refuses new streams, sends `Draining` on every stream, lets frames in flight finish, and ends the streams.
 
         After `timeout_s` the streams end with frames in flight. Returns soon after that, whatever clients do.
         """
-        self._is_draining = True
+        self.refuse()
         until_s = self._clock() + timeout_s
         if not self._streams:
             return
@@ -206,14 +230,17 @@ class Streams:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a stream failed to move", exc_info=error)
 
-    def _refusal(self) -> StreamStatus | None:
-        if self.refuses:
-            return DRAINING
-        if not self._engine.is_ready:
-            return StreamStatus(grpc.StatusCode.UNAVAILABLE, "expected a server that is ready, it is not yet")
-        if len(self._streams) >= self._settings.max_streams:
-            return StreamStatus(
-                grpc.StatusCode.RESOURCE_EXHAUSTED,
-                f"expected at most {self._settings.max_streams} streams at once",
-            )
-        return None
+    def refusal(self) -> StreamStatus | None:
+        """How a stream that opens now is refused, which counts as a refused stream; None where it is served."""
+        return self._admission.refusal(self._streams, is_draining=self.refuses)
+
+
+def _span_figures(stream: Stream) -> dict[str, int]:
+    if stream.session is None:
+        return {}
+    counts = stream.session.frame_counts()
+    return {
+        "frames.received": counts.received,
+        "frames.analysed": counts.analysed,
+        "frames.dropped": sum(counts.dropped.values()),
+    }

@@ -14,14 +14,24 @@ import grpc
 
 @dataclass(frozen=True, slots=True)
 class StreamStatus:
-    """The gRPC status that a stream ends with, and its details for the client."""
+    """The gRPC status that a stream ends with, and its details for the client.
+
+    `retry_after_ms` tells the client when to come back at the earliest, in milliseconds; 0: nothing is said of it.
+    """
 
     code: grpc.StatusCode
     details: str = ""
+    retry_after_ms: int = 0
 
 
 OK = StreamStatus(grpc.StatusCode.OK)
 CANCELLED = StreamStatus(grpc.StatusCode.CANCELLED, "by the client")
+NOT_READING = StreamStatus(grpc.StatusCode.RESOURCE_EXHAUSTED, "expected a client that reads what it is sent")
+DRAINING = StreamStatus(
+    grpc.StatusCode.UNAVAILABLE,
+    "expected a server that takes streams, got one that drains: open the stream on another server",
+    retry_after_ms=1000,
+)
 
 
 class ConnectionLost(Exception):

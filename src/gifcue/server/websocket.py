@@ -22,6 +22,7 @@ from gifcue.server.http_access import peer_of
 from gifcue.server.http_stills import error_answer
 from gifcue.server.status_codes import status_of
 from gifcue.server.streams import Streams
+from gifcue.server.tracing import trace_context
 from gifcue.server.transport import ConnectionLost, StreamStatus
 from gifcue.server.websocket_transport import Socket, WebSocketTransport
 
@@ -59,6 +60,7 @@ class WebSocketHandler:
         # aiohttp runs each request in a task and so in a context of its own.
         call_identity.caller.set(access.caller)
         call_identity.stream_access.set(access)
+        call_identity.trace.set(trace_context(request.headers))
         try:
             await self._streams.serve(transport)
         finally:
@@ -116,6 +118,5 @@ def _handshake_fault(request: web.BaseRequest) -> web.Response | None:
 
 
 def _refusal(error: AccessRefused) -> StreamStatus:
-    """How a stream ends that is refused. The reason begins with the milliseconds after which to come back."""
-    retry = "" if error.retry_after_s is None else f"{math.ceil(error.retry_after_s * 1000)} "
-    return StreamStatus(status_of(error).grpc, f"{retry}{error}")
+    """How a stream ends that is refused."""
+    return StreamStatus(status_of(error).grpc, str(error), math.ceil((error.retry_after_s or 0.0) * 1000))

@@ -138,7 +138,7 @@ class WebSocketTransport:
 
     async def close(self, status: StreamStatus) -> None:
         """See Transport. Returns once the client has answered, after `CLOSE_S` at the latest."""
-        frame = struct.pack("!H", CLOSE_CODE_BASE + status.code.value[0]) + reason_of(status.details)
+        frame = struct.pack("!H", CLOSE_CODE_BASE + status.code.value[0]) + reason_of(status)
         try:
             async with asyncio.timeout(CLOSE_S):
                 await self._socket.send_frame(frame, WSMsgType.CLOSE)
@@ -203,8 +203,11 @@ class WebSocketTransport:
                 self._is_closed_by_client = True
 
 
-def reason_of(details: str) -> bytes:
-    """The text of a close frame, cut between two characters where it is too long."""
+def reason_of(status: StreamStatus) -> bytes:
+    """The text of a close frame, cut between two characters where it is too long. It begins with the milliseconds after
+    which to come back, where the status has them.
+    """
+    details = f"{status.retry_after_ms} {status.details}" if status.retry_after_ms else status.details
     return details.encode()[:MAX_REASON_BYTES].decode(errors="ignore").encode()
 
 

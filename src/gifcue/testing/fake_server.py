@@ -18,6 +18,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from gifcue.protocol.events import ServerEvent
 from gifcue.protocol.wire.responses import encode_response
+from gifcue.testing.fake_health import HealthServicer
 from gifcue.testing.fake_operator import FakeOperator, OperatorServicer
 from gifcue.v1 import (
     media_pb2,
@@ -32,6 +33,7 @@ MODEL = media_pb2.ModelInfo(
     name="fake", version="fake-1", labels=["face", "hand", "smile", "wave", "thumbs_up"], backend="litert"
 )
 REACTION_LABELS = ("smile", "thumbs_up", "wave")
+FEATURES = ("explain", "dismiss", "resume")
 LIMITS = reaction_service_pb2.EffectiveLimits(
     max_participants=16,
     max_frame_bytes=4 * 1024 * 1024,
@@ -96,6 +98,10 @@ class FakeStream:
                 case "frame":
                     self.frames.append(request.frame)
                     self._react(request.frame)
+                case "frames":
+                    for frame in request.frames.frames:
+                        self.frames.append(frame)
+                        self._react(frame)
                 case "participant":
                     self._update(request.participant)
                 case "statistics":
@@ -118,10 +124,30 @@ class FakeStream:
         match update.WhichOneof("update"):
             case "join":
                 self.joins[update.participant_id] = update.join
+                self._take_over(update.participant_id, update.join)
             case "leave":
                 self._release(update.participant_id, "left")
             case "dismiss":
                 self._dismiss(update.participant_id, update.dismiss.reaction_id)
+
+    def _take_over(self, participant_id: str, join: reaction_service_pb2.Join) -> None:
+        """Goes on with the first reaction that the join carries, if its label is allowed. Others end."""
+        for running in join.resume.running:
+            reaction = reaction_service_pb2.ReactionEvent(
+                participant_id=participant_id,
+                reaction_id=running.reaction_id,
+                label=running.label,
+                box=media_pb2.BoundingBox(),
+                model_version=MODEL.version,
+            )
+            if running.label not in join.allowed_labels:
+                self._answer(
+                    reaction, reaction_service_pb2.PHASE_ENDED, progress=1.0, end_reason="not_allowed"
+                )
+            elif participant_id in self._open_reactions:
+                self._answer(reaction, reaction_service_pb2.PHASE_ENDED, progress=1.0, end_reason="released")
+            else:
+                self._open_reactions[participant_id] = reaction
 
     def _dismiss(self, participant_id: str, reaction_id: str) -> None:
         reaction = self._open_reactions.get(participant_id)
@@ -229,22 +255,31 @@ class _End:
 class FakeService:
     """What the fake server answers. Change it before a call.
 
-    `refuse` is the status with which streams end at once. A `silent` server sends no Ready. `streams` has every stream
+    `refuse` is the status with which streams end at once, and `retry_after_ms` what that tells the client. A `silent`
+    server sends no Ready and no answer about its health. `streams` has every stream
     so far, `metadata` that of the latest one, and `stills` every still. `state` is what the status says of the server,
     `operator` what operators' calls do. `limits` are those that streams are told; a client of a server that states an
-    interval of heartbeats expects them.
+    interval of heartbeats expects them. `features` are what streams are told that it can do.
     """
 
     streams: list[FakeStream] = field(default_factory=list)
     refuse: tuple[grpc.StatusCode, str] | None = None
+    retry_after_ms: int | None = None
     state: operator_service_pb2.ServingState.ValueType = operator_service_pb2.SERVING_STATE_SERVING
     silent: bool = False
     limits: reaction_service_pb2.EffectiveLimits = field(default_factory=_limits)
+    features: tuple[str, ...] = FEATURES
     health: health_pb2.HealthCheckResponse.ServingStatus = health_pb2.HealthCheckResponse.SERVING
     metadata: list[tuple[str, str]] = field(default_factory=list)
     stills: list[bytes] = field(default_factory=list)
     operator: FakeOperator = field(default_factory=FakeOperator)
     opened: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    async def set_health(self, health: health_pb2.HealthCheckResponse.ServingStatus) -> None:
+        """Changes the health, and tells those who watch it."""
+        self.health = health
+        async with self.opened:
+            self.opened.notify_all()
 
     async def stream(self, number: int) -> FakeStream:
         """The stream with this number, counted from 0. Waits until it is opened."""
@@ -261,7 +296,9 @@ class _Reactions(reaction_service_pb2_grpc.ReactionServiceServicer):
         service = self._service
         service.metadata = [(key, value) for key, value in context.invocation_metadata()]
         if service.refuse is not None:
-            await context.abort(*service.refuse)
+            pause_ms = service.retry_after_ms
+            trailing = () if pause_ms is None else (("gifcue-retry-after-ms", str(pause_ms)),)
+            await context.abort(*service.refuse, trailing)
         stream = FakeStream()
         async with service.opened:
             service.streams.append(stream)
@@ -292,6 +329,7 @@ class _Reactions(reaction_service_pb2_grpc.ReactionServiceServicer):
                         server_version="0.0.0",
                         session_id=f"s-{len(self._service.streams)}",
                         preset=request.config.preset or "normal",
+                        features=self._service.features,
                     )
                 )
         stream.finish()
@@ -330,14 +368,6 @@ def _status(service: FakeService) -> operator_service_pb2.GetStatusResponse:
     )
 
 
-class _Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
-    def __init__(self, service: FakeService) -> None:
-        self._service = service
-
-    async def Check(self, request: Any, context: Any) -> Any:
-        return health_pb2.HealthCheckResponse(status=self._service.health)
-
-
 class FakeServer:
     """Used with `async with`. Listens on `port`, or on a free one; `target` is its address."""
 
@@ -372,7 +402,7 @@ class FakeServer:
             lambda: [f"s-{number}" for number, _ in enumerate(self.service.streams, 1)],
         )
         operator_service_pb2_grpc.add_OperatorServiceServicer_to_server(operator, self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(_Health(self.service), self._server)
+        health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(self.service), self._server)
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         await self._server.start()
 

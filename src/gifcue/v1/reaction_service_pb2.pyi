@@ -451,7 +451,10 @@ class Join(_message.Message):
 
     @_builtins.property
     def resume(self) -> Global___ParticipantState:
-        """What the participant keeps from the server before. Unset for one that is new."""
+        """What the participant keeps from the server before, or from its join before this one. Unset for one that is new. State
+        that is wrong refuses the join with FAULT_CODE_INVALID_ARGUMENT. A join that is refused otherwise ENDs the reactions
+        that it carries with "refused", except while the stream drains.
+        """
 
     def __init__(
         self,
@@ -482,14 +485,14 @@ class ParticipantState(_message.Message):
     GIF_COOLDOWNS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def running(self) -> _containers.RepeatedCompositeFieldContainer[Global___RunningReaction]:
-        """Reactions that STARTED and have not ENDED, at most one for each label. The server continues each without a second
+        """Reactions that STARTED and have not ENDED, one for each label at most, and 256. The server goes on without a second
         STARTED, and ENDs it as any other: by "released" where the pose is no longer seen, by "no_frames" where no video
         comes, by "not_allowed" where the label is not allowed or unknown to this server.
         """
 
     @_builtins.property
     def cooldowns(self) -> _containers.RepeatedCompositeFieldContainer[Global___LabelCooldown]:
-        """Labels that may not start again yet, from `ReactionEvent.cooldown_ms`. At most one for each label."""
+        """Labels that may not start again yet, from `ReactionEvent.cooldown_ms`. At most one for each label, and 256."""
 
     @_builtins.property
     def gif_cooldowns(self) -> _containers.RepeatedCompositeFieldContainer[Global___RuleCooldown]:
@@ -519,7 +522,7 @@ class RoomState(_message.Message):
     GIF_COOLDOWNS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def gif_cooldowns(self) -> _containers.RepeatedCompositeFieldContainer[Global___RuleCooldown]:
-        """Rules that may not answer anybody in the room yet, from `ReactionEvent.room_cooldown_ms`. At most 256."""
+        """Rules that may not answer anybody of this stream yet, from `ReactionEvent.room_cooldown_ms`. At most 256."""
 
     def __init__(
         self,
@@ -548,7 +551,7 @@ class RunningReaction(_message.Message):
     label: _builtins.str
     """The reaction."""
     age_ms: _builtins.int
-    """Milliseconds since its STARTED."""
+    """Milliseconds since its STARTED, for whoever reads recorded messages: the server decides nothing by it."""
     def __init__(
         self,
         *,

@@ -16,6 +16,7 @@ from gifcue.web.assets import Asset, read_assets
 STATIC_PATH = "/static/"
 # The addresses of the pages and their files.
 LIVE = {"/live": "live.html"}
+TAP = {"/tap": "tap.html"}
 TEACH = {"/teach": "teach.html"}
 # Those of the operators' port.
 OPERATE = {"/operate": "operate.html"}
@@ -40,8 +41,10 @@ _PAGE_HEADERS = {
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob:{images}; "
     "media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "require-trusted-types-for 'script'; trusted-types 'none'"
+    "require-trusted-types-for 'script'; trusted-types {trusted}"
 )
+# Pages that start a worker, whose address has to come from a Trusted Types policy, and the policy's name.
+_POLICY_NAMES = {"tap.html": "gifcue-tap"}
 
 
 def add_pages(
@@ -67,16 +70,16 @@ def add_pages(
             raise web.HTTPNotFound(headers=_HEADERS)
         return _answer(request, asset, _HEADERS)
 
-    def add_page(path: str, page: Asset) -> None:
+    def add_page(path: str, page: Asset, trusted: str) -> None:
         async def get_page(request: web.Request) -> web.Response:
             images = "".join(f" {origin}" for origin in sorted(image_origins()))
-            policy = {"Content-Security-Policy": _POLICY.format(images=images)}
+            policy = {"Content-Security-Policy": _POLICY.format(images=images, trusted=trusted)}
             return _answer(request, page, {**_HEADERS, **_PAGE_HEADERS, **policy})
 
         application.router.add_get(path, get_page)
 
     for path, name in pages.items():
-        add_page(path, assets[name])
+        add_page(path, assets[name], _POLICY_NAMES.get(name, "'none'"))
     application.router.add_get(STATIC_PATH + "{path:.+}", get_file)
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from gifcue.workers.confinement.profile import Confinement, Mode, Profile
+from gifcue.workers.cores import usable_cores
 
 
 class SupervisionSettings(BaseModel):
@@ -78,12 +77,6 @@ def half_of_the_cores() -> int:
     """Half of the cores that this process may use, at least 1: the automatic number of workers of one kind.
 
     At full load decoding takes 0.86 of a core where detection takes 0.68 (docs/performance.md): the two kinds need
-    about as many cores. A CPU quota of a container is not seen, only the cores that it may run on.
+    about as many cores. A container's CPU quota counts as so many cores.
     """
-    return max(1, _usable_cores() // 2)
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return max(1, int(usable_cores()) // 2)

@@ -6,6 +6,7 @@ from gifcue.cli.app import Entry, LazyGroup, make_app
 
 COMMANDS: dict[str, Entry] = {
     "dataset": Entry("gifcue_lab.cli.dataset", "Build, check, split, convert and compose datasets."),
+    "recipe": Entry("gifcue_lab.cli.recipe", "Write the recipe of a network that learns your own labels."),
     "train": Entry("gifcue_lab.cli.train", "Train one network of the detector, or resume its run."),
     "average": Entry("gifcue_lab.cli.average", "Average the weights of several runs of one network."),
     "hard-negatives": Entry(

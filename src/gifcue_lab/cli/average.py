@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gifcue_lab.quiet import import_tensorflow
+
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 
@@ -24,7 +26,8 @@ def average(
     from gifcue_lab.training.recipe import read_recipe
 
     recipe = read_recipe(config)
-    from gifcue_lab.export.weights import average_runs
+    import_tensorflow()
+    from gifcue_lab.training.weights import average_runs
 
     average_runs(recipe, runs, out)
     typer.echo(f"{out}: the mean of {len(runs)} runs")

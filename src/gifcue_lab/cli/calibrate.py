@@ -16,9 +16,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 # Shared with `pack`.
 Recipes = Annotated[
-    tuple[str, str, str],
+    list[str],
     typer.Argument(
-        metavar="DETECTOR HAND FACE", help="The recipes of the three networks: names, or TOML files."
+        metavar="RECIPE…", help="The recipes of the networks that were trained: names, or TOML files."
     ),
 ]
 Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="The directory of the splits.")]
@@ -41,7 +41,7 @@ def calibrate(
     also: Also = None,
     keep_scores: KeepScores = False,
 ) -> None:
-    """Fit scores and thresholds to the groups that none of the three recipes trains on."""
+    """Fit scores and thresholds of the recipes' networks to the groups that none of the recipes trains on."""
     from gifcue_lab.training.recipe import read_recipe
 
     calibrate_model([read_recipe(each) for each in recipes], model_dir, data, also, keep_scores)
@@ -55,4 +55,5 @@ def calibrate_model(
     from gifcue_lab.export.calibration import common_heldout_groups
 
     groups = common_heldout_groups(recipes)
-    fit(model_dir, data, groups, also=also, keep_scores=keep_scores, report=typer.echo)
+    tasks = [recipe.task for recipe in recipes]
+    fit(model_dir, data, groups, also=also, keep_scores=keep_scores, tasks=tasks, report=typer.echo)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gifcue.errors import ConfigError
+from gifcue_lab.quiet import import_tensorflow
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
@@ -38,6 +39,7 @@ def export(
             "--data: expected a directory of labelled pictures for int8, got none (or give --no-int8)"
         )
     # TensorFlow takes seconds to import, so a mistake in the options is reported first.
+    import_tensorflow()
     from gifcue.detect.settings import default_model_dir
     from gifcue_lab.export.formats import export as export_all
 

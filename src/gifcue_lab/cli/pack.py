@@ -1,4 +1,4 @@
-"""`gifcue-lab pack`: a model directory from finished runs."""
+"""`gifcue-lab pack`: a model directory from finished runs. Another model gives the networks that were not trained."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gifcue_lab.cli.calibrate import Also, Data, KeepScores, Recipes, calibrate_model
+from gifcue_lab.quiet import import_tensorflow
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
@@ -28,17 +29,34 @@ def pack(
             metavar="NETWORK=DIR", help="Another run for a network, for example an average; may be repeated."
         ),
     ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="The model that gives the networks without a recipe; shipped is gifcue's own."
+        ),
+    ] = None,
+    replace_shipped: Annotated[
+        bool, typer.Option("--replace-shipped", help="Allow --model to be the model that comes with gifcue.")
+    ] = False,
     also: Also = None,
     keep_scores: KeepScores = False,
 ) -> None:
-    """Make a model directory from three finished runs, and calibrate it."""
-    from gifcue_lab.training.recipe import read_recipe
+    """Make a model directory from finished runs, and calibrate it."""
+    from gifcue.detect.settings import default_model_dir
+    from gifcue_lab.training.recipe import SHIPPED, read_recipe
 
+    if model_dir.resolve() == default_model_dir().resolve() and not replace_shipped:
+        raise typer.BadParameter(
+            "--model: expected a directory of your own, got the model that comes with gifcue; "
+            "--replace-shipped allows it"
+        )
     read = [read_recipe(each) for each in recipes]
     run_dirs = {recipe.task: runs / recipe.name for recipe in read} | dict(_run(each) for each in run or ())
+    import_tensorflow()
     from gifcue_lab.export.pack import pack as make_directory
 
-    make_directory(read, run_dirs, data, model_dir, report=typer.echo)
+    base_dir = None if base is None else default_model_dir() if base == SHIPPED else Path(base)
+    make_directory(read, run_dirs, data, model_dir, base=base_dir, report=typer.echo)
     calibrate_model(read, model_dir, data, also, keep_scores)
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gifcue_lab.quiet import import_tensorflow
+
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 
@@ -33,6 +35,7 @@ def train(
 
     recipe = read_recipe(config, name=name, epochs=epochs, start_from=start_from)
     # TensorFlow takes seconds to import, so a mistake in the recipe is reported first.
+    import_tensorflow()
     from gifcue_lab.training.loop import train as run_training
 
     run_training(recipe, data, runs, report=typer.echo)

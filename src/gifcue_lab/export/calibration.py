@@ -26,9 +26,12 @@ from gifcue_lab.export.score_fit import fit_rescoring, fit_temperature
 from gifcue_lab.export.thresholds import MATCH_IOU, Report, choose_thresholds
 from gifcue_lab.training.recipe import Recipe
 from gifcue_lab.training.samples import NONE, UNKNOWN, Photo, read_image, read_photos
+from gifcue_lab.training.shapes import NETWORKS
 
 # A box that overlaps a hand by more than this IoU without hitting it shows part of the hand, so it is no negative.
 TOUCH_IOU = 0.15
+# Rescoring is fitted where there are so many boxes that hit nothing.
+LEAST_FALSE_BOXES = 20
 
 
 def common_heldout_groups(recipes: Sequence[Recipe]) -> list[str]:
@@ -50,6 +53,7 @@ def calibrate(
     *,
     also: str | None = None,
     keep_scores: bool = False,
+    tasks: Sequence[str] = NETWORKS,
     report: Report = print,
 ) -> None:
     """Writes calibration, rescoring and thresholds into the metadata of a model folder.
@@ -61,6 +65,7 @@ def calibrate(
         also: a split whose people help to choose thresholds, and nothing else.
         keep_scores: keep calibration and rescoring, and choose thresholds only. A last run may train on groups that
             the calibration was fitted to.
+        tasks: the networks that were trained. What belongs to the others is left as it is.
         report: receives what was fitted and chosen.
 
     Raises:
@@ -68,17 +73,22 @@ def calibrate(
         ModelError: the model cannot be read.
     """
     photos = [photo for photo in read_photos(data_dir, "train", groups=groups) if not photo.is_tight_crop]
+    kinds = [kind for kind in KINDS if kind in tasks]
     if not keep_scores:
-        _calibrate_scores(model_dir, photos, report)
+        _calibrate_scores(model_dir, photos, kinds, report)
     if also is not None:
         photos = [*photos, *(photo for photo in read_photos(data_dir, also) if not photo.is_tight_crop)]
     thresholds, cross_fitted = choose_thresholds(model_dir, photos, report=report)
 
     def change(metadata: dict[str, Any]) -> None:
-        metadata["thresholds"].update(thresholds)
+        chosen = {label for kind in kinds for label in metadata["stages"][kind]["labels"]}
+        chosen |= set(KINDS) if "detector" in tasks else set()
+        metadata["thresholds"].update(
+            {label: value for label, value in thresholds.items() if label in chosen}
+        )
         metadata["training"]["thresholds"] = {
             "chosen_on": ["people of train held out", *([also] if also else [])],
-            "f1_cross_fitted": cross_fitted,
+            "f1_cross_fitted": {label: value for label, value in cross_fitted.items() if label in chosen},
         }
 
     update_metadata(model_dir, change)
@@ -99,24 +109,34 @@ class MatchedBox:
     truth: str
 
 
-def _calibrate_scores(model_dir: Path, photos: Sequence[Photo], report: Report) -> None:
+def _calibrate_scores(model_dir: Path, photos: Sequence[Photo], kinds: Sequence[str], report: Report) -> None:
     detector = LiteRtDetector(DetectorConfig(model_dir, model_sha256=UNCHECKED))
     metadata = read_metadata(model_dir, "litert", sha256=UNCHECKED)
     matched = [box for photo in photos for box in _match(detector, photo, metadata.longest_px)]
     changes: dict[str, dict[str, Any]] = {}
-    for kind in KINDS:
+    for kind in kinds:
         boxes = [box for box in matched if box.seen.kind == kind]
-        rescoring = _fit_rescoring(boxes)
+        changes[kind] = {}
         known = [box for box in boxes if box.real and box.truth != UNKNOWN]
+        if not known:
+            raise ConfigError(
+                f"heldout_groups: expected a {kind} of known label that the detector finds, got none in "
+                f"{len(photos)} pictures"
+            )
         calibration = _fit_temperature(known, metadata.stages[kind].labels)
-        changes[kind] = {
-            "calibration": {
-                "shape": calibration.landmark_scale,
-                "sight": calibration.appearance_scale,
-                "bias": list(calibration.bias),
-            },
-            "rescoring": {"found": rescoring.found, "present": rescoring.present, "bias": rescoring.bias},
+        changes[kind]["calibration"] = {
+            "shape": calibration.landmark_scale,
+            "sight": calibration.appearance_scale,
+            "bias": list(calibration.bias),
         }
+        # A few pictures hold hardly any false box. The model's own rescoring is the better guess then.
+        if sum(not box.real for box in boxes) >= LEAST_FALSE_BOXES:
+            rescoring = _fit_rescoring(boxes)
+            changes[kind]["rescoring"] = {
+                "found": rescoring.found,
+                "present": rescoring.present,
+                "bias": rescoring.bias,
+            }
         report(f"{kind}: {changes[kind]}")
 
     def change(written: dict[str, Any]) -> None:

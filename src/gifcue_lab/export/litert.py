@@ -11,9 +11,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from gifcue_lab.export.metadata import float_files, read_shapes, update_checksums, update_metadata
-from gifcue_lab.export.weights import load_networks
+from gifcue_lab.export.metadata import float_files, update_checksums, update_metadata
 from gifcue_lab.training.recipe import NetworkShape
+from gifcue_lab.training.shapes import read_shapes
+from gifcue_lab.training.weights import load_networks
 
 # The operations that stay in float where convolutions are quantised. They compute the softmax over a heat map and what
 # follows from it; 256 steps are too few for that.

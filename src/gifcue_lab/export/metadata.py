@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+from gifcue.detect.labels import LabelMap, read_label_map, write_label_map
 from gifcue.detect.metadata import FORMAT, LABEL_MAP, METADATA
 from gifcue.detect.processing import STRIDE
-from gifcue.errors import ConfigError
-from gifcue_lab.training.recipe import NetworkShape, Recipe, Task
+from gifcue_lab.training.recipe import NetworkShape, Recipe
+from gifcue_lab.training.shapes import NETWORKS, SHAPE_KEYS, WEIGHTS
 
-NETWORKS = ("detector", "hand", "face")
-WEIGHTS = "weights.npz"
 NAME, VERSION = "gifcue", "0.1.0"
 # How much the landmarks' extent counts in a box, and how much it is enlarged. Measured on held-out people.
 REFINEMENT = {"face": {"weight": 0.5, "scale": 1.05}, "hand": {"weight": 0.5, "scale": 1.3}}
@@ -27,63 +26,42 @@ SMALLEST_PX = 24
 SCORE_FLOOR, NMS_IOU, LONGEST_PX = 0.05, 0.5, 640
 # Used until calibration has chosen a threshold.
 NEUTRAL_THRESHOLD = 0.5
-# The keys that define a network beside the size of its input.
-SHAPE_KEYS = ("classes", "points", "channels", "blocks")
 
 Metadata = dict[str, Any]
 
 
-def write_metadata(model_dir: Path, recipes: Mapping[str, Recipe]) -> None:
+def write_metadata(model_dir: Path, recipes: Mapping[str, Recipe], base: Path | None = None) -> None:
     """Writes the metadata of networks that these recipes, by task, describe.
 
-    Calibration, thresholds and training figures that the file holds already are kept.
+    Calibration, thresholds and training figures that the file holds already are kept where the labels are the same.
+
+    Args:
+        model_dir: the folder to write.
+        recipes: the networks that were trained.
+        base: the model whose description holds for the networks without a recipe; None where each has one.
     """
     path = model_dir / METADATA
-    old: Metadata = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    stages = {kind: _stage(kind, recipes[kind], old) for kind in ("face", "hand")}
-    labels = ["face", "hand", *recipes["face"].classes, *recipes["hand"].classes]
-    detector = recipes["detector"]
+    before = path if path.exists() or base is None else base / METADATA
+    old: Metadata = json.loads(before.read_text(encoding="utf-8")) if before.exists() else {}
+    stages = {
+        kind: _stage(kind, recipes[kind], old) if kind in recipes else old["stages"][kind]
+        for kind in ("face", "hand")
+    }
+    labels = ["face", "hand", *stages["face"]["labels"], *stages["hand"]["labels"]]
+    thresholds = {**dict.fromkeys(labels, NEUTRAL_THRESHOLD), **old.get("thresholds", {})}
     metadata = {
         "format": FORMAT,
         "name": NAME,
         "version": VERSION,
         "files": float_files(),
-        "detector": {
-            "width": detector.width,
-            "height": detector.height,
-            "stride": STRIDE,
-            "score_floor": SCORE_FLOOR,
-            "nms_iou": NMS_IOU,
-            "longest_px": LONGEST_PX,
-        },
+        "detector": _detector(recipes["detector"]) if "detector" in recipes else old["detector"],
         "stages": stages,
-        "networks": {name: _shape(recipe) for name, recipe in recipes.items()},
-        "thresholds": {**dict.fromkeys(labels, NEUTRAL_THRESHOLD), **old.get("thresholds", {})},
+        "networks": {**old.get("networks", {}), **{name: _shape(recipe) for name, recipe in recipes.items()}},
+        "thresholds": {label: thresholds[label] for label in labels},
         "training": old.get("training", {}),
     }
     _write(path, metadata)
-
-
-def read_shapes(model_dir: Path) -> dict[str, NetworkShape]:
-    """The networks that the metadata of a model folder describes, by task.
-
-    Raises:
-        ConfigError: there is no metadata, or it is damaged.
-    """
-    path = model_dir / METADATA
-    try:
-        networks: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["networks"]
-        return {
-            name: NetworkShape(
-                task=cast("Task", name),
-                width=shape["width"],
-                height=shape["height"],
-                **{key: tuple(shape[key]) for key in SHAPE_KEYS},
-            )
-            for name, shape in networks.items()
-        }
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path}: expected the shapes of the networks, got {error!r}") from error
+    _write_label_map(model_dir, labels, base)
 
 
 def update_metadata(model_dir: Path, change: Callable[[Metadata], None]) -> None:
@@ -120,8 +98,35 @@ def copy_description(model_dir: Path, out: Path) -> None:
         shutil.copyfile(model_dir / name, out / name)
 
 
+def _detector(recipe: NetworkShape) -> dict[str, Any]:
+    return {
+        "width": recipe.width,
+        "height": recipe.height,
+        "stride": STRIDE,
+        "score_floor": SCORE_FLOOR,
+        "nms_iou": NMS_IOU,
+        "longest_px": LONGEST_PX,
+    }
+
+
+def _write_label_map(model_dir: Path, labels: Sequence[str], base: Path | None) -> None:
+    """Writes the label map where it is missing or holds other labels. A label that the base knows keeps its id."""
+    path = model_dir / LABEL_MAP
+    before = path if path.exists() or base is None else base / LABEL_MAP
+    known = read_label_map(before).by_id if before.exists() else {}
+    kept = {number: label for number, label in known.items() if label in labels}
+    following = max(known, default=0) + 1
+    new = [label for label in labels if label not in kept.values()]
+    by_id = {**kept, **{following + index: label for index, label in enumerate(new)}}
+    if by_id != known or before != path:
+        path.write_text(write_label_map(LabelMap(by_id)), encoding="utf-8")
+
+
 def _stage(kind: str, recipe: Recipe, old: Metadata) -> dict[str, Any]:
     before = old.get("stages", {}).get(kind, {})
+    if before.get("labels") != list(recipe.classes):
+        # A calibration has a bias for each label.
+        before = {key: value for key, value in before.items() if key != "calibration"}
     neutral = {"shape": 0.5, "sight": 0.5, "bias": [0.0] * (len(recipe.classes) + 1)}
     return {
         "size": recipe.width,

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from gifcue.errors import ConfigError
 from gifcue_lab.export.litert import Report, export_litert
-from gifcue_lab.export.metadata import NETWORKS, write_metadata
+from gifcue_lab.export.metadata import write_metadata
 from gifcue_lab.export.quantise import add_int8
-from gifcue_lab.export.weights import load_run, save_networks
 from gifcue_lab.training.recipe import Recipe
+from gifcue_lab.training.shapes import NETWORKS
+from gifcue_lab.training.weights import load_networks, load_run, save_networks
 
 
 def pack(
@@ -19,32 +20,40 @@ def pack(
     data_dir: Path,
     model_dir: Path,
     *,
+    base: Path | None = None,
     report: Report = print,
 ) -> None:
-    """Writes a model folder: weights, LiteRT files in float and int8, and metadata.
+    """Writes a model folder: weights, LiteRT files in float and int8, label map and metadata.
 
-    Calibration and thresholds that the folder already holds are kept; a new folder gets neutral ones. The label map
-    is not written.
+    Calibration and thresholds that the folder already holds are kept. A new folder gets those of `base`, and neutral
+    ones for labels that `base` does not have.
 
     Args:
-        recipes: one each for the detector, the hand and the face network, in any order.
+        recipes: one for each network that was trained.
         run_dirs: the folders of the finished runs by task.
         data_dir: labelled photographs, for the ranges of int8.
         model_dir: the folder to write.
+        base: the model that gives the networks without a recipe.
         report: receives the sizes of the files.
 
     Raises:
-        ConfigError: a recipe, a run or the photographs are missing.
+        ConfigError: a run or the photographs are missing, or without `base` a recipe.
     """
     by_task: dict[str, Recipe] = {recipe.task: recipe for recipe in recipes}
-    for what, given in (("recipes", by_task), ("run_dirs", run_dirs)):
-        if missing := [name for name in NETWORKS if name not in given]:
-            raise ConfigError(
-                f"{what}: expected one each for {', '.join(NETWORKS)}, none for {', '.join(missing)}"
-            )
-    networks = {name: load_run(by_task[name], run_dirs[name]) for name in NETWORKS}
+    if len(by_task) < len(recipes):
+        tasks = ", ".join(recipe.task for recipe in recipes)
+        raise ConfigError(f"recipes: expected one for each network, got several for one: {tasks}")
+    missing = [name for name in NETWORKS if name not in by_task]
+    if missing and base is None:
+        raise ConfigError(
+            f"recipes: expected one each for {', '.join(NETWORKS)}, or a model that gives the others, got none for "
+            f"{', '.join(missing)}"
+        )
+    networks = {name: load_run(by_task[name], run_dirs[name]) for name in by_task}
+    if missing and base is not None:
+        networks |= {name: network for name, network in load_networks(base).items() if name in missing}
     model_dir.mkdir(parents=True, exist_ok=True)
     save_networks(model_dir, networks)
-    write_metadata(model_dir, by_task)
+    write_metadata(model_dir, by_task, base)
     export_litert(model_dir, report=report)
     add_int8(model_dir, data_dir, report=report)

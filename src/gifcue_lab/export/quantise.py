@@ -10,9 +10,10 @@ from gifcue.detect import processing
 from gifcue.detect.metadata import Metadata, read_metadata
 from gifcue.detect.trust import UNCHECKED
 from gifcue_lab.export.litert import Report, convert
-from gifcue_lab.export.metadata import read_shapes, update_checksums, update_metadata
-from gifcue_lab.export.weights import load_networks
+from gifcue_lab.export.metadata import update_checksums, update_metadata
 from gifcue_lab.training.samples import Photo, read_image, read_photos
+from gifcue_lab.training.shapes import read_shapes
+from gifcue_lab.training.weights import load_networks
 
 # Pictures whose activations set the ranges; more make no measurable difference. Crops of each label are added.
 EXAMPLES, EXAMPLES_A_LABEL = 240, 60

@@ -19,8 +19,8 @@ from gifcue.detect.regions import KINDS
 from gifcue.detect.trust import UNCHECKED
 from gifcue_lab.export import graph_processing
 from gifcue_lab.export.litert import served_function
-from gifcue_lab.export.metadata import read_shapes
-from gifcue_lab.export.weights import load_networks
+from gifcue_lab.training.shapes import read_shapes
+from gifcue_lab.training.weights import load_networks
 
 # TensorFlow has no types.
 Tensor = Any

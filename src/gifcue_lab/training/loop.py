@@ -19,9 +19,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from gifcue.errors import GifcueError
+from gifcue.errors import ConfigError, GifcueError
 from gifcue_lab.training.checkpoint import (
-    AVERAGED,
     averaged_weights,
     load_checkpoint,
     save_averaged,
@@ -29,6 +28,7 @@ from gifcue_lab.training.checkpoint import (
 )
 from gifcue_lab.training.curves import draw_curves
 from gifcue_lab.training.recipe import Recipe
+from gifcue_lab.training.start import load_start
 from gifcue_lab.training.tasks import Source, TrainingTask, prepare
 
 # Batches prepared ahead. More ride out a slow batch, fewer take less memory.
@@ -90,13 +90,13 @@ def train(recipe: Recipe, data_dir: Path, runs_dir: Path, *, report: Report = pr
     keras.utils.set_random_seed(recipe.seed)
     keras.mixed_precision.set_global_policy(recipe.precision)
     # Looked up before the photographs are decoded: that takes a while.
-    start = recipe.find("start_from", runs_dir)
+    start = recipe.start(runs_dir)
     task = prepare(recipe, data_dir, runs_dir)
     run_dir = runs_dir / recipe.name
     run_dir.mkdir(parents=True, exist_ok=True)
-    steps = len(task.source.epoch(_rng(recipe.seed, 0))) // recipe.batch_size
+    steps = _steps(recipe, len(task.source.epoch(_rng(recipe.seed, 0))))
     if start is not None:
-        task.network.load_weights(Path(str(start)) / AVERAGED)
+        load_start(task.network, recipe, start, report=report)
     model = _compile(recipe, task)
     state = load_checkpoint(run_dir, model) or {
         "epoch": 0,
@@ -204,6 +204,16 @@ def _compile(recipe: Recipe, task: TrainingTask) -> Any:
     model.build((None, recipe.height, recipe.width, 3))
     optimizer.build(model.trainable_variables)
     return model
+
+
+def _steps(recipe: Recipe, samples: int) -> int:
+    """The steps of an epoch. Where there are fewer samples than a batch holds, one step takes all of them."""
+    if samples == 0:
+        raise ConfigError(
+            f"data_dir: expected labelled {recipe.task} samples in the train split, got none; "
+            "`gifcue-lab dataset stats` counts them"
+        )
+    return max(1, samples // recipe.batch_size)
 
 
 def _learning_rate(recipe: Recipe, step: int, steps: int) -> float:

@@ -14,10 +14,13 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from gifcue.detect.settings import default_model_dir
 from gifcue.errors import ConfigError
 from gifcue_lab.training.degrade import Degradation
 
 Task = Literal["detector", "hand", "face"]
+# The name of gifcue's own model as a start.
+SHIPPED = "shipped"
 
 # What replaces the keys of older recipes, for the error message.
 REPLACED_KEYS: Mapping[str, str] = {
@@ -103,7 +106,8 @@ class Recipe(NetworkShape):
         loader_threads: threads that prepare batches.
         early_stopping_patience: evaluations without progress after which training stops, 0 for never.
         evaluate_every: epochs between evaluations.
-        start_from: the run whose averaged weights training starts from, as a folder in the folder of runs.
+        start_from: the run whose averaged weights training starts from, as a folder in the folder of runs; or a model
+            folder; `shipped` is gifcue's own model.
         hard_negatives: a JSON file of `gifcue_lab.training.hard_negatives`.
         label_overrides: a JSON file of `gifcue_lab.training.label_overrides`.
         deterministic: makes TensorFlow's operations repeatable, which is slower.
@@ -156,6 +160,17 @@ class Recipe(NetworkShape):
             )
         if not 0.0 <= self.ema_momentum < 1.0:
             raise ConfigError(f"ema_momentum: expected 0 or more and less than 1, got {self.ema_momentum}")
+
+    def start(self, runs_dir: Path) -> Path | None:
+        """The folder of the weights that training starts from, None where it starts from fresh ones.
+
+        Raises:
+            ConfigError: there is no such folder.
+        """
+        if self.start_from == SHIPPED:
+            return default_model_dir()
+        found = self.find("start_from", runs_dir)
+        return None if found is None else Path(str(found))
 
     def find(self, key: str, runs_dir: Path) -> Traversable | None:
         """The file or folder that the key `start_from`, `hard_negatives` or `label_overrides` names, None without one.

@@ -23,6 +23,7 @@ from gifcue_lab.datasets.voc import read_voc
 Image = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
+LANDMARKS = "landmarks.npz"
 UNKNOWN = "?"
 NONE = ""
 # Two boxes are the same object drawn twice when their corners differ by no more than this, in pixels.
@@ -100,7 +101,7 @@ def read_photos(
         photos.append(_read_photo(path, group))
     if not photos:
         raise ConfigError(f"data_dir: expected photographs with labels in {root}, got none")
-    landmarks = root / "landmarks.npz"
+    landmarks = root / LANDMARKS
     if landmarks.exists():
         _attach_landmarks(photos, landmarks)
     return photos

@@ -10,13 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from gifcue.errors import ConfigError
 from gifcue_lab.training import losses
 from gifcue_lab.training.crops import CropSource
 from gifcue_lab.training.hard_negatives import read_hard_negatives
 from gifcue_lab.training.label_overrides import apply_overrides
 from gifcue_lab.training.networks import build_network
 from gifcue_lab.training.recipe import Recipe
-from gifcue_lab.training.samples import Photo, decode, read_photos
+from gifcue_lab.training.samples import LANDMARKS, Photo, decode, read_photos
 from gifcue_lab.training.scenes import SceneSource
 from gifcue_lab.training.validation import Predict, measure_crops, measure_scenes
 
@@ -85,7 +86,7 @@ def prepare(recipe: Recipe, data_dir: Path, runs_dir: Path) -> TrainingTask:
             lambda predict: measure_scenes(held_out_scenes, predict),
             "ap",
         )
-    face_points = _face_points(data_dir) if recipe.task == "face" else []
+    face_points = _face_points(data_dir, recipe) if recipe.task == "face" else []
     hard_negatives = read_hard_negatives(hard_negatives_file, recipe.task) if hard_negatives_file else {}
     crops = CropSource(recipe, training, decode(training), face_points, hard_negatives)
     held_out_crops = CropSource(recipe, evaluated, decode(evaluated), face_points)
@@ -105,7 +106,15 @@ def _evaluated_photos(recipe: Recipe, data_dir: Path) -> list[Photo]:
     return photos[:: max(1, len(photos) // EVALUATED_PHOTOS)]
 
 
-def _face_points(data_dir: Path) -> list[int]:
-    """The mesh indices of the face landmarks in the data."""
-    with np.load(data_dir / "train" / "landmarks.npz", allow_pickle=False) as arrays:
-        return [int(point) for point in arrays["face_points"]]
+def _face_points(data_dir: Path, recipe: Recipe) -> list[int]:
+    """The mesh indices of the face landmarks in the data; the recipe's own where the data has no landmarks."""
+    path = data_dir / "train" / LANDMARKS
+    if not path.exists():
+        return list(recipe.points)
+    with np.load(path, allow_pickle=False) as arrays:
+        points = [int(point) for point in arrays["face_points"]]
+    if missing := sorted(set(recipe.points) - set(points)):
+        raise ConfigError(
+            f"points: expected points that {path} holds, got {', '.join(map(str, missing))}, which it does not"
+        )
+    return points

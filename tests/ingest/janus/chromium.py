@@ -19,11 +19,12 @@ import av
 from aiohttp import web
 
 from gifcue.sample_video.photo import photo_frames
-from tests.ingest.janus.kit import ROOM, RealJanus, require
+from tests.ingest.janus.kit import ROOM, RealJanus
+from tests.support.programs import require
 from tests.support.waiting import until
 
 _PAGE = Path(__file__).with_name("publisher.html")
-_FLAGS = (
+CHROMIUM_FLAGS = (
     "--headless=new",
     "--no-sandbox",  # as root, which CI is
     "--disable-gpu",
@@ -57,9 +58,13 @@ def camera_file(folder: Path, size: tuple[int, int], fps: int, seconds: float = 
 
 @dataclass(slots=True)
 class ChromiumPublisher:
-    """`last` is what the page reported last: its id in Janus, and what it has sent."""
+    """`last` is what the page reported last: its id in Janus, and what it has sent.
+
+    `paused` names layers of simulcast that it does not send: "l", "m" and "h".
+    """
 
     last: dict[str, Any] = field(default_factory=dict)
+    paused: list[str] = field(default_factory=list)
 
     @property
     def id(self) -> int:
@@ -93,7 +98,7 @@ async def chromium_publisher(
 
     async def report(request: web.Request) -> web.Response:
         publisher.last = await request.json()
-        return web.Response()
+        return web.json_response({"paused": publisher.paused})
 
     app = web.Application()
     app.router.add_get("/", page)
@@ -120,7 +125,7 @@ async def chromium_publisher(
         with log.open("wb") as output:
             process = await asyncio.create_subprocess_exec(
                 program,
-                *_FLAGS,
+                *CHROMIUM_FLAGS,
                 f"--user-data-dir={profile}",
                 f"--use-file-for-fake-video-capture={camera}",
                 f"http://127.0.0.1:{port}/?{query}",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import random
-import shutil
 import signal
 import socket
 from collections.abc import AsyncIterator, Sequence
@@ -28,6 +26,7 @@ from gifcue.ingest.janus.session import JanusSession
 from gifcue.ingest.janus.videoroom import PLUGIN
 from gifcue.protocol.codecs import RTP_CLOCK_HZ
 from gifcue.sample_video.photo import photo_frames
+from tests.support.programs import require
 from tests.support.waiting import until
 
 ROOM, LOCKED_ROOM = 1234, 5678
@@ -35,17 +34,6 @@ PIN, ROOM_SECRET, ADMIN_KEY, API_SECRET = "the-pin", "the-room-secret", "the-adm
 _LIBRARIES = ("plugins", "transports", "events", "loggers")
 _TRANSPORT = "libjanus_websockets.so"
 _PLUGIN = "libjanus_videoroom.so"
-
-
-def require(program: str) -> str:
-    """The program's path. Skips the test where it is missing, and fails it in CI."""
-    found = shutil.which(program)
-    if found is None:
-        message = f"expected the program {program} (make setup-peers), got none"
-        if os.environ.get("CI") == "true":
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
 
 
 def media_address() -> str:

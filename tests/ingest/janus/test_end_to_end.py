@@ -27,8 +27,8 @@ from gifcue.ingest.access_unit import AccessUnit
 from gifcue.ingest.feed import ParticipantFeed
 from gifcue.ingest.janus.consent import parse_rule
 from gifcue.ingest.janus.ingest import JanusIngest
-from gifcue.ingest.janus.report import Notice, PublisherTotals
 from gifcue.ingest.janus.settings import JanusSettings
+from gifcue.ingest.report import Notice, PublisherTotals
 from tests.ingest.janus.chromium import camera_file, chromium_publisher
 from tests.ingest.janus.kit import ROOM, Relay, running_janus
 from tests.support.waiting import until
@@ -53,6 +53,7 @@ class Seen:
     totals: PublisherTotals = field(default_factory=PublisherTotals)
     dropped: dict[str, int] = field(default_factory=dict)
     statistics: Statistics | None = None
+    widths: list[int] = field(default_factory=list)  # of the VP8 keyframes that are handed on
 
     @property
     def started(self) -> list[str]:
@@ -69,6 +70,8 @@ async def room(
     send = ParticipantFeed.send
 
     async def timed(feed: ParticipantFeed, unit: AccessUnit) -> None:
+        if unit.keyframe:
+            seen.widths.append(int.from_bytes(unit.payload[6:8], "little") & 0x3FFF)
         if unit.keyframe and seen.asked_s is not None:
             seen.answered_s.append(loop.time() - seen.asked_s)
             seen.asked_s = None
@@ -184,3 +187,31 @@ async def test_a_loss_of_one_packet_in_twenty_leaves_pictures_and_the_smile(
     assert sorted(seen.answered_s)[math.ceil(0.9 * len(seen.answered_s)) - 1] <= PICTURE_AGAIN_S, (
         seen.answered_s
     )
+
+
+@pytest.mark.skipif(
+    os.environ.get("GIFCUE_PEERS") != "1", reason="encodes three layers: make test-peers runs it"
+)
+async def test_of_simulcast_the_middle_layer_is_used_and_the_one_below_while_it_is_paused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    camera = camera_file(tmp_path, (1280, 720), FPS)
+    async with (
+        room(tmp_path, monkeypatch, 0.0) as (seen, relay, publish),
+        publish(camera, "ada (yes)", size=(1280, 720), simulcast=True) as publisher,
+    ):
+
+        def state() -> Any:
+            return publisher.last, seen.widths, seen.started
+
+        await until(lambda: seen.started and seen.widths[-1] == 640, expected="a smile", state=state)
+        publisher.paused = ["m", "h"]
+        await until(lambda: seen.widths[-1] == 320, expected="the lower layer", state=state)
+        publisher.paused = []
+        await until(lambda: seen.widths[-1] == 640, expected="the middle layer again", state=state)
+        frames = publisher.frames
+        await until(lambda: publisher.frames > frames + 2 * FPS, state=state)
+    # A change of layer interrupts the video for less than what ends a reaction.
+    assert seen.started == ["smile"]
+    assert set(seen.widths) <= {320, 640}
+    judge(seen, relay)

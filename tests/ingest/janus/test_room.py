@@ -17,10 +17,10 @@ from gifcue.client import Backoff, ReactionClient
 from gifcue.ingest.janus.consent import parse_rule
 from gifcue.ingest.janus.errors import JanusRefused, JanusUnavailable
 from gifcue.ingest.janus.ingest import JanusIngest
-from gifcue.ingest.janus.report import Notice
 from gifcue.ingest.janus.session import JanusAccess, JanusSession
 from gifcue.ingest.janus.settings import JanusSettings
 from gifcue.ingest.janus.videoroom import PLUGIN, RoomAccess
+from gifcue.ingest.report import Notice
 from gifcue.testing import FakeServer
 from gifcue.testing.fake_server import FakeStream
 from gifcue.v1 import media_pb2

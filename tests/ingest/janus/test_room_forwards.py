@@ -11,7 +11,6 @@ import pytest
 from gifcue.client import ReconnectingStream
 from gifcue.ingest.janus.consent import parse_rule
 from gifcue.ingest.janus.errors import JanusError, JanusRefused, JanusUnavailable
-from gifcue.ingest.janus.report import Notice
 from gifcue.ingest.janus.room_forwards import RoomForwards
 from gifcue.ingest.janus.settings import JanusSettings
 from gifcue.ingest.janus.videoroom import (
@@ -25,6 +24,7 @@ from gifcue.ingest.janus.videoroom import (
     VideoRoom,
     VideoStream,
 )
+from gifcue.ingest.report import Notice
 from gifcue.ingest.rtp.shared_port import SharedPort
 from gifcue.protocol.codecs import Codec
 from tests.support.waiting import until

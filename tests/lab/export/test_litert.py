@@ -31,9 +31,9 @@ def recipe_path(tmp_path: Path) -> Path:
 
 def write_run(recipe_path: Path, folder: Path, value: float) -> None:
     """A run whose weights all have one value."""
-    from gifcue_lab.export.weights import fresh_network
     from gifcue_lab.training.checkpoint import save_averaged
     from gifcue_lab.training.recipe import read_recipe
+    from gifcue_lab.training.weights import fresh_network
 
     network = fresh_network(read_recipe(recipe_path))
     network.set_weights([np.full_like(weight, value) for weight in network.get_weights()])
@@ -42,9 +42,9 @@ def write_run(recipe_path: Path, folder: Path, value: float) -> None:
 
 
 def test_the_mean_of_runs_is_a_run(recipe_path: Path, tmp_path: Path) -> None:
-    from gifcue_lab.export.weights import average_runs, fresh_network
     from gifcue_lab.training.checkpoint import AVERAGED
     from gifcue_lab.training.recipe import read_recipe
+    from gifcue_lab.training.weights import average_runs, fresh_network
 
     for name, value in (("one", 1.0), ("other", 4.0)):
         write_run(recipe_path, tmp_path / name, value)
@@ -55,8 +55,8 @@ def test_the_mean_of_runs_is_a_run(recipe_path: Path, tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_run_is_named(recipe_path: Path, tmp_path: Path) -> None:
-    from gifcue_lab.export.weights import average_runs
     from gifcue_lab.training.recipe import read_recipe
+    from gifcue_lab.training.weights import average_runs
 
     with pytest.raises(ConfigError, match="nothing: expected weights of this network"):
         average_runs(read_recipe(recipe_path), [tmp_path / "nothing"], tmp_path / "mean")
@@ -67,8 +67,8 @@ def test_int8_crop_networks_answer_like_the_float_ones(recipe_path: Path) -> Non
     from ai_edge_litert.interpreter import Interpreter
 
     from gifcue_lab.export.litert import convert
-    from gifcue_lab.export.weights import fresh_network
     from gifcue_lab.training.recipe import read_recipe
+    from gifcue_lab.training.weights import fresh_network
 
     recipe = read_recipe(recipe_path)
     network = fresh_network(recipe)

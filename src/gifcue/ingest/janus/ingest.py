@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 from gifcue.client import ReconnectingStream
 from gifcue.ingest.janus.errors import JanusError, JanusRefused, JanusUnavailable
-from gifcue.ingest.janus.report import Notice, PublisherTotals
 from gifcue.ingest.janus.room_forwards import RoomForwards
 from gifcue.ingest.janus.session import JanusSession
 from gifcue.ingest.janus.settings import JanusSettings
 from gifcue.ingest.janus.videoroom import PLUGIN, Publisher, VideoRoom
+from gifcue.ingest.report import Notice, PublisherTotals
 from gifcue.ingest.rtp.shared_port import SharedPort
 
 # Seconds between two looks at the losses of each forward.

@@ -11,7 +11,7 @@ from gifcue.client import ReconnectingStream
 from gifcue.ingest.janus.consent import consented
 from gifcue.ingest.janus.errors import JanusRefused
 from gifcue.ingest.janus.forward import PAYLOAD_TYPE, PublisherForward
-from gifcue.ingest.janus.report import EndedTotals, Notice, PublisherTotals, notice_of, totals_of
+from gifcue.ingest.janus.report import notice_of, totals_of
 from gifcue.ingest.janus.settings import JanusSettings
 from gifcue.ingest.janus.videoroom import (
     NO_SUCH_FEED,
@@ -24,6 +24,7 @@ from gifcue.ingest.janus.videoroom import (
     VideoRoom,
     VideoStream,
 )
+from gifcue.ingest.report import EndedTotals, Notice, PublisherTotals
 from gifcue.ingest.rtp.receiver import PayloadFormat
 from gifcue.ingest.rtp.shared_port import SharedPort
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gifcue.client import Backoff
-from gifcue.ingest.janus.consent import ConsentRule
+from gifcue.ingest.consent import ConsentRule
 from gifcue.ingest.janus.session import JanusAccess
 from gifcue.ingest.janus.videoroom import RoomAccess
 from gifcue.ingest.rtp.receiver import DEFAULT_WAIT_S

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -54,6 +55,13 @@ class JitterBuffer:
         if not self._waiting:
             return None
         return min(arrived_s for arrived_s, _ in self._waiting.values()) + self._wait_s
+
+    def missing(self, at_most: int) -> list[int]:
+        """The sequence numbers (16 bits) that are waited for, the oldest first."""
+        if not self._waiting or self._next is None:
+            return []
+        numbers = (each for each in range(self._next, max(self._waiting)) if each not in self._waiting)
+        return [each & 0xFFFF for each in itertools.islice(numbers, at_most)]
 
     def put(self, packet: RtpPacket, now_s: float) -> Iterator[Ordered]:
         """Takes a packet; yields every packet whose turn it is."""

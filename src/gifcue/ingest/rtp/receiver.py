@@ -89,6 +89,10 @@ class VideoReceiver:
         """When `poll` is to be called although no datagram came; None: not at all."""
         return self._jitter.deadline_s
 
+    def missing(self, at_most: int) -> list[int]:
+        """The sequence numbers of packets that are waited for, the oldest first. A sender may repeat them."""
+        return self._jitter.missing(at_most)
+
     def receive(self, datagram: bytes, now_s: float) -> list[AccessUnit]:
         """Takes a datagram; returns the access units that it completes."""
         if is_rtcp(datagram):

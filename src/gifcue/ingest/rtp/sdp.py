@@ -15,7 +15,7 @@ MAX_SDP_BYTES = 64 * 1024
 ORIENTATION_URI = "urn:3gpp:video-orientation"
 
 # Encoding names as registered for RTP, in lower case.
-_CODECS = {"h264": Codec.H264, "h265": Codec.H265, "vp8": Codec.VP8, "vp9": Codec.VP9, "av1": Codec.AV1}
+ENCODINGS = {"h264": Codec.H264, "h265": Codec.H265, "vp8": Codec.VP8, "vp9": Codec.VP9, "av1": Codec.AV1}
 
 
 class SdpError(GifcueError):
@@ -86,20 +86,20 @@ class _Section:
         if len(self._parts) < 4:
             raise SdpError(f"expected m=video PORT PROTOCOL FORMATS, got m={' '.join(self._parts)[:60]}")
         _, port_text, protocol, *numbers = self._parts
-        port = _number(port_text.partition("/")[0], "a port", 0, 65535)
+        port = whole_number(port_text.partition("/")[0], "a port", 0, 65535)
         if "SAVP" in protocol:
             raise SdpError(
                 f"expected RTP without encryption (RTP/AVP or RTP/AVPF), got {protocol}: use WHIP for WebRTC"
             )
-        listed = {_number(each, "a payload type", 0, 127) for each in numbers}
+        listed = {whole_number(each, "a payload type", 0, 127) for each in numbers}
         formats = self._formats(listed)
         if not formats:
             names = ", ".join(value.split(" ")[-1] for name, value in self.attributes if name == "rtpmap")
-            raise SdpError(f"expected video of {', '.join(_CODECS)}, got {names or 'no rtpmap'}")
+            raise SdpError(f"expected video of {', '.join(ENCODINGS)}, got {names or 'no rtpmap'}")
         attributes = dict(self.attributes)
         rtcp_port = port if "rtcp-mux" in attributes else port + 1
         if "rtcp" in attributes:
-            rtcp_port = _number(attributes["rtcp"].split(" ")[0], "an RTCP port", 0, 65535)
+            rtcp_port = whole_number(attributes["rtcp"].split(" ")[0], "an RTCP port", 0, 65535)
         return VideoDescription(
             self.address,
             port,
@@ -116,11 +116,11 @@ class _Section:
             if name != "rtpmap":
                 continue
             number_text, _, encoding = value.partition(" ")
-            number = _number(number_text, "a payload type", 0, 127)
+            number = whole_number(number_text, "a payload type", 0, 127)
             codec_name, _, clock = encoding.strip().partition("/")
-            codec = _CODECS.get(codec_name.lower())
+            codec = ENCODINGS.get(codec_name.lower())
             if codec is not None and number in listed:
-                clock_hz = _number(clock.partition("/")[0], "a clock rate", 1, 1_000_000_000)
+                clock_hz = whole_number(clock.partition("/")[0], "a clock rate", 1, 1_000_000_000)
                 formats[number] = PayloadFormat(codec, clock_hz)
         return formats
 
@@ -128,7 +128,7 @@ class _Section:
         for name, value in self.attributes:
             parts = value.split()
             if name == "extmap" and len(parts) >= 2 and parts[1] == ORIENTATION_URI:
-                return _number(parts[0].partition("/")[0], "an extension id", 1, 255)
+                return whole_number(parts[0].partition("/")[0], "an extension id", 1, 255)
         return None
 
     def _parameter_sets(self, formats: Mapping[int, PayloadFormat]) -> bytes:
@@ -165,7 +165,8 @@ def _address(value: str) -> str:
     return parts[2].partition("/")[0]
 
 
-def _number(text: str, what: str, low: int, high: int) -> int:
+def whole_number(text: str, what: str, low: int, high: int) -> int:
+    """A number of a session description. Raises SdpError where it is none of `low` to `high`."""
     # ASCII only: `isdecimal` also takes digits of other scripts, which `int` reads.
     if not (text.isascii() and text.isdecimal() and len(text) <= 10 and low <= int(text) <= high):
         raise SdpError(f"expected {what} of {low} to {high}, got {text[:20]!r}")

@@ -48,15 +48,19 @@ class RtpSource:
 
     async def units(self) -> AsyncIterator[AccessUnit]:
         """The access units, as they become complete, until `close`."""
-        while True:
-            while self._waiting:
-                unit = self._waiting.popleft()
-                self._waiting_bytes -= len(unit.payload)
-                yield unit
+        while (unit := await self.next_unit()) is not None:
+            yield unit
+
+    async def next_unit(self) -> AccessUnit | None:
+        """The next access unit; None after `close`, once what waited is taken. Can be cancelled and called again."""
+        while not self._waiting:
             if self._is_closed:
-                return
+                return None
             self._arrived.clear()
             await self._arrived.wait()
+        unit = self._waiting.popleft()
+        self._waiting_bytes -= len(unit.payload)
+        return unit
 
     def close(self) -> None:
         """Ends `units` once what waits is taken."""

@@ -18,6 +18,12 @@ from gifcue.protocol.requests import (
 )
 from gifcue.protocol.subjects import SubjectPolicy
 from gifcue.protocol.wire.media import decode_codec, decode_frame, encode_codec, encode_frame
+from gifcue.protocol.wire.resume import (
+    decode_participant_state,
+    decode_room_state,
+    encode_participant_state,
+    encode_room_state,
+)
 from gifcue.v1 import reaction_service_pb2 as pb
 
 _SUBJECT_NUMBERS = {each: pb.SubjectPolicy.Value(f"SUBJECT_POLICY_{each.name}") for each in SubjectPolicy}
@@ -72,6 +78,7 @@ def encode_options(options: StreamOptions) -> pb.StreamConfig:
         send_detections=options.send_detections,
         send_landmarks=options.send_landmarks,
         explain=options.explain,
+        resume=None if options.resume is None else encode_room_state(options.resume),
     )
 
 
@@ -93,6 +100,7 @@ def decode_options(message: pb.StreamConfig) -> StreamOptions:
         send_detections=message.send_detections,
         send_landmarks=message.send_landmarks,
         explain=message.explain,
+        resume=decode_room_state(message.resume) if message.HasField("resume") else None,
     )
 
 
@@ -123,6 +131,7 @@ def encode_update(update: ParticipantUpdate) -> pb.ParticipantUpdate:
                 codec=encode_codec(update.codec),
                 extradata=update.extradata,
                 allowed_labels=update.allowed_labels,
+                resume=None if update.resume is None else encode_participant_state(update.resume),
             )
             message.join.CopyFrom(join)
         case Speaking():
@@ -143,7 +152,8 @@ def decode_update(message: pb.ParticipantUpdate) -> ParticipantUpdate | None:
         case "join":
             join = message.join
             labels = tuple(join.allowed_labels)
-            return Join(participant_id, decode_codec(join.codec), join.extradata, labels)
+            resume = decode_participant_state(join.resume) if join.HasField("resume") else None
+            return Join(participant_id, decode_codec(join.codec), join.extradata, labels, resume)
         case "speaking":
             return Speaking(participant_id, message.speaking.speaking)
         case "allowed":

@@ -122,7 +122,12 @@ def decode_ready(message: pb.StreamReady) -> Ready:
 
 def encode_gif(gif: Gif) -> pb.Gif:
     return pb.Gif(
-        gif_id=gif.gif_id, url=gif.url, title=gif.title, media_type=gif.media_type, priority=gif.priority
+        gif_id=gif.gif_id,
+        url=gif.url,
+        title=gif.title,
+        media_type=gif.media_type,
+        priority=gif.priority,
+        rule_id=gif.rule_id,
     )
 
 
@@ -133,6 +138,7 @@ def decode_gif(message: pb.Gif) -> Gif:
         title=message.title,
         media_type=message.media_type,
         priority=message.priority,
+        rule_id=message.rule_id,
     )
 
 
@@ -153,6 +159,9 @@ def encode_reaction(reaction: Reaction) -> pb.ReactionEvent:
         gif=None if reaction.gif is None else encode_gif(reaction.gif),
         gif_reason=reaction.gif_reason,
         end_reason=reaction.end_reason,
+        cooldown_ms=reaction.cooldown_ms,
+        room_cooldown_ms=reaction.room_cooldown_ms,
+        gif_cooldown_ms=reaction.gif_cooldown_ms,
     )
 
 
@@ -177,6 +186,9 @@ def decode_reaction(message: pb.ReactionEvent) -> Reaction | None:
         gif=decode_gif(message.gif) if message.HasField("gif") else None,
         gif_reason=message.gif_reason,
         end_reason=message.end_reason,
+        cooldown_ms=message.cooldown_ms,
+        room_cooldown_ms=message.room_cooldown_ms,
+        gif_cooldown_ms=message.gif_cooldown_ms,
     )
 
 

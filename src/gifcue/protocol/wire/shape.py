@@ -1,7 +1,7 @@
 """A check of a serialized StreamReactionsRequest before it is parsed.
 
 Parsing holds up the event loop, and its time follows the number of fields: 2 MB of empty frames take 55 ms, one frame
-of 2 MB takes 0.2 ms. The check walks over the outer fields and stops at a bound and takes at most a millisecond.
+of 2 MB takes 0.2 ms. The check walks over the outer fields, stops at a bound and takes at most two milliseconds.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ MAX_OUTER_FIELDS = 16
 MAX_UPDATE_FIELDS = 1024
 # Fields of a configuration, or of a frame. Of several frames it is the mean.
 MAX_INNER_FIELDS = 16
+# Fields of the state that a client carries to the next server, those of its entries included: three lists of 256
+# entries, each of two or three fields.
+MAX_STATE_FIELDS = 3072
 # From this size on, the fields inside of several frames are counted, too: fewer bytes of them are parsed in 4 ms.
 DEEP_BYTES = 512 * 1024
 
@@ -27,8 +30,19 @@ _FRAMES = pb.StreamReactionsRequest.FRAMES_FIELD_NUMBER
 _FRAME = pb.StreamReactionsRequest.FRAME_FIELD_NUMBER
 _CONFIG = pb.StreamReactionsRequest.CONFIG_FIELD_NUMBER
 _PARTICIPANT = pb.StreamReactionsRequest.PARTICIPANT_FIELD_NUMBER
+_CONFIG_RESUME = pb.StreamConfig.RESUME_FIELD_NUMBER
+_JOIN = pb.ParticipantUpdate.JOIN_FIELD_NUMBER
+_JOIN_RESUME = pb.Join.RESUME_FIELD_NUMBER
+_ROOM_ENTRIES = frozenset({pb.RoomState.GIF_COOLDOWNS_FIELD_NUMBER})
+_PARTICIPANT_ENTRIES = frozenset(
+    {
+        pb.ParticipantState.RUNNING_FIELD_NUMBER,
+        pb.ParticipantState.COOLDOWNS_FIELD_NUMBER,
+        pb.ParticipantState.GIF_COOLDOWNS_FIELD_NUMBER,
+    }
+)
 _UPDATES = (
-    pb.ParticipantUpdate.JOIN_FIELD_NUMBER,
+    _JOIN,
     pb.ParticipantUpdate.ALLOWED_FIELD_NUMBER,
     pb.ParticipantUpdate.DISMISS_FIELD_NUMBER,
 )
@@ -67,9 +81,14 @@ def _fault(data: bytes) -> str | None:
                         if inner > MAX_INNER_FIELDS * MAX_FRAMES_PER_MESSAGE:
                             return f"frames: expected at most {MAX_INNER_FIELDS} fields in a frame, got more"
         elif number in (_FRAME, _CONFIG):
-            for count, _ in enumerate(_fields(data, start, end)):
+            state = 0
+            for count, (field, field_start, field_end) in enumerate(_fields(data, start, end)):
                 if count >= MAX_INNER_FIELDS:
                     return f"expected at most {MAX_INNER_FIELDS} fields in a frame or configuration, got more"
+                if number == _CONFIG and field == _CONFIG_RESUME:
+                    state += _state_fields(data, field_start, field_end, _ROOM_ENTRIES)
+                    if state > MAX_STATE_FIELDS:
+                        return f"config: expected at most {MAX_STATE_FIELDS} fields in `resume`, got more"
         elif number == _PARTICIPANT:
             fault = _update_fault(data, start, end)
             if fault is not None:
@@ -78,16 +97,38 @@ def _fault(data: bytes) -> str | None:
 
 
 def _update_fault(data: bytes, start: int, end: int) -> str | None:
-    fields = 0
+    fields = state = 0
     for outer, (number, inner_start, inner_end) in enumerate(_fields(data, start, end)):
         if outer >= MAX_OUTER_FIELDS:
             return f"participant: expected at most {MAX_OUTER_FIELDS} fields, got more"
         if number in _UPDATES:
-            for _ in _fields(data, inner_start, inner_end):
+            for field, field_start, field_end in _fields(data, inner_start, inner_end):
                 fields += 1
+                if number == _JOIN and field == _JOIN_RESUME:
+                    state += _state_fields(data, field_start, field_end, _PARTICIPANT_ENTRIES)
+                    if state > MAX_STATE_FIELDS:
+                        return (
+                            f"participant: expected at most {MAX_STATE_FIELDS} fields in `resume`, got more"
+                        )
                 if fields > MAX_UPDATE_FIELDS:
                     return f"participant: expected at most {MAX_UPDATE_FIELDS} fields in an update, got more"
     return None
+
+
+def _state_fields(data: bytes, start: int, end: int, entries: frozenset[int]) -> int:
+    """The fields of a carried state and of its entries, which have the numbers `entries`. Stops beyond the bound."""
+    count = 0
+    for number, entry_start, entry_end in _fields(data, start, end):
+        count += 1
+        # Fields of a later version are not walked: they are not parsed either, and may be texts.
+        if number in entries:
+            for _ in _fields(data, entry_start, entry_end):
+                count += 1
+                if count > MAX_STATE_FIELDS:
+                    return count
+        if count > MAX_STATE_FIELDS:
+            return count
+    return count
 
 
 def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:

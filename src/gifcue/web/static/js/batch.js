@@ -9,7 +9,7 @@ const ENVELOPE_BYTES = 256;
 export class Batch {
   /**
    * @param {(frames: object[]) => void} send sends one message
-   * @param {number} waitMs milliseconds that the first frame waits for others
+   * @param {number} waitMs milliseconds that the first frame waits for others; 0: each frame is sent at once
    */
   constructor(send, waitMs) {
     this.#send = send;
@@ -44,7 +44,7 @@ export class Batch {
     if (this.#frames.length && this.#bytes + bytes > this.#maxBytes) this.flush();
     this.#frames.push(frame);
     this.#bytes += bytes;
-    if (this.#frames.length >= this.#maxFrames) this.flush();
+    if (this.#frames.length >= this.#maxFrames || this.#waitMs === 0) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), this.#waitMs);
   }
 

@@ -7,6 +7,7 @@ import { html } from '../vendor/preact.js';
 const PAGES = [
   { href: '/live', text: 'Live' },
   { href: '/teach', text: 'Teach' },
+  { href: '/tap', text: 'Tap' },
 ];
 
 /**

@@ -1,8 +1,9 @@
 /**
  * A client of gifcue's stream over WebSocket. It uses nothing of the DOM: it runs in a page, in a worker and in Node.
+ * It knows the messages of the wire, but not their bytes: `wire` encodes and decodes them.
  *
  *   const stream = new ReactionStream({
- *     url: 'wss://gifcue.example.org/stream',
+ *     wire, url: 'wss://gifcue.example.org/stream',
  *     config: { roomId: 'weekly', sendHolding: true },
  *     on: { reaction: (event) => show(event), keyframe: (participant) => encoderOf(participant).askKeyframe() },
  *   });
@@ -10,21 +11,20 @@
  *   stream.sendFrame('ada', { timestampUs, keyframe, payload });
  *
  * It opens the connection again when it is lost. Participants join again by themselves, and their encoders are asked for
- * a keyframe.
+ * a keyframe. Reactions under way go on at the next server; what no server goes on with ends with the reason `stream_lost`.
  * @module
  */
 import { Batch } from './batch.js';
+import { Carried } from './carried.js';
+import { withRoom } from './room_key.js';
 import { Code, statusOf } from './status.js';
-import {
-  Codec, FaultCode, Phase, StreamReactionsRequestSchema as Request, StreamReactionsResponseSchema as Response,
-  create, fromBinary, toBinary,
-} from '../vendor/wire.js';
 
-export { Code, Codec, FaultCode, Phase };
+export { Code };
 
 const PROTOCOL = 'gifcue.v1';
 /** Ticks a second of `timestampUs`. */
 export const CLOCK_HZ = 1_000_000;
+const SECOND_LOOK_MS = 100;
 
 /** The values that a client may want to change. Times are milliseconds. */
 export const DEFAULTS = Object.freeze({
@@ -38,6 +38,8 @@ export const DEFAULTS = Object.freeze({
   // A connection that lasted this long was a good one: the pauses begin with the shortest again.
   goodMs: 10_000,
   connectMs: 10_000,
+  // After a lost connection, a server must go on with the reactions under way within this time. Otherwise they end.
+  carriedMs: 10_000,
 });
 
 /**
@@ -65,10 +67,18 @@ export const DEFAULTS = Object.freeze({
  * @property {() => void} [drain] the server stops soon
  */
 
+/**
+ * Encodes and decodes messages. A message is what the oneof of a request or a response holds: `case` names its kind.
+ * @typedef {object} Wire
+ * @property {(message: {case: string, value: object}) => Uint8Array} encode a `StreamReactionsRequest`
+ * @property {(bytes: Uint8Array) => {case?: string, value?: object}} decode a `StreamReactionsResponse`
+ */
+
 /** One stream, over as many connections as it takes. */
 export class ReactionStream {
   /**
    * @param {object} options
+   * @param {Wire} options.wire
    * @param {string} options.url address of the endpoint, ws: or wss:
    * @param {string} [options.token] access token; "" for a server that needs none
    * @param {object} options.config fields of `StreamConfig`
@@ -76,7 +86,8 @@ export class ReactionStream {
    * @param {typeof WebSocket} [options.socket] the class of connections, for tests
    * @param {Partial<typeof DEFAULTS>} [options.tuning]
    */
-  constructor({ url, token = '', config, on = {}, socket = globalThis.WebSocket, tuning = {} }) {
+  constructor({ wire, url, token = '', config, on = {}, socket = globalThis.WebSocket, tuning = {} }) {
+    this.#wire = wire;
     this.#url = url;
     this.#protocols = token ? [PROTOCOL, `gifcue.token.${token}`] : [PROTOCOL];
     this.#config = config;
@@ -84,9 +95,12 @@ export class ReactionStream {
     this.#Socket = socket;
     this.#tuning = { ...DEFAULTS, ...tuning };
     this.#batch = new Batch((frames) => this.#sendFrames(frames), this.#tuning.batchMs);
-    this.#connect();
+    // Without a room there is nothing to wait for.
+    if (config.roomId) this.#place(url, config.roomId);
+    else this.#connect();
   }
 
+  #wire;
   #url;
   #protocols;
   #config;
@@ -97,6 +111,8 @@ export class ReactionStream {
   /** @type {WebSocket | null} */
   #socket = null;
   #participants = new Map();
+  #carried = new Carried();
+  #givingUp = null;
   #ready = null;
   #isCongested = false;
   #failures = 0;
@@ -129,8 +145,14 @@ export class ReactionStream {
    */
   join(participantId, { codec, labels, extradata = new Uint8Array() }) {
     const known = this.#participants.get(participantId);
-    const participant = { join: { codec, extradata, allowedLabels: [...labels] }, sequence: known?.sequence ?? 0n, needsKeyframe: true };
+    const participant = {
+      join: { codec, extradata, allowedLabels: [...labels] },
+      sequence: known?.sequence ?? 0n,
+      isSpeaking: known?.isSpeaking ?? false,
+      needsKeyframe: true,
+    };
     this.#participants.set(participantId, participant);
+    this.#carried.joined(participantId);
     if (this.#ready) this.#sendJoin(participantId, participant);
   }
 
@@ -147,10 +169,14 @@ export class ReactionStream {
   }
 
   /**
+   * Whether a participant speaks, now and on each new connection.
    * @param {string} participantId
    * @param {boolean} speaking
    */
   speak(participantId, speaking) {
+    const participant = this.#participants.get(participantId);
+    if (!participant) return;
+    participant.isSpeaking = speaking;
     if (this.#ready) this.#update(participantId, { case: 'speaking', value: { speaking } });
   }
 
@@ -165,7 +191,9 @@ export class ReactionStream {
 
   /** @param {string} participantId */
   leave(participantId) {
-    if (!this.#participants.delete(participantId) || !this.#ready) return;
+    if (!this.#participants.delete(participantId)) return;
+    this.#react(this.#carried.left(participantId, this.#ready !== null));
+    if (!this.#ready) return;
     this.#batch.flush(); // its last frames come before it leaves
     this.#update(participantId, { case: 'leave', value: {} });
   }
@@ -209,7 +237,13 @@ export class ReactionStream {
     this.#forget();
     this.#socket?.close(1000);
     this.#socket = null;
+    this.#giveUp();
     this.#tell({ name: 'ended', status: statusOf({ code: 4000 + Code.OK, reason: '' }) });
+  }
+
+  async #place(url, roomId) {
+    this.#url = await withRoom(url, roomId);
+    if (!this.#isClosed) this.#connect();
   }
 
   #connect() {
@@ -237,17 +271,19 @@ export class ReactionStream {
       socket.close();
     };
     this.#watch = setTimeout(() => giveUp('the server did not answer'), this.#tuning.connectMs);
-    socket.onopen = () => this.#send({ case: 'config', value: this.#config });
+    socket.onopen = () => this.#send({ case: 'config', value: { ...this.#config, resume: this.#carried.room() } });
     socket.onclose = lost;
     socket.onmessage = ({ data }) => {
       if (this.#socket !== socket) return;
-      const { message } = fromBinary(Response, new Uint8Array(data));
+      const message = this.#wire.decode(new Uint8Array(data));
       if (message.case === 'ready') readyAtMs = performance.now();
       this.#receive(message);
       clearTimeout(this.#watch);
       this.#keepAlive();
       const silenceMs = 3 * (this.#ready?.limits.heartbeatIntervalMs ?? 0);
-      if (silenceMs > 0) this.#watch = setTimeout(() => giveUp('the server fell silent'), silenceMs);
+      // A page that was held up gets its messages before the second timer fires.
+      const isSilent = () => { this.#watch = setTimeout(() => giveUp('the server fell silent'), SECOND_LOOK_MS); };
+      if (silenceMs > 0) this.#watch = setTimeout(isSilent, silenceMs);
     };
   }
 
@@ -258,12 +294,18 @@ export class ReactionStream {
         this.#batch.limit(value.limits);
         this.#on.ready?.(value);
         this.#tell({ name: 'ready' });
+        if (!this.#carries) this.#react(this.#carried.giveUp());
         for (const [id, participant] of this.#participants) this.#sendJoin(id, participant);
+        clearTimeout(this.#givingUp);
+        this.#givingUp = null;
         break;
       case 'control':
         this.#control(value.control);
         break;
-      case 'reaction': case 'decision': case 'fault': case 'statistics':
+      case 'reaction':
+        this.#react(this.#carried.heard(value));
+        break;
+      case 'decision': case 'fault': case 'statistics':
         this.#on[kind]?.(value);
         break;
       default: // a heartbeat, or what a newer server says
@@ -279,8 +321,23 @@ export class ReactionStream {
   #sendJoin(participantId, participant) {
     const { join } = participant;
     participant.needsKeyframe = true;
-    this.#update(participantId, { case: 'join', value: { ...join, allowedLabels: this.#known(join.allowedLabels) } });
+    this.#update(participantId, { case: 'join', value: this.#joinOf(participantId, join) });
+    if (participant.isSpeaking) this.#update(participantId, { case: 'speaking', value: { speaking: true } });
     this.#on.keyframe?.(participantId, 'joined');
+  }
+
+  #joinOf(participantId, join) {
+    const resume = this.#carries ? { resume: this.#carried.participant(participantId) } : {};
+    return { ...join, ...resume, allowedLabels: this.#known(join.allowedLabels) };
+  }
+
+  /** Whether the server takes over what goes on. */
+  get #carries() {
+    return this.#ready.features.includes('resume');
+  }
+
+  #react(events) {
+    for (const event of events) this.#on.reaction?.(event);
   }
 
   /** The labels that the server has. Another server, or a new model, may have others. */
@@ -300,7 +357,7 @@ export class ReactionStream {
   #send(message) {
     if (this.#socket?.readyState !== 1) return; // it closes: `onclose` follows
     this.#sentMs = performance.now();
-    this.#socket.send(toBinary(Request, create(Request, { message })));
+    this.#socket.send(this.#wire.encode(message));
   }
 
   /** Sends something before the server ends a stream that is idle. Heartbeats come in hidden pages, too; timers do not. */
@@ -311,6 +368,8 @@ export class ReactionStream {
 
   #retry(status) {
     this.#forget();
+    this.#react(this.#carried.lost());
+    this.#givingUp ??= setTimeout(() => this.#react(this.#carried.giveUp()), this.#tuning.carriedMs);
     if (this.#isClosed) return;
     if (!status.canRetry) {
       this.#end(status);
@@ -327,7 +386,14 @@ export class ReactionStream {
   #end(status) {
     this.#isClosed = true;
     this.#forget();
+    this.#giveUp();
     this.#tell({ name: 'ended', status });
+  }
+
+  /** Ends what is under way: no server goes on with it. */
+  #giveUp() {
+    clearTimeout(this.#givingUp);
+    this.#react(this.#carried.giveUp());
   }
 
   /** Forgets the connection, and what would have been sent over it. */

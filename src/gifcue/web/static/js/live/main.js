@@ -14,10 +14,9 @@ import { connectionText, howTo, labelText } from './texts.js';
 const DOTS = { ready: 'good', connecting: '', waiting: 'warn', ended: 'bad' };
 
 /** The address of the stream on the server of this page. */
-function streamAddress(roomId) {
+function streamAddress() {
   const url = new URL('/stream', location.href);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-  url.searchParams.set('room', roomId);
   return url.href;
 }
 
@@ -46,7 +45,7 @@ function useRoom(onAnnounce) {
   const open = useCallback((token) => {
     room.current?.close();
     const roomId = roomName();
-    room.current = new Room({ url: streamAddress(roomId), roomId, token, onChange: changed, onAnnounce });
+    room.current = new Room({ url: streamAddress(), roomId, token, onChange: changed, onAnnounce });
     changed();
   }, []);
   useEffect(() => {

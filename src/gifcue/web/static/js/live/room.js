@@ -2,7 +2,8 @@
  * The page's room: one stream with its participants. It knows nothing of how it is shown.
  * @module
  */
-import { Phase, ReactionStream } from '../stream.js';
+import { ReactionStream } from '../stream.js';
+import { Phase, wire } from '../wire.js';
 import { Participant } from './participant.js';
 import { CameraSource, FileSource } from './sources.js';
 import { labelText } from './texts.js';
@@ -29,7 +30,7 @@ export class Room {
       if (participant) act(participant);
     };
     this.stream = new ReactionStream({
-      url, token,
+      wire, url, token,
       config: {
         roomId, clientName: 'gifcue-live-page/1', sendHolding: true, sendDecisions: true, sendDetections: true, explain: true,
       },

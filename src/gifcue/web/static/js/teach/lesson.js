@@ -2,7 +2,7 @@
  * One lesson: a gesture from its name until it is kept. It knows nothing of how it is shown.
  * @module
  */
-import { Phase } from '../stream.js';
+import { Phase } from '../wire.js';
 import { ApiError, TeachApi } from './api.js';
 import { handOf, labelOf } from './names.js';
 import { Studio } from './studio.js';

@@ -5,6 +5,7 @@
 import { Participant } from '../live/participant.js';
 import { CameraSource, FileSource } from '../live/sources.js';
 import { ReactionStream } from '../stream.js';
+import { wire } from '../wire.js';
 import { ApiError } from './api.js';
 
 const PARTICIPANT = 'teacher';
@@ -142,6 +143,7 @@ export class Studio {
 
   #open() {
     return new ReactionStream({
+      wire,
       url: this.#url,
       token: this.#token,
       // The server lets nobody read the hands of a stream that did not ask for landmarks.

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 
 from gifcue.errors import ConfigError
-from gifcue_lab.export.metadata import NETWORKS, WEIGHTS, read_shapes
 from gifcue_lab.training.checkpoint import AVERAGED, save_averaged
 from gifcue_lab.training.networks import build_network
 from gifcue_lab.training.recipe import NetworkShape
+from gifcue_lab.training.shapes import NETWORKS, WEIGHTS, read_shapes
 
 
 def fresh_network(shape: NetworkShape) -> Any:

@@ -1,0 +1,74 @@
+"""The participants of a reconnecting stream, and which of them have joined on the present connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from gifcue.client.continuity import Continuity
+from gifcue.client.reconnecting_participant import ReconnectingParticipant
+from gifcue.client.stream import ReactionStream
+from gifcue.protocol.features import RESUME
+
+
+class Attachments:
+    """The `Owner` of the participants. `end_error` gives what `send` raises once the stream is over."""
+
+    def __init__(self, continuity: Continuity, end_error: Callable[[], BaseException | None]) -> None:
+        self._continuity = continuity
+        self._end_error = end_error
+        self._participants: dict[str, ReconnectingParticipant] = {}
+        self._stream: ReactionStream | None = None
+        self._attaching = asyncio.Lock()
+
+    @property
+    def all(self) -> tuple[ReconnectingParticipant, ...]:
+        """Those that the caller has had join, and not leave."""
+        return tuple(self._participants.values())
+
+    def add(self, participant: ReconnectingParticipant) -> None:
+        """The caller has a participant join. It replaces another one of its name."""
+        self._participants[participant.id] = participant
+        self._continuity.joined(participant.id)
+
+    def use(self, stream: ReactionStream) -> None:
+        """Participants attach to this connection from now on."""
+        self._stream = stream
+        if RESUME not in stream.ready.features:
+            self._continuity.give_up()
+
+    def detach(self) -> None:
+        """The connection is gone, or drains: nobody attaches to it any more."""
+        self._stream = None
+        for participant in self._participants.values():
+            participant.detach()
+
+    async def attach(self, participant: ReconnectingParticipant) -> bool:
+        """Joins a participant on the present connection; False where nothing is left to do."""
+        # Attaching waits for room in the outbox. One participant at a time, so that of two joins under one name the
+        # later one also reaches the server later.
+        async with self._attaching:
+            stream = self._stream
+            is_present = self._participants.get(participant.id) is participant
+            if stream is None or not is_present or participant.is_attached:
+                return False
+            carries = RESUME in stream.ready.features
+            state = self._continuity.participant(participant.id) if carries else None
+            await participant.attach(stream, state)
+            if self._stream is not stream:
+                participant.detach()  # the connection was lost, or began to drain, while it waited
+            return True
+
+    # Called by the participants
+
+    def forget(self, participant: ReconnectingParticipant) -> None:
+        if self._participants.get(participant.id) is participant:
+            del self._participants[participant.id]
+            self._continuity.left(participant.id, is_attached=participant.is_attached)
+
+    def allowed(self, participant: ReconnectingParticipant, labels: tuple[str, ...]) -> None:
+        if self._participants.get(participant.id) is participant and not participant.is_attached:
+            self._continuity.withdrawn(participant.id, labels)
+
+    def end_error(self) -> BaseException | None:
+        return self._end_error()

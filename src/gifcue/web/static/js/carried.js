@@ -1,0 +1,138 @@
+/**
+ * What a stream carries from one connection to the next: reactions under way, and cooldowns. STARTED and ENDED alternate for
+ * the page, whatever becomes of the servers. `gifcue/client/carried.py` does the same for Python.
+ * @module
+ */
+import { Phase } from '../vendor/wire.js';
+
+// Entries of each kind, as many as a server takes.
+const MAX_ENTRIES = 256;
+
+const LOST = 'stream_lost';
+
+/** The end of a reaction that no server ends. */
+const endOf = (started, endReason) => ({
+  ...started, phase: Phase.ENDED, endReason, progress: 1, gif: undefined, gifReason: '', roomCooldownMs: 0, gifCooldownMs: 0,
+});
+
+function put(entries, key, value) {
+  entries.delete(key);
+  entries.set(key, value);
+  while (entries.size > MAX_ENTRIES) entries.delete(entries.keys().next().value);
+}
+
+/** The milliseconds that are left, by name. Forgets what is over. */
+function left(untilMs, name) {
+  const now = performance.now();
+  for (const [key, until] of untilMs) if (until <= now) untilMs.delete(key);
+  return [...untilMs].map(([key, until]) => ({ [name]: key, remainingMs: Math.ceil(until - now) }));
+}
+
+function note(untilMs, key, cooldownMs) {
+  if (key && cooldownMs > 0) put(untilMs, key, performance.now() + cooldownMs);
+}
+
+/** The state of one stream. Methods that return events return those that the page gets. */
+export class Carried {
+  #participants = new Map();
+  #room = new Map();
+  #leaving = new Map(); // reactions of participants that have left, by id: their server is to end them
+  #holds = new Map(); // by id: none goes on elsewhere
+
+  /** What the room keeps on the next server: a `RoomState`. */
+  room() {
+    return { gifCooldowns: left(this.#room, 'ruleId') };
+  }
+
+  /** What a participant keeps: a `ParticipantState`. */
+  participant(participantId) {
+    const known = this.#participants.get(participantId);
+    if (!known) return {};
+    const now = performance.now();
+    return {
+      running: [...known.running].map(([label, { started, sinceMs }]) => ({
+        reactionId: started.reactionId, label, ageMs: Math.round(now - sinceMs),
+      })),
+      cooldowns: left(known.cooldowns, 'label'),
+      gifCooldowns: left(known.gifCooldowns, 'ruleId'),
+    };
+  }
+
+  /** A participant joins, for the first time or again. */
+  joined(participantId) {
+    if (!this.#participants.has(participantId)) {
+      this.#participants.set(participantId, { running: new Map(), cooldowns: new Map(), gifCooldowns: new Map() });
+    }
+  }
+
+  /** A participant leaves. `isAttached`: a server knows of it, and ends its reactions. */
+  left(participantId, isAttached) {
+    const known = this.#participants.get(participantId);
+    this.#participants.delete(participantId);
+    const running = [...(known?.running.values() ?? [])].map(({ started }) => started);
+    if (!isAttached) return running.map((started) => endOf(started, 'left'));
+    for (const started of running) put(this.#leaving, started.reactionId, started);
+    return [];
+  }
+
+  /** A server sent an event. */
+  heard(event) {
+    switch (event.phase) {
+      case Phase.HOLDING:
+        put(this.#holds, event.reactionId, event);
+        return [event];
+      case Phase.STARTED:
+        return this.#started(event);
+      case Phase.ENDED:
+        return this.#ended(event);
+      default:
+        this.#holds.delete(event.reactionId);
+        return [event];
+    }
+  }
+
+  /** The connection is gone: holds begin anew elsewhere, and nobody else ends the reactions of those that have left. */
+  lost() {
+    const ended = [...this.#holds.values()].map((hold) => ({ ...hold, phase: Phase.CANCELLED, endReason: LOST }));
+    ended.push(...[...this.#leaving.values()].map((started) => endOf(started, LOST)));
+    this.#holds.clear();
+    this.#leaving.clear();
+    return ended;
+  }
+
+  /** No server goes on with what is under way. */
+  giveUp() {
+    const ended = this.lost();
+    for (const { running } of this.#participants.values()) {
+      ended.push(...[...running.values()].map(({ started }) => endOf(started, LOST)));
+      running.clear();
+    }
+    return ended;
+  }
+
+  #started(event) {
+    this.#holds.delete(event.reactionId);
+    const known = this.#participants.get(event.participantId);
+    if (event.gif) {
+      note(this.#room, event.gif.ruleId, event.roomCooldownMs);
+      if (known) note(known.gifCooldowns, event.gif.ruleId, event.gifCooldownMs);
+    }
+    if (!known) {
+      put(this.#leaving, event.reactionId, event);
+      return [event];
+    }
+    const before = known.running.get(event.label);
+    put(known.running, event.label, { started: event, sinceMs: performance.now() });
+    return before ? [endOf(before.started, LOST), event] : [event];
+  }
+
+  #ended(event) {
+    if (this.#leaving.delete(event.reactionId)) return [event];
+    const known = this.#participants.get(event.participantId);
+    // It has ended for the page, which may never have seen it start.
+    if (known?.running.get(event.label)?.started.reactionId !== event.reactionId) return [];
+    known.running.delete(event.label);
+    note(known.cooldowns, event.label, event.cooldownMs);
+    return [event];
+  }
+}

@@ -1,0 +1,121 @@
+"""Writes the recipe of a network that learns labels of one's own, from what the data holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gifcue.errors import ConfigError
+from gifcue_lab.training.recipe import NetworkShape
+from gifcue_lab.training.samples import NONE, UNKNOWN, Photo, read_photos
+
+# Share of the groups that is held out for calibration and thresholds.
+HELD_OUT_SHARE = 0.2
+# How often a rare label may be repeated in an epoch, and how many samples an epoch shows at least.
+MAX_REPEATS = 8.0
+LEAST_SAMPLES = 640
+BATCH = 32
+EPOCHS = 20
+# A label with fewer samples than this, in training or held out, is not worth a network.
+LEAST_EXAMPLES = 4
+
+
+def own_recipe(task: str, data_dir: Path, shipped: NetworkShape) -> str:
+    """The text of a recipe, a TOML file, that trains a crop network from the shipped weights on this data.
+
+    Its classes are the labels of the data's faces or hands: those that the shipped network knows first, in its order. A
+    label of the shipped network with hardly a sample is left out, because the network would forget it. Repeats make up
+    for rare labels, and some groups are held out for calibration.
+
+    Args:
+        task: `face` or `hand`.
+        data_dir: the directory of the splits.
+        shipped: the network of the shipped model.
+
+    Raises:
+        ConfigError: there are no labels, too few samples of one, or a single group.
+    """
+    photos = read_photos(data_dir, "train")
+    total = _labels(photos, task)
+    labels = [label for label in total if label not in (NONE, UNKNOWN)]
+    if not labels:
+        raise ConfigError(
+            f"{data_dir / 'train'}: expected labels on {task} boxes, got none; `gifcue-lab dataset prepare` puts the "
+            "boxes of your labels on faces or hands"
+        )
+    own = sorted(set(labels) - set(shipped.classes))
+    held_out = _held_out(photos, task, [*own, *(label for label in shipped.classes if label in labels)])
+    trained = _labels([photo for photo in photos if photo.group not in held_out], task)
+    if few := {label: trained[label] for label in own if trained[label] < LEAST_EXAMPLES}:
+        raise ConfigError(
+            f"{data_dir / 'train'}: expected {LEAST_EXAMPLES} or more samples of each label beside those held out, got "
+            + ", ".join(f"{count} of {label}" for label, count in few.items())
+        )
+    kept = [label for label in shipped.classes if trained[label] >= LEAST_EXAMPLES]
+    lost = [label for label in shipped.classes if label not in kept]
+    classes = [*kept, *own]
+    most = max(trained[label] for label in classes)
+    repeats = {label: min(MAX_REPEATS, most / trained[label]) for label in classes}
+    repeats |= {"none": 1.0, "?": 0.5}
+    shown = sum(trained[{"none": NONE, "?": UNKNOWN}.get(key, key)] * times for key, times in repeats.items())
+    scale = max(1.0, LEAST_SAMPLES / max(1.0, shown))
+    steps = int(shown * scale) // BATCH
+    lines = [
+        f"# {task}: {', '.join(f'{trained[label]} {label}' for label in classes)}; {len(held_out)} of "
+        f"{len({photo.group for photo in photos})} groups are held out.",
+        *(
+            [f"# Without {', '.join(lost)}: {LEAST_EXAMPLES} or more samples of a label keep it."]
+            if lost
+            else []
+        ),
+        f'task = "{task}"',
+        'start_from = "shipped"',
+        f"width = {shipped.width}",
+        f"height = {shipped.height}",
+        f"epochs = {EPOCHS}",
+        f"batch_size = {BATCH}",
+        "learning_rate = 6e-4",
+        f"warmup_steps = {max(1, min(200, steps))}",
+        "ema_momentum = 0.98",
+        f"classes = {json.dumps(classes)}",
+        *([f"points = {list(shipped.points)}"] if shipped.points else []),
+        *([f"channels = {list(shipped.channels)}"] if shipped.channels else []),
+        *([f"blocks = {list(shipped.blocks)}"] if shipped.blocks else []),
+        f"margin = {1.7 if task == 'face' else 1.35}",
+        "negatives = 0.1",
+        f"heldout_groups = {json.dumps(sorted(held_out))}",
+        "",
+        "[label_repeats]",
+        *(f'"{key}" = {round(times * scale, 2)}' for key, times in repeats.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _labels(photos: Sequence[Photo], task: str) -> Counter[str]:
+    return Counter(sample.attribute for photo in photos for sample in photo.of_kind(task))
+
+
+def _held_out(photos: Sequence[Photo], task: str, classes: Sequence[str]) -> set[str]:
+    """Groups for calibration, the same for the same data: about a fifth of them, with every label that several have."""
+    shows: Mapping[str, set[str]] = defaultdict(set)
+    for photo in photos:
+        shows[photo.group] |= {sample.attribute for sample in photo.of_kind(task)}
+    if len(shows) < 2:
+        raise ConfigError(
+            f"heldout_groups: expected pictures of two groups (folders) or more, got {len(shows)}: thresholds need "
+            "pictures that the network has not learned from"
+        )
+    order = sorted(shows, key=lambda group: hashlib.sha256(group.encode()).hexdigest())
+    chosen: set[str] = set()
+    for label in classes:
+        having = [group for group in order if label in shows[group]]
+        if len(having) > 1 and not chosen & set(having):
+            chosen.add(having[0])
+    for group in order:
+        if len(chosen) >= max(1, round(HELD_OUT_SHARE * len(shows))):
+            break
+        chosen.add(group)
+    return chosen

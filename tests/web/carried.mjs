@@ -1,0 +1,59 @@
+// A move between two servers, as the client of the pages sees it. Prints what it sent and what the page got, as JSON.
+// Usage: node carried.mjs FOLDER, the folder of the static files
+import { pathToFileURL } from 'node:url';
+
+const folder = pathToFileURL(`${process.argv[2]}/`);
+const { ReactionStream, Phase } = await import(new URL('js/stream.js', folder));
+const wire = await import(new URL('vendor/wire.js', folder));
+const { StreamReactionsRequestSchema: Request, StreamReactionsResponseSchema: Response, create, fromBinary, toBinary } = wire;
+
+const sockets = [];
+
+class FakeSocket {
+  readyState = 1;
+  bufferedAmount = 0;
+  sent = [];
+  constructor() {
+    sockets.push(this);
+    queueMicrotask(() => this.onopen());
+  }
+  send(data) { this.sent.push(fromBinary(Request, new Uint8Array(data)).message); }
+  close() {}
+  say(message) { this.onmessage({ data: toBinary(Response, create(Response, { message })).buffer }); }
+  react(fields) { this.say({ case: 'reaction', value: { participantId: 'ada', label: 'smile', ...fields } }); }
+}
+
+const events = [];
+const limits = { maxFrameBytes: 1000, maxMessageBytes: 10_000, maxFramesPerMessage: 10 };
+const ready = { case: 'ready', value: { features: ['resume'], reactionLabels: ['smile'], limits } };
+const opened = (count) => new Promise((resolve) => {
+  const look = () => (sockets.length === count ? queueMicrotask(resolve) : setTimeout(look, 1));
+  look();
+});
+
+const stream = new ReactionStream({
+  url: 'ws://gifcue.test/stream', config: {}, socket: FakeSocket, tuning: { firstBackoffMs: 1 },
+  on: { reaction: ({ phase, reactionId, endReason }) => events.push([Phase[phase], reactionId, endReason]) },
+});
+stream.join('ada', { codec: 1, labels: ['smile'] });
+stream.speak('ada', true);
+await opened(1);
+sockets[0].say(ready);
+sockets[0].react({ reactionId: 'r1', phase: Phase.STARTED, gif: { ruleId: 'bears' }, gifCooldownMs: 60_000, roomCooldownMs: 30_000 });
+sockets[0].react({ reactionId: 'h1', phase: Phase.HOLDING, label: 'wave' });
+sockets[0].onclose({ code: 1006, reason: '' });
+await opened(2);
+sockets[1].say(ready);
+const [config, join, speaking] = sockets[1].sent;
+const { running, gifCooldowns } = join.value.update.value.resume;
+sockets[1].react({ reactionId: 'r1', phase: Phase.ENDED, endReason: 'released', cooldownMs: 60_000 });
+sockets[1].react({ reactionId: 'r1', phase: Phase.ENDED, endReason: 'left' });
+sockets[1].react({ reactionId: 'r2', phase: Phase.STARTED });
+stream.close();
+console.log(JSON.stringify({
+  room: config.value.resume.gifCooldowns.map(({ ruleId }) => ruleId),
+  running: running.map(({ reactionId, label }) => [reactionId, label]),
+  rules: gifCooldowns.map(({ ruleId }) => ruleId),
+  speaking: speaking.value.update.value.speaking,
+  events,
+}));

@@ -1,0 +1,40 @@
+"""The client of the pages carries reactions and cooldowns from server to server. Node runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import gifcue.web
+
+STATIC = Path(gifcue.web.__file__).parent / "static"
+SCRIPT = Path(__file__).with_name("carried.mjs")
+
+
+def test_a_page_carries_what_is_under_way_to_the_next_server() -> None:
+    node = shutil.which("node")
+    if node is None:
+        assert os.environ.get("CI") != "true", "expected Node"
+        pytest.skip("Node is missing: `make setup-peers` installs what tests need")
+    run = subprocess.run(
+        [node, str(SCRIPT), str(STATIC)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert json.loads(run.stdout) == {
+        "room": ["bears"],
+        "running": [["r1", "smile"]],
+        "rules": ["bears"],
+        "speaking": True,
+        "events": [
+            ["STARTED", "r1", ""],
+            ["HOLDING", "h1", ""],
+            ["CANCELLED", "h1", "stream_lost"],
+            ["ENDED", "r1", "released"],
+            ["STARTED", "r2", ""],
+            ["ENDED", "r2", "stream_lost"],
+        ],
+    }

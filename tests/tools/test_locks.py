@@ -13,7 +13,17 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from tools.locks import BUILD, CONSTRAINTS, DEPLOY_TOOLS, ROOT, SERVING, SERVING_GPU, TOOLS, canonical, read_lock
+from tools.locks import (
+    BUILD,
+    CONSTRAINTS,
+    DEPLOY_TOOLS,
+    ROOT,
+    SERVING,
+    SERVING_GPU,
+    TOOLS,
+    canonical,
+    read_lock,
+)
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -96,13 +106,23 @@ def test_the_image_installs_nothing_of_the_laboratory() -> None:
     assert locked.keys() & {"tensorflow", "keras", "scipy", "scikit-learn", "matplotlib", "pytest"} == set()
 
 
-@pytest.mark.parametrize("path", [SERVING, SERVING_GPU, BUILD, TOOLS, DEPLOY_TOOLS])
+@pytest.mark.parametrize("path", [SERVING, SERVING_GPU, BUILD, TOOLS])
 def test_every_package_of_a_lock_has_digests_and_no_address(path: Path) -> None:
     locked = read_lock(path)
     assert locked
     assert [each.name for each in locked.values() if not each.sha256] == []
     text = path.read_text(encoding="utf-8")
     assert re.findall(r"https?:|--index|--extra-index|--find-links|--trusted", text) == []
+
+
+def test_the_lock_of_the_deployment_s_validators_has_digests_and_no_address() -> None:
+    text = DEPLOY_TOOLS.read_text(encoding="utf-8")
+    assert re.findall(r"https?:|--index|--extra-index|--find-links|--trusted", text) == []
+    # Some packages are there once for each version of Python, so this is no lock for `read_lock`.
+    for block in re.split(r"\n(?=[a-z0-9])", text[text.index("\n") :].split("make lock\n")[1]):
+        assert re.match(r"[a-z0-9._-]+==\S+ .*\\\n( +--hash=sha256:[0-9a-f]{64}( \\)?\n?)+$", block), block[
+            :200
+        ]
 
 
 def test_compiled_packages_have_digests_of_all_their_wheels() -> None:

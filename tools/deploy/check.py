@@ -2,9 +2,10 @@
 
     make check-deploy                                  # or: HELM=… python -m tools.deploy.check FOLDER_OF_THE_TOOLS
 
-Each case of `CASES` is rendered by helm, and built by Kustomize where it has an overlay. Both must give the same objects,
-and every object must pass the schema of its kind: kubernetes-validate for those of Kubernetes, in the oldest and the newest
-version that the chart is for, and the schemas of the CRDs for the others. checkov must find nothing but what an annotation explains.
+Each case of `CASES` is rendered by helm, and built by Kustomize where it has an overlay. Both must give the same
+objects, and every object must pass the schema of its kind: kubernetes-validate for those of Kubernetes, in the oldest
+and the newest version that the chart is for, and the schemas of the CRDs for the others. checkov must find nothing but
+what an annotation explains.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ class Case:
     components: Sequence[str] = ()
 
 
-GATEWAY_HOSTS = {"gateway.httpHostnames": '["gifcue.example.org"]', "gateway.grpcHostnames": '["grpc.example.org"]'}
+GATEWAY_HOSTS = {
+    "gateway.httpHostnames": '["gifcue.example.org"]',
+    "gateway.grpcHostnames": '["grpc.example.org"]',
+}
 CASES = (
     Case("default", overlay="cpu"),
     Case("gpu", files=(VALUES_GPU,), overlay="gpu"),
@@ -65,10 +69,10 @@ CASES = (
         "imagePullSecrets": '[{"name": "registry"}]',
         "settings": '{"media": {"max_analysis_fps": 8}, "expert": {"media": {"unit_cpu_ms": 300}}}',
         "secretEnvironment": '"gifcue-webhook"',
-        "volumes": '{"rules": {"configMap": {"name": "rules"}}, "gifs": {"persistentVolumeClaim": {"claimName": "gifs"}},'
+        "volumes": '{"rules": {"configMap": {"name": "rules"}}, "gifs": {"persistentVolumeClaim": {"claimName": "a"}},'
                    ' "gestures": {"persistentVolumeClaim": {"claimName": "gestures"}}, "model": {"emptyDir": {}}}',
         "networkPolicy.clients": '[{"podSelector": {"matchLabels": {"app": "mcu"}}}]',
-        "networkPolicy.egress": '[{"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}], "ports": [{"port": 443, "protocol": "TCP"}]}]',
+        "networkPolicy.egress": '[{"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}], "ports": [{"port": 443}]}]',
         "podDisruptionBudget.maxUnavailable": '"10%"',
         "podAnnotations": '{"a": "b"}', "podLabels": '{"c": "d"}', "priorityClassName": '"meetings"',
         "nodeSelector": '{"e": "f"}', "tolerations": '[{"operator": "Exists"}]', "affinity": '{"nodeAffinity": {}}',
@@ -80,7 +84,10 @@ REFUSED: Sequence[tuple[Mapping[str, str], str]] = (
     ({"autoscaling.by": '"both"'}, "autoscaling"),
     ({"autoscaling.by": '["keda", "prometheus-adapter"]'}, "autoscaling"),
     ({"autoscaling.by": '"prometheus-adapter"'}, "monitoring"),
-    ({"autoscaling.by": '"keda"', "autoscaling.minReplicas": "9", "autoscaling.maxReplicas": "3"}, "minReplicas"),
+    (
+        {"autoscaling.by": '"keda"', "autoscaling.minReplicas": "9", "autoscaling.maxReplicas": "3"},
+        "minReplicas",
+    ),
     ({"tls.secretName": '""'}, "tls"),
     ({"access.keysSecretName": '""'}, "keysSecretName"),
     ({"settings": '{"server": {"listen": "0.0.0.0:1"}}'}, "listen"),
@@ -127,7 +134,9 @@ def kustomize(tools: Path, overlay: str, components: Sequence[str] = ()) -> str:
     with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder:
         to = os.path.relpath(KUBERNETES, folder)
         lines = ["namespace: gifcue", f"resources: [{to}/overlays/{overlay}]"]
-        lines += ["components:", *(f"  - {to}/components/{each}" for each in components)] if components else []
+        lines += (
+            ["components:", *(f"  - {to}/components/{each}" for each in components)] if components else []
+        )
         (Path(folder) / "kustomization.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
         command = [tools / "bin" / "kubectl", "kustomize", folder]
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
@@ -151,7 +160,9 @@ def check_schemas(tools: Path, rendered: Mapping[str, str]) -> None:
     if done.returncode or done.stdout.count("\nvalid:") + 1 != len(custom):
         fail(f"schemas of CRDs:\n{done.stdout}{done.stderr}")
     # A check that refuses nothing would pass as well.
-    broken = json.dumps([{**each, "spec": {"maxReplicaCount": "many"}} for each in custom if each["kind"] == "ScaledObject"])
+    broken = json.dumps(
+        [{**each, "spec": {"maxReplicaCount": "many"}} for each in custom if each["kind"] == "ScaledObject"]
+    )
     if subprocess.run(command, input=broken, text=True, capture_output=True, timeout=60).returncode == 0:
         fail("schemas of CRDs: expected a broken object to be refused")
     print(f"{len(custom)} custom resources are valid")
@@ -160,7 +171,7 @@ def check_schemas(tools: Path, rendered: Mapping[str, str]) -> None:
 def is_custom(each: Object) -> bool:
     """Whether an object's kind is not one of Kubernetes itself."""
     group = each["apiVersion"].partition("/")[0]
-    return "." in group and not group.endswith("k8s.io") or group == "gateway.networking.k8s.io"
+    return ("." in group and not group.endswith("k8s.io")) or group == "gateway.networking.k8s.io"
 
 
 def check_checkov(tools: Path, rendered: Mapping[str, str]) -> None:
@@ -234,16 +245,33 @@ def main() -> None:
         if rendered[case.name] != template(case.values, case.files, upgrade=True):
             fail(f"{case.name}: expected an upgrade that changes no value to render the same bytes")
         if case.overlay:
-            ours, theirs = comparable(rendered[case.name]), comparable(kustomize(tools, case.overlay, case.components))
+            ours, theirs = (
+                comparable(rendered[case.name]),
+                comparable(kustomize(tools, case.overlay, case.components)),
+            )
             if ours != theirs:
-                differing = [name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)]
-                fail(f"{case.name}: expected Kustomize to build what helm renders, they differ in {differing}")
-    print(f"passed: {len(CASES)} cases render twice and as an upgrade to the same bytes, and as Kustomize builds them")
-    built = {f"kustomize {case.name}": kustomize(tools, case.overlay, case.components) for case in CASES if case.overlay}
+                differing = [
+                    name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name)
+                ]
+                fail(
+                    f"{case.name}: expected Kustomize to build what helm renders, they differ in {differing}"
+                )
+    print(
+        f"passed: {len(CASES)} cases render twice and as an upgrade to the same bytes, and as Kustomize builds them"
+    )
+    built = {
+        f"kustomize {case.name}": kustomize(tools, case.overlay, case.components)
+        for case in CASES
+        if case.overlay
+    }
+    both = {**rendered, **built}
     step("values are refused", check_refused)
     step("two autoscalers do not build", lambda: check_both_autoscalers(tools))
-    step(f"schemas of Kubernetes {OLDEST} and {NEWEST}, and of CRDs", lambda: check_schemas(tools, {**rendered, **built}))
-    step("checkov", lambda: check_checkov(tools, {**rendered, **built}))
+    step(
+        f"schemas of Kubernetes {OLDEST} and {NEWEST}, and of CRDs",
+        lambda: check_schemas(tools, both),
+    )
+    step("checkov", lambda: check_checkov(tools, both))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
     HELM=build/deploy-tools/bin/helm python -m tools.deploy.manifests          # write them
     HELM=… python -m tools.deploy.manifests --check                            # fail where they differ
 
-The chart is the only source. Kustomizations themselves, and the patches of overlays and components, are written by hand;
-tools/deploy/check.py compares what they build with what the chart renders.
+The chart is the only source. Kustomizations themselves, and the patches of overlays and components, are written by
+hand; tools/deploy/check.py compares what they build with what the chart renders.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ COMPONENTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
 }
 # Lines that belong to a release of Helm. Kustomize sets the namespace, and a changed ConfigMap gets another name.
 _OF_HELM = re.compile(
-    r"^ +(helm\.sh/chart: .*|app\.kubernetes\.io/managed-by: .*|checksum/settings: .*)\n|^  namespace: gifcue\n", re.M
+    r"^ +(helm\.sh/chart: .*|app\.kubernetes\.io/managed-by: .*|checksum/settings: .*)\n|^  namespace: gifcue\n",
+    re.M,
 )
 _EMPTY_ANNOTATIONS = re.compile(r"^ +annotations:\n( +#.*\n)*(?= {4}spec:)", re.M)
 

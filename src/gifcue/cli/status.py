@@ -44,7 +44,8 @@ def status(
     alive: Annotated[
         bool,
         typer.Option(
-            "--alive", help="Print nothing, and ask only whether the server can do without a restart. Needs no token."
+            "--alive",
+            help="Print nothing, and ask only whether the server can do without a restart. Needs no token.",
         ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,

@@ -54,7 +54,8 @@ exec chroot --userspec="$user" "$root" "$@"
 
 def run(*command: str, **options: Any) -> str:
     """Runs a program and returns what it prints. Raises subprocess.CalledProcessError where it fails."""
-    return subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, **options).stdout.strip()
+    output: str = subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE, **options).stdout
+    return output.strip()
 
 
 def make_base() -> str:

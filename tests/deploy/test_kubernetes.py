@@ -135,6 +135,7 @@ def test_the_user_and_the_folders_are_those_of_the_image(pod: Any, container: An
     mounted = {each["mountPath"] for each in container["volumeMounts"]}
     assert "/var/lib/gifcue/gestures" in mounted & set(volumes)
     settings = load_settings(DEPLOY / "gifcue.toml")
+    assert settings.rules.book is not None
     folders = {str(settings.rules.gifs), str(settings.detect.gestures_dir), str(settings.rules.book.parent)}
     assert folders == set(volumes)
 

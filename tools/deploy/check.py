@@ -138,8 +138,9 @@ def kustomize(tools: Path, overlay: str, components: Sequence[str] = ()) -> str:
             ["components:", *(f"  - {to}/components/{each}" for each in components)] if components else []
         )
         (Path(folder) / "kustomization.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
-        command = [tools / "bin" / "kubectl", "kustomize", folder]
-        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+        command = [str(tools / "bin" / "kubectl"), "kustomize", folder]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+        return done.stdout
 
 
 def check_schemas(tools: Path, rendered: Mapping[str, str]) -> None:
@@ -180,7 +181,7 @@ def check_checkov(tools: Path, rendered: Mapping[str, str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for case, text in rendered.items():
             (Path(folder) / f"{case.replace(' ', '-')}.yaml").write_text(text, encoding="utf-8")
-        command = [tools / "bin" / "checkov", "-d", folder, "--framework", "kubernetes", "--output", "json",
+        command = [str(tools / "bin" / "checkov"), "-d", folder, "--framework", "kubernetes", "--output", "json",
                    "--skip-download"]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
         report = json.loads(done.stdout)

@@ -131,6 +131,7 @@ def test_both_autoscalers_follow_one_expression() -> None:
 def test_the_user_and_the_folders_are_those_of_the_image(pod: Any, container: Any) -> None:
     dockerfile = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     assert f"ARG UID={pod['securityContext']['runAsUser']}\n" in dockerfile
+    assert "${UID}:${UID} /opt/gifcue/share/gestures /var/cache/gifcue\n" in dockerfile
     volumes = json.loads(re.search(r"^VOLUME (.*)$", dockerfile, re.M)[1])  # type: ignore[index]
     mounted = {each["mountPath"] for each in container["volumeMounts"]}
     assert "/var/lib/gifcue/gestures" in mounted & set(volumes)

@@ -13,6 +13,8 @@ INSTALL := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 TOOLS := build/tools/.installed
 TOOL_BIN := build/tools/bin
 IMAGE := build/image
+# The validators of deploy/ (500 MB), in an environment of their own.
+DEPLOY_TOOLS := build/deploy-tools
 INSTALL_LOCKED := install -q --disable-pip-version-check --require-hashes --only-binary :all:
 # Every file of a version is listed, so that one lock serves Python 3.11 to 3.13 on x86_64 and aarch64.
 LOCK := $(TOOL_BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate \
@@ -23,7 +25,7 @@ CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-peers demo test coverage chaos hostile fuzz fuzz-rtp soak test-faults test-peers test-triton examples lint protos \
-  protos-check web-vendor screenshots wheel check-wheel lock image sbom licences audit bench bench-pair failover bench-detector dashboard capacity-clip model-digest gifs clean
+  protos-check web-vendor screenshots wheel check-wheel lock image images manifests check-deploy sbom licences audit bench bench-pair failover bench-detector dashboard capacity-clip model-digest gifs clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -135,8 +137,10 @@ wheel: $(DEV) ## Build the sdist and, from it, the wheel into dist/
 
 lock: $(TOOLS) ## Write the hash-locked requirements of the image and of the tools
 	$(LOCK) pyproject.toml -o deploy/requirements.txt
+	$(LOCK) pyproject.toml --extra gpu -o deploy/requirements-gpu.txt
 	$(LOCK) --group image-build -o deploy/requirements-build.txt
 	$(LOCK) --group supply-chain -o tools/requirements.txt
+	$(subst -c constraints.txt,,$(LOCK)) --group deploy-checks -o tools/deploy/requirements.txt
 
 $(TOOLS): tools/requirements.txt
 	$(PYTHON) -m venv --clear build/tools
@@ -151,6 +155,24 @@ image: wheel ## Make the image's environment in build/image from the locks
 
 sbom: image ## Write the bill of materials of the image's environment, CycloneDX JSON, into dist/
 	$(BIN)/python -m tools.sbom $(IMAGE)/bin/python dist
+
+images: $(DEV) ## Build both images without a registry, enter them, serve a clip, print sizes (Debian, as root; 10 GB)
+	$(BIN)/python -m tools.images cpu --contents
+	$(BIN)/python -m tools.images gpu --remove
+
+$(DEPLOY_TOOLS)/.installed: tools/deploy/requirements.txt tools/deploy/package-lock.json tools/deploy/get_helm.py
+	$(PYTHON) -m venv --clear $(DEPLOY_TOOLS)
+	$(DEPLOY_TOOLS)/bin/pip $(INSTALL_LOCKED) -r tools/deploy/requirements.txt
+	$(DEPLOY_TOOLS)/bin/python tools/deploy/get_helm.py $(DEPLOY_TOOLS)/bin
+	cp tools/deploy/package.json tools/deploy/package-lock.json tools/deploy/crds.mjs $(DEPLOY_TOOLS)
+	cd $(DEPLOY_TOOLS) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+manifests: $(DEV) $(DEPLOY_TOOLS)/.installed ## Write the Kustomize files that follow from the Helm chart
+	HELM=$(DEPLOY_TOOLS)/bin/helm $(BIN)/python -m tools.deploy.manifests
+
+check-deploy: $(DEV) $(DEPLOY_TOOLS)/.installed ## Validate chart and manifests: helm, kubectl, schemas, CRDs, checkov (a minute)
+	HELM=$(DEPLOY_TOOLS)/bin/helm $(BIN)/python -m tools.deploy.check $(DEPLOY_TOOLS)
 
 licences: $(DEV) ## Print the licences of what the image contains
 	$(BIN)/python -m tools.licences

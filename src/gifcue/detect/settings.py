@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from gifcue.detect.detector import Backend, DetectorConfig, Precision
+from gifcue.detect.devices import visible_devices
 from gifcue.detect.triton_settings import TritonSettings
 from gifcue.detect.trust import UNCHECKED, is_digest_setting
 from gifcue.expert import EXPERT
@@ -70,8 +71,10 @@ class DetectSettings(BaseModel):
         description="Threads of one detector process. More processes give more than more threads.",
     )
     cuda_devices: tuple[str, ...] = Field(
-        default=(),
-        description="CUDA devices, given to the processes in turn. Empty: the runtime chooses.",
+        default="auto",
+        validate_default=True,
+        description='CUDA devices, given to the processes in turn. "auto": with savedmodel those that the machine or '
+        "container has (`CUDA_VISIBLE_DEVICES`, else NVIDIA's device files). Empty: the runtime chooses.",
     )
     workers: int = Field(
         default="auto",
@@ -136,6 +139,13 @@ class DetectSettings(BaseModel):
         # The environment gives text, which a choice of numbers does not take.
         return int(value) if isinstance(value, str) and value.isdecimal() else value
 
+    @field_validator("cuda_devices", mode="before")
+    @classmethod
+    def _find_devices(cls, value: Any, info: ValidationInfo) -> Any:
+        if value != "auto":
+            return value
+        return visible_devices() if info.data.get("backend") == "savedmodel" else ()
+
     @field_validator("workers", mode="before")
     @classmethod
     def _follow_the_machine(cls, value: Any, info: ValidationInfo) -> Any:
@@ -174,6 +184,8 @@ class DetectSettings(BaseModel):
         variables |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(self.threads))
         variables |= {"TF_NUM_INTRAOP_THREADS": str(self.threads), "TF_NUM_INTEROP_THREADS": "1"}
         variables.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        # TensorFlow otherwise takes a device's whole memory at the start, also where several processes share it.
+        variables.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         if self.cuda_devices:
             variables["CUDA_VISIBLE_DEVICES"] = self.cuda_devices[index % len(self.cuda_devices)]
         return variables

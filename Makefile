@@ -13,16 +13,19 @@ INSTALL := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 TOOLS := build/tools/.installed
 TOOL_BIN := build/tools/bin
 IMAGE := build/image
+# The validators of deploy/ (500 MB), in an environment of their own.
+DEPLOY_TOOLS := build/deploy-tools
 INSTALL_LOCKED := install -q --disable-pip-version-check --require-hashes --only-binary :all:
 # Every file of a version is listed, so that one lock serves Python 3.11 to 3.13 on x86_64 and aarch64.
 LOCK := $(TOOL_BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-emit-index-url --custom-compile-command "make lock" -c constraints.txt
 PROTOC := $(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy
+PROTOS := protos/gifcue/v1/*.proto protos/gifcue/triton/v2/*.proto
 CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-peers demo test coverage chaos hostile fuzz fuzz-rtp soak test-faults test-peers examples lint protos \
-  protos-check web-vendor screenshots wheel check-wheel lock image sbom licences audit bench bench-pair failover bench-detector dashboard capacity-clip model-digest gifs clean
+.PHONY: help setup setup-peers demo test coverage chaos hostile fuzz fuzz-rtp soak test-faults test-peers test-triton examples lint protos \
+  protos-check web-vendor screenshots wheel check-wheel lock image images manifests check-deploy sbom licences audit bench bench-pair failover bench-detector dashboard capacity-clip model-digest gifs clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -72,6 +75,10 @@ test-peers: $(DEV) ## Chromium through Janus over a lossy network, and through L
 	  tests/web/test_teach.py -k "loss or simulcast or slow_costs or room_of_clips or three_minutes"
 	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/livekit/test_end_to_end.py
 
+test-triton: $(DEV) ## gifcue beside a real tritonserver, which is killed and stopped; 2 minutes and an environment of its own, not in CI
+	$(BIN)/python -m benchmarks.peers setup triton
+	GIFCUE_TRITON=1 $(BIN)/pytest tests/triton/test_tritonserver.py tests/lab/export/test_triton.py -n0 -s
+
 # Each has servers of its own and judges no time, so that `make --jobs=2` may run two at once.
 FAULTS := chaos-quick hostile-quick fuzz-quick fuzz-rtp-quick soak-quick
 .PHONY: $(FAULTS)
@@ -101,15 +108,16 @@ lint: $(DEV) ## Check style, types, import contracts and import cycles
 	$(BIN)/python -m tools.import_cycles
 
 protos: $(DEV) ## Generate the code of the wire from protos/
-	$(PROTOC) --python_out=src --grpc_python_out=src --mypy_out=src protos/gifcue/v1/*.proto
+	$(PROTOC) --python_out=src --grpc_python_out=src --mypy_out=src $(PROTOS)
 
 protos-check: $(DEV) ## Check protos/: style, no break with protos/baseline.binpb, generated code up to date
 	$(BIN)/buf lint
 	$(BIN)/buf breaking --against protos/baseline.binpb
 	@rm -rf build/protos && mkdir -p build/protos
-	@$(PROTOC) --python_out=build/protos --grpc_python_out=build/protos --mypy_out=build/protos protos/gifcue/v1/*.proto
-	@diff -r -x __pycache__ -x __init__.py build/protos/gifcue/v1 src/gifcue/v1 \
-	  || { echo "src/gifcue/v1 was not generated from protos/: run 'make protos'"; exit 1; }
+	@$(PROTOC) --python_out=build/protos --grpc_python_out=build/protos --mypy_out=build/protos $(PROTOS)
+	@for package in v1 triton/v2; do \
+	  diff -r -x __pycache__ -x __init__.py build/protos/gifcue/$$package src/gifcue/$$package \
+	  || { echo "src/gifcue/$$package was not generated from protos/: run 'make protos'"; exit 1; }; done
 
 # npm is asked only for the versions and digests of package-lock.json, and runs no script of a package.
 web-vendor: $(DEV) ## Write the libraries of the web pages and the wire's JavaScript into src/gifcue/web/static/vendor
@@ -129,8 +137,10 @@ wheel: $(DEV) ## Build the sdist and, from it, the wheel into dist/
 
 lock: $(TOOLS) ## Write the hash-locked requirements of the image and of the tools
 	$(LOCK) pyproject.toml -o deploy/requirements.txt
+	$(LOCK) pyproject.toml --extra gpu -o deploy/requirements-gpu.txt
 	$(LOCK) --group image-build -o deploy/requirements-build.txt
 	$(LOCK) --group supply-chain -o tools/requirements.txt
+	$(subst -c constraints.txt,,$(LOCK)) --group deploy-checks -o tools/deploy/requirements.txt
 
 $(TOOLS): tools/requirements.txt
 	$(PYTHON) -m venv --clear build/tools
@@ -145,6 +155,24 @@ image: wheel ## Make the image's environment in build/image from the locks
 
 sbom: image ## Write the bill of materials of the image's environment, CycloneDX JSON, into dist/
 	$(BIN)/python -m tools.sbom $(IMAGE)/bin/python dist
+
+images: $(DEV) ## Build both images without a registry, enter them, serve a clip, print sizes (Debian, as root; 10 GB)
+	$(BIN)/python -m tools.images cpu --contents
+	$(BIN)/python -m tools.images gpu --remove
+
+$(DEPLOY_TOOLS)/.installed: tools/deploy/requirements.txt tools/deploy/package-lock.json tools/deploy/get_helm.py
+	$(PYTHON) -m venv --clear $(DEPLOY_TOOLS)
+	$(DEPLOY_TOOLS)/bin/pip $(INSTALL_LOCKED) -r tools/deploy/requirements.txt
+	$(DEPLOY_TOOLS)/bin/python tools/deploy/get_helm.py $(DEPLOY_TOOLS)/bin
+	cp tools/deploy/package.json tools/deploy/package-lock.json tools/deploy/crds.mjs $(DEPLOY_TOOLS)
+	cd $(DEPLOY_TOOLS) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+manifests: $(DEV) $(DEPLOY_TOOLS)/.installed ## Write the Kustomize files that follow from the Helm chart
+	HELM=$(DEPLOY_TOOLS)/bin/helm $(BIN)/python -m tools.deploy.manifests
+
+check-deploy: $(DEV) $(DEPLOY_TOOLS)/.installed ## Validate chart and manifests: helm, kubectl, schemas, CRDs, checkov (a minute)
+	HELM=$(DEPLOY_TOOLS)/bin/helm $(BIN)/python -m tools.deploy.check $(DEPLOY_TOOLS)
 
 licences: $(DEV) ## Print the licences of what the image contains
 	$(BIN)/python -m tools.licences

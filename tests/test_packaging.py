@@ -115,7 +115,7 @@ def test_serving_requires_nothing_of_the_lab(wheel: zipfile.ZipFile) -> None:
     required = metadata.get_all("Requires-Dist") or []
     serving = [each.lower() for each in required if "extra ==" not in each]
     assert [each for each in serving if each.startswith(LAB_ONLY)] == []
-    extras = {"tensorflow", "webrtc", "lab", "demo", "otel", "dev"}
+    extras = {"tensorflow", "gpu", "webrtc", "lab", "demo", "otel", "dev"}
     assert set(metadata.get_all("Provides-Extra") or []) == extras
 
 

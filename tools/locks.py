@@ -8,8 +8,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SERVING = ROOT / "deploy" / "requirements.txt"
+SERVING_GPU = ROOT / "deploy" / "requirements-gpu.txt"
 BUILD = ROOT / "deploy" / "requirements-build.txt"
 TOOLS = ROOT / "tools" / "requirements.txt"
+DEPLOY_TOOLS = ROOT / "tools" / "deploy" / "requirements.txt"
 CONSTRAINTS = ROOT / "constraints.txt"
 
 # NAME==VERSION, perhaps with a marker. Nothing else is allowed: no range, no address, no option.

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from grpc import StatusCode
+from grpc_health.v1 import health_pb2
 
 from gifcue import __version__
 from gifcue.cli.app import COMMANDS, MOVED
@@ -128,6 +129,17 @@ def test_a_server_that_does_not_serve_fails_the_status_command(gifcue: Gifcue, s
     for arguments in ((), ("--json",)):
         result = gifcue("status", "-s", server.target, *arguments)
         assert (result.exit_code, "not_serving" in result.stdout) == (1, True)
+
+
+@pytest.mark.parametrize("question", ["--probe", "--alive"])
+def test_probes_say_yes_or_no_by_the_exit_status_alone(
+    gifcue: Gifcue, server: FakeServer, question: str
+) -> None:
+    result = gifcue("status", "-s", server.target, question)
+    assert (result.exit_code, result.output) == (0, "")
+    server.service.health = health_pb2.HealthCheckResponse.NOT_SERVING
+    result = gifcue("status", "-s", server.target, question)
+    assert (result.exit_code, result.output) == (1, "")
 
 
 def test_a_refusal_of_the_server_is_reported(gifcue: Gifcue, server: FakeServer, tmp_path: Path) -> None:

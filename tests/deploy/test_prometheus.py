@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from ruamel.yaml import YAML
 
 from gifcue.client import Codec, ReactionClient
 from gifcue.server.capacity.record import MeasuredCapacity, about, write
@@ -22,6 +23,8 @@ from tests.support.colour_detector import TARGET
 from tests.support.programs import require
 from tests.support.waiting import TIMEOUT_S, until
 from tools.dashboard import PATH
+
+RULE = Path(__file__).parents[2] / "deploy/kubernetes/components/monitoring/monitoring.yaml"
 
 
 def free_port() -> int:
@@ -50,6 +53,13 @@ def settings_of(folder: Path) -> Settings:
 
     write(capacity, about(settings), MeasuredCapacity(54, 120.0, 640, 360, 30.0, 2.0, 30.0, 1_790_000_000))
     return settings
+
+
+def scaling() -> str:
+    """What autoscalers ask for: the pods that are needed."""
+    documents = YAML(typ="safe").load_all(RULE.read_text(encoding="utf-8"))
+    (group,) = next(each for each in documents if each["kind"] == "PrometheusRule")["spec"]["groups"]
+    return str(group["rules"][0]["expr"])
 
 
 class Prometheus:
@@ -106,7 +116,7 @@ def expressions() -> list[str]:
     board = json.loads(PATH.read_text(encoding="utf-8"))
     of_panels = [target["expr"] for panel in board["panels"] for target in panel.get("targets") or []]
     filled = [each.replace("$instance", ".*").replace("$__rate_interval", "1m") for each in of_panels]
-    return [*filled, *(alert["expr"] for alert in alerts().values())]
+    return [*filled, *(alert["expr"] for alert in alerts().values()), scaling()]
 
 
 async def test_prometheus_has_every_metric_of_the_dashboard_and_of_the_alerts(tmp_path: Path) -> None:

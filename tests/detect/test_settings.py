@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from gifcue.detect.devices import visible_devices
 from gifcue.detect.settings import DetectSettings
 
 
@@ -30,7 +31,7 @@ def test_a_worker_opens_every_setting_that_a_detector_has() -> None:
     )
     config = settings.detector()
     shared = {field.name for field in dataclasses.fields(config)} & DetectSettings.model_fields.keys()
-    assert len(shared) == 8
+    assert len(shared) == 10
     assert {name: getattr(config, name) for name in shared} == {
         name: getattr(settings, name) for name in shared
     }
@@ -53,3 +54,34 @@ def test_each_worker_gets_its_device_and_its_share_of_the_cores() -> None:
     assert [environment["CUDA_VISIBLE_DEVICES"] for environment in environments] == ["0", "1", "0"]
     assert {environment["OMP_NUM_THREADS"] for environment in environments} == {"2"}
     assert "CUDA_VISIBLE_DEVICES" not in DetectSettings().environment(0)
+
+
+def test_with_a_saved_model_there_is_a_worker_for_each_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-2f, 3")
+    settings = DetectSettings(backend="savedmodel")
+    assert (settings.cuda_devices, settings.workers) == (("GPU-2f", "3"), 2)
+    assert settings.environment(1)["CUDA_VISIBLE_DEVICES"] == "3"
+    assert DetectSettings(backend="litert").cuda_devices == ()
+
+
+def test_where_no_device_is_visible_there_is_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    for hidden in ("", "-1"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", hidden)
+        settings = DetectSettings(backend="savedmodel")
+        assert (settings.cuda_devices, settings.workers) == ((), 1)
+        assert settings.environment(0)["CUDA_VISIBLE_DEVICES"] == hidden
+
+
+def test_devices_are_counted_by_their_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    for name in ("nvidia5", "nvidia7", "nvidiactl", "nvidia-uvm", "null"):
+        (tmp_path / name).touch()
+    assert visible_devices(tmp_path) == ("0", "1")
+    assert visible_devices(tmp_path / "nothing") == ()
+
+
+def test_a_device_s_memory_is_taken_as_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TF_FORCE_GPU_ALLOW_GROWTH", raising=False)
+    assert DetectSettings().environment(0)["TF_FORCE_GPU_ALLOW_GROWTH"] == "true"
+    monkeypatch.setenv("TF_FORCE_GPU_ALLOW_GROWTH", "false")
+    assert DetectSettings().environment(0)["TF_FORCE_GPU_ALLOW_GROWTH"] == "false"

@@ -13,7 +13,17 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from tools.locks import BUILD, CONSTRAINTS, ROOT, SERVING, TOOLS, canonical, read_lock
+from tools.locks import (
+    BUILD,
+    CONSTRAINTS,
+    DEPLOY_TOOLS,
+    ROOT,
+    SERVING,
+    SERVING_GPU,
+    TOOLS,
+    canonical,
+    read_lock,
+)
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PYTHONS = ("3.11", "3.12", "3.13")
@@ -63,7 +73,7 @@ def closure(
             ]
 
 
-@pytest.mark.parametrize("path", [SERVING, BUILD])
+@pytest.mark.parametrize("path", [SERVING, SERVING_GPU, BUILD])
 def test_a_lock_has_the_versions_of_the_constraints(path: Path) -> None:
     constraints = read_lock(CONSTRAINTS)
     assert {name: each.version for name, each in read_lock(path).items()} == {
@@ -82,18 +92,37 @@ def test_the_image_installs_everything_that_gifcue_requires(python: str, machine
         assert specifier.contains(locked[name].version), f"{name}{specifier}"
 
 
+def test_the_image_for_gpus_installs_the_same_and_tensorflow() -> None:
+    locked = {name: each.version for name, each in read_lock(SERVING_GPU).items()}
+    assert {name: each.version for name, each in read_lock(SERVING).items()}.items() <= locked.items()
+    assert {"tensorflow", "keras", "nvidia-cudnn-cu12", "nvidia-cublas-cu12"} <= locked.keys()
+    (tensorflow,) = requirements("gpu")
+    assert tensorflow.extras == {"and-cuda"}
+    assert tensorflow.specifier.contains(locked["tensorflow"])
+
+
 def test_the_image_installs_nothing_of_the_laboratory() -> None:
     locked = read_lock(SERVING)
     assert locked.keys() & {"tensorflow", "keras", "scipy", "scikit-learn", "matplotlib", "pytest"} == set()
 
 
-@pytest.mark.parametrize("path", [SERVING, BUILD, TOOLS])
+@pytest.mark.parametrize("path", [SERVING, SERVING_GPU, BUILD, TOOLS])
 def test_every_package_of_a_lock_has_digests_and_no_address(path: Path) -> None:
     locked = read_lock(path)
     assert locked
     assert [each.name for each in locked.values() if not each.sha256] == []
     text = path.read_text(encoding="utf-8")
     assert re.findall(r"https?:|--index|--extra-index|--find-links|--trusted", text) == []
+
+
+def test_the_lock_of_the_deployment_s_validators_has_digests_and_no_address() -> None:
+    text = DEPLOY_TOOLS.read_text(encoding="utf-8")
+    assert re.findall(r"https?:|--index|--extra-index|--find-links|--trusted", text) == []
+    # Some packages are there once for each version of Python, so this is no lock for `read_lock`.
+    for block in re.split(r"\n(?=[a-z0-9])", text[text.index("\n") :].split("make lock\n")[1]):
+        assert re.match(r"[a-z0-9._-]+==\S+ .*\\\n( +--hash=sha256:[0-9a-f]{64}( \\)?\n?)+$", block), block[
+            :200
+        ]
 
 
 def test_compiled_packages_have_digests_of_all_their_wheels() -> None:
@@ -131,7 +160,7 @@ def test_the_image_installs_from_the_locks_only() -> None:
     dockerfile = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
     steps = [part for line in dockerfile.splitlines() if line.startswith("RUN") for part in line.split("&&")]
     installs = [step for step in steps if re.search(r"pip\b.*\b(install|wheel)\b", step)]
-    assert len(installs) == 4
+    assert len(installs) == 5
     for step in installs:
         from_lock = "--require-hashes --only-binary :all: -r deploy/requirements" in step
         from_here = "--no-index --no-deps" in step

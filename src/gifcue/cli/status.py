@@ -23,6 +23,8 @@ from gifcue.client import DrainStatus, ReactionClient, ServerStatus, ServingStat
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 WATCH_INTERVAL_S = 1.0
+# The service of gRPC health that `gifcue.server.health` reports liveness as. Importing it would load the server.
+LIVENESS_SERVICE = "gifcue.liveness"
 _COLOURS = {"serving": "green", "starting": "yellow", "draining": "yellow", "not_serving": "red"}
 
 
@@ -39,6 +41,13 @@ def status(
             "--probe", help="Print nothing, and ask only whether the server takes streams. Needs no token."
         ),
     ] = False,
+    alive: Annotated[
+        bool,
+        typer.Option(
+            "--alive",
+            help="Print nothing, and ask only whether the server can do without a restart. Needs no token.",
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     tls: connection.Tls = False,
     ca: connection.Ca = None,
@@ -50,19 +59,20 @@ def status(
     """Show a running server: its state, streams, frame accounting, workers and latency.
 
     The exit status is 1 where the server does not answer or is not serving. Status and metrics are on the server's port
-    for operators; with `--probe` any gRPC port of the server will do.
+    for operators; with `--probe` and `--alive` any gRPC port of the server will do.
     """
     client = client_of(server, tls, ca, cert, key, server_name, token_file)
-    if probe:
-        raise typer.Exit(0 if connection.run(server, _probe(client)) == "SERVING" else 1)
+    if probe or alive:
+        service = LIVENESS_SERVICE if alive else ""
+        raise typer.Exit(0 if connection.run(server, _probe(client, service)) == "SERVING" else 1)
     state = connection.run(server, _status(client, watch, metrics, as_json))
     if state not in (None, ServingState.SERVING):
         raise typer.Exit(1)
 
 
-async def _probe(client: ReactionClient) -> str:
+async def _probe(client: ReactionClient, service: str) -> str:
     async with client:
-        return await client.health()
+        return await client.health(service)
 
 
 async def _status(client: ReactionClient, watch: bool, metrics: bool, as_json: bool) -> ServingState | None:

@@ -20,10 +20,11 @@ INSTALL_LOCKED := install -q --disable-pip-version-check --require-hashes --only
 LOCK := $(TOOL_BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-emit-index-url --custom-compile-command "make lock" -c constraints.txt
 PROTOC := $(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy
+PROTOS := protos/gifcue/v1/*.proto protos/gifcue/triton/v2/*.proto
 CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-peers demo test coverage chaos hostile fuzz fuzz-rtp soak test-faults test-peers examples lint protos \
+.PHONY: help setup setup-peers demo test coverage chaos hostile fuzz fuzz-rtp soak test-faults test-peers test-triton examples lint protos \
   protos-check web-vendor screenshots wheel check-wheel lock image images manifests check-deploy sbom licences audit bench bench-pair failover bench-detector dashboard capacity-clip model-digest gifs clean
 
 help: ## List the commands
@@ -74,6 +75,10 @@ test-peers: $(DEV) ## Chromium through Janus over a lossy network, and through L
 	  -k "loss or simulcast or room_of_clips or three_minutes"
 	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/livekit/test_end_to_end.py
 
+test-triton: $(DEV) ## gifcue beside a real tritonserver, which is killed and stopped; 2 minutes and an environment of its own, not in CI
+	$(BIN)/python -m benchmarks.peers setup triton
+	GIFCUE_TRITON=1 $(BIN)/pytest tests/triton/test_tritonserver.py tests/lab/export/test_triton.py -n0 -s
+
 # Each has servers of its own and judges no time, so that `make --jobs=2` may run two at once.
 FAULTS := chaos-quick hostile-quick fuzz-quick fuzz-rtp-quick soak-quick
 .PHONY: $(FAULTS)
@@ -103,15 +108,16 @@ lint: $(DEV) ## Check style, types, import contracts and import cycles
 	$(BIN)/python -m tools.import_cycles
 
 protos: $(DEV) ## Generate the code of the wire from protos/
-	$(PROTOC) --python_out=src --grpc_python_out=src --mypy_out=src protos/gifcue/v1/*.proto
+	$(PROTOC) --python_out=src --grpc_python_out=src --mypy_out=src $(PROTOS)
 
 protos-check: $(DEV) ## Check protos/: style, no break with protos/baseline.binpb, generated code up to date
 	$(BIN)/buf lint
 	$(BIN)/buf breaking --against protos/baseline.binpb
 	@rm -rf build/protos && mkdir -p build/protos
-	@$(PROTOC) --python_out=build/protos --grpc_python_out=build/protos --mypy_out=build/protos protos/gifcue/v1/*.proto
-	@diff -r -x __pycache__ -x __init__.py build/protos/gifcue/v1 src/gifcue/v1 \
-	  || { echo "src/gifcue/v1 was not generated from protos/: run 'make protos'"; exit 1; }
+	@$(PROTOC) --python_out=build/protos --grpc_python_out=build/protos --mypy_out=build/protos $(PROTOS)
+	@for package in v1 triton/v2; do \
+	  diff -r -x __pycache__ -x __init__.py build/protos/gifcue/$$package src/gifcue/$$package \
+	  || { echo "src/gifcue/$$package was not generated from protos/: run 'make protos'"; exit 1; }; done
 
 # npm is asked only for the versions and digests of package-lock.json, and runs no script of a package.
 web-vendor: $(DEV) ## Write the libraries of the web pages and the wire's JavaScript into src/gifcue/web/static/vendor

@@ -26,11 +26,10 @@ from benchmarks.load import machine, show
 from benchmarks.measure import Load, measure
 from benchmarks.processes import exit_on_sigterm
 from benchmarks.server_process import ServerProcess
-from gifcue.v1 import media_pb2
-from gifcue.v1 import reaction_service_pb2 as pb
+from gifcue.client import Codec, ReactionClient, StreamOptions
+from gifcue.client.exceptions import ServerError
 
 _METHOD = "/gifcue.v1.ReactionService/StreamReactions"
-_RETRY_AFTER = "gifcue-retry-after-ms"
 _ALL_IN_TIMEOUT_S = 60.0
 RATIO = 1.3
 
@@ -61,44 +60,30 @@ class Knocker:
         while True:
             target = self._targets[turn % len(self._targets)]
             turn += 1
-            async with grpc.aio.insecure_channel(target) as channel:
-                call: Any = channel.stream_stream(_METHOD)()
-                wait_s = await self._try(call)
-                if wait_s is None:
+            wait_s = await self._try(target)
+            # With several servers the next one is tried at once; after a round, the time counts.
+            await asyncio.sleep(wait_s if turn % len(self._targets) == 0 else 0.05)
+
+    async def _try(self, target: str) -> float:
+        """Stays once it is in; otherwise returns the seconds to wait."""
+        self._told.attempts += 1
+        options = StreamOptions(room_id=self._name)
+        try:
+            async with ReactionClient(target) as client, client.open(options) as stream:
+                await stream.join(self._name, Codec.H264, allowed_labels=["smile"])
+                if (await stream.statistics()).participants:
                     self.in_at_s = time.monotonic()
                     self.is_in.set()
                     await asyncio.Event().wait()
-            # With several servers the next one is tried at once; after a round, the time counts.
-            await asyncio.sleep(wait_s if turn % len(self._targets) == 0 and wait_s is not None else 0.05)
-
-    async def _try(self, call: Any) -> float | None:
-        """None once it is in, otherwise the seconds to wait."""
-        self._told.attempts += 1
-        config = pb.StreamReactionsRequest(config=pb.StreamConfig(room_id=self._name))
-        join = pb.Join(codec=media_pb2.CODEC_H264, allowed_labels=["smile"])
-        update = pb.ParticipantUpdate(participant_id=self._name, join=join)
-        joining = pb.StreamReactionsRequest(participant=update)
-        counts = pb.StreamReactionsRequest(statistics=pb.StatisticsRequest())
-        try:
-            for request in (config, joining, counts):
-                await call.write(request.SerializeToString())
-            while (data := await call.read()) is not grpc.aio.EOF:
-                response = pb.StreamReactionsResponse.FromString(data)
-                kind = response.WhichOneof("message")
-                if kind == "fault":
-                    self._count(pb.FaultCode.Name(response.fault.code))
-                    return 1.0
-                if kind == "statistics":
-                    return None
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-            pass
-        self._count((await call.code()).name)
-        told = dict(await call.trailing_metadata() or ()).get(_RETRY_AFTER)
-        if told is None:
-            self._told.without_time += 1
-            return 1.0
-        self._told.waits_ms.append(int(told))
-        return int(told) / 1000
+                self._count("TOO_MANY_PARTICIPANTS")
+                return 1.0
+        except ServerError as error:
+            self._count(error.code)
+            if error.retry_after_s is None:
+                self._told.without_time += 1
+                return 1.0
+            self._told.waits_ms.append(round(error.retry_after_s * 1000))
+            return error.retry_after_s
 
     def _count(self, status: str) -> None:
         self._told.statuses[status] = self._told.statuses.get(status, 0) + 1
@@ -112,7 +97,7 @@ async def run(participants: int, seconds: float) -> dict[str, Any]:
         base = await measure(first, load)
         measuring = asyncio.create_task(measure(first, load))
         # They come once the participants of the load have joined.
-        await asyncio.sleep(load.warm_up_s)
+        await _full(first.target)
         async with _Crowd(participants, [first.target]) as crowd:
             beyond = await measuring
             told, were_in = crowd.told, crowd.count
@@ -141,6 +126,17 @@ async def run(participants: int, seconds: float) -> dict[str, Any]:
         "refusals_without_a_time": told.without_time + coming.told.without_time,
         "all_in_after_s": round(took_s, 2),
     }
+
+
+async def _full(target: str) -> None:
+    """Returns once a server refuses streams because it is full."""
+    async with asyncio.timeout(_ALL_IN_TIMEOUT_S), grpc.aio.insecure_channel(target) as channel:
+        while True:
+            call: Any = channel.stream_stream(_METHOD)()
+            await call.done_writing()
+            if await call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
+                return
+            await asyncio.sleep(0.2)
 
 
 class _Crowd:

@@ -21,6 +21,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -153,7 +154,7 @@ async def try_event(through: str, event: str, count: int, clip: EncodedClip) -> 
                     servers[0].send_signal(signal.SIGCONT)
                 await watched[1].find_sessions()
             await _judge_accounting(outcome, watched, meetings, event)
-    _judge_reactions(outcome, meetings)
+    _judge_reactions(outcome, meetings, hit, event_s)
     return outcome
 
 
@@ -197,7 +198,9 @@ async def _judge_accounting(
             )
 
 
-def _judge_reactions(outcome: Outcome, meetings: Sequence[Meeting]) -> None:
+def _judge_reactions(
+    outcome: Outcome, meetings: Sequence[Meeting], hit: Sequence[Meeting], event_s: float
+) -> None:
     for meeting in meetings:
         if meeting.error is not None:
             outcome.problems.append(f"{meeting.room}: {type(meeting.error).__name__}: {meeting.error}")
@@ -205,10 +208,16 @@ def _judge_reactions(outcome: Outcome, meetings: Sequence[Meeting]) -> None:
             outcome.started += seen.count(Phase.STARTED)
             outcome.ended += seen.count(Phase.ENDED)
             outcome.problems += seen.mistakes()
-    # They smile all the time, so that a second STARTED of a participant says that a reaction did not survive.
-    again = outcome.started - outcome.participants
-    if again > 0:
-        outcome.problems.append(f"{again} reactions STARTED again")
+    # All smile when it happens and go on smiling, so that STARTED after it says that a reaction did not survive.
+    again = {each.name: each for each in _seen(hit) if each.count(Phase.STARTED, event_s)}
+    if again:
+        reasons = Counter(
+            reason
+            for each in again.values()
+            for at_s, _, _, reason in each.steps
+            if reason and at_s >= event_s
+        )
+        outcome.problems.append(f"{len(again)} STARTED again, after ENDED with {dict(reasons)}")
 
 
 @contextlib.asynccontextmanager

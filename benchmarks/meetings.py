@@ -47,7 +47,9 @@ class Seen:
     latencies: list[tuple[float, float]] = field(
         default_factory=list
     )  # when, and milliseconds since it was sent
-    steps: list[tuple[Phase, str, str]] = field(default_factory=list)  # phase, reaction, end reason
+    steps: list[tuple[float, Phase, str, str]] = field(
+        default_factory=list
+    )  # when, phase, reaction, end reason
     sent_on: dict[str, int] = field(default_factory=dict)  # frames sent, by the session of the connection
 
     def longest_pause_s(self, since_s: float, until_s: float) -> float:
@@ -59,7 +61,7 @@ class Seen:
     def mistakes(self) -> list[str]:
         """Where STARTED and ENDED do not alternate. Call it once the stream is over."""
         found, running = [], ""
-        for phase, reaction, _ in self.steps:
+        for _, phase, reaction, _ in self.steps:
             if phase is Phase.STARTED:
                 if running:
                     found.append(f"{self.name}: STARTED while another reaction ran")
@@ -72,9 +74,9 @@ class Seen:
             found.append(f"{self.name}: a reaction without ENDED")
         return found
 
-    def count(self, phase: Phase) -> int:
-        """The steps of this phase."""
-        return sum(each is phase for each, _, _ in self.steps)
+    def count(self, phase: Phase, since_s: float = 0.0) -> int:
+        """The steps of this phase since a time."""
+        return sum(each is phase and at_s >= since_s for at_s, each, _, _ in self.steps)
 
 
 class Meeting:
@@ -150,7 +152,7 @@ class Meeting:
                     seen.decided_s.append(now_s)
                 case Reaction():
                     self.seen[event.participant_id].steps.append(
-                        (event.phase, event.reaction_id, event.end_reason)
+                        (now_s, event.phase, event.reaction_id, event.end_reason)
                     )
 
     async def _send(self, participant: ReconnectingParticipant, place: int) -> None:

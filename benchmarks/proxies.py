@@ -85,7 +85,7 @@ class Proxy:
         backends: Sequence[Backend],
         *,
         stream_timeout: str = "70s",
-        silent_timeout: str = "10s",
+        silent_timeout: str = "2s",
         certificate: Path | None = None,
         key: Path | None = None,
         cores: Iterable[int] | None = None,

@@ -77,13 +77,18 @@ def test_the_pauses_of_those_on_the_server_are_judged() -> None:
     assert problems_of(outcome) == "p95 of the pause 4.1 s, over 2"
 
 
-def test_a_reaction_that_starts_again_is_a_problem() -> None:
-    again = [
-        (Phase.STARTED, "a", ""),
-        (Phase.ENDED, "a", "stream_lost"),
-        (Phase.STARTED, "b", ""),
-        (Phase.ENDED, "b", ""),
+def test_a_reaction_that_starts_again_after_the_event_is_a_problem() -> None:
+    steps = [
+        (1.0, Phase.STARTED, "a", ""),
+        (10.5, Phase.ENDED, "a", "stream_lost"),
+        (11.0, Phase.STARTED, "b", ""),
+        (12.0, Phase.ENDED, "b", "left"),
     ]
-    outcome = Outcome("client", "sigkill", participants=1)
-    _judge_reactions(outcome, [Meeting(Seen("ada", steps=again))])  # type: ignore[list-item]
-    assert problems_of(outcome) == "1 reactions STARTED again"
+    meeting: Any = Meeting(Seen("ada", steps=steps))
+    outcome = Outcome("client", "sigkill")
+    _judge_reactions(outcome, [meeting], [meeting], 10.0)
+    assert problems_of(outcome) == "1 STARTED again, after ENDED with {'stream_lost': 1, 'left': 1}"
+    for hit, event_s in (([meeting], 11.5), ([], 10.0)):
+        outcome = Outcome("client", "sigkill")
+        _judge_reactions(outcome, [meeting], hit, event_s)
+        assert (outcome.started, outcome.ended, outcome.problems) == (2, 2, [])

@@ -29,5 +29,5 @@ def test_the_longest_pause_counts_from_the_last_frame_before_the_event() -> None
     ],
 )
 def test_started_and_ended_must_alternate(steps: list[tuple[Phase, str]], mistakes: int) -> None:
-    seen = Seen("ada", steps=[(phase, reaction, "") for phase, reaction in steps])
+    seen = Seen("ada", steps=[(0.0, phase, reaction, "") for phase, reaction in steps])
     assert len(seen.mistakes()) == mistakes, seen.mistakes()

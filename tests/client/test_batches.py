@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from gifcue.client.batches import ENVELOPE_BYTES, FrameBatches
+from gifcue.client.batches import ENVELOPE_BYTES, MIN_PARTICIPANTS, FrameBatches
 from gifcue.client.queues import Outbox
 from gifcue.protocol.events import Limits
 from gifcue.protocol.requests import EncodedFrame, Leave
@@ -41,7 +41,7 @@ def names_of(request: StreamReactionsRequest) -> list[str]:
 
 
 async def messages(outbox: Outbox[StreamReactionsRequest], limits: Limits | None) -> list[list[str]]:
-    batches = FrameBatches(outbox, 0.0, lambda: False)
+    batches = FrameBatches(outbox, 0.0, lambda: MIN_PARTICIPANTS)
     if limits is not None:
         batches.limit(limits)
     outbox.close()
@@ -85,7 +85,7 @@ async def test_a_message_of_the_greatest_batch_keeps_the_limit_of_bytes() -> Non
     for number in range(20):
         frame = EncodedFrame(name, 2**63 + number, 2**62, 10**9, True, bytes(PAYLOAD_BYTES), 270, 7)
         outbox.append(encode_request(frame), PAYLOAD_BYTES)
-    batches = FrameBatches(outbox, 0.0, lambda: False)
+    batches = FrameBatches(outbox, 0.0, lambda: MIN_PARTICIPANTS)
     batches.limit(replace(LIMITS, max_message_bytes=2000, max_frames_per_message=512))
     outbox.close()
     sizes = []
@@ -95,21 +95,21 @@ async def test_a_message_of_the_greatest_batch_keeps_the_limit_of_bytes() -> Non
     assert max(sizes) <= 2000
 
 
-async def test_a_frame_waits_for_those_of_others_alone() -> None:
+async def test_a_frame_waits_where_many_send() -> None:
     waits: list[float] = []
     outbox = outbox_of("a")
-    is_alone = True
+    participants = MIN_PARTICIPANTS - 1
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
         outbox.append(encode_request(EncodedFrame("b", 0, 0, 90_000, True, b"x")), 1)
 
-    batches = FrameBatches(outbox, 0.005, lambda: is_alone, sleep)
+    batches = FrameBatches(outbox, 0.005, lambda: participants, sleep)
     batches.limit(LIMITS)
     request = await batches.take()
     assert request is not None
     assert (names_of(request), waits) == (["a"], [])
-    is_alone = False
+    participants = MIN_PARTICIPANTS
     outbox.append(encode_request(EncodedFrame("a", 1, 0, 90_000, True, b"x")), 1)
     request = await batches.take()
     assert request is not None
@@ -122,7 +122,7 @@ async def test_nothing_is_waited_for_once_the_stream_is_closed() -> None:
 
     outbox = outbox_of("a", "b")
     outbox.close()
-    batches = FrameBatches(outbox, 0.005, lambda: False, sleep)
+    batches = FrameBatches(outbox, 0.005, lambda: MIN_PARTICIPANTS, sleep)
     batches.limit(LIMITS)
     async with asyncio.timeout(5.0):
         request = await batches.take()

@@ -45,7 +45,7 @@ async def pool() -> AsyncIterator[DetectorPool]:
 
 
 def result(answer: Any, number: int = 1, infer_ms: float = 1.0) -> bytes:
-    return whole([number, [answer], infer_ms])
+    return whole([1, number, [answer], infer_ms])
 
 
 def face(**fields: Any) -> bytes:
@@ -59,7 +59,7 @@ async def annotate(pool: DetectorPool, sent: bytes) -> list[Region]:
 
 HOSTILE = {
     "the answer to another batch": (result([FACE], number=2), "expected 1 answers to batch 1, got 1 to 2"),
-    "two answers to one picture": (whole([1, [[], []], 1.0]), "expected 1 answers to batch 1, got 2 to 1"),
+    "two answers to one picture": (whole([1, 1, [[], []], 1.0]), "expected 1 answers to batch 1, got 2 to 1"),
     "a time that is no number": (result([FACE], infer_ms=math.nan), "Expected `float`"),
     "a kind that is none": (face(kind="foot"), "Invalid enum value 'foot'"),
     "a box that is no number": (face(ymax=math.nan), "Expected `float`"),
@@ -74,6 +74,10 @@ HOSTILE = {
     "landmarks that are no numbers": (face(landmarks=b"\xff" * 8), "expected finite landmarks"),
     "landmarks of no dimension": (face(axes=0), "Expected `int` >= 2"),
     "too many regions": (result([FACE] * (MAX_REGIONS + 1)), "Expected `array` of length <= 1024"),
+    "a report that nobody asked for": (
+        whole([2, 1, 1, 0, {}, [0] * 9, 0.0, 0, 0, 0, 0, 0]),
+        "expected no report that nobody asked for",
+    ),
     "an endless text": (result("x" * 2000), "Expected `str` of length <= 1000"),
 }
 

@@ -31,7 +31,7 @@ def test_a_worker_opens_every_setting_that_a_detector_has() -> None:
     )
     config = settings.detector()
     shared = {field.name for field in dataclasses.fields(config)} & DetectSettings.model_fields.keys()
-    assert len(shared) == 8
+    assert len(shared) == 10
     assert {name: getattr(config, name) for name in shared} == {
         name: getattr(settings, name) for name in shared
     }

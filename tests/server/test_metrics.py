@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gifcue.client import ReactionClient
-from gifcue.detect.pool import DetectStatistics, DurationStatistics
 from gifcue.detect.scheduler import SchedulerStatistics
+from gifcue.detect.statistics import DetectStatistics, DurationStatistics
 from gifcue.engine.engine import EngineStatistics
 from gifcue.engine.latency import LatencyRecorder
 from gifcue.media.pool import DecodeStatistics

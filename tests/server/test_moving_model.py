@@ -41,6 +41,8 @@ LOSSES = (
 _T = TypeVar("_T")
 names = st.sampled_from(NAMES)
 labels = st.frozensets(st.sampled_from(LABELS))
+# Seconds of video after a failure.
+then = st.sampled_from([0.0, 0.4, 2.0, 5.0])
 
 
 class Caller:
@@ -202,6 +204,15 @@ class Moving(RuleBasedStateMachine):
     def send(self, seconds: float) -> None:
         self.do(self._send(seconds))
 
+    @rule(name=names, label=st.sampled_from(LABELS), releases=st.booleans())
+    def hold(self, name: str, label: str, releases: bool) -> None:
+        """A pose long enough for a reaction, and long enough without it for its end. Other poses go on."""
+        self.show(name, self.shown[name] | {label})
+        self.send(1.4)
+        if releases:
+            self.show(name, self.shown[name] - {label})
+            self.send(1.0)
+
     @rule(name=names, allowed=labels)
     def consent(self, name: str, allowed: frozenset[str]) -> None:
         self.allowed[name] = allowed
@@ -237,24 +248,28 @@ class Moving(RuleBasedStateMachine):
 
     # What operators, networks and proxies do
 
-    @rule()
-    def drain(self) -> None:
+    @rule(then_s=then)
+    def drain(self, then_s: float) -> None:
         self.do(self.fleet.current.drain())
+        self.send(then_s)
 
-    @rule()
-    def kill(self) -> None:
+    @rule(then_s=then)
+    def kill(self, then_s: float) -> None:
         self.do(self._kill())
+        self.send(then_s)
 
     async def _kill(self) -> None:
         self.fleet.replace_current()
 
-    @rule(loss=st.sampled_from(LOSSES))
-    def lose(self, loss: tuple[grpc.StatusCode, str]) -> None:
+    @rule(loss=st.sampled_from(LOSSES), then_s=then)
+    def lose(self, loss: tuple[grpc.StatusCode, str], then_s: float) -> None:
         self.fleet.current.lose(*loss)
+        self.send(then_s)
 
-    @rule()
-    def freeze(self) -> None:
+    @rule(then_s=then)
+    def freeze(self, then_s: float) -> None:
         self.fleet.current.freeze(is_frozen=True)
+        self.send(then_s)
 
     @rule()
     def thaw(self) -> None:
@@ -296,7 +311,7 @@ class Moving(RuleBasedStateMachine):
 
 TestMoving = Moving.TestCase
 TestMoving.settings = settings(
-    max_examples=40,
+    max_examples=60,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
@@ -310,12 +325,27 @@ def test_a_held_pose_moves_through_every_kind_of_failure_with_one_start() -> Non
     machine.send(4.0)
     losses = [functools.partial(machine.lose, each) for each in LOSSES]
     for fail in (machine.drain, machine.kill, machine.freeze, *losses):
-        fail()
-        machine.send(4.0)
+        fail(then_s=4.0)
         machine.thaw()
     assert [each.label for each in machine.caller.started] == ["smile"]
     assert len(machine.caller.running) == 1
     machine.show("ada", frozenset())
     machine.send(2.0)
     assert machine.caller.running == {}
+    machine.teardown()
+
+
+def test_cooldowns_of_labels_and_rules_hold_across_a_move() -> None:
+    machine: Any = Moving()
+    machine.begin()
+    machine.hold("ada", "smile", releases=True)
+    machine.kill(then_s=0.0)
+    machine.show("ada", frozenset({"smile"}))
+    machine.send(1.6)
+    assert len(machine.caller.started) == 1, "the label cools down"
+    machine.send(3.0)
+    first, second = machine.caller.started
+    assert first.gif is not None
+    assert second.gif is None
+    assert "cooldown of the participant" in second.gif_reason
     machine.teardown()

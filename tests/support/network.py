@@ -26,6 +26,7 @@ class Network:
         self.is_open.set()
         self._is_over = threading.Event()
         self._sockets: list[socket.socket] = []
+        self._opened: list[socket.socket] = []  # those of `_sockets` and the ones that were cut
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
@@ -46,6 +47,8 @@ class Network:
         self.cut()
         for thread in self._threads:
             thread.join()
+        for each in self._opened:
+            each.close()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -53,6 +56,7 @@ class Network:
                 client, _ = self._listener.accept()
                 server = socket.create_connection(("127.0.0.1", self._server_port))
                 self._sockets += [client, server]
+                self._opened += [client, server]
                 for source, to, is_held in ((client, server, True), (server, client, False)):
                     self._threads.append(threading.Thread(target=self._copy, args=(source, to, is_held)))
                     self._threads[-1].start()
@@ -66,6 +70,7 @@ class Network:
                 if not data:
                     break
                 to.sendall(data)
+        # Both directions end together, and the other thread then finds an end, too.
         for each in (source, to):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

@@ -1,11 +1,14 @@
 // A move between two servers, as the client of the pages sees it. Prints what it sent and what the page got, as JSON.
-// Usage: node carried.mjs FOLDER, the folder of the static files
+// Usage: node carried.mjs FOLDER WIRE, the folder of the static files and the module in it that encodes messages
 import { pathToFileURL } from 'node:url';
 
 const folder = pathToFileURL(`${process.argv[2]}/`);
-const { ReactionStream, Phase } = await import(new URL('js/stream.js', folder));
-const wire = await import(new URL('vendor/wire.js', folder));
-const { StreamReactionsRequestSchema: Request, StreamReactionsResponseSchema: Response, create, fromBinary, toBinary } = wire;
+const { ReactionStream } = await import(new URL('js/stream.js', folder));
+const { wire } = await import(new URL(process.argv[3], folder));
+// The server's side is always that of the vendored library.
+const {
+  Phase, StreamReactionsRequestSchema: Request, StreamReactionsResponseSchema: Response, create, fromBinary, toBinary,
+} = await import(new URL('vendor/wire.js', folder));
 
 const sockets = [];
 
@@ -32,7 +35,7 @@ const opened = (count) => new Promise((resolve) => {
 });
 
 const stream = new ReactionStream({
-  url: 'ws://gifcue.test/stream', config: {}, socket: FakeSocket, tuning: { firstBackoffMs: 1 },
+  wire, url: 'ws://gifcue.test/stream', config: {}, socket: FakeSocket, tuning: { firstBackoffMs: 1 },
   on: { reaction: ({ phase, reactionId, endReason }) => events.push([Phase[phase], reactionId, endReason]) },
 });
 stream.join('ada', { codec: 1, labels: ['smile'] });

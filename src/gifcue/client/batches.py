@@ -11,24 +11,27 @@ from gifcue.v1.reaction_service_pb2 import Frames, StreamReactionsRequest
 
 # Bytes of a frame in a message beside its payload: its other fields, with a name of at most 128 bytes.
 ENVELOPE_BYTES = 256
+# Participants of a stream from which on frames wait for each other. With fewer, a wait brings hardly two together, and
+# costs as much as it saves.
+MIN_PARTICIPANTS = 16
 
 
 class FrameBatches:
     """Takes the requests of an outbox in their order, and joins frames that follow each other.
 
-    A frame waits up to `wait_s` for others, unless `is_alone` says that nobody else sends. One event loop, one reader.
+    A frame waits `wait_s` for others where `participants` says that enough send. One event loop, one reader.
     """
 
     def __init__(
         self,
         outbox: Outbox[StreamReactionsRequest],
         wait_s: float,
-        is_alone: Callable[[], bool],
+        participants: Callable[[], int],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._outbox = outbox
         self._wait_s = wait_s
-        self._is_alone = is_alone
+        self._participants = participants
         self._sleep = sleep
         # A server that has stated no limits gets one frame a message.
         self._max_frames = 1
@@ -44,7 +47,7 @@ class FrameBatches:
         taken = await self._outbox.take()
         if taken is None or self._max_frames < 2 or not taken.HasField("frame"):
             return taken
-        if self._wait_s > 0.0 and not self._is_alone() and not self._outbox.is_closed:
+        if self._wait_s > 0.0 and self._participants() >= MIN_PARTICIPANTS and not self._outbox.is_closed:
             await self._sleep(self._wait_s)
         room_bytes = self._max_bytes - len(taken.frame.payload) - ENVELOPE_BYTES
         frames = [taken.frame]

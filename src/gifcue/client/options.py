@@ -70,11 +70,10 @@ class ConnectionOptions:
     every call and every new connection, so that a token that has expired is replaced. Without TLS the token can be read
     on its way.
     `max_message_bytes` bounds one message in either direction, so it must not be below the server's `max_frame_bytes`.
-    `outbox_bytes` may wait for the network before `send` waits. Where a stream has several participants, a frame waits
+    `outbox_bytes` may wait for the network before `send` waits. On a stream of 16 participants or more, a frame waits
     `batch_s` for others that travel in the same message; 0 joins only those that wait anyway. `keepalive_s` pings a
     silent connection, which keeps proxies from closing it; a server that is gone is noticed without it, by its
-    heartbeat. A server ends the connection
-    of a client that pings more often than `Limits.min_ping_interval_ms` says.
+    heartbeat. A server ends the connection of a client that pings more often than `Limits.min_ping_interval_ms` says.
     """
 
     tls: TlsOptions | None = None

@@ -102,7 +102,8 @@ class PlacedRoute:
         connection = self._connection
         # Behind a single address there may be a proxy, so another attempt there can lead to another server as well.
         if self.has_other or self._has_held:
-            patience_s = _PATIENCE_S * 2.0 ** min(self._slow, _MAX_EXPONENT)
+            failures = max(0, self._slow - 1)  # the first slow attempt comes before any failure to connect
+            patience_s = _PATIENCE_S * 2.0 ** min(failures, _MAX_EXPONENT)
             connection = replace(connection, open_timeout_s=min(patience_s, connection.open_timeout_s))
         seat = PlacedSeat(self._pool, self._key, server)
         return ReactionStream(seat, replace(self._options, resume=resume), connection, self._tokens)

@@ -59,9 +59,7 @@ class ReactionStream:
         self._token: str | None = None
         self._is_entered = False
         self._outbox: Outbox[StreamReactionsRequest] = Outbox(connection.outbox_bytes)
-        self._batches = FrameBatches(
-            self._outbox, connection.batch_s, is_alone=lambda: len(self._participants) < 2
-        )
+        self._batches = FrameBatches(self._outbox, connection.batch_s, lambda: len(self._participants))
         self._inbox = Inbox()
         self._participants: dict[str, Participant] = {}
         self._questions = Questions()

@@ -5,14 +5,16 @@ imports the backend that it opens.
 
     detector             protocol of detectors, their configuration, description of a model
     factory              opens a detector
-    litert, savedmodel   the two backends
+    staged               the detector of three networks, wherever they run
+    litert, savedmodel   backends of this process; `gifcue.triton` is a third
     processing           pre- and postprocessing of the networks
     metadata, labels     files of a model
     trust, shipped_model which model may be opened
     gesture_classifier   classifiers of users' own gestures
     served_gestures      what they add to a model and to a hand
     regions              regions and detections
-    pool, scheduler, worker, settings   detector processes of the server
+    pool, dispatcher, scheduler, handle, worker, settings   detector processes of the server
+    remote, statistics   what they report
 """
 
 from __future__ import annotations

@@ -12,15 +12,16 @@ import numpy.typing as npt
 
 from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.regions import Region
+from gifcue.detect.triton_settings import TritonSettings
 from gifcue.detect.trust import UNCHECKED, is_digest_setting
 from gifcue.errors import ConfigError
 from gifcue.protocol.models import Model
 
 Frame = npt.NDArray[np.uint8]
-Backend = Literal["litert", "savedmodel"]
+Backend = Literal["litert", "savedmodel", "triton"]
 Precision = Literal["int8", "float"]
 
-BACKENDS: tuple[Backend, ...] = ("litert", "savedmodel")
+BACKENDS: tuple[Backend, ...] = ("litert", "savedmodel", "triton")
 PRECISIONS: tuple[Precision, ...] = ("int8", "float")
 
 
@@ -42,6 +43,8 @@ class DetectorConfig:
         precision: precision of LiteRT's convolutions. `int8` uses the quantised networks where the model has them.
         model_sha256: digest of the model that may be opened, or `unchecked` (`gifcue.detect.trust`). None: only the
             model that comes with gifcue, and no SavedModel.
+        workers: detector processes that share the limits of `triton`.
+        triton: the inference servers of the backend triton.
 
     Raises:
         ConfigError: a value is not in its range.
@@ -55,6 +58,8 @@ class DetectorConfig:
     score_floor: float | None = None
     precision: Precision = "int8"
     model_sha256: str | None = None
+    workers: int = 1
+    triton: TritonSettings = field(default_factory=TritonSettings)
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:

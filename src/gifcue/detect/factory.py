@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gifcue.detect.detector import Detector, DetectorConfig
+from gifcue.errors import ConfigError
 
 
 def open_detector(config: DetectorConfig) -> Detector:
@@ -10,13 +11,15 @@ def open_detector(config: DetectorConfig) -> Detector:
 
     Raises:
         ModelError: a file is missing or damaged, or does not fit the model's metadata.
-        ConfigError: the backend is not installed.
+        ConfigError: the backend is not installed, or it is triton, which only the workers of a server use.
     """
     # Imported here because a backend loads OpenCV and a runtime, and the server's main process needs neither.
     if config.backend == "litert":
         from gifcue.detect.litert import LiteRtDetector
 
         return LiteRtDetector(config)
+    if config.backend == "triton":
+        raise ConfigError("backend: expected litert or savedmodel outside of a server, got triton")
     from gifcue.detect.savedmodel import SavedModelDetector
 
     return SavedModelDetector(config)

@@ -1,26 +1,16 @@
-"""The default backend: three LiteRT networks on the CPU, between them numpy and OpenCV. Never imports TensorFlow."""
+"""The default backend: three LiteRT networks on the CPU. Never imports TensorFlow."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.detect import processing
-from gifcue.detect.detector import DetectorConfig, Frame, ServedModel
-from gifcue.detect.gesture_classifier import GestureClassifier
+from gifcue.detect.detector import DetectorConfig
 from gifcue.detect.metadata import Metadata, Weights, read_metadata
-from gifcue.detect.regions import KINDS, Kind, Region
-from gifcue.detect.served_gestures import add_gestures
+from gifcue.detect.staged import Floats, Images, Outputs, StagedDetector
 from gifcue.errors import ConfigError, ModelError
-from gifcue.protocol.geometry import Box
-
-Floats = npt.NDArray[np.float32]
-
-# Peaks that enter suppression, for each region that may be left.
-PEAKS_A_REGION = 4
 
 
 class Network:
@@ -52,6 +42,9 @@ class Network:
         # The order of the outputs in a file is arbitrary, so they are found by their names in its signature.
         signature = self._interpreter.get_signature_runner().get_output_details()
         self._outputs = {name: detail["index"] for name, detail in signature.items()}
+        self.output_shapes = {
+            name: tuple(int(side) for side in detail["shape"][1:]) for name, detail in signature.items()
+        }
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -67,161 +60,44 @@ class Network:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class RawRegion:
-    """A face or hand as the networks return it, before calibration. Boxes are [4] (xmin, ymin, xmax, ymax) in pixels.
+class LiteRtNetworks:
+    """Runs one picture after another: on one core, batches save no time."""
 
-    Attributes:
-        kind: face or hand.
-        box: box of the detector network, around which the crop was taken.
-        refined_box: box refined by the landmarks.
-        detector_score: score of the detector network, 0..1.
-        landmarks: [N, 2 or 3] in shares of the crop.
-        presence_logit: logit of the crop network that this is a face or hand.
-        landmark_logits: logits [classes] from the landmarks alone; class 0 means that no label applies.
-        appearance_logits: logits [classes] from the appearance of the crop.
-    """
-
-    kind: Kind
-    box: Floats
-    refined_box: Floats
-    detector_score: float
-    landmarks: Floats
-    presence_logit: float
-    landmark_logits: Floats
-    appearance_logits: Floats
-
-
-class LiteRtDetector:
-    """Detects on one frame after another and one crop after another: on one core, batches save no time."""
-
-    def __init__(self, config: DetectorConfig) -> None:
-        self._config = config
-        self._metadata: Metadata = read_metadata(
-            config.model_dir, "litert", config.precision, sha256=config.model_sha256
-        )
-        self._score_floor = max(self._metadata.score_floor, config.score_floor or 0.0)
-        self._networks: dict[str, Network] = {
-            name: Network(weights, config.threads) for name, weights in self._metadata.files.items()
-        }
-        info = self._metadata.info
-        self._classifiers: tuple[GestureClassifier, ...] = ()
-        self._info = replace(info, smallest_hand_px=self._metadata.stages["hand"].smallest_px)
+    def __init__(self, metadata: Metadata, threads: int) -> None:
+        self._networks = {name: Network(weights, threads) for name, weights in metadata.files.items()}
+        info = metadata.info
         expected = (1, info.input_height, info.input_width, 3)
         if self._networks["detector"].input_shape != expected:
             raise ModelError(
                 f"detector: expected input {expected}, got {self._networks['detector'].input_shape}"
             )
 
+    def __getitem__(self, name: str) -> Network:
+        return self._networks[name]
+
     @property
-    def info(self) -> ServedModel:
-        return self._info
+    def names(self) -> tuple[str, ...]:
+        """The networks that there are."""
+        return tuple(self._networks)
+
+    def run(self, inputs: Mapping[str, Images]) -> dict[str, Outputs]:
+        results: dict[str, Outputs] = {}
+        for name, pictures in inputs.items():
+            each = [self._networks[name](picture) for picture in pictures]
+            results[name] = {output: np.stack([one[output] for one in each]) for output in each[0]}
+        return results
 
     def warm(self) -> None:
         for network in self._networks.values():
             network(np.zeros(network.input_shape[1:], np.uint8))
 
-    def use_gestures(self, classifiers: Sequence[GestureClassifier]) -> None:
-        self._classifiers = tuple(classifiers)
-
-    def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
-        return [self._regions(frame) for frame in frames]
-
     def close(self) -> None:
         self._networks.clear()
 
-    def raw_regions(self, frame: Frame) -> list[RawRegion]:
-        """The outputs of the networks for one frame, before calibration.
 
-        Args:
-            frame: RGB, uint8 [H, W, 3], neither side longer than the metadata's `longest_px`.
+class LiteRtDetector(StagedDetector):
+    """Opens the networks that a configuration names."""
 
-        Returns:
-            Faces, then hands, best detector score first.
-        """
-        height, width = frame.shape[:2]
-        info = self._metadata.info
-        fit = processing.Letterbox.fit(width, height, info.input_width, info.input_height)
-        maps = self._networks["detector"](
-            processing.letterbox(frame, fit, info.input_width, info.input_height)
-        )
-        if "heat" in maps:
-            maps = processing.activate(maps["heat"], maps["reach"], self._score_floor)
-        raw: list[RawRegion] = []
-        for channel, kind in enumerate(KINDS):
-            limit = self._config.max_faces if kind == "face" else self._config.max_hands
-            scores, boxes = processing.peaks(
-                maps["scores"][..., channel],
-                maps["sides"][..., channel * 4 : channel * 4 + 4],
-                self._score_floor,
-                PEAKS_A_REGION * limit,
-            )
-            for number in processing.suppress(boxes, self._metadata.nms_iou, limit):
-                box = fit.to_frame(boxes[number : number + 1])[0]
-                raw.append(self._crop_stage(frame, kind, box, float(scores[number])))
-        return raw
-
-    def _crop_stage(self, frame: Frame, kind: Kind, box: Floats, detector_score: float) -> RawRegion:
-        """Runs the crop network on the square around a box [4] in frame pixels."""
-        stage = self._metadata.stages[kind]
-        outputs = self._networks[kind](processing.crop(frame, box, stage.margin, stage.size))
-        points = processing.from_crop(outputs["landmarks"], box, stage.margin, 1, 1)
-        return RawRegion(
-            kind=kind,
-            box=box,
-            refined_box=processing.refine(box, points, stage.refinement.weight, stage.refinement.scale),
-            detector_score=detector_score,
-            landmarks=outputs["landmarks"],
-            presence_logit=float(outputs["presence"][0]),
-            landmark_logits=outputs["by_shape"],
-            appearance_logits=outputs["by_sight"],
-        )
-
-    def _regions(self, frame: Frame) -> list[Region]:
-        frame = processing.shrink(frame, self._metadata.longest_px)
-        height, width = frame.shape[:2]
-        regions: list[Region] = []
-        everything = self.raw_regions(frame)
-        for kind in KINDS:
-            rescoring = self._metadata.stages[kind].rescoring
-            scored = [
-                (rescoring.score(raw.detector_score, raw.presence_logit), raw)
-                for raw in everything
-                if raw.kind == kind
-            ]
-            scored.sort(key=lambda pair: -pair[0])
-            if not scored:
-                continue
-            # A second suppression: the refined boxes of one hand overlap even where the detector's boxes do not.
-            refined = np.stack([raw.refined_box for _, raw in scored])
-            for number in processing.suppress(refined, self._metadata.nms_iou, len(scored)):
-                regions.append(self._region(*scored[number], width, height))
-        return sorted(regions, key=lambda region: -region.score)
-
-    def _region(self, score: float, raw: RawRegion, width: int, height: int) -> Region:
-        """The calibrated region, in a frame of `width x height` pixels."""
-        stage = self._metadata.stages[raw.kind]
-        probabilities = stage.calibration.probabilities(
-            raw.landmark_logits[None], raw.appearance_logits[None]
-        )[0]
-        landmarks = processing.from_crop(raw.landmarks, raw.box, stage.margin, width, height)
-        attributes = {label: float(p) for label, p in zip(stage.labels, probabilities[1:], strict=True)}
-        if raw.kind == "hand":
-            attributes = add_gestures(attributes, self._classifiers, landmarks, width / height)
-        confidence = processing.size_confidence(raw.refined_box, stage.smallest_px)
-        attributes = {label: probability * confidence for label, probability in attributes.items()}
-        return Region(raw.kind, to_box(raw.refined_box, width, height), score, attributes, landmarks)
-
-
-def to_box(box: Floats, width: int, height: int) -> Box:
-    """A box in shares of a frame of `width x height` pixels, clipped to it.
-
-    `box` is [4] (xmin, ymin, xmax, ymax) in pixels of the frame.
-    """
-    xmin, ymin, xmax, ymax = (float(value) for value in box)
-    return Box(
-        min(max(ymin / height, 0.0), 1.0),
-        min(max(xmin / width, 0.0), 1.0),
-        min(max(ymax / height, 0.0), 1.0),
-        min(max(xmax / width, 0.0), 1.0),
-    )
+    def __init__(self, config: DetectorConfig) -> None:
+        metadata = read_metadata(config.model_dir, "litert", config.precision, sha256=config.model_sha256)
+        super().__init__(config, metadata, LiteRtNetworks(metadata, config.threads))

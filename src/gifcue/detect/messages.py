@@ -6,6 +6,7 @@ workers are, although its model is trusted: a message has types and ranges, and 
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated, TypeAlias
@@ -111,7 +112,7 @@ class FoundRegion(Message, frozen=True):
 Answer: TypeAlias = Annotated[list[FoundRegion], Meta(max_length=MAX_REGIONS)] | Text
 
 
-class BatchResult(Message, frozen=True):
+class BatchResult(Message, frozen=True, tag=1):
     """Worker to front: for each picture of the batch its regions, or why the detector failed on it. `infer_ms` is the
     detector's time for the whole batch, in milliseconds.
     """
@@ -121,9 +122,47 @@ class BatchResult(Message, frozen=True):
     infer_ms: Finite
 
 
+class AskReport(Message, frozen=True, tag=3):
+    """Front to worker: how does it go with the inference servers? Answered by one `RemoteReport`."""
+
+
+class FailureReason(enum.StrEnum):
+    """Why a call of an inference server gave nothing that can be used."""
+
+    UNREACHABLE = "unreachable"  # no connection, or it broke
+    DEADLINE = "deadline"  # no answer in time
+    REFUSED = "refused"  # the server answered with an error
+    INVALID_ANSWER = "invalid_answer"  # an answer of another shape, or with numbers that no network computes
+
+
+# Upper bounds, in seconds, of the durations that a report counts; a last count is of those above.
+CALL_BOUNDS_S = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
+
+
+class RemoteReport(Message, frozen=True, tag=2):
+    """Worker to front: what it asked of inference servers since its last report, and how many of the endpoints can be
+    used now. `failures` counts by reason. `durations` counts the calls that were answered, by `CALL_BOUNDS_S`.
+    """
+
+    endpoints: Number
+    usable: Number
+    calls: Number
+    failures: dict[FailureReason, Number]
+    durations: Annotated[
+        tuple[Number, ...], Meta(min_length=len(CALL_BOUNDS_S) + 1, max_length=len(CALL_BOUNDS_S) + 1)
+    ]
+    duration_s: Annotated[float, Meta(ge=0.0, le=1e9)]
+    remote_pictures: Number
+    local_pictures: Number
+    over_limit: Number
+    sent_bytes: Number
+    received_bytes: Number
+    last_failure: Text = ""
+
+
 MESSAGES = MessageTypes(
-    to_worker=Batch | UseGestures,
-    to_front=BatchResult,
+    to_worker=Batch | UseGestures | AskReport,
+    to_front=BatchResult | RemoteReport,
     ready=ServedModel,
     max_to_front_bytes=_MAX_TO_FRONT_BYTES,
 )

@@ -6,10 +6,11 @@ import dataclasses
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from gifcue.detect.detector import Backend, DetectorConfig, Precision
 from gifcue.detect.devices import visible_devices
+from gifcue.detect.triton_settings import TritonSettings
 from gifcue.detect.trust import UNCHECKED, is_digest_setting
 from gifcue.expert import EXPERT
 from gifcue.workers.environment import inherited
@@ -30,7 +31,7 @@ _RUNTIME_VARIABLES = (
     "HIP_",
 )
 
-_BATCH_LIMITS: dict[Backend, int] = {"litert": 1, "savedmodel": 8}
+_BATCH_LIMITS: dict[Backend, int] = {"litert": 1, "savedmodel": 8, "triton": 8}
 
 
 def default_model_dir() -> Path:
@@ -43,7 +44,10 @@ class DetectSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    backend: Backend = Field(default="litert", description="Runtime of the model: litert or savedmodel.")
+    backend: Backend = Field(
+        default="litert",
+        description="Runtime of the model: litert, savedmodel, or triton for inference servers ([how](triton.md)).",
+    )
     model_dir: Path = Field(
         default_factory=default_model_dir,
         description="Folder of the model: weights, label_map.pbtxt and metadata.json. Unset: the model that comes with "
@@ -78,16 +82,17 @@ class DetectSettings(BaseModel):
         ge=1,
         le=64,
         description='Detector processes. "auto": one for each of `cuda_devices`; without them 1 with savedmodel, and '
-        "with litert half of the cores, over `threads`, at least 1.",
+        "otherwise half of the cores, over `threads`, at least 1.",
     )
+    triton: TritonSettings = Field(default_factory=TritonSettings)
     precision: Annotated[Precision, EXPERT] = Field(
         default="int8",
         description="Arithmetic of litert: int8 is several times faster, float is the reference.",
     )
     max_batch: Annotated[Literal[1, 2, 4, 8, 16, 32] | None, EXPERT] = Field(
         default=None,
-        description="Largest batch, in frames. Unset: 8 with savedmodel and 1 with litert, which analyses the frames "
-        "of a batch one after another, so that finished results would only wait for the others.",
+        description="Largest batch, in frames. Unset: 8 with savedmodel and triton, and 1 with litert, which analyses "
+        "the frames of a batch one after another, so that finished results would only wait for the others.",
     )
     max_wait_ms: Annotated[float, EXPERT] = Field(
         default=0.0,
@@ -114,6 +119,12 @@ class DetectSettings(BaseModel):
     max_hands: Annotated[int, EXPERT] = Field(
         default=8, ge=1, le=64, description="Hands classified in one frame, those of the highest score first."
     )
+
+    @model_validator(mode="after")
+    def _check_endpoints(self) -> DetectSettings:
+        if self.backend == "triton" and not self.triton.endpoints:
+            raise ValueError("expected detect.triton.endpoints where the backend is triton, got none")
+        return self
 
     @field_validator("model_sha256")
     @classmethod
@@ -152,12 +163,16 @@ class DetectSettings(BaseModel):
         """What a worker opens."""
         # Fields of the same name are taken over, so a new one needs no line here.
         shared = {field.name for field in dataclasses.fields(DetectorConfig)} & type(self).model_fields.keys()
-        return DetectorConfig(**self.model_dump(include=shared))
+        return DetectorConfig(**{name: getattr(self, name) for name in shared})
 
     @property
     def batch_limit(self) -> int:
         """Frames in one batch at most, for this backend."""
-        return self.max_batch or _BATCH_LIMITS[self.backend]
+        return self.batch_limit_of(self.backend)
+
+    def batch_limit_of(self, backend: Backend) -> int:
+        """The same for another backend."""
+        return self.max_batch or _BATCH_LIMITS[backend]
 
     def environment(self, index: int) -> dict[str, str]:
         """Environment variables of worker `index`, besides those that every worker gets.

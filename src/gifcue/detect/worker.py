@@ -10,17 +10,19 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from gifcue.detect.detector import Detector, DetectorConfig, Frame
 from gifcue.detect.factory import open_detector
 from gifcue.detect.messages import (
+    AskReport,
     Batch,
     BatchResult,
     FoundRegion,
     InlinePicture,
+    RemoteReport,
     SlotPicture,
     StillPicture,
     UseGestures,
@@ -37,6 +39,14 @@ STILLS_FD = "stills"
 Opener = Callable[[DetectorConfig], Detector]
 
 logger = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """What a detector has besides where inference servers run its networks."""
+
+    def report(self) -> RemoteReport:
+        """What it asked of them since its last report."""
 
 
 class WorkerInit(NamedTuple):
@@ -73,10 +83,17 @@ def run(channel: BlockingChannel, init: WorkerInit, fds: Mapping[str, int], open
 
 
 def _handle(
-    channel: BlockingChannel, detector: Detector, arena: Arena, stills: Arena, message: Batch | UseGestures
+    channel: BlockingChannel,
+    detector: Detector,
+    arena: Arena,
+    stills: Arena,
+    message: Batch | UseGestures | AskReport,
 ) -> None:
     if isinstance(message, UseGestures):
         detector.use_gestures(unpack_gestures(message))
+    elif isinstance(message, AskReport):
+        if isinstance(detector, Reporting):
+            channel.send(detector.report())
     else:
         channel.send(detect_batch(detector, arena, message, stills))
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from gifcue.detect.detector import ServedModel
 from gifcue.detect.gesture_classifier import GestureClassifier
-from gifcue.detect.pool import DetectStatistics
+from gifcue.detect.statistics import DetectStatistics
 from gifcue.engine.decisions import DecisionDetails
 from gifcue.engine.events import Sink
 from gifcue.engine.latency import LatencyStatistics

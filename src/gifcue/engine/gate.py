@@ -6,7 +6,7 @@ gap in the sequence, damaged data, or a frame that the engine itself dropped clo
 
 from __future__ import annotations
 
-from gifcue.engine.bucket import TokenBucket
+from gifcue.bucket import TokenBucket
 from gifcue.protocol.reasons import DropReason
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gifcue.engine.bucket import TokenBucket
+from gifcue.bucket import TokenBucket
 from gifcue.engine.consent import Consent
 from gifcue.engine.participant import Participant
 from gifcue.engine.rights import StreamRights

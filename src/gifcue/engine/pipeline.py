@@ -18,9 +18,10 @@ from typing import Protocol
 from gifcue.detect.detector import ServedModel
 from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.messages import StillPicture
-from gifcue.detect.pool import DETECTOR_TARGET, DetectorPool, DetectStatistics
+from gifcue.detect.pool import DETECTOR_TARGET, DetectorPool
 from gifcue.detect.regions import Region
 from gifcue.detect.settings import DetectSettings
+from gifcue.detect.statistics import DetectStatistics
 from gifcue.engine.latency import LatencyRecorder, LatencyStatistics
 from gifcue.engine.pace import AnalysisPace
 from gifcue.errors import Unavailable

@@ -21,6 +21,8 @@ from gifcue.rules.chooser import ChosenGif
 from gifcue.rules.watch import BookWatcher
 from gifcue.server.config import Settings
 
+# The entry points of detector workers of other packages, by backend.
+_TARGETS = {"triton": "gifcue.triton.worker:main"}
 # Bytes of a random name: enough that no two reactions of a server share one.
 _ID_BYTES = 8
 
@@ -54,7 +56,7 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
         clock,
         max_still_bytes=settings.limits.max_frame_bytes,
         max_wait_s=settings.limits.max_buffered_ms / 1000.0,
-        detector_target=detector_target or DETECTOR_TARGET,
+        detector_target=detector_target or _TARGETS.get(settings.detect.backend, DETECTOR_TARGET),
     )
     publisher = Publisher(
         lambda: book.chooser,

@@ -20,6 +20,7 @@ from gifcue.server.process_metrics import ProcessMetrics
 from gifcue.server.server_metrics import ServerCollector
 from gifcue.server.streams import Streams
 from gifcue.server.tracing import Tracing
+from gifcue.server.triton_metrics import TritonCollector
 
 
 class Exposition:
@@ -75,5 +76,6 @@ class Exposition:
                 self._tracing.spans,
             ),
             ProcessMetrics(self._status.read()),
+            TritonCollector(self._engine.statistics().detect.remote),
             *self._others,
         )

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.delivery.queue import DeliveryStatistics
-from gifcue.detect.pool import DetectStatistics, DurationStatistics
+from gifcue.detect.statistics import DetectStatistics, DurationStatistics
 from gifcue.engine.engine import Engine
 from gifcue.engine.latency import BUCKETS_MS
 from gifcue.media.pool import DecodeStatistics

@@ -15,7 +15,7 @@ from typing import Any
 import grpc
 from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 
-from gifcue.engine.bucket import TokenBucket
+from gifcue.bucket import TokenBucket
 from gifcue.server.http_connections import BoundedConnection
 from gifcue.server.transport import BrokenStream, ConnectionLost, StreamStatus
 

@@ -16,8 +16,9 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 @app.command()
 def export(
     out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="The directory for the directories litert and savedmodel.")
-    ],
+        Path | None,
+        typer.Argument(metavar="[OUT]", help="The directory for the directories litert and savedmodel."),
+    ] = None,
     model_dir: Annotated[
         Path | None,
         typer.Option(
@@ -32,15 +33,39 @@ def export(
         ),
     ] = None,
     int8: Annotated[bool, typer.Option(help="Also make int8 files for LiteRT; they need --data.")] = True,
+    triton: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The directory for Triton's model repositories python and tensorflow. They are made of the files that "
+            "the model has.",
+        ),
+    ] = None,
+    tensorflow: Annotated[
+        bool, typer.Option(help="With --triton: also make the repository for the TensorFlow backend.")
+    ] = True,
 ) -> None:
-    """Make LiteRT and SavedModel directories of a model, and print their sizes, digests and accuracy."""
-    if int8 and data is None:
+    """Make LiteRT and SavedModel directories of a model, and print their sizes, digests and accuracy.
+
+    With `--triton`, make model repositories for Triton Inference Server.
+    """
+    if out is None and triton is None:
+        raise ConfigError("expected OUT or --triton DIR, got neither")
+    if out is not None and int8 and data is None:
         raise ConfigError(
             "--data: expected a directory of labelled pictures for int8, got none (or give --no-int8)"
         )
-    # TensorFlow takes seconds to import, so a mistake in the options is reported first.
-    import_tensorflow()
+    if out is not None or tensorflow:
+        # TensorFlow takes seconds to import, so a mistake in the options is reported first.
+        import_tensorflow()
     from gifcue.detect.settings import default_model_dir
-    from gifcue_lab.export.formats import export as export_all
 
-    export_all(model_dir or default_model_dir(), out, int8=int8, data_dir=data, report=typer.echo)
+    model = model_dir or default_model_dir()
+    if out is not None:
+        from gifcue_lab.export.formats import export as export_all
+
+        export_all(model, out, int8=int8, data_dir=data, report=typer.echo)
+    if triton is not None:
+        from gifcue_lab.export.triton import export_triton
+
+        export_triton(model, triton, tensorflow=tensorflow, report=typer.echo)

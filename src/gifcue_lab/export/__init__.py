@@ -11,5 +11,7 @@ Modules import only from those above them:
     score_fit, thresholds  what calibration fits
     calibration            `calibrate`: writes calibration and thresholds into the metadata
     pack                   `pack`: a model folder from finished runs
+    triton_tensorflow      networks as SavedModels for Triton
+    triton                 `export_triton`: model repositories for Triton, of which triton_python holds a part
     formats                `export`: every format that can be served, and the accuracy of each
 """

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from gifcue.detect.detector import DetectorConfig
-from gifcue.detect.litert import LiteRtDetector, RawRegion
+from gifcue.detect.litert import LiteRtDetector
 from gifcue.detect.metadata import Calibration, Rescoring, read_metadata
 from gifcue.detect.processing import shrink
 from gifcue.detect.regions import KINDS
+from gifcue.detect.staged import RawRegion
 from gifcue.detect.trust import UNCHECKED
 from gifcue.errors import ConfigError
 from gifcue_lab.datasets.boxes import iou_matrix

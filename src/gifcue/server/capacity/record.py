@@ -141,7 +141,7 @@ def _machine() -> str:
 
 def _model_digest(settings: Settings) -> str:
     detect = settings.detect
-    if detect.backend == "litert":
+    if detect.backend != "savedmodel":
         try:
             metadata = read_metadata(
                 detect.model_dir, detect.backend, detect.precision, sha256=detect.model_sha256

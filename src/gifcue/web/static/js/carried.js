@@ -3,8 +3,8 @@
  * the page, whatever becomes of the servers. `gifcue/client/carried.py` does the same for Python.
  * @module
  */
-import { Phase } from '../vendor/wire.js';
-
+// Numbers of `gifcue.v1.Phase`, as every codec of the wire gives them.
+const Phase = Object.freeze({ HOLDING: 1, STARTED: 2, ENDED: 3, CANCELLED: 4 });
 // Entries of each kind, as many as a server takes.
 const MAX_ENTRIES = 256;
 

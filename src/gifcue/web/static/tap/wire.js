@@ -18,15 +18,24 @@ const FRAME = [
   [1, 'participantId', 'string'], [2, 'sequence', 'int'], [3, 'pts', 'int'], [4, 'clockHz', 'int'], [5, 'keyframe', 'bool'],
   [6, 'payload', 'bytes'], [7, 'rotation', 'int'], [8, 'temporalLayer', 'int', PRESENT],
 ];
+const RULES = [[1, 'ruleId', 'string'], [2, 'remainingMs', 'int']];
+const STATE = [
+  [1, 'running', [[1, 'reactionId', 'string'], [2, 'label', 'string'], [3, 'ageMs', 'int']], LIST],
+  [2, 'cooldowns', [[1, 'label', 'string'], [2, 'remainingMs', 'int']], LIST], [3, 'gifCooldowns', RULES, LIST],
+];
+const JOIN = [[1, 'codec', 'int'], [2, 'extradata', 'bytes'], [3, 'allowedLabels', 'string', LIST], [4, 'resume', STATE]];
 const UPDATE = [
   [1, 'participantId', 'string'],
-  [2, 'join', [[1, 'codec', 'int'], [2, 'extradata', 'bytes'], [3, 'allowedLabels', 'string', LIST]], 'update'],
+  [2, 'join', JOIN, 'update'],
   [3, 'speaking', [[1, 'speaking', 'bool']], 'update'],
   [4, 'allowed', [[1, 'labels', 'string', LIST]], 'update'],
   [5, 'leave', [], 'update'],
   [6, 'dismiss', [[1, 'reactionId', 'string']], 'update'],
 ];
-const CONFIG = [[1, 'roomId', 'string'], [2, 'clientName', 'string'], [3, 'preset', 'string'], [4, 'sendHolding', 'bool']];
+const CONFIG = [
+  [1, 'roomId', 'string'], [2, 'clientName', 'string'], [3, 'preset', 'string'], [4, 'sendHolding', 'bool'],
+  [11, 'resume', [[1, 'gifCooldowns', RULES, LIST]]],
+];
 const LIMITS = [
   [2, 'maxFrameBytes', 'int'], [4, 'maxFps', 'int'], [6, 'idleTimeoutMs', 'int'], [7, 'maxMessageBytes', 'int'],
   [8, 'maxFramesPerMessage', 'int'], [10, 'heartbeatIntervalMs', 'int'],
@@ -35,10 +44,11 @@ const READY = [
   [1, 'limits', LIMITS], [3, 'reactionLabels', 'string', LIST], [4, 'serverVersion', 'string'], [7, 'gifBaseUrl', 'string'],
   [8, 'features', 'string', LIST],
 ];
-const GIF = [[1, 'gifId', 'string'], [2, 'url', 'string'], [3, 'title', 'string'], [4, 'mediaType', 'string']];
+const GIF = [[1, 'gifId', 'string'], [2, 'url', 'string'], [3, 'title', 'string'], [4, 'mediaType', 'string'], [6, 'ruleId', 'string']];
 const REACTION = [
   [1, 'participantId', 'string'], [2, 'reactionId', 'string'], [3, 'phase', 'int'], [4, 'label', 'string'],
   [5, 'progress', 'float'], [6, 'score', 'float'], [13, 'gif', GIF], [14, 'gifReason', 'string'], [15, 'endReason', 'string'],
+  [16, 'cooldownMs', 'int'], [17, 'roomCooldownMs', 'int'], [18, 'gifCooldownMs', 'int'],
 ];
 const CONTROL = [
   [1, 'keyframe', [[1, 'participantId', 'string'], [2, 'reason', 'string']], 'control'],

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gifcue.engine.bucket import TokenBucket
+from gifcue.bucket import TokenBucket
 
 
 def test_a_burst_at_once_and_the_rate_afterwards() -> None:

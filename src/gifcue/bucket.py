@@ -12,14 +12,14 @@ class TokenBucket:
         self._tokens = burst
         self._last_s: float | None = None
 
-    def take(self, now_s: float) -> bool:
-        """Takes one; False where none is left."""
+    def take(self, now_s: float, count: float = 1.0) -> bool:
+        """Takes one, or `count`; False where so many are not left, and none is taken then."""
         if self._last_s is not None:
             self._tokens = min(self._burst, self._tokens + (now_s - self._last_s) * self._per_second)
         self._last_s = now_s
-        if self._tokens < 1.0:
+        if self._tokens < count:
             return False
-        self._tokens -= 1.0
+        self._tokens -= count
         return True
 
     @property

@@ -71,8 +71,8 @@ soak: $(DEV) ## Let streams come and go, and compare what a server holds before 
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),20) $(SOAK)
 
 test-peers: $(DEV) ## Chromium through Janus over a lossy network, and through LiveKit; clips of people in the pages; 3 minutes, not in CI
-	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/janus/test_end_to_end.py tests/web/test_live.py tests/web/test_teach.py \
-	  -k "loss or simulcast or room_of_clips or three_minutes"
+	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/janus/test_end_to_end.py tests/web/test_live.py tests/web/test_tap.py \
+	  tests/web/test_teach.py -k "loss or simulcast or slow_costs or room_of_clips or three_minutes"
 	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/livekit/test_end_to_end.py
 
 test-triton: $(DEV) ## gifcue beside a real tritonserver, which is killed and stopped; 2 minutes and an environment of its own, not in CI

@@ -128,6 +128,19 @@ def test_both_autoscalers_follow_one_expression() -> None:
     assert scaled["spec"]["triggers"][0]["metadata"]["threshold"] == "1"
 
 
+@pytest.mark.parametrize("files", [["values.yaml"], ["values.yaml", "values-gpu.yaml"]], ids=["cpu", "gpu"])
+def test_the_spare_makes_an_autoscaler_add_the_last_pod(files: list[str]) -> None:
+    """It takes a need within a tenth of what it has for no change."""
+    autoscaling: dict[str, Any] = {}
+    for each in files:
+        (values,) = read(CHART / each)
+        autoscaling |= values["autoscaling"]
+        participants = values["capacity"]["participants"]
+    before_the_last = autoscaling["maxReplicas"] - 1
+    needed = (before_the_last * participants + autoscaling["spareParticipants"]) / participants
+    assert needed / before_the_last > 1.1
+
+
 def test_the_user_and_the_folders_are_those_of_the_image(pod: Any, container: Any) -> None:
     dockerfile = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     assert f"ARG UID={pod['securityContext']['runAsUser']}\n" in dockerfile

@@ -25,6 +25,7 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 CHART = DEPLOY / "helm" / "gifcue"
 MIB = 1024 * 1024
+JOB = re.compile(r'\bjob="(\w+)"')
 YAMLS = [*sorted(KUBERNETES.rglob("*.yaml")), *sorted(CHART.glob("*.yaml"))]
 
 
@@ -139,6 +140,23 @@ def test_the_spare_makes_an_autoscaler_add_the_last_pod(files: list[str]) -> Non
     before_the_last = autoscaling["maxReplicas"] - 1
     needed = (before_the_last * participants + autoscaling["spareParticipants"]) / participants
     assert needed / before_the_last > 1.1
+
+
+def test_the_alerts_are_those_of_prometheus_and_find_the_pods() -> None:
+    monitor, rules = (
+        next(each for each in read(KUBERNETES / "components/monitoring/monitoring.yaml") if each["kind"] == kind)
+        for kind in ("ServiceMonitor", "PrometheusRule")
+    )
+    (alerts,) = read(DEPLOY / "prometheus" / "alerts.yml")
+    assert rules["spec"]["groups"][1:] == alerts["groups"]
+    # The operator sets the label `job` to what the Service has under `jobLabel`.
+    labels = next(
+        each["metadata"]["labels"]
+        for each in read(KUBERNETES / "base" / "service.yaml")
+        if monitor["spec"]["selector"]["matchLabels"].items() <= each["metadata"]["labels"].items()
+    )
+    jobs = {job for group in alerts["groups"] for rule in group["rules"] for job in JOB.findall(rule["expr"])}
+    assert jobs == {labels[monitor["spec"]["jobLabel"]]}
 
 
 def test_the_user_and_the_folders_are_those_of_the_image(pod: Any, container: Any) -> None:

@@ -58,7 +58,7 @@ def settings_of(folder: Path) -> Settings:
 def scaling() -> str:
     """What autoscalers ask for: the pods that are needed."""
     documents = YAML(typ="safe").load_all(RULE.read_text(encoding="utf-8"))
-    (group,) = next(each for each in documents if each["kind"] == "PrometheusRule")["spec"]["groups"]
+    group, *_ = next(each for each in documents if each["kind"] == "PrometheusRule")["spec"]["groups"]
     return str(group["rules"][0]["expr"])
 
 

@@ -17,7 +17,6 @@ from gifcue.access.watch import KeysWatcher
 from gifcue.cli.status import LIVENESS_SERVICE as PROBED_SERVICE
 from gifcue.server.config import Settings, load_settings
 from gifcue.server.health import LIVENESS_SERVICE
-from gifcue.server.reactions import REACTION_SERVICE
 from gifcue.server.stopping import STOP_GRACE_S
 from tools.saved_model import with_model
 
@@ -109,8 +108,12 @@ def test_the_memory_of_a_pod_covers_what_the_settings_bound(settings: Settings, 
 def test_the_probes_ask_what_exists() -> None:
     template = (CHART / "templates" / "deployment.yaml").read_text(encoding="utf-8")
     assert PROBED_SERVICE == LIVENESS_SERVICE
-    assert f'"{REACTION_SERVICE}"' in template
     assert set(re.findall(r'"(/\w+)"', template)) == {"/readyz", "/healthz"}
+
+
+def test_the_probes_ask_a_port_that_no_client_can_fill(container: Any) -> None:
+    probes = {name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "readiness", "liveness")}
+    assert {probe["port"] for probe in probes.values()} == {"operator-http"}
 
 
 def test_both_autoscalers_follow_one_expression() -> None:

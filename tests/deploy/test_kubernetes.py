@@ -6,10 +6,12 @@ import hashlib
 import json
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel, SecretStr
 from ruamel.yaml import YAML
 
 from gifcue import __version__
@@ -147,7 +149,11 @@ def test_the_spare_makes_an_autoscaler_add_the_last_pod(files: list[str]) -> Non
 
 def test_the_alerts_are_those_of_prometheus_and_find_the_pods() -> None:
     monitor, rules = (
-        next(each for each in read(KUBERNETES / "components/monitoring/monitoring.yaml") if each["kind"] == kind)
+        next(
+            each
+            for each in read(KUBERNETES / "components/monitoring/monitoring.yaml")
+            if each["kind"] == kind
+        )
         for kind in ("ServiceMonitor", "PrometheusRule")
     )
     (alerts,) = read(DEPLOY / "prometheus" / "alerts.yml")
@@ -193,6 +199,41 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
         known = schema["properties"][name].get("properties")
         if isinstance(value, dict) and known and name != "settings":
             assert value.keys() == known.keys(), name
+
+
+def secrets_of(model: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The settings below a model, or the annotation of a setting, that are secrets."""
+    if model is SecretStr:
+        yield path
+    elif isinstance(model, type) and issubclass(model, BaseModel):
+        for name, field in model.model_fields.items():
+            yield from secrets_of(field.annotation, (*path, name))
+    else:
+        for each in get_args(model):
+            yield from secrets_of(each, path)
+
+
+def test_the_schema_refuses_secrets_in_settings_which_a_config_map_holds() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))["properties"]["settings"]
+    found = list(secrets_of(Settings))
+    assert ("delivery", "webhook", "secret") in found
+    for path in found:
+        known: Any = schema
+        for name in path:
+            known = known["properties"][name]
+            if known is False:
+                break
+        assert known is False, path
+
+
+def test_a_secret_in_a_variable_counts_beside_its_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "whsec_" + "A" * 32
+    table = {"public_url": "https://a.example", "webhook": {"url": "https://b.example/hook"}}
+    monkeypatch.setenv("GIFCUE_DELIVERY", json.dumps(table))
+    monkeypatch.setenv("GIFCUE_DELIVERY__WEBHOOK__SECRET", key)
+    webhook = load_settings(DEPLOY / "gifcue.toml").delivery.webhook
+    assert webhook is not None
+    assert (str(webhook.url), webhook.secret.get_secret_value()) == ("https://b.example/hook", key)
 
 
 def test_the_settings_of_the_gpu_image_open_its_model_alone() -> None:

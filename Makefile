@@ -138,6 +138,8 @@ wheel: $(DEV) ## Build the sdist and, from it, the wheel into dist/
 lock: $(TOOLS) ## Write the hash-locked requirements of the image and of the tools
 	$(LOCK) pyproject.toml -o deploy/requirements.txt
 	$(LOCK) pyproject.toml --extra gpu -o deploy/requirements-gpu.txt
+	$(LOCK) pyproject.toml --extra otel -o deploy/requirements-otel.txt
+	$(LOCK) pyproject.toml --extra webrtc -o deploy/requirements-webrtc.txt
 	$(LOCK) --group image-build -o deploy/requirements-build.txt
 	$(LOCK) --group supply-chain -o tools/requirements.txt
 	$(subst -c constraints.txt,,$(LOCK)) --group deploy-checks -o tools/deploy/requirements.txt

@@ -13,7 +13,7 @@ INSTALL := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 TOOLS := build/tools/.installed
 TOOL_BIN := build/tools/bin
 IMAGE := build/image
-# The validators of deploy/ (500 MB), in an environment of their own.
+# The validators of deploy/ (1 GB), in an environment of their own.
 DEPLOY_TOOLS := build/deploy-tools
 INSTALL_LOCKED := install -q --disable-pip-version-check --require-hashes --only-binary :all:
 # Every file of a version is listed, so that one lock serves Python 3.11 to 3.13 on x86_64 and aarch64.
@@ -71,8 +71,8 @@ soak: $(DEV) ## Let streams come and go, and compare what a server holds before 
 	$(BIN)/python -m tests.soak --minutes $(or $(MINUTES),20) $(SOAK)
 
 test-peers: $(DEV) ## Chromium through Janus over a lossy network, and through LiveKit; clips of people in the pages; 3 minutes, not in CI
-	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/janus/test_end_to_end.py tests/web/test_live.py tests/web/test_teach.py \
-	  -k "loss or simulcast or room_of_clips or three_minutes"
+	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/janus/test_end_to_end.py tests/web/test_live.py tests/web/test_tap.py \
+	  tests/web/test_teach.py -k "loss or simulcast or slow_costs or room_of_clips or three_minutes"
 	GIFCUE_PEERS=1 $(BIN)/pytest tests/ingest/livekit/test_end_to_end.py
 
 test-triton: $(DEV) ## gifcue beside a real tritonserver, which is killed and stopped; 2 minutes and an environment of its own, not in CI

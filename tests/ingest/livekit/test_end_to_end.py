@@ -99,7 +99,9 @@ async def meeting(folder: Path, *, ice_lite: bool = False, **settings: Any) -> A
         client = await stack.enter_async_context(ReactionClient(server.target))
         stream = await stack.enter_async_context(client.reconnecting(StreamOptions(room_id=ROOM)))
         notices: list[Notice] = []
-        publisher = ReactionPublisher(livekit.url, ROOM, tokens(), notices.append)
+        publisher = await stack.enter_async_context(
+            ReactionPublisher(livekit.url, ROOM, tokens(), notices.append)
+        )
         signalling = await stack.enter_async_context(TcpRelay(livekit.url))
         ingest = LiveKitIngest(
             LiveKitSettings(signalling.url, ROOM, [parse_rule("attributes.reactions=yes")], **settings),
@@ -107,7 +109,6 @@ async def meeting(folder: Path, *, ice_lite: bool = False, **settings: Any) -> A
             stream,
             ("smile",),
             notices.append,
-            publisher,
         )
         page = await stack.enter_async_context(
             chromium_publishers(livekit.url, camera, PEOPLE, size=SIZE, fps=FPS)

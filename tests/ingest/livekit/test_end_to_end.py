@@ -184,6 +184,10 @@ async def test_of_three_publishers_the_two_who_consent_react_and_nothing_comes_o
         await room.until_more_frames("bob")
         assert room.frames("eve") == frames
         await judge(room)
+    # The smiles that the end of it ended are told to the room as well.
+    assert room.steps("bob") == ["STARTED", "ENDED"]
+    messages = sum(each.phase in (Phase.STARTED, Phase.ENDED) for each in room.reactions)
+    assert room.publisher.sent + room.publisher.not_sent.get("too_late", 0) == messages
 
 
 async def judge(room: Meeting) -> None:

@@ -16,8 +16,8 @@ from gifcue.ingest.report import Notice, PublisherTotals
 
 
 class LiveKitIngest:
-    """`run` follows the room until it is closed or `run` is cancelled. `labels` are those that a participant can agree
-    to.
+    """`run` follows the room until it is closed or `run` is cancelled. `labels` are those that a participant
+    can agree to.
     """
 
     def __init__(

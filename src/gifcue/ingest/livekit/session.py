@@ -152,6 +152,7 @@ class RoomSession:
                 self._tell(Notice("resumed"))
                 return signal
             except TimeoutError:
+                await self._peer.close()  # the video first
                 await signal.close()
                 raise LiveKitUnavailable(
                     f"expected LiveKit to resume the session within {RESUME_S:g} s, got no answer; before: {lost}"

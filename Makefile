@@ -13,7 +13,7 @@ INSTALL := PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 TOOLS := build/tools/.installed
 TOOL_BIN := build/tools/bin
 IMAGE := build/image
-# The validators of deploy/ (500 MB), in an environment of their own.
+# The validators of deploy/ (1 GB), in an environment of their own.
 DEPLOY_TOOLS := build/deploy-tools
 INSTALL_LOCKED := install -q --disable-pip-version-check --require-hashes --only-binary :all:
 # Every file of a version is listed, so that one lock serves Python 3.11 to 3.13 on x86_64 and aarch64.

@@ -14,7 +14,7 @@ from gifcue.errors import ConfigError
 from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import write as write_clip
 from gifcue.server.capacity import auto
-from gifcue.server.capacity.measure import measure
+from gifcue.server.capacity.measure import _alone, measure
 from gifcue.server.capacity.record import about, key_of, read, write
 from gifcue.server.config import Settings, load_settings
 from gifcue.server.lifecycle import Server
@@ -123,6 +123,7 @@ async def test_a_real_measurement_carries_a_few_participants(path: Path) -> None
         whip={"listen": "127.0.0.1:0"},
         tracing={"endpoint": "http://127.0.0.1:9/v1/traces"},
     )
+    assert _alone(settings, 10.0).tracing.endpoint is None
     clip = write_clip(
         colour_frames(RED, 30), path.with_suffix(".mp4"), Codec.H264, 10.0, keyframe_interval=10
     )

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from gifcue.access.files import add_entry, write_secret
 from gifcue.access.grants import Scope
-from gifcue.access.issue import issue_token, new_key, new_token, token_digest, token_entry
+from gifcue.access.issue import issue_token, new_key, token_digest, token_entry
 from gifcue.access.keys import KeySet, parse_keys
 from gifcue.access.watch import KeysWatcher
 from gifcue.errors import ConfigError

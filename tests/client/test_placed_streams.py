@@ -22,7 +22,7 @@ from gifcue.client import (
     StreamOptions,
     room_key,
 )
-from gifcue.client.exceptions import ClientError, InvalidRequest, ServerBusy, ServerUnavailable
+from gifcue.client.exceptions import ClientError, InvalidRequest, ServerBusy, ServerTimeout, ServerUnavailable
 from gifcue.client.rendezvous import ranked
 from gifcue.testing import FakeServer
 from gifcue.v1 import reaction_service_pb2
@@ -184,6 +184,16 @@ async def test_a_server_that_hangs_is_left_for_the_next(fleet: Fleet) -> None:
         client.reconnecting(ROOM) as stream,
     ):
         assert stream.connected
+        assert fleet.opened == [1, 1, 0]
+
+
+async def test_a_server_that_hangs_is_not_the_choice_of_the_next_stream(fleet: Fleet) -> None:
+    fleet.servers[0].service.silent = True
+    async with ReactionClient(fleet.targets, ConnectionOptions(open_timeout_s=0.3)) as client:
+        with pytest.raises(ServerTimeout, match="expected the server's ready within"):
+            await client.open(ROOM).__aenter__()
+        async with client.open(ROOM):
+            pass
         assert fleet.opened == [1, 1, 0]
 
 

@@ -20,8 +20,11 @@ from gifcue.client import (
     StreamOptions,
 )
 from gifcue.client.exceptions import InvalidRequest, ServerUnavailable, StreamClosed, error_of
+from gifcue.client.reconnecting import HELD_S, ReconnectingStream
+from gifcue.client.route import PlacedRoute
 from gifcue.testing import FakeServer
 from gifcue.v1 import reaction_service_pb2
+from tests.support.manual_time import ManualTime
 
 
 class Gate:
@@ -125,6 +128,31 @@ async def test_a_drain_opens_a_new_stream(server: FakeServer) -> None:
         await until(events, Disconnected)
         await until(events, Ready)
         assert len(first.frames) == 1
+
+
+async def test_streams_that_end_soon_after_their_ready_are_failures_until_one_holds(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    pauses: list[float] = []
+
+    async def sleep(delay_s: float) -> None:
+        pauses.append(delay_s)
+
+    time, backoff = ManualTime(), Backoff(sleep=sleep, uniform=lambda: 0.5)
+    route = PlacedRoute(client._entered(), StreamOptions(), client._options, client._tokens, backoff)
+    async with ReconnectingStream(route, backoff, clock=time.clock) as stream:
+        events = stream.events()
+        attempts: list[int] = []
+        for number, open_s in enumerate((0.0, 4.9, 0.0, HELD_S, 0.0)):
+            await until(events, Ready)
+            time.advance(open_s)
+            (await server.service.stream(number)).end(grpc.StatusCode.UNAVAILABLE, "gone")
+            lost = await until(events, Disconnected)
+            assert isinstance(lost, Disconnected)
+            attempts.append(lost.attempt)
+        await until(events, Ready)
+    assert attempts == [1, 2, 3, 1, 2]
+    assert pauses == [0.25, 0.5, 1.0, 0.25, 0.5]
 
 
 async def test_an_error_that_is_not_retryable_ends_the_stream(

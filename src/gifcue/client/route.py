@@ -46,8 +46,11 @@ class Route(Protocol):
             ServerError: no server is known at the moment.
         """
 
-    def holds(self) -> None:
+    def opened(self) -> None:
         """The stream of the last attempt is open."""
+
+    def held(self) -> None:
+        """That stream has been open for so long that failures before it count no more. Before `draining`, `failed`."""
 
     def draining(self) -> None:
         """Its server asked for the stream to move: the next attempt goes to another one, if there is one."""
@@ -88,7 +91,7 @@ class PlacedRoute:
         self._quick = 0
         self._slow = 0
         self._is_moving = False
-        self._has_held = False
+        self._has_opened = False
 
     async def next(self, resume: RoomState) -> ReactionStream:
         await self._pool.refresh()
@@ -101,15 +104,17 @@ class PlacedRoute:
         self._pool.want(self, {server, *placement.order(self._key)[:_WATCHED]})
         connection = self._connection
         # Behind a single address there may be a proxy, so another attempt there can lead to another server as well.
-        if self.has_other or self._has_held:
+        if self.has_other or self._has_opened:
             failures = max(0, self._slow - 1)  # the first slow attempt comes before any failure to connect
             patience_s = _PATIENCE_S * 2.0 ** min(failures, _MAX_EXPONENT)
             connection = replace(connection, open_timeout_s=min(patience_s, connection.open_timeout_s))
         seat = PlacedSeat(self._pool, self._key, server)
         return ReactionStream(seat, replace(self._options, resume=resume), connection, self._tokens)
 
-    def holds(self) -> None:
-        self._has_held = True
+    def opened(self) -> None:
+        self._has_opened = True
+
+    def held(self) -> None:
         self._tried.clear()
         self._quick = self._slow = 0
 

@@ -142,6 +142,17 @@ def test_consent_that_is_withdrawn_without_a_server_ends_at_once() -> None:
     assert kit.carried.withdrawn("nobody", []) == []
 
 
+def test_what_no_server_takes_is_not_carried() -> None:
+    kit = Kit()
+    long = "x" * 65
+    rule = replace(GIF, rule_id="x" * 513)
+    kit.hear(Phase.STARTED, gif=rule, gif_cooldown_ms=9_000, room_cooldown_ms=9_000)
+    kit.hear(Phase.STARTED, 2, label="wave", reaction_id=long)
+    assert kit.state == ParticipantState((RunningReaction("r1", "smile", 0),))
+    assert kit.carried.room().gif_cooldowns == ()
+    assert told(kit.carried.connection_lost()) == [(Phase.ENDED, long, "stream_lost")]
+
+
 def test_a_server_cannot_make_the_state_grow() -> None:
     kit = Kit()
     for number in range(2 * MAX_ENTRIES):

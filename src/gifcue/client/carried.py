@@ -16,6 +16,8 @@ from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import LeaveReason
 from gifcue.protocol.resume import (
     MAX_ENTRIES,
+    MAX_REACTION_ID_BYTES,
+    MAX_RULE_ID_BYTES,
     LabelCooldown,
     ParticipantState,
     RoomState,
@@ -69,6 +71,7 @@ class Carried:
         running = tuple(
             RunningReaction(started.reaction_id, label, max(0, round(1000 * (now_s - since_s))))
             for label, (started, since_s) in known.running.items()
+            if _can_be_carried(started)
         )
         cooldowns = tuple(
             LabelCooldown(each.rule_id, each.remaining_ms) for each in self._left(known.cooldowns)
@@ -119,6 +122,9 @@ class Carried:
         """Holds begin anew on the next server, and nobody else ends the reactions of those that have left."""
         ended = [replace(hold, phase=Phase.CANCELLED, end_reason=_LOST) for hold in self._holds.values()]
         ended += [_end_of(started, _LOST) for started in self._leaving.values()]
+        for known in self._participants.values():
+            lost = [label for label, (each, _) in known.running.items() if not _can_be_carried(each)]
+            ended += [_end_of(known.running.pop(label)[0], _LOST) for label in lost]
         self._holds.clear()
         self._leaving.clear()
         return ended
@@ -175,6 +181,11 @@ _LOST = str(LeaveReason.STREAM_LOST)
 NOT_ALLOWED = "not_allowed"
 
 
+def _can_be_carried(started: Reaction) -> bool:
+    """Whether a join may name the reaction: one that a server refuses would take the others with it."""
+    return bool(started.label) and 0 < len(started.reaction_id.encode()) <= MAX_REACTION_ID_BYTES
+
+
 def _end_of(started: Reaction, reason: str) -> Reaction:
     """The ENDED of a reaction that no server ends."""
     return replace(
@@ -191,8 +202,8 @@ def _end_of(started: Reaction, reason: str) -> Reaction:
 
 
 def _note(until: dict[str, float], name: str, cooldown_ms: int, now_s: float) -> None:
-    """Notes a cooldown. Of too many, those noted longest ago are forgotten."""
-    if name and cooldown_ms > 0:
+    """Notes a cooldown. Of too many, those noted longest ago are forgotten. A name that no server takes is left out."""
+    if 0 < len(name.encode()) <= MAX_RULE_ID_BYTES and cooldown_ms > 0:
         _put(until, name, now_s + cooldown_ms / 1000, MAX_ENTRIES)
 
 

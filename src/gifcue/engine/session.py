@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gifcue.detect.gesture_classifier import GestureClassifier
-from gifcue.engine.carried import claims_of, kept
+from gifcue.engine.carried import claims_of, kept, named
 from gifcue.engine.consent import Consent
 from gifcue.engine.events import Sink
 from gifcue.engine.faults import FaultReporter
@@ -28,7 +28,7 @@ from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Draining
 from gifcue.protocol.reasons import DropReason, FaultCode, LeaveReason
 from gifcue.protocol.requests import EncodedFrame, Join
-from gifcue.protocol.resume import ParticipantState, participant_state_fault
+from gifcue.protocol.resume import ParticipantState
 from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.reactions.reaction import ended_unseen
@@ -292,11 +292,11 @@ class Session:
         limit = self._limits.max_name_bytes
         if join.resume is None or present is not None or self._is_draining:
             return
-        if name_fault(join.participant_id, limit) or participant_state_fault(join.resume, limit):
+        if name_fault(join.participant_id, limit):
             return
         events = [
             ended_unseen(each.label, each.reaction_id, 0.0, LeaveReason.REFUSED)
-            for each in join.resume.running
+            for each in named(join.resume, limit)
         ]
         publisher, audience = self._context.publisher, self._context.audience
         publisher.publish(audience, join.participant_id, events, None, 0.0)

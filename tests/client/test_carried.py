@@ -133,6 +133,15 @@ def test_who_left_is_ended_where_its_server_is_lost_first() -> None:
     assert lost == [(Phase.ENDED, "r1", "stream_lost"), (Phase.ENDED, "r2", "stream_lost")]
 
 
+def test_what_a_refused_join_carried_ends_and_its_cooldowns_go_on() -> None:
+    kit = Kit()
+    kit.hear(Phase.STARTED, gif=GIF, gif_cooldown_ms=10_000)
+    assert told(kit.carried.refused("ada")) == [(Phase.ENDED, "r1", "refused")]
+    assert kit.state == ParticipantState(gif_cooldowns=(RuleCooldown("bears", 10_000),))
+    assert kit.hear(Phase.ENDED, end_reason="refused") == []
+    assert kit.carried.refused("nobody") == []
+
+
 def test_consent_that_is_withdrawn_without_a_server_ends_at_once() -> None:
     kit = Kit()
     kit.hear(Phase.STARTED)

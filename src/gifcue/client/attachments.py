@@ -26,6 +26,14 @@ class Attachments:
         """Those that the caller has had join, and not leave."""
         return tuple(self._participants.values())
 
+    def get(self, participant_id: str) -> ReconnectingParticipant | None:
+        """The one of this name; None where the caller has none join, or has it leave."""
+        return self._participants.get(participant_id)
+
+    def is_current(self, stream: ReactionStream) -> bool:
+        """Whether participants attach to this connection at the moment."""
+        return self._stream is stream
+
     def add(self, participant: ReconnectingParticipant) -> None:
         """The caller has a participant join. It replaces another one of its name."""
         self._participants[participant.id] = participant

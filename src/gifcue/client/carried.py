@@ -118,6 +118,15 @@ class Carried:
         gone = [label for label in known.running if label not in allowed]
         return [_end_of(known.running.pop(label)[0], NOT_ALLOWED) for label in gone]
 
+    def refused(self, participant_id: str) -> list[Reaction]:
+        """Its join was refused: its reactions go on nowhere."""
+        known = self._participants.get(participant_id)
+        if known is None:
+            return []
+        ended = [_end_of(started, LeaveReason.REFUSED) for started, _ in known.running.values()]
+        known.running.clear()
+        return ended
+
     def connection_lost(self) -> list[Reaction]:
         """Holds begin anew on the next server, and nobody else ends the reactions of those that have left."""
         ended = [replace(hold, phase=Phase.CANCELLED, end_reason=_LOST) for hold in self._holds.values()]

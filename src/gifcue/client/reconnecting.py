@@ -27,10 +27,11 @@ from gifcue.client.options import Backoff
 from gifcue.client.participant import KeyframeCallback
 from gifcue.client.queues import Inbox
 from gifcue.client.reconnecting_participant import ReconnectingParticipant
+from gifcue.client.rejoining import Rejoining
 from gifcue.client.route import Route
 from gifcue.client.stream import ReactionStream
 from gifcue.protocol.codecs import Codec
-from gifcue.protocol.events import Disconnected, Draining, Event, Reaction, Ready
+from gifcue.protocol.events import Disconnected, Draining, Event, Fault, Reaction, Ready
 from gifcue.protocol.statistics import Statistics
 
 # Seconds that a draining server gets to finish what is in flight, at most: its frames are dropped meanwhile.
@@ -46,6 +47,9 @@ class ReconnectingStream:
     `events()` yields a `Disconnected` for every lost connection and a `Ready` for every new one. For each participant
     and label, STARTED and ENDED alternate whatever becomes of the servers: a reaction under way goes on at the next
     server, and ends with the reason "stream_lost" where none goes on with it.
+
+    A participant whose join is refused with TOO_MANY_PARTICIPANTS or TOO_MANY_JOINS joins again by itself, after pauses
+    that grow from 2 s to 30 s. Its frames are left out meanwhile. `events()` yields the `Fault` of every refusal.
 
     `events()` raises only where another attempt cannot help. Where a token was refused, it tries once with a newer one,
     if there is one. Statistics are those of the current connection.
@@ -73,6 +77,7 @@ class ReconnectingStream:
         self._latest: ReactionStream | None = None  # opened last, whether it connected or not
         self._connected = asyncio.Event()  # set while a connection holds, and once none will
         self._closing = asyncio.Event()
+        self._rejoining = Rejoining(self._attachments, self._continuity, self._inbox, backoff, self._closing)
         self._error: BaseException | None = None
         self._runner: asyncio.Task[None] | None = None
         self._connections = 0
@@ -267,6 +272,7 @@ class ReconnectingStream:
             finally:
                 self._current = None
                 self._connected.clear()
+                self._rejoining.stop()
                 self._attachments.detach()
                 self._continuity.lost()
 
@@ -282,7 +288,9 @@ class ReconnectingStream:
             self._continuity.heard(event)
             return
         self._inbox.put(event)
-        if isinstance(event, Draining):
+        if isinstance(event, Fault):
+            self._rejoining.heard(event, stream)
+        elif isinstance(event, Draining):
             self._note_held()
             self._opened_at_s = None
             self._attempt = 0  # a drain is no failure

@@ -276,7 +276,11 @@ class ReactionStream:
 
     def abandon(self, why: str) -> None:
         """Takes the server for lost: ends the stream at once, as a lost connection does."""
-        self._end(ServerUnavailable("UNAVAILABLE", why))
+        self.fail(ServerUnavailable("UNAVAILABLE", why))
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the stream at once, with this error."""
+        self._end(error)
         if self._call is not None:
             self._call.cancel()
 

@@ -19,7 +19,7 @@ from gifcue.protocol.resume import (
     participant_state_fault,
     room_state_fault,
 )
-from tests.engine.kit import NOTHING, SMILE, Kit, Stream
+from tests.engine.kit import LABELS, NOTHING, SMILE, Kit, Stream
 
 HELD = ParticipantState((RunningReaction("r-1", "smile", 900),))
 
@@ -165,6 +165,17 @@ def test_a_join_that_is_refused_ends_what_it_carries(reason: str) -> None:
     assert len(stream.of(Fault)) == 1
 
 
+def test_joins_that_come_too_fast_leave_what_they_carry_to_the_client() -> None:
+    kit = Kit(LimitSettings(fault_interval_s=0.0, max_participants_per_stream=1))
+    stream = kit.open(resume=RoomState())
+    answered = 0
+    while FaultCode.TOO_MANY_JOINS not in [each.code for each in stream.of(Fault)]:
+        answered = len(ends(stream))
+        stream.join(codec=None, resume=HELD)
+    assert answered > 1
+    assert len(ends(stream)) == answered
+
+
 def test_a_join_that_meets_a_drain_leaves_what_it_carries_to_the_client() -> None:
     kit = Kit()
     stream = kit.open(resume=RoomState())
@@ -184,7 +195,7 @@ def many(count: int) -> ParticipantState:
         (
             many(257),
             "resume.running: expected at most 256 entries, got more",
-            [f"r{each}" for each in range(257)],
+            [f"r{each}" for each in range(len(LABELS))],
         ),
         (
             ParticipantState((RunningReaction("a", "smile"), RunningReaction("b", "smile"))),

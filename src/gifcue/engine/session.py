@@ -117,7 +117,8 @@ class Session:
                 self._withdraw(present, labels)
             code, message = problem or (FaultCode.UNSUPPORTED_CODEC, "expected a codec")
             self._faults.report(participant_id, code, message)
-            self._end_carried(join, present)
+            if code is not FaultCode.TOO_MANY_JOINS:  # else joins without end would have answers without end
+                self._end_carried(join, present)
             return
         if present is not None and resume is not None:
             resume = kept(resume, present.running, present.cooldowns)
@@ -286,8 +287,8 @@ class Session:
         participant.allow(participant.allowed & frozenset(labels))
 
     def _end_carried(self, join: Join, present: Participant | None) -> None:
-        """A join was refused: the reactions that it carries go on nowhere. While the stream drains, the client carries
-        them further.
+        """A join was refused: the reactions that it carries go on nowhere. It ends no more of them than this server
+        has labels. While the stream drains, the client carries them further.
         """
         limit = self._limits.max_name_bytes
         if join.resume is None or present is not None or self._is_draining:
@@ -296,7 +297,7 @@ class Session:
             return
         events = [
             ended_unseen(each.label, each.reaction_id, 0.0, LeaveReason.REFUSED)
-            for each in named(join.resume, limit)
+            for each in named(join.resume, limit)[: len(self._pipeline.model.labels)]
         ]
         publisher, audience = self._context.publisher, self._context.audience
         publisher.publish(audience, join.participant_id, events, None, 0.0)

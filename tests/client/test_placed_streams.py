@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import Any
 
 import grpc
 import pytest
@@ -265,7 +266,15 @@ async def test_a_new_address_takes_over_its_rooms(fleet: Fleet) -> None:
 
 
 async def test_a_resolver_that_fails_leaves_the_servers_as_they_were(fleet: Fleet) -> None:
-    answers: list[list[str] | Exception] = [OSError("no DNS"), fleet.targets, OSError("no DNS")]
+    answers: list[Any] = [
+        OSError("no DNS"),
+        fleet.targets,
+        OSError("no DNS"),
+        ValueError("no JSON"),
+        [],
+        [7],
+        ExceptionGroup("of a library", [KeyError("Service")]),
+    ]
 
     async def resolver() -> list[str]:
         answer = answers.pop(0)
@@ -276,11 +285,12 @@ async def test_a_resolver_that_fails_leaves_the_servers_as_they_were(fleet: Flee
     async with ReactionClient(resolver) as client:
         with pytest.raises(ServerUnavailable, match="expected servers of the resolver, got: no DNS"):
             await client.open(ROOM).__aenter__()
-        for _ in range(2):
+        for _ in range(6):
             client._entered()._resolved_until_s = 0.0
             async with client.open(ROOM):
                 pass
-    assert fleet.opened == [2, 0, 0]
+    assert fleet.opened == [6, 0, 0]
+    assert answers == []
 
 
 async def test_the_channel_of_a_server_that_is_gone_is_closed_after_its_last_stream(fleet: Fleet) -> None:

@@ -62,7 +62,8 @@ class ServerPool:
 
         Raises:
             ServerError: the resolver failed, and no server is known.
-            ClientError: what it returned are no servers.
+            ClientError: what it returned are no servers, and none is known.
+            Exception: the resolver raised something else, and no server is known.
         """
         async with self._resolving:
             if self._clock() < self._resolved_until_s:
@@ -70,12 +71,12 @@ class ServerPool:
             try:
                 async with asyncio.timeout(_RESOLVE_LIMIT_S):
                     servers = await resolve(self._resolver)
-            except (ServerError, OSError, TimeoutError) as error:
+            except Exception as error:  # a resolver is the caller's code and may raise anything
                 if self.placement.servers:
                     log.warning("servers not resolved", error=str(error) or type(error).__name__)
                     self._resolved_until_s = self._clock() + _RESOLVED_FOR_S
                     return
-                if isinstance(error, ServerError):
+                if isinstance(error, ServerError) or not isinstance(error, OSError | TimeoutError):
                     raise
                 reason = str(error) or f"no answer within {_RESOLVE_LIMIT_S:g} s"
                 raise ServerUnavailable(

@@ -23,6 +23,7 @@ from gifcue.client import (
     StreamOptions,
     room_key,
 )
+from gifcue.client import pool as client_pool
 from gifcue.client.exceptions import ClientError, InvalidRequest, ServerBusy, ServerTimeout, ServerUnavailable
 from gifcue.client.rendezvous import ranked
 from gifcue.testing import FakeServer
@@ -291,6 +292,29 @@ async def test_a_resolver_that_fails_leaves_the_servers_as_they_were(fleet: Flee
                 pass
     assert fleet.opened == [6, 0, 0]
     assert answers == []
+
+
+async def test_a_resolver_that_hangs_holds_up_no_connection(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_pool, "_PATIENCE_S", 0.0)
+    answers = asyncio.Queue[list[str]]()
+    answers.put_nowait(fleet.targets[:1])
+    async with ReactionClient(answers.get) as client:
+        connections = client._entered()
+        for _ in range(3):
+            async with client.open():
+                pass
+            connections._resolved_until_s = 0.0
+        assert sum(fleet.opened) == 3
+        # The lookup that hangs is one, and its answer counts when it comes.
+        answers.put_nowait(fleet.targets)
+        await until(lambda: len(connections.placement.servers) == 3)
+        connections._resolved_until_s = 0.0
+        async with client.open():
+            pass
+    names = [task.get_name() for task in asyncio.all_tasks()]
+    assert "gifcue-resolving" not in names
 
 
 async def test_the_channel_of_a_server_that_is_gone_is_closed_after_its_last_stream(fleet: Fleet) -> None:

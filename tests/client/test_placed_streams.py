@@ -142,6 +142,20 @@ async def test_a_lost_server_is_replaced_at_once_and_again_used_for_new_streams(
         assert stream.connected
 
 
+async def test_a_stream_that_ends_for_its_own_fault_stays_with_its_room(fleet: Fleet) -> None:
+    pauses = Pauses()
+    async with ReactionClient(fleet.targets) as client, client.reconnecting(ROOM, pauses.backoff) as stream:
+        events = stream.events()
+        await next_ready(events)
+        for number, code in enumerate(
+            (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+        ):
+            fleet.servers[0].service.streams[number].end(code, "idle, or events unread")
+            await next_ready(events)
+    assert fleet.opened == [3, 0, 0]
+    assert pauses.delays == [0.25, 0.5]
+
+
 async def test_a_server_that_drains_a_stream_does_not_get_it_back(fleet: Fleet) -> None:
     pauses = Pauses()
     async with (

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from gifcue.client import carried
 from gifcue.client.carried import Carried
 from gifcue.protocol.events import Gif, Reaction
 from gifcue.protocol.geometry import Box
@@ -172,3 +173,27 @@ def test_a_server_cannot_make_the_state_grow() -> None:
         kit.hear(Phase.ENDED, number, label=f"l{number}", cooldown_ms=9_000)
     assert len(kit.state.cooldowns) == len(kit.state.gif_cooldowns) == MAX_ENTRIES
     assert len(kit.carried.room().gif_cooldowns) == MAX_ENTRIES
+
+
+def test_what_is_forgotten_for_lack_of_room_ends_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carried, "_MAX_OPEN", 2)
+    kit = Kit()
+    assert [kit.hear(Phase.HOLDING, number) for number in (1, 2)] == [
+        [(Phase.HOLDING, "r1", "")],
+        [(Phase.HOLDING, "r2", "")],
+    ]
+    assert kit.hear(Phase.HOLDING, 3) == [(Phase.CANCELLED, "r1", "stream_lost"), (Phase.HOLDING, "r3", "")]
+    assert kit.hear(Phase.CANCELLED, 1, end_reason="released") == []
+    assert kit.hear(Phase.CANCELLED, 2, end_reason="released") == [(Phase.CANCELLED, "r2", "released")]
+    # Of participants that have left: one by their leave, one by a STARTED that comes later.
+    for number in range(4, 7):
+        kit.hear(Phase.STARTED, number, label=f"l{number}")
+    assert told(kit.carried.left("ada", is_attached=True)) == [(Phase.ENDED, "r4", "stream_lost")]
+    assert kit.hear(Phase.STARTED, 7) == [(Phase.ENDED, "r5", "stream_lost"), (Phase.STARTED, "r7", "")]
+    assert kit.hear(Phase.ENDED, 5, end_reason="left") == []
+    # Of one participant.
+    kit.carried.joined("ada")
+    for number in range(MAX_ENTRIES):
+        kit.hear(Phase.STARTED, 100 + number, label=f"l{number}")
+    assert kit.hear(Phase.STARTED, 99) == [(Phase.ENDED, "r100", "stream_lost"), (Phase.STARTED, "r99", "")]
+    assert kit.hear(Phase.ENDED, 100, label="l0", end_reason="released") == []

@@ -26,7 +26,7 @@ from gifcue.protocol.resume import (
 )
 
 # Reactions of participants that have left, and holds, of which the end is awaited. A server that never ends them does
-# not make this grow.
+# not make this grow: the oldest ones end then.
 _MAX_OPEN = 4096
 
 _Key = TypeVar("_Key")
@@ -84,11 +84,10 @@ class Carried:
         """A server sent an event."""
         match event.phase:
             case Phase.HOLDING:
-                _put(self._holds, event.reaction_id, event, _MAX_OPEN)
-                return [event]
+                forgotten = _put(self._holds, event.reaction_id, event, _MAX_OPEN)
+                return [*map(_cancel_of, forgotten), event]
             case Phase.CANCELLED:
-                self._holds.pop(event.reaction_id, None)
-                return [event]
+                return [] if self._holds.pop(event.reaction_id, None) is None else [event]
             case Phase.STARTED:
                 return self._started(event)
             case Phase.ENDED:
@@ -106,9 +105,10 @@ class Carried:
         running = [started for started, _ in known.running.values()]
         if not is_attached:
             return [_end_of(each, LeaveReason.LEFT) for each in running]
+        forgotten: list[Reaction] = []
         for each in running:
-            _put(self._leaving, each.reaction_id, each, _MAX_OPEN)
-        return []
+            forgotten += _put(self._leaving, each.reaction_id, each, _MAX_OPEN)
+        return [_end_of(each, _LOST) for each in forgotten]
 
     def withdrawn(self, participant_id: str, allowed: Collection[str]) -> list[Reaction]:
         """Only these labels are allowed from now on, and no server is there to end the reactions of others."""
@@ -129,7 +129,7 @@ class Carried:
 
     def connection_lost(self) -> list[Reaction]:
         """Holds begin anew on the next server, and nobody else ends the reactions of those that have left."""
-        ended = [replace(hold, phase=Phase.CANCELLED, end_reason=_LOST) for hold in self._holds.values()]
+        ended = [_cancel_of(hold) for hold in self._holds.values()]
         ended += [_end_of(started, _LOST) for started in self._leaving.values()]
         for known in self._participants.values():
             lost = [label for label, (each, _) in known.running.items() if not _can_be_carried(each)]
@@ -157,12 +157,13 @@ class Carried:
             if known is not None:
                 _note(known.gif_cooldowns, event.gif.rule_id, event.gif_cooldown_ms, now_s)
         if known is None:
-            _put(self._leaving, event.reaction_id, event, _MAX_OPEN)
-            return [event]
+            forgotten = _put(self._leaving, event.reaction_id, event, _MAX_OPEN)
+            return [*(_end_of(each, _LOST) for each in forgotten), event]
         # A server that starts what it was told is under way does not know of the first one.
         before = known.running.pop(event.label, None)
-        _put(known.running, event.label, (event, now_s), MAX_ENTRIES)
-        return [event] if before is None else [_end_of(before[0], _LOST), event]
+        over = [] if before is None else [before]
+        over += _put(known.running, event.label, (event, now_s), MAX_ENTRIES)
+        return [*(_end_of(each, _LOST) for each, _ in over), event]
 
     def _ended(self, event: Reaction) -> list[Reaction]:
         if self._leaving.pop(event.reaction_id, None) is not None:
@@ -195,6 +196,11 @@ def _can_be_carried(started: Reaction) -> bool:
     return bool(started.label) and 0 < len(started.reaction_id.encode()) <= MAX_REACTION_ID_BYTES
 
 
+def _cancel_of(hold: Reaction) -> Reaction:
+    """The CANCELLED of a hold that no server ends."""
+    return replace(hold, phase=Phase.CANCELLED, end_reason=_LOST)
+
+
 def _end_of(started: Reaction, reason: str) -> Reaction:
     """The ENDED of a reaction that no server ends."""
     return replace(
@@ -216,8 +222,8 @@ def _note(until: dict[str, float], name: str, cooldown_ms: int, now_s: float) ->
         _put(until, name, now_s + cooldown_ms / 1000, MAX_ENTRIES)
 
 
-def _put(entries: dict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
+def _put(entries: dict[_Key, _Value], key: _Key, value: _Value, most: int) -> list[_Value]:
+    """Sets an entry, the newest one. Of more than `most`, returns the oldest ones, which are forgotten."""
     entries.pop(key, None)
     entries[key] = value
-    while len(entries) > most:
-        del entries[next(iter(entries))]
+    return [entries.pop(next(iter(entries))) for _ in range(len(entries) - most)]

@@ -56,6 +56,30 @@ def test_a_reaction_under_way_is_carried_with_its_age_until_it_ends() -> None:
     assert kit.state == ParticipantState()
 
 
+def test_a_dismissal_begins_the_cooldown_anew() -> None:
+    kit = Kit()
+    for number in (1, 2):
+        kit.hear(Phase.STARTED, number)
+        kit.hear(Phase.ENDED, number, end_reason="released", cooldown_ms=3000)
+    kit.time.advance(5.0)
+    kit.carried.dismissed("ada", "r2")
+    assert kit.state.cooldowns == (LabelCooldown("smile", 3000),)
+    # The server takes it once, and not while a later reaction of the label is under way.
+    kit.time.advance(1.0)
+    kit.carried.dismissed("ada", "r2")
+    assert kit.state.cooldowns == (LabelCooldown("smile", 2000),)
+    kit.hear(Phase.STARTED, 3)
+    kit.carried.dismissed("ada", "r1")
+    assert kit.state.cooldowns == (LabelCooldown("smile", 2000),)
+    # The next server does not know of it.
+    kit.hear(Phase.ENDED, 3, end_reason="released", cooldown_ms=3000)
+    kit.carried.connection_lost()
+    kit.time.advance(1.0)
+    kit.carried.dismissed("ada", "r3")
+    kit.carried.dismissed("nobody", "r3")
+    assert kit.state.cooldowns == (LabelCooldown("smile", 2000),)
+
+
 def test_cooldowns_of_rules_are_carried_for_the_participant_and_the_room() -> None:
     kit = Kit()
     kit.carried.joined("bob")

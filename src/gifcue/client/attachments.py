@@ -78,5 +78,9 @@ class Attachments:
         if self._participants.get(participant.id) is participant and not participant.is_attached:
             self._continuity.withdrawn(participant.id, labels)
 
+    def dismissed(self, participant: ReconnectingParticipant, reaction_id: str) -> None:
+        if self._participants.get(participant.id) is participant:
+            self._continuity.dismissed(participant.id, reaction_id)
+
     def end_error(self) -> BaseException | None:
         return self._end_error()

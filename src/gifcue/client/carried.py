@@ -28,6 +28,8 @@ from gifcue.protocol.resume import (
 # Reactions of participants that have left, and holds, of which the end is awaited. A server that never ends them does
 # not make this grow: the oldest ones end then.
 _MAX_OPEN = 4096
+# Reactions of one participant that can still be dismissed, as servers remember.
+_MAX_ENDED = 32
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -42,6 +44,8 @@ class _Known:
     )  # by label, with the time of its STARTED
     cooldowns: dict[str, float] = field(default_factory=dict)  # by label
     gif_cooldowns: dict[str, float] = field(default_factory=dict)  # by rule
+    # By id, those that ended on the present server: label and milliseconds of cooldown. A dismissal begins it anew.
+    ended: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
 class Carried:
@@ -127,6 +131,16 @@ class Carried:
         known.running.clear()
         return ended
 
+    def dismissed(self, participant_id: str, reaction_id: str) -> None:
+        """The caller has told the server that a reaction was not meant. One under way has its ENDED from the server."""
+        known = self._participants.get(participant_id)
+        ended = None if known is None else known.ended.pop(reaction_id, None)
+        if known is None or ended is None:
+            return
+        label, cooldown_ms = ended
+        if label not in known.running:
+            _note(known.cooldowns, label, cooldown_ms, self._clock())
+
     def connection_lost(self) -> list[Reaction]:
         """Holds begin anew on the next server, and nobody else ends the reactions of those that have left."""
         ended = [_cancel_of(hold) for hold in self._holds.values()]
@@ -136,6 +150,8 @@ class Carried:
             ended += [_end_of(known.running.pop(label)[0], _LOST) for label in lost]
         self._holds.clear()
         self._leaving.clear()
+        for known in self._participants.values():
+            known.ended.clear()  # the next server takes no dismissal of them
         return ended
 
     def give_up(self) -> list[Reaction]:
@@ -174,6 +190,8 @@ class Carried:
             return []  # it has ended for the caller, who may never have seen it start
         del known.running[event.label]
         _note(known.cooldowns, event.label, event.cooldown_ms, self._clock())
+        if event.end_reason != DISMISSED:  # a server takes one dismissal of each
+            _put(known.ended, event.reaction_id, (event.label, event.cooldown_ms), _MAX_ENDED)
         return [event]
 
     def _left(self, until: dict[str, float]) -> tuple[RuleCooldown, ...]:
@@ -187,8 +205,9 @@ class Carried:
 
 
 _LOST = str(LeaveReason.STREAM_LOST)
-# As `gifcue.reactions.EndReason` has it, which the client library does not import.
+# As `gifcue.reactions.EndReason` has them, which the client library does not import.
 NOT_ALLOWED = "not_allowed"
+DISMISSED = "dismissed"
 
 
 def _can_be_carried(started: Reaction) -> bool:

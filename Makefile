@@ -94,7 +94,7 @@ fuzz-rtp-quick: $(DEV)
 soak-quick: $(DEV)
 	$(BIN)/python -m tests.soak --minutes 0.3 --quick
 
-examples: $(DEV) ## Build the clients in Node and Go, run them against real servers; check the types of the mediasoup example
+examples: $(DEV) ## Build the clients in Node and Go, run them against real servers; check the mediasoup example
 	cd examples/node && npm install --no-audit --no-fund --ignore-scripts --no-package-lock
 	PYTHON=$(abspath $(BIN))/python examples/go/generate.sh
 	cd examples/mediasoup && npm install --no-audit --no-fund --ignore-scripts --no-package-lock && npx tsc --noEmit

@@ -32,6 +32,8 @@ from tests.support.real_server import RealServer
 from tests.support.waiting import TIMEOUT_S, until
 
 ROOMS = [f"room-{number}" for number in range(16)]
+# More than the 100 to 128 that HAProxy, Envoy and nginx allow one connection by default.
+MANY_STREAMS = 200
 # Between two looks at what a proxy or a server does by itself.
 POLL_S = 0.1
 # While a test waits for what a proxy notices by itself.
@@ -156,6 +158,24 @@ async def test_a_stream_outlives_idle_timeouts_and_a_quiet_one_does_not(
         sending.cancel()
         # The answer comes on the stream of the beginning, whose frames were counted all the time.
         assert [each.participant_id for each in (await stream.statistics()).participants] == ["alice"]
+
+
+async def test_one_client_has_more_streams_than_proxies_allow_by_default(
+    kind: type[Proxy], serving: list[RealServer], tmp_path: Path
+) -> None:
+    async with (
+        kind(tmp_path, backends(serving)) as proxy,
+        ReactionClient(proxy.target) as client,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        room = await room_at(serving, client, 1)  # without heartbeats, so that idle streams cost nothing
+        first = await stack.enter_async_context(opened(client, room))
+        async with asyncio.timeout(TIMEOUT_S):
+            streams = await asyncio.gather(
+                *(stack.enter_async_context(opened(client, room)) for _ in range(MANY_STREAMS - 1))
+            )
+        assert not any(each.ended for each in (first, *streams))
+        assert (await streams[-1].statistics()).participants == ()
 
 
 async def test_a_reload_ends_no_stream(kind: type[Proxy], serving: list[RealServer], tmp_path: Path) -> None:

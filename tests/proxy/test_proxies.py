@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks.proxies import FILES, PROXIES, Backend, HAProxy, Nginx, Proxy
 from benchmarks.server_process import free_port
@@ -147,15 +149,20 @@ async def test_a_stream_outlives_idle_timeouts_and_a_quiet_one_does_not(
         kind(tmp_path, backends(serving), stream_timeout="1s", silent_timeout="1s") as proxy,
         ReactionClient(proxy.target) as client,
         opened(client, await room_at(serving, client, 0)) as stream,
+        grpc.aio.insecure_channel(proxy.target) as channel,
     ):
         sending = asyncio.create_task(keep_sending(stream))
         quiet_room = await room_at(serving, client, 1)
+        # Of nginx, silent_timeout is for streams. Another answer may take longer, as here the next one about health.
+        health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert (await health.read()).status == health_pb2.HealthCheckResponse.SERVING
         # Each quiet stream is ended by the timeout, so the other one has lived for more than two of them.
         for _ in range(2):
             async with opened(client, quiet_room) as quiet:
                 await until(lambda quiet=quiet: quiet.ended)  # type: ignore[misc]
         assert not sending.done()
         sending.cancel()
+        assert not (kind is Nginx and health.done())
         # The answer comes on the stream of the beginning, whose frames were counted all the time.
         assert [each.participant_id for each in (await stream.statistics()).participants] == ["alice"]
 

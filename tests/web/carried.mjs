@@ -4,6 +4,7 @@ import { pathToFileURL } from 'node:url';
 
 const folder = pathToFileURL(`${process.argv[2]}/`);
 const { ReactionStream } = await import(new URL('js/stream.js', folder));
+const { Carried } = await import(new URL('js/carried.js', folder));
 const { wire } = await import(new URL(process.argv[3], folder));
 // The server's side is always that of the vendored library.
 const {
@@ -53,10 +54,24 @@ sockets[1].react({ reactionId: 'r1', phase: Phase.ENDED, endReason: 'released', 
 sockets[1].react({ reactionId: 'r1', phase: Phase.ENDED, endReason: 'left' });
 sockets[1].react({ reactionId: 'r2', phase: Phase.STARTED });
 stream.close();
+
+// More than is kept: what is forgotten ends for the page.
+const shown = (list) => list.map(({ phase, reactionId, endReason }) => [Phase[phase], reactionId, endReason ?? '']);
+const last = (count, phase, participantId) => {
+  const carried = new Carried();
+  carried.joined('ada');
+  let heard = [];
+  for (let number = 0; number < count; number++) {
+    heard = carried.heard({ phase, participantId, label: `label-${number}`, reactionId: `r${number}` });
+  }
+  return shown(heard);
+};
+
 console.log(JSON.stringify({
   room: config.value.resume.gifCooldowns.map(({ ruleId }) => ruleId),
   running: running.map(({ reactionId, label }) => [reactionId, label]),
   rules: gifCooldowns.map(({ ruleId }) => ruleId),
   speaking: speaking.value.update.value.speaking,
   events,
+  crowded: [last(257, Phase.STARTED, 'ada'), last(4097, Phase.STARTED, 'gone'), last(4097, Phase.HOLDING, 'ada')],
 }));

@@ -38,4 +38,9 @@ def test_a_page_carries_what_is_under_way_to_the_next_server(wire: str) -> None:
             ["STARTED", "r2", ""],
             ["ENDED", "r2", "stream_lost"],
         ],
+        "crowded": [
+            [["ENDED", "r0", "stream_lost"], ["STARTED", "r256", ""]],
+            [["ENDED", "r0", "stream_lost"], ["STARTED", "r4096", ""]],
+            [["CANCELLED", "r0", "stream_lost"], ["HOLDING", "r4096", ""]],
+        ],
     }

@@ -7,6 +7,8 @@
 const Phase = Object.freeze({ HOLDING: 1, STARTED: 2, ENDED: 3, CANCELLED: 4 });
 // Entries of each kind, as many as a server takes.
 const MAX_ENTRIES = 256;
+// Reactions of participants that have left, and holds, of which the end is awaited.
+const MAX_OPEN = 4096;
 
 const LOST = 'stream_lost';
 
@@ -15,10 +17,20 @@ const endOf = (started, endReason) => ({
   ...started, phase: Phase.ENDED, endReason, progress: 1, gif: undefined, gifReason: '', roomCooldownMs: 0, gifCooldownMs: 0,
 });
 
-function put(entries, key, value) {
+/** The cancellation of a hold that no server goes on with. */
+const cancelOf = (hold) => ({ ...hold, phase: Phase.CANCELLED, endReason: LOST });
+
+/** Notes an entry. Returns what is forgotten for it, which is what was noted longest ago. */
+function put(entries, key, value, most = MAX_ENTRIES) {
   entries.delete(key);
   entries.set(key, value);
-  while (entries.size > MAX_ENTRIES) entries.delete(entries.keys().next().value);
+  const forgotten = [];
+  while (entries.size > most) {
+    const [oldest, its] = entries.entries().next().value;
+    entries.delete(oldest);
+    forgotten.push(its);
+  }
+  return forgotten;
 }
 
 /** The milliseconds that are left, by name. Forgets what is over. */
@@ -71,16 +83,14 @@ export class Carried {
     this.#participants.delete(participantId);
     const running = [...(known?.running.values() ?? [])].map(({ started }) => started);
     if (!isAttached) return running.map((started) => endOf(started, 'left'));
-    for (const started of running) put(this.#leaving, started.reactionId, started);
-    return [];
+    return running.flatMap((started) => this.#leave(started));
   }
 
   /** A server sent an event. */
   heard(event) {
     switch (event.phase) {
       case Phase.HOLDING:
-        put(this.#holds, event.reactionId, event);
-        return [event];
+        return [...put(this.#holds, event.reactionId, event, MAX_OPEN).map(cancelOf), event];
       case Phase.STARTED:
         return this.#started(event);
       case Phase.ENDED:
@@ -93,7 +103,7 @@ export class Carried {
 
   /** The connection is gone: holds begin anew elsewhere, and nobody else ends the reactions of those that have left. */
   lost() {
-    const ended = [...this.#holds.values()].map((hold) => ({ ...hold, phase: Phase.CANCELLED, endReason: LOST }));
+    const ended = [...this.#holds.values()].map(cancelOf);
     ended.push(...[...this.#leaving.values()].map((started) => endOf(started, LOST)));
     this.#holds.clear();
     this.#leaving.clear();
@@ -117,13 +127,16 @@ export class Carried {
       note(this.#room, event.gif.ruleId, event.roomCooldownMs);
       if (known) note(known.gifCooldowns, event.gif.ruleId, event.gifCooldownMs);
     }
-    if (!known) {
-      put(this.#leaving, event.reactionId, event);
-      return [event];
-    }
+    if (!known) return [...this.#leave(event), event];
     const before = known.running.get(event.label);
-    put(known.running, event.label, { started: event, sinceMs: performance.now() });
-    return before ? [endOf(before.started, LOST), event] : [event];
+    const forgotten = put(known.running, event.label, { started: event, sinceMs: performance.now() });
+    if (before) forgotten.push(before);
+    return [...forgotten.map(({ started }) => endOf(started, LOST)), event];
+  }
+
+  /** The participant has left: its server is to end the reaction. */
+  #leave(started) {
+    return put(this.#leaving, started.reactionId, started, MAX_OPEN).map((each) => endOf(each, LOST));
   }
 
   #ended(event) {

@@ -53,6 +53,9 @@ const { running, gifCooldowns } = join.value.update.value.resume;
 sockets[1].react({ reactionId: 'r1', phase: Phase.ENDED, endReason: 'released', cooldownMs: 60_000 });
 sockets[1].react({ reactionId: 'r1', phase: Phase.ENDED, endReason: 'left' });
 sockets[1].react({ reactionId: 'r2', phase: Phase.STARTED });
+sockets[1].react({ reactionId: 'w1', phase: Phase.STARTED, label: 'wave' });
+sockets[1].onclose({ code: 1006, reason: '' });
+stream.allow('ada', ['smile']);
 stream.close();
 
 // More than is kept: what is forgotten ends for the page.

@@ -36,6 +36,8 @@ def test_a_page_carries_what_is_under_way_to_the_next_server(wire: str) -> None:
             ["CANCELLED", "h1", "stream_lost"],
             ["ENDED", "r1", "released"],
             ["STARTED", "r2", ""],
+            ["STARTED", "w1", ""],
+            ["ENDED", "w1", "not_allowed"],
             ["ENDED", "r2", "stream_lost"],
         ],
         "crowded": [

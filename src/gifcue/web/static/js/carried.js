@@ -11,6 +11,8 @@ const MAX_ENTRIES = 256;
 const MAX_OPEN = 4096;
 
 const LOST = 'stream_lost';
+// As a server ends the reactions of a label that is not allowed.
+const NOT_ALLOWED = 'not_allowed';
 
 /** The end of a reaction that no server ends. */
 const endOf = (started, endReason) => ({
@@ -84,6 +86,14 @@ export class Carried {
     const running = [...(known?.running.values() ?? [])].map(({ started }) => started);
     if (!isAttached) return running.map((started) => endOf(started, 'left'));
     return running.flatMap((started) => this.#leave(started));
+  }
+
+  /** Only these labels are allowed from here on, and no server is there to end the reactions of others. */
+  withdrawn(participantId, allowed) {
+    const known = this.#participants.get(participantId);
+    const gone = [...(known?.running ?? [])].filter(([label]) => !allowed.includes(label));
+    for (const [label] of gone) known.running.delete(label);
+    return gone.map(([, { started }]) => endOf(started, NOT_ALLOWED));
   }
 
   /** A server sent an event. */

@@ -165,7 +165,8 @@ export class ReactionStream {
     const participant = this.#participants.get(participantId);
     if (!participant) return;
     participant.join.allowedLabels = [...labels];
-    if (this.#ready) this.#update(participantId, { case: 'allowed', value: { labels: this.#known(labels) } });
+    if (!this.#ready) this.#react(this.#carried.withdrawn(participantId, labels));
+    else this.#update(participantId, { case: 'allowed', value: { labels: this.#known(labels) } });
   }
 
   /**

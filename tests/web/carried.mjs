@@ -48,8 +48,8 @@ sockets[0].react({ reactionId: 'h1', phase: Phase.HOLDING, label: 'wave' });
 sockets[0].onclose({ code: 1006, reason: '' });
 await opened(2);
 sockets[1].say(ready);
-const [config, join, speaking] = sockets[1].sent;
-const { running, gifCooldowns } = join.value.update.value.resume;
+const [config, joined, speaking] = sockets[1].sent;
+const { running, gifCooldowns } = joined.value.update.value.resume;
 sockets[1].react({ reactionId: 'r1', phase: Phase.ENDED, endReason: 'released', cooldownMs: 60_000 });
 sockets[1].react({ reactionId: 'r1', phase: Phase.ENDED, endReason: 'left' });
 sockets[1].react({ reactionId: 'r2', phase: Phase.STARTED });
@@ -57,6 +57,30 @@ sockets[1].react({ reactionId: 'w1', phase: Phase.STARTED, label: 'wave' });
 sockets[1].onclose({ code: 1006, reason: '' });
 stream.allow('ada', ['smile']);
 stream.close();
+
+// A server that drains and then hangs.
+const drained = [];
+const moving = new ReactionStream({
+  wire, url: 'ws://gifcue.test/stream', config: {}, socket: FakeSocket,
+  tuning: { firstBackoffMs: 600_000, maxBackoffMs: 600_000, drainMs: 5 }, // as a failure, the drain would take too long
+  on: { reaction: ({ phase, reactionId, endReason }) => drained.push([Phase[phase], reactionId, endReason]) },
+});
+const join = (name) => moving.join(name, { codec: 1, labels: ['smile'] });
+const namesOf = ({ sent }) => sent.filter(({ value }) => value.update?.case === 'join').map(({ value }) => value.participantId);
+join('ada');
+await opened(3);
+const [old] = sockets.slice(-1);
+old.say(ready);
+old.react({ reactionId: 'd1', phase: Phase.STARTED });
+old.say({ case: 'control', value: { control: { case: 'drain', value: { deadlineMs: 60_000 } } } });
+join('bob');
+const isTaken = moving.sendFrame('ada', { timestampUs: 0, keyframe: true, payload: new Uint8Array(1) }) !== null;
+old.react({ reactionId: 'd1', phase: Phase.ENDED, endReason: 'released' });
+old.react({ reactionId: 'd2', phase: Phase.STARTED });
+await opened(4);
+const [next] = sockets.slice(-1);
+next.say(ready);
+moving.close();
 
 // More than is kept: what is forgotten ends for the page.
 const shown = (list) => list.map(({ phase, reactionId, endReason }) => [Phase[phase], reactionId, endReason ?? '']);
@@ -76,5 +100,6 @@ console.log(JSON.stringify({
   rules: gifCooldowns.map(({ ruleId }) => ruleId),
   speaking: speaking.value.update.value.speaking,
   events,
+  drain: { before: namesOf(old), isTaken, after: namesOf(next), events: drained },
   crowded: [last(257, Phase.STARTED, 'ada'), last(4097, Phase.STARTED, 'gone'), last(4097, Phase.HOLDING, 'ada')],
 }));

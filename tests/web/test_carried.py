@@ -40,6 +40,17 @@ def test_a_page_carries_what_is_under_way_to_the_next_server(wire: str) -> None:
             ["ENDED", "w1", "not_allowed"],
             ["ENDED", "r2", "stream_lost"],
         ],
+        "drain": {
+            "before": ["ada"],
+            "isTaken": False,
+            "after": ["ada", "bob"],
+            "events": [
+                ["STARTED", "d1", ""],
+                ["ENDED", "d1", "released"],
+                ["STARTED", "d2", ""],
+                ["ENDED", "d2", "stream_lost"],
+            ],
+        },
         "crowded": [
             [["ENDED", "r0", "stream_lost"], ["STARTED", "r256", ""]],
             [["ENDED", "r0", "stream_lost"], ["STARTED", "r4096", ""]],

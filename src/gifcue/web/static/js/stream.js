@@ -38,6 +38,9 @@ export const DEFAULTS = Object.freeze({
   // A connection that lasted this long was a good one: the pauses begin with the shortest again.
   goodMs: 10_000,
   connectMs: 10_000,
+  // A server that drains gets this long to finish what is in flight, at most. The next attempt follows within `moveMs`.
+  drainMs: 1000,
+  moveMs: 100,
   // After a lost connection, a server must go on with the reactions under way within this time. Otherwise they end.
   carriedMs: 10_000,
 });
@@ -118,12 +121,14 @@ export class ReactionStream {
   #failures = 0;
   #timer = null;
   #watch = null;
+  #drain = null; // runs while the server drains
+  #abandon = null; // takes the present connection for lost
   #isClosed = false;
   #sentMs = 0;
 
-  /** The server's `StreamReady`, null while there is no connection. */
+  /** The server's `StreamReady`, null while there is no connection, or its server drains. */
   get ready() {
-    return this.#ready;
+    return this.#takes ? this.#ready : null;
   }
 
   /** Bytes that wait for the network. */
@@ -153,7 +158,7 @@ export class ReactionStream {
     };
     this.#participants.set(participantId, participant);
     this.#carried.joined(participantId);
-    if (this.#ready) this.#sendJoin(participantId, participant);
+    if (this.#takes) this.#sendJoin(participantId, participant);
   }
 
   /**
@@ -165,8 +170,8 @@ export class ReactionStream {
     const participant = this.#participants.get(participantId);
     if (!participant) return;
     participant.join.allowedLabels = [...labels];
-    if (!this.#ready) this.#react(this.#carried.withdrawn(participantId, labels));
-    else this.#update(participantId, { case: 'allowed', value: { labels: this.#known(labels) } });
+    if (!this.#takes) this.#react(this.#carried.withdrawn(participantId, labels));
+    if (this.#ready) this.#update(participantId, { case: 'allowed', value: { labels: this.#known(labels) } });
   }
 
   /**
@@ -193,7 +198,7 @@ export class ReactionStream {
   /** @param {string} participantId */
   leave(participantId) {
     if (!this.#participants.delete(participantId)) return;
-    this.#react(this.#carried.left(participantId, this.#ready !== null));
+    this.#react(this.#carried.left(participantId, this.#takes));
     if (!this.#ready) return;
     this.#batch.flush(); // its last frames come before it leaves
     this.#update(participantId, { case: 'leave', value: {} });
@@ -211,7 +216,7 @@ export class ReactionStream {
     const participant = this.#participants.get(participantId);
     if (!participant) return null;
     const tooLarge = this.#ready !== null && payload.byteLength > this.#ready.limits.maxFrameBytes;
-    if (this.#ready === null || tooLarge || (participant.needsKeyframe && !keyframe)) {
+    if (!this.#takes || tooLarge || (participant.needsKeyframe && !keyframe)) {
       if (!participant.needsKeyframe || tooLarge) {
         participant.needsKeyframe = true;
         this.#on.keyframe?.(participantId, tooLarge ? 'frame_too_large' : 'not_connected');
@@ -271,6 +276,7 @@ export class ReactionStream {
       lost({ code: 1006, reason });
       socket.close();
     };
+    this.#abandon = giveUp;
     this.#watch = setTimeout(() => giveUp('the server did not answer'), this.#tuning.connectMs);
     socket.onopen = () => this.#send({ case: 'config', value: { ...this.#config, resume: this.#carried.room() } });
     socket.onclose = lost;
@@ -316,7 +322,17 @@ export class ReactionStream {
   #control({ case: kind, value }) {
     if (kind === 'keyframe') this.#on.keyframe?.(value.participantId, value.reason);
     else if (kind === 'slowDown') this.#on.slowDown?.(value);
-    else if (kind === 'drain') this.#on.drain?.();
+    else if (kind === 'drain') this.#drains(value.deadlineMs);
+  }
+
+  /**
+   * The server drops frames and refuses joins from here on. It may take longer for what is in flight, or hang. Participants
+   * join elsewhere then: not before, since what is in flight may start or end a reaction.
+   */
+  #drains(deadlineMs) {
+    const patienceMs = Math.min(this.#tuning.drainMs, deadlineMs);
+    this.#drain ??= setTimeout(() => this.#abandon('the server did not end the stream in time after its drain'), patienceMs);
+    this.#on.drain?.();
   }
 
   #sendJoin(participantId, participant) {
@@ -330,6 +346,11 @@ export class ReactionStream {
   #joinOf(participantId, join) {
     const resume = this.#carries ? { resume: this.#carried.participant(participantId) } : {};
     return { ...join, ...resume, allowedLabels: this.#known(join.allowedLabels) };
+  }
+
+  /** Whether there is a server that takes joins and frames. */
+  get #takes() {
+    return this.#ready !== null && this.#drain === null;
   }
 
   /** Whether the server takes over what goes on. */
@@ -368,6 +389,7 @@ export class ReactionStream {
   }
 
   #retry(status) {
+    const isMoving = this.#drain !== null;
     this.#forget();
     this.#react(this.#carried.lost());
     this.#givingUp ??= setTimeout(() => this.#react(this.#carried.giveUp()), this.#tuning.carriedMs);
@@ -376,12 +398,17 @@ export class ReactionStream {
       this.#end(status);
       return;
     }
-    const { firstBackoffMs, maxBackoffMs } = this.#tuning;
-    const pauseMs = Math.min(maxBackoffMs, firstBackoffMs * 2 ** this.#failures++);
     // By chance within the pause, so that the clients of a server that restarts do not all come at once.
-    const retryInMs = Math.max(status.retryAfterMs, pauseMs * (0.5 + Math.random() / 2));
+    const pauseMs = isMoving ? this.#tuning.moveMs * Math.random() : this.#backoffMs() * (0.5 + Math.random() / 2);
+    const retryInMs = Math.max(status.retryAfterMs, pauseMs);
     this.#tell({ name: 'waiting', status, retryInMs });
     if (!this.#isClosed) this.#timer = setTimeout(() => this.#connect(), retryInMs);
+  }
+
+  /** Milliseconds after one more failure. A drain is none. */
+  #backoffMs() {
+    const { firstBackoffMs, maxBackoffMs } = this.#tuning;
+    return Math.min(maxBackoffMs, firstBackoffMs * 2 ** this.#failures++);
   }
 
   #end(status) {
@@ -401,6 +428,8 @@ export class ReactionStream {
   #forget() {
     clearTimeout(this.#timer);
     clearTimeout(this.#watch);
+    clearTimeout(this.#drain);
+    this.#drain = null;
     this.#ready = null;
     this.#isCongested = false;
     this.#batch.clear();

@@ -8,7 +8,7 @@ const { Carried } = await import(new URL('js/carried.js', folder));
 const { wire } = await import(new URL(process.argv[3], folder));
 // The server's side is always that of the vendored library.
 const {
-  Phase, StreamReactionsRequestSchema: Request, StreamReactionsResponseSchema: Response, create, fromBinary, toBinary,
+  FaultCode, Phase, StreamReactionsRequestSchema: Request, StreamReactionsResponseSchema: Response, create, fromBinary, toBinary,
 } = await import(new URL('vendor/wire.js', folder));
 
 const sockets = [];
@@ -30,10 +30,11 @@ class FakeSocket {
 const events = [];
 const limits = { maxFrameBytes: 1000, maxMessageBytes: 10_000, maxFramesPerMessage: 10 };
 const ready = { case: 'ready', value: { features: ['resume'], reactionLabels: ['smile'], limits } };
-const opened = (count) => new Promise((resolve) => {
-  const look = () => (sockets.length === count ? queueMicrotask(resolve) : setTimeout(look, 1));
+const until = (holds) => new Promise((resolve) => {
+  const look = () => (holds() ? queueMicrotask(resolve) : setTimeout(look, 1));
   look();
 });
+const opened = (count) => until(() => sockets.length === count);
 
 const stream = new ReactionStream({
   wire, url: 'ws://gifcue.test/stream', config: {}, socket: FakeSocket, tuning: { firstBackoffMs: 1 },
@@ -82,6 +83,31 @@ const [next] = sockets.slice(-1);
 next.say(ready);
 moving.close();
 
+// A server that has no room for a participant, and later does.
+const refused = [];
+const crowd = new ReactionStream({
+  wire, url: 'ws://gifcue.test/stream', config: {}, socket: FakeSocket, tuning: { firstBackoffMs: 1, rejoinMs: 50, batchMs: 0 },
+  on: { reaction: ({ phase, reactionId, endReason }) => refused.push([Phase[phase], reactionId, endReason]) },
+});
+crowd.join('ada', { codec: 1, labels: ['smile'] });
+await opened(5);
+sockets[4].say(ready);
+sockets[4].react({ reactionId: 'c1', phase: Phase.STARTED });
+sockets[4].onclose({ code: 1006, reason: '' });
+await opened(6);
+const full = sockets[5];
+full.say(ready);
+const send = () => crowd.sendFrame('ada', { timestampUs: 0, keyframe: true, payload: new Uint8Array(1) }) !== null;
+for (const code of [FaultCode.TOO_MANY_PARTICIPANTS, FaultCode.TOO_MANY_JOINS]) {
+  full.say({ case: 'fault', value: { participantId: 'ada', code } });
+  full.react({ reactionId: 'c1', phase: Phase.ENDED, endReason: 'refused' });
+}
+crowd.join('ada', { codec: 1, labels: ['smile'] }); // waits with the first one
+const isSent = [send()];
+await until(() => namesOf(full).length > 1);
+isSent.push(send());
+crowd.close();
+
 // More than is kept: what is forgotten ends for the page.
 const shown = (list) => list.map(({ phase, reactionId, endReason }) => [Phase[phase], reactionId, endReason ?? '']);
 const last = (count, phase, participantId) => {
@@ -101,5 +127,6 @@ console.log(JSON.stringify({
   speaking: speaking.value.update.value.speaking,
   events,
   drain: { before: namesOf(old), isTaken, after: namesOf(next), events: drained },
+  full: { joins: namesOf(full), isSent, events: refused },
   crowded: [last(257, Phase.STARTED, 'ada'), last(4097, Phase.STARTED, 'gone'), last(4097, Phase.HOLDING, 'ada')],
 }));

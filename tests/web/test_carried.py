@@ -51,6 +51,11 @@ def test_a_page_carries_what_is_under_way_to_the_next_server(wire: str) -> None:
                 ["ENDED", "d2", "stream_lost"],
             ],
         },
+        "full": {
+            "joins": ["ada", "ada"],
+            "isSent": [False, True],
+            "events": [["STARTED", "c1", ""], ["ENDED", "c1", "refused"]],
+        },
         "crowded": [
             [["ENDED", "r0", "stream_lost"], ["STARTED", "r256", ""]],
             [["ENDED", "r0", "stream_lost"], ["STARTED", "r4096", ""]],

@@ -14,6 +14,9 @@ const LOST = 'stream_lost';
 // As a server ends the reactions of a label that is not allowed.
 const NOT_ALLOWED = 'not_allowed';
 
+// As a server ends what a refused join carries.
+const REFUSED = 'refused';
+
 /** The end of a reaction that no server ends. */
 const endOf = (started, endReason) => ({
   ...started, phase: Phase.ENDED, endReason, progress: 1, gif: undefined, gifReason: '', roomCooldownMs: 0, gifCooldownMs: 0,
@@ -88,12 +91,17 @@ export class Carried {
     return running.flatMap((started) => this.#leave(started));
   }
 
+  /** Its join was refused: its reactions go on nowhere. */
+  refused(participantId) {
+    return this.withdrawn(participantId, [], REFUSED);
+  }
+
   /** Only these labels are allowed from here on, and no server is there to end the reactions of others. */
-  withdrawn(participantId, allowed) {
+  withdrawn(participantId, allowed, endReason = NOT_ALLOWED) {
     const known = this.#participants.get(participantId);
     const gone = [...(known?.running ?? [])].filter(([label]) => !allowed.includes(label));
     for (const [label] of gone) known.running.delete(label);
-    return gone.map(([, { started }]) => endOf(started, NOT_ALLOWED));
+    return gone.map(([, { started }]) => endOf(started, endReason));
   }
 
   /** A server sent an event. */

@@ -16,6 +16,7 @@
  */
 import { Batch } from './batch.js';
 import { Carried } from './carried.js';
+import { Rejoining } from './rejoining.js';
 import { withRoom } from './room_key.js';
 import { Code, statusOf } from './status.js';
 
@@ -41,6 +42,10 @@ export const DEFAULTS = Object.freeze({
   // A server that drains gets this long to finish what is in flight, at most. The next attempt follows within `moveMs`.
   drainMs: 1000,
   moveMs: 100,
+  // Before a participant whose join was refused joins again. A server reports the same fault of one participant once a
+  // second, so that a second refusal within that time would not be heard.
+  rejoinMs: 2000,
+  maxRejoinMs: 30_000,
   // After a lost connection, a server must go on with the reactions under way within this time. Otherwise they end.
   carriedMs: 10_000,
 });
@@ -98,6 +103,7 @@ export class ReactionStream {
     this.#Socket = socket;
     this.#tuning = { ...DEFAULTS, ...tuning };
     this.#batch = new Batch((frames) => this.#sendFrames(frames), this.#tuning.batchMs);
+    this.#rejoining = new Rejoining((id) => this.#sendJoin(id, this.#participants.get(id)), this.#tuning);
     // Without a room there is nothing to wait for.
     if (config.roomId) this.#place(url, config.roomId);
     else this.#connect();
@@ -115,6 +121,7 @@ export class ReactionStream {
   #socket = null;
   #participants = new Map();
   #carried = new Carried();
+  #rejoining;
   #givingUp = null;
   #ready = null;
   #isCongested = false;
@@ -145,6 +152,7 @@ export class ReactionStream {
 
   /**
    * A participant joins, now and again on each new connection. A second join under the same name replaces the first.
+   * A join that is refused because the server is full is repeated after pauses that grow.
    * @param {string} participantId
    * @param {{codec: number, labels: string[], extradata?: Uint8Array}} join `codec` is one of `Codec`
    */
@@ -158,7 +166,7 @@ export class ReactionStream {
     };
     this.#participants.set(participantId, participant);
     this.#carried.joined(participantId);
-    if (this.#takes) this.#sendJoin(participantId, participant);
+    if (this.#takes && !this.#rejoining.has(participantId)) this.#sendJoin(participantId, participant);
   }
 
   /**
@@ -198,6 +206,7 @@ export class ReactionStream {
   /** @param {string} participantId */
   leave(participantId) {
     if (!this.#participants.delete(participantId)) return;
+    this.#rejoining.forget(participantId);
     this.#react(this.#carried.left(participantId, this.#takes));
     if (!this.#ready) return;
     this.#batch.flush(); // its last frames come before it leaves
@@ -205,9 +214,17 @@ export class ReactionStream {
   }
 
   /**
-   * Sends one frame, and says under which number. Null where it is not sent: there is no connection, the server needs a
-   * keyframe first, or the payload is larger than the server takes. A frame that was encoded and not sent makes a gap, so
-   * that a keyframe is then asked for.
+   * Whether a participant waits to join again, because the server is full. Its frames are not sent meanwhile.
+   * @param {string} participantId
+   */
+  isRefused(participantId) {
+    return this.#rejoining.has(participantId);
+  }
+
+  /**
+   * Sends one frame, and says under which number. Null where it is not sent: there is no connection, the join was refused,
+   * the server needs a keyframe first, or the payload is larger than the server takes. A frame that was encoded and not sent
+   * makes a gap, so that a keyframe is then asked for.
    * @param {string} participantId
    * @param {Frame} frame
    * @returns {bigint | null}
@@ -216,7 +233,7 @@ export class ReactionStream {
     const participant = this.#participants.get(participantId);
     if (!participant) return null;
     const tooLarge = this.#ready !== null && payload.byteLength > this.#ready.limits.maxFrameBytes;
-    if (!this.#takes || tooLarge || (participant.needsKeyframe && !keyframe)) {
+    if (!this.#takes || tooLarge || this.isRefused(participantId) || (participant.needsKeyframe && !keyframe)) {
       if (!participant.needsKeyframe || tooLarge) {
         participant.needsKeyframe = true;
         this.#on.keyframe?.(participantId, tooLarge ? 'frame_too_large' : 'not_connected');
@@ -312,7 +329,11 @@ export class ReactionStream {
       case 'reaction':
         this.#react(this.#carried.heard(value));
         break;
-      case 'decision': case 'fault': case 'statistics':
+      case 'fault':
+        if (Rejoining.refuses(value)) this.#refused(value.participantId);
+        this.#on.fault?.(value);
+        break;
+      case 'decision': case 'statistics':
         this.#on[kind]?.(value);
         break;
       default: // a heartbeat, or what a newer server says
@@ -332,7 +353,15 @@ export class ReactionStream {
   #drains(deadlineMs) {
     const patienceMs = Math.min(this.#tuning.drainMs, deadlineMs);
     this.#drain ??= setTimeout(() => this.#abandon('the server did not end the stream in time after its drain'), patienceMs);
+    this.#rejoining.clear();
     this.#on.drain?.();
+  }
+
+  #refused(participantId) {
+    if (!this.#takes || !this.#participants.has(participantId) || this.isRefused(participantId)) return;
+    this.#rejoining.add(participantId);
+    // A server ends what a refused join carries only within limits. What it ends as well is kept back.
+    this.#react(this.#carried.refused(participantId));
   }
 
   #sendJoin(participantId, participant) {
@@ -430,6 +459,7 @@ export class ReactionStream {
     clearTimeout(this.#watch);
     clearTimeout(this.#drain);
     this.#drain = null;
+    this.#rejoining.clear();
     this.#ready = null;
     this.#isCongested = false;
     this.#batch.clear();

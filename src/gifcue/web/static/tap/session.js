@@ -114,7 +114,10 @@ export class Session {
     const { leftOut } = this.counts;
     if (!this.#labels.length) leftOut.consent++;
     else if (!this.#stream.ready) leftOut.not_connected++;
-    else if (this.#stream.isCongested) {
+    else if (this.#stream.isRefused(this.#id)) {
+      leftOut.not_connected++;
+      this.#cut();
+    } else if (this.#stream.isCongested) {
       leftOut.network++;
       this.#cut();
     } else {

@@ -120,6 +120,20 @@ const last = (count, phase, participantId) => {
   return shown(heard);
 };
 
+// A dismissal after the end, when nothing is left of the cooldown.
+const dismissing = new Carried();
+dismissing.joined('ada');
+const times = [0, 1001, 1500];
+Object.defineProperty(performance, 'now', { value: () => times[0] });
+dismissing.heard({ phase: Phase.STARTED, participantId: 'ada', label: 'smile', reactionId: 'r1' });
+dismissing.heard({ phase: Phase.ENDED, participantId: 'ada', label: 'smile', reactionId: 'r1', endReason: 'released', cooldownMs: 1000 });
+times.shift();
+const cooldowns = [dismissing.participant('ada').cooldowns];
+dismissing.dismissed('ada', 'r1');
+dismissing.dismissed('ada', 'r1');
+times.shift();
+cooldowns.push(dismissing.participant('ada').cooldowns);
+
 console.log(JSON.stringify({
   room: config.value.resume.gifCooldowns.map(({ ruleId }) => ruleId),
   running: running.map(({ reactionId, label }) => [reactionId, label]),
@@ -128,5 +142,6 @@ console.log(JSON.stringify({
   events,
   drain: { before: namesOf(old), isTaken, after: namesOf(next), events: drained },
   full: { joins: namesOf(full), isSent, events: refused },
+  cooldowns,
   crowded: [last(257, Phase.STARTED, 'ada'), last(4097, Phase.STARTED, 'gone'), last(4097, Phase.HOLDING, 'ada')],
 }));

@@ -56,6 +56,7 @@ def test_a_page_carries_what_is_under_way_to_the_next_server(wire: str) -> None:
             "isSent": [False, True],
             "events": [["STARTED", "c1", ""], ["ENDED", "c1", "refused"]],
         },
+        "cooldowns": [[], [{"label": "smile", "remainingMs": 501}]],
         "crowded": [
             [["ENDED", "r0", "stream_lost"], ["STARTED", "r256", ""]],
             [["ENDED", "r0", "stream_lost"], ["STARTED", "r4096", ""]],

@@ -9,6 +9,8 @@ const Phase = Object.freeze({ HOLDING: 1, STARTED: 2, ENDED: 3, CANCELLED: 4 });
 const MAX_ENTRIES = 256;
 // Reactions of participants that have left, and holds, of which the end is awaited.
 const MAX_OPEN = 4096;
+// Reactions of one participant that can still be dismissed, as servers remember.
+const MAX_ENDED = 32;
 
 const LOST = 'stream_lost';
 // As a server ends the reactions of a label that is not allowed.
@@ -78,7 +80,7 @@ export class Carried {
   /** A participant joins, for the first time or again. */
   joined(participantId) {
     if (!this.#participants.has(participantId)) {
-      this.#participants.set(participantId, { running: new Map(), cooldowns: new Map(), gifCooldowns: new Map() });
+      this.#participants.set(participantId, { running: new Map(), cooldowns: new Map(), gifCooldowns: new Map(), ended: new Map() });
     }
   }
 
@@ -89,6 +91,15 @@ export class Carried {
     const running = [...(known?.running.values() ?? [])].map(({ started }) => started);
     if (!isAttached) return running.map((started) => endOf(started, 'left'));
     return running.flatMap((started) => this.#leave(started));
+  }
+
+  /** The server was told that a reaction was not meant. One that ended on this server begins its cooldown anew. */
+  dismissed(participantId, reactionId) {
+    const known = this.#participants.get(participantId);
+    const ended = known?.ended.get(reactionId);
+    if (!ended) return;
+    known.ended.delete(reactionId);
+    if (!known.running.has(ended.label)) note(known.cooldowns, ended.label, ended.cooldownMs);
   }
 
   /** Its join was refused: its reactions go on nowhere. */
@@ -113,8 +124,9 @@ export class Carried {
         return this.#started(event);
       case Phase.ENDED:
         return this.#ended(event);
-      default:
-        this.#holds.delete(event.reactionId);
+      case Phase.CANCELLED: // of a hold that was forgotten, the page has it
+        return this.#holds.delete(event.reactionId) ? [event] : [];
+      default: // a phase of a newer server
         return [event];
     }
   }
@@ -125,6 +137,7 @@ export class Carried {
     ended.push(...[...this.#leaving.values()].map((started) => endOf(started, LOST)));
     this.#holds.clear();
     this.#leaving.clear();
+    for (const known of this.#participants.values()) known.ended.clear(); // the next server takes no dismissal of them
     return ended;
   }
 
@@ -164,6 +177,8 @@ export class Carried {
     if (known?.running.get(event.label)?.started.reactionId !== event.reactionId) return [];
     known.running.delete(event.label);
     note(known.cooldowns, event.label, event.cooldownMs);
+    // A server takes one dismissal of each.
+    if (event.endReason !== 'dismissed') put(known.ended, event.reactionId, event, MAX_ENDED);
     return [event];
   }
 }

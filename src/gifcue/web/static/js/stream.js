@@ -200,7 +200,9 @@ export class ReactionStream {
    * @param {string} reactionId
    */
   dismiss(participantId, reactionId) {
-    if (this.#ready) this.#update(participantId, { case: 'dismiss', value: { reactionId } });
+    if (!this.#ready) return;
+    this.#update(participantId, { case: 'dismiss', value: { reactionId } });
+    this.#carried.dismissed(participantId, reactionId);
   }
 
   /** @param {string} participantId */

@@ -129,7 +129,10 @@ export class Session {
     if (!this.#labels.length) leftOut.consent++;
     else if (this.#isScreen) leftOut.screen++;
     else if (!this.#stream.ready) leftOut.not_connected++;
-    else if (this.#stream.isCongested) {
+    else if (this.#stream.isRefused(this.#id)) {
+      leftOut.not_connected++;
+      this.#cut();
+    } else if (this.#stream.isCongested) {
       leftOut.network++;
       this.#cut();
     } else {

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from gifcue.ingest.source import EncodedPacket
 from gifcue.media.codecs import is_keyframe, nal_length_size, parameter_sets, split_length_prefixed
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
+from gifcue.sample_video.priority import same_priority
 
 START_CODE = b"\0\0\0\1"  # Annex B
 
@@ -41,6 +42,7 @@ class EncodedClip:
     fps: float
 
 
+@same_priority()
 def encode(
     frames: Iterable[NDArray[np.uint8]],
     codec: Codec,
@@ -144,6 +146,7 @@ def write(
     return path
 
 
+@same_priority()
 def write_frames(
     frames: Iterable[NDArray[np.uint8]],
     target: str | Path | IO[bytes],
@@ -172,6 +175,7 @@ def write_frames(
             output.mux(packet)
 
 
+@same_priority()
 def reencode(path: str | Path, codec: Codec, container: str, target: str | Path | IO[bytes]) -> None:
     """Transcodes a clip's video into another codec and container ("mp4", "webm", …). Times are kept."""
     with av.open(str(path)) as source, av.open(_openable(target), "w", format=container) as output:

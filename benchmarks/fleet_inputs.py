@@ -38,6 +38,7 @@ class Inputs:
     next_server_s: float = 0.1
     retry_s: tuple[float, float] = (2.0, 6.0)
     backoff_s: tuple[float, float] = (0.25, 10.0)
+    rejoin_s: float = 30.0
     gives_up: bool = False
     discovery_s: float = 30.0
     # Moves: seconds without reactions.
@@ -57,6 +58,7 @@ class Inputs:
     replicas: int = 2
     max_replicas: int = 1_000_000
     spare: float = 48.0
+    spare_share: float = 0.0
     scrape_s: float = 15.0
     sync_s: float = 15.0
     tolerance: float = 0.1
@@ -87,20 +89,23 @@ class Inputs:
 
 def with_gpu(inputs: Inputs) -> Inputs:
     """The same load on pods with one GPU each."""
-    return inputs.changed(capacity=160, cores=8, gpus=1, start_s=8.3, pull_s=60.0, node_s=180.0, pods_per_node=1)
+    return inputs.changed(
+        capacity=160, cores=8, gpus=1, start_s=8.3, pull_s=60.0, node_s=180.0, pods_per_node=1
+    )
 
 
 # What, the value's fields, "measured", "configured" or "assumed", and the source.
 SOURCES: tuple[tuple[str, str, str, str], ...] = (
-    ("participants of a 2-core pod", "capacity", "measured", "54 in docs/performance.md; the chart's default is 48"),
+    ("participants of a 2-core pod", "capacity", "measured", "54 in docs/performance.md; the chart takes 48"),
     ("cores of a pod", "cores", "configured", "deploy/helm/gifcue/values.yaml"),
-    ("start to ready, in the image", "start_s", "measured", "1.4 s, idle machine; 10.9 s on a busy one (deploy/README.md)"),
+    ("start to ready, in the image", "start_s", "measured", "deploy/README.md; 10.9 s on a busy machine"),
     ("attempts in a row, pause between them", "attempts next_server_s", "configured", "docs/proxies.md"),
     ("pause that a refused stream is told", "retry_s", "configured", "docs/decisions/0047-capacity.md"),
     ("pauses of the client, first and longest", "backoff_s", "configured", "src/gifcue/client/options.py"),
     ("pause of a stream that is asked to move", "drain_pause_s", "measured", "median, SIGTERM, docs/proxies.md"),
     ("pause after a server died", "kill_pause_s", "measured", "median, SIGKILL, docs/proxies.md"),
     ("pause after a server hung", "hang_pause_s", "measured", "median, SIGSTOP, docs/proxies.md"),
+    ("refused participants of a stream ask again", "rejoin_s", "assumed", "docs/integrating.md asks to join later"),
     ("lame duck", "lame_duck_s", "configured", "the chart's drain.lameDuckSeconds"),
     ("scrape, autoscaler's sync", "scrape_s sync_s", "configured", "the chart; 15 s is Kubernetes' and KEDA's"),
     ("difference that is not acted on", "tolerance", "configured", "Kubernetes' default"),
@@ -111,14 +116,14 @@ SOURCES: tuple[tuple[str, str, str, str], ...] = (
     ("interval of probes", "probe_s", "configured", "the chart's readinessProbe"),
     ("scheduling and creating a pod", "schedule_s", "assumed", "no cluster was in reach"),
     ("image pull on a node without it", "pull_s", "assumed", "229 MB (measured) at 40 MB/s, and unpacking"),
-    ("a new node, and how long an idle one stays", "node_s node_idle_s", "assumed", "typical of a cloud; 10 min is the cluster autoscaler's"),
+    ("a new node; an idle one stays", "node_s node_idle_s", "assumed", "10 min is the cluster autoscaler's"),
     ("pods of a node", "pods_per_node", "assumed", "16 cores, 2 of them for the system"),
     ("until clients know a new pod", "discovery_s", "assumed", "caches of DNS, 30 s"),
     ("time between failures of a pod, of a node", "pod_mtbf_s node_mtbf_s", "assumed", "30 days, 365 days"),
     ("share of failures where it hangs", "hang_share", "assumed", ""),
     ("until a failed pod starts again", "restart_s", "assumed", "Kubernetes' first back-off"),
     ("until pods of a lost node start elsewhere", "node_lost_s", "assumed", "Kubernetes' 40 s and 300 s"),
-    ("duration of a room: median, spread, most", "duration_median_s duration_sigma duration_max_s", "assumed", "log-normal"),
+    ("duration: median, spread, most", "duration_median_s duration_sigma duration_max_s", "assumed", "log-normal"),
     ("rooms that start on the half hour", "on_the_half_hour", "assumed", "within 3 minutes around it"),
     ("until the others join the first one", "others_join_s", "assumed", "45 s"),
     ("time of the rolling update", "update_at_s", "assumed", "11:15, near the busiest time, on purpose"),

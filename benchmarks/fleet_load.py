@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,20 +41,14 @@ def rooms(inputs: Inputs, rng: np.random.Generator) -> Load:
 
     A steady load has the same rate all the time, and its participants are the mean.
     """
-    times = np.arange(0, inputs.day_s, _STEP_S)
-    shape = np.ones_like(times) if inputs.is_steady else activity(times)
-    rates = shape * _rooms_per_s(inputs, shape)
+    rates = _rates(inputs)
+    edges = np.arange(len(rates) + 1) * _STEP_S
     cumulated = np.concatenate([[0.0], np.cumsum(rates * _STEP_S)])
     count = int(rng.poisson(cumulated[-1]))
-    begins = np.interp(rng.uniform(0, cumulated[-1], count), cumulated, np.append(times, inputs.day_s))
-    if not inputs.is_steady:
-        is_sharp = rng.random(count) < inputs.on_the_half_hour
-        sharp = np.round(begins / (HOUR_S / 2)) * (HOUR_S / 2) + rng.uniform(-1, 2, count) * MINUTE_S
-        begins = np.where(is_sharp, np.clip(sharp, 0, inputs.day_s), begins)
+    begins = np.sort(np.interp(rng.uniform(0, cumulated[-1], count), cumulated, edges))
     durations = _durations(inputs, rng.standard_normal(count))
     sizes = rng.choice(np.array(inputs.room_sizes), size=count, p=np.array(inputs.room_shares))
-    order = np.argsort(begins, kind="stable")
-    return Load(begins[order], durations[order], sizes)
+    return Load(begins, durations, sizes)
 
 
 def _durations(inputs: Inputs, normal: Floats) -> Floats:
@@ -68,22 +63,27 @@ def mean_duration_s(inputs: Inputs) -> float:
 
 
 def _quantiles(inputs: Inputs, count: int) -> Floats:
-    from statistics import NormalDist
-
     shares = (np.arange(count) + 0.5) / count
     inverse = NormalDist().inv_cdf
     return _durations(inputs, np.array([inverse(share) for share in shares]))
 
 
-def _rooms_per_s(inputs: Inputs, shape: Floats) -> float:
-    """Rooms a second at the rate 1 of `shape`."""
+def _rates(inputs: Inputs) -> Floats:
+    """Rooms a second, in each step of the day."""
+    times = np.arange(0, inputs.day_s, _STEP_S)
     if inputs.is_steady:
-        return inputs.participants / (inputs.mean_size * mean_duration_s(inputs))
+        return np.full(len(times), inputs.participants / (inputs.mean_size * mean_duration_s(inputs)))
+    shape = activity(times)
+    # Rooms of a calendar begin from a minute before the half hour to two minutes after it.
+    is_sharp = (times + MINUTE_S) % (HOUR_S / 2) < 3 * MINUTE_S
+    sharp = shape * is_sharp * (HOUR_S / 2) / (3 * MINUTE_S)
+    shape = (1 - inputs.on_the_half_hour) * shape + inputs.on_the_half_hour * sharp
     quantiles = np.sort(_quantiles(inputs, 2000))
     ages = np.arange(0, inputs.duration_max_s, _STEP_S)
     survives = 1 - np.searchsorted(quantiles, ages) / len(quantiles)
     there = np.convolve(shape, survives)[: len(shape)] * _STEP_S * inputs.mean_size
-    return inputs.participants / float(there.max())
+    rates: Floats = shape * inputs.participants / float(there.max())
+    return rates
 
 
 def erlang_b(erlangs: float, places: int) -> float:

@@ -1,0 +1,98 @@
+"""A day of a fleet of gifcue servers, simulated: pods, bandwidth, refused joins, moved streams.
+
+    python -m benchmarks.fleet [--participants 1000,100000,10000000] [--seed 1] [--cell 100000] [--sources]
+
+Prints the tables of docs/scale.md in Markdown, which explains the method. The same seed gives the same tables. Up to
+100,000 participants are simulated one by one. More are cells of 100,000, each with servers of its own: three cells are
+simulated, and their figures multiplied. It takes about two minutes on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from benchmarks import fleet_tables as tables
+from benchmarks.fleet_events import Day
+from benchmarks.fleet_inputs import Inputs, with_gpu
+from benchmarks.fleet_tables import Result
+
+CELL = 100_000
+SAMPLE_CELLS = 3
+# One day of few participants says little.
+SMALL_DAYS = 10
+SMALL = 10_000
+SPARE = 0.6
+
+
+def simulate(name: str, inputs: Inputs, seed: int, days: int, times: float = 1.0) -> Result:
+    """Days with seeds of their own."""
+    return Result(name, inputs, tuple(Day(inputs, seed + day).run() for day in range(days)), times)
+
+
+def variants(participants: float) -> list[tuple[str, Inputs]]:
+    """Fleets for so many participants."""
+    base = Inputs(participants=participants)
+    spared = base.changed(spare=max(base.spare, SPARE * participants))
+    quad = spared.changed(capacity=96, cores=4, pods_per_node=3)
+    return [
+        ("2 cores, spare 60 % of the peak", spared),
+        ("4 cores, the same spare", quad),
+        ("8 cores, the same spare", spared.changed(capacity=192, cores=8, pods_per_node=1)),
+        ("GPU, the same spare", with_gpu(spared)),
+        ("2 cores, spare 30 % of the peak", base.changed(spare=max(base.spare, 0.3 * participants))),
+        ("4 cores, spare 48 and 60 % of those in", quad.changed(spare=base.spare, spare_share=SPARE)),
+    ]
+
+
+def results(participants: float, seed: int, cell: float) -> list[Result]:
+    """All fleets for so many participants."""
+    if participants > cell:
+        times = participants / cell
+        return [simulate(name, inputs, seed, SAMPLE_CELLS, times) for name, inputs in variants(cell)[:4]]
+    days = SMALL_DAYS if participants <= SMALL else 1
+    found = [simulate(name, inputs, seed, days) for name, inputs in variants(participants)]
+    if participants <= 1000:
+        chart = Inputs(participants=participants)
+        found.append(simulate("the chart's values, `maxReplicas` raised", chart, seed, days))
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.fleet",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--participants", default="1000,100000,10000000", help="numbers at the busiest minute"
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--cell", type=float, default=CELL, help="participants of a cell, 1,000 at least")
+    parser.add_argument("--sources", action="store_true", help="print the inputs with their sources, and end")
+    given = parser.parse_args(arguments)
+    if given.sources:
+        print(tables.sources())
+        return
+    try:
+        scales = [float(each) for each in given.participants.split(",")]
+    except ValueError:
+        parser.error(f"--participants: expected numbers with commas between them, got {given.participants!r}")
+    if not all(10 <= scale <= 1e9 for scale in scales):
+        parser.error(f"--participants: expected 10 to 1,000,000,000, got {given.participants}")
+    if not 1000 <= given.cell <= 1e6:
+        parser.error(f"--cell: expected 1,000 to 1,000,000, got {given.cell:g}")
+    quads = []
+    for scale in scales:
+        found = results(scale, given.seed, given.cell)
+        quads.append(found[1])
+        print(f"### {tables.number(scale)} participants\n")
+        for table in (tables.size, tables.service, tables.moves):
+            print(table(found), end="\n\n", flush=True)
+    print(f"### Bandwidth\n\n{tables.bandwidth(scales, Inputs().capacity, Inputs().cores)}\n")
+    print(f"### Around the pods\n\nWith pods of 4 cores.\n\n{tables.around(quads)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from benchmarks.fleet_inputs import Inputs
+from benchmarks.fleet_inputs import MINUTE_S, Inputs
 from benchmarks.fleet_load import DAY_BEGINS_S
 from benchmarks.fleet_servers import Server, State, Steps, needed, pods
 from benchmarks.fleet_simulation import Figures, Fleet
@@ -88,6 +88,7 @@ class Day:
             # Scrape and sync are not in step, and a metric is up to one scrape old when it is read.
             scraped = servers.participants
             figures.peak_participants = max(figures.peak_participants, servers.participants)
+            figures.peak_wanted = max(figures.peak_wanted, self.autoscaler.replicas)
             figures.peak_replicas = max(figures.peak_replicas, len(servers.all))
             figures.peak_nodes = max(figures.peak_nodes, len(servers.nodes))
             figures.replica_s += len(servers.all) * inputs.sync_s
@@ -137,9 +138,9 @@ class Day:
 
     def _fail_pods(self) -> Steps:
         while True:
-            serving = self.servers.serving()
-            yield self.env.timeout(self.fleet.rng.expovariate(max(1, len(serving)) / self.inputs.pod_mtbf_s))
-            serving = self.servers.serving()
+            yield self.env.timeout(MINUTE_S)
+            is_due = self.fleet.rng.random() < self.servers.active_count * MINUTE_S / self.inputs.pod_mtbf_s
+            serving = self.servers.serving() if is_due else []
             if serving:
                 failed = self.fleet.rng.choice(serving)
                 self._fail([failed])
@@ -147,12 +148,12 @@ class Day:
 
     def _fail_nodes(self) -> Steps:
         while True:
-            nodes = max(1, len(self.servers.nodes))
-            yield self.env.timeout(self.fleet.rng.expovariate(nodes / self.inputs.node_mtbf_s))
-            if not self.servers.nodes:
+            yield self.env.timeout(MINUTE_S)
+            nodes = self.servers.nodes
+            if self.fleet.rng.random() >= len(nodes) * MINUTE_S / self.inputs.node_mtbf_s:
                 continue
-            node = self.fleet.rng.choice(self.servers.nodes)
-            self.servers.nodes.remove(node)
+            node = self.fleet.rng.choice(nodes)
+            nodes.remove(node)
             lost = [server for server in self.servers.serving() if server.node is node]
             self._fail(lost)
             self.env.process(self._replace(len(lost)))

@@ -30,6 +30,7 @@ class Inputs:
     day_s: float = DAY_S
     # One replica.
     capacity: int = 48
+    opens_below: float = 1.0
     cores: int = 2
     gpus: int = 0
     start_s: float = 1.4

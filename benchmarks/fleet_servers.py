@@ -164,7 +164,7 @@ class Servers:
 
     def put(self, server: Server, room: Room) -> bool:
         """Opens the room's stream there; False: the server is full and refuses it."""
-        if server.participants >= self.inputs.capacity:
+        if server.participants >= self.inputs.capacity * self.inputs.opens_below:
             return False
         room.server = server
         server.rooms[room] = None

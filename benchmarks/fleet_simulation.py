@@ -36,6 +36,7 @@ class Figures:
     update_s: float = 0.0
     update_streams: int = 0
     peak_participants: int = 0
+    peak_wanted: int = 0
     peak_replicas: int = 0
     peak_nodes: int = 0
     replica_s: float = 0.0

@@ -51,7 +51,12 @@ class Result:
 
     @property
     def pods(self) -> float:
-        """The most pods at one time."""
+        """The most pods that the autoscaler asked for."""
+        return self.mean([day.peak_wanted for day in self.days])
+
+    @property
+    def surged(self) -> float:
+        """The most pods at one time, those of a rolling update and those that drain included."""
         return self.mean([day.peak_replicas for day in self.days])
 
     @property
@@ -110,7 +115,7 @@ def size(results: Sequence[Result]) -> str:
             (
                 result.name,
                 number(result.peak),
-                number(result.pods),
+                f"{number(result.pods)}, {number(result.surged)}",
                 number(result.pods * inputs.cores),
                 number(result.pods * inputs.gpus) if inputs.gpus else "–",
                 number(result.mean([day.peak_nodes for day in days])),
@@ -121,7 +126,7 @@ def size(results: Sequence[Result]) -> str:
     head = (
         "fleet",
         "most participants in",
-        "pods",
+        "pods, with the update",
         "cores",
         "GPUs",
         "nodes",
@@ -216,7 +221,7 @@ def around(results: Sequence[Result]) -> str:
     pods, inputs = [result.pods for result in results], [result.inputs for result in results]
     people = [result.inputs.participants * result.times for result in results]
     streams = [result.streams for result in results]
-    surged = [count * (1 + each.surge) for count, each in zip(pods, inputs, strict=True)]
+    surged = [result.surged for result in results]
     row("pods", "20 (the chart's `maxReplicas`)", [number(count) for count in pods])
     row(
         "spare of 48 as a share of all pods",

@@ -97,7 +97,7 @@ def with_gpu(inputs: Inputs) -> Inputs:
 
 # What, the value's fields, "measured", "configured" or "assumed", and the source.
 SOURCES: tuple[tuple[str, str, str, str], ...] = (
-    ("participants of a 2-core pod", "capacity", "measured", "54 in docs/performance.md; the chart takes 48"),
+    ("participants of a 2-core pod", "capacity", "measured", "54 in docs/performance.md; the chart's limit is 48"),
     ("cores of a pod", "cores", "configured", "deploy/helm/gifcue/values.yaml"),
     ("start to ready, in the image", "start_s", "measured", "deploy/README.md; 10.9 s on a busy machine"),
     ("attempts in a row, pause between them", "attempts next_server_s", "configured", "docs/proxies.md"),
@@ -121,11 +121,11 @@ SOURCES: tuple[tuple[str, str, str, str], ...] = (
     ("pods of a node", "pods_per_node", "assumed", "16 cores, 2 of them for the system"),
     ("until clients know a new pod", "discovery_s", "assumed", "caches of DNS, 30 s"),
     ("time between failures of a pod, of a node", "pod_mtbf_s node_mtbf_s", "assumed", "30 days, 365 days"),
-    ("share of failures where it hangs", "hang_share", "assumed", ""),
+    ("share of failures where it hangs", "hang_share", "assumed", "no figures"),
     ("until a failed pod starts again", "restart_s", "assumed", "Kubernetes' first back-off"),
     ("until pods of a lost node start elsewhere", "node_lost_s", "assumed", "Kubernetes' 40 s and 300 s"),
     ("duration: median, spread, most", "duration_median_s duration_sigma duration_max_s", "assumed", "log-normal"),
     ("rooms that start on the half hour", "on_the_half_hour", "assumed", "within 3 minutes around it"),
-    ("until the others join the first one", "others_join_s", "assumed", "45 s"),
+    ("until the others join the first one", "others_join_s", "assumed", "all at once"),
     ("time of the rolling update", "update_at_s", "assumed", "11:15, near the busiest time, on purpose"),
 )  # fmt: skip

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.fleet_inputs import HOUR_S, SOURCES, Inputs
+from benchmarks.fleet_inputs import DAY_S, HOUR_S, SOURCES, Inputs
 from benchmarks.fleet_simulation import Figures
 
 # Sent for one participant, kbit/s, with its source; CPU ms a second of front, decode and detect (docs/performance.md).
@@ -96,13 +96,21 @@ def sources() -> str:
         shown = []
         for name in names.split():
             each = getattr(defaults, name)
-            shown.append(" to ".join(map(str, each)) if isinstance(each, tuple) else f"{each:g}")
+            shown.append(" to ".join(map(_value, each)) if isinstance(each, tuple) else _value(each))
         return ", ".join(shown)
 
     return markdown(
-        ("input", "value (s, participants, shares)", "", "source"),
+        ("input", "value (seconds without a unit)", "", "source"),
         [(what, value(names), kind, source) for what, names, kind, source in SOURCES],
     )
+
+
+def _value(value: float) -> str:
+    """Times of an hour and more in hours, or in days."""
+    for unit_s, unit in ((DAY_S, " days"), (HOUR_S, " h")):
+        if value >= unit_s:
+            return f"{value / unit_s:.4g}{unit}"
+    return f"{value:g}"
 
 
 def size(results: Sequence[Result]) -> str:
@@ -261,7 +269,7 @@ def around(results: Sequence[Result]) -> str:
         for count, each in zip(pods, inputs, strict=True)
     ])  # fmt: skip
     row("hours to drain all nodes, one pod at a time", "8 (a night)", [
-        number(count * (each.lame_duck_s + each.schedule_s + each.start_s + each.probe_s + each.pull_s) / HOUR_S)
+        number(count * (each.schedule_s + each.start_s + each.probe_s + each.pull_s) / HOUR_S)
         for count, each in zip(pods, inputs, strict=True)
     ])  # fmt: skip
     row("CPU ms of the client library for one placement", "–", [

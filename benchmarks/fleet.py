@@ -35,13 +35,15 @@ def variants(participants: float) -> list[tuple[str, Inputs]]:
     base = Inputs(participants=participants)
     spared = base.changed(spare=max(base.spare, SPARE * participants))
     quad = spared.changed(capacity=96, cores=4, pods_per_node=3)
+    octo = spared.changed(capacity=192, cores=8, pods_per_node=1)
     return [
         ("2 cores, spare 60 % of the peak", spared),
         ("4 cores, the same spare", quad),
         ("GPU, the same spare", with_gpu(spared)),
         ("4 cores, spare 48 and 60 % of those in", quad.changed(spare=base.spare, spare_share=SPARE)),
         ("4 cores, spare 60 % of the peak, streams open up to 75 % of a pod", quad.changed(opens_below=0.75)),
-        ("8 cores, spare 60 % of the peak", spared.changed(capacity=192, cores=8, pods_per_node=1)),
+        ("8 cores, spare 60 % of the peak", octo),
+        ("8 cores, spare 120 % of the peak", octo.changed(spare=max(base.spare, 2 * SPARE * participants))),
         ("2 cores, spare 30 % of the peak", base.changed(spare=max(base.spare, 0.3 * participants))),
         ("2 cores, spare 60 %, no rush at the half hours", spared.changed(on_the_half_hour=0.0)),
         ("the chart's values, `maxReplicas` raised", base),

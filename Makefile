@@ -94,7 +94,7 @@ fuzz-rtp-quick: $(DEV)
 soak-quick: $(DEV)
 	$(BIN)/python -m tests.soak --minutes 0.3 --quick
 
-examples: $(DEV) ## Build the clients in Node and Go, run them against real servers; check the types of the mediasoup example
+examples: $(DEV) ## Build the clients in Node and Go, run them against real servers; check the mediasoup example
 	cd examples/node && npm install --no-audit --no-fund --ignore-scripts --no-package-lock
 	PYTHON=$(abspath $(BIN))/python examples/go/generate.sh
 	cd examples/mediasoup && npm install --no-audit --no-fund --ignore-scripts --no-package-lock && npx tsc --noEmit
@@ -138,6 +138,8 @@ wheel: $(DEV) ## Build the sdist and, from it, the wheel into dist/
 lock: $(TOOLS) ## Write the hash-locked requirements of the image and of the tools
 	$(LOCK) pyproject.toml -o deploy/requirements.txt
 	$(LOCK) pyproject.toml --extra gpu -o deploy/requirements-gpu.txt
+	$(LOCK) pyproject.toml --extra otel -o deploy/requirements-otel.txt
+	$(LOCK) pyproject.toml --extra webrtc -o deploy/requirements-webrtc.txt
 	$(LOCK) --group image-build -o deploy/requirements-build.txt
 	$(LOCK) --group supply-chain -o tools/requirements.txt
 	$(subst -c constraints.txt,,$(LOCK)) --group deploy-checks -o tools/deploy/requirements.txt

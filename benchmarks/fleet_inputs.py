@@ -58,7 +58,7 @@ class Inputs:
     is_autoscaled: bool = True
     replicas: int = 2
     max_replicas: int = 1_000_000
-    spare: float = 48.0
+    spare: float = 100.0
     spare_share: float = 0.0
     scrape_s: float = 15.0
     sync_s: float = 15.0

@@ -7,7 +7,7 @@ the simulation draws a server wherever a client would take the next one of its o
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,7 +30,7 @@ class Figures:
     rooms_waited: int = 0
     longest_wait_s: float = 0.0
     moved: Counter[str] = field(default_factory=Counter)
-    without_s: Counter[str] = field(default_factory=Counter)
+    without_s: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     wanted_s: float = 0.0
     failures: int = 0
     update_s: float = 0.0

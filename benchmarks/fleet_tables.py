@@ -232,9 +232,9 @@ def around(results: Sequence[Result]) -> str:
     surged = [result.surged for result in results]
     row("pods", "20 (the chart's `maxReplicas`)", [number(count) for count in pods])
     row(
-        "spare of 48 as a share of all pods",
+        "spare of 100 (the chart's) as a share of all pods",
         "10 % (the autoscaler's tolerance)",
-        [percent(48 / (count * each.capacity)) for count, each in zip(pods, inputs, strict=True)],
+        [percent(100 / (count * each.capacity)) for count, each in zip(pods, inputs, strict=True)],
     )
     row(
         "proxies of 10 Gbit/s, by bandwidth alone",

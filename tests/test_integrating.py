@@ -22,6 +22,7 @@ from gifcue.protocol.reasons import (
 )
 from gifcue.reactions.events import EndReason
 from gifcue.rules.chooser import Withheld
+from gifcue.server.status_codes import OF_STREAMS
 from gifcue.server.websocket_transport import CLOSE_CODE_BASE
 from gifcue.v1 import reaction_service_pb2 as pb
 
@@ -96,6 +97,10 @@ def statuses_in_code() -> set[str]:
 
 def test_the_statuses_are_those_of_the_server() -> None:
     assert sorted(names("When a stream ends")) == sorted(statuses_in_code() | OF_GRPC)
+
+
+def test_the_metrics_have_a_series_for_each_status() -> None:
+    assert {status.name for status in OF_STREAMS} == statuses_in_code()
 
 
 def test_the_close_codes_follow_the_statuses() -> None:

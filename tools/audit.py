@@ -27,7 +27,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from tools.locks import BUILD, ROOT, SERVING, SERVING_GPU, TOOLS, canonical, read_lock
+from tools.locks import BUILD, ROOT, SERVING, SERVING_EXTRAS, SERVING_GPU, TOOLS, canonical, read_lock
 
 PIP_AUDIT = ROOT / "build" / "tools" / "bin" / "pip-audit"
 TIMEOUT_S = 300.0
@@ -54,7 +54,11 @@ def main() -> None:
         prog="python -m tools.audit", description="Known vulnerabilities of locked packages."
     )
     parser.add_argument(
-        "locks", nargs="*", type=Path, default=[SERVING, SERVING_GPU, BUILD, TOOLS], metavar="LOCK"
+        "locks",
+        nargs="*",
+        type=Path,
+        default=[SERVING, SERVING_GPU, *SERVING_EXTRAS.values(), BUILD, TOOLS],
+        metavar="LOCK",
     )
     parser.add_argument("--advisories", type=Path, metavar="FILE", help="OSV's all.zip for PyPI")
     parser.add_argument(

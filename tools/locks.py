@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SERVING = ROOT / "deploy" / "requirements.txt"
 SERVING_GPU = ROOT / "deploy" / "requirements-gpu.txt"
+SERVING_EXTRAS = {extra: ROOT / "deploy" / f"requirements-{extra}.txt" for extra in ("otel", "webrtc")}
 BUILD = ROOT / "deploy" / "requirements-build.txt"
 TOOLS = ROOT / "tools" / "requirements.txt"
 DEPLOY_TOOLS = ROOT / "tools" / "deploy" / "requirements.txt"

@@ -181,9 +181,14 @@ func (p *player) play(data []byte) {
 	defer p.Unlock()
 	p.done = true
 	if p.link != nil && p.link.ready {
-		close(p.link.outbox) // leaves, and half-closes: the server finishes the frames in flight and ends with OK
-		p.link = nil
+		p.leave()
 	}
+}
+
+// leave leaves, and half-closes: the server finishes the frames in flight and ends with OK. The mutex is held.
+func (p *player) leave() {
+	close(p.link.outbox)
+	p.link = nil
 }
 
 // connect serves one connection to its end. It returns nil where the server ended with OK.
@@ -209,6 +214,9 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 	config := &pb.StreamConfig{RoomId: room, ClientName: "gifcue-example-go/1",
 		Resume: p.carried.roomState()}
 	err = call.Send(&pb.StreamReactionsRequest{Message: &pb.StreamReactionsRequest_Config{Config: config}})
+	if errors.Is(err, io.EOF) {
+		err = nil // the server has ended the call: Recv tells why
+	}
 	var silence *time.Timer // ends the call of a server that sends neither events nor heartbeats
 	var patience time.Duration
 	base := "" // of the addresses of GIFs
@@ -236,8 +244,12 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 			mine.outbox <- &pb.StreamReactionsRequest{
 				Message: &pb.StreamReactionsRequest_Participant{Participant: join}}
 			go send(call, mine.outbox)
+			opened = true
 			p.Lock()
-			mine.ready, p.needsKeyframe, opened = true, true, true // and ask your sender for one: RTCP PLI
+			mine.ready, p.needsKeyframe = true, true // and ask your sender for one: RTCP PLI
+			if p.done {
+				p.leave() // the video ended before: `play` had nobody to tell
+			}
 			p.Unlock()
 			fmt.Printf("ready %s %v\n", target, allowed)
 		case *pb.StreamReactionsResponse_Reaction:
@@ -339,8 +351,7 @@ func main() {
 		opened, err := video.connect(servers[attempt%len(servers)], room, labels)
 		video.Lock()
 		if video.link != nil {
-			close(video.link.outbox) // no frame comes after this: `play` looks at `link` under the same lock
-			video.link = nil
+			video.leave() // no frame comes after this: `play` looks at `link` under the same lock
 		}
 		done := video.done
 		video.Unlock()

@@ -97,6 +97,7 @@ function connect(target, codec) {
           // A new decoder can only start with a keyframe: ask your sender for one here (RTCP PLI).
           video.needsKeyframe = true;
           console.log(JSON.stringify({ type: 'ready', target, labels: allowed }));
+          if (video.done) leave(connection); // the video ended before: `play` had nobody to tell
           break;
         }
         case 'reaction': {
@@ -122,6 +123,12 @@ function connect(target, codec) {
   return connection;
 }
 
+/** The server finishes the frames in flight and ends with OK. */
+function leave({ send, call }) {
+  send({ participant: { participant_id: 'ada', leave: {} } });
+  call.end();
+}
+
 /** Sends frames when they are due, whether or not there is a connection: live video does not wait. */
 async function play(data, codec, current) {
   const ticksPerMs = data.readUInt32LE(16) / data.readUInt32LE(20) / 1000;
@@ -137,10 +144,7 @@ async function play(data, codec, current) {
     connection.send({ frame: { participant_id: 'ada', sequence, pts: Math.round(pts / ticksPerMs), clock_hz: 1000, keyframe, payload } });
   }
   video.done = true;
-  if (current.connection?.ready) {
-    current.connection.send({ participant: { participant_id: 'ada', leave: {} } });
-    current.connection.call.end(); // the server finishes the frames in flight and ends with OK
-  }
+  if (current.connection?.ready) leave(current.connection);
 }
 
 const data = readFileSync(file);
@@ -150,7 +154,7 @@ const targets = servers.split(',');
 const current = { connection: null };
 const playing = play(data, codec, current);
 let status = { code: grpc.status.OK };
-for (let attempt = 0, failures = 0; !video.done; attempt++) {
+for (let attempt = 0, failures = 0; ; attempt++) {
   const connection = current.connection = connect(targets[attempt % targets.length], codec);
   status = await connection.over;
   if (video.done || !RETRYABLE.has(status.code)) break;

@@ -28,6 +28,9 @@ def test_streams_of_one_caller(time: ManualTime) -> None:
     quotas.open_stream("a")
     assert refused(lambda: quotas.open_stream("a")).reason is Reason.STREAMS
     quotas.open_stream("b")
+    quotas.open_stream("a", replaces=True)
+    quotas.close_stream("a")
+    assert refused(lambda: quotas.open_stream("a")).reason is Reason.STREAMS
     quotas.close_stream("a")
     quotas.open_stream("a")
 

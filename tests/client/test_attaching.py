@@ -85,7 +85,10 @@ class Connections:
     async def next(self, resume: RoomState) -> Any:
         return next(self._connections)
 
-    def holds(self) -> None:
+    def opened(self) -> None:
+        pass
+
+    def held(self) -> None:
         pass
 
     def draining(self) -> None:

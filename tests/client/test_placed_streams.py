@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from typing import Any
 
 import grpc
 import pytest
@@ -22,7 +23,8 @@ from gifcue.client import (
     StreamOptions,
     room_key,
 )
-from gifcue.client.exceptions import ClientError, InvalidRequest, ServerBusy, ServerUnavailable
+from gifcue.client import pool as client_pool
+from gifcue.client.exceptions import ClientError, InvalidRequest, ServerBusy, ServerTimeout, ServerUnavailable
 from gifcue.client.rendezvous import ranked
 from gifcue.testing import FakeServer
 from gifcue.v1 import reaction_service_pb2
@@ -140,6 +142,20 @@ async def test_a_lost_server_is_replaced_at_once_and_again_used_for_new_streams(
         assert stream.connected
 
 
+async def test_a_stream_that_ends_for_its_own_fault_stays_with_its_room(fleet: Fleet) -> None:
+    pauses = Pauses()
+    async with ReactionClient(fleet.targets) as client, client.reconnecting(ROOM, pauses.backoff) as stream:
+        events = stream.events()
+        await next_ready(events)
+        for number, code in enumerate(
+            (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+        ):
+            fleet.servers[0].service.streams[number].end(code, "idle, or events unread")
+            await next_ready(events)
+    assert fleet.opened == [3, 0, 0]
+    assert pauses.delays == [0.25, 0.5]
+
+
 async def test_a_server_that_drains_a_stream_does_not_get_it_back(fleet: Fleet) -> None:
     pauses = Pauses()
     async with (
@@ -184,6 +200,16 @@ async def test_a_server_that_hangs_is_left_for_the_next(fleet: Fleet) -> None:
         client.reconnecting(ROOM) as stream,
     ):
         assert stream.connected
+        assert fleet.opened == [1, 1, 0]
+
+
+async def test_a_server_that_hangs_is_not_the_choice_of_the_next_stream(fleet: Fleet) -> None:
+    fleet.servers[0].service.silent = True
+    async with ReactionClient(fleet.targets, ConnectionOptions(open_timeout_s=0.3)) as client:
+        with pytest.raises(ServerTimeout, match="expected the server's ready within"):
+            await client.open(ROOM).__aenter__()
+        async with client.open(ROOM):
+            pass
         assert fleet.opened == [1, 1, 0]
 
 
@@ -255,7 +281,15 @@ async def test_a_new_address_takes_over_its_rooms(fleet: Fleet) -> None:
 
 
 async def test_a_resolver_that_fails_leaves_the_servers_as_they_were(fleet: Fleet) -> None:
-    answers: list[list[str] | Exception] = [OSError("no DNS"), fleet.targets, OSError("no DNS")]
+    answers: list[Any] = [
+        OSError("no DNS"),
+        fleet.targets,
+        OSError("no DNS"),
+        ValueError("no JSON"),
+        [],
+        [7],
+        ExceptionGroup("of a library", [KeyError("Service")]),
+    ]
 
     async def resolver() -> list[str]:
         answer = answers.pop(0)
@@ -266,11 +300,35 @@ async def test_a_resolver_that_fails_leaves_the_servers_as_they_were(fleet: Flee
     async with ReactionClient(resolver) as client:
         with pytest.raises(ServerUnavailable, match="expected servers of the resolver, got: no DNS"):
             await client.open(ROOM).__aenter__()
-        for _ in range(2):
+        for _ in range(6):
             client._entered()._resolved_until_s = 0.0
             async with client.open(ROOM):
                 pass
-    assert fleet.opened == [2, 0, 0]
+    assert fleet.opened == [6, 0, 0]
+    assert answers == []
+
+
+async def test_a_resolver_that_hangs_holds_up_no_connection(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_pool, "_PATIENCE_S", 0.0)
+    answers = asyncio.Queue[list[str]]()
+    answers.put_nowait(fleet.targets[:1])
+    async with ReactionClient(answers.get) as client:
+        connections = client._entered()
+        for _ in range(3):
+            async with client.open():
+                pass
+            connections._resolved_until_s = 0.0
+        assert sum(fleet.opened) == 3
+        # The lookup that hangs is one, and its answer counts when it comes.
+        answers.put_nowait(fleet.targets)
+        await until(lambda: len(connections.placement.servers) == 3)
+        connections._resolved_until_s = 0.0
+        async with client.open():
+            pass
+    names = [task.get_name() for task in asyncio.all_tasks()]
+    assert "gifcue-resolving" not in names
 
 
 async def test_the_channel_of_a_server_that_is_gone_is_closed_after_its_last_stream(fleet: Fleet) -> None:

@@ -12,6 +12,8 @@ from gifcue.client import (
     Disconnected,
     Draining,
     Event,
+    Fault,
+    FaultCode,
     KeyframeRequested,
     Phase,
     Reaction,
@@ -20,8 +22,11 @@ from gifcue.client import (
     StreamOptions,
 )
 from gifcue.client.exceptions import InvalidRequest, ServerUnavailable, StreamClosed, error_of
+from gifcue.client.reconnecting import HELD_S, ReconnectingStream
+from gifcue.client.route import PlacedRoute
 from gifcue.testing import FakeServer
 from gifcue.v1 import reaction_service_pb2
+from tests.support.manual_time import ManualTime
 
 
 class Gate:
@@ -125,6 +130,31 @@ async def test_a_drain_opens_a_new_stream(server: FakeServer) -> None:
         await until(events, Disconnected)
         await until(events, Ready)
         assert len(first.frames) == 1
+
+
+async def test_streams_that_end_soon_after_their_ready_are_failures_until_one_holds(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    pauses: list[float] = []
+
+    async def sleep(delay_s: float) -> None:
+        pauses.append(delay_s)
+
+    time, backoff = ManualTime(), Backoff(sleep=sleep, uniform=lambda: 0.5)
+    route = PlacedRoute(client._entered(), StreamOptions(), client._options, client._tokens, backoff)
+    async with ReconnectingStream(route, backoff, clock=time.clock) as stream:
+        events = stream.events()
+        attempts: list[int] = []
+        for number, open_s in enumerate((0.0, 4.9, 0.0, HELD_S, 0.0)):
+            await until(events, Ready)
+            time.advance(open_s)
+            (await server.service.stream(number)).end(grpc.StatusCode.UNAVAILABLE, "gone")
+            lost = await until(events, Disconnected)
+            assert isinstance(lost, Disconnected)
+            attempts.append(lost.attempt)
+        await until(events, Ready)
+    assert attempts == [1, 2, 3, 1, 2]
+    assert pauses == [0.25, 0.5, 1.0, 0.25, 0.5]
 
 
 async def test_an_error_that_is_not_retryable_ends_the_stream(
@@ -273,6 +303,49 @@ async def test_what_is_under_way_when_the_stream_ends_for_good_is_ended_once(
     assert (ended.phase, ended.end_reason) == (Phase.ENDED, "stream_lost")
     with pytest.raises(InvalidRequest):
         await anext(events)
+
+
+@pytest.mark.parametrize("code", [FaultCode.TOO_MANY_PARTICIPANTS, FaultCode.TOO_MANY_JOINS])
+async def test_a_join_that_a_full_server_refuses_is_repeated(
+    server: FakeServer, client: ReactionClient, code: FaultCode
+) -> None:
+    pauses: asyncio.Queue[float] = asyncio.Queue()
+    go_on = asyncio.Semaphore(0)
+
+    async def sleep(delay_s: float) -> None:
+        pauses.put_nowait(delay_s)
+        await go_on.acquire()
+
+    number = reaction_service_pb2.FaultCode.Value(f"FAULT_CODE_{code.name}")
+    async with client.reconnecting(backoff=Backoff(sleep=sleep, uniform=lambda: 0.5)) as stream:
+        alice = await stream.join("alice", Codec.H264, allowed_labels=["smile"])
+        bob = await stream.join("bob", Codec.H264)
+        await alice.send(b"k", pts=0, keyframe=True)
+        events = stream.events()
+        started = await until(events, Reaction)
+        assert isinstance(started, Reaction)
+        ended: list[Reaction] = []
+        seen = await server.service.stream(0)
+        for times, pause_s in enumerate((2.0, 4.0), 1):
+            fault = reaction_service_pb2.ParticipantFault(participant_id="alice", code=number, message="full")
+            seen.answer(fault=fault)
+            await until(events, Fault)
+            assert await pauses.get() == pause_s
+            assert await alice.send(b"k", pts=times, keyframe=True) is None
+            go_on.release()
+            async for wanted in events:
+                if isinstance(wanted, KeyframeRequested):
+                    break
+                assert isinstance(wanted, Reaction)
+                ended.append(wanted)
+            assert wanted == KeyframeRequested("alice", "reconnected")
+        assert await bob.send(b"k", pts=1, keyframe=True) == 0
+        assert await alice.send(b"k", pts=9, keyframe=True) == 0
+        await seen.until(lambda seen: len(seen.frames) == 3)
+        joins = [each.participant for each in seen.requests if each.participant.HasField("join")]
+        assert [each.participant_id for each in joins] == ["alice", "bob", "alice", "alice"]
+        assert [each.reaction_id for each in ended] == [started.reaction_id]
+        assert list(joins[2].join.resume.running) == []
 
 
 async def test_consent_withdrawn_without_a_connection_ends_at_once(

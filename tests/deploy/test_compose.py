@@ -50,6 +50,17 @@ def test_the_settings_exist(monkeypatch: pytest.MonkeyPatch) -> None:
     assert int(seconds[1]) > load_settings(ROOT / "deploy" / "gifcue.toml").server.stop_s + STOP_GRACE_S
 
 
+def test_the_recipe_gives_the_secrets_to_the_user_of_the_image() -> None:
+    uid = re.search(
+        r"^ARG UID=(\d+)$", (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert uid is not None
+    for path in (ROOT / "compose.yaml", ROOT / "docs" / "operating.md"):
+        text = path.read_text(encoding="utf-8")
+        assert f"install -m 0600 -o {uid[1]} -t gifcue tls.crt tls.key keys.toml" in text
+        assert "install -m 0600 -o 65534 -t gifcue observe.token" in text
+
+
 def test_the_files_that_are_mounted_are_there_or_the_operators_own() -> None:
     mounted = [volume for each in compose()["services"].values() for volume in each["volumes"]]
     sources = {volume.partition(":")[0] for volume in mounted}

@@ -6,10 +6,12 @@ import hashlib
 import json
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from pydantic import BaseModel, SecretStr
 from ruamel.yaml import YAML
 
 from gifcue import __version__
@@ -17,7 +19,6 @@ from gifcue.access.watch import KeysWatcher
 from gifcue.cli.status import LIVENESS_SERVICE as PROBED_SERVICE
 from gifcue.server.config import Settings, load_settings
 from gifcue.server.health import LIVENESS_SERVICE
-from gifcue.server.reactions import REACTION_SERVICE
 from gifcue.server.stopping import STOP_GRACE_S
 from tools.saved_model import with_model
 
@@ -25,6 +26,7 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 CHART = DEPLOY / "helm" / "gifcue"
 MIB = 1024 * 1024
+JOB = re.compile(r'\bjob="(\w+)"')
 YAMLS = [*sorted(KUBERNETES.rglob("*.yaml")), *sorted(CHART.glob("*.yaml"))]
 
 
@@ -108,8 +110,12 @@ def test_the_memory_of_a_pod_covers_what_the_settings_bound(settings: Settings, 
 def test_the_probes_ask_what_exists() -> None:
     template = (CHART / "templates" / "deployment.yaml").read_text(encoding="utf-8")
     assert PROBED_SERVICE == LIVENESS_SERVICE
-    assert f'"{REACTION_SERVICE}"' in template
     assert set(re.findall(r'"(/\w+)"', template)) == {"/readyz", "/healthz"}
+
+
+def test_the_probes_ask_a_port_that_no_client_can_fill(container: Any) -> None:
+    probes = {name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "readiness", "liveness")}
+    assert {probe["port"] for probe in probes.values()} == {"operator-http"}
 
 
 def test_both_autoscalers_follow_one_expression() -> None:
@@ -126,6 +132,40 @@ def test_both_autoscalers_follow_one_expression() -> None:
     assert metric["external"]["metric"]["name"] == adapter["name"]["as"]
     assert metric["external"]["target"] == {"type": "AverageValue", "averageValue": "1"}
     assert scaled["spec"]["triggers"][0]["metadata"]["threshold"] == "1"
+
+
+@pytest.mark.parametrize("files", [["values.yaml"], ["values.yaml", "values-gpu.yaml"]], ids=["cpu", "gpu"])
+def test_the_spare_makes_an_autoscaler_add_the_last_pod(files: list[str]) -> None:
+    """It takes a need within a tenth of what it has for no change."""
+    autoscaling: dict[str, Any] = {}
+    for each in files:
+        (values,) = read(CHART / each)
+        autoscaling |= values["autoscaling"]
+        participants = values["capacity"]["participants"]
+    before_the_last = autoscaling["maxReplicas"] - 1
+    needed = (before_the_last * participants + autoscaling["spareParticipants"]) / participants
+    assert needed / before_the_last > 1.1
+
+
+def test_the_alerts_are_those_of_prometheus_and_find_the_pods() -> None:
+    monitor, rules = (
+        next(
+            each
+            for each in read(KUBERNETES / "components/monitoring/monitoring.yaml")
+            if each["kind"] == kind
+        )
+        for kind in ("ServiceMonitor", "PrometheusRule")
+    )
+    (alerts,) = read(DEPLOY / "prometheus" / "alerts.yml")
+    assert rules["spec"]["groups"][1:] == alerts["groups"]
+    # The operator sets the label `job` to what the Service has under `jobLabel`.
+    labels = next(
+        each["metadata"]["labels"]
+        for each in read(KUBERNETES / "base" / "service.yaml")
+        if monitor["spec"]["selector"]["matchLabels"].items() <= each["metadata"]["labels"].items()
+    )
+    jobs = {job for group in alerts["groups"] for rule in group["rules"] for job in JOB.findall(rule["expr"])}
+    assert jobs == {labels[monitor["spec"]["jobLabel"]]}
 
 
 def test_the_user_and_the_folders_are_those_of_the_image(pod: Any, container: Any) -> None:
@@ -159,6 +199,41 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
         known = schema["properties"][name].get("properties")
         if isinstance(value, dict) and known and name != "settings":
             assert value.keys() == known.keys(), name
+
+
+def secrets_of(model: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The settings below a model, or the annotation of a setting, that are secrets."""
+    if model is SecretStr:
+        yield path
+    elif isinstance(model, type) and issubclass(model, BaseModel):
+        for name, field in model.model_fields.items():
+            yield from secrets_of(field.annotation, (*path, name))
+    else:
+        for each in get_args(model):
+            yield from secrets_of(each, path)
+
+
+def test_the_schema_refuses_secrets_in_settings_which_a_config_map_holds() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))["properties"]["settings"]
+    found = list(secrets_of(Settings))
+    assert ("delivery", "webhook", "secret") in found
+    for path in found:
+        known: Any = schema
+        for name in path:
+            known = known["properties"][name]
+            if known is False:
+                break
+        assert known is False, path
+
+
+def test_a_secret_in_a_variable_counts_beside_its_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = "whsec_" + "A" * 32
+    table = {"public_url": "https://a.example", "webhook": {"url": "https://b.example/hook"}}
+    monkeypatch.setenv("GIFCUE_DELIVERY", json.dumps(table))
+    monkeypatch.setenv("GIFCUE_DELIVERY__WEBHOOK__SECRET", key)
+    webhook = load_settings(DEPLOY / "gifcue.toml").delivery.webhook
+    assert webhook is not None
+    assert (str(webhook.url), webhook.secret.get_secret_value()) == ("https://b.example/hook", key)
 
 
 def test_the_settings_of_the_gpu_image_open_its_model_alone() -> None:

@@ -58,7 +58,7 @@ def settings_of(folder: Path) -> Settings:
 def scaling() -> str:
     """What autoscalers ask for: the pods that are needed."""
     documents = YAML(typ="safe").load_all(RULE.read_text(encoding="utf-8"))
-    (group,) = next(each for each in documents if each["kind"] == "PrometheusRule")["spec"]["groups"]
+    group, *_ = next(each for each in documents if each["kind"] == "PrometheusRule")["spec"]["groups"]
     return str(group["rules"][0]["expr"])
 
 
@@ -119,6 +119,12 @@ def expressions() -> list[str]:
     return [*filled, *(alert["expr"] for alert in alerts().values()), scaling()]
 
 
+def counters_of_alerts() -> list[str]:
+    """The counters that alerts look at, with the labels that they ask for."""
+    asked = [re.findall(r"\bgifcue_\w+_total(?:\{[^}]*\})?", alert["expr"]) for alert in alerts().values()]
+    return sorted({counter for each in asked for counter in each})
+
+
 async def test_prometheus_has_every_metric_of_the_dashboard_and_of_the_alerts(tmp_path: Path) -> None:
     async with (
         Server(settings_of(tmp_path), detector_target=TARGET) as server,
@@ -133,6 +139,11 @@ async def test_prometheus_has_every_metric_of_the_dashboard_and_of_the_alerts(tm
         assert joined["value"][1] == "1"
         for expression in expressions():
             await scraper.query(expression)
+        # A counter that begins with its first event has no increase then, and its alert misses that event.
+        for counter in counters_of_alerts():
+            assert await scraper.query(counter), (
+                f"{counter}: expected a sample before anything happened, got none"
+            )
         text = server._metrics().decode()
     # Names of families, which stand in the text even where a family has no sample yet.
     kinds = {line.split()[2]: line.split()[3] for line in text.splitlines() if line.startswith("# TYPE ")}

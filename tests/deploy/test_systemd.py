@@ -6,7 +6,10 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from gifcue.server.capacity.auto import TIMEOUT_S
+from gifcue.server.capacity.record import path_of
 from gifcue.server.config import load_settings
 from gifcue.server.stopping import STOP_GRACE_S
 from tests.support.programs import require
@@ -36,6 +39,23 @@ def test_the_exposure_level_is_low(tmp_path: Path) -> None:
     level = re.search(r"exposure level for gifcue.service: ([0-9.]+)", said)
     assert level is not None, said
     assert float(level[1]) <= 1.5
+
+
+def test_the_service_can_read_its_secrets_and_the_capacity_that_was_measured_for_it() -> None:
+    lines = UNIT.read_text(encoding="utf-8").splitlines()
+    guide = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
+    assert "User=gifcue" in lines
+    assert "Group=gifcue" in lines
+    assert re.search(r"^# useradd .*--user-group .* gifcue$", guide, re.MULTILINE)
+    assert re.search(r"^# install -m 0640 -g gifcue -t /etc/gifcue .*keys\.toml$", guide, re.MULTILINE)
+    (variable,) = [line.removeprefix("Environment=") for line in lines if line.startswith("Environment=")]
+    name, _, path = variable.partition("=")
+    assert f"env {variable} " in guide
+    assert "CacheDirectory=gifcue" in lines
+    assert Path(path).parent == Path("/var/cache/gifcue")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv(name, path)
+        assert path_of(load_settings(None)) == Path(path)
 
 
 def test_the_times_of_the_unit_fit_those_of_the_server() -> None:

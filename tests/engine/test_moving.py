@@ -16,8 +16,10 @@ from gifcue.protocol.resume import (
     RoomState,
     RuleCooldown,
     RunningReaction,
+    participant_state_fault,
+    room_state_fault,
 )
-from tests.engine.kit import NOTHING, SMILE, Kit, Stream
+from tests.engine.kit import LABELS, NOTHING, SMILE, Kit, Stream
 
 HELD = ParticipantState((RunningReaction("r-1", "smile", 900),))
 
@@ -163,6 +165,17 @@ def test_a_join_that_is_refused_ends_what_it_carries(reason: str) -> None:
     assert len(stream.of(Fault)) == 1
 
 
+def test_joins_that_come_too_fast_leave_what_they_carry_to_the_client() -> None:
+    kit = Kit(LimitSettings(fault_interval_s=0.0, max_participants_per_stream=1))
+    stream = kit.open(resume=RoomState())
+    answered = 0
+    while FaultCode.TOO_MANY_JOINS not in [each.code for each in stream.of(Fault)]:
+        answered = len(ends(stream))
+        stream.join(codec=None, resume=HELD)
+    assert answered > 1
+    assert len(ends(stream)) == answered
+
+
 def test_a_join_that_meets_a_drain_leaves_what_it_carries_to_the_client() -> None:
     kit = Kit()
     stream = kit.open(resume=RoomState())
@@ -177,40 +190,58 @@ def many(count: int) -> ParticipantState:
 
 
 @pytest.mark.parametrize(
-    ("state", "words"),
+    ("state", "words", "ended"),
     [
-        (many(257), "resume.running: expected at most 256 entries, got more"),
+        (
+            many(257),
+            "resume.running: expected at most 256 entries, got more",
+            [f"r{each}" for each in range(len(LABELS))],
+        ),
         (
             ParticipantState((RunningReaction("a", "smile"), RunningReaction("b", "smile"))),
             "resume.running: expected at most one entry for each label, got two",
+            ["a", "b"],
         ),
         (
             ParticipantState((RunningReaction("a", "smile"), RunningReaction("a", "wave"))),
             "expected a different reaction_id for each entry",
+            ["a"],
         ),
         (
             ParticipantState((RunningReaction("", "smile"),)),
             "resume.running: reaction_id: expected 1 to 64 bytes, got 0",
+            [],
         ),
         (
             ParticipantState((RunningReaction("é" * 33, "smile"),)),
             "resume.running: reaction_id: expected 1 to 64 bytes, got 66",
+            [],
         ),
         (
             ParticipantState((RunningReaction("a", "x" * 129),)),
             "resume.running: label: expected 1 to 128 bytes, got 129",
+            [],
         ),
         (
             ParticipantState(cooldowns=(LabelCooldown("a", 1), LabelCooldown("a", 2))),
             "resume.cooldowns: expected at most one entry for each label, got two",
+            [],
         ),
         (
             ParticipantState(gif_cooldowns=(RuleCooldown("", 1),)),
-            "resume.gif_cooldowns: rule_id: expected 1 to 128 bytes, got 0",
+            "resume.gif_cooldowns: rule_id: expected 1 to 512 bytes, got 0",
+            [],
+        ),
+        (
+            ParticipantState((RunningReaction("a", "smile"),), gif_cooldowns=(RuleCooldown("x" * 513, 1),)),
+            "resume.gif_cooldowns: rule_id: expected 1 to 512 bytes, got 513",
+            ["a"],
         ),
     ],
 )
-def test_a_state_that_is_wrong_refuses_the_join_alone(state: ParticipantState, words: str) -> None:
+def test_a_state_that_is_wrong_refuses_the_join_and_ends_what_it_names(
+    state: ParticipantState, words: str, ended: list[str]
+) -> None:
     kit = Kit()
     stream = kit.open()
     stream.join("bob")
@@ -219,7 +250,13 @@ def test_a_state_that_is_wrong_refuses_the_join_alone(state: ParticipantState, w
     assert (fault.participant_id, fault.code) == ("alice", FaultCode.INVALID_ARGUMENT)
     assert words in fault.message
     assert stream.session.participant_count == 1
-    assert stream.of(Reaction) == []
+    assert ends(stream) == [(each, "ENDED", "refused") for each in ended]
+
+
+def test_every_name_of_a_rule_can_be_carried() -> None:
+    cooldowns = (RuleCooldown(128 * "\N{BEAR FACE}", 1),)
+    assert participant_state_fault(ParticipantState(gif_cooldowns=cooldowns), 128) is None
+    assert room_state_fault(RoomState(cooldowns)) is None
 
 
 def test_a_room_whose_state_is_wrong_is_not_opened() -> None:

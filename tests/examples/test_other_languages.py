@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -68,6 +69,15 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def moment(clip: Path) -> Path:
+    """The first frame of the clip: it is over before a server answers."""
+    whole = clip.read_bytes()
+    path = clip.with_name("moment.ivf")
+    path.write_bytes(whole[: 32 + 12 + int.from_bytes(whole[32:36], "little")])
+    return path
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """How a client ended."""
@@ -115,16 +125,20 @@ async def _signal_once_started(clients: Sequence[_Client], server: Server, numbe
     os.kill(server.pid, number)
 
 
-async def _run_all(commands: Mapping[str, Sequence[str]], clip: Path) -> dict[tuple[str, str], Run]:
+async def _run_all(
+    commands: Mapping[str, Sequence[str]], clip: Path, moment: Path
+) -> dict[tuple[str, str], Run]:
     async with (
         asyncio.timeout(WAIT_S),
         Server(Checkout(ROOT)) as drained,
         Server(Checkout(ROOT)) as killed,
         Server(Checkout(ROOT)) as other,
     ):
-        servers = {"end": [other], "drain": [drained, other], "kill": [killed, other]}
+        servers = {"end": [other], "moment": [other], "drain": [drained, other], "kill": [killed, other]}
         runs = {
-            (language, case): _Client(command, f"{language}-{case}", clip, servers[case])
+            (language, case): _Client(
+                command, f"{language}-{case}", moment if case == "moment" else clip, servers[case]
+            )
             for language, command in commands.items()
             for case in servers
         }
@@ -137,9 +151,9 @@ async def _run_all(commands: Mapping[str, Sequence[str]], clip: Path) -> dict[tu
 
 
 @pytest.fixture(scope="module")
-def runs(clients: Mapping[str, Sequence[str]], clip: Path) -> Mapping[tuple[str, str], Run]:
+def runs(clients: Mapping[str, Sequence[str]], clip: Path, moment: Path) -> Mapping[tuple[str, str], Run]:
     """Every client to the end, with a server that drains during a reaction, and with one that is killed."""
-    return asyncio.run(_run_all(clients, clip))
+    return asyncio.run(_run_all(clients, clip, moment))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -147,6 +161,15 @@ def test_to_the_end(runs: Mapping[tuple[str, str], Run], language: str) -> None:
     run = runs[language, "end"]
     assert run.status == 0, run
     assert run.started_and_ended == (1, 1), run
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_clip_that_is_over_before_the_server_answers(
+    runs: Mapping[tuple[str, str], Run], language: str
+) -> None:
+    run = runs[language, "moment"]
+    assert run.status == 0, run
+    assert run.started_and_ended == (0, 0), run
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -175,3 +198,43 @@ def test_what_is_no_video_is_refused_before_a_server_is_asked(
     run = subprocess.run([*clients[language], tmp_path / "a.txt"], capture_output=True, timeout=60)
     assert run.returncode != 0
     assert b"expected an IVF file" in run.stderr
+
+
+# Says that it is ready, and runs until it is interrupted, or until there is a file by which it ends by itself.
+_INGEST = """#!/bin/sh
+trap 'exit 0' INT
+echo '{"type": "ready"}'
+while kill -0 $PPID; do [ -e "$END" ] && exit 3; sleep 0.05; done
+"""
+
+
+def test_a_forward_of_mediasoup_ends_with_what_it_needs_and_stays_paused(tmp_path: Path) -> None:
+    _require("node")
+    package = EXAMPLES / "mediasoup"
+    compiler = package / "node_modules" / ".bin" / "tsc"
+    subprocess.run(
+        [compiler, "--noEmit", "false", "--outDir", tmp_path], cwd=package, check=True, timeout=120
+    )
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    ingest = tmp_path / "gifcue"
+    ingest.write_text(_INGEST)
+    ingest.chmod(0o755)
+    run = subprocess.run(
+        ["node", Path(__file__).with_name("forward.mjs"), tmp_path / "forward.js"],
+        env={
+            **os.environ,
+            "END": str(tmp_path / "end"),
+            "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+        },
+        capture_output=True,
+        timeout=60,
+    )
+    assert run.returncode == 0, run
+    assert json.loads(run.stdout) == {
+        "pausedByTheCaller": [True, 1],
+        "resumed": [False, 3],
+        "closed": "closed",
+        "routerClosed": "closed",
+        "ingestEnded": "expected gifcue ingest to run until the forward is closed, got exit code 3",
+        "consumerClosed": True,
+    }

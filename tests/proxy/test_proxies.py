@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks.proxies import FILES, PROXIES, Backend, HAProxy, Nginx, Proxy
 from benchmarks.server_process import free_port
@@ -32,6 +34,8 @@ from tests.support.real_server import RealServer
 from tests.support.waiting import TIMEOUT_S, until
 
 ROOMS = [f"room-{number}" for number in range(16)]
+# More than the 100 to 128 that HAProxy, Envoy and nginx allow one connection by default.
+MANY_STREAMS = 200
 # Between two looks at what a proxy or a server does by itself.
 POLL_S = 0.1
 # While a test waits for what a proxy notices by itself.
@@ -145,17 +149,40 @@ async def test_a_stream_outlives_idle_timeouts_and_a_quiet_one_does_not(
         kind(tmp_path, backends(serving), stream_timeout="1s", silent_timeout="1s") as proxy,
         ReactionClient(proxy.target) as client,
         opened(client, await room_at(serving, client, 0)) as stream,
+        grpc.aio.insecure_channel(proxy.target) as channel,
     ):
         sending = asyncio.create_task(keep_sending(stream))
         quiet_room = await room_at(serving, client, 1)
+        # Of nginx, silent_timeout is for streams. Another answer may take longer, as here the next one about health.
+        health = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert (await health.read()).status == health_pb2.HealthCheckResponse.SERVING
         # Each quiet stream is ended by the timeout, so the other one has lived for more than two of them.
         for _ in range(2):
             async with opened(client, quiet_room) as quiet:
                 await until(lambda quiet=quiet: quiet.ended)  # type: ignore[misc]
         assert not sending.done()
         sending.cancel()
+        assert not (kind is Nginx and health.done())
         # The answer comes on the stream of the beginning, whose frames were counted all the time.
         assert [each.participant_id for each in (await stream.statistics()).participants] == ["alice"]
+
+
+async def test_one_client_has_more_streams_than_proxies_allow_by_default(
+    kind: type[Proxy], serving: list[RealServer], tmp_path: Path
+) -> None:
+    async with (
+        kind(tmp_path, backends(serving)) as proxy,
+        ReactionClient(proxy.target) as client,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        room = await room_at(serving, client, 1)  # without heartbeats, so that idle streams cost nothing
+        first = await stack.enter_async_context(opened(client, room))
+        async with asyncio.timeout(TIMEOUT_S):
+            streams = await asyncio.gather(
+                *(stack.enter_async_context(opened(client, room)) for _ in range(MANY_STREAMS - 1))
+            )
+        assert not any(each.ended for each in (first, *streams))
+        assert (await streams[-1].statistics()).participants == ()
 
 
 async def test_a_reload_ends_no_stream(kind: type[Proxy], serving: list[RealServer], tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from gifcue.detect.regions import Region
 from gifcue.reactions import Phase, PolicyEvent
+from gifcue.reactions.settings import ReactionSettings
 from tests.support.people import Scene, face, hand, phases, play, policy, started, times
 
 
@@ -57,6 +58,15 @@ def test_a_pose_that_is_gone_ends_after_its_release(fps: float) -> None:
     # Half a second, the next frame, and what two misses take at few frames a second.
     assert 0.5 - 1e-6 <= ended.at_s - 50.0 <= 0.5 + 1.0 / fps + 1e-6
     assert ended.score == 0.0
+
+
+def test_a_release_time_longer_than_the_longest_gap_counts_in_full() -> None:
+    settings = ReactionSettings()
+    label = settings.labels["thumbs_up"].model_copy(update={"release_s": 2.0 * settings.max_gap_s})
+    made = policy(settings.model_copy(update={"labels": {**settings.labels, "thumbs_up": label}}))
+    made.take_over({"thumbs_up": "r1"}, {})
+    (ended,) = play(made, nothing, times(60.0, from_s=50.0))
+    assert (ended.reason, round(ended.at_s - 50.0, 1)) == ("released", 2.0 * settings.max_gap_s)
 
 
 def test_one_missed_frame_after_the_move_ends_nothing() -> None:

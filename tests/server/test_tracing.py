@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from typing import Any
 
@@ -9,7 +10,7 @@ import grpc
 import pytest
 import structlog
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from structlog.testing import LogCapture
 
@@ -27,7 +28,7 @@ from gifcue.server.tracing import Tracing, trace_context, trace_id_of
 from tests.support.colour_detector import RED, TARGET, colour_frames
 from tests.support.raw_streams import Over, raw_stream, websocket
 from tests.support.sending import send_in_step
-from tests.support.waiting import until
+from tests.support.waiting import TIMEOUT_S, until
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = f"00-{TRACE}-{PARENT}-01"
@@ -166,6 +167,38 @@ def test_an_endpoint_without_the_packages_is_refused(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(__import__("sys").modules, "gifcue.server.otel", None)
     with pytest.raises(ConfigError, match=r"tracing.endpoint: expected the packages of gifcue\[otel\]"):
         make_tracing(TracingSettings(endpoint="http://127.0.0.1:4318/v1/traces"))
+
+
+def test_a_collector_that_does_not_answer_holds_up_the_end_for_a_bounded_time() -> None:
+    class Waiting(InMemorySpanExporter):
+        answers = threading.Event()
+        has_ended = False
+
+        def export(self, spans: Any) -> SpanExportResult:
+            self.answers.wait(TIMEOUT_S)
+            self.has_ended = True
+            return SpanExportResult.FAILURE
+
+    exporter = Waiting()
+    traced = OtelTracing(BatchSpanProcessor(exporter), 1.0)
+    try:
+        with traced.stream({}, "grpc"):
+            pass
+        with structlog.testing.capture_logs() as logs:
+            traced.close(0.05)
+        assert not exporter.has_ended
+        assert [each["event"] for each in logs] == ["spans were not exported in time"]
+    finally:
+        exporter.answers.set()
+
+
+def test_spans_that_wait_are_exported_at_the_end() -> None:
+    exporter = InMemorySpanExporter()
+    traced = OtelTracing(BatchSpanProcessor(exporter), 1.0)
+    with traced.stream({}, "grpc"):
+        pass
+    traced.close()
+    assert len(exporter.get_finished_spans()) == 1
 
 
 async def test_an_endpoint_that_is_gone_does_not_keep_the_server_from_stopping(settings: Settings) -> None:

@@ -19,6 +19,7 @@ from tools.locks import (
     DEPLOY_TOOLS,
     ROOT,
     SERVING,
+    SERVING_EXTRAS,
     SERVING_GPU,
     TOOLS,
     canonical,
@@ -73,7 +74,7 @@ def closure(
             ]
 
 
-@pytest.mark.parametrize("path", [SERVING, SERVING_GPU, BUILD])
+@pytest.mark.parametrize("path", [SERVING, SERVING_GPU, *SERVING_EXTRAS.values(), BUILD])
 def test_a_lock_has_the_versions_of_the_constraints(path: Path) -> None:
     constraints = read_lock(CONSTRAINTS)
     assert {name: each.version for name, each in read_lock(path).items()} == {
@@ -101,12 +102,22 @@ def test_the_image_for_gpus_installs_the_same_and_tensorflow() -> None:
     assert tensorflow.specifier.contains(locked["tensorflow"])
 
 
+@pytest.mark.parametrize(("extra", "path"), SERVING_EXTRAS.items())
+def test_an_image_with_an_extra_installs_the_same_and_what_the_extra_requires(extra: str, path: Path) -> None:
+    locked = {name: each.version for name, each in read_lock(path).items()}
+    assert {name: each.version for name, each in read_lock(SERVING).items()}.items() <= locked.items()
+    for machine in MACHINES:
+        for name, specifier in closure(requirements(extra), machine=machine):
+            assert specifier.contains(locked[name]), f"{name}{specifier}"
+    assert f"deploy/{path.name}" in (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8")
+
+
 def test_the_image_installs_nothing_of_the_laboratory() -> None:
     locked = read_lock(SERVING)
     assert locked.keys() & {"tensorflow", "keras", "scipy", "scikit-learn", "matplotlib", "pytest"} == set()
 
 
-@pytest.mark.parametrize("path", [SERVING, SERVING_GPU, BUILD, TOOLS])
+@pytest.mark.parametrize("path", [SERVING, SERVING_GPU, *SERVING_EXTRAS.values(), BUILD, TOOLS])
 def test_every_package_of_a_lock_has_digests_and_no_address(path: Path) -> None:
     locked = read_lock(path)
     assert locked
@@ -160,7 +171,7 @@ def test_the_image_installs_from_the_locks_only() -> None:
     dockerfile = (ROOT / "deploy" / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
     steps = [part for line in dockerfile.splitlines() if line.startswith("RUN") for part in line.split("&&")]
     installs = [step for step in steps if re.search(r"pip\b.*\b(install|wheel)\b", step)]
-    assert len(installs) == 5
+    assert len(installs) == 6
     for step in installs:
         from_lock = "--require-hashes --only-binary :all: -r deploy/requirements" in step
         from_here = "--no-index --no-deps" in step

@@ -4,10 +4,11 @@ import { pathToFileURL } from 'node:url';
 
 const folder = pathToFileURL(`${process.argv[2]}/`);
 const { ReactionStream } = await import(new URL('js/stream.js', folder));
+const { Carried } = await import(new URL('js/carried.js', folder));
 const { wire } = await import(new URL(process.argv[3], folder));
 // The server's side is always that of the vendored library.
 const {
-  Phase, StreamReactionsRequestSchema: Request, StreamReactionsResponseSchema: Response, create, fromBinary, toBinary,
+  FaultCode, Phase, StreamReactionsRequestSchema: Request, StreamReactionsResponseSchema: Response, create, fromBinary, toBinary,
 } = await import(new URL('vendor/wire.js', folder));
 
 const sockets = [];
@@ -29,10 +30,11 @@ class FakeSocket {
 const events = [];
 const limits = { maxFrameBytes: 1000, maxMessageBytes: 10_000, maxFramesPerMessage: 10 };
 const ready = { case: 'ready', value: { features: ['resume'], reactionLabels: ['smile'], limits } };
-const opened = (count) => new Promise((resolve) => {
-  const look = () => (sockets.length === count ? queueMicrotask(resolve) : setTimeout(look, 1));
+const until = (holds) => new Promise((resolve) => {
+  const look = () => (holds() ? queueMicrotask(resolve) : setTimeout(look, 1));
   look();
 });
+const opened = (count) => until(() => sockets.length === count);
 
 const stream = new ReactionStream({
   wire, url: 'ws://gifcue.test/stream', config: {}, socket: FakeSocket, tuning: { firstBackoffMs: 1 },
@@ -47,16 +49,99 @@ sockets[0].react({ reactionId: 'h1', phase: Phase.HOLDING, label: 'wave' });
 sockets[0].onclose({ code: 1006, reason: '' });
 await opened(2);
 sockets[1].say(ready);
-const [config, join, speaking] = sockets[1].sent;
-const { running, gifCooldowns } = join.value.update.value.resume;
+const [config, joined, speaking] = sockets[1].sent;
+const { running, gifCooldowns } = joined.value.update.value.resume;
 sockets[1].react({ reactionId: 'r1', phase: Phase.ENDED, endReason: 'released', cooldownMs: 60_000 });
 sockets[1].react({ reactionId: 'r1', phase: Phase.ENDED, endReason: 'left' });
 sockets[1].react({ reactionId: 'r2', phase: Phase.STARTED });
+sockets[1].react({ reactionId: 'w1', phase: Phase.STARTED, label: 'wave' });
+sockets[1].onclose({ code: 1006, reason: '' });
+stream.allow('ada', ['smile']);
 stream.close();
+
+// A server that drains and then hangs.
+const drained = [];
+const moving = new ReactionStream({
+  wire, url: 'ws://gifcue.test/stream', config: {}, socket: FakeSocket,
+  tuning: { firstBackoffMs: 600_000, maxBackoffMs: 600_000, drainMs: 5 }, // as a failure, the drain would take too long
+  on: { reaction: ({ phase, reactionId, endReason }) => drained.push([Phase[phase], reactionId, endReason]) },
+});
+const join = (name) => moving.join(name, { codec: 1, labels: ['smile'] });
+const namesOf = ({ sent }) => sent.filter(({ value }) => value.update?.case === 'join').map(({ value }) => value.participantId);
+join('ada');
+await opened(3);
+const [old] = sockets.slice(-1);
+old.say(ready);
+old.react({ reactionId: 'd1', phase: Phase.STARTED });
+old.say({ case: 'control', value: { control: { case: 'drain', value: { deadlineMs: 60_000 } } } });
+join('bob');
+const isTaken = moving.sendFrame('ada', { timestampUs: 0, keyframe: true, payload: new Uint8Array(1) }) !== null;
+old.react({ reactionId: 'd1', phase: Phase.ENDED, endReason: 'released' });
+old.react({ reactionId: 'd2', phase: Phase.STARTED });
+await opened(4);
+const [next] = sockets.slice(-1);
+next.say(ready);
+moving.close();
+
+// A server that has no room for a participant, and later does.
+const refused = [];
+const crowd = new ReactionStream({
+  wire, url: 'ws://gifcue.test/stream', config: {}, socket: FakeSocket, tuning: { firstBackoffMs: 1, rejoinMs: 50, batchMs: 0 },
+  on: { reaction: ({ phase, reactionId, endReason }) => refused.push([Phase[phase], reactionId, endReason]) },
+});
+crowd.join('ada', { codec: 1, labels: ['smile'] });
+await opened(5);
+sockets[4].say(ready);
+sockets[4].react({ reactionId: 'c1', phase: Phase.STARTED });
+sockets[4].onclose({ code: 1006, reason: '' });
+await opened(6);
+const full = sockets[5];
+full.say(ready);
+const send = () => crowd.sendFrame('ada', { timestampUs: 0, keyframe: true, payload: new Uint8Array(1) }) !== null;
+for (const code of [FaultCode.TOO_MANY_PARTICIPANTS, FaultCode.TOO_MANY_JOINS]) {
+  full.say({ case: 'fault', value: { participantId: 'ada', code } });
+  full.react({ reactionId: 'c1', phase: Phase.ENDED, endReason: 'refused' });
+}
+crowd.join('ada', { codec: 1, labels: ['smile'] }); // waits with the first one
+const isSent = [send()];
+await until(() => namesOf(full).length > 1);
+isSent.push(send());
+crowd.close();
+
+// More than is kept: what is forgotten ends for the page.
+const shown = (list) => list.map(({ phase, reactionId, endReason }) => [Phase[phase], reactionId, endReason ?? '']);
+const last = (count, phase, participantId) => {
+  const carried = new Carried();
+  carried.joined('ada');
+  let heard = [];
+  for (let number = 0; number < count; number++) {
+    heard = carried.heard({ phase, participantId, label: `label-${number}`, reactionId: `r${number}` });
+  }
+  return shown(heard);
+};
+
+// A dismissal after the end, when nothing is left of the cooldown.
+const dismissing = new Carried();
+dismissing.joined('ada');
+const times = [0, 1001, 1500];
+Object.defineProperty(performance, 'now', { value: () => times[0] });
+dismissing.heard({ phase: Phase.STARTED, participantId: 'ada', label: 'smile', reactionId: 'r1' });
+dismissing.heard({ phase: Phase.ENDED, participantId: 'ada', label: 'smile', reactionId: 'r1', endReason: 'released', cooldownMs: 1000 });
+times.shift();
+const cooldowns = [dismissing.participant('ada').cooldowns];
+dismissing.dismissed('ada', 'r1');
+dismissing.dismissed('ada', 'r1');
+times.shift();
+cooldowns.push(dismissing.participant('ada').cooldowns);
+
 console.log(JSON.stringify({
   room: config.value.resume.gifCooldowns.map(({ ruleId }) => ruleId),
   running: running.map(({ reactionId, label }) => [reactionId, label]),
   rules: gifCooldowns.map(({ ruleId }) => ruleId),
   speaking: speaking.value.update.value.speaking,
   events,
+  drain: { before: namesOf(old), isTaken, after: namesOf(next), events: drained },
+  full: { joins: namesOf(full), isSent, events: refused },
+  cooldowns,
+  crowded: [last(257, Phase.STARTED, 'ada'), last(4097, Phase.STARTED, 'gone'), last(4097, Phase.HOLDING, 'ada')],
 }));

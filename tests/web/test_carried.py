@@ -36,6 +36,30 @@ def test_a_page_carries_what_is_under_way_to_the_next_server(wire: str) -> None:
             ["CANCELLED", "h1", "stream_lost"],
             ["ENDED", "r1", "released"],
             ["STARTED", "r2", ""],
+            ["STARTED", "w1", ""],
+            ["ENDED", "w1", "not_allowed"],
             ["ENDED", "r2", "stream_lost"],
+        ],
+        "drain": {
+            "before": ["ada"],
+            "isTaken": False,
+            "after": ["ada", "bob"],
+            "events": [
+                ["STARTED", "d1", ""],
+                ["ENDED", "d1", "released"],
+                ["STARTED", "d2", ""],
+                ["ENDED", "d2", "stream_lost"],
+            ],
+        },
+        "full": {
+            "joins": ["ada", "ada"],
+            "isSent": [False, True],
+            "events": [["STARTED", "c1", ""], ["ENDED", "c1", "refused"]],
+        },
+        "cooldowns": [[], [{"label": "smile", "remainingMs": 501}]],
+        "crowded": [
+            [["ENDED", "r0", "stream_lost"], ["STARTED", "r256", ""]],
+            [["ENDED", "r0", "stream_lost"], ["STARTED", "r4096", ""]],
+            [["CANCELLED", "r0", "stream_lost"], ["HOLDING", "r4096", ""]],
         ],
     }

@@ -224,6 +224,74 @@ def test_the_rotation_that_the_call_sends_beside_the_video_is_followed(
     assert page.evaluate("[tapped.problems, tapped.faults]") == [[], []]
 
 
+def test_a_shared_screen_is_not_copied(server: ServeProcess, chromium: Chromium, smile_camera: Path) -> None:
+    page = chromium.open(f"{server.url}/tap", smile_camera).page
+    page.evaluate(CALLS, "VP8")
+    found = page.evaluate(
+        """async (url) => {
+          window.screen_ = noise();
+          screen_.getSettings = () => ({ displaySurface: 'monitor' });
+          const { tapNewSenders } = await import('/static/tap/tap.js');
+          const taps = [];
+          const stop = tapNewSenders((tap) => taps.push(tap));
+          const peer = new RTCPeerConnection();
+          peer.addTrack(screen_);
+          peer.addTransceiver(screen_);
+          peer.addTransceiver('video');
+          stop();
+          window.tapped = await call({ url, labels: ['smile'] });
+          return taps.length;
+        }""",
+        stream_url(server.http_port),
+    )
+    assert found == 1
+    until(page, "tapped.tap.counts?.sent > 0")
+    page.evaluate(
+        "(async () => { window.camera = tapped.sender.track; await tapped.sender.replaceTrack(screen_); })()"
+    )
+    until(page, "tapped.tap.counts.leftOut.screen > 0")
+    sent = page.evaluate("tapped.tap.counts.sent")
+    until(page, "tapped.tap.counts.leftOut.screen > 10")
+    assert page.evaluate("tapped.tap.counts.sent") == sent
+    page.evaluate("tapped.sender.replaceTrack(camera)")
+    until(page, f"tapped.tap.counts.sent > {sent}")
+    assert page.evaluate("tapped.problems") == []
+
+
+def test_the_camera_is_not_kept_on_by_the_look_at_its_rotation(
+    server: ServeProcess, chromium: Chromium
+) -> None:
+    page = chromium.open(f"{server.url}/tap").page
+    page.evaluate(CALLS, "VP8")
+    found = page.evaluate(
+        """async (url) => {
+          // A track without frames: a look at it lasts until it is stopped.
+          const track = new MediaStreamTrackGenerator({ kind: 'video' });
+          const copies = [];
+          const clone = track.clone.bind(track);
+          track.clone = () => { copies.push(clone()); return copies.at(-1); };
+          const { sender } = new RTCPeerConnection().addTransceiver(track);
+          const tap = new Tap(sender);
+          const states = () => copies.map(({ readyState }) => readyState);
+          const options = { url, participant: 'a' };
+          tap.start(options);
+          const during = states();
+          tap.stop();
+          const after = states();
+          tap.start(options);
+          const end = performance.now() + 20_000;
+          while (states().at(-1) === 'live' && performance.now() < end) {
+            await new Promise((resolve) => setTimeout(resolve, 50));
+          }
+          const late = states();
+          tap.end();
+          return [during, after, late];
+        }""",
+        stream_url(server.http_port),
+    )
+    assert found == [["live"], ["ended"], ["ended", "ended"]]
+
+
 @pytest.fixture
 def tap_page(server: ServeProcess, chromium: Chromium) -> Page:
     return chromium.open(f"{server.url}/tap").page
@@ -440,6 +508,38 @@ def test_responses_are_read_and_damaged_ones_refused(tap_page: Page) -> None:
     )
     assert outcomes[0] == ""
     assert set(outcomes[1:]) == {"RangeError"}
+
+
+def test_the_codec_of_a_payload_type_that_is_not_known_is_asked_for(
+    tap_page: Page, server: ServeProcess
+) -> None:
+    found = tap_page.evaluate(
+        """async (url) => {
+          const { Session } = await import('/static/tap/session.js');
+          const asked = [];
+          let session;
+          await new Promise((resolve) => {
+            session = new Session({
+              transformer: {},
+              options: {
+                url, token: '', participantId: 'a', labels: ['smile'], mimeTypes: {}, isScreen: false,
+                config: { roomId: '', clientName: 'test', preset: '', sendHolding: false },
+              },
+              tell: ({ kind }) => (kind === 'ready' ? setTimeout(resolve) : asked.push(kind)),
+            });
+          });
+          const getMetadata = () => ({ payloadType: 96 });
+          const frame = { data: new ArrayBuffer(4), type: 'key', timestamp: 0, getMetadata };
+          const unknown = [session.copyOf(frame), session.copyOf(frame)];
+          session.knowCodecs({ 96: 'video/VP8' });
+          const known = session.copyOf(frame);
+          const { codec } = session.counts.leftOut;
+          session.end();
+          return { unknown, codec, known: known?.codec, asked: asked.filter((kind) => kind === 'needs_codecs').length };
+        }""",
+        stream_url(server.http_port),
+    )
+    assert found == {"unknown": [None, None], "codec": 2, "known": media_pb2.CODEC_VP8, "asked": 1}
 
 
 LAYERS = Path(__file__).with_name("tap_layers.js").read_text(encoding="utf-8")

@@ -25,7 +25,7 @@ from ruamel.yaml import YAML
 
 from tools.deploy import manifests
 from tools.deploy.helm import CHART, HELM, VALUES_GPU, Refused, template
-from tools.deploy.manifests import COMPONENTS, KUBERNETES
+from tools.deploy.manifests import COMPONENTS, KEDA, KUBERNETES
 from tools.locks import ROOT
 
 OLDEST, NEWEST = "1.29", "1.37"
@@ -56,7 +56,13 @@ CASES = (
         overlay="cpu",
         components=("monitoring", "autoscaling-prometheus-adapter"),
     ),
-    Case("keda", COMPONENTS["autoscaling-keda"][1], overlay="cpu", components=("autoscaling-keda",)),
+    Case(
+        "keda",
+        COMPONENTS["autoscaling-keda"][1],
+        overlay="cpu",
+        components=("monitoring", "autoscaling-keda"),
+    ),
+    Case("keda and gpu", COMPONENTS["autoscaling-keda"][1], files=(VALUES_GPU,)),
     Case("gateway", COMPONENTS["gateway"][1], overlay="cpu", components=("gateway",)),
     Case("gateway with hosts and authority",
          {**COMPONENTS["gateway"][1], **GATEWAY_HOSTS, "gateway.backendCaConfigMap": '"ca"'}),
@@ -84,14 +90,21 @@ REFUSED: Sequence[tuple[Mapping[str, str], str]] = (
     ({"autoscaling.by": '"both"'}, "autoscaling"),
     ({"autoscaling.by": '["keda", "prometheus-adapter"]'}, "autoscaling"),
     ({"autoscaling.by": '"prometheus-adapter"'}, "monitoring"),
+    ({"autoscaling.by": '"keda"'}, "monitoring"),
     (
-        {"autoscaling.by": '"keda"', "autoscaling.minReplicas": "9", "autoscaling.maxReplicas": "3"},
+        {**KEDA, "autoscaling.minReplicas": "9", "autoscaling.maxReplicas": "3"},
         "minReplicas",
     ),
+    # A tenth of 20 pods with 48 participants each is 96.
+    ({**KEDA, "autoscaling.spareParticipants": "96"}, "spareParticipants"),
+    ({**KEDA, "autoscaling.maxReplicas": "21"}, "spareParticipants"),
     ({"tls.secretName": '""'}, "tls"),
     ({"access.keysSecretName": '""'}, "keysSecretName"),
     ({"settings": '{"server": {"listen": "0.0.0.0:1"}}'}, "listen"),
     ({"settings": '{"limits": {"max_participants": 5}}'}, "max_participants"),
+    ({"settings": '{"delivery": {"webhook": {"secret": "whsec_"}}}'}, "secret"),
+    ({"settings": '{"delivery": {"eyeson": {"rooms": {}}}}'}, "rooms"),
+    ({"settings": '{"DELIVERY": {}}'}, "DELIVERY"),
     ({"drain.timeoutSeconds": "-1"}, "timeoutSeconds"),
     ({"replica": "3"}, "replica"),
     ({"gateway.enabled": "true"}, "parentRefs"),

@@ -26,8 +26,8 @@ GATEWAY = {
     "gateway.enabled": "true",
     "gateway.parentRefs": '[{"name": "gateway", "namespace": "gateway"}]',
 }
-KEDA = {"autoscaling.by": '"keda"'}
 MONITORING = {"monitoring.enabled": "true"}
+KEDA = {**MONITORING, "autoscaling.by": '"keda"'}
 # The folder, the templates of the chart and the values with which they are rendered.
 COMPONENTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "autoscaling-prometheus-adapter": (

@@ -41,6 +41,14 @@ export interface Forward {
   pause(): Promise<void>;
   resume(): Promise<void>;
   close(): Promise<void>;
+  /** Resolves once it is closed, by `close` or with the producer or router. It is rejected where `gifcue ingest` ends by itself. */
+  ended: Promise<void>;
+}
+
+interface Ingest {
+  process: ChildProcess;
+  /** Resolves with its exit code, null where a signal ended it. */
+  exit: Promise<number | null>;
 }
 
 /** Starts to forward a video producer. */
@@ -50,7 +58,7 @@ export async function forward(
   if (producer.kind !== 'video') throw new Error(`expected a producer of video, got ${producer.kind}`);
   if (participant.labels.length === 0) throw new Error(`expected labels that ${participant.id} has agreed to, got none`);
   const transport = await router.createPlainTransport({ listenInfo: { protocol: 'udp', ip: target.ip }, rtcpMux: true, comedia: false });
-  let ingest: ChildProcess | undefined;
+  let ingest: Ingest | undefined;
   try {
     // Paused, until gifcue listens: a keyframe that is sent before would be lost.
     const consumer = await transport.consume({ producerId: producer.id, rtpCapabilities: router.rtpCapabilities, paused: true });
@@ -62,18 +70,31 @@ export async function forward(
       await consumer.resume();
       await consumer.requestKeyFrame(); // nothing can be decoded before
     };
-    if (!producer.paused) await resume();
-    const process = ingest;
+    await resume(); // of a producer that is paused, nothing comes yet
+    if (consumer.closed) throw new Error('expected a producer that goes on, got one that is closed');
+    const { process, exit } = ingest;
+    let isClosed = false;
+    const ended = exit.then((code) => {
+      if (isClosed) return;
+      transport.close();
+      throw new Error(`expected gifcue ingest to run until the forward is closed, got exit code ${code}`);
+    });
+    ended.catch(() => {}); // the caller may not look at it
     const close = async () => {
+      isClosed = true;
       transport.close();
       await stop(process);
     };
-    consumer.on('producerresume', () => void resume());
+    // What the caller paused stays paused.
+    consumer.on('producerresume', () => {
+      if (!consumer.paused) consumer.requestKeyFrame().catch(() => {}); // it was closed meanwhile
+    });
     consumer.on('producerclose', () => void close());
-    return { pause: () => consumer.pause(), resume, close };
+    consumer.on('transportclose', () => void close()); // the router was closed, or mediasoup's worker died
+    return { pause: () => consumer.pause(), resume, close, ended };
   } catch (error) {
     transport.close();
-    if (ingest) await stop(ingest);
+    if (ingest) await stop(ingest.process);
     throw error;
   }
 }
@@ -81,7 +102,7 @@ export async function forward(
 /** Starts `gifcue ingest rtp` for what the consumer sends, and returns once it is connected to the server. */
 async function start(
   parameters: types.RtpParameters, { id, room, labels }: Participant, { server, ip, port }: Target, onReaction: (reaction: Reaction) => void,
-): Promise<ChildProcess> {
+): Promise<Ingest> {
   const codec = parameters.codecs[0];
   const name = CODECS[codec?.mimeType.toLowerCase() ?? ''];
   if (!codec || !name) throw new Error(`expected one of ${Object.values(CODECS).join(', ')}, got ${codec?.mimeType}`);
@@ -97,15 +118,15 @@ async function start(
     if (event.type === 'reaction') onReaction(event);
   });
   const first = once(lines, 'line', { signal: AbortSignal.timeout(START_MS) }); // the server's `ready`
-  const ended = once(ingest, 'exit').then(([code]) => { throw new Error(`expected gifcue ingest to run, got exit code ${code}`); });
-  ended.catch(() => {}); // once it runs, its end is that of the forward
+  const exit = once(ingest, 'exit').then(([code]) => code as number | null);
+  exit.catch(() => {}); // it could not be run: told below
   try {
-    await Promise.race([first, ended]);
+    await Promise.race([first, exit.then((code) => { throw new Error(`expected gifcue ingest to run, got exit code ${code}`); })]);
   } catch (error) {
     await stop(ingest);
     throw error;
   }
-  return ingest;
+  return { process: ingest, exit };
 }
 
 async function stop(ingest: ChildProcess): Promise<void> {

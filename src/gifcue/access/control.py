@@ -93,13 +93,13 @@ class AccessControl:
             self._quotas.still(caller.key)
         return caller
 
-    def open_stream(self, caller: Caller) -> StreamAccess:
-        """A stream of the caller begins; `StreamAccess.close` ends it.
+    def open_stream(self, caller: Caller, *, replaces: bool = False) -> StreamAccess:
+        """A stream of the caller begins; `StreamAccess.close` ends it. It may replace another one of the caller.
 
         Raises:
             OverQuota: the caller has as many streams as it may have.
         """
-        self._quotas.open_stream(caller.key)
+        self._quotas.open_stream(caller.key, replaces=replaces)
         stream = StreamAccess(self, caller)
         self._streams.add(stream)
         return stream

@@ -31,6 +31,7 @@ def write_secret(path: Path, text: str) -> None:
 
 def add_entry(path: Path, entry: str) -> None:
     """Adds a table to a keys file, which is made where there is none. A server that watches it sees old or new, whole.
+    The file keeps its owner, group and mode.
 
     Raises:
         ConfigError: the name is taken, or the file has mistakes or cannot be written.
@@ -40,13 +41,16 @@ def add_entry(path: Path, entry: str) -> None:
         added = f"{before.rstrip()}\n\n{entry}" if before.strip() else entry
         _check_name(before, entry)
         parse_keys(added.encode())
-        mode = path.stat().st_mode & 0o777 if before else _OWNER_ONLY
+        known = path.stat() if before else None
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         written = Path(name)
         try:
             with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  a descriptor has no path
                 file.write(added)
-            written.chmod(mode)
+            if known is not None and (known.st_uid, known.st_gid) != _owner_of(written):
+                # The server may run as another user than whoever adds a key.
+                os.chown(written, known.st_uid, known.st_gid)
+            written.chmod(_OWNER_ONLY if known is None else known.st_mode & 0o777)
             written.replace(path)
         finally:
             written.unlink(missing_ok=True)
@@ -55,6 +59,11 @@ def add_entry(path: Path, entry: str) -> None:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise ConfigError(f"expected a keys file that can be written, got {path}: {reason}") from None
+
+
+def _owner_of(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_uid, found.st_gid
 
 
 def _check_name(before: str, entry: str) -> None:

@@ -64,11 +64,13 @@ class Quotas:
         """The number of callers that are remembered."""
         return len(self._open) + len(self._idle)
 
-    def open_stream(self, caller: str) -> None:
-        """Raises OverQuota where the caller has as many streams as it may have."""
+    def open_stream(self, caller: str, *, replaces: bool = False) -> None:
+        """Raises OverQuota where the caller has as many streams as it may have, unless the new one `replaces` another,
+        which ends at once.
+        """
         usage = self._usage(caller)
         limit = self._settings.max_streams
-        if limit and usage.streams >= limit:
+        if limit and not replaces and usage.streams >= limit:
             message = f"expected at most {limit} streams of one caller at once (access.max_streams)"
             raise OverQuota(Reason.STREAMS, message, _LATER_S)
         usage.streams += 1

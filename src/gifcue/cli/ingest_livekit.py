@@ -127,25 +127,25 @@ def livekit(
     client = client_of(server, tls, ca, cert, key, server_name, token_file)
 
     async def receive(stream: ReconnectingStream, allowed: Sequence[str]) -> None:
-        following = LiveKitIngest(settings, tokens, stream, allowed, tell, publisher)
+        following = LiveKitIngest(settings, tokens, stream, allowed, tell)
         try:
             await following.run()
         finally:
             report_room(following.totals, following.dropped, "packets", as_json)
-            if publisher is not None:
-                _report_messages(publisher, as_json)
 
-    connection.run(
-        server,
-        ingest(
-            client,
-            options_of("livekit", room, preset),
-            labels_of(labels),
-            as_json,
-            receive,
-            publisher.put if publisher is not None else None,
-        ),
-    )
+    async def follow() -> None:
+        options, wanted = options_of("livekit", room, preset), labels_of(labels)
+        if publisher is None:
+            await ingest(client, options, wanted, as_json, receive)
+            return
+        try:
+            # It outlives the room's cameras and the stream: reactions that end with them are sent as well.
+            async with publisher:
+                await ingest(client, options, wanted, as_json, receive, publisher.put)
+        finally:
+            _report_messages(publisher, as_json)
+
+    connection.run(server, follow())
 
 
 def _report_messages(publisher: ReactionPublisher, as_json: bool) -> None:

@@ -26,6 +26,14 @@ class Attachments:
         """Those that the caller has had join, and not leave."""
         return tuple(self._participants.values())
 
+    def get(self, participant_id: str) -> ReconnectingParticipant | None:
+        """The one of this name; None where the caller has none join, or has it leave."""
+        return self._participants.get(participant_id)
+
+    def is_current(self, stream: ReactionStream) -> bool:
+        """Whether participants attach to this connection at the moment."""
+        return self._stream is stream
+
     def add(self, participant: ReconnectingParticipant) -> None:
         """The caller has a participant join. It replaces another one of its name."""
         self._participants[participant.id] = participant
@@ -69,6 +77,10 @@ class Attachments:
     def allowed(self, participant: ReconnectingParticipant, labels: tuple[str, ...]) -> None:
         if self._participants.get(participant.id) is participant and not participant.is_attached:
             self._continuity.withdrawn(participant.id, labels)
+
+    def dismissed(self, participant: ReconnectingParticipant, reaction_id: str) -> None:
+        if self._participants.get(participant.id) is participant:
+            self._continuity.dismissed(participant.id, reaction_id)
 
     def end_error(self) -> BaseException | None:
         return self._end_error()

@@ -16,6 +16,8 @@ from gifcue.protocol.phases import Phase
 from gifcue.protocol.reasons import LeaveReason
 from gifcue.protocol.resume import (
     MAX_ENTRIES,
+    MAX_REACTION_ID_BYTES,
+    MAX_RULE_ID_BYTES,
     LabelCooldown,
     ParticipantState,
     RoomState,
@@ -24,8 +26,10 @@ from gifcue.protocol.resume import (
 )
 
 # Reactions of participants that have left, and holds, of which the end is awaited. A server that never ends them does
-# not make this grow.
+# not make this grow: the oldest ones end then.
 _MAX_OPEN = 4096
+# Reactions of one participant that can still be dismissed, as servers remember.
+_MAX_ENDED = 32
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -40,6 +44,8 @@ class _Known:
     )  # by label, with the time of its STARTED
     cooldowns: dict[str, float] = field(default_factory=dict)  # by label
     gif_cooldowns: dict[str, float] = field(default_factory=dict)  # by rule
+    # By id, those that ended on the present server: label and milliseconds of cooldown. A dismissal begins it anew.
+    ended: dict[str, tuple[str, int]] = field(default_factory=dict)
 
 
 class Carried:
@@ -69,6 +75,7 @@ class Carried:
         running = tuple(
             RunningReaction(started.reaction_id, label, max(0, round(1000 * (now_s - since_s))))
             for label, (started, since_s) in known.running.items()
+            if _can_be_carried(started)
         )
         cooldowns = tuple(
             LabelCooldown(each.rule_id, each.remaining_ms) for each in self._left(known.cooldowns)
@@ -81,11 +88,10 @@ class Carried:
         """A server sent an event."""
         match event.phase:
             case Phase.HOLDING:
-                _put(self._holds, event.reaction_id, event, _MAX_OPEN)
-                return [event]
+                forgotten = _put(self._holds, event.reaction_id, event, _MAX_OPEN)
+                return [*map(_cancel_of, forgotten), event]
             case Phase.CANCELLED:
-                self._holds.pop(event.reaction_id, None)
-                return [event]
+                return [] if self._holds.pop(event.reaction_id, None) is None else [event]
             case Phase.STARTED:
                 return self._started(event)
             case Phase.ENDED:
@@ -103,9 +109,10 @@ class Carried:
         running = [started for started, _ in known.running.values()]
         if not is_attached:
             return [_end_of(each, LeaveReason.LEFT) for each in running]
+        forgotten: list[Reaction] = []
         for each in running:
-            _put(self._leaving, each.reaction_id, each, _MAX_OPEN)
-        return []
+            forgotten += _put(self._leaving, each.reaction_id, each, _MAX_OPEN)
+        return [_end_of(each, _LOST) for each in forgotten]
 
     def withdrawn(self, participant_id: str, allowed: Collection[str]) -> list[Reaction]:
         """Only these labels are allowed from now on, and no server is there to end the reactions of others."""
@@ -115,12 +122,36 @@ class Carried:
         gone = [label for label in known.running if label not in allowed]
         return [_end_of(known.running.pop(label)[0], NOT_ALLOWED) for label in gone]
 
+    def refused(self, participant_id: str) -> list[Reaction]:
+        """Its join was refused: its reactions go on nowhere."""
+        known = self._participants.get(participant_id)
+        if known is None:
+            return []
+        ended = [_end_of(started, LeaveReason.REFUSED) for started, _ in known.running.values()]
+        known.running.clear()
+        return ended
+
+    def dismissed(self, participant_id: str, reaction_id: str) -> None:
+        """The caller has told the server that a reaction was not meant. One under way has its ENDED from the server."""
+        known = self._participants.get(participant_id)
+        ended = None if known is None else known.ended.pop(reaction_id, None)
+        if known is None or ended is None:
+            return
+        label, cooldown_ms = ended
+        if label not in known.running:
+            _note(known.cooldowns, label, cooldown_ms, self._clock())
+
     def connection_lost(self) -> list[Reaction]:
         """Holds begin anew on the next server, and nobody else ends the reactions of those that have left."""
-        ended = [replace(hold, phase=Phase.CANCELLED, end_reason=_LOST) for hold in self._holds.values()]
+        ended = [_cancel_of(hold) for hold in self._holds.values()]
         ended += [_end_of(started, _LOST) for started in self._leaving.values()]
+        for known in self._participants.values():
+            lost = [label for label, (each, _) in known.running.items() if not _can_be_carried(each)]
+            ended += [_end_of(known.running.pop(label)[0], _LOST) for label in lost]
         self._holds.clear()
         self._leaving.clear()
+        for known in self._participants.values():
+            known.ended.clear()  # the next server takes no dismissal of them
         return ended
 
     def give_up(self) -> list[Reaction]:
@@ -142,12 +173,13 @@ class Carried:
             if known is not None:
                 _note(known.gif_cooldowns, event.gif.rule_id, event.gif_cooldown_ms, now_s)
         if known is None:
-            _put(self._leaving, event.reaction_id, event, _MAX_OPEN)
-            return [event]
+            forgotten = _put(self._leaving, event.reaction_id, event, _MAX_OPEN)
+            return [*(_end_of(each, _LOST) for each in forgotten), event]
         # A server that starts what it was told is under way does not know of the first one.
         before = known.running.pop(event.label, None)
-        _put(known.running, event.label, (event, now_s), MAX_ENTRIES)
-        return [event] if before is None else [_end_of(before[0], _LOST), event]
+        over = [] if before is None else [before]
+        over += _put(known.running, event.label, (event, now_s), MAX_ENTRIES)
+        return [*(_end_of(each, _LOST) for each, _ in over), event]
 
     def _ended(self, event: Reaction) -> list[Reaction]:
         if self._leaving.pop(event.reaction_id, None) is not None:
@@ -158,6 +190,8 @@ class Carried:
             return []  # it has ended for the caller, who may never have seen it start
         del known.running[event.label]
         _note(known.cooldowns, event.label, event.cooldown_ms, self._clock())
+        if event.end_reason != DISMISSED:  # a server takes one dismissal of each
+            _put(known.ended, event.reaction_id, (event.label, event.cooldown_ms), _MAX_ENDED)
         return [event]
 
     def _left(self, until: dict[str, float]) -> tuple[RuleCooldown, ...]:
@@ -171,8 +205,19 @@ class Carried:
 
 
 _LOST = str(LeaveReason.STREAM_LOST)
-# As `gifcue.reactions.EndReason` has it, which the client library does not import.
+# As `gifcue.reactions.EndReason` has them, which the client library does not import.
 NOT_ALLOWED = "not_allowed"
+DISMISSED = "dismissed"
+
+
+def _can_be_carried(started: Reaction) -> bool:
+    """Whether a join may name the reaction: one that a server refuses would take the others with it."""
+    return bool(started.label) and 0 < len(started.reaction_id.encode()) <= MAX_REACTION_ID_BYTES
+
+
+def _cancel_of(hold: Reaction) -> Reaction:
+    """The CANCELLED of a hold that no server ends."""
+    return replace(hold, phase=Phase.CANCELLED, end_reason=_LOST)
 
 
 def _end_of(started: Reaction, reason: str) -> Reaction:
@@ -191,13 +236,13 @@ def _end_of(started: Reaction, reason: str) -> Reaction:
 
 
 def _note(until: dict[str, float], name: str, cooldown_ms: int, now_s: float) -> None:
-    """Notes a cooldown. Of too many, those noted longest ago are forgotten."""
-    if name and cooldown_ms > 0:
+    """Notes a cooldown. Of too many, those noted longest ago are forgotten. A name that no server takes is left out."""
+    if 0 < len(name.encode()) <= MAX_RULE_ID_BYTES and cooldown_ms > 0:
         _put(until, name, now_s + cooldown_ms / 1000, MAX_ENTRIES)
 
 
-def _put(entries: dict[_Key, _Value], key: _Key, value: _Value, most: int) -> None:
+def _put(entries: dict[_Key, _Value], key: _Key, value: _Value, most: int) -> list[_Value]:
+    """Sets an entry, the newest one. Of more than `most`, returns the oldest ones, which are forgotten."""
     entries.pop(key, None)
     entries[key] = value
-    while len(entries) > most:
-        del entries[next(iter(entries))]
+    return [entries.pop(next(iter(entries))) for _ in range(len(entries) - most)]

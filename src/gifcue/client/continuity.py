@@ -43,6 +43,14 @@ class Continuity:
         """The caller has it leave. `is_attached`: a server knows of it, and ends its reactions."""
         self._tell(self._carried.left(participant_id, is_attached=is_attached))
 
+    def refused(self, participant_id: str) -> None:
+        """A server refused its join: what the join carried ends."""
+        self._tell(self._carried.refused(participant_id))
+
+    def dismissed(self, participant_id: str, reaction_id: str) -> None:
+        """The server was told that a reaction was not meant."""
+        self._carried.dismissed(participant_id, reaction_id)
+
     def withdrawn(self, participant_id: str, allowed: Collection[str]) -> None:
         """Only these labels are allowed from now on, and no server is there to end the reactions of others."""
         self._tell(self._carried.withdrawn(participant_id, allowed))

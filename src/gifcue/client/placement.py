@@ -20,6 +20,13 @@ SUSPECT_S = 10.0
 BUSY_S = 1.0
 
 
+def says_it_is_lost(problem: ServerError, was_ready: bool) -> bool:
+    """Whether the end of a stream says that its server is lost, and not only the stream."""
+    if isinstance(problem, ServerBusy) or problem.retry_after_s is not None:
+        return False
+    return isinstance(problem, ServerUnavailable) or (problem.retryable and not was_ready)
+
+
 @dataclass(slots=True)
 class _Knowledge:
     is_serving: bool = True  # as its health said last
@@ -65,7 +72,7 @@ class Placement:
                 pause_s = BUSY_S if problem.retry_after_s is None else problem.retry_after_s
                 known.busy_until_s = self._clock() + pause_s
             return False
-        if isinstance(problem, ServerUnavailable) or (problem.retryable and not was_ready):
+        if says_it_is_lost(problem, was_ready):
             self.suspect(server)
             return True
         return False

@@ -24,6 +24,8 @@ log = structlog.get_logger()
 _RESOLVED_FOR_S = 1.0
 # Seconds after which a resolver that does not answer is given up.
 _RESOLVE_LIMIT_S = 5.0
+# Seconds for which a connection waits for the resolver where servers are known.
+_PATIENCE_S = 0.3
 
 
 class ServerPool:
@@ -50,7 +52,7 @@ class ServerPool:
         self._sleep = sleep
         self.placement = Placement(clock)
         self._resolved_until_s = float("-inf")
-        self._resolving = asyncio.Lock()
+        self._resolving: asyncio.Task[None] | None = None
         self._channels: dict[Server, Any] = {}
         self._users: dict[Server, int] = {}
         self._wanted: dict[object, frozenset[Server]] = {}
@@ -62,29 +64,22 @@ class ServerPool:
 
         Raises:
             ServerError: the resolver failed, and no server is known.
-            ClientError: what it returned are no servers.
+            ClientError: what it returned are no servers, and none is known.
+            Exception: the resolver raised something else, and no server is known.
         """
-        async with self._resolving:
-            if self._clock() < self._resolved_until_s:
-                return
-            try:
-                async with asyncio.timeout(_RESOLVE_LIMIT_S):
-                    servers = await resolve(self._resolver)
-            except (ServerError, OSError, TimeoutError) as error:
-                if self.placement.servers:
-                    log.warning("servers not resolved", error=str(error) or type(error).__name__)
-                    self._resolved_until_s = self._clock() + _RESOLVED_FOR_S
-                    return
-                if isinstance(error, ServerError):
-                    raise
-                reason = str(error) or f"no answer within {_RESOLVE_LIMIT_S:g} s"
-                raise ServerUnavailable(
-                    "UNAVAILABLE", f"expected servers of the resolver, got: {reason}"
-                ) from error
-            self.placement.update(servers)
-            self._resolved_until_s = self._clock() + _RESOLVED_FOR_S
-        self._follow_wanted()
-        self._close_unused()
+        if self._clock() < self._resolved_until_s:
+            return
+        if self._resolving is None:
+            self._resolving = asyncio.create_task(self._resolve(), name="gifcue-resolving")
+            self._resolving.add_done_callback(self._resolved)
+        resolving = self._resolving
+        # Known servers do not wait for a resolver that hangs. It goes on meanwhile.
+        limit_s = _PATIENCE_S if self.placement.servers else None
+        await asyncio.wait({resolving}, timeout=limit_s)
+        if resolving.cancelled():
+            raise ServerUnavailable("UNAVAILABLE", "expected an open client, got one that is closed")
+        if resolving.done():
+            resolving.result()
 
     def channel(self, server: Server) -> Any:
         """The channel to this server."""
@@ -124,6 +119,8 @@ class ServerPool:
     async def close(self) -> None:
         """Ends all watches and closes all channels."""
         tasks = {task for _, task in self._watched.values()}
+        if self._resolving is not None:
+            tasks.add(self._resolving)
         for task in tasks:
             task.cancel()
         if tasks:
@@ -134,6 +131,31 @@ class ServerPool:
         self._channels.clear()
         if self._closing:
             await asyncio.wait(self._closing)
+
+    async def _resolve(self) -> None:
+        try:
+            async with asyncio.timeout(_RESOLVE_LIMIT_S):
+                servers = await resolve(self._resolver)
+        except Exception as error:  # a resolver is the caller's code and may raise anything
+            if self.placement.servers:
+                log.warning("servers not resolved", error=str(error) or type(error).__name__)
+                self._resolved_until_s = self._clock() + _RESOLVED_FOR_S
+                return
+            if isinstance(error, ServerError) or not isinstance(error, OSError | TimeoutError):
+                raise
+            reason = str(error) or f"no answer within {_RESOLVE_LIMIT_S:g} s"
+            raise ServerUnavailable(
+                "UNAVAILABLE", f"expected servers of the resolver, got: {reason}"
+            ) from error
+        self.placement.update(servers)
+        self._resolved_until_s = self._clock() + _RESOLVED_FOR_S
+        self._follow_wanted()
+        self._close_unused()
+
+    def _resolved(self, resolving: asyncio.Task[None]) -> None:
+        self._resolving = None
+        if not resolving.cancelled():
+            resolving.exception()  # nobody may wait for it any more
 
     def _follow_wanted(self) -> None:
         if not self._watches:

@@ -27,14 +27,18 @@ from gifcue.client.options import Backoff
 from gifcue.client.participant import KeyframeCallback
 from gifcue.client.queues import Inbox
 from gifcue.client.reconnecting_participant import ReconnectingParticipant
+from gifcue.client.rejoining import Rejoining
 from gifcue.client.route import Route
 from gifcue.client.stream import ReactionStream
 from gifcue.protocol.codecs import Codec
-from gifcue.protocol.events import Disconnected, Draining, Event, Reaction, Ready
+from gifcue.protocol.events import Disconnected, Draining, Event, Fault, Reaction, Ready
 from gifcue.protocol.statistics import Statistics
 
 # Seconds that a draining server gets to finish what is in flight, at most: its frames are dropped meanwhile.
 DRAIN_PATIENCE_S = 1.0
+# Seconds for which a connection is open before earlier failures are forgotten. Where a server accepts streams and ends
+# them at once, the pauses between attempts grow.
+HELD_S = 5.0
 
 
 class ReconnectingStream:
@@ -43,6 +47,9 @@ class ReconnectingStream:
     `events()` yields a `Disconnected` for every lost connection and a `Ready` for every new one. For each participant
     and label, STARTED and ENDED alternate whatever becomes of the servers: a reaction under way goes on at the next
     server, and ends with the reason "stream_lost" where none goes on with it.
+
+    A participant whose join is refused with TOO_MANY_PARTICIPANTS or TOO_MANY_JOINS joins again by itself, after pauses
+    that grow from 2 s to 30 s. Its frames are left out meanwhile. `events()` yields the `Fault` of every refusal.
 
     `events()` raises only where another attempt cannot help. Where a token was refused, it tries once with a newer one,
     if there is one. Statistics are those of the current connection.
@@ -59,6 +66,9 @@ class ReconnectingStream:
         self._route = route
         self._backoff = backoff
         self._wait_for_server = wait_for_server
+        self._clock = clock
+        self._opened_at_s: float | None = None  # None once the connection has held, and without one
+        self._attempt = 0  # since a connection held or drained
         self._inbox = Inbox()
         self._continuity = Continuity(self._inbox, clock)
         self._attachments = Attachments(self._continuity, self._end_error)
@@ -67,6 +77,7 @@ class ReconnectingStream:
         self._latest: ReactionStream | None = None  # opened last, whether it connected or not
         self._connected = asyncio.Event()  # set while a connection holds, and once none will
         self._closing = asyncio.Event()
+        self._rejoining = Rejoining(self._attachments, self._continuity, self._inbox, backoff, self._closing)
         self._error: BaseException | None = None
         self._runner: asyncio.Task[None] | None = None
         self._connections = 0
@@ -195,7 +206,6 @@ class ReconnectingStream:
 
     async def _connect_until_over(self) -> BaseException | None:
         """Connects again and again; returns the error that ends the stream, None where this side closed it."""
-        attempt = 0
         has_renewed = False
         while True:
             before = self._connections
@@ -209,21 +219,23 @@ class ReconnectingStream:
             if self._closing.is_set():
                 return lost
             problem = lost or ServerUnavailable("UNAVAILABLE", "the server ended the stream")
+            self._note_held()
+            self._opened_at_s = None
             self._route.failed(problem)
             if self._connections > before:
-                attempt, has_renewed = 0, False
+                has_renewed = False
             # Once, until a connection holds again: a provider that signs with a wrong key has a newer token each time.
             can_renew = not has_renewed and await self._has_newer_token(problem)
             has_renewed = has_renewed or can_renew
             can_repeat = self._wait_for_server or can_renew or self._route.has_other
             if before == self._connections == 0 and not can_repeat:
                 return problem
-            attempt += 1
+            self._attempt += 1
             limit = self._backoff.max_attempts
-            if not (problem.retryable or can_renew) or (limit is not None and attempt > limit):
+            if not (problem.retryable or can_renew) or (limit is not None and self._attempt > limit):
                 return problem
-            delay_s = self._route.pause_s(attempt)
-            self._inbox.put(Disconnected(str(problem), attempt, delay_s))
+            delay_s = self._route.pause_s(self._attempt)
+            self._inbox.put(Disconnected(str(problem), self._attempt, delay_s))
             await self._backoff.wait(delay_s, self._closing)
             if self._closing.is_set():
                 return None
@@ -239,7 +251,8 @@ class ReconnectingStream:
         """Connects, attaches every participant, and passes events on until the connection ends."""
         self._latest = await self._route.next(self._continuity.room())
         async with self._latest as stream:
-            self._route.holds()
+            self._route.opened()
+            self._opened_at_s = self._clock()
             is_new = self._connections > 0
             self._connections += 1
             self._ready = stream.ready
@@ -259,15 +272,28 @@ class ReconnectingStream:
             finally:
                 self._current = None
                 self._connected.clear()
+                self._rejoining.stop()
                 self._attachments.detach()
                 self._continuity.lost()
+
+    def _note_held(self) -> None:
+        """Forgets earlier failures once the connection has held; what it says of its server afterwards counts."""
+        if self._opened_at_s is not None and self._clock() - self._opened_at_s >= HELD_S:
+            self._opened_at_s = None
+            self._attempt = 0
+            self._route.held()
 
     def _hear(self, event: Event, stream: ReactionStream) -> None:
         if isinstance(event, Reaction):
             self._continuity.heard(event)
             return
         self._inbox.put(event)
-        if isinstance(event, Draining):
+        if isinstance(event, Fault):
+            self._rejoining.heard(event, stream)
+        elif isinstance(event, Draining):
+            self._note_held()
+            self._opened_at_s = None
+            self._attempt = 0  # a drain is no failure
             self._route.draining()
             self._attachments.detach()  # the server drops frames that are sent from now on
             # It may take longer for what is in flight, or hang. The participants join elsewhere then: not before, since

@@ -23,6 +23,9 @@ class Owner(Protocol):
     def allowed(self, participant: ReconnectingParticipant, labels: tuple[str, ...]) -> None:
         """Its allowed labels are replaced."""
 
+    def dismissed(self, participant: ReconnectingParticipant, reaction_id: str) -> None:
+        """The server was told that one of its reactions was not meant."""
+
     def end_error(self) -> BaseException | None:
         """What `send` raises once the stream is over; None while it is not."""
 
@@ -132,7 +135,10 @@ class ReconnectingParticipant:
 
         After a move, a server knows the reactions under way, and none that ended on another server.
         """
-        return await self._update(lambda inner: inner.dismiss(reaction_id))
+        is_told = await self._update(lambda inner: inner.dismiss(reaction_id))
+        if is_told:
+            self._owner.dismissed(self, reaction_id)
+        return is_told
 
     async def leave(self) -> None:
         """As `Participant.leave`."""

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from gifcue.client.exceptions import ServerError
 from gifcue.client.options import Backoff, ConnectionOptions
+from gifcue.client.placement import says_it_is_lost
 from gifcue.client.pool import ServerPool
 from gifcue.client.rendezvous import room_key
 from gifcue.client.servers import Server
@@ -46,8 +47,11 @@ class Route(Protocol):
             ServerError: no server is known at the moment.
         """
 
-    def holds(self) -> None:
+    def opened(self) -> None:
         """The stream of the last attempt is open."""
+
+    def held(self) -> None:
+        """That stream has been open for so long that failures before it count no more. Before `draining`, `failed`."""
 
     def draining(self) -> None:
         """Its server asked for the stream to move: the next attempt goes to another one, if there is one."""
@@ -88,7 +92,10 @@ class PlacedRoute:
         self._quick = 0
         self._slow = 0
         self._is_moving = False
-        self._has_held = False
+        self._has_opened = False
+        self._is_open = False
+        # Seconds asked for by the server that ended a stream for what it did itself; None where that is not so.
+        self._own_pause_s: float | None = None
 
     async def next(self, resume: RoomState) -> ReactionStream:
         await self._pool.refresh()
@@ -98,18 +105,21 @@ class PlacedRoute:
         server = placement.choose(self._key, self._tried)
         self._tried.add(server)
         self._last = server
+        self._is_open = False
         self._pool.want(self, {server, *placement.order(self._key)[:_WATCHED]})
         connection = self._connection
         # Behind a single address there may be a proxy, so another attempt there can lead to another server as well.
-        if self.has_other or self._has_held:
+        if self.has_other or self._has_opened:
             failures = max(0, self._slow - 1)  # the first slow attempt comes before any failure to connect
             patience_s = _PATIENCE_S * 2.0 ** min(failures, _MAX_EXPONENT)
             connection = replace(connection, open_timeout_s=min(patience_s, connection.open_timeout_s))
         seat = PlacedSeat(self._pool, self._key, server)
         return ReactionStream(seat, replace(self._options, resume=resume), connection, self._tokens)
 
-    def holds(self) -> None:
-        self._has_held = True
+    def opened(self) -> None:
+        self._has_opened = self._is_open = True
+
+    def held(self) -> None:
         self._tried.clear()
         self._quick = self._slow = 0
 
@@ -119,7 +129,13 @@ class PlacedRoute:
             self._tried.add(self._last)
 
     def failed(self, problem: ServerError) -> None:
-        if self._last is not None and problem.retryable:
+        if self._last is None or self._is_moving:
+            return
+        if self._is_open and not says_it_is_lost(problem, was_ready=True):
+            # What the stream did itself speaks against no server: it stays where its room is, after a pause.
+            self._tried.discard(self._last)
+            self._own_pause_s = problem.retry_after_s or 0.0
+        elif problem.retryable:
             self._tried.add(self._last)
 
     @property
@@ -129,11 +145,13 @@ class PlacedRoute:
     def pause_s(self, attempt: int) -> float:
         # A drain is no failure: also a single address, that of a proxy, leads to another server then.
         is_moving, self._is_moving = self._is_moving, False
-        if is_moving or (self.has_other and self._quick < _QUICK_ATTEMPTS):
+        own_pause_s, self._own_pause_s = self._own_pause_s, None
+        can_be_quick = own_pause_s is None and self.has_other and self._quick < _QUICK_ATTEMPTS
+        if is_moving or can_be_quick:
             self._quick += 1
             return _QUICK_PAUSE_S * self._backoff.uniform()
         self._slow += 1
-        busy_s = self._pool.placement.busy_s()
+        busy_s = max(self._pool.placement.busy_s(), own_pause_s or 0.0)
         return max(self._backoff.delay_s(self._slow), busy_s * (1 + _SPREAD * self._backoff.uniform()))
 
     def close(self) -> None:

@@ -88,6 +88,8 @@ class ReactionStream:
             await asyncio.wait({opened}, timeout=self._connection.open_timeout_s)
             if self._ready is None:
                 why = f"expected the server's ready within {self._connection.open_timeout_s:g} s, got none"
+                # Ended with this error, and before `cancel` gives another: it is held against the server.
+                self._end(ServerTimeout("DEADLINE_EXCEEDED", why))
                 raise self._error or ServerTimeout("DEADLINE_EXCEEDED", why)
         except BaseException:
             await self.cancel()
@@ -274,7 +276,11 @@ class ReactionStream:
 
     def abandon(self, why: str) -> None:
         """Takes the server for lost: ends the stream at once, as a lost connection does."""
-        self._end(ServerUnavailable("UNAVAILABLE", why))
+        self.fail(ServerUnavailable("UNAVAILABLE", why))
+
+    def fail(self, error: BaseException) -> None:
+        """Ends the stream at once, with this error."""
+        self._end(error)
         if self._call is not None:
             self._call.cancel()
 

@@ -6,7 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gifcue.engine.publisher import milliseconds
-from gifcue.protocol.resume import LabelCooldown, ParticipantState, RuleCooldown
+from gifcue.protocol.resume import (
+    MAX_REACTION_ID_BYTES,
+    LabelCooldown,
+    ParticipantState,
+    RuleCooldown,
+    RunningReaction,
+)
 from gifcue.rules.claims import NO_CLAIMS, Claims
 
 
@@ -33,3 +39,14 @@ def kept(
         running=tuple(each for each in claimed.running if running.get(each.label) == each.reaction_id),
         cooldowns=tuple(LabelCooldown(label, each) for label, each in left_ms.items()),
     )
+
+
+def named(claimed: ParticipantState, max_label_bytes: int) -> tuple[RunningReaction, ...]:
+    """Of the reactions under way, those whose id and label can be answered, each id once. Others may be wrong."""
+    by_id = {
+        each.reaction_id: each
+        for each in claimed.running
+        if 0 < len(each.reaction_id.encode()) <= MAX_REACTION_ID_BYTES
+        and 0 < len(each.label.encode()) <= max_label_bytes
+    }
+    return tuple(by_id.values())

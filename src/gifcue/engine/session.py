@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gifcue.detect.gesture_classifier import GestureClassifier
-from gifcue.engine.carried import claims_of, kept
+from gifcue.engine.carried import claims_of, kept, named
 from gifcue.engine.consent import Consent
 from gifcue.engine.events import Sink
 from gifcue.engine.faults import FaultReporter
@@ -28,7 +28,7 @@ from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Draining
 from gifcue.protocol.reasons import DropReason, FaultCode, LeaveReason
 from gifcue.protocol.requests import EncodedFrame, Join
-from gifcue.protocol.resume import ParticipantState, participant_state_fault
+from gifcue.protocol.resume import ParticipantState
 from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.reactions.reaction import ended_unseen
@@ -117,7 +117,8 @@ class Session:
                 self._withdraw(present, labels)
             code, message = problem or (FaultCode.UNSUPPORTED_CODEC, "expected a codec")
             self._faults.report(participant_id, code, message)
-            self._end_carried(join, present)
+            if code is not FaultCode.TOO_MANY_JOINS:  # else joins without end would have answers without end
+                self._end_carried(join, present)
             return
         if present is not None and resume is not None:
             resume = kept(resume, present.running, present.cooldowns)
@@ -286,17 +287,17 @@ class Session:
         participant.allow(participant.allowed & frozenset(labels))
 
     def _end_carried(self, join: Join, present: Participant | None) -> None:
-        """A join was refused: the reactions that it carries go on nowhere. While the stream drains, the client carries
-        them further.
+        """A join was refused: the reactions that it carries go on nowhere. It ends no more of them than this server
+        has labels. While the stream drains, the client carries them further.
         """
         limit = self._limits.max_name_bytes
         if join.resume is None or present is not None or self._is_draining:
             return
-        if name_fault(join.participant_id, limit) or participant_state_fault(join.resume, limit):
+        if name_fault(join.participant_id, limit):
             return
         events = [
             ended_unseen(each.label, each.reaction_id, 0.0, LeaveReason.REFUSED)
-            for each in join.resume.running
+            for each in named(join.resume, limit)[: len(self._pipeline.model.labels)]
         ]
         publisher, audience = self._context.publisher, self._context.audience
         publisher.publish(audience, join.participant_id, events, None, 0.0)

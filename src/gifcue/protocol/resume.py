@@ -8,7 +8,8 @@ from dataclasses import dataclass
 # Entries of each kind that one state may have. Longer lists are refused, and decoding stops one entry beyond.
 MAX_ENTRIES = 256
 MAX_REACTION_ID_BYTES = 64
-MAX_RULE_ID_BYTES = 128
+# A rule's name has up to 128 characters (`gifcue.rules.book`), each of up to 4 bytes.
+MAX_RULE_ID_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ class Continued:
         wait.misses += analysed
         gone_s = at_s - wait.since_s
         is_over = wait.misses >= MIN_MISSES and gone_s >= self._release_s(label)
-        if is_shown or is_over or gone_s >= self._settings.max_gap_s:
+        most_s = max(self._settings.max_gap_s, self._release_s(label))  # however few frames are analysed
+        if is_shown or is_over or gone_s >= most_s:
             del self._waits[label]
             return False
         return True

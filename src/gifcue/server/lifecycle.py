@@ -276,8 +276,9 @@ class Server:
         # Streams have ended by now. What is left are stills, which take milliseconds, and watches of health, which
         # never end by themselves. The workers stop after this, since stills need them.
         await stopping.step("ports", self._ports.close())
-        await stopping.step("traces", asyncio.to_thread(self._tracing.close))
         await stopping.stop_workers(self.engine.stop(), lambda: self.engine.statistics().workers)
+        # Last, because a collector that does not answer must take no time from the workers.
+        await stopping.step("traces", asyncio.to_thread(self._tracing.close, stopping.left_s))
         log.info("stopped")
 
     async def _listen(self) -> None:

@@ -3,7 +3,7 @@ is counted twice. No label ever names a person or a room."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -16,11 +16,13 @@ from prometheus_client.registry import Collector
 
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.delivery.queue import DeliveryStatistics
+from gifcue.delivery.sink import DeadReason
 from gifcue.detect.statistics import DetectStatistics, DurationStatistics
 from gifcue.engine.engine import Engine
 from gifcue.engine.latency import BUCKETS_MS
 from gifcue.media.pool import DecodeStatistics
 from gifcue.media.still_pool import StillStatistics
+from gifcue.protocol.reasons import DropReason, SkipReason
 from gifcue.rules.watch import BookWatcher
 
 # Upper bounds of pictures in a batch.
@@ -44,8 +46,10 @@ class EngineCollector(Collector):
         yield CounterMetricFamily(
             "gifcue_frames_analysed", "Frames that a detector analysed.", value=frames.analysed
         )
-        yield _by("gifcue_frames_skipped", "Frames that needed no analysis.", "reason", frames.skipped)
-        yield _by("gifcue_frames_dropped", "Frames lost to analysis.", "reason", frames.dropped)
+        yield _by(
+            "gifcue_frames_skipped", "Frames that needed no analysis.", "reason", frames.skipped, SkipReason
+        )
+        yield _by("gifcue_frames_dropped", "Frames lost to analysis.", "reason", frames.dropped, DropReason)
         yield GaugeMetricFamily(
             "gifcue_frames_in_flight", "Frames received that have no outcome yet.", value=frames.in_flight
         )
@@ -228,16 +232,20 @@ def _deliveries(sinks: Sequence[DeliveryStatistics]) -> Iterator[Metric]:
     for each in sinks:
         handed.add_metric([each.sink], each.submitted)
         delivered.add_metric([each.sink], each.delivered)
-        for reason, count in sorted(each.dead.items()):
-            dead.add_metric([each.sink, reason], count)
+        # Zeros, too, so that Prometheus sees the first one as an increase.
+        for reason in sorted(DeadReason):
+            dead.add_metric([each.sink, reason.value], each.dead.get(reason.value, 0))
         queued.add_metric([each.sink], each.queued)
         retries.add_metric([each.sink], each.retries)
     yield from (handed, delivered, dead, queued, retries)
 
 
-def _by(name: str, documentation: str, label: str, values: Mapping[str, int]) -> CounterMetricFamily:
+def _by(
+    name: str, documentation: str, label: str, values: Mapping[str, int], known: Iterable[str] = ()
+) -> CounterMetricFamily:
+    """Those of `known` that have no value get 0, so that Prometheus sees their first event as an increase."""
     family = CounterMetricFamily(name, documentation, labels=[label])
-    for key, value in sorted(values.items()):
+    for key, value in sorted(({str(each): 0 for each in known} | dict(values)).items()):
         family.add_metric([key], value)
     return family
 

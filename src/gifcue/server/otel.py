@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import structlog
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -18,12 +20,13 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from gifcue import __version__
 from gifcue.server.settings import TracingSettings
-from gifcue.server.tracing import StreamSpan, Tracing
+from gifcue.server.tracing import CLOSE_S, StreamSpan, Tracing
 from gifcue.server.transport import StreamStatus
 
 # Spans of batches a second. A busy server makes hundreds of batches a second, all of one kind.
 BATCHES_PER_S = 1.0
-_CLOSE_MS = 2000
+
+log = structlog.get_logger()
 
 
 class _Span(StreamSpan):
@@ -111,9 +114,17 @@ class OtelTracing(Tracing):
         """See Tracing."""
         return dict(self._spans)
 
-    def close(self) -> None:
-        """See Tracing."""
-        self._provider.force_flush(_CLOSE_MS)
+    def close(self, timeout_s: float = CLOSE_S) -> None:
+        """See Tracing. What could not be exported is logged."""
+        # The SDK's own timeout of a flush is without effect. A daemon keeps no process from its end.
+        closing = threading.Thread(target=self._flush, name="gifcue-traces", daemon=True)
+        closing.start()
+        closing.join(min(timeout_s, CLOSE_S))
+        if closing.is_alive():
+            log.warning("spans were not exported in time")
+
+    def _flush(self) -> None:
+        self._provider.force_flush()
         self._provider.shutdown()
 
 
@@ -138,5 +149,5 @@ class CountingExporter(SpanExporter):
 def otlp_tracing(settings: TracingSettings) -> OtelTracing:
     """Exports over OTLP and HTTP, in a thread of its own. Spans that come faster than it exports are left out."""
     spans: Counter[str] = Counter()
-    exporter = CountingExporter(OTLPSpanExporter(endpoint=settings.endpoint, timeout=_CLOSE_MS / 1000), spans)
+    exporter = CountingExporter(OTLPSpanExporter(endpoint=settings.endpoint, timeout=CLOSE_S), spans)
     return OtelTracing(BatchSpanProcessor(exporter), settings.sample_share, spans)

@@ -8,6 +8,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from gifcue.server.loop_lag import BUCKETS_S, LagStatistics
+from gifcue.server.status_codes import OF_STREAMS
+from gifcue.server.stream_admission import REASONS
 
 
 class ServerCollector(Collector):
@@ -38,7 +40,9 @@ class ServerCollector(Collector):
             "Streams that ended, refused ones included, by the gRPC status that the client got.",
             labels=["status"],
         )
-        for status, count in sorted(self._streams_ended.items()):
+        # Zeros, too: an increase from nothing to 1 is none for Prometheus, and alerts would miss the first event.
+        ended_of = {status.name: 0 for status in OF_STREAMS} | dict(self._streams_ended)
+        for status, count in sorted(ended_of.items()):
             ended.add_metric([status], count)
         yield ended
         refused = CounterMetricFamily(
@@ -46,7 +50,7 @@ class ServerCollector(Collector):
             "Streams that were refused when they opened: draining, not_ready, max_streams, max_participants.",
             labels=["reason"],
         )
-        for reason, count in sorted(self._streams_refused.items()):
+        for reason, count in sorted((dict.fromkeys(REASONS, 0) | dict(self._streams_refused)).items()):
             refused.add_metric([reason], count)
         yield refused
         if self._measured_capacity is not None:

@@ -53,6 +53,16 @@ STATUSES: dict[type[GifcueError], Status] = {
     Misdirected: Status(grpc.StatusCode.INVALID_ARGUMENT, 421),
 }
 
+# Every status that a stream can end with.
+OF_STREAMS = frozenset(
+    {
+        grpc.StatusCode.OK,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        *(status.grpc for status in STATUSES.values()),
+    }
+)
+
 
 def status_of(error: GifcueError) -> Status:
     """The status for an error: that of its class, or of the nearest parent in the table."""

@@ -34,11 +34,16 @@ class Stopping:
         """Seconds left for what still goes out."""
         return max(0.0, self._drained_by_s - self._clock())
 
+    @property
+    def left_s(self) -> float:
+        """Seconds left for the next step."""
+        return max(_MIN_STEP_S, self._stop_by_s - self._clock())
+
     async def step(self, what: str, step: Awaitable[object]) -> bool:
         """One step. It may fail or take too long, and the rest is stopped all the same. True where it has ended."""
         task = asyncio.ensure_future(step)
         # Not cancelled where it takes too long: what it has begun goes on beside the next steps.
-        await asyncio.wait({task}, timeout=max(_MIN_STEP_S, self._stop_by_s - self._clock()))
+        await asyncio.wait({task}, timeout=self.left_s)
         if not task.done():
             log.error("a part of the server did not stop in time", part=what)
         elif not task.cancelled() and (error := task.exception()) is not None:

@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Literal, get_args
 
 import grpc
 
@@ -18,6 +19,8 @@ from gifcue.server.settings import ServerSettings
 from gifcue.server.stream import Stream
 from gifcue.server.transport import DRAINING, StreamStatus
 
+Reason = Literal["draining", "not_ready", "max_streams", "max_participants"]
+REASONS: tuple[Reason, ...] = get_args(Reason)
 # Seconds after which a refused client may come back. Each gets its own time between the two, so that those refused
 # together do not come back together.
 _SOON_S = (0.5, 1.5)
@@ -41,7 +44,7 @@ class StreamAdmission:
 
     @property
     def refused(self) -> dict[str, int]:
-        """Streams refused since the start, by reason: draining, not_ready, max_streams, max_participants."""
+        """Streams refused since the start, by reason; only the reasons that there were."""
         return dict(self._refused)
 
     def refusal(self, streams: Iterable[Stream], *, is_draining: bool) -> StreamStatus | None:
@@ -68,7 +71,7 @@ class StreamAdmission:
         since_s = self._clock() - _JOIN_S
         return sum(each.opened_s > since_s and not _has_participants(each) for each in streams)
 
-    def _refuse(self, reason: str, status: StreamStatus, within_s: tuple[float, float]) -> StreamStatus:
+    def _refuse(self, reason: Reason, status: StreamStatus, within_s: tuple[float, float]) -> StreamStatus:
         self._refused[reason] += 1
         return replace(status, retry_after_ms=round(self._chance.uniform(*within_s) * 1000))
 

@@ -16,6 +16,8 @@ from gifcue.server.transport import StreamStatus
 # The headers of W3C Trace Context, and characters of each that are looked at.
 HEADERS = ("traceparent", "tracestate")
 _MAX_HEADER = 512
+# Seconds in which the last spans are exported, at most.
+CLOSE_S = 2.0
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 
 
@@ -62,8 +64,8 @@ class Tracing:
         """Spans since the start: `started`, and of those sampled `exported` and `failed`."""
         return {}
 
-    def close(self) -> None:
-        """Exports what waits, for 2 s at most. Blocks; call it in a thread."""
+    def close(self, timeout_s: float = CLOSE_S) -> None:
+        """Exports what waits. Blocks for `timeout_s` seconds, `CLOSE_S` at most; call it in a thread."""
 
     @staticmethod
     @contextlib.contextmanager

@@ -602,7 +602,7 @@ class RuleCooldown(_message.Message):
     RULE_ID_FIELD_NUMBER: _builtins.int
     REMAINING_MS_FIELD_NUMBER: _builtins.int
     rule_id: _builtins.str
-    """`Gif.rule_id`. 1..128 bytes. One that this server's rule book does not have is ignored."""
+    """`Gif.rule_id`. 1..512 bytes. One that this server's rule book does not have is ignored."""
     remaining_ms: _builtins.int
     """Milliseconds that are left. The server takes at most the rule's own cooldown."""
     def __init__(

@@ -17,13 +17,14 @@ from tests.support.waiting import until
 
 @dataclass(slots=True)
 class FakeLiveKit:
-    """`first` is what each new connection is told first, in order; then connections are refused with `refusal`.
+    """`first` is what each new connection is told first, in order, None for nothing; then connections are refused with
+    `refusal`.
 
     `queries` has the parameters of each connection, `requests` all that was received.
     """
 
     url: str = ""
-    first: list[rtc.SignalResponse | bytes] = field(default_factory=list)
+    first: list[rtc.SignalResponse | bytes | None] = field(default_factory=list)
     refusal: tuple[int, str] = (503, "not now")
     queries: list[dict[str, str]] = field(default_factory=list)
     requests: list[rtc.SignalRequest] = field(default_factory=list)
@@ -61,7 +62,9 @@ async def fake_livekit() -> AsyncIterator[FakeLiveKit]:
         opened = web.WebSocketResponse()
         await opened.prepare(request)
         fake.sockets.append(opened)
-        await fake.tell(fake.first.pop(0))
+        first = fake.first.pop(0)
+        if first is not None:
+            await fake.tell(first)
         async for message in opened:
             if message.type is WSMsgType.BINARY:
                 fake.requests.append(rtc.SignalRequest.FromString(message.data))

@@ -99,7 +99,9 @@ async def meeting(folder: Path, *, ice_lite: bool = False, **settings: Any) -> A
         client = await stack.enter_async_context(ReactionClient(server.target))
         stream = await stack.enter_async_context(client.reconnecting(StreamOptions(room_id=ROOM)))
         notices: list[Notice] = []
-        publisher = ReactionPublisher(livekit.url, ROOM, tokens(), notices.append)
+        publisher = await stack.enter_async_context(
+            ReactionPublisher(livekit.url, ROOM, tokens(), notices.append)
+        )
         signalling = await stack.enter_async_context(TcpRelay(livekit.url))
         ingest = LiveKitIngest(
             LiveKitSettings(signalling.url, ROOM, [parse_rule("attributes.reactions=yes")], **settings),
@@ -107,7 +109,6 @@ async def meeting(folder: Path, *, ice_lite: bool = False, **settings: Any) -> A
             stream,
             ("smile",),
             notices.append,
-            publisher,
         )
         page = await stack.enter_async_context(
             chromium_publishers(livekit.url, camera, PEOPLE, size=SIZE, fps=FPS)
@@ -183,6 +184,10 @@ async def test_of_three_publishers_the_two_who_consent_react_and_nothing_comes_o
         await room.until_more_frames("bob")
         assert room.frames("eve") == frames
         await judge(room)
+    # The smiles that the end of it ended are told to the room as well.
+    assert room.steps("bob") == ["STARTED", "ENDED"]
+    messages = sum(each.phase in (Phase.STARTED, Phase.ENDED) for each in room.reactions)
+    assert room.publisher.sent + room.publisher.not_sent.get("too_late", 0) == messages
 
 
 async def judge(room: Meeting) -> None:

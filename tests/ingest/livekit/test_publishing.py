@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +11,8 @@ import pytest
 from aiohttp import web
 
 from gifcue.client import Gif, Phase, Reaction
-from gifcue.ingest.livekit.publishing import MAX_WAITING, TOPIC, ReactionPublisher, message_of
+from gifcue.ingest.livekit import publishing as publishing_module
+from gifcue.ingest.livekit.publishing import LATE_S, MAX_WAITING, TOPIC, ReactionPublisher, message_of
 from gifcue.ingest.report import Notice
 from gifcue.protocol.geometry import Box
 from tests.ingest.livekit.kit import SECRET, tokens
@@ -66,13 +66,8 @@ async def api(answer: Callable[[int], web.Response]) -> AsyncIterator[tuple[str,
 @asynccontextmanager
 async def publishing(url: str) -> AsyncIterator[tuple[ReactionPublisher, list[Notice]]]:
     notices: list[Notice] = []
-    publisher = ReactionPublisher(url, "meeting", tokens(), notices.append)
-    running = asyncio.create_task(publisher.run())
-    try:
+    async with ReactionPublisher(url, "meeting", tokens(), notices.append) as publisher:
         yield publisher, notices
-    finally:
-        running.cancel()
-        await asyncio.wait({running})
 
 
 async def test_the_beginning_and_the_end_of_a_reaction_reach_the_room_in_order() -> None:
@@ -81,7 +76,8 @@ async def test_the_beginning_and_the_end_of_a_reaction_reach_the_room_in_order()
         publisher.put(reaction(Phase.STARTED, gif=GIF))
         publisher.put(reaction(Phase.ENDED, end_reason="released"))
         publisher.put(reaction(Phase.CANCELLED, end_reason="released"))
-        await until(lambda: publisher.sent == 2)
+        # The end of the meeting waits for what is to be sent.
+    assert publisher.sent == 2
     assert [(each["room"], each["topic"], each["kind"]) for each in got] == [
         ("meeting", TOPIC, "RELIABLE")
     ] * 2
@@ -151,3 +147,29 @@ async def test_more_than_may_wait_is_counted() -> None:
     for _ in range(MAX_WAITING + 2):
         publisher.put(reaction(Phase.STARTED))
     assert publisher.not_sent == {"slow_livekit": 2}
+
+
+async def test_what_waits_at_the_end_for_too_long_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing_module, "DRAIN_S", 0.0)
+    async with publishing("ws://127.0.0.1:9") as (publisher, _):
+        for _ in range(3):
+            publisher.put(reaction(Phase.STARTED))
+    assert publisher.sent == 0
+    assert publisher.not_sent == {"ended": 3}
+
+
+async def test_a_reaction_is_not_shown_late_but_one_that_was_shown_ends() -> None:
+    now_s = 0.0
+    async with api(lambda _: web.json_response({})) as (url, got):
+        publisher = ReactionPublisher(url, "meeting", tokens(), lambda notice: None, lambda: now_s)
+        publisher.put(reaction(Phase.STARTED, reaction_id="late"))
+        publisher.put(reaction(Phase.ENDED, reaction_id="shown", end_reason="released"))
+        now_s = LATE_S + 0.1
+        publisher.put(reaction(Phase.STARTED, reaction_id="new"))
+        publisher.put(reaction(Phase.ENDED, reaction_id="late", end_reason="released"))
+        async with publisher:
+            pass
+    sent = [json.loads(base64.b64decode(each["data"])) for each in got]
+    assert [(each["reaction_id"], each["phase"]) for each in sent] == [("shown", "ENDED"), ("new", "STARTED")]
+    assert publisher.sent == 2
+    assert publisher.not_sent == {"too_late": 2}

@@ -12,6 +12,7 @@ from livekit.protocol import models, rtc
 
 from benchmarks.offering import OfferedVideo, OfferingPeer
 from gifcue.client import Backoff, ReconnectingStream
+from gifcue.ingest.livekit import session
 from gifcue.ingest.livekit.consent import parse_rule
 from gifcue.ingest.livekit.errors import LiveKitRefused, LiveKitUnavailable
 from gifcue.ingest.livekit.ingest import LiveKitIngest
@@ -34,6 +35,9 @@ class Following:
     def told(self, kind: str) -> list[str]:
         return [each.detail for each in self.notices if each.kind == kind]
 
+    async def until_joined(self, count: int) -> None:
+        await until(lambda: len(self.told("joined")) == count)
+
     @property
     def subscriptions(self) -> list[str]:
         """ "+" and the track for a subscription, "-" for its end."""
@@ -42,7 +46,7 @@ class Following:
 
 
 @asynccontextmanager
-async def following(*first: rtc.SignalResponse | bytes, **settings: Any) -> AsyncIterator[Following]:
+async def following(*first: rtc.SignalResponse | bytes | None, **settings: Any) -> AsyncIterator[Following]:
     async with fake_livekit() as livekit:
         livekit.first = list(first)
         notices: list[Notice] = []
@@ -111,6 +115,18 @@ async def test_a_connection_that_is_lost_is_resumed_with_what_was_subscribed_to(
         assert follows.told("disconnected") == []
 
 
+async def test_a_livekit_that_takes_the_session_up_without_a_word_is_lost_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session, "RESUME_S", 0.05)
+    async with following(joined(info("ada", CONSENT, "TR_1")), None) as follows:
+        await follows.livekit.until_asked("track_setting")
+        await follows.livekit.cut()
+        await until(lambda: follows.told("disconnected"))
+        assert "resume the session within 0.05 s" in follows.told("disconnected")[0]
+        assert follows.told("resumed") == []
+
+
 async def test_a_session_that_livekit_knows_no_longer_is_followed_by_another_one() -> None:
     again = joined(info("ada", CONSENT, "TR_2"))
     async with following(joined(info("ada", CONSENT, "TR_1")), left("STATE_MISMATCH"), again) as follows:
@@ -132,6 +148,19 @@ async def test_a_livekit_that_is_gone_is_tried_with_growing_pauses() -> None:
         assert follows.delays[:4] == [0.25, 0.5, 1.0, 2.0]
         follows.livekit.first = [joined()]
         await until(lambda: len(follows.told("joined")) == 2)
+
+
+@pytest.mark.parametrize(("steady_s", "expected"), [(1e6, [0.25, 0.5, 1.0]), (0.0, [0.25, 0.25, 0.25])])
+async def test_pauses_grow_where_sessions_begin_and_end_at_once(
+    steady_s: float, expected: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "STEADY_S", steady_s)
+    async with following(joined(), joined(), joined()) as follows:
+        for number in range(1, 4):
+            await follows.until_joined(number)
+            await follows.livekit.tell(left("SERVER_SHUTDOWN"))
+        await until(lambda: len(follows.delays) >= 3)
+        assert follows.delays[:3] == expected
 
 
 async def test_a_track_that_this_side_did_not_ask_for_is_not_received_and_unsubscribed_from() -> None:

@@ -13,7 +13,7 @@ from gifcue.client import KeyframeRequested, ReactionClient
 from gifcue.ingest.feed import ParticipantFeed
 from gifcue.ingest.rtp.listener import RtpListener, RtpPort
 from gifcue.ingest.rtp.receiver import PayloadFormat
-from gifcue.ingest.rtp.rtcp import receiver_report
+from gifcue.ingest.rtp.rtcp import receiver_reports
 from gifcue.ingest.rtp.source import MAX_WAITING_UNITS
 from gifcue.ingest.rtp.udp import ListenError
 from gifcue.protocol.codecs import Codec
@@ -109,7 +109,8 @@ async def test_a_request_for_a_keyframe_goes_to_where_rtcp_comes_from(sender: so
         rtcp_port = listener._rtcp.port
         sender.sendto(rtp(1, KEY, marker=True, ssrc=77), ("127.0.0.1", listener.port))
         await seen.until(lambda stream: len(stream.frames) == 1)
-        sender.sendto(receiver_report(77), ("127.0.0.1", rtcp_port))
+        (report,) = receiver_reports(77, [])
+        sender.sendto(report, ("127.0.0.1", rtcp_port))
         await until(lambda: listener._rtcp_peer is not None)
         seen.say(KeyframeRequested("ada", "sequence_gap"))
         feedback = await asyncio.to_thread(sender.recv, 1500)

@@ -7,7 +7,7 @@ import struct
 from aiortc.rtp import RtcpPacket, RtcpRrPacket, RtcpRtpfbPacket, RtcpSenderInfo, RtcpSrPacket
 
 from gifcue.ingest.rtp.reception import Reception
-from gifcue.ingest.rtp.rtcp import packets_missing, receiver_report, sender_reports
+from gifcue.ingest.rtp.rtcp import MAX_BLOCKS, ReportBlock, packets_missing, receiver_reports, sender_reports
 
 
 def test_missing_packets_are_named_as_another_implementation_reads_them() -> None:
@@ -28,7 +28,7 @@ def test_a_report_says_what_is_lost_and_how_evenly_packets_come() -> None:
     reception.sender_report(0x1234_5678, 10.0)
     block = reception.report(12.5)
     assert block is not None
-    (report,) = RtcpPacket.parse(receiver_report(9, [block]))
+    (report,) = RtcpPacket.parse(*receiver_reports(9, [block]))
     assert isinstance(report, RtcpRrPacket)
     (read,) = report.reports
     assert (report.ssrc, read.ssrc) == (9, 7)
@@ -51,15 +51,27 @@ def test_copies_do_not_make_losses_negative_for_the_wire() -> None:
         reception.take(5, 0, 0.0)
     block = reception.report(0.0)
     assert block is not None
-    (report,) = RtcpPacket.parse(receiver_report(9, [block]))
+    (report,) = RtcpPacket.parse(*receiver_reports(9, [block]))
     assert isinstance(report, RtcpRrPacket)
     assert (report.reports[0].packets_lost, report.reports[0].fraction_lost) == (-2, 0)
+
+
+def test_more_sources_than_one_report_holds_are_all_reported() -> None:
+    blocks = [ReportBlock(ssrc, 0, 0, 1, 0) for ssrc in range(2 * MAX_BLOCKS + 1)]
+    reported = []
+    for packet in receiver_reports(9, blocks):
+        (report,) = RtcpPacket.parse(packet)
+        assert isinstance(report, RtcpRrPacket)
+        reported.append([each.ssrc for each in report.reports])
+    assert [len(each) for each in reported] == [MAX_BLOCKS, MAX_BLOCKS, 1]
+    assert [ssrc for each in reported for ssrc in each] == [each.ssrc for each in blocks]
 
 
 def test_sender_reports_are_found_in_what_is_sent_together() -> None:
     ntp = 0x0001_0002_0003_0004
     report = bytes(RtcpSrPacket(ssrc=5, sender_info=RtcpSenderInfo(ntp, 0, 0, 0)))
-    assert list(sender_reports(receiver_report(1) + report)) == [(5, 0x0002_0003)]
+    (empty,) = receiver_reports(1, [])
+    assert list(sender_reports(empty + report)) == [(5, 0x0002_0003)]
     assert list(sender_reports(report[:-1])) == []
     assert list(sender_reports(b"")) == []
     assert list(sender_reports(struct.pack("!BBHI", 0x80, 200, 0xFFFF, 5))) == []

@@ -14,7 +14,7 @@ from gifcue.errors import ConfigError
 from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import write as write_clip
 from gifcue.server.capacity import auto
-from gifcue.server.capacity.measure import measure
+from gifcue.server.capacity.measure import _alone, measure
 from gifcue.server.capacity.record import about, key_of, read, write
 from gifcue.server.config import Settings, load_settings
 from gifcue.server.lifecycle import Server
@@ -94,6 +94,15 @@ async def test_a_measurement_that_fails_says_so_and_what_to_do(path: Path) -> No
         await auto.find(settings)
 
 
+async def test_the_capacity_of_shared_inference_servers_is_not_measured(path: Path) -> None:
+    triton = {"endpoints": ["127.0.0.1:9"], "insecure": True}
+    settings = automatic(path, detect={"workers": 1, "backend": "triton", "triton": triton})
+    write(path, about(settings), FIGURE)
+    with pytest.raises(ConfigError, match=r'expected a number with detect.backend = "triton".*Set a number'):
+        async with Server(settings, detector_target=TARGET):
+            pass
+
+
 @pytest.mark.parametrize("content", [b"", b"no video", None])
 def test_a_clip_that_is_no_video_is_refused_before_anything_is_started(
     path: Path, content: bytes | None
@@ -107,7 +116,14 @@ def test_a_clip_that_is_no_video_is_refused_before_anything_is_started(
 async def test_a_real_measurement_carries_a_few_participants(path: Path) -> None:
     # The whole of it with a real server, real video and a simple detector, in runs of a fraction of their length.
     lines: list[str] = []
-    settings = automatic(path, server=ServerSettings().model_dump())
+    # A server with these could not start: WHIP needs HTTP, and the measurement has none.
+    settings = automatic(
+        path,
+        server=ServerSettings().model_dump(),
+        whip={"listen": "127.0.0.1:0"},
+        tracing={"endpoint": "http://127.0.0.1:9/v1/traces"},
+    )
+    assert _alone(settings, 10.0).tracing.endpoint is None
     clip = write_clip(
         colour_frames(RED, 30), path.with_suffix(".mp4"), Codec.H264, 10.0, keyframe_interval=10
     )

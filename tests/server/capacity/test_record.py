@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,43 @@ def test_a_figure_does_not_hold_for_another_machine_version_or_model(monkeypatch
         with monkeypatch.context() as patched:
             patched.setattr(record, name, other)
             assert key(settings) != before, name
+
+
+def test_a_figure_holds_for_the_kind_and_the_number_of_gpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on(model: str, *devices: str) -> str:
+        (tmp_path / "0000:01:00.0").mkdir(exist_ok=True)
+        (tmp_path / "0000:01:00.0/information").write_text(f"Model: \t\t {model}\nIRQ:   \t\t 1\n")
+        monkeypatch.setattr(record, "_NVIDIA", tmp_path)
+        return key(load_settings(None, {"detect": {"workers": 1, "cuda_devices": devices}}))
+
+    one = on("NVIDIA L4", "0")
+    assert one == on("NVIDIA L4", "GPU-5a3c")
+    assert len({one, on("NVIDIA H200", "0"), on("NVIDIA L4", "0", "1")}) == 3
+    assert on("NVIDIA L4") == on("NVIDIA H200")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("processor\t: 0\nmodel name\t: Some Processor @ 2 GHz\n", "Some Processor @ 2 GHz"),
+        (
+            "CPU implementer\t: 0x41\nCPU variant\t: 0x1\nCPU part\t: 0xd4f\n\n"
+            "CPU implementer\t: 0x41\nCPU variant\t: 0x1\nCPU part\t: 0xd40\n\n"
+            "CPU implementer\t: 0x41\nCPU variant\t: 0x1\nCPU part\t: 0xd40\n",
+            "aarch64 0x41/0xd40 0x41/0xd4f",
+        ),
+        ("", "aarch64"),
+    ],
+)
+def test_a_processor_has_a_name_on_arm_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, name: str
+) -> None:
+    (tmp_path / "cpuinfo").write_text(text)
+    monkeypatch.setattr(record, "_CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
+    assert record._machine() == name
 
 
 def test_what_does_not_change_the_speed_does_not_change_the_key(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 import aiohttp
 import pytest
@@ -18,7 +20,7 @@ from gifcue.access.issue import KeyPair, issue_token, new_key
 from gifcue.errors import ConfigError
 from gifcue.server.config import load_settings
 from gifcue.server.lifecycle import Server
-from gifcue.server.whip import sessions
+from gifcue.server.whip import handler, sessions
 from tests.server.whip.kit import SDP, base, whip_server
 from tests.support.waiting import until
 
@@ -64,15 +66,19 @@ class Guarded:
 
     async def delete(self, location: str, token: str | None = None) -> int:
         headers = {"Authorization": f"Bearer {token or self.token()}"}
-        async with self.http.delete(base(self.server) + location, headers=headers) as answer:
+        async with self.http.delete(self.session(location), headers=headers) as answer:
             return answer.status
+
+    def session(self, location: str) -> str:
+        """The address that the `Location` of an offer for the room `weekly` gives."""
+        return urljoin(f"{base(self.server)}/whip/weekly/anybody?labels=smile", location)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Guarded]:
     keys, key = tmp_path_factory.mktemp("keys") / "keys.toml", new_key("one", "EdDSA")
     add_entry(keys, key.entry)
-    tables = {"access": {"keys": keys}, "server": {"allowed_origins": [PAGE]}}
+    tables = {"access": {"keys": keys, "max_streams": 2}, "server": {"allowed_origins": [PAGE]}}
     async with whip_server({"max_sessions": 2}, **tables) as server, aiohttp.ClientSession() as http:
         yield Guarded(server, key, http)
 
@@ -157,7 +163,7 @@ async def test_browsers_may_ask_before(guarded: Guarded) -> None:
 
 async def test_candidates_that_are_told_later_are_not_needed(guarded: Guarded) -> None:
     location = (await guarded.post()).headers["Location"]
-    async with guarded.http.patch(base(guarded.server) + location) as answer:
+    async with guarded.http.patch(guarded.session(location)) as answer:
         assert answer.status == 405
         assert set(answer.headers["Allow"].split(",")) == {"DELETE", "OPTIONS"}
     assert await guarded.delete(location) == 200
@@ -166,9 +172,17 @@ async def test_candidates_that_are_told_later_are_not_needed(guarded: Guarded) -
 async def test_one_too_many_comes_back_later(guarded: Guarded) -> None:
     locations = [(await guarded.post(f"weekly/{name}")).headers["Location"] for name in ("ada", "bob")]
     answer = await guarded.post("weekly/eve")
+    assert answer.status == 429
+    assert "access.max_streams" in await text_of(answer)
+    answer = await guarded.post("weekly/eve", token=guarded.token(subject="eve"))
     assert answer.status == 503
     assert answer.headers["Retry-After"] == "5"
     assert "at most 2 WHIP sessions" in await text_of(answer)
+    # A sender that comes again takes its own place, though no other is free.
+    again = await guarded.post("weekly/bob")
+    assert again.status == 201
+    assert await guarded.delete(locations[1]) == 404
+    locations[1] = again.headers["Location"]
     for each in locations:
         assert await guarded.delete(each) == 200
     answer = await guarded.post("weekly/eve")
@@ -187,6 +201,15 @@ async def test_a_sender_that_comes_again_replaces_itself_and_nobody_else(guarded
     assert guarded.server._whip is not None
     assert guarded.server._whip.sessions.count == 0
     assert guarded.server.engine.statistics().sessions == 0
+
+
+async def test_offers_for_one_participant_at_once_make_one_session(guarded: Guarded) -> None:
+    answers = await asyncio.gather(*(guarded.post() for _ in range(6)))
+    taken = [each.headers["Location"] for each in answers if each.status == 201]
+    assert {each.status for each in answers} <= {201, 409}
+    assert guarded.server._whip is not None
+    assert guarded.server._whip.sessions.count == 1
+    assert [await guarded.delete(each) for each in taken] == [404] * (len(taken) - 1) + [200]
 
 
 async def test_who_never_connects_is_dropped(guarded: Guarded, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,6 +233,24 @@ async def test_listeners_need_a_token_for_the_room(guarded: Guarded) -> None:
             f"{base(guarded.server)}/whip/{room}", headers={"Authorization": f"Bearer {token}"}
         ) as answer:
             assert answer.status == status
+
+
+async def test_one_caller_does_not_take_the_places_of_all_listeners(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handler, "MAX_LISTENERS_PER_CALLER", 1)
+    url = f"{base(guarded.server)}/whip/weekly"
+
+    def listen(subject: str) -> Any:
+        token = guarded.token(subject=subject)
+        return guarded.http.get(url, headers={"Authorization": f"Bearer {token}"})
+
+    async with listen("greedy") as first:
+        assert first.status == 200
+        async with listen("greedy") as second, listen("other") as other:
+            assert (second.status, second.headers["Retry-After"]) == (429, "2")
+            assert "at most 1 listeners of one caller" in await text_of(second)
+            assert other.status == 200
 
 
 async def test_a_server_that_drains_sends_senders_elsewhere(guarded: Guarded) -> None:

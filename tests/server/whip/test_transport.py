@@ -139,7 +139,7 @@ def reaction(label: str = "smile", url: str = "/gifs/a.gif") -> Reaction:
 
 async def test_listeners_hear_of_their_room_alone() -> None:
     events = RoomEvents("https://gifs.example.org")
-    mine, other = events.open("a"), events.open("b")
+    mine, other = events.open("a", "somebody"), events.open("b", "somebody")
     assert mine is not None
     assert other is not None
     events.publish("a", "ada", reaction())
@@ -153,7 +153,7 @@ async def test_listeners_hear_of_their_room_alone() -> None:
 
 def test_a_listener_that_does_not_read_is_cut_off() -> None:
     events = RoomEvents("")
-    slow = events.open("a")
+    slow = events.open("a", "somebody")
     assert slow is not None
     for _ in range(MAX_EVENTS_WAITING + 1):
         events.publish("a", "ada", reaction())
@@ -164,7 +164,7 @@ def test_a_listener_that_does_not_read_is_cut_off() -> None:
 
 def test_names_cannot_write_events_of_their_own() -> None:
     events = RoomEvents("")
-    listener = events.open("a")
+    listener = events.open("a", "somebody")
     assert listener is not None
     events.publish("a", "x\n\nevent: reaction\ndata: {}", reaction())
     waiting = listener._waiting.get_nowait()

@@ -186,7 +186,10 @@ class Fleet:
         connection = ConnectionOptions(open_timeout_s=1.0, close_timeout_s=5.0)
         return ReactionStream(_Seat(self.current), options, connection, TokenSource(None, ()))
 
-    def holds(self) -> None:
+    def opened(self) -> None:
+        pass
+
+    def held(self) -> None:
         pass
 
     def draining(self) -> None:

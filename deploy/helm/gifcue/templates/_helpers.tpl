@@ -85,6 +85,10 @@ namespace="{{ .Release.Namespace }}",service="{{ include "gifcue.name" . }}-pods
 {{- if gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas) -}}
 {{- fail (printf "autoscaling: expected minReplicas of at most maxReplicas, got %d and %d" (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
 {{- end -}}
+{{- $all := mul (int .Values.autoscaling.maxReplicas) (int .Values.capacity.participants) -}}
+{{- if le (mul 10 (int .Values.autoscaling.spareParticipants)) $all -}}
+{{- fail (printf "autoscaling: expected spareParticipants of more than %d, a tenth of maxReplicas × capacity.participants, got %d: a HorizontalPodAutoscaler adds no pod for a need within a tenth of what it has" (div $all 10) (int .Values.autoscaling.spareParticipants)) -}}
+{{- end -}}
 scaleUp:
   stabilizationWindowSeconds: 0
   policies:

@@ -14,8 +14,10 @@ class LiveKitUnavailable(LiveKitError):
 
 
 class LiveKitRefused(LiveKitError):
-    """LiveKit answers that it never will: a token is wrong, or another instance has taken this one's place."""
+    """LiveKit answers that it never will: a token is wrong, another instance has taken this one's place, or somebody
+    has removed this side from the room.
+    """
 
 
 class RoomClosed(LiveKitError):
-    """The meeting is over: LiveKit has closed the room, or somebody removed this side from it."""
+    """The meeting is over: LiveKit has closed the room."""

@@ -10,15 +10,14 @@ from gifcue.client import ReconnectingStream
 from gifcue.ingest.livekit.access import Tokens
 from gifcue.ingest.livekit.cameras import RoomCameras
 from gifcue.ingest.livekit.errors import LiveKitError, LiveKitUnavailable, RoomClosed
-from gifcue.ingest.livekit.publishing import ReactionPublisher
 from gifcue.ingest.livekit.session import TICK_S, RoomSession
 from gifcue.ingest.livekit.settings import LiveKitSettings
 from gifcue.ingest.report import Notice, PublisherTotals
 
 
 class LiveKitIngest:
-    """`run` follows the room until it is closed or `run` is cancelled. `labels` are those that a participant can agree
-    to. `publisher`, if any, sends reactions to the room while `run` runs; its owner hands it the events.
+    """`run` follows the room until it is closed or `run` is cancelled. `labels` are those that a participant
+    can agree to.
     """
 
     def __init__(
@@ -28,12 +27,10 @@ class LiveKitIngest:
         stream: ReconnectingStream,
         labels: Sequence[str],
         tell: Callable[[Notice], None],
-        publisher: ReactionPublisher | None = None,
     ) -> None:
         self._settings = settings
         self._tell = tell
         self._tokens = tokens
-        self._publisher = publisher
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._cameras = RoomCameras(settings, stream, labels, tell, self._fail)
         self._changing = asyncio.Lock()
@@ -58,18 +55,15 @@ class LiveKitIngest:
             LiveKitRefused: LiveKit answers that it never will, or another session has taken this one's place.
             ClientError: the error that ended the stream of reactions.
         """
-        tasks = [asyncio.ensure_future(self._follow_forever())]
-        if self._publisher is not None:
-            tasks.append(asyncio.ensure_future(self._publisher.run()))
+        following = asyncio.ensure_future(self._follow_forever())
         try:
-            await asyncio.wait({*tasks, self._failed}, return_when=asyncio.FIRST_COMPLETED)
-            for each in (*tasks, self._failed):
+            await asyncio.wait({following, self._failed}, return_when=asyncio.FIRST_COMPLETED)
+            for each in (following, self._failed):
                 if each.done():
                     each.result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            following.cancel()
+            await asyncio.wait({following})
             await self._cameras.close()
 
     async def _follow_forever(self) -> None:
@@ -97,7 +91,7 @@ class LiveKitIngest:
             async with self._changing:
                 await self._cameras.pause()
             has_joined = has_joined or session.has_joined
-            attempt = 1 if session.has_joined else attempt + 1
+            attempt = 1 if session.was_steady else attempt + 1
             delay_s = self._settings.backoff.delay_s(attempt)
             self._tell(Notice("disconnected", detail=f"{problem}; the next attempt is in {delay_s:.1f} s"))
             await self._wait(delay_s)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import aiohttp
 
@@ -19,8 +21,14 @@ from gifcue.ingest.report import Notice
 TOPIC = "gifcue.reaction"
 # The number in each message. It changes where a field changes its meaning.
 VERSION = 1
-# Messages that may wait. A reaction that comes later than that is of no use.
+# Messages that may wait.
 MAX_WAITING = 256
+# Seconds after which the beginning of a reaction is of no use.
+LATE_S = 3.0
+# Reactions whose beginning was late, and whose end is awaited.
+_MAX_LATE = 4096
+# Seconds at the end for messages that wait.
+DRAIN_S = 3.0
 # Seconds for one message.
 SEND_S = 5.0
 _MAX_REASON_BYTES = 2048
@@ -48,22 +56,54 @@ def message_of(reaction: Reaction, gif_base_url: str) -> Mapping[str, Any] | Non
 
 
 class ReactionPublisher:
-    """`put` takes events of gifcue; `run` sends what follows from them, in order, until it is cancelled.
+    """`put` takes events of gifcue; what follows from them is sent in order. Use it with `async with`, which waits at
+    the end until the last messages are sent, for `DRAIN_S` at most.
 
-    Each message is sent once: a reaction that arrives late is worse than none. `sent` counts messages, `not_sent` those
-    that LiveKit did not take, by reason.
+    Each message is sent once, and the beginning of a reaction is not sent late: that is worse than none. `sent` counts
+    messages, `not_sent` those that were not sent or that LiveKit did not take, by reason. `now` is in seconds.
     """
 
-    def __init__(self, url: str, room: str, tokens: Tokens, tell: Callable[[Notice], None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        room: str,
+        tokens: Tokens,
+        tell: Callable[[Notice], None],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._address = http_address(url) + _PATH
         self._room = room
         self._tokens = tokens
         self._tell = tell
-        self._waiting: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(MAX_WAITING)
+        self._now = now
+        self._waiting: asyncio.Queue[tuple[float, Mapping[str, Any]]] = asyncio.Queue(MAX_WAITING)
+        self._unfinished = 0  # messages that wait, and the one that is being sent
+        self._late: dict[str, None] = {}  # reactions whose beginning was not sent
+        self._sending: asyncio.Task[None] | None = None
         self._gif_base_url = ""
         self._problem = ""  # of the last message, so that it is told once
         self._not_sent: Counter[str] = Counter()
         self.sent = 0
+
+    async def __aenter__(self) -> Self:
+        self._sending = asyncio.create_task(self._send_forever(), name="data messages to LiveKit")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._sending is not None
+        drained = asyncio.ensure_future(self._waiting.join())
+        try:
+            await asyncio.wait({self._sending, drained}, timeout=DRAIN_S, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._sending.cancel()
+            drained.cancel()
+            await asyncio.wait({self._sending, drained})
+            self._not_sent["ended"] += self._unfinished
+            self._unfinished = 0
+        if not self._sending.cancelled():
+            self._sending.result()
 
     @property
     def not_sent(self) -> Mapping[str, int]:
@@ -80,19 +120,38 @@ class ReactionPublisher:
         if message is None:
             return
         try:
-            self._waiting.put_nowait(message)
+            self._waiting.put_nowait((self._now(), message))
+            self._unfinished += 1
         except asyncio.QueueFull:
             self._not_sent["slow_livekit"] += 1
 
-    async def run(self) -> None:
-        """Sends until it is cancelled."""
+    async def _send_forever(self) -> None:
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=SEND_S)) as http:
             while True:
-                message = await self._waiting.get()
-                problem = await self._send(http, message)
-                if problem and problem != self._problem:
-                    self._tell(Notice("refused", detail=f"a data message: {problem}"))
-                self._problem = problem
+                since_s, message = await self._waiting.get()
+                if self._is_too_late(since_s, message):
+                    self._not_sent["too_late"] += 1
+                else:
+                    problem = await self._send(http, message)
+                    if problem and problem != self._problem:
+                        self._tell(Notice("refused", detail=f"a data message: {problem}"))
+                    self._problem = problem
+                self._unfinished -= 1
+                self._waiting.task_done()
+
+    def _is_too_late(self, since_s: float, message: Mapping[str, Any]) -> bool:
+        """Whether a reaction begins too late to be shown, or ends that was not shown. What was shown has to end."""
+        reaction = message["reaction_id"]
+        if message["phase"] == Phase.ENDED.name:
+            was_late = reaction in self._late
+            self._late.pop(reaction, None)
+            return was_late
+        if self._now() - since_s <= LATE_S:
+            return False
+        if len(self._late) >= _MAX_LATE:
+            del self._late[next(iter(self._late))]
+        self._late[reaction] = None
+        return True
 
     async def _send(self, http: aiohttp.ClientSession, message: Mapping[str, Any]) -> str:
         """Sends a message; returns why LiveKit did not take it, empty where it did."""

@@ -13,12 +13,7 @@ from livekit.protocol import models, rtc
 from gifcue.ingest.livekit import requests
 from gifcue.ingest.livekit.access import Tokens
 from gifcue.ingest.livekit.cameras import RoomCameras
-from gifcue.ingest.livekit.errors import (
-    LiveKitError,
-    LiveKitRefused,
-    LiveKitUnavailable,
-    RoomClosed,
-)
+from gifcue.ingest.livekit.errors import LiveKitError, LiveKitRefused, LiveKitUnavailable, RoomClosed
 from gifcue.ingest.livekit.room import Participant, participants_of
 from gifcue.ingest.livekit.settings import LiveKitSettings
 from gifcue.ingest.livekit.signal import Signal
@@ -33,6 +28,8 @@ from gifcue.ingest.webrtc.track import VideoTrack
 # Seconds for which a lost connection for signalling is tried again while video goes on. Who withdraws consent meanwhile
 # cannot be heard; after it, the session is over and no more video comes.
 RESUME_S = 8.0
+# Seconds after which a session without video has gone well.
+STEADY_S = 10.0
 # Seconds between two looks at who is to leave gifcue.
 TICK_S = 1.0
 # Seconds within which LiveKit says why it has ended the connection for video.
@@ -76,7 +73,18 @@ class RoomSession:
             keeps_video=True,
         )
         self._peer = PeerConnection(FullIce(), limits, self._opened.append, self._wants)
+        self._joined_s = 0.0
         self.has_joined = False
+
+    @property
+    def was_steady(self) -> bool:
+        """Whether another session may begin at once after this one: video came, or none was offered for a while.
+
+        A room can be joined where LiveKit's UDP ports cannot be reached, and each session then ends without video.
+        """
+        if self._answer:
+            return self._peer.connected.is_set()
+        return self.has_joined and asyncio.get_running_loop().time() - self._joined_s >= STEADY_S
 
     @property
     def dropped(self) -> Mapping[str, int]:
@@ -106,8 +114,9 @@ class RoomSession:
                     await signal.send(requests.leave())
             raise
         finally:
-            await signal.close()
+            # Video ends first. LiveKit may be slow to answer that the connection for signalling ends.
             await self._peer.close()
+            await signal.close()
 
     async def _join(self, signal: Signal) -> None:
         first = await signal.first()
@@ -120,6 +129,7 @@ class RoomSession:
         signal.keep_alive(self._ping_s)
         others = self._others(joined.other_participants)
         self.has_joined = True
+        self._joined_s = asyncio.get_running_loop().time()
         self._tell(Notice("joined", detail=f"{len(others)} participants"))
         async with self._changing:
             await self._cameras.begin(others, signal.send)
@@ -136,30 +146,37 @@ class RoomSession:
         while not self._peer.closed.is_set():
             signal = Signal(self._settings.url, self._tokens, self._sid)
             try:
-                await signal.open()
-                first = await signal.first()
-                if first.WhichOneof("message") != "reconnect":
-                    self._end_of(first)
-                signal.keep_alive(self._ping_s)
-                async with self._changing:
-                    await signal.send(requests.sync_state(self._cameras.subscribed, self._answer))
+                # An attempt as well ends with the time: video goes on meanwhile.
+                async with asyncio.timeout_at(until_s):
+                    await self._take_up(signal)
                 self._tell(Notice("resumed"))
                 return signal
-            except _Over:
+            except TimeoutError:
+                await self._peer.close()  # the video first
                 await signal.close()
-                raise
-            except LiveKitUnavailable as error:
+                raise LiveKitUnavailable(
+                    f"expected LiveKit to resume the session within {RESUME_S:g} s, got no answer; before: {lost}"
+                ) from None
+            except BaseException as error:
                 await signal.close()
+                if isinstance(error, _Over) or not isinstance(error, LiveKitUnavailable):
+                    raise
                 lost = error
-            except BaseException:
-                await signal.close()
-                raise
             attempt += 1
             delay_s = self._settings.backoff.delay_s(attempt)
             if loop.time() + delay_s > until_s:
                 break
             await self._settings.backoff.sleep(delay_s)
         raise lost
+
+    async def _take_up(self, signal: Signal) -> None:
+        await signal.open()
+        first = await signal.first()
+        if first.WhichOneof("message") != "reconnect":
+            self._end_of(first)
+        signal.keep_alive(self._ping_s)
+        async with self._changing:
+            await signal.send(requests.sync_state(self._cameras.subscribed, self._answer))
 
     async def _serve(self, signal: Signal) -> LiveKitUnavailable:
         """Follows the room; returns how the connection for signalling was lost. Raises where the session is over."""

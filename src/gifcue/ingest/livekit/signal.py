@@ -27,6 +27,8 @@ _MAX_REASON_BYTES = 2048
 CONNECT_S = 10.0
 # Seconds between two pings of the WebSocket. A connection without an answer to one is lost.
 HEARTBEAT_S = 10.0
+# Seconds for the answer to a close frame.
+_CLOSE_S = 1.0
 # Seconds between two pings of LiveKit's own; LiveKit says how often it wants them.
 _PING_S = (1.0, 30.0)
 _HTTP = {"ws": "http", "wss": "https"}
@@ -133,6 +135,7 @@ class Signal:
                     f"{self._url}/rtc",
                     params=self._query,
                     heartbeat=HEARTBEAT_S,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_S),
                     max_msg_size=MAX_MESSAGE_BYTES,
                 )
         except aiohttp.WSServerHandshakeError as error:

@@ -5,7 +5,7 @@ senders send, the time of their reports (RFC 3550) is read.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 _VERSION = 2 << 6
@@ -16,8 +16,8 @@ _PAYLOAD_FEEDBACK = 206
 _PLI = 1
 _FIR = 4
 _NACK = 1
-# Report blocks that one report holds.
-_MAX_BLOCKS = 31
+# Report blocks that one report holds: their number has five bits.
+MAX_BLOCKS = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,16 @@ class ReportBlock:
     delay: int = 0
 
 
-def receiver_report(ssrc: int, blocks: Iterable[ReportBlock] = ()) -> bytes:
-    """A receiver report. RFC 3550 section 6.1: each compound packet begins with a report, which may be empty."""
-    packed = [_packed(each) for each in blocks][:_MAX_BLOCKS]
-    head = struct.pack("!BBHI", _VERSION | len(packed), _RECEIVER_REPORT, 1 + 6 * len(packed), ssrc)
-    return head + b"".join(packed)
+def receiver_reports(ssrc: int, blocks: Sequence[ReportBlock]) -> Iterator[bytes]:
+    """Receiver reports on any number of sources, each a packet of its own; one where there is no source."""
+    for first in range(0, max(len(blocks), 1), MAX_BLOCKS):
+        yield _receiver_report(ssrc, blocks[first : first + MAX_BLOCKS])
+
+
+def _receiver_report(ssrc: int, blocks: Sequence[ReportBlock] = ()) -> bytes:
+    """A report. RFC 3550 section 6.1: each compound packet begins with one, which may be empty."""
+    head = struct.pack("!BBHI", _VERSION | len(blocks), _RECEIVER_REPORT, 1 + 6 * len(blocks), ssrc)
+    return head + b"".join(_packed(each) for each in blocks)
 
 
 def _packed(block: ReportBlock) -> bytes:
@@ -85,18 +90,18 @@ def packets_missing(ssrc: int, media_ssrc: int, numbers: Iterable[int]) -> bytes
                 continue
         pairs.append((number & 0xFFFF, 0))
     head = struct.pack("!BBHII", _VERSION | _NACK, _TRANSPORT_FEEDBACK, 2 + len(pairs), ssrc, media_ssrc)
-    return receiver_report(ssrc) + head + b"".join(struct.pack("!HH", *each) for each in pairs)
+    return _receiver_report(ssrc) + head + b"".join(struct.pack("!HH", *each) for each in pairs)
 
 
 def picture_loss(ssrc: int, media_ssrc: int) -> bytes:
     """PLI: `media_ssrc` shall send a keyframe, because `ssrc` has lost pictures."""
-    return receiver_report(ssrc) + struct.pack(
+    return _receiver_report(ssrc) + struct.pack(
         "!BBHII", _VERSION | _PLI, _PAYLOAD_FEEDBACK, 2, ssrc, media_ssrc
     )
 
 
 def full_intra_request(ssrc: int, media_ssrc: int, number: int) -> bytes:
     """FIR: as PLI. `number` goes up by one with each new request and wraps at 256."""
-    return receiver_report(ssrc) + struct.pack(
+    return _receiver_report(ssrc) + struct.pack(
         "!BBHIIIBxxx", _VERSION | _FIR, _PAYLOAD_FEEDBACK, 4, ssrc, 0, media_ssrc, number & 0xFF
     )

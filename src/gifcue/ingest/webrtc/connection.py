@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from gifcue.ingest.rtp.rtcp import receiver_report, sender_reports
+from gifcue.ingest.rtp.rtcp import receiver_reports, sender_reports
 from gifcue.ingest.rtp.sdp import ENCODINGS, SdpError
 from gifcue.ingest.webrtc.answer import LocalTransport, local_setup, new_session, write_answer
 from gifcue.ingest.webrtc.dtls import RtpTransport
@@ -257,7 +257,8 @@ class PeerConnection:
                 if self._loop.time() >= report_s:
                     report_s = self._loop.time() + REPORT_INTERVAL_S
                     blocks = [block for each in tracks if (block := each.report()) is not None]
-                    self._send(receiver_report(self._ssrc, blocks))
+                    for packet in receiver_reports(self._ssrc, blocks):
+                        self._send(packet)
                 while self._outgoing:
                     await dtls.send(self._outgoing.popleft())
         finally:

@@ -22,7 +22,8 @@ from gifcue.ingest.rtp.udp import Address, UdpSocket
 from gifcue.ingest.webrtc.ice import DatagramPath, IceCredentials, IceFailed
 from gifcue.ingest.webrtc.stun import Check, answer_to, is_stun, plain_address, read_check
 
-# Addresses of one peer that datagrams are taken from: those of its interfaces, and those it changes to.
+# Addresses of one peer that datagrams are taken from: those of its interfaces, and those it changes to. A further one
+# takes the place of the one that the peer checked longest ago.
 MAX_ADDRESSES = 8
 # Datagrams of one peer that wait to be decrypted. More wait only where the event loop is late by a second.
 MAX_DATAGRAMS_WAITING = 512
@@ -97,6 +98,10 @@ class LitePort:
         self._peers.pop(peer.local.username, None)
         self._paths = {address: each for address, each in self._paths.items() if each is not peer}
 
+    def forget(self, address: tuple[str, int]) -> None:
+        """Nothing is taken from the address until it sends a check again."""
+        self._paths.pop(address, None)
+
     def count(self, reason: str) -> None:
         """A datagram was of no use."""
         self._dropped[reason] += 1
@@ -160,7 +165,7 @@ class LiteIce:
         self._port = port
         self._loop = asyncio.get_running_loop()
         self._remote: IceCredentials | None = None
-        self._addresses: set[tuple[str, int]] = set()
+        self._addresses: dict[tuple[str, int], None] = {}  # the one that was checked last is the last
         self._target: Address | None = None
         self._is_nominated = False
         self._reachable = asyncio.Event()
@@ -203,14 +208,19 @@ class LiteIce:
     # Called by the port
 
     def checked(self, check: Check, sender: Address) -> bool:
-        """Takes a check whose signature is right. False where it is of somebody else, or of too many addresses."""
+        """Takes a check whose signature is right. False where it is of somebody else."""
         if self._remote is None or check.by != self._remote.username:
             return False
         address = (sender[0], sender[1])
-        if address not in self._addresses:
-            if len(self._addresses) >= MAX_ADDRESSES:
-                return False
-            self._addresses.add(address)
+        if address in self._addresses:
+            del self._addresses[address]
+        elif len(self._addresses) >= MAX_ADDRESSES:
+            # The address that is sent to stays, whatever its age: only the peer chooses another one.
+            used = None if self._target is None else self._target[:2]
+            oldest = next(each for each in self._addresses if each != used)
+            del self._addresses[oldest]
+            self._port.forget(oldest)
+        self._addresses[address] = None
         # Until the peer has chosen a path, the first one is as good as any.
         if self._target is None or (check.nominates and not (self._is_nominated and self._target == sender)):
             self._target = sender

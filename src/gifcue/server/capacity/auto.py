@@ -29,10 +29,16 @@ async def apply(settings: Settings, engine: Engine) -> MeasuredCapacity | None:
     """Where `limits.max_participants` is "auto", limits the engine to as many participants as the machine carries.
 
     Raises:
-        ConfigError: the capacity could not be measured.
+        ConfigError: the capacity could not be measured, or depends on inference servers that others use.
     """
     if engine.limits.max_participants != "auto":
         return None
+    if settings.detect.backend == "triton":
+        # The measurement would also load servers that other gifcue servers use.
+        raise ConfigError(
+            'limits.max_participants: expected a number with detect.backend = "triton", got "auto": inference servers '
+            "that are shared have no capacity of this machine. Set a number"
+        )
     capacity = await find(settings)
     engine.limits = engine.limits.model_copy(update={"max_participants": capacity.participants})
     return capacity

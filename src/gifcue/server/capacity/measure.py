@@ -30,7 +30,7 @@ from gifcue.server.capacity.record import MeasuredCapacity
 from gifcue.server.capacity.search import Figures, search
 from gifcue.server.config import Settings
 from gifcue.server.lifecycle import Server
-from gifcue.server.settings import RulesSettings, ServerSettings
+from gifcue.server.settings import RulesSettings, ServerSettings, TracingSettings, WhipSettings
 from gifcue.workers.cores import usable_cores
 
 BOUND_MS = 150.0
@@ -121,7 +121,13 @@ def _alone(settings: Settings, fps: float) -> Settings:
             "max_fps": max(settings.limits.max_fps, int(2 * fps)),
         }
     )
-    parts = {"access": AccessSettings(), "rules": RulesSettings(), "delivery": DeliverySettings()}
+    parts = {
+        "access": AccessSettings(),
+        "rules": RulesSettings(),
+        "delivery": DeliverySettings(),
+        "whip": WhipSettings(),
+        "tracing": TracingSettings(),
+    }
     return settings.model_copy(update={"server": server, "limits": limits, **parts})
 
 

@@ -1,15 +1,17 @@
 """A measured capacity and the file that keeps it.
 
-A figure holds for what it was measured on: the machine and the cores that the process may use, the model, the version
+A figure holds for what it was measured on: processor, GPUs, the cores that the process may use, the model, the version
 of gifcue, and the settings of decoding and detection. All of it together is the key under which the file has it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import platform
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,9 @@ log = structlog.get_logger()
 # Figures that a file keeps, those measured last: a file that many kinds of machines share has one for each.
 _KEPT = 64
 _MAX_BYTES = 1 << 18
+_CPUINFO = Path("/proc/cpuinfo")
+# The driver has a folder for each GPU here.
+_NVIDIA = Path("/proc/driver/nvidia/gpus")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +71,14 @@ def about(settings: Settings) -> dict[str, Any]:
     # Another folder with the same model is no other machine. The digest stands for what is in it.
     for name in ("model_dir", "model_sha256", "gestures_dir"):
         parts["detect"].pop(name, None)
+    devices = settings.detect.cuda_devices
+    # Numbers and UUIDs differ between machines of one kind.
+    parts["detect"]["cuda_devices"] = len(devices)
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return {
         "version": __version__,
         "machine": _machine(),
+        "gpus": _gpus() if devices else [],
         "cores": round(usable_cores(), 2),
         "model_sha256": _model_digest(settings),
         "settings_sha256": digest,
@@ -130,13 +139,25 @@ def _entries(path: Path) -> dict[str, Any]:
 
 
 def _machine() -> str:
-    """The processor, as the system names it."""
+    """The processor, as the system names it. On ARM, which has numbers for names, those of each kind of core."""
     try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as lines:
-            names = (line.partition(": ")[2].strip() for line in lines if line.startswith("model name"))
-            return next(names, platform.machine())
+        text = _CPUINFO.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return platform.machine()
+    if name := re.search(r"^model name\s*: *(.+)$", text, re.MULTILINE):
+        return name[1].strip()
+    kinds = re.findall(r"^CPU implementer\s*: *(\S+)$(?:\n.+)*?\nCPU part\s*: *(\S+)$", text, re.MULTILINE)
+    return " ".join((platform.machine(), *sorted({"/".join(kind) for kind in kinds})))
+
+
+def _gpus() -> list[str]:
+    """The models of the machine's NVIDIA GPUs, as the driver names them."""
+    models = []
+    for path in _NVIDIA.glob("*/information"):
+        with contextlib.suppress(OSError):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            models += re.findall(r"^Model:\s*(.+?)\s*$", text, re.MULTILINE)
+    return sorted(models)
 
 
 def _model_digest(settings: Settings) -> str:

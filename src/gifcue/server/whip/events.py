@@ -17,6 +17,8 @@ from gifcue.protocol.events import Draining, Fault, Reaction
 
 # Listeners of the whole server.
 MAX_LISTENERS = 256
+# Listeners of one caller: a subject of tokens, a token without one, or an address where there are no tokens.
+MAX_LISTENERS_PER_CALLER = 64
 # Events that wait for one listener.
 MAX_EVENTS_WAITING = 128
 
@@ -24,8 +26,9 @@ MAX_EVENTS_WAITING = 128
 class Listener:
     """What waits for one listener of `room`. `is_cut`: it read too slowly, and gets nothing more."""
 
-    def __init__(self, room: str) -> None:
+    def __init__(self, room: str, caller: str) -> None:
         self.room = room
+        self.caller = caller
         self.is_cut = False
         self._waiting: asyncio.Queue[bytes] = asyncio.Queue(MAX_EVENTS_WAITING)
 
@@ -59,11 +62,15 @@ class RoomEvents:
         """Listeners that were cut off since the start, because they did not read."""
         return self._dropped["slow_listener"]
 
-    def open(self, room: str) -> Listener | None:
+    def count_of(self, caller: str) -> int:
+        """Listeners of the caller at the moment."""
+        return sum(each.caller == caller for each in self._listeners)
+
+    def open(self, room: str, caller: str) -> Listener | None:
         """A new listener; None where there are too many."""
         if len(self._listeners) >= MAX_LISTENERS:
             return None
-        listener = Listener(room)
+        listener = Listener(room, caller)
         self._listeners.add(listener)
         return listener
 

@@ -29,7 +29,7 @@ from gifcue.server.access_guard import AccessGuard
 from gifcue.server.http_access import peer_of, refusal
 from gifcue.server.http_stills import error_answer
 from gifcue.server.streams import Streams
-from gifcue.server.whip.events import RoomEvents, server_sent
+from gifcue.server.whip.events import MAX_LISTENERS_PER_CALLER, RoomEvents, server_sent
 from gifcue.server.whip.sessions import LIMITS, Asked, Refused, WhipSession, WhipSessions
 
 ENDPOINT = "/whip/{room}/{participant}"
@@ -131,13 +131,16 @@ class WhipHandler:
         if status is not None:
             raise Refused(503, status.details, math.ceil(status.retry_after_ms / 1000))
         offer = await _body(request)
-        access = self._guard.control.open_stream(caller)
+        # Nothing is awaited from here until the sessions check for themselves.
+        replaces = self._sessions.replaced_by(room, participant, caller.key) is not None
+        access = self._guard.control.open_stream(caller, replaces=replaces)
         client = request.headers.get(hdrs.USER_AGENT, "")
         name = f"WHIP {client}".encode()[: self._limits.max_name_bytes].decode(errors="ignore")
         session = await self._sessions.open(
             Asked(room, participant, labels, offer, name, str(caller.peer), access)
         )
-        location = f"/whip/{quote(room, safe='')}/{quote(participant, safe='')}/{session.id}"
+        # Relative, because a proxy may have put a prefix before the address that the sender knows.
+        location = f"{quote(participant, safe='')}/{session.id}"
         return web.Response(
             status=201,
             text=session.answer,
@@ -155,7 +158,11 @@ class WhipHandler:
         room = self._name(request, "room")
         if caller.grant is not None:
             caller.grant.require_room(room)
-        listener = self._events.open(room)
+        if self._events.count_of(caller.key) >= MAX_LISTENERS_PER_CALLER:
+            raise Refused(
+                429, f"expected at most {MAX_LISTENERS_PER_CALLER} listeners of one caller at once", _LATER_S
+            )
+        listener = self._events.open(room, caller.key)
         if listener is None:
             raise Refused(503, "expected fewer listeners at once", _LATER_S)
         try:

@@ -60,6 +60,7 @@ class WhipSession:
         self.id = secrets.token_urlsafe(16)
         self.room = asked.room
         self.participant = asked.participant
+        self.key = (asked.room, asked.participant)
         self.caller = asked.access.caller.key
         self.connection = connection
         self.answer = ""
@@ -83,13 +84,13 @@ class WhipSessions:
         self._max_sessions = max_sessions
         self._keep_alive_s = min(KEEP_ALIVE_S, idle_timeout_s / 3) if idle_timeout_s else KEEP_ALIVE_S
         self._sessions: dict[str, WhipSession] = {}
-        self._opening = 0
+        self._opening: set[tuple[str, str]] = set()  # the room and the participant
         self._ended: Counter[str] = Counter()
         self._dropped: Counter[str] = Counter()
 
     @property
     def count(self) -> int:
-        """Sessions at the moment."""
+        """Sessions at the moment, also one whose replacement has begun."""
         return len(self._sessions)
 
     @property
@@ -107,7 +108,7 @@ class WhipSessions:
         """Takes a sender. Its access is closed with it, also where this raises.
 
         Raises:
-            Refused: there are too many, or the participant is somebody else's.
+            Refused: there are too many, or the participant is somebody else's, or is being taken already.
             SdpError: its offer cannot be answered.
         """
         try:
@@ -115,22 +116,32 @@ class WhipSessions:
             tracks: list[VideoTrack] = []
             connection = PeerConnection(self._port.open(), LIMITS, tracks.append)
             session = WhipSession(asked, connection)
-            self._opening += 1
-            try:
-                session.answer = await connection.answer(asked.offer)
-            except BaseException:
-                await connection.close()
-                raise
-            finally:
-                self._opening -= 1
         except BaseException:
             asked.access.close()
             raise
-        self._sessions[session.id] = session
-        session.done = asyncio.create_task(self._serve(session, asked, tracks[0]), name="WHIP session")
-        if previous is not None:
-            await self.close(previous, "replaced")
+        # Until the previous session has ended: a participant has two at most, whoever posts how often.
+        self._opening.add(session.key)
+        try:
+            try:
+                session.answer = await connection.answer(asked.offer)
+            except BaseException:
+                asked.access.close()
+                await connection.close()
+                raise
+            self._sessions[session.id] = session
+            session.done = asyncio.create_task(self._serve(session, asked, tracks[0]), name="WHIP session")
+            if previous is not None:
+                await self.close(previous, "replaced")
+        finally:
+            self._opening.remove(session.key)
         return session
+
+    def replaced_by(self, room: str, participant: str, caller: str) -> WhipSession | None:
+        """The session that ends where the caller sends the participant anew; None where it has none."""
+        for session in self._sessions.values():
+            if session.key == (room, participant) and session.caller == caller:
+                return session
+        return None
 
     def find(self, room: str, participant: str, name: str) -> WhipSession | None:
         """The session with this id; None where there is none, or it is of another room or participant."""
@@ -151,16 +162,20 @@ class WhipSessions:
 
     def _check(self, asked: Asked) -> WhipSession | None:
         """The session that a new one replaces."""
-        if len(self._sessions) + self._opening >= self._max_sessions:
+        key = (asked.room, asked.participant)
+        if key in self._opening:
+            raise Refused(
+                409, "expected one offer of a participant at a time, got another one before its answer", 1
+            )
+        previous = self.replaced_by(*key, asked.access.caller.key)
+        sent = {each.key for each in self._sessions.values()}
+        if previous is None and key in sent:
+            raise Refused(409, "expected a participant that nobody else sends, got one with a session", 30)
+        # A session and the one that replaces it count once, so that a sender can come back where all places are taken.
+        if previous is None and len(sent | self._opening) >= self._max_sessions:
             message = f"expected at most {self._max_sessions} WHIP sessions at once (whip.max_sessions)"
             raise Refused(503, message, 5)
-        for session in self._sessions.values():
-            if (session.room, session.participant) == (asked.room, asked.participant):
-                if session.caller != asked.access.caller.key:
-                    message = "expected a participant that nobody else sends, got one with a session"
-                    raise Refused(409, message, 30)
-                return session
-        return None
+        return previous
 
     async def _serve(self, session: WhipSession, asked: Asked, track: VideoTrack) -> None:
         connection = session.connection

@@ -7,18 +7,37 @@
 const Phase = Object.freeze({ HOLDING: 1, STARTED: 2, ENDED: 3, CANCELLED: 4 });
 // Entries of each kind, as many as a server takes.
 const MAX_ENTRIES = 256;
+// Reactions of participants that have left, and holds, of which the end is awaited.
+const MAX_OPEN = 4096;
+// Reactions of one participant that can still be dismissed, as servers remember.
+const MAX_ENDED = 32;
 
 const LOST = 'stream_lost';
+// As a server ends the reactions of a label that is not allowed.
+const NOT_ALLOWED = 'not_allowed';
+
+// As a server ends what a refused join carries.
+const REFUSED = 'refused';
 
 /** The end of a reaction that no server ends. */
 const endOf = (started, endReason) => ({
   ...started, phase: Phase.ENDED, endReason, progress: 1, gif: undefined, gifReason: '', roomCooldownMs: 0, gifCooldownMs: 0,
 });
 
-function put(entries, key, value) {
+/** The cancellation of a hold that no server goes on with. */
+const cancelOf = (hold) => ({ ...hold, phase: Phase.CANCELLED, endReason: LOST });
+
+/** Notes an entry. Returns what is forgotten for it, which is what was noted longest ago. */
+function put(entries, key, value, most = MAX_ENTRIES) {
   entries.delete(key);
   entries.set(key, value);
-  while (entries.size > MAX_ENTRIES) entries.delete(entries.keys().next().value);
+  const forgotten = [];
+  while (entries.size > most) {
+    const [oldest, its] = entries.entries().next().value;
+    entries.delete(oldest);
+    forgotten.push(its);
+  }
+  return forgotten;
 }
 
 /** The milliseconds that are left, by name. Forgets what is over. */
@@ -61,7 +80,7 @@ export class Carried {
   /** A participant joins, for the first time or again. */
   joined(participantId) {
     if (!this.#participants.has(participantId)) {
-      this.#participants.set(participantId, { running: new Map(), cooldowns: new Map(), gifCooldowns: new Map() });
+      this.#participants.set(participantId, { running: new Map(), cooldowns: new Map(), gifCooldowns: new Map(), ended: new Map() });
     }
   }
 
@@ -71,32 +90,54 @@ export class Carried {
     this.#participants.delete(participantId);
     const running = [...(known?.running.values() ?? [])].map(({ started }) => started);
     if (!isAttached) return running.map((started) => endOf(started, 'left'));
-    for (const started of running) put(this.#leaving, started.reactionId, started);
-    return [];
+    return running.flatMap((started) => this.#leave(started));
+  }
+
+  /** The server was told that a reaction was not meant. One that ended on this server begins its cooldown anew. */
+  dismissed(participantId, reactionId) {
+    const known = this.#participants.get(participantId);
+    const ended = known?.ended.get(reactionId);
+    if (!ended) return;
+    known.ended.delete(reactionId);
+    if (!known.running.has(ended.label)) note(known.cooldowns, ended.label, ended.cooldownMs);
+  }
+
+  /** Its join was refused: its reactions go on nowhere. */
+  refused(participantId) {
+    return this.withdrawn(participantId, [], REFUSED);
+  }
+
+  /** Only these labels are allowed from here on, and no server is there to end the reactions of others. */
+  withdrawn(participantId, allowed, endReason = NOT_ALLOWED) {
+    const known = this.#participants.get(participantId);
+    const gone = [...(known?.running ?? [])].filter(([label]) => !allowed.includes(label));
+    for (const [label] of gone) known.running.delete(label);
+    return gone.map(([, { started }]) => endOf(started, endReason));
   }
 
   /** A server sent an event. */
   heard(event) {
     switch (event.phase) {
       case Phase.HOLDING:
-        put(this.#holds, event.reactionId, event);
-        return [event];
+        return [...put(this.#holds, event.reactionId, event, MAX_OPEN).map(cancelOf), event];
       case Phase.STARTED:
         return this.#started(event);
       case Phase.ENDED:
         return this.#ended(event);
-      default:
-        this.#holds.delete(event.reactionId);
+      case Phase.CANCELLED: // of a hold that was forgotten, the page has it
+        return this.#holds.delete(event.reactionId) ? [event] : [];
+      default: // a phase of a newer server
         return [event];
     }
   }
 
   /** The connection is gone: holds begin anew elsewhere, and nobody else ends the reactions of those that have left. */
   lost() {
-    const ended = [...this.#holds.values()].map((hold) => ({ ...hold, phase: Phase.CANCELLED, endReason: LOST }));
+    const ended = [...this.#holds.values()].map(cancelOf);
     ended.push(...[...this.#leaving.values()].map((started) => endOf(started, LOST)));
     this.#holds.clear();
     this.#leaving.clear();
+    for (const known of this.#participants.values()) known.ended.clear(); // the next server takes no dismissal of them
     return ended;
   }
 
@@ -117,13 +158,16 @@ export class Carried {
       note(this.#room, event.gif.ruleId, event.roomCooldownMs);
       if (known) note(known.gifCooldowns, event.gif.ruleId, event.gifCooldownMs);
     }
-    if (!known) {
-      put(this.#leaving, event.reactionId, event);
-      return [event];
-    }
+    if (!known) return [...this.#leave(event), event];
     const before = known.running.get(event.label);
-    put(known.running, event.label, { started: event, sinceMs: performance.now() });
-    return before ? [endOf(before.started, LOST), event] : [event];
+    const forgotten = put(known.running, event.label, { started: event, sinceMs: performance.now() });
+    if (before) forgotten.push(before);
+    return [...forgotten.map(({ started }) => endOf(started, LOST)), event];
+  }
+
+  /** The participant has left: its server is to end the reaction. */
+  #leave(started) {
+    return put(this.#leaving, started.reactionId, started, MAX_OPEN).map((each) => endOf(each, LOST));
   }
 
   #ended(event) {
@@ -133,6 +177,8 @@ export class Carried {
     if (known?.running.get(event.label)?.started.reactionId !== event.reactionId) return [];
     known.running.delete(event.label);
     note(known.cooldowns, event.label, event.cooldownMs);
+    // A server takes one dismissal of each.
+    if (event.endReason !== 'dismissed') put(known.ended, event.reactionId, event, MAX_ENDED);
     return [event];
   }
 }

@@ -16,6 +16,7 @@
  */
 import { Batch } from './batch.js';
 import { Carried } from './carried.js';
+import { Rejoining } from './rejoining.js';
 import { withRoom } from './room_key.js';
 import { Code, statusOf } from './status.js';
 
@@ -38,6 +39,13 @@ export const DEFAULTS = Object.freeze({
   // A connection that lasted this long was a good one: the pauses begin with the shortest again.
   goodMs: 10_000,
   connectMs: 10_000,
+  // A server that drains gets this long to finish what is in flight, at most. The next attempt follows within `moveMs`.
+  drainMs: 1000,
+  moveMs: 100,
+  // Before a participant whose join was refused joins again. A server reports the same fault of one participant once a
+  // second, so that a second refusal within that time would not be heard.
+  rejoinMs: 2000,
+  maxRejoinMs: 30_000,
   // After a lost connection, a server must go on with the reactions under way within this time. Otherwise they end.
   carriedMs: 10_000,
 });
@@ -95,6 +103,7 @@ export class ReactionStream {
     this.#Socket = socket;
     this.#tuning = { ...DEFAULTS, ...tuning };
     this.#batch = new Batch((frames) => this.#sendFrames(frames), this.#tuning.batchMs);
+    this.#rejoining = new Rejoining((id) => this.#sendJoin(id, this.#participants.get(id)), this.#tuning);
     // Without a room there is nothing to wait for.
     if (config.roomId) this.#place(url, config.roomId);
     else this.#connect();
@@ -112,18 +121,21 @@ export class ReactionStream {
   #socket = null;
   #participants = new Map();
   #carried = new Carried();
+  #rejoining;
   #givingUp = null;
   #ready = null;
   #isCongested = false;
   #failures = 0;
   #timer = null;
   #watch = null;
+  #drain = null; // runs while the server drains
+  #abandon = null; // takes the present connection for lost
   #isClosed = false;
   #sentMs = 0;
 
-  /** The server's `StreamReady`, null while there is no connection. */
+  /** The server's `StreamReady`, null while there is no connection, or its server drains. */
   get ready() {
-    return this.#ready;
+    return this.#takes ? this.#ready : null;
   }
 
   /** Bytes that wait for the network. */
@@ -140,6 +152,7 @@ export class ReactionStream {
 
   /**
    * A participant joins, now and again on each new connection. A second join under the same name replaces the first.
+   * A join that is refused because the server is full is repeated after pauses that grow.
    * @param {string} participantId
    * @param {{codec: number, labels: string[], extradata?: Uint8Array}} join `codec` is one of `Codec`
    */
@@ -153,7 +166,7 @@ export class ReactionStream {
     };
     this.#participants.set(participantId, participant);
     this.#carried.joined(participantId);
-    if (this.#ready) this.#sendJoin(participantId, participant);
+    if (this.#takes && !this.#rejoining.has(participantId)) this.#sendJoin(participantId, participant);
   }
 
   /**
@@ -165,6 +178,7 @@ export class ReactionStream {
     const participant = this.#participants.get(participantId);
     if (!participant) return;
     participant.join.allowedLabels = [...labels];
+    if (!this.#takes) this.#react(this.#carried.withdrawn(participantId, labels));
     if (this.#ready) this.#update(participantId, { case: 'allowed', value: { labels: this.#known(labels) } });
   }
 
@@ -186,22 +200,33 @@ export class ReactionStream {
    * @param {string} reactionId
    */
   dismiss(participantId, reactionId) {
-    if (this.#ready) this.#update(participantId, { case: 'dismiss', value: { reactionId } });
+    if (!this.#ready) return;
+    this.#update(participantId, { case: 'dismiss', value: { reactionId } });
+    this.#carried.dismissed(participantId, reactionId);
   }
 
   /** @param {string} participantId */
   leave(participantId) {
     if (!this.#participants.delete(participantId)) return;
-    this.#react(this.#carried.left(participantId, this.#ready !== null));
+    this.#rejoining.forget(participantId);
+    this.#react(this.#carried.left(participantId, this.#takes));
     if (!this.#ready) return;
     this.#batch.flush(); // its last frames come before it leaves
     this.#update(participantId, { case: 'leave', value: {} });
   }
 
   /**
-   * Sends one frame, and says under which number. Null where it is not sent: there is no connection, the server needs a
-   * keyframe first, or the payload is larger than the server takes. A frame that was encoded and not sent makes a gap, so
-   * that a keyframe is then asked for.
+   * Whether a participant waits to join again, because the server is full. Its frames are not sent meanwhile.
+   * @param {string} participantId
+   */
+  isRefused(participantId) {
+    return this.#rejoining.has(participantId);
+  }
+
+  /**
+   * Sends one frame, and says under which number. Null where it is not sent: there is no connection, the join was refused,
+   * the server needs a keyframe first, or the payload is larger than the server takes. A frame that was encoded and not sent
+   * makes a gap, so that a keyframe is then asked for.
    * @param {string} participantId
    * @param {Frame} frame
    * @returns {bigint | null}
@@ -210,7 +235,7 @@ export class ReactionStream {
     const participant = this.#participants.get(participantId);
     if (!participant) return null;
     const tooLarge = this.#ready !== null && payload.byteLength > this.#ready.limits.maxFrameBytes;
-    if (this.#ready === null || tooLarge || (participant.needsKeyframe && !keyframe)) {
+    if (!this.#takes || tooLarge || this.isRefused(participantId) || (participant.needsKeyframe && !keyframe)) {
       if (!participant.needsKeyframe || tooLarge) {
         participant.needsKeyframe = true;
         this.#on.keyframe?.(participantId, tooLarge ? 'frame_too_large' : 'not_connected');
@@ -270,6 +295,7 @@ export class ReactionStream {
       lost({ code: 1006, reason });
       socket.close();
     };
+    this.#abandon = giveUp;
     this.#watch = setTimeout(() => giveUp('the server did not answer'), this.#tuning.connectMs);
     socket.onopen = () => this.#send({ case: 'config', value: { ...this.#config, resume: this.#carried.room() } });
     socket.onclose = lost;
@@ -305,7 +331,11 @@ export class ReactionStream {
       case 'reaction':
         this.#react(this.#carried.heard(value));
         break;
-      case 'decision': case 'fault': case 'statistics':
+      case 'fault':
+        if (Rejoining.refuses(value)) this.#refused(value.participantId);
+        this.#on.fault?.(value);
+        break;
+      case 'decision': case 'statistics':
         this.#on[kind]?.(value);
         break;
       default: // a heartbeat, or what a newer server says
@@ -315,7 +345,25 @@ export class ReactionStream {
   #control({ case: kind, value }) {
     if (kind === 'keyframe') this.#on.keyframe?.(value.participantId, value.reason);
     else if (kind === 'slowDown') this.#on.slowDown?.(value);
-    else if (kind === 'drain') this.#on.drain?.();
+    else if (kind === 'drain') this.#drains(value.deadlineMs);
+  }
+
+  /**
+   * The server drops frames and refuses joins from here on. It may take longer for what is in flight, or hang. Participants
+   * join elsewhere then: not before, since what is in flight may start or end a reaction.
+   */
+  #drains(deadlineMs) {
+    const patienceMs = Math.min(this.#tuning.drainMs, deadlineMs);
+    this.#drain ??= setTimeout(() => this.#abandon('the server did not end the stream in time after its drain'), patienceMs);
+    this.#rejoining.clear();
+    this.#on.drain?.();
+  }
+
+  #refused(participantId) {
+    if (!this.#takes || !this.#participants.has(participantId) || this.isRefused(participantId)) return;
+    this.#rejoining.add(participantId);
+    // A server ends what a refused join carries only within limits. What it ends as well is kept back.
+    this.#react(this.#carried.refused(participantId));
   }
 
   #sendJoin(participantId, participant) {
@@ -329,6 +377,11 @@ export class ReactionStream {
   #joinOf(participantId, join) {
     const resume = this.#carries ? { resume: this.#carried.participant(participantId) } : {};
     return { ...join, ...resume, allowedLabels: this.#known(join.allowedLabels) };
+  }
+
+  /** Whether there is a server that takes joins and frames. */
+  get #takes() {
+    return this.#ready !== null && this.#drain === null;
   }
 
   /** Whether the server takes over what goes on. */
@@ -367,6 +420,7 @@ export class ReactionStream {
   }
 
   #retry(status) {
+    const isMoving = this.#drain !== null;
     this.#forget();
     this.#react(this.#carried.lost());
     this.#givingUp ??= setTimeout(() => this.#react(this.#carried.giveUp()), this.#tuning.carriedMs);
@@ -375,12 +429,17 @@ export class ReactionStream {
       this.#end(status);
       return;
     }
-    const { firstBackoffMs, maxBackoffMs } = this.#tuning;
-    const pauseMs = Math.min(maxBackoffMs, firstBackoffMs * 2 ** this.#failures++);
     // By chance within the pause, so that the clients of a server that restarts do not all come at once.
-    const retryInMs = Math.max(status.retryAfterMs, pauseMs * (0.5 + Math.random() / 2));
+    const pauseMs = isMoving ? this.#tuning.moveMs * Math.random() : this.#backoffMs() * (0.5 + Math.random() / 2);
+    const retryInMs = Math.max(status.retryAfterMs, pauseMs);
     this.#tell({ name: 'waiting', status, retryInMs });
     if (!this.#isClosed) this.#timer = setTimeout(() => this.#connect(), retryInMs);
+  }
+
+  /** Milliseconds after one more failure. A drain is none. */
+  #backoffMs() {
+    const { firstBackoffMs, maxBackoffMs } = this.#tuning;
+    return Math.min(maxBackoffMs, firstBackoffMs * 2 ** this.#failures++);
   }
 
   #end(status) {
@@ -400,6 +459,9 @@ export class ReactionStream {
   #forget() {
     clearTimeout(this.#timer);
     clearTimeout(this.#watch);
+    clearTimeout(this.#drain);
+    this.#drain = null;
+    this.#rejoining.clear();
     this.#ready = null;
     this.#isCongested = false;
     this.#batch.clear();

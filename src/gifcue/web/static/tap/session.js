@@ -8,6 +8,8 @@ import { wire } from './wire.js';
 
 // Milliseconds between two keyframes that are asked of the call's encoder. Each costs the call several frames' bandwidth.
 const KEYFRAME_MS = 1000;
+// Milliseconds between two questions for the codecs of the call.
+const CODECS_MS = 1000;
 // Milliseconds for which a request to send less holds. The server repeats it while it needs to.
 const SLOW_DOWN_MS = 10_000;
 const COUNTS_MS = 1000;
@@ -21,12 +23,13 @@ export class Session {
    * @param {import('./tap.js').SessionOptions} options.options
    * @param {(message: {kind: string, value?: unknown}) => void} options.tell reports to tap.js
    */
-  constructor({ transformer, options: { url, token, config, participantId, labels, mimeTypes }, tell }) {
+  constructor({ transformer, options: { url, token, config, participantId, labels, mimeTypes, isScreen }, tell }) {
     this.#transformer = transformer;
     this.#tell = tell;
     this.#id = participantId;
     this.#labels = labels;
     this.#mimeTypes = mimeTypes;
+    this.#isScreen = isScreen;
     this.#layers = new Layers({ onUnit: (unit) => this.#send(unit), onNeedsKeyframe: (ssrc) => this.#askKeyframe(ssrc) });
     const forward = (kind) => (value) => tell({ kind, value });
     this.#stream = new ReactionStream({
@@ -50,6 +53,7 @@ export class Session {
   #id;
   #labels;
   #mimeTypes;
+  #isScreen;
   #layers;
   #stream;
   #timer;
@@ -60,6 +64,7 @@ export class Session {
   /** Whether nothing can be sent before the next keyframe. */
   #isCut = true;
   #askedMs = -Infinity;
+  #codecsAskedMs = -Infinity;
   #maxFps = Infinity;
   #slowUntilMs = 0;
   #fps = { sinceMs: 0, units: 0, topLayer: 0, measured: 0, layers: 1 };
@@ -67,7 +72,7 @@ export class Session {
   /** Frames that the sender's encoder made, and what became of each: encoded = sent + joined + all of leftOut. */
   counts = {
     encoded: 0, sent: 0, joined: 0, sentBytes: 0, keyframesAsked: 0,
-    leftOut: { consent: 0, not_connected: 0, network: 0, awaiting_keyframe: 0, layer: 0, rate: 0, codec: 0, empty: 0, too_large: 0, error: 0 },
+    leftOut: { consent: 0, screen: 0, not_connected: 0, network: 0, awaiting_keyframe: 0, layer: 0, rate: 0, codec: 0, empty: 0, too_large: 0, error: 0 },
   };
 
   allow(labels) {
@@ -81,6 +86,15 @@ export class Session {
   dismiss(reactionId) { this.#stream.dismiss(this.#id, reactionId); }
 
   turn(rotation) { this.#rotation = rotation; }
+
+  /** @param {Record<number, string>} mimeTypes the media types by payload type */
+  knowCodecs(mimeTypes) { this.#mimeTypes = mimeTypes; }
+
+  /** @param {boolean} isScreen whether the sender sends a shared screen, of which nothing is copied */
+  showScreen(isScreen) {
+    this.#isScreen = isScreen;
+    this.#cut();
+  }
 
   /** @param {string} [rid] the layer of simulcast */
   generate(rid) {
@@ -113,8 +127,12 @@ export class Session {
   #copyOf(frame) {
     const { leftOut } = this.counts;
     if (!this.#labels.length) leftOut.consent++;
+    else if (this.#isScreen) leftOut.screen++;
     else if (!this.#stream.ready) leftOut.not_connected++;
-    else if (this.#stream.isCongested) {
+    else if (this.#stream.isRefused(this.#id)) {
+      leftOut.not_connected++;
+      this.#cut();
+    } else if (this.#stream.isCongested) {
       leftOut.network++;
       this.#cut();
     } else {
@@ -125,6 +143,7 @@ export class Session {
       }
       leftOut.codec++;
       this.#cut();
+      this.#askCodecs();
     }
     return null;
   }
@@ -198,6 +217,14 @@ export class Session {
     this.#askedMs = nowMs;
     this.counts.keyframesAsked++;
     this.#tell({ kind: 'needs_keyframe', value: { ssrc, canGenerate: 'generateKeyFrame' in this.#transformer } });
+  }
+
+  /** The call can be negotiated again, with other payload types. */
+  #askCodecs() {
+    const nowMs = performance.now();
+    if (nowMs - this.#codecsAskedMs < CODECS_MS) return;
+    this.#codecsAskedMs = nowMs;
+    this.#tell({ kind: 'needs_codecs' });
   }
 
   /** Frames are left out from here on, up to a keyframe. */

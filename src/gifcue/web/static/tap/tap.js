@@ -21,6 +21,8 @@ const LOAD_MS = 10_000;
 const CVO = 'urn:3gpp:video-orientation';
 // Milliseconds after which a camera has followed the screen.
 const TURN_MS = 1000;
+// Milliseconds for which a frame of the camera is waited for, to read its rotation. The copy of the track keeps the camera on.
+const LOOK_MS = 1000;
 // Reports of a session after which frames that the encoder made and the worker did not see are an error.
 const MISSED_REPORTS = 3;
 const WORKER_URL = new URL('./worker.js', import.meta.url).href;
@@ -49,7 +51,8 @@ export class TapError extends Error {}
  */
 
 /**
- * Taps one video sender. Until `start`, and after `stop`, frames pass and nothing is copied.
+ * Taps one video sender. Until `start`, and after `stop`, frames pass and nothing is copied. Neither is a shared screen, while the
+ * sender sends one: consent is for the camera.
  *
  * Make it in the task in which the sender is made, before any `await`: Chromium leaves transforms out that come later. It stays
  * until the call ends: Chromium sends nothing more of a sender whose transform was removed.
@@ -65,10 +68,13 @@ export class Tap {
   #on = {};
   #isStarted = false;
   #isOver = false;
+  #isScreen = false;
   #reports = 0;
   /** The address that those of GIFs are relative to. */
   #base = '';
   #resolveActive;
+  /** Ends the look at the camera that is under way. */
+  #stopLooking = () => {};
   #onTurn = () => {
     this.#followRotation();
     setTimeout(() => this.#followRotation(), TURN_MS);
@@ -90,6 +96,8 @@ export class Tap {
       this.#on.problem?.(event.message || 'the worker of the tap failed');
     };
     sender.transform = new RTCRtpScriptTransform(this.#worker, {});
+    this.#isScreen = isScreen(sender.track);
+    this.#followTrack();
   }
 
   /** The sender that is tapped. */
@@ -115,10 +123,8 @@ export class Tap {
     if (this.#isOver) throw new TapError('expected a call that goes on, got one that is over');
     this.#on = on;
     this.#base = new URL(url, globalThis.location?.href).origin.replace(/^ws/, 'http');
-    const { codecs } = this.#sender.getParameters();
     this.#tell('start', {
-      url: String(url), token, participantId: participant, labels: [...labels],
-      mimeTypes: Object.fromEntries(codecs.map(({ payloadType, mimeType }) => [payloadType, mimeType])),
+      url: String(url), token, participantId: participant, labels: [...labels], mimeTypes: this.#mimeTypes(), isScreen: this.#isScreen,
       config: { roomId: room, clientName: 'gifcue-tap/1', preset, sendHolding },
     });
     this.#reports = 0;
@@ -132,6 +138,7 @@ export class Tap {
     if (!this.#isStarted) return;
     this.#isStarted = false;
     this.#tell('stop');
+    this.#stopLooking();
     globalThis.screen?.orientation?.removeEventListener('change', this.#onTurn);
   }
 
@@ -175,6 +182,12 @@ export class Tap {
     this.#tell('turn', degrees);
   }
 
+  /** The media types by payload type. Before the call is negotiated there are none. */
+  #mimeTypes() {
+    const { codecs } = this.#sender.getParameters();
+    return Object.fromEntries(codecs.map(({ payloadType, mimeType }) => [payloadType, mimeType]));
+  }
+
   #tell(act, value) {
     this.#worker.postMessage({ act, value });
   }
@@ -182,9 +195,13 @@ export class Tap {
   #receive({ kind, value }) {
     switch (kind) {
       case 'active':
+        this.#showScreen(isScreen(this.#sender.track)); // addTrack can have given the sender its track
         this.#resolveActive();
-        if (this.#isStarted) this.#followRotation(); // what the peer is told is negotiated by now
+        if (!this.#isStarted) return;
+        this.#tell('knowCodecs', this.#mimeTypes()); // it is negotiated by now, and so is what the peer is told of the rotation
+        this.#followRotation();
         return;
+      case 'needs_codecs': this.#tell('knowCodecs', this.#mimeTypes()); return;
       case 'needs_keyframe': this.#askKeyframe(value); return;
       case 'over':
         this.stop();
@@ -233,20 +250,50 @@ export class Tap {
     await this.#sender.setParameters(parameters, { encodingOptions }).catch(() => {}); // the worker asks again
   }
 
+  /** Follows which track is sent: the worker has to know of a screen before its first frame, and after its last one. */
+  #followTrack() {
+    const sender = this.#sender;
+    const { replaceTrack } = sender;
+    sender.replaceTrack = async (track) => {
+      if (isScreen(track)) this.#showScreen(true);
+      try {
+        await replaceTrack.call(sender, track);
+      } finally {
+        this.#showScreen(isScreen(sender.track));
+      }
+    };
+  }
+
+  #showScreen(is) {
+    if (is === this.#isScreen) return;
+    this.#isScreen = is;
+    this.#tell('showScreen', is);
+  }
+
   /** Follows the rotation that the peer is told beside the video. Where it is not told, the encoder turns the pictures. */
   async #followRotation() {
     const { track } = this.#sender;
-    if (!track || !globalThis.MediaStreamTrackProcessor || !('rotation' in VideoFrame.prototype)) return;
+    if (!this.#isStarted || !track || !globalThis.MediaStreamTrackProcessor || !('rotation' in VideoFrame.prototype)) return;
+    this.#stopLooking();
     const copy = track.clone();
+    let reader = null;
+    const stop = () => {
+      copy.stop();
+      reader?.cancel().catch(() => {}); // the track has ended
+    };
+    this.#stopLooking = stop;
+    const timer = setTimeout(stop, LOOK_MS);
     try {
-      const { value } = await new MediaStreamTrackProcessor({ track: copy }).readable.getReader().read();
+      reader = new MediaStreamTrackProcessor({ track: copy }).readable.getReader();
+      const { value } = await reader.read();
       const isTold = this.#sender.getParameters().headerExtensions.some(({ uri }) => uri === CVO);
-      if (value) this.turn(isTold ? value.rotation : 0);
+      if (value && this.#isStarted) this.turn(isTold ? value.rotation : 0);
       value?.close();
     } catch {
       // The track has ended.
     } finally {
-      copy.stop();
+      clearTimeout(timer);
+      stop();
     }
   }
 }
@@ -296,6 +343,9 @@ function takeWorker() {
   return worker;
 }
 
+/** Whether a track shows a screen, a window or a tab, as far as the browser tells. */
+const isScreen = (track) => Boolean(track?.getSettings().displaySurface);
+
 function check(sender) {
   if (!isSupported || !('transform' in RTCRtpSender.prototype)) {
     throw new TapError('expected a browser with RTCRtpScriptTransform (Chromium 141, Firefox 117, Safari 15.4 or later), got one without');
@@ -309,7 +359,8 @@ function check(sender) {
 }
 
 /**
- * Taps every video sender that is made from here on, whoever makes it. Call it before a meeting's own code makes its connection.
+ * Taps every video sender that is made from here on, whoever makes it, but for those made with a shared screen. Call it before a
+ * meeting's own code makes its connection.
  * @param {(tap: Tap) => void} onTap gets each tap, which is not started
  * @param {(error: TapError) => void} [onProblem] a sender that cannot be tapped; the call goes on without
  * @returns {() => void} ends it
@@ -319,7 +370,7 @@ export function tapNewSenders(onTap, onProblem = (error) => console.warn(error.m
   const { addTrack, addTransceiver } = prototype;
   const seen = (sender) => {
     try {
-      if (!sender.transform) onTap(new Tap(sender));
+      if (!sender.transform && !isScreen(sender.track)) onTap(new Tap(sender));
     } catch (error) {
       onProblem(error);
     }

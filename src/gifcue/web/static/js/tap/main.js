@@ -14,7 +14,8 @@ import { Call } from './call.js';
 const DOTS = { ready: 'good', connecting: '', waiting: 'warn', ended: 'bad' };
 const MAX_REACTIONS = 8;
 const LEFT_OUT = {
-  consent: 'nothing is agreed to', not_connected: 'no connection to gifcue', network: 'the network is slow',
+  consent: 'nothing is agreed to', screen: 'a screen is shared', not_connected: 'no connection to gifcue, or it is full',
+  network: 'the network is slow',
   awaiting_keyframe: 'waits for a keyframe', layer: 'another layer serves better', rate: 'more than gifcue takes',
   codec: 'a codec that gifcue does not know', empty: 'nothing in them', too_large: 'too large', error: 'an error of the tap',
 };

@@ -1,0 +1,83 @@
+"""Participants of a reconnecting stream whose join a server refused because it is full at the moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+from gifcue.client.attachments import Attachments
+from gifcue.client.continuity import Continuity
+from gifcue.client.exceptions import ClientError
+from gifcue.client.options import Backoff
+from gifcue.client.queues import Inbox
+from gifcue.client.reconnecting_participant import ReconnectingParticipant
+from gifcue.client.stream import ReactionStream
+from gifcue.protocol.events import Fault
+from gifcue.protocol.reasons import FaultCode
+
+_FULL = frozenset({FaultCode.TOO_MANY_PARTICIPANTS, FaultCode.TOO_MANY_JOINS})
+# Seconds before the first attempt, which double up to the maximum. A server reports the same fault of one participant
+# once a second, so that a second refusal within that time would not be heard.
+FIRST_S = 2.0
+MAX_S = 30.0
+_MAX_EXPONENT = 16
+
+
+class Rejoining:
+    """Of one stream. `closing` is set once the stream is to end."""
+
+    def __init__(
+        self,
+        attachments: Attachments,
+        continuity: Continuity,
+        inbox: Inbox,
+        backoff: Backoff,
+        closing: asyncio.Event,
+    ) -> None:
+        self._attachments = attachments
+        self._continuity = continuity
+        self._inbox = inbox
+        self._backoff = backoff
+        self._closing = closing
+        # Joins refused on this connection.
+        self._refused: Counter[ReconnectingParticipant] = Counter()
+        self._waiting: dict[ReconnectingParticipant, asyncio.Task[None]] = {}
+
+    def heard(self, fault: Fault, stream: ReactionStream) -> None:
+        """The server of this connection reported a fault. Nothing happens unless it refuses a join for lack of room."""
+        participant = self._attachments.get(fault.participant_id)
+        is_pending = participant is None or participant in self._waiting
+        if fault.code not in _FULL or is_pending or not self._attachments.is_current(stream):
+            return
+        assert participant is not None
+        participant.detach()  # the server knows nobody to whom its frames belong
+        # A server ends what a refused join carries only within limits. What it ends as well is kept back.
+        self._continuity.refused(participant.id)
+        self._refused[participant] += 1
+        task = asyncio.create_task(self._join_again(participant, stream), name="gifcue-rejoining")
+        self._waiting[participant] = task
+
+    def stop(self) -> None:
+        """The connection is gone: on the next one, everybody joins anew."""
+        for task in self._waiting.values():
+            task.cancel()
+        self._waiting.clear()
+        self._refused.clear()
+
+    def _pause_s(self, refused: int) -> float:
+        mean_s = min(MAX_S, FIRST_S * 2.0 ** min(refused - 1, _MAX_EXPONENT))
+        return mean_s * (1 + self._backoff.jitter * (2 * self._backoff.uniform() - 1))
+
+    async def _join_again(self, participant: ReconnectingParticipant, stream: ReactionStream) -> None:
+        await self._backoff.wait(self._pause_s(self._refused[participant]), self._closing)
+        if self._closing.is_set() or not self._attachments.is_current(stream):
+            return
+        del self._waiting[participant]  # the fault of the next join may come before `attach` returns
+        participant.detach()  # the fault may have come before the refused join was noted as sent
+        try:
+            if await self._attachments.attach(participant):
+                self._inbox.put(participant.resume())
+        except ClientError:
+            participant.detach()  # the connection was lost; the next one attaches it
+        except Exception as error:  # raised by a caller's callback: it ends the stream
+            stream.fail(error)

@@ -76,7 +76,7 @@ def test_each_smile_gets_one_gif_in_time(
     page, wire = opened.page, opened.wire
     # By keyboard alone: the button is the first control after the links.
     expect(page.get_by_role("button", name="Start the camera")).to_be_enabled()
-    page.get_by_role("link", name="Teach").focus()
+    page.get_by_role("link", name="Tap").focus()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     smile = page.get_by_label("Smile", exact=True)

@@ -18,7 +18,7 @@ class Owner(Protocol):
     """The stream of a participant, as the participant sees it."""
 
     def forget(self, participant: ReconnectingParticipant) -> None:
-        """It has left. It is still attached where a server is told so."""
+        """The participant has left. While it is still attached, its server is told that it leaves."""
 
     def allowed(self, participant: ReconnectingParticipant, labels: tuple[str, ...]) -> None:
         """Its allowed labels are replaced."""

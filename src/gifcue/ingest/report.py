@@ -1,4 +1,4 @@
-"""What an operator is told of a room: what happens in it, and what became of each publisher's frames."""
+"""The report on a room for the operator who runs an adapter: events, and the outcome of each publisher's frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator is told of a VideoRoom."""
+"""The report on a VideoRoom for the operator who runs the adapter."""
 
 from __future__ import annotations
 

@@ -77,6 +77,14 @@ class Prometheus:
         result: list[dict[str, Any]] = body["data"]["result"]
         return result
 
+    async def until_ready(self) -> None:
+        """Returns once it answers queries: it listens earlier, and answers 503 until its storage is loaded."""
+        async with asyncio.timeout(TIMEOUT_S):
+            while True:
+                async with self._session.get(f"{self._url}/-/ready") as answer:
+                    if answer.status == 200:
+                        return
+
     async def until_scraped(self, times: int) -> None:
         """Returns once the server was scraped so often."""
         async with asyncio.timeout(TIMEOUT_S):
@@ -105,7 +113,9 @@ async def prometheus(folder: Path, target: int) -> AsyncIterator[Prometheus]:
     try:
         await until(lambda: listens(port), expected="Prometheus' port")
         async with aiohttp.ClientSession() as session:
-            yield Prometheus(session, f"http://127.0.0.1:{port}")
+            scraper = Prometheus(session, f"http://127.0.0.1:{port}")
+            await scraper.until_ready()
+            yield scraper
     finally:
         process.terminate()
         await asyncio.wait_for(process.wait(), TIMEOUT_S)

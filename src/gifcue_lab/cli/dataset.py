@@ -217,28 +217,38 @@ def prepare(
     out: Annotated[Path, typer.Argument(help="A new directory for the copies.")],
     face: Annotated[
         list[str] | None,
-        typer.Option(metavar="LABEL", help="A label of yours that a face shows; repeatable."),
+        typer.Option(
+            metavar="LABEL",
+            help="A label of yours that a face shows; repeatable. NAME=LABEL renames it in the copies.",
+        ),
     ] = None,
     hand: Annotated[
         list[str] | None,
-        typer.Option(metavar="LABEL", help="A label of yours that a hand shows; repeatable."),
+        typer.Option(metavar="LABEL", help="The same for a label that a hand shows."),
     ] = None,
 ) -> None:
     """Put the boxes of your own labels on the faces or hands that show them, and add the faces and hands."""
     from gifcue.cli.progress import rich_track
     from gifcue.detect.settings import default_model_dir
+    from gifcue_lab.datasets.placing import own_labels
     from gifcue_lab.datasets.prepare import prepare as run
 
-    own = {**dict.fromkeys(face or (), "face"), **dict.fromkeys(hand or (), "hand")}
+    own = own_labels(face or (), hand or ())
     detector = detector_for(default_model_dir(), "litert")
     try:
         done = run(detector, source, out, own, track=rich_track)
     finally:
         detector.close()
     counts = ", ".join(f"{count} {label}" for label, count in sorted(done.labels.items()))
-    typer.echo(f"{done.pictures} pictures written to {out}: {counts}")
+    typer.echo(f"{done.pictures} pictures of {done.groups} groups written to {out}: {counts}")
+    if done.without_labels:
+        typer.echo(
+            f"{done.without_labels} of them have no XML file, so they show none of the labels", err=True
+        )
     for each in done.unplaced:
-        typer.echo(f"left out, because no face or hand lies there: {each}", err=True)
+        typer.echo(f"left out, because no face or hand is found there: {each}", err=True)
+    for each in done.doubled:
+        typer.echo(f"unknown, because two labels lie on one face or hand: {each}", err=True)
 
 
 @app.command()

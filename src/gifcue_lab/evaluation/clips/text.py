@@ -53,6 +53,21 @@ def _by_label(report: dict[str, Any]) -> Any:
     return table
 
 
+def _by_kind(report: dict[str, Any]) -> Any:
+    table = _table("shown", "minutes", "share", "meant", "found", "false")
+    for kind, figures in report["kinds"].items():
+        wrong = ", ".join(f"{count} {label}" for label, count in figures["false"].items())
+        table.add_row(
+            kind.replace("[", r"\["),
+            f"{figures['seconds'] / 60:.1f}",
+            f"{figures['share']:.1%}",
+            str(figures["expected"]),
+            str(figures["found"]),
+            wrong.replace("[", r"\[") or "0",
+        )
+    return table
+
+
 def _by_clip(report: dict[str, Any]) -> Any:
     table = _table("clip", "s", "meant", "found", "false", "allowed", "similar", "of due", "unseen")
     table.caption = (
@@ -100,8 +115,10 @@ def wrong_lines(report: dict[str, Any]) -> list[str]:
                 lines.append(f"  missed: {_span(name, each)}: {_MISSES[each['miss']].format(**each)}")
         for each in clip["false_reactions"]:
             again = ", found once already" if each["why"] == "again" else ""
+            during = each["during"]
+            shown = "" if during is None else f", during {during['kind']} of {', '.join(during['shows'])}"
             lines.append(
-                f"  false: {name} {each['label']} at {each['at_s']:.2f} s, score {each['score']:.2f}{again}"
+                f"  false: {name} {each['label']} at {each['at_s']:.2f} s, score {each['score']:.2f}{again}{shown}"
             )
     return lines
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+# More clips are listed only in the report's file.
+MOST_CLIPS = 40
+
 
 def print_clips_report(report: dict[str, Any]) -> None:
     """Prints metrics by label and clip, mistakes, and the cost of skipping frames to stdout."""
@@ -16,7 +19,10 @@ def print_clips_report(report: dict[str, Any]) -> None:
     preset = f", preset {about['preset']}" if about.get("preset") else ""
     console.print(escape(f"{words}{preset}: {report['clips']} clips, {report['seconds'] / 60:.1f} minutes"))
     console.print(_by_label(report))
-    console.print(_by_clip(report))
+    if report["kinds"]:
+        console.print(_by_kind(report))
+    if len(report["by_clip"]) <= MOST_CLIPS:
+        console.print(_by_clip(report))
     for line in wrong_lines(report):
         console.print(escape(line))
     console.print(f"frames: {frames_line(report['frames'])}")

@@ -81,6 +81,8 @@ def own_recipe(task: str, data_dir: Path, shipped: NetworkShape, *, whole: bool 
         f"new_labels_only = {str(not whole).lower()}",
         f"width = {shipped.width}",
         f"height = {shipped.height}",
+        # bfloat16 is slower on CPUs without instructions for it.
+        'precision = "float32"',
         f"epochs = {EPOCHS}",
         f"batch_size = {BATCH}",
         f"learning_rate = {LEARNING_RATE if whole else LEARNING_RATE_OF_LABELS}",

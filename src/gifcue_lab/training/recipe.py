@@ -172,6 +172,8 @@ class Recipe(NetworkShape):
             raise ConfigError("heads_only: expected a network of crops, hand or face, got detector")
         if not 0.0 <= self.ema_momentum < 1.0:
             raise ConfigError(f"ema_momentum: expected 0 or more and less than 1, got {self.ema_momentum}")
+        if self.new_labels_only and self.heads_only:
+            raise ConfigError("heads_only, new_labels_only: expected one of them, got both")
         if self.new_labels_only and (self.start_from is None or self.ema_momentum):
             # An average over steps would take in what each step changes before it is put back.
             raise ConfigError(

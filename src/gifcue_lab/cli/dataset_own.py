@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gifcue.cli.detector import detector_for
+from gifcue_lab.quiet import quietly
 
 
 def prepare(
@@ -34,7 +35,8 @@ def prepare(
     from gifcue_lab.datasets.prepare import prepare as run
 
     own = own_labels(face or (), hand or ())
-    detector = detector_for(default_model_dir(), "litert")
+    with quietly():
+        detector = detector_for(default_model_dir(), "litert")
     try:
         done = run(detector, source, out, own, track=rich_track)
     finally:
@@ -67,7 +69,8 @@ def landmarks(
     folders = (
         [data / name for name in split] if split else sorted(each for each in data.iterdir() if each.is_dir())
     )
-    detector = detector_for(default_model_dir(), "litert")
+    with quietly():
+        detector = detector_for(default_model_dir(), "litert")
     try:
         for folder in folders:
             hands, faces = write_landmarks(detector, folder, points, track=rich_track)

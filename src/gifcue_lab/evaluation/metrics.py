@@ -10,6 +10,9 @@ The JSON form, stable within `gifcue-evaluation/1`: keys may be added, existing 
     false_gestures {hands {hands, false, rate, by_label},     hands known to make none
                     frames {frames, false, rate},             frames that have hands, all known to make none
                     frames_without_hands {frames, false, rate}}
+    other_labels {label: regions}     shown by regions of the data, but the detector does not tell them apart
+    left_out {boxes {label: boxes},   boxes of the data that lie on no face or hand
+              detections {label: n}}  detections of labels that the detector does not name among its labels
     landmarks {hand|face: {teacher, found, mean_error, median_error, p90_error}} or null
     timing {frames, mean_ms, median_ms, p95_ms} or null
 
@@ -22,7 +25,7 @@ number of pictures.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -30,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from gifcue.detect.regions import DEFAULT_THRESHOLD
-from gifcue_lab.datasets.regions import ATTRIBUTES, LABELS
+from gifcue_lab.datasets.regions import kind_by_label, labels_of
 from gifcue_lab.evaluation.matches import (
     NONE,
     NOT_FOUND,
@@ -66,11 +69,13 @@ def evaluate(
     `landmarks` is the result of `landmark_errors`; None without a teacher.
     """
     served = predictions.thresholds
-    matches = tuple(match_picture(p, predictions.pictures[p.name], served) for p in truth)
+    attributes = predictions.attributes
+    labels, kind_of = labels_of(attributes), kind_by_label(attributes)
+    matches = tuple(match_picture(p, predictions.pictures[p.name], served, attributes) for p in truth)
     by_group: dict[str, list[PictureMatches]] = {}
     for one in matches:
         by_group.setdefault(one.picture.group, []).append(one)
-    groups = {group: _group(members, served) for group, members in sorted(by_group.items())}
+    groups = {group: _group(members, labels, served) for group, members in sorted(by_group.items())}
     elapsed = [ms for p in truth if (ms := predictions.pictures[p.name].elapsed_ms) is not None]
     report = {
         "format": FORMAT,
@@ -78,10 +83,20 @@ def evaluate(
         "pictures": len(matches),
         "groups": len(by_group),
         "iou": MATCH_IOU,
-        "labels": {label: _label(matches, groups, label, served) for label in LABELS},
+        "labels": {label: _label(matches, groups, label, served) for label in labels},
         "by_group": groups,
-        "confusion": {kind: _confusion(matches, kind) for kind in ATTRIBUTES},
+        "confusion": {kind: _confusion(matches, kind, own) for kind, own in attributes.items()},
         "false_gestures": _false_gestures(matches),
+        "other_labels": _counted(
+            region.attribute
+            for picture in truth
+            for region in picture.regions
+            if region.attribute is not None and kind_of.get(region.attribute) != region.kind
+        ),
+        "left_out": {
+            "boxes": _counted(label for picture in truth for label in picture.left_out),
+            "detections": _counted(label for one in matches for label in one.ignored),
+        },
         "landmarks": dict(landmarks) if landmarks else None,
         "timing": _timing(elapsed),
     }
@@ -108,9 +123,11 @@ def _label(
     }
 
 
-def _group(members: Sequence[PictureMatches], served: Mapping[str, float]) -> dict[str, Any]:
+def _group(
+    members: Sequence[PictureMatches], measured: Sequence[str], served: Mapping[str, float]
+) -> dict[str, Any]:
     labels = {}
-    for label in LABELS:
+    for label in measured:
         metrics = gather(members, label)
         counts = metrics.counts(served.get(label, DEFAULT_THRESHOLD))
         labels[label] = {"positives": metrics.positives, **_counts(counts)}
@@ -128,8 +145,15 @@ def _counts(counts: Any) -> dict[str, Any]:
     }
 
 
-def _confusion(matches: Sequence[PictureMatches], kind: str) -> dict[str, Any]:
-    rows, columns = (*ATTRIBUTES[kind], NONE, NOTHING_THERE), (*ATTRIBUTES[kind], NONE, NOT_FOUND)
+def _confusion(matches: Sequence[PictureMatches], kind: str, labels: Sequence[str]) -> dict[str, Any]:
+    others = {
+        region.attribute
+        for one in matches
+        for region in one.picture.regions
+        if region.kind == kind and region.attribute is not None
+    }
+    rows = (*labels, *sorted(others - set(labels)), NONE, NOTHING_THERE)
+    columns = (*labels, NONE, NOT_FOUND)
     counted = Counter(entry[1:] for one in matches for entry in one.confusion if entry[0] == kind)
     counts = [[counted[row, column] for column in columns] for row in rows]
     return {"truth": list(rows), "said": list(columns), "counts": counts}
@@ -152,6 +176,10 @@ def _false_gestures(matches: Sequence[PictureMatches]) -> dict[str, Any]:
 
 def _rate(false: int, of: int) -> dict[str, Any]:
     return {"false": false, "rate": _rounded(false / of if of else None)}
+
+
+def _counted(labels: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(labels).items()))
 
 
 def _timing(elapsed_ms: Sequence[float]) -> dict[str, Any] | None:

@@ -23,6 +23,19 @@ def print_report(report: dict[str, Any]) -> None:
     for label, figures in report["labels"].items():
         table.add_row(label, f"{figures['positives']:,}", *(share(figures[key]) for key in keys))
     console.print(table)
+    for what, counts in (
+        (
+            "labels that the detector does not know, and which count as none of its own",
+            report["other_labels"],
+        ),
+        ("boxes on no face or hand, left out", report["left_out"]["boxes"]),
+        (
+            "detections of labels that are not among the detector's, left out",
+            report["left_out"]["detections"],
+        ),
+    ):
+        if counts:
+            console.print(f"{what}: {', '.join(f'{count} {label}' for label, count in counts.items())}")
     false = report["false_gestures"]
     for what, total, name in (
         ("hands that make no gesture", "hands", "hands"),

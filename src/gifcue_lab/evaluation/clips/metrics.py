@@ -4,8 +4,8 @@ The JSON form, stable within `gifcue-clips/1`: keys may be added, existing ones 
 
     format, about {...}                the server: model, preset, versions
     clips, seconds, participant_hours
-    total   {expected, found, missed, misses {miss: n}, recall, false, false_per_hour, allowed,
-             onset_to_started {n, median_s, p95_s}, dwell_s}
+    total   {expected, found, missed, misses {miss: n}, recall, recall_interval, false, false_per_hour,
+             false_per_hour_upper, allowed, onset_to_started {n, median_s, p95_s}, dwell_s}
     labels  {label: the same}
     frames  {received, analysed, skipped {reason: n}, dropped {reason: n}, share_similar,
              share_similar_of_due, share_not_analysed}
@@ -20,6 +20,7 @@ Rates are 0..1. Rates and times are null if there is nothing to compute them fro
 frames received, `share_similar_of_due` of those that pacing passed on to the filter. `held` is the largest progress
 within the span, 0..1. `miss` is null if the reaction was found, otherwise nothing, held, early or taken. `why` is
 unasked or again. `lost` are expectations that are found with the filter off and missed with it on.
+`recall_interval` [low, high] and `false_per_hour_upper` are those of `bounds`, at 95 %.
 """
 
 from __future__ import annotations
@@ -32,10 +33,10 @@ import numpy as np
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.reasons import SkipReason
 from gifcue.reactions.events import PolicyEvent
+from gifcue_lab.evaluation.clips.bounds import SECONDS_PER_HOUR, rate_upper_bound, share_interval
 from gifcue_lab.evaluation.clips.matching import ClipResult, Miss
 
 FORMAT = "gifcue-clips/1"
-SECONDS_PER_HOUR = 3600.0
 _DIGITS = 4
 
 
@@ -102,12 +103,18 @@ def _metrics(results: Sequence[ClipResult], label: str | None, dwell_s: float | 
         "missed": len(wanted) - len(waits),
         "misses": {miss.value: sum(one.miss is miss for one in wanted) for miss in Miss},
         "recall": _rounded(len(waits) / len(wanted) if wanted else None),
+        "recall_interval": _interval(share_interval(len(waits), len(wanted))),
         "false": false,
         "false_per_hour": _rounded(false / hours if hours else None),
+        "false_per_hour_upper": _rounded(rate_upper_bound(false, hours)),
         "allowed": allowed,
         "onset_to_started": _waits(waits),
         "dwell_s": dwell_s,
     }
+
+
+def _interval(edges: tuple[float, float] | None) -> list[float | None] | None:
+    return edges and [_rounded(edge) for edge in edges]
 
 
 def _waits(waits_s: Sequence[float]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -36,17 +37,34 @@ def print_clips_report(report: dict[str, Any]) -> None:
 
 def _by_label(report: dict[str, Any]) -> Any:
     table = _table(
-        "label", "meant", "found", "missed", "false", "an hour", "allowed", "onset", "p95", "dwell"
+        "label",
+        "meant",
+        "found",
+        "recall",
+        "95 %",
+        "false",
+        "an hour",
+        "at most",
+        "allowed",
+        "onset",
+        "p95",
+        "dwell",
     )
-    table.caption = "onset, p95: seconds from onset to STARTED, the median and 95 %"
+    table.caption = (
+        "95 %: exact interval of recall; at most: one-sided exact 95 % upper bound of false reactions an hour\n"
+        "onset, p95: seconds from onset to STARTED, the median and 95 %"
+    )
     for label, figures in (*report["labels"].items(), (None, report["total"])):
         if label is None:
             table.add_section()
         waits = figures["onset_to_started"]
         table.add_row(
             "all" if label is None else label.replace("[", r"\["),
-            *(str(figures[key]) for key in ("expected", "found", "missed", "false")),
-            _number(figures["false_per_hour"], 1),
+            *(str(figures[key]) for key in ("expected", "found")),
+            _percent(figures["recall"]),
+            _edges(figures["recall_interval"]),
+            str(figures["false"]),
+            *(_number(figures[key]) for key in ("false_per_hour", "false_per_hour_upper")),
             str(figures["allowed"]),
             *(_number(value) for value in (waits["median_s"], waits["p95_s"], figures["dwell_s"])),
         )
@@ -121,6 +139,10 @@ def _span(name: str, each: dict[str, Any]) -> str:
 
 def _number(value: float | None, digits: int = 2) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _edges(edges: Sequence[float] | None) -> str:
+    return "–" if edges is None else f"{edges[0]:.0%}–{edges[1]:.0%}"
 
 
 def _percent(value: float | None) -> str:

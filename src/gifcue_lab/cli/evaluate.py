@@ -65,6 +65,19 @@ def images(
     overlap: Annotated[
         float, typer.Option(help="The least share of a hand over a face for the figure of overlapping hands.")
     ] = 0.1,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PROPERTY,…",
+            help="Report bands of these apart: light, distance, hand_at_face, skin, and properties of --tags.",
+        ),
+    ] = None,
+    tags: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="CSV: name,PROPERTY,… then a picture or group and its tags a line."
+        ),
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(help="Write report.json, charts and the worst mistakes to this directory."),
@@ -79,12 +92,14 @@ def images(
     """
     from gifcue.cli.progress import rich_track
     from gifcue.detect.settings import default_model_dir
+    from gifcue_lab.evaluation.by_property import add_properties
     from gifcue_lab.evaluation.detail import Detail, add_detail, thresholds_chosen_on
     from gifcue_lab.evaluation.intervals import Bootstrap
     from gifcue_lab.evaluation.landmarks import landmark_errors, model_face_points, read_teacher
     from gifcue_lab.evaluation.metrics import evaluate
     from gifcue_lab.evaluation.parts import check_parts, parse_part, read_parts
     from gifcue_lab.evaluation.predictions import read_predictions, write_predictions
+    from gifcue_lab.evaluation.properties import Tags, choose, read_tags
     from gifcue_lab.evaluation.report import GALLERY_FILE, write_report
     from gifcue_lab.evaluation.run import run_detector
     from gifcue_lab.evaluation.text import markdown, print_report
@@ -98,6 +113,8 @@ def images(
     if parts_file is not None:
         parts.extend(read_parts(parts_file))
     detail = Detail(Bootstrap(resamples, seed) if resamples else None, parts, overlap)
+    wanted = [name.strip() for name in by.split(",")] if by else []
+    properties = choose(wanted, read_tags(tags) if tags else Tags())
     truth = read_truth(directory, split, rich_track)
     check_parts(parts, (picture.group for picture in truth))
     if detections is not None:
@@ -125,6 +142,7 @@ def images(
     if detections is None and not thresholds:
         chosen_on = thresholds_chosen_on(model_dir)
     evaluation = add_detail(evaluate(truth, predictions, landmarks), detail, chosen_on, split)
+    evaluation = add_properties(evaluation, properties, teacher, detail.bootstrap, rich_track)
     if report is not None:
         write_report(report, evaluation)
         typer.echo(f"report in {report}; {GALLERY_FILE} shows people: keep it private", err=True)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ def add_detail(
     groups = [one.picture.group for one in evaluation.matches]
     left = check_parts(detail.parts, groups)
     report = dict(evaluation.report)
-    report.update(_figures(evaluation.matches, report, evaluation.thresholds, detail))
+    report.update(_figures(evaluation.matches, report, detail))
     parts = {part.name: _part(evaluation, part, detail) for part in detail.parts}
     report["parts"] = parts or None
     report["groups_in_no_part"] = list(left) if parts else []
@@ -85,7 +85,7 @@ def add_detail(
     }
     report["thresholds_chosen_on"] = None if chosen_on is None else list(chosen_on)
     report["thresholds_saw_these_pictures"] = _saw(chosen_on, split)
-    return Evaluation(report, evaluation.matches, evaluation.thresholds)
+    return replace(evaluation, report=report)
 
 
 def thresholds_chosen_on(model_dir: Path) -> tuple[str, ...] | None:
@@ -106,15 +106,13 @@ def _saw(chosen_on: Sequence[str] | None, split: str | None) -> bool | None:
 
 def _part(evaluation: Evaluation, part: Part, detail: Detail) -> dict[str, Any]:
     members = [one for one in evaluation.matches if part.holds(one.picture.group)]
-    known = figures(members, evaluation.thresholds)
-    known.update(_figures(members, known, evaluation.thresholds, detail))
+    known = figures(members, evaluation.thresholds, evaluation.attributes)
+    known.update(_figures(members, known, detail))
     kept = ("pictures", "groups", "labels", "false_gestures", "overlapping_hands")
     return {"of": list(part.groups), **{key: known[key] for key in kept}}
 
 
-def _figures(
-    matches: Sequence[PictureMatches], known: Mapping[str, Any], served: Mapping[str, float], detail: Detail
-) -> dict[str, Any]:
+def _figures(matches: Sequence[PictureMatches], known: Mapping[str, Any], detail: Detail) -> dict[str, Any]:
     """Labels and false gestures with intervals, and the hands over faces."""
     groups = sorted(known["by_group"])
     draws = detail.bootstrap.draw(len(groups)) if detail.bootstrap else None

@@ -17,7 +17,7 @@ OVERLAP = 0.1
 def overlaps_face(picture: TruthPicture, hand: Box, least: float = OVERLAP) -> bool:
     """Whether at least this share of a hand's box, 0..1, lies over the box of one of the picture's faces."""
     faces = box_array([region.box for region in picture.regions if region.kind == FACE])
-    return bool((_shares(box_array([hand])[0], faces) >= least).any())
+    return bool((share_over(box_array([hand])[0], faces) >= least).any())
 
 
 def overlapping_hands(one: PictureMatches, least: float = OVERLAP) -> tuple[int, int]:
@@ -36,7 +36,7 @@ def missed_boxes(one: PictureMatches, label: str) -> set[Box]:
     return {mistake.box for mistake in one.mistakes if mistake.label == label and mistake.said == "missed"}
 
 
-def _shares(box: Floats, others: Floats) -> Floats:
+def share_over(box: Floats, others: Floats) -> Floats:
     """The share of a box [4] that lies over each of the others [N, 4], 0..1; 0 for a box without area."""
     low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
     shared = np.clip(high - low, 0.0, None).prod(axis=1)

@@ -31,6 +31,7 @@ def tables(report: Mapping[str, Any]) -> list[Table]:
         labels(report),
         shares(report),
         *([parts(report)] if report.get("parts") else []),
+        *(by_property(report, name) for name in report.get("by_property") or ()),
     ]
 
 
@@ -54,7 +55,7 @@ def labels(report: Mapping[str, Any]) -> Table:
                 share(found["threshold"], 2),
             )
         )
-    columns = ("label", "there", "groups", "AP50", "95 %", "prec.", "recall", "F1", "95 %", "by group", "at")
+    columns = ("label", "there", "groups", "AP50", "95 %", "prec.", "recall", "F1", "95 %", "mean", "at")
     return Table("By label", columns, tuple(rows), _interval_note(report))
 
 
@@ -68,24 +69,45 @@ def shares(report: Mapping[str, Any]) -> Table:
 
 
 def parts(report: Mapping[str, Any]) -> Table:
-    """A column for each part, and one for all."""
+    """A column for each part, and one for all. Cells have a second line with the interval."""
     every = {"all": report, **report["parts"]}
-    rows = []
+    rows = [
+        ("pictures", *(f"{each['pictures']:,}" for each in every.values())),
+        ("groups", *(f"{each['groups']:,}" for each in every.values())),
+    ]
     for label in report["labels"]:
         rows.append((label, *(_cell(each["labels"][label], label) for each in every.values())))
-    for place, (what, _, _, _) in enumerate(_shares(report)):
-        cells = []
-        for each in every.values():
-            _, counted, rate, between = _shares(each)[place]
-            cells.append(_joined(rate, between, counted.partition(" of ")[2]))
+    of_all = [_shares(each) for each in every.values()]
+    for place, (what, *_) in enumerate(of_all[0]):
+        cells = (
+            _two_lines(rate, between, counted) for _, counted, rate, between in (s[place] for s in of_all)
+        )
         rows.append((what, *cells))
-    heads = tuple(
-        f"{name}: {each['pictures']:,} pictures, {each['groups']} groups" for name, each in every.items()
-    )
     note = (
-        "AP50 of faces and hands, F1 of other labels; the 95 % interval; in parentheses, how many there are."
+        "AP50 of faces and hands, F1 of other labels. In parentheses, how many are labelled. Second in a cell: "
+        "the 95 % interval."
     )
-    return Table("By part", ("", *heads), tuple(rows), note)
+    return Table("By part", ("", *every), tuple(rows), note)
+
+
+def by_property(report: Mapping[str, Any], name: str) -> Table:
+    """A column for each band of a property: F1 of each label."""
+    found = report["by_property"][name]
+    bands = {
+        band: figures["labels"]
+        for band, figures in found["bands"].items()
+        if any(each["positives"] for each in figures["labels"].values())
+    }
+    rows = [
+        (label, *(_cell(labels[label], label, "f1") for labels in bands.values()))
+        for label in report["labels"]
+    ]
+    spread = found["spread"]
+    note = f"F1, and how many are labelled. {name}: {found['about']}."
+    if spread and spread["within_groups"] is not None:
+        every, within = spread["all"], spread["within_groups"]
+        note += f" The middle half of all faces spans {every:.0f}, that of one group typically {within:.0f}."
+    return Table(f"By {name}", ("", *bands), tuple(rows), note)
 
 
 def share(value: float | None, digits: int = 3) -> str:
@@ -123,17 +145,16 @@ def _shares(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def _cell(found: Mapping[str, Any], label: str) -> str:
-    key = "ap50" if label in KINDS else "f1"
-    return _joined(
-        share(found[key]), interval((found.get("intervals") or {}).get(key)), f"{found['positives']:,}"
-    )
+def _cell(found: Mapping[str, Any], label: str, key: str | None = None) -> str:
+    if not found["positives"]:
+        return f"– (0, {found['wrong']} false)" if found["wrong"] else "– (0)"
+    key = key or ("ap50" if label in KINDS else "f1")
+    edges = (found.get("intervals") or {}).get(key)
+    return _two_lines(share(found[key]), interval(edges), f"{found['positives']:,}")
 
 
-def _joined(value: str, between: str, there: str) -> str:
-    if value == "–":
-        return f"– ({there})"
-    return f"{value} ({there})" if between == "–" else f"{value}, {between} ({there})"
+def _two_lines(value: str, between: str, there: str) -> str:
+    return f"{value} ({there})" + ("" if between == "–" else f"\n{between}")
 
 
 def _interval_note(report: Mapping[str, Any]) -> str:
@@ -141,6 +162,6 @@ def _interval_note(report: Mapping[str, Any]) -> str:
     if not boot:
         return ""
     return (
-        f"95 %: bootstrap over groups, {boot['resamples']:,} resamples, seed {boot['seed']}. A dash: fewer than two "
-        "groups, or no resample differs."
+        f"95 %: interval by a bootstrap over groups, {boot['resamples']:,} resamples, seed {boot['seed']}. "
+        "A dash: fewer than two groups have the label, or all resamples are equal. Mean: of the F1 of groups."
     )

@@ -49,7 +49,7 @@ def _markdown_table(table: Table) -> str:
 
 
 def _markdown_row(cells: Any) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", ", ") for cell in cells) + " |"
 
 
 def _about(report: Mapping[str, Any]) -> list[str]:
@@ -59,8 +59,9 @@ def _about(report: Mapping[str, Any]) -> list[str]:
     chosen = report.get("thresholds_chosen_on")
     if chosen:
         saw = report["thresholds_saw_these_pictures"]
-        optimistic = ", which holds these pictures: F1 is optimistic" if saw else ""
-        lines.append(f"Thresholds were chosen on: {', '.join(chosen)}{optimistic}.")
+        lines.append(f"Thresholds were chosen on: {', '.join(chosen)}.")
+        if saw:
+            lines.append("The evaluated pictures may be among these. F1 is then optimistic.")
     left = report.get("groups_in_no_part")
     if left:
         lines.append(f"{len(left)} groups are in no part, {left[0]} for example.")
@@ -69,6 +70,17 @@ def _about(report: Mapping[str, Any]) -> list[str]:
 
 def _more(report: Mapping[str, Any]) -> list[str]:
     lines = []
+    left_out = report["left_out"]
+    for what, counts in (
+        (
+            "labels that the detector does not know, and which count as none of its own",
+            report["other_labels"],
+        ),
+        ("boxes on no face or hand, left out", left_out["boxes"]),
+        ("detections of labels that are not among the detector's, left out", left_out["detections"]),
+    ):
+        if counts:
+            lines.append(f"{what}: {', '.join(f'{count} {label}' for label, count in counts.items())}")
     for kind, found in (report["landmarks"] or {}).items():
         of = f"{found['found']:,} of {found['teacher']:,}"
         mean, median = found["mean_error"], found["median_error"]

@@ -93,6 +93,35 @@ def test_a_detector_and_its_saved_detections_give_the_same_report(
     assert json.loads(stricter.stdout)["labels"]["smile"]["missed"] == 2
 
 
+class OwnLabels(OneFace):
+    """Knows one label of its own, and more labels than a row of charts holds."""
+
+    info = ServedModel(
+        "own", "1", "test", (), {}, 64, 64, {"face": ("drinking", "smoking"), "hand": ("fist",)}
+    )
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        return [[Region("face", Box(0.25, 0.25, 0.75, 0.5), 0.9, {"drinking": 0.8})] for _ in frames]
+
+
+def test_labels_of_ones_own_are_reported(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("p1/a", "p2/c"):
+        objects = (FACE, LabelledObject("drinking", *FACE.box))
+        write_voc(tmp_path / "dev" / f"{name}.xml", Annotation(f"{name[3:]}.jpg", 1280, 720, objects))
+    monkeypatch.setattr(
+        "gifcue_lab.cli.evaluate.detector_for", lambda model_dir, backend, precision, sha256: OwnLabels()
+    )
+    command = ["images", str(data), "--split", "dev", "--report", str(tmp_path / "report")]
+    text = CliRunner().invoke(app, command, env={"COLUMNS": "160"})
+    assert text.exit_code == 0, text.output
+    assert "smoking" in text.stdout
+    assert "does not know, and which count as none of its own: 1 neutral" in text.stdout
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert list(report["labels"]) == ["face", "hand", "drinking", "smoking", "fist"]
+    assert (report["labels"]["drinking"]["right"], report["labels"]["drinking"]["wrong"]) == (2, 1)
+    assert cv2.imread(str(tmp_path / "report" / "precision-recall.png")) is not None
+
+
 def test_the_text_names_every_label(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "gifcue_lab.cli.evaluate.detector_for", lambda model_dir, backend, precision, sha256: OneFace()

@@ -6,6 +6,7 @@ also be chosen with a further split, whose figures are optimistic from then on; 
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,21 @@ def common_heldout_groups(recipes: Sequence[Recipe]) -> list[str]:
     return sorted(groups)
 
 
+def matching_groups(data_dir: Path, patterns: Sequence[str]) -> list[str]:
+    """The groups of the train split whose names match one of the patterns, `p3*` for example.
+
+    Raises:
+        ConfigError: a pattern matches none.
+    """
+    groups = sorted(path.name for path in (data_dir / "train").glob("*") if path.is_dir())
+    matched = {pattern: fnmatch.filter(groups, pattern) for pattern in patterns}
+    if missing := [pattern for pattern, found in matched.items() if not found]:
+        raise ConfigError(
+            f"--group: expected patterns of groups in {data_dir / 'train'}, got {', '.join(missing)}, which match none"
+        )
+    return sorted({group for found in matched.values() for group in found})
+
+
 def calibrate(
     model_dir: Path,
     data_dir: Path,
@@ -62,7 +78,8 @@ def calibrate(
     Args:
         model_dir: the model folder.
         data_dir: the labelled photographs.
-        groups: groups of the train split that no network was trained on, as of `common_heldout_groups`.
+        groups: groups of the train split that no network was trained on, as of `common_heldout_groups` or
+            `matching_groups`.
         also: a split whose people help to choose thresholds, and nothing else.
         keep_scores: keep calibration and rescoring, and choose thresholds only. A last run may train on groups that
             the calibration was fitted to.
@@ -88,7 +105,7 @@ def calibrate(
             {label: value for label, value in thresholds.items() if label in chosen}
         )
         metadata["training"]["thresholds"] = {
-            "chosen_on": ["people of train held out", *([also] if also else [])],
+            "chosen_on": [f"{len(groups)} groups of train held out", *([also] if also else [])],
             "f1_cross_fitted": {label: value for label, value in cross_fitted.items() if label in chosen},
         }
 

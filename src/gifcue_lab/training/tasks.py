@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from gifcue_lab.training.networks import build_network
 from gifcue_lab.training.recipe import Recipe
 from gifcue_lab.training.samples import LANDMARKS, Photo, decode, read_photos
 from gifcue_lab.training.scenes import SceneSource
+from gifcue_lab.training.unlabelled import unlabelled_hands
 from gifcue_lab.training.validation import Predict, measure_crops, measure_scenes
 
 Floats = npt.NDArray[np.float32]
@@ -67,6 +69,12 @@ def prepare(recipe: Recipe, data_dir: Path, runs_dir: Path) -> TrainingTask:
     overrides = recipe.find("label_overrides", runs_dir)
     hard_negatives_file = recipe.find("hard_negatives", runs_dir)
     training = read_photos(data_dir, "train", without=recipe.heldout_groups)
+    if recipe.trained_groups:
+        training = [
+            photo
+            for photo in training
+            if any(fnmatch(photo.group, pattern) for pattern in recipe.trained_groups)
+        ]
     if recipe.max_photos:
         # Evenly spaced, since the photographs of a group follow one another.
         training = training[:: max(1, len(training) // recipe.max_photos)][: recipe.max_photos]
@@ -77,7 +85,8 @@ def prepare(recipe: Recipe, data_dir: Path, runs_dir: Path) -> TrainingTask:
     if recipe.task == "detector":
         training = [photo for photo in training if not photo.is_tight_crop]
         evaluated = [photo for photo in evaluated if not photo.is_tight_crop]
-        scenes = SceneSource(recipe, training, decode(training))
+        unlabelled = unlabelled_hands(training, data_dir / "train")
+        scenes = SceneSource(recipe, training, decode(training), unlabelled)
         held_out_scenes = SceneSource(recipe, evaluated, decode(evaluated))
         return TrainingTask(
             network,

@@ -16,6 +16,8 @@ The JSON form, stable within `gifcue-evaluation/1`: keys may be added, existing 
     landmarks {hand|face: {teacher, found, mean_error, median_error, p90_error}} or null
     timing {frames, mean_ms, median_ms, p95_ms} or null
 
+`detail` adds intervals, parts and hands over faces.
+
 Rates, AP, precision, recall and F1 are 0..1, and null if their denominator is zero. `masked` counts the detections at
 or above the threshold that match a region of which it is unknown whether it has the label. `groups` is the number of
 groups with positives of a label, and `mean_group_f1` the mean over these, so that people count alike, whatever their
@@ -52,11 +54,19 @@ _DIGITS = 4
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`report` is the JSON form above. `matches` and `thresholds` are what charts and gallery are drawn from."""
+    """An evaluation.
+
+    Attributes:
+        report: the JSON form above.
+        matches: by picture; charts and gallery are drawn from these.
+        thresholds: by label, 0..1.
+        attributes: by kind, the labels that the detector tells apart.
+    """
 
     report: dict[str, Any]
     matches: tuple[PictureMatches, ...]
     thresholds: Mapping[str, float]
+    attributes: Mapping[str, Sequence[str]]
 
 
 def evaluate(
@@ -70,37 +80,49 @@ def evaluate(
     """
     served = predictions.thresholds
     attributes = predictions.attributes
-    labels, kind_of = labels_of(attributes), kind_by_label(attributes)
     matches = tuple(match_picture(p, predictions.pictures[p.name], served, attributes) for p in truth)
-    by_group: dict[str, list[PictureMatches]] = {}
-    for one in matches:
-        by_group.setdefault(one.picture.group, []).append(one)
-    groups = {group: _group(members, labels, served) for group, members in sorted(by_group.items())}
     elapsed = [ms for p in truth if (ms := predictions.pictures[p.name].elapsed_ms) is not None]
     report = {
         "format": FORMAT,
         "detector": dict(predictions.detector),
+        "iou": MATCH_IOU,
+        **figures(matches, served, attributes),
+        "landmarks": dict(landmarks) if landmarks else None,
+        "timing": _timing(elapsed),
+    }
+    return Evaluation(report, matches, served, attributes)
+
+
+def figures(
+    matches: Sequence[PictureMatches], served: Mapping[str, float], attributes: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """The figures of these pictures at these thresholds: the report's entries from `pictures` to `left_out`.
+
+    `attributes` holds the labels that the detector tells apart, by kind.
+    """
+    labels, kind_of = labels_of(attributes), kind_by_label(attributes)
+    by_group: dict[str, list[PictureMatches]] = {}
+    for one in matches:
+        by_group.setdefault(one.picture.group, []).append(one)
+    groups = {group: _group(members, labels, served) for group, members in sorted(by_group.items())}
+    return {
         "pictures": len(matches),
         "groups": len(by_group),
-        "iou": MATCH_IOU,
         "labels": {label: _label(matches, groups, label, served) for label in labels},
         "by_group": groups,
         "confusion": {kind: _confusion(matches, kind, own) for kind, own in attributes.items()},
         "false_gestures": _false_gestures(matches),
         "other_labels": _counted(
             region.attribute
-            for picture in truth
-            for region in picture.regions
+            for one in matches
+            for region in one.picture.regions
             if region.attribute is not None and kind_of.get(region.attribute) != region.kind
         ),
         "left_out": {
-            "boxes": _counted(label for picture in truth for label in picture.left_out),
+            "boxes": _counted(label for one in matches for label in one.picture.left_out),
             "detections": _counted(label for one in matches for label in one.ignored),
         },
-        "landmarks": dict(landmarks) if landmarks else None,
-        "timing": _timing(elapsed),
     }
-    return Evaluation(report, matches, served)
 
 
 def _label(
@@ -113,13 +135,13 @@ def _label(
     return {
         "positives": metrics.positives,
         "threshold": threshold,
-        "ap50": _rounded(metrics.average_precision()),
+        "ap50": rounded(metrics.average_precision()),
         **_counts(metrics.counts(threshold)),
         "masked": sum(one.masked[label] for one in matches),
-        "best_threshold": _rounded(best[0] if best else None),
-        "best_f1": _rounded(best[1] if best else None),
+        "best_threshold": rounded(best[0] if best else None),
+        "best_f1": rounded(best[1] if best else None),
         "groups": len(own),
-        "mean_group_f1": _rounded(fmean(own) if own else None),
+        "mean_group_f1": rounded(fmean(own) if own else None),
     }
 
 
@@ -136,9 +158,9 @@ def _group(
 
 def _counts(counts: Any) -> dict[str, Any]:
     return {
-        "precision": _rounded(counts.precision),
-        "recall": _rounded(counts.recall),
-        "f1": _rounded(counts.f1),
+        "precision": rounded(counts.precision),
+        "recall": rounded(counts.recall),
+        "f1": rounded(counts.f1),
         "right": counts.right,
         "wrong": counts.wrong,
         "missed": counts.missed,
@@ -175,7 +197,7 @@ def _false_gestures(matches: Sequence[PictureMatches]) -> dict[str, Any]:
 
 
 def _rate(false: int, of: int) -> dict[str, Any]:
-    return {"false": false, "rate": _rounded(false / of if of else None)}
+    return {"false": false, "rate": rounded(false / of if of else None)}
 
 
 def _counted(labels: Iterable[str]) -> dict[str, int]:
@@ -194,5 +216,6 @@ def _timing(elapsed_ms: Sequence[float]) -> dict[str, Any] | None:
     }
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
+    """A figure as reports hold it, with four decimals."""
     return None if value is None else round(float(value), _DIGITS)

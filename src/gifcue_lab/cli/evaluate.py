@@ -11,6 +11,7 @@ import typer
 
 from gifcue.cli.detector import ModelDigest, detector_for
 from gifcue_lab.cli.evaluate_clips import clips
+from gifcue_lab.quiet import quietly
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown")
 app.command()(clips)
@@ -120,7 +121,8 @@ def images(
     if detections is not None:
         predictions = read_predictions(detections, [p.name for p in truth], thresholds)
     else:
-        detector = detector_for(model_dir, backend, precision, sha256=model_sha256)
+        with quietly():
+            detector = detector_for(model_dir, backend, precision, sha256=model_sha256)
         try:
             predictions = run_detector(
                 detector,

@@ -33,7 +33,7 @@ from benchmarks.load import machine, size_of
 from benchmarks.measure import Load, measure
 from benchmarks.processes import exit_on_sigterm
 from benchmarks.proxies import PROXIES, Backend, Proxy
-from benchmarks.server_process import ServerProcess, free_port
+from benchmarks.server_process import ServerProcess
 from gifcue.client import ReactionClient, Server, StreamOptions, room_key
 from gifcue.client.exceptions import ServerError
 from gifcue.client.rendezvous import ranked
@@ -94,11 +94,12 @@ async def running(through: str, cores: Sequence[int], folder: Path) -> AsyncIter
     """A server on each of the cores, and the proxy on all of them."""
     async with contextlib.AsyncExitStack() as stack:
         servers = [
-            await stack.enter_async_context(ServerProcess([], cores={core}, operator=True)) for core in cores
+            await stack.enter_async_context(ServerProcess([], cores={core}, http=True, operator=True))
+            for core in cores
         ]
         proxy = None
         if through != CLIENT:
-            backends = [Backend(int(each.target.rpartition(":")[2]), free_port()) for each in servers]
+            backends = [Backend.of(each) for each in servers]
             proxy = PROXIES[through](folder, (backends * 2)[:2], cores=cores)
             await stack.enter_async_context(proxy)
             spread_threads(proxy, cores)

@@ -52,6 +52,11 @@ class LabelSettings(BaseModel):
     cooldown_s: float = Field(
         default=4.0, ge=0.0, le=600.0, description="Seconds after a reaction's end before the next can begin."
     )
+    already_shown: Literal["once", "ignore"] = Field(
+        default="once",
+        description="A pose that is shown when the video begins, or goes on after a gap, such as a smile: once (it "
+        "becomes one reaction) or ignore (it becomes none; the label waits until the pose has been gone).",
+    )
     release_s: Annotated[float, EXPERT] = Field(
         default=0.35,
         ge=0.0,

@@ -10,10 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from gifcue.cli.detector import ModelDigest, detector_for
+from gifcue_lab.cli.dataset_clips import compose, events
 
 app = typer.Typer(
     help="Build, check, split, convert and compose datasets.", add_completion=False, no_args_is_help=True
 )
+app.command()(compose)
+app.command()(events)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
@@ -289,27 +292,6 @@ def gesture_negatives(
     finally:
         detector.close()
     typer.echo(f"{len(made.points)} hands of {len(set(made.groups.tolist()))} groups written to {out}")
-
-
-@app.command()
-def compose(
-    data: Annotated[Path, typer.Argument(help="The directory of the splits, each with its landmarks.npz.")],
-    out: Annotated[Path, typer.Argument(help="An empty directory for videos, events.json and script.json.")],
-    split: Annotated[
-        str, typer.Option(help="The split of the photographs: train to choose settings, dev to evaluate.")
-    ] = "dev",
-    minutes: Annotated[float, typer.Option(help="Minutes of video in total.", min=0.2, max=600)] = 20.0,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same sequences.", min=0)] = 1,
-) -> None:
-    """Compose videos with known reactions from photographs, for `gifcue-lab evaluate clips`."""
-    from gifcue.cli.progress import rich_track
-    from gifcue_lab.synthesis.run import compose as run
-
-    done = run(data, out, split=split, minutes=minutes, seed=seed, track=rich_track)
-    expected = ", ".join(f"{count} {label}" for label, count in sorted(done.expected.items())) or "none"
-    typer.echo(f"{len(done.sequences)} sequences, {done.seconds / 60:.1f} minutes, written to {out}")
-    typer.echo(f"{sum(done.expected.values())} reactions expected: {expected}")
-    typer.echo("They show the people of the photographs: keep them private, and never commit them.")
 
 
 def _shares(text: str) -> dict[str, float]:

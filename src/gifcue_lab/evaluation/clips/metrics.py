@@ -7,11 +7,14 @@ The JSON form, stable within `gifcue-clips/1`: keys may be added, existing ones 
     total   {expected, found, missed, misses {miss: n}, recall, false, false_per_hour, allowed,
              onset_to_started {n, median_s, p95_s}, dwell_s}
     labels  {label: the same}
+    labels.L.watched_hours             those in which a reaction of the label would be false
+    kinds   {kind: {seconds, share, expected, found, false {label: n}}}, of the segments that clips state
     frames  {received, analysed, skipped {reason: n}, dropped {reason: n}, share_similar,
              share_similar_of_due, share_not_analysed}
     by_clip {name: {seconds, expected, found, missed, false, allowed, frames, faults {code: n},
              expectations [{label, start_s, end_s, started_s, onset_to_started_s, held, miss}],
-             false_reactions [{label, at_s, score, why}], allowed_reactions [{label, at_s, score}]}}
+             false_reactions [{label, at_s, score, why, during {kind, shows} or null}],
+             allowed_reactions [{label, at_s, score}]}}
     filter_off {total, labels, frames, by_clip} or null
     skipping   {lost [{clip, label, start_s, end_s}], gained [the same], false_with, false_without} or null
     warnings [text]
@@ -32,6 +35,7 @@ import numpy as np
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.reasons import SkipReason
 from gifcue.reactions.events import PolicyEvent
+from gifcue_lab.evaluation.clips.kinds import kinds, part_at, watched_hours
 from gifcue_lab.evaluation.clips.matching import ClipResult, Miss
 
 FORMAT = "gifcue-clips/1"
@@ -81,7 +85,14 @@ def _side(results: Sequence[ClipResult], dwell_s: Mapping[str, float]) -> dict[s
     )
     return {
         "total": _metrics(results, None, None),
-        "labels": {label: _metrics(results, label, dwell_s.get(label)) for label in labels},
+        "labels": {
+            label: {
+                **_metrics(results, label, dwell_s.get(label)),
+                "watched_hours": watched_hours(results, label),
+            }
+            for label in labels
+        },
+        "kinds": kinds(results),
         "frames": frames(FrameCounts.total(each.run.counts for each in results)),
         "by_clip": {each.clip.name: _clip(each) for each in results},
     }
@@ -152,9 +163,17 @@ def _clip(result: ClipResult) -> dict[str, Any]:
             }
             for each in result.expectations
         ],
-        "false_reactions": [{**_event(each.event), "why": each.why} for each in result.false],
+        "false_reactions": [
+            {**_event(each.event), "why": each.why, "during": _during(result, each.event.at_s)}
+            for each in result.false
+        ],
         "allowed_reactions": [_event(event) for event in result.allowed],
     }
+
+
+def _during(result: ClipResult, at_s: float) -> dict[str, Any] | None:
+    part = part_at(result.clip, at_s)
+    return None if part is None else {"kind": part.kind, "shows": list(part.shows)}
 
 
 def _event(event: PolicyEvent) -> dict[str, Any]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+# More clips are listed only in the report's file.
+MOST_CLIPS = 40
+
 
 def print_clips_report(report: dict[str, Any]) -> None:
     """Prints metrics by label and clip, mistakes, and the cost of skipping frames to stdout."""
@@ -16,7 +19,10 @@ def print_clips_report(report: dict[str, Any]) -> None:
     preset = f", preset {about['preset']}" if about.get("preset") else ""
     console.print(escape(f"{words}{preset}: {report['clips']} clips, {report['seconds'] / 60:.1f} minutes"))
     console.print(_by_label(report))
-    console.print(_by_clip(report))
+    if report["kinds"]:
+        console.print(_by_kind(report))
+    if len(report["by_clip"]) <= MOST_CLIPS:
+        console.print(_by_clip(report))
     for line in wrong_lines(report):
         console.print(escape(line))
     console.print(f"frames: {frames_line(report['frames'])}")
@@ -49,6 +55,21 @@ def _by_label(report: dict[str, Any]) -> Any:
             _number(figures["false_per_hour"], 1),
             str(figures["allowed"]),
             *(_number(value) for value in (waits["median_s"], waits["p95_s"], figures["dwell_s"])),
+        )
+    return table
+
+
+def _by_kind(report: dict[str, Any]) -> Any:
+    table = _table("shown", "minutes", "share", "meant", "found", "false")
+    for kind, figures in report["kinds"].items():
+        wrong = ", ".join(f"{count} {label}" for label, count in figures["false"].items())
+        table.add_row(
+            kind.replace("[", r"\["),
+            f"{figures['seconds'] / 60:.1f}",
+            f"{figures['share']:.1%}",
+            str(figures["expected"]),
+            str(figures["found"]),
+            wrong.replace("[", r"\[") or "0",
         )
     return table
 
@@ -100,8 +121,10 @@ def wrong_lines(report: dict[str, Any]) -> list[str]:
                 lines.append(f"  missed: {_span(name, each)}: {_MISSES[each['miss']].format(**each)}")
         for each in clip["false_reactions"]:
             again = ", found once already" if each["why"] == "again" else ""
+            during = each["during"]
+            shown = "" if during is None else f", during {during['kind']} of {', '.join(during['shows'])}"
             lines.append(
-                f"  false: {name} {each['label']} at {each['at_s']:.2f} s, score {each['score']:.2f}{again}"
+                f"  false: {name} {each['label']} at {each['at_s']:.2f} s, score {each['score']:.2f}{again}{shown}"
             )
     return lines
 

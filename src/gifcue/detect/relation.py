@@ -54,9 +54,9 @@ class FacePoints:
     chin: int
     forehead: int
 
-    def highest(self) -> int:
-        """The largest place."""
-        return max(*self.mouth, *self.eyes, self.chin, self.forehead)
+    def places(self) -> tuple[int, ...]:
+        """All of them."""
+        return (*self.mouth, *self.eyes, self.chin, self.forehead)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,9 +113,7 @@ class HandRelation:
         }
 
 
-def parse_relation(
-    value: Mapping[str, Any], labels: Sequence[str], smallest_px: float
-) -> HandRelation:
+def parse_relation(value: Mapping[str, Any], labels: Sequence[str], smallest_px: float) -> HandRelation:
     """The regression from the values of `as_document`.
 
     Raises:
@@ -129,7 +127,7 @@ def parse_relation(
         chin=int(places["chin"]),
         forehead=int(places["forehead"]),
     )
-    if min(*points.mouth, *points.eyes, points.chin, points.forehead) < 0:
+    if not (points.mouth and points.eyes) or min(points.places()) < 0:
         raise ValueError(f"expected places of landmarks from 0, got {dict(places)}")
     weights = np.asarray(value["weights"], np.float32)
     expected = (feature_count(len(labels)) + 1, len(labels) + 1)

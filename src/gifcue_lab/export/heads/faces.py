@@ -12,7 +12,7 @@ from gifcue.detect import processing
 from gifcue.detect.detector import DetectorConfig
 from gifcue.detect.litert import LiteRtNetworks
 from gifcue.detect.metadata import CropStage, Metadata, read_metadata
-from gifcue.detect.regions import Region
+from gifcue.detect.regions import Region, confidence_of_size
 from gifcue.detect.staged import StagedDetector
 from gifcue.detect.trust import UNCHECKED
 from gifcue.media.files import scale_to_fit
@@ -42,6 +42,11 @@ class FoundFace:
     height: int
     truth: str | None
     crops: Image
+
+    def confidence(self, smallest_px: float) -> float:
+        """The size confidence of the face, 0..1."""
+        box = self.region.box
+        return confidence_of_size(max(box.width * self.width, box.height * self.height), smallest_px)
 
 
 def found_faces(model_dir: Path, photos: Sequence[Photo]) -> Iterator[FoundFace]:

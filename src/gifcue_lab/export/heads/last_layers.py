@@ -129,7 +129,9 @@ def write_last_layers(network: Any, layers: LastLayers, calibration: Calibration
     by_shape, by_sight, sight = (network.get_layer(name) for name in ("by_shape", "by_sight", "sight"))
     shape_kernel, shape_bias = by_shape.get_weights()
     from_shape, from_sight, linear = np.split(layers.weights, [classes, 2 * classes])
-    by_shape.set_weights([each @ from_shape / calibration.landmark_scale for each in (shape_kernel, shape_bias)])
+    by_shape.set_weights(
+        [each @ from_shape / calibration.landmark_scale for each in (shape_kernel, shape_bias)]
+    )
 
     hidden_kernel, hidden_bias = sight.get_weights()
     sight_kernel, sight_bias = by_sight.get_weights()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,16 @@ Examples = Callable[[], Any]
 
 
 def export_litert(
-    model_dir: Path, *, tasks: Sequence[str] = NETWORKS, report: Report = print
+    model_dir: Path, *, only: Collection[str] = NETWORKS, report: Report = print
 ) -> dict[str, int]:
     """Writes `NAME.tflite` for networks of a model folder, with weights stored as float16.
 
-    Their entries of int8 files are removed from the metadata, since these files may have been made of other weights.
+    Entries of their int8 files are removed from the metadata, since these files may have been made of other weights.
 
     Args:
         model_dir: the model folder.
-        tasks: the networks to write.
-        report: receives the sizes of the files.
+        only: the networks. The files of the others are there already.
+        report: receives the size of each file.
 
     Returns:
         The sizes of the files in bytes, by network.
@@ -49,7 +49,7 @@ def export_litert(
     """
     sizes, shapes = {}, read_shapes(model_dir)
     for name, network in load_networks(model_dir).items():
-        if name not in tasks:
+        if name not in only:
             continue
         content = convert(network, shapes[name], half=True)
         path = model_dir / f"{name}.tflite"
@@ -58,7 +58,7 @@ def export_litert(
         report(f"{path}: {len(content):,} bytes")
 
     def change(metadata: dict[str, Any]) -> None:
-        metadata["files"].update({name: entry for name, entry in float_files().items() if name in tasks})
+        metadata["files"].update({name: entry for name, entry in float_files().items() if name in only})
 
     update_metadata(model_dir, change)
     update_checksums(model_dir)

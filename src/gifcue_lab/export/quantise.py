@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 def add_int8(
-    model_dir: Path, data_dir: Path, *, tasks: Sequence[str] = NETWORKS, report: Report = print
+    model_dir: Path, data_dir: Path, *, only: Collection[str] = NETWORKS, report: Report = print
 ) -> None:
     """Writes `NAME.int8.tflite` for networks of a model folder.
 
@@ -31,7 +31,7 @@ def add_int8(
     Args:
         model_dir: the model folder; its metadata gets entries for the new files.
         data_dir: labelled photographs; those of the train split set the ranges.
-        tasks: the networks to write.
+        only: the networks.
         report: receives the size of each file.
 
     Raises:
@@ -41,7 +41,7 @@ def add_int8(
     shapes, metadata = read_shapes(model_dir), read_metadata(model_dir, "savedmodel", sha256=UNCHECKED)
     photos = [photo for photo in read_photos(data_dir, "train") if not photo.is_tight_crop]
     for name, network in load_networks(model_dir).items():
-        if name not in tasks:
+        if name not in only:
             continue
 
         def examples(name: str = name) -> Iterator[list[Any]]:
@@ -53,7 +53,7 @@ def add_int8(
         report(f"{path}: {len(content):,} bytes")
 
     def change(written: dict[str, Any]) -> None:
-        for name in tasks:
+        for name in only:
             written["files"][name]["int8"] = {"path": f"{name}.int8.tflite", "sha256": ""}
 
     update_metadata(model_dir, change)

@@ -116,8 +116,8 @@ def fit_heads(
     report(f"face: {revived} units in use gave way to the linear part")
     save_networks(model_dir, networks)
     _write_metadata(model_dir, relation, thresholds, f1, len(groups))
-    export_litert(model_dir, tasks=("face",), report=report)
-    add_int8(model_dir, data_dir, tasks=("face",), report=report)
+    export_litert(model_dir, only=("face",), report=report)
+    add_int8(model_dir, data_dir, only=("face",), report=report)
     return f1
 
 

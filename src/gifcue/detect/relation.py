@@ -100,6 +100,12 @@ class HandRelation:
         known = dict(zip(self.labels, corrected.tolist(), strict=True))
         return replace(face, attributes={**face.attributes, **known})
 
+    def scaled(self, factor: float, shift: Floats) -> HandRelation:
+        """The same regression with its logits multiplied by `factor` and shifted by `shift` [classes]."""
+        weights = self.weights * np.float32(factor)
+        weights[-1] += shift
+        return replace(self, weights=weights)
+
     def as_document(self) -> dict[str, Any]:
         """The regression as plain values, for `metadata.json`."""
         return {

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.detect.metadata import read_metadata
+from gifcue.detect.metadata import Calibration, read_metadata
 from gifcue.detect.relation import FacePoints, HandRelation
 from gifcue.detect.trust import UNCHECKED
 from gifcue.errors import ConfigError
 from gifcue_lab.export.heads.faces import FoundFace, found_faces
 from gifcue_lab.export.heads.hands import face_points, fit_hands, hand_inputs
 from gifcue_lab.export.heads.last_layers import Ends, LastLayers, ends_of, fit_last_layers, write_last_layers
+from gifcue_lab.export.heads.scale import kept_scale
 from gifcue_lab.export.litert import export_litert
 from gifcue_lab.export.metadata import update_metadata
 from gifcue_lab.export.quantise import add_int8
@@ -103,7 +104,9 @@ def fit_heads(
 
     logits = _out_of_fold_logits(faces)
     inputs = hand_inputs(faces.found, _softmax(logits)[:, 1:], points)
-    scores = _out_of_fold_scores(faces, inputs, stage.labels, points, stage.smallest_px)
+    fitted = _out_of_fold_relation(faces, inputs, stage.labels, points, stage.smallest_px)
+    factor, shift = _kept_scale(faces, fitted, stage.calibration)
+    scores = _softmax(factor * fitted + shift)
     thresholds, f1 = _thresholds(faces, scores, photos, stage.labels, stage.smallest_px)
     for label in stage.labels:
         report(
@@ -112,6 +115,7 @@ def fit_heads(
 
     layers = fit_last_layers(faces.ends, faces.truth, faces.weights)
     relation = fit_hands(inputs, faces.truth, faces.weights, stage.labels, points, stage.smallest_px)
+    relation = relation.scaled(factor, shift)
     revived = write_last_layers(networks["face"], layers, stage.calibration, faces.ends[0])
     report(f"face: {revived} units in use gave way to the linear part")
     save_networks(model_dir, networks)
@@ -162,18 +166,25 @@ def _out_of_fold_logits(faces: _Faces) -> Floats:
     return logits
 
 
-def _out_of_fold_scores(
+def _out_of_fold_relation(
     faces: _Faces, inputs: Floats, labels: Sequence[str], points: FacePoints, smallest_px: float
 ) -> Floats:
-    """The probabilities [N, classes] of each face with its hands, by a fit to the other folds."""
-    scores = np.zeros((len(faces.truth), len(labels) + 1), np.float32)
+    """The logits [N, classes] of each face with its hands, by a fit to the other folds."""
+    logits = np.zeros((len(faces.truth), len(labels) + 1), np.float32)
     for fold in range(FOLDS):
         others, these = faces.fold != fold, faces.fold == fold
         relation = fit_hands(
             inputs[others], faces.truth[others], faces.weights[others], labels, points, smallest_px
         )
-        scores[these] = _softmax(inputs[these] @ relation.weights[:-1] + relation.weights[-1])
-    return scores
+        logits[these] = inputs[these] @ relation.weights[:-1] + relation.weights[-1]
+    return logits
+
+
+def _kept_scale(faces: _Faces, fitted: Floats, calibration: Calibration) -> tuple[float, Floats]:
+    """What keeps the scale of scores, by the people that the network was not trained on."""
+    plain = faces.ends[0]
+    served = calibration.probabilities(plain.landmark_logits, plain.appearance_logits)
+    return kept_scale(fitted[faces.is_new], served[faces.is_new], faces.truth[faces.is_new])
 
 
 def _thresholds(

@@ -180,8 +180,9 @@ def broken(**change: object) -> dict[str, object]:
         ),
         (broken(points={"mouth": [], "eyes": [2], "chin": 4, "forehead": 5}), "places of landmarks"),
         (broken(points={"mouth": [0, 1]}), "eyes"),
+        (broken(labels=["smile", "wink"]), r"labels of a face \(smile, neutral, thinking\), got smile, wink"),
     ],
-    ids=["shape", "not finite", "negative place", "no place", "missing"],
+    ids=["shape", "not finite", "negative place", "no place", "missing", "unknown label"],
 )
 def test_damaged_metadata_is_refused(value: dict[str, object], message: str, tmp_path: Path) -> None:
     metadata = json.loads((MODELS / METADATA).read_text(encoding="utf-8"))

@@ -25,23 +25,15 @@ def fit_heads(
         typer.Option(
             metavar="PATTERN",
             help="Groups of the train split, p5* for example, that the face network was not trained on; may be "
-            "repeated.",
+            "repeated. The other groups count less.",
         ),
     ],
-    trained_on: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PATTERN",
-            help="Groups that it was trained on, so that it does not get worse for them; they count less.",
-        ),
-    ] = None,
 ) -> None:
     """Fit the labels of faces to new people: the end of the face network, the hands at a face, the thresholds."""
     from gifcue_lab.export.calibration import matching_groups
 
     groups = matching_groups(data, group)
-    known = [each for each in matching_groups(data, trained_on) if each not in groups] if trained_on else []
     import_tensorflow()
     from gifcue_lab.export.heads.fit import fit_heads as fit
 
-    fit(model_dir, data, groups, trained_on=known, report=typer.echo)
+    fit(model_dir, data, groups, report=typer.echo)

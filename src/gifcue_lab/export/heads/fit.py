@@ -15,14 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.detect.metadata import Calibration, read_metadata
+from gifcue.detect.metadata import read_metadata
 from gifcue.detect.relation import FacePoints, HandRelation
 from gifcue.detect.trust import UNCHECKED
 from gifcue.errors import ConfigError
 from gifcue_lab.export.heads.faces import FoundFace, found_faces
 from gifcue_lab.export.heads.hands import face_points, fit_hands, hand_inputs
 from gifcue_lab.export.heads.last_layers import Ends, LastLayers, ends_of, fit_last_layers, write_last_layers
-from gifcue_lab.export.heads.scale import kept_scale
 from gifcue_lab.export.litert import export_litert
 from gifcue_lab.export.metadata import update_metadata
 from gifcue_lab.export.quantise import add_int8
@@ -36,6 +35,8 @@ Integers = npt.NDArray[np.intp]
 Report = Callable[[str], None]
 
 FOLDS = 5
+# Of the photographs that the network was trained on, one in so many takes part: people resemble themselves.
+TRAINED_EVERY = 2
 # How much a face counts. People that the network was trained on look more certain than others are, and a label with few
 # examples would hardly be learned.
 TRAINED_WEIGHT = 0.2
@@ -70,19 +71,18 @@ def fit_heads(
     data_dir: Path,
     groups: Sequence[str],
     *,
-    trained_on: Sequence[str] = (),
     report: Report = print,
 ) -> dict[str, float]:
     """Fits the labels of faces to people, and writes the model.
 
     The convolutions stay as they are. Written are the face network in all its files, `relation` and the thresholds of
-    the labels in the metadata.
+    the labels in the metadata. Every other group of the train split counts as one that the network was trained on: its
+    faces take part with a small weight, so that nothing is forgotten.
 
     Args:
         model_dir: the model folder.
         data_dir: the labelled photographs.
         groups: groups of the train split that the face network was not trained on.
-        trained_on: groups that it was trained on, which count less.
         report: receives what was fitted.
 
     Returns:
@@ -90,14 +90,20 @@ def fit_heads(
         thresholds that were chosen on other groups.
 
     Raises:
-        ConfigError: there are no photographs, no faces of a label, or the weights are of another shape.
+        ConfigError: there are no photographs, too few faces of a label, or the weights are of another shape; or the
+            labels of the model have been fitted already, and its network cannot be fitted twice.
         ModelError: the model cannot be read.
     """
     stage = read_metadata(model_dir, "litert", sha256=UNCHECKED).stages["face"]
+    if stage.relation is not None:
+        raise ConfigError(
+            f"{model_dir}: expected a model whose labels of faces come from its networks alone, got one that was "
+            "fitted already; start from the model that it was made of"
+        )
     points = face_points(read_shapes(model_dir)["face"].points)
     networks = load_networks(model_dir)
     photos = [photo for photo in read_photos(data_dir, "train", groups=groups) if not photo.is_tight_crop]
-    known = _of_known_label(read_photos(data_dir, "train", groups=trained_on)) if trained_on else []
+    known = _of_known_label(read_photos(data_dir, "train", without=groups))[::TRAINED_EVERY]
     found = list(found_faces(model_dir, [*photos, *known]))
     faces = _known_faces(networks["face"], found, stage.labels, set(groups))
     report(_counts(faces, stage.labels))
@@ -105,12 +111,16 @@ def fit_heads(
     logits = _out_of_fold_logits(faces)
     inputs = hand_inputs(faces.found, _softmax(logits)[:, 1:], points)
     fitted = _out_of_fold_relation(faces, inputs, stage.labels, points, stage.smallest_px)
-    factor, shift = _kept_scale(faces, fitted, stage.calibration)
+    plain = faces.ends[0]
+    served = stage.calibration.probabilities(plain.landmark_logits, plain.appearance_logits)
+    factor, shift = kept_scale(fitted[faces.is_new], served[faces.is_new], faces.truth[faces.is_new])
     scores = _softmax(factor * fitted + shift)
+    _, before = _thresholds(faces, served, photos, stage.labels, stage.smallest_px)
     thresholds, f1 = _thresholds(faces, scores, photos, stage.labels, stage.smallest_px)
     for label in stage.labels:
         report(
-            f"{label}: threshold {thresholds[label]:.2f}, F1 {f1[label]:.3f} on faces that the fit has not seen"
+            f"{label}: F1 {f1[label]:.3f} on faces that the fit has not seen, {before[label]:.3f} before; threshold "
+            f"{thresholds[label]:.2f}"
         )
 
     layers = fit_last_layers(faces.ends, faces.truth, faces.weights)
@@ -178,13 +188,6 @@ def _out_of_fold_relation(
         )
         logits[these] = inputs[these] @ relation.weights[:-1] + relation.weights[-1]
     return logits
-
-
-def _kept_scale(faces: _Faces, fitted: Floats, calibration: Calibration) -> tuple[float, Floats]:
-    """What keeps the scale of scores, by the people that the network was not trained on."""
-    plain = faces.ends[0]
-    served = calibration.probabilities(plain.landmark_logits, plain.appearance_logits)
-    return kept_scale(fitted[faces.is_new], served[faces.is_new], faces.truth[faces.is_new])
 
 
 def _thresholds(

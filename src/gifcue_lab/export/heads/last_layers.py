@@ -26,8 +26,6 @@ Integers = npt.NDArray[np.intp]
 INVERSE_PENALTY = 0.01
 # A feature that hardly varies is not enlarged by more than this.
 MIN_DEVIATION = 0.01
-# A unit that carries a linear value is kept above 0 by this many times its largest absolute value.
-HEADROOM = 3.0
 # Crops in one run of the network.
 BATCH = 64
 
@@ -109,13 +107,15 @@ def fit_last_layers(ends: Sequence[Ends], truth: Integers, weights: npt.ArrayLik
 def write_last_layers(network: Any, layers: LastLayers, calibration: Calibration, ends: Ends) -> int:
     """Puts a fitted end into its network: `calibration` of the logits then gives those of `layers`.
 
-    Units that hardly influence the appearance logits are taken for the linear part, first those that are always 0.
+    Units that hardly influence the appearance logits are taken for the linear part, first those that are always 0. Each
+    label takes two, one for what lies above its mean and one for what lies below: a single unit would need a large
+    constant to stay above 0, which dropout would turn into noise in a later training.
 
     Args:
         network: the crop network that gave `ends`.
         layers: what was fitted.
         calibration: how both logits are joined in serving; its bias must be 0.
-        ends: crops that show how large the features become.
+        ends: crops that show which units are in use.
 
     Returns:
         The number of units that were not 0 before.
@@ -140,13 +140,15 @@ def write_last_layers(network: Any, layers: LastLayers, calibration: Calibration
     influence = active.std(0) * np.abs(sight_kernel).max(1)
     # Logits matter up to a common value, so class 0 needs no unit if its part is subtracted from the others.
     linear = linear[:, 1:] - linear[:, :1]
-    units = np.argsort(influence, kind="stable")[: classes - 1]
-    values = ends.features @ linear
-    offsets = HEADROOM * np.abs(values).max(0)
-    hidden_kernel[:, units], hidden_bias[units] = linear, offsets
-    sight_kernel[units] = 0.0
-    sight_kernel[units, np.arange(1, classes)] = 1.0
-    sight_bias[1:] -= offsets
+    units = np.argsort(influence, kind="stable")[: 2 * (classes - 1)]
+    means = (ends.features @ linear).mean(0)
+    for label, (above, below) in enumerate(units.reshape(-1, 2), 1):
+        column, mean = linear[:, label - 1], means[label - 1]
+        hidden_kernel[:, above], hidden_bias[above] = column, -mean
+        hidden_kernel[:, below], hidden_bias[below] = -column, mean
+        sight_kernel[above] = sight_kernel[below] = 0.0
+        sight_kernel[above, label], sight_kernel[below, label] = 1.0, -1.0
+        sight_bias[label] += mean
     sight.set_weights([hidden_kernel, hidden_bias])
     by_sight.set_weights([each / calibration.appearance_scale for each in (sight_kernel, sight_bias)])
     return int((influence[units] > 0.0).sum())

@@ -22,6 +22,7 @@ from gifcue.errors import ConfigError
 from gifcue_lab.export.heads.faces import FoundFace, found_faces
 from gifcue_lab.export.heads.hands import face_points, fit_hands, hand_inputs
 from gifcue_lab.export.heads.last_layers import Ends, LastLayers, ends_of, fit_last_layers, write_last_layers
+from gifcue_lab.export.heads.scale import kept_scale
 from gifcue_lab.export.litert import export_litert
 from gifcue_lab.export.metadata import update_metadata
 from gifcue_lab.export.quantise import add_int8

@@ -90,8 +90,6 @@ class Recipe(NetworkShape):
             landmarks stay as they are, and a step costs a third.
         heldout_groups: groups of photographs kept out of training. Calibration and thresholds are fitted to them, so
             that the dev split stays untouched.
-        heldout_share: the share of the photographs that is kept out of training as well, whatever their group; see
-            `samples.is_held_out`. Stock photographs of many people are one group, which is too much to hold out.
         label_repeats: how often an epoch shows a sample of a label; the keys `none` and `?` stand for samples without
             a label and of unknown label.
         hand_at_face_repeats: multiplies `label_repeats` for faces at which a hand is; for the detector, how often an
@@ -137,7 +135,6 @@ class Recipe(NetworkShape):
     trained_groups: tuple[str, ...] = ()
     heads_only: bool = False
     heldout_groups: tuple[str, ...] = ()
-    heldout_share: float = 0.0
     label_repeats: dict[str, float] = field(default_factory=dict)
     hand_at_face_repeats: float = 1.0
     assumed_absent: str = ""

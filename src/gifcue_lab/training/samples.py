@@ -7,7 +7,6 @@ or hand with `difficult` 1 and no second object has an unknown label; with `diff
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -115,12 +114,6 @@ def read_photos(
     if landmarks.exists():
         _attach_landmarks(photos, landmarks)
     return photos
-
-
-def is_held_out(photo: Photo, share: float) -> bool:
-    """Whether a photograph belongs to a share, 0..1, of all, which depends on its name only."""
-    digest = hashlib.sha256(photo.name.encode()).digest()
-    return int.from_bytes(digest[:4]) < share * 2**32
 
 
 def decode(photos: Sequence[Photo], threads: int = 2) -> list[Image]:

@@ -19,15 +19,7 @@ from gifcue_lab.training.hard_negatives import read_hard_negatives
 from gifcue_lab.training.label_overrides import apply_overrides
 from gifcue_lab.training.networks import build_network
 from gifcue_lab.training.recipe import Recipe
-from gifcue_lab.training.samples import (
-    LANDMARKS,
-    NONE,
-    UNKNOWN,
-    Photo,
-    decode,
-    is_held_out,
-    read_photos,
-)
+from gifcue_lab.training.samples import LANDMARKS, NONE, UNKNOWN, Photo, decode, read_photos
 from gifcue_lab.training.scenes import SceneSource
 from gifcue_lab.training.shapes import known_labels
 from gifcue_lab.training.unlabelled import unlabelled_hands
@@ -80,9 +72,12 @@ def prepare(recipe: Recipe, data_dir: Path, runs_dir: Path) -> TrainingTask:
     overrides = recipe.find("label_overrides", runs_dir)
     hard_negatives_file = recipe.find("hard_negatives", runs_dir)
     training = read_photos(data_dir, "train", without=recipe.heldout_groups)
-    training = [photo for photo in training if not is_held_out(photo, recipe.heldout_share)]
     if recipe.trained_groups:
-        training = [photo for photo in training if _is_trained_on(recipe, photo)]
+        training = [
+            photo
+            for photo in training
+            if any(fnmatch(photo.group, pattern) for pattern in recipe.trained_groups)
+        ]
     if recipe.max_photos:
         # Evenly spaced, since the photographs of a group follow one another.
         training = training[:: max(1, len(training) // recipe.max_photos)][: recipe.max_photos]
@@ -117,11 +112,6 @@ def prepare(recipe: Recipe, data_dir: Path, runs_dir: Path) -> TrainingTask:
     )
 
 
-def _is_trained_on(recipe: Recipe, photo: Photo) -> bool:
-    patterns = recipe.trained_groups
-    return not patterns or any(fnmatch(photo.group, pattern) for pattern in patterns)
-
-
 def _check_labels(recipe: Recipe, photos: Sequence[Photo], known: Sequence[str]) -> None:
     """Refuses a label that no sample shows: a misspelt one would train a class that nothing is ever taken for."""
     shown = Counter(sample.attribute for photo in photos for sample in photo.of_kind(recipe.task))
@@ -143,12 +133,6 @@ def _evaluated_photos(recipe: Recipe, data_dir: Path) -> list[Photo]:
     if recipe.heldout_groups:
         return read_photos(data_dir, "train", groups=recipe.heldout_groups)
     photos = read_photos(data_dir, "train")
-    if recipe.heldout_share:
-        return [
-            photo
-            for photo in photos
-            if is_held_out(photo, recipe.heldout_share) and _is_trained_on(recipe, photo)
-        ]
     return photos[:: max(1, len(photos) // EVALUATED_PHOTOS)]
 
 

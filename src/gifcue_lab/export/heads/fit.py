@@ -103,9 +103,10 @@ def fit_heads(
         )
     points = face_points(read_shapes(model_dir)["face"].points)
     networks = load_networks(model_dir)
-    photos = [photo for photo in read_photos(data_dir, "train", groups=groups) if not photo.is_tight_crop]
-    known = _of_known_label(read_photos(data_dir, "train", without=groups))[::TRAINED_EVERY]
-    found = list(found_faces(model_dir, [*photos, *known]))
+    everybody = [photo for photo in read_photos(data_dir, "train") if not photo.is_tight_crop]
+    photos = [photo for photo in everybody if photo.group in groups]
+    trained = _of_known_label([photo for photo in everybody if photo.group not in groups])
+    found = list(found_faces(model_dir, [*photos, *trained[::TRAINED_EVERY]]))
     faces = _known_faces(networks["face"], found, stage.labels, set(groups))
     report(_counts(faces, stage.labels))
 
@@ -137,11 +138,7 @@ def fit_heads(
 
 
 def _of_known_label(photos: Sequence[Photo]) -> list[Photo]:
-    return [
-        photo
-        for photo in photos
-        if not photo.is_tight_crop and any(face.attribute != UNKNOWN for face in photo.of_kind("face"))
-    ]
+    return [photo for photo in photos if any(face.attribute != UNKNOWN for face in photo.of_kind("face"))]
 
 
 def _known_faces(network: Any, found: Sequence[FoundFace], labels: Sequence[str], new: set[str]) -> _Faces:

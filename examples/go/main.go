@@ -34,6 +34,8 @@ import (
 const (
 	participant = "ada"
 	maxBackoff  = 10 * time.Second
+	// A connection that lasted this long was a good one. Where servers end or drain streams at once, the pauses grow.
+	held = 5 * time.Second
 	// Frames that may wait for the network. A frame beyond is left out, since live video does not wait.
 	maxWaiting = 8
 	// A join that the server has no room for is repeated after pauses that grow. A server reports the same fault once a
@@ -402,6 +404,7 @@ func main() {
 	go video.play(data)
 	servers := strings.Split(targets, ",")
 	for attempt, failures := 0, 0; ; attempt++ {
+		started := time.Now()
 		opened, err := video.connect(servers[attempt%len(servers)], room, labels)
 		video.Lock()
 		if video.link != nil {
@@ -421,9 +424,8 @@ func main() {
 			os.Exit(1)
 		}
 		fmt.Println("disconnected:", err)
-		if opened { // it worked until now: at once, elsewhere
+		if opened && time.Since(started) >= held {
 			failures = 0
-			continue
 		}
 		backoff := min(maxBackoff, 100*time.Millisecond<<min(failures, 7))
 		time.Sleep(time.Duration(rand.Int64N(int64(backoff))))

@@ -18,6 +18,8 @@ const CODECS = { VP80: 'CODEC_VP8', VP90: 'CODEC_VP9', AV01: 'CODEC_AV1' };
 const RETRYABLE = new Set(['UNAVAILABLE', 'RESOURCE_EXHAUSTED', 'DEADLINE_EXCEEDED', 'CANCELLED', 'INTERNAL', 'UNKNOWN']
   .map((name) => grpc.status[name]));
 const MAX_BACKOFF_MS = 10_000;
+// A connection that lasted this long was a good one. Where servers end or drain streams at once, the pauses grow.
+const HELD_MS = 5000;
 // A join that the server has no room for is repeated after pauses that grow. A server reports the same fault once a second, so
 // that a second refusal within that time would not be heard.
 const FULL = new Set(['FAULT_CODE_TOO_MANY_PARTICIPANTS', 'FAULT_CODE_TOO_MANY_JOINS']);
@@ -180,11 +182,12 @@ const current = { connection: null };
 const playing = play(data, codec, current);
 let status = { code: grpc.status.OK };
 for (let attempt = 0, failures = 0; ; attempt++) {
+  const started = performance.now();
   const connection = current.connection = connect(targets[attempt % targets.length], codec);
   status = await connection.over;
   if (video.done || !RETRYABLE.has(status.code)) break;
   console.log(JSON.stringify({ type: 'disconnected', code: status.code, details: status.details }));
-  if (connection.ready) { failures = 0; continue; } // it worked until now: at once, elsewhere
+  if (connection.ready && performance.now() - started >= HELD_MS) failures = 0;
   const told = Number(status.metadata?.get('gifcue-retry-after-ms')[0] ?? 0);
   await sleep(Math.max(told, Math.random() * Math.min(MAX_BACKOFF_MS, 100 * 2 ** failures++)));
 }

@@ -333,6 +333,18 @@ async def test_a_server_that_nobody_listens_for_costs_a_stream_nothing(
         assert {await place_of_room(serving, client, room) for room in ROOMS} == {0}
 
 
+async def test_without_any_server_streams_may_come_again(kind: type[Proxy], tmp_path: Path) -> None:
+    nobody = [Backend(free_port(), free_port()) for _ in range(2)]
+    async with kind(tmp_path, nobody) as proxy, ReactionClient(proxy.target) as client:
+        with pytest.raises(ServerUnavailable):
+            await client.open(StreamOptions(room_id=ROOMS[0])).__aenter__()
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"http://{proxy.target}/readyz") as answer,
+        ):
+            assert answer.status == 503
+
+
 async def test_shipped_files_name_every_variable_in_their_first_lines() -> None:
     for path in FILES.iterdir():
         text = path.read_text(encoding="utf-8")

@@ -113,9 +113,7 @@ class HandRelation:
         }
 
 
-def parse_relation(
-    value: Mapping[str, Any], labels: Sequence[str], smallest_px: float
-) -> HandRelation:
+def parse_relation(value: Mapping[str, Any], labels: Sequence[str], smallest_px: float) -> HandRelation:
     """The regression from the values of `as_document`.
 
     Raises:

@@ -67,7 +67,15 @@ def calibrate_model(
     """Fits and prints. Raises `ConfigError` if no group matches, or without patterns the recipes hold out none."""
     from gifcue_lab.export.calibration import calibrate as fit
     from gifcue_lab.export.calibration import common_heldout_groups, matching_groups
+    from gifcue_lab.training.shapes import known_labels
 
-    groups = matching_groups(data, patterns) if patterns else common_heldout_groups(recipes)
-    tasks = [recipe.task for recipe in recipes]
-    fit(model_dir, data, groups, also=also, keep_scores=keep_scores, tasks=tasks, report=typer.echo)
+    fit(
+        model_dir,
+        data,
+        matching_groups(data, patterns) if patterns else common_heldout_groups(recipes),
+        also=also,
+        keep_scores=keep_scores,
+        tasks=[recipe.task for recipe in recipes],
+        untouched={recipe.task: known_labels(recipe, Path()) for recipe in recipes},
+        report=typer.echo,
+    )

@@ -7,7 +7,7 @@ also be chosen with a further split, whose figures are optimistic from then on; 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,7 @@ def calibrate(
     also: str | None = None,
     keep_scores: bool = False,
     tasks: Sequence[str] = NETWORKS,
+    untouched: Mapping[str, Sequence[str]] | None = None,
     report: Report = print,
 ) -> None:
     """Writes calibration, rescoring and thresholds into the metadata of a model folder.
@@ -84,6 +85,8 @@ def calibrate(
         keep_scores: keep calibration and rescoring, and choose thresholds only. A last run may train on groups that
             the calibration was fitted to.
         tasks: the networks that were trained. What belongs to the others is left as it is.
+        untouched: by task, the labels of a network of which only others were trained. Its calibration and the
+            thresholds of these labels are left as they are.
         report: receives what was fitted and chosen.
 
     Raises:
@@ -92,14 +95,16 @@ def calibrate(
     """
     photos = [photo for photo in read_photos(data_dir, "train", groups=groups) if not photo.is_tight_crop]
     kinds = [kind for kind in KINDS if kind in tasks]
+    kept = untouched or {}
     if not keep_scores:
-        _calibrate_scores(model_dir, photos, kinds, report)
+        _calibrate_scores(model_dir, photos, [kind for kind in kinds if not kept.get(kind)], report)
     if also is not None:
         photos = [*photos, *(photo for photo in read_photos(data_dir, also) if not photo.is_tight_crop)]
     thresholds, cross_fitted = choose_thresholds(model_dir, photos, report=report)
 
     def change(metadata: dict[str, Any]) -> None:
         chosen = {label for kind in kinds for label in metadata["stages"][kind]["labels"]}
+        chosen -= {label for labels in kept.values() for label in labels}
         chosen |= set(KINDS) if "detector" in tasks else set()
         metadata["thresholds"].update(
             {label: value for label, value in thresholds.items() if label in chosen}

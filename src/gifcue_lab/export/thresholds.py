@@ -177,7 +177,10 @@ def choose_thresholds(
             one = scored(kind, label, regions)
             thresholds[label] = one.threshold()
             cross_fitted[label] = round(one.cross_fitted_f1(), 4)
-            report(f"{label}: threshold {thresholds[label]:.2f}, cross-fitted F1 {cross_fitted[label]:.3f}")
+            report(
+                f"{label}: threshold {thresholds[label]:.2f}, cross-fitted F1 {cross_fitted[label]:.3f}, "
+                f"{sum(one.totals)} labelled"
+            )
     report(", ".join(f"{kind}: threshold {thresholds[kind]:.2f}" for kind in KINDS))
     return thresholds, cross_fitted
 

@@ -113,6 +113,8 @@ class Recipe(NetworkShape):
         evaluate_every: epochs between evaluations.
         start_from: the run whose averaged weights training starts from, as a folder in the folder of runs; or a model
             folder; `shipped` is gifcue's own model.
+        new_labels_only: train only what tells the labels that `start_from`, a model folder, does not have. All else
+            stays as it is there: landmarks, and what the other labels depend on.
         hard_negatives: a JSON file of `gifcue_lab.training.hard_negatives`.
         label_overrides: a JSON file of `gifcue_lab.training.label_overrides`.
         deterministic: makes TensorFlow's operations repeatable, which is slower.
@@ -151,6 +153,7 @@ class Recipe(NetworkShape):
     early_stopping_patience: int = 0
     evaluate_every: int = 2
     start_from: str | None = None
+    new_labels_only: bool = False
     hard_negatives: str | None = None
     label_overrides: str | None = None
     deterministic: bool = False
@@ -169,6 +172,14 @@ class Recipe(NetworkShape):
             raise ConfigError("heads_only: expected a network of crops, hand or face, got detector")
         if not 0.0 <= self.ema_momentum < 1.0:
             raise ConfigError(f"ema_momentum: expected 0 or more and less than 1, got {self.ema_momentum}")
+        if self.new_labels_only and self.heads_only:
+            raise ConfigError("heads_only, new_labels_only: expected one of them, got both")
+        if self.new_labels_only and (self.start_from is None or self.ema_momentum):
+            # An average over steps would take in what each step changes before it is put back.
+            raise ConfigError(
+                "new_labels_only: expected start_from and an ema_momentum of 0, got "
+                f"{self.start_from} and {self.ema_momentum}"
+            )
 
     def start(self, runs_dir: Path) -> Path | None:
         """The folder of the weights that training starts from, None where it starts from fresh ones.

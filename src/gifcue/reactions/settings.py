@@ -315,6 +315,11 @@ class ReactionSettings(BaseModel):
         """The labels that may be allowed, in order."""
         return tuple(label for label, settings in self.labels.items() if settings.enabled)
 
+    @property
+    def changed_labels(self) -> tuple[str, ...]:
+        """The labels for which something was given, beside what the preset says."""
+        return tuple(self._changes.get("labels", {}))
+
     def with_preset(self, preset: str) -> ReactionSettings:
         """The same changes over another preset.
 

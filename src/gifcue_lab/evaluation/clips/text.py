@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 # More clips are listed only in the report's file.
@@ -42,17 +43,35 @@ def print_clips_report(report: dict[str, Any]) -> None:
 
 def _by_label(report: dict[str, Any]) -> Any:
     table = _table(
-        "label", "meant", "found", "missed", "false", "an hour", "allowed", "onset", "p95", "dwell"
+        "label",
+        "meant",
+        "found",
+        "recall",
+        "95 %",
+        "false",
+        "an hour",
+        "at most",
+        "allowed",
+        "onset",
+        "p95",
+        "dwell",
     )
-    table.caption = "onset, p95: seconds from onset to STARTED, the median and 95 %"
+    table.caption = (
+        "95 %: exact interval of recall; at most: exact one-sided 95 % upper bound of false reactions an hour\n"
+        "an hour: of a label in the time in which it is neither expected nor allowed; of all in all the time\n"
+        "onset, p95: seconds from onset to STARTED, the median and 95 %"
+    )
     for label, figures in (*report["labels"].items(), (None, report["total"])):
         if label is None:
             table.add_section()
-        waits = figures["onset_to_started"]
+        waits, hour = figures["onset_to_started"], "hour" if label is None else "watched_hour"
         table.add_row(
             "all" if label is None else label.replace("[", r"\["),
-            *(str(figures[key]) for key in ("expected", "found", "missed", "false")),
-            _number(figures["false_per_hour"], 1),
+            *(str(figures[key]) for key in ("expected", "found")),
+            _percent(figures["recall"]),
+            _edges(figures["recall_interval"]),
+            str(figures["false"]),
+            *(_number(figures[f"false_per_{hour}{bound}"]) for bound in ("", "_upper")),
             str(figures["allowed"]),
             *(_number(value) for value in (waits["median_s"], waits["p95_s"], figures["dwell_s"])),
         )
@@ -144,6 +163,10 @@ def _span(name: str, each: dict[str, Any]) -> str:
 
 def _number(value: float | None, digits: int = 2) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _edges(edges: Sequence[float] | None) -> str:
+    return "–" if edges is None else f"{edges[0]:.0%}–{edges[1]:.0%}"
 
 
 def _percent(value: float | None) -> str:

@@ -134,9 +134,10 @@ class _Evaluator:
         kept = None if self.keep is None else KeptRuns(self.keep, self._of(settings))
         runs: dict[str, ClipRun] = {}
         about: dict[str, Any] = {}
-        for clip in self.clips if kept is not None and self.resume else ():
-            if (found := kept.read(clip)) is not None:
-                runs[clip.name], about = found
+        if kept is not None and self.resume:
+            for clip in self.clips:
+                if (found := kept.read(clip)) is not None:
+                    runs[clip.name], about = found
 
         def on_done(clip: Clip, run: ClipRun, what: dict[str, Any]) -> None:
             runs[clip.name] = run

@@ -6,6 +6,7 @@ Everything that the policy uses is recorded: boxes, scores, attributes and the c
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,8 @@ def read_recording(path: Path) -> tuple[float, list[Recorded]]:
         DatasetError: the file is missing, or no recording.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # numpy leaves a file open that it cannot read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             regions = list(_regions(arrays))
             found: list[list[Region]] = [[] for _ in arrays["at_s"]]
             for number, region in zip(arrays["frame"].tolist(), regions, strict=True):
@@ -75,7 +77,7 @@ def read_recording(path: Path) -> tuple[float, list[Recorded]]:
                 Recorded(at_s, tuple(each)) for at_s, each in zip(arrays["at_s"].tolist(), found, strict=True)
             ]
             return float(arrays["seconds"]), frames
-    except (OSError, ValueError, KeyError, IndexError, EOFError) as error:
+    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
         raise DatasetError(f"{path}: expected a recording of detections, got: {error}") from None
 
 

@@ -84,6 +84,7 @@ def check(
     ] = False,
 ) -> None:
     """Print every mistake in a rule book with its line. The exit code is 1 if there is one."""
+    from gifcue.detect.extra_gestures import EXTRA_GESTURES
     from gifcue.gestures.library import GestureLibrary
     from gifcue.rules import check_book, default_book_path, gifs_folder
     from gifcue.server.config import load_settings
@@ -93,8 +94,10 @@ def check(
     # Without a configuration the folder behind /gifs/ is not known. Without an HTTP port, another server has the files.
     is_served = config is not None and settings.server.http_listen
     gifs = gifs_folder(settings.rules.gifs) if is_served else None
+    # The default book answers every extra gesture, whether or not it is enabled.
+    extra = EXTRA_GESTURES if path == default_book_path() else settings.detect.extra_gestures
     taught = GestureLibrary(settings.detect.gestures_dir).labels
-    labels = settings.reactions.with_gestures(taught).reaction_labels
+    labels = settings.reactions.with_extra_gestures(extra).with_gestures(taught).reaction_labels
     mistakes = check_book(path, labels, gifs)
     for mistake in mistakes:
         if as_json:

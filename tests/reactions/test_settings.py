@@ -164,7 +164,7 @@ def test_a_streams_settings_override_all_others() -> None:
         {"labels": {"wave": {"stay": 0.9}}},
         {"labels": {"wave": {"hand_at_face": True}}},
         {"labels": {"wave": {"dwel_s": 1.0}}},
-        {"labels": {"victory": {}}},
+        {"labels": {"peace": {}}},
         {"labels": {"wave": {"motion": "up"}}},
         {"min_votes": 1, "min_analysed_votes": 2},
         {"labels": 3},

@@ -1,7 +1,7 @@
 """The labelled hands of a data set, with the landmarks that a model finds for them, in one file.
 
-To find them takes minutes; the file is small, and training and evaluation read it. It holds landmarks of people's hands:
-it is as private as the pictures.
+To find them takes minutes. The file is small, and training and evaluation read it. It holds landmarks of people's
+hands, and is as private as the pictures.
 """
 
 from __future__ import annotations

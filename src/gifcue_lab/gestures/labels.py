@@ -3,8 +3,8 @@
     picture,x,y,label
     0d1fe40a24a2c1c4,0.412,0.533,victory
 
-`picture` is the start of the SHA-256 of the picture's file, `x` and `y` the middle of the hand in shares of the picture.
-A hand without a line shows what the data set itself says of it.
+`picture` is the start of the SHA-256 of the picture's file. `x` and `y` are the middle of the hand in shares of the
+picture. A hand without a line shows what the data set itself says of it.
 """
 
 from __future__ import annotations

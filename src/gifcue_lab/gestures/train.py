@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -44,8 +44,8 @@ Texts = npt.NDArray[np.str_]
 
 @dataclass(frozen=True)
 class Trained:
-    """The classifier, and for each gesture the threshold that became its served one, and how many hands and groups showed
-    it.
+    """The classifier, and for each gesture the threshold that became its served one, and how many hands and groups
+    showed it.
     """
 
     classifier: GestureClassifier
@@ -80,9 +80,10 @@ def train(hands: Hands, labels: Labels, *, seed: int = 1) -> Trained:
     few = [f"{name} in {count}" for name, count in groups.items() if count < MIN_GROUPS]
     if few:
         raise DatasetError(f"expected each gesture in {MIN_GROUPS} groups or more, got {', '.join(few)}")
-    scores = cross_validate(hands, poses, seed=seed)
+    rows = _vary(hands, poses, seed)
+    scores = _held_out_scores(hands, poses, rows, seed)
     thresholds = {name: _threshold(scores[poses != name, CLASSES.index(name)]) for name in EXTRA_GESTURES}
-    classifier = _fit(hands, poses, seed)
+    classifier = _fit(rows.features, rows.shown, seed)
     for name, threshold in thresholds.items():
         classifier = shift_threshold(classifier, name, threshold)
     return Trained(
@@ -100,7 +101,7 @@ def folds_of(hands: Hands, seed: int) -> npt.NDArray[np.int64]:
     return np.array([fold_of[group] for group in hands.groups.tolist()], np.int64)
 
 
-def cross_validate(hands: Hands, poses: Texts, *, seed: int) -> Floats:
+def _held_out_scores(hands: Hands, poses: Texts, rows: _Rows, seed: int) -> Floats:
     """[N, C]: the probability of each class for each hand, by a classifier that was not fitted to its group."""
     folds = folds_of(hands, seed)
     features = hands.features()
@@ -108,7 +109,8 @@ def cross_validate(hands: Hands, poses: Texts, *, seed: int) -> Floats:
     for fold in range(FOLDS):
         held = folds == fold
         if held.any():
-            scores[held] = class_scores(_fit(hands.only(~held), poses[~held], seed), features[held])
+            kept = ~held[rows.hands]
+            scores[held] = class_scores(_fit(rows.features[kept], rows.shown[kept], seed), features[held])
     return scores
 
 
@@ -122,23 +124,39 @@ def class_scores(classifier: GestureClassifier, features: Floats) -> Floats:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float32)
 
 
-def _fit(hands: Hands, poses: Texts, seed: int) -> GestureClassifier:
-    from sklearn.neural_network import MLPClassifier
+class _Rows(NamedTuple):
+    """What a classifier is fitted to: features [R, F], the number of the class [R], and that of the hand [R]."""
 
+    features: Floats
+    shown: npt.NDArray[np.int64]
+    hands: npt.NDArray[np.int64]
+
+
+def _vary(hands: Hands, poses: Texts, seed: int) -> _Rows:
+    """About `ROWS` variations of the hands of each class, every hand among them."""
     rng = np.random.default_rng(seed)
     samples = hands.samples()
-    rows: list[HandSample] = []
+    varied: list[HandSample] = []
     shown: list[int] = []
-    for number, name in enumerate(CLASSES):
-        chosen = _repeated([samples[place] for place in np.flatnonzero(poses == name)], rng)
-        rows += chosen
-        shown += [number] * len(chosen)
-    features = stack_features(rows)
+    numbers: list[int] = []
+    for place, name in enumerate(CLASSES):
+        chosen = np.flatnonzero(poses == name).tolist()
+        times = int(np.clip(round(ROWS / max(1, len(chosen))), 2, MOST_VARIATIONS))
+        for number in chosen:
+            varied += variations(samples[number], rng, times)
+            shown += [place] * times
+            numbers += [number] * times
+    return _Rows(stack_features(varied), np.array(shown, np.int64), np.array(numbers, np.int64))
+
+
+def _fit(features: Floats, shown: npt.NDArray[np.int64], seed: int) -> GestureClassifier:
+    from sklearn.neural_network import MLPClassifier
+
     mean, scale = features.mean(axis=0), features.std(axis=0) + np.float32(SCALE_FLOOR)
     network = MLPClassifier((HIDDEN,), alpha=PENALTY, max_iter=EPOCHS, batch_size=256, random_state=seed)
     # `max_iter` is a number of epochs here, and to reach it is no failure.
     network.n_iter_no_change = EPOCHS
-    network.fit((features - mean) / scale, np.array(shown))
+    network.fit((features - mean) / scale, shown)
     layers = [
         np.vstack([weights, bias]).astype(np.float32)
         for weights, bias in zip(network.coefs_, network.intercepts_, strict=True)
@@ -147,12 +165,6 @@ def _fit(hands: Hands, poses: Texts, seed: int) -> GestureClassifier:
     return GestureClassifier(
         served, mean.astype(np.float32), scale.astype(np.float32), layers[1], hidden=layers[0]
     )
-
-
-def _repeated(samples: Sequence[HandSample], rng: np.random.Generator) -> list[HandSample]:
-    """About `ROWS` variations of the samples, each sample among them."""
-    times = int(np.clip(round(ROWS / max(1, len(samples))), 2, MOST_VARIATIONS))
-    return [copy for sample in samples for copy in variations(sample, rng, times)]
 
 
 def _threshold(others: Floats) -> float:

@@ -32,7 +32,7 @@ from benchmarks.load import machine
 from benchmarks.meetings import Meeting, Seen, smiling
 from benchmarks.processes import exit_on_sigterm
 from benchmarks.proxies import PROXIES, Backend, Proxy
-from benchmarks.server_process import ServerProcess, free_port
+from benchmarks.server_process import ServerProcess
 from gifcue.client import Phase, ReactionClient, ServerStatus
 from gifcue.client.exceptions import ClientError
 from gifcue.sample_video.clips import EncodedClip
@@ -40,6 +40,8 @@ from gifcue.sample_video.clips import EncodedClip
 SIGNALS = {"sigterm": signal.SIGTERM, "sigkill": signal.SIGKILL, "sigstop": signal.SIGSTOP}
 RELOAD = "reload"
 MAX_PAUSE_S = 2.0
+# What docs/proxies.md recommends for servers behind a proxy, so that the proxy learns of a drain before the streams do.
+BEHIND_A_PROXY = {"GIFCUE_SERVER__LAME_DUCK_S": "2"}
 FPS = 10.0
 # Seconds until everybody must smile, for which analysis goes on after the event, and within which all must be back.
 _SMILE_S = 20.0
@@ -101,7 +103,7 @@ async def fleet(
     async with contextlib.AsyncExitStack() as stack:
         proxy, target = None, [each.target for each in servers]
         if through != CLIENT:
-            backends = [Backend(int(each.target.rpartition(":")[2]), free_port()) for each in servers]
+            backends = [Backend.of(each) for each in servers]
             proxy = await stack.enter_async_context(PROXIES[through](folder, backends))
             await wait_until_open(proxy)
         clients = [
@@ -116,7 +118,11 @@ async def try_event(through: str, event: str, count: int, clip: EncodedClip) -> 
     outcome = Outcome(through, event, participants=count)
     with tempfile.TemporaryDirectory() as folder:
         async with contextlib.AsyncExitStack() as stack:
-            servers = [await stack.enter_async_context(ServerProcess([], operator=True)) for _ in range(2)]
+            environment = {} if through == CLIENT else BEHIND_A_PROXY
+            servers = [
+                await stack.enter_async_context(ServerProcess([], environment, http=True, operator=True))
+                for _ in range(2)
+            ]
             clients, proxy = await stack.enter_async_context(fleet(through, Path(folder), servers))
             meetings = [
                 Meeting(clients[room % 2], f"meeting-{room}", [f"{room}-{place}" for place in range(2)], clip)

@@ -15,7 +15,7 @@ from typing import ClassVar, Self
 
 import psutil
 
-from benchmarks.server_process import free_port, on_cores
+from benchmarks.server_process import ServerProcess, free_port, on_cores
 
 ROOT = Path(__file__).parents[1]
 FILES = ROOT / "deploy" / "proxy"
@@ -33,10 +33,20 @@ class ProgramMissing(Exception):
 
 @dataclass(frozen=True)
 class Backend:
-    """The ports of one gifcue server on 127.0.0.1. `http_port` may be one at which nothing listens."""
+    """The ports of one gifcue server on 127.0.0.1. nginx and Envoy ask for its health at `http_port`."""
 
     grpc_port: int
     http_port: int
+
+    @classmethod
+    def of(cls, server: ServerProcess) -> Self:
+        """The backend for a server that serves HTTP."""
+        return cls(port_of(server.target), port_of(server.http_target))
+
+
+def port_of(address: str) -> int:
+    """The port of an address such as "127.0.0.1:50051"."""
+    return int(address.rpartition(":")[2])
 
 
 def program(*names: str) -> str:
@@ -186,6 +196,7 @@ class Proxy:
             "GIFCUE_PROXY_LISTEN": self.target,
             "GIFCUE_STREAM_TIMEOUT": self.stream_timeout,
             "GIFCUE_SILENT_TIMEOUT": self.silent_timeout,
+            "GIFCUE_READY_TIMEOUT": "250ms",
             "GIFCUE_ENDPOINTS": str(self.folder),
             "GIFCUE_PROXY_CERTIFICATE": str(self.certificate),
             "GIFCUE_PROXY_KEY": str(self.key),

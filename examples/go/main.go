@@ -34,8 +34,13 @@ import (
 const (
 	participant = "ada"
 	maxBackoff  = 10 * time.Second
+	// A connection that lasted this long was a good one. Where servers end or drain streams at once, the pauses grow.
+	held = 5 * time.Second
 	// Frames that may wait for the network. A frame beyond is left out, since live video does not wait.
 	maxWaiting = 8
+	// A join that the server has no room for is repeated after pauses that grow. A server reports the same fault once a
+	// second, so that a second refusal within that time would not be heard.
+	firstRejoin, maxRejoin = 2 * time.Second, 30 * time.Second
 )
 
 // Another attempt can help after these. CANCELLED is what a proxy makes of a server that died.
@@ -72,10 +77,12 @@ func isKeyframe(codec pb.Codec, payload []byte) bool {
 	}
 }
 
-// link is one connection. `outbox` has what waits for the network.
+// link is one connection. `outbox` has what waits for the network. `joined` is false while a refused join waits to be
+// repeated.
 type link struct {
-	outbox chan *pb.StreamReactionsRequest
-	ready  bool
+	outbox        chan *pb.StreamReactionsRequest
+	ready, joined bool
+	refusals      int
 }
 
 // carried is what the next server has to know: reactions under way, and what may not start or answer yet.
@@ -109,6 +116,16 @@ func (c *carried) note(each *pb.ReactionEvent) bool {
 		c.labels[each.Label] = after(each.CooldownMs)
 	}
 	return true
+}
+
+// refused returns what a refused join carried: it goes on nowhere. A server ends that only within limits. What it ends as
+// well, `note` keeps back.
+func (c *carried) refused() map[string]running {
+	c.Lock()
+	defer c.Unlock()
+	ended := c.running
+	c.running = map[string]running{}
+	return ended
 }
 
 func (c *carried) roomState() *pb.RoomState {
@@ -164,7 +181,7 @@ func (p *player) play(data []byte) {
 		defer p.Unlock()
 		sequence, keyframe := p.sequence, isKeyframe(p.codec, payload)
 		p.sequence++ // also for a frame that is not sent: the gap tells the server
-		if p.link == nil || !p.link.ready || (p.needsKeyframe && !keyframe) {
+		if p.link == nil || !p.link.joined || (p.needsKeyframe && !keyframe) {
 			return true
 		}
 		frame := &pb.Frame{ParticipantId: participant, Sequence: sequence, Pts: at.Microseconds(), ClockHz: 1_000_000,
@@ -183,6 +200,44 @@ func (p *player) play(data []byte) {
 	if p.link != nil && p.link.ready {
 		p.leave()
 	}
+}
+
+// join joins on a connection that is ready. The mutex is held, and the outbox has room: nothing else is sent before.
+func (p *player) join(mine *link, labels []string) {
+	join := &pb.ParticipantUpdate{ParticipantId: participant, Update: &pb.ParticipantUpdate_Join{
+		Join: &pb.Join{Codec: p.codec, AllowedLabels: labels, Resume: p.carried.participantState()}}}
+	mine.outbox <- &pb.StreamReactionsRequest{Message: &pb.StreamReactionsRequest_Participant{Participant: join}}
+	mine.joined, p.needsKeyframe = true, true // and ask your sender for one: RTCP PLI
+}
+
+// refused ends what a refused join carried, and repeats the join after a pause.
+func (p *player) refused(mine *link, labels []string) {
+	p.Lock()
+	defer p.Unlock()
+	if !mine.joined {
+		return
+	}
+	mine.joined = false
+	for label, each := range p.carried.refused() {
+		fmt.Println(pb.Phase_PHASE_ENDED, label, each.id, "", "refused")
+	}
+	pause := min(maxRejoin, firstRejoin<<min(mine.refusals, 4))
+	mine.refusals++
+	p.rejoinAfter(pause*3/4+time.Duration(rand.Int64N(int64(pause/2))), mine, labels)
+}
+
+func (p *player) rejoinAfter(pause time.Duration, mine *link, labels []string) {
+	time.AfterFunc(pause, func() {
+		p.Lock()
+		defer p.Unlock()
+		switch {
+		case p.link != mine: // the connection is gone, or drains, or the video has ended
+		case len(mine.outbox) == cap(mine.outbox): // a slow network still has frames of before
+			p.rejoinAfter(firstRejoin, mine, labels)
+		default:
+			p.join(mine, labels)
+		}
+	})
 }
 
 // leave leaves, and half-closes: the server finishes the frames in flight and ends with OK. The mutex is held.
@@ -219,7 +274,8 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 	}
 	var silence *time.Timer // ends the call of a server that sends neither events nor heartbeats
 	var patience time.Duration
-	base := "" // of the addresses of GIFs
+	base := ""           // of the addresses of GIFs
+	var allowed []string // labels that the server knows, and that this person agreed to
 	for err == nil {
 		var response *pb.StreamReactionsResponse
 		if response, err = call.Recv(); err != nil {
@@ -235,18 +291,14 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 			if patience > 0 {
 				silence = time.AfterFunc(patience, lost)
 			}
-			// Only labels that the server knows, and that this person agreed to.
-			allowed := slices.DeleteFunc(slices.Clone(labels), func(label string) bool {
+			allowed = slices.DeleteFunc(slices.Clone(labels), func(label string) bool {
 				return !slices.Contains(message.Ready.ReactionLabels, label)
 			})
-			join := &pb.ParticipantUpdate{ParticipantId: participant, Update: &pb.ParticipantUpdate_Join{
-				Join: &pb.Join{Codec: p.codec, AllowedLabels: allowed, Resume: p.carried.participantState()}}}
-			mine.outbox <- &pb.StreamReactionsRequest{
-				Message: &pb.StreamReactionsRequest_Participant{Participant: join}}
 			go send(call, mine.outbox)
 			opened = true
 			p.Lock()
-			mine.ready, p.needsKeyframe = true, true // and ask your sender for one: RTCP PLI
+			mine.ready = true
+			p.join(mine, allowed)
 			if p.done {
 				p.leave() // the video ended before: `play` had nobody to tell
 			}
@@ -278,6 +330,10 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 			}
 		case *pb.StreamReactionsResponse_Fault:
 			fmt.Fprintf(os.Stderr, "%v x%d: %s\n", message.Fault.Code, message.Fault.Count, message.Fault.Message)
+			switch message.Fault.Code {
+			case pb.FaultCode_FAULT_CODE_TOO_MANY_PARTICIPANTS, pb.FaultCode_FAULT_CODE_TOO_MANY_JOINS:
+				p.refused(mine, allowed)
+			}
 		}
 	}
 	if silence != nil {
@@ -348,6 +404,7 @@ func main() {
 	go video.play(data)
 	servers := strings.Split(targets, ",")
 	for attempt, failures := 0, 0; ; attempt++ {
+		started := time.Now()
 		opened, err := video.connect(servers[attempt%len(servers)], room, labels)
 		video.Lock()
 		if video.link != nil {
@@ -367,9 +424,8 @@ func main() {
 			os.Exit(1)
 		}
 		fmt.Println("disconnected:", err)
-		if opened { // it worked until now: at once, elsewhere
+		if opened && time.Since(started) >= held {
 			failures = 0
-			continue
 		}
 		backoff := min(maxBackoff, 100*time.Millisecond<<min(failures, 7))
 		time.Sleep(time.Duration(rand.Int64N(int64(backoff))))

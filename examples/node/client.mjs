@@ -18,6 +18,12 @@ const CODECS = { VP80: 'CODEC_VP8', VP90: 'CODEC_VP9', AV01: 'CODEC_AV1' };
 const RETRYABLE = new Set(['UNAVAILABLE', 'RESOURCE_EXHAUSTED', 'DEADLINE_EXCEEDED', 'CANCELLED', 'INTERNAL', 'UNKNOWN']
   .map((name) => grpc.status[name]));
 const MAX_BACKOFF_MS = 10_000;
+// A connection that lasted this long was a good one. Where servers end or drain streams at once, the pauses grow.
+const HELD_MS = 5000;
+// A join that the server has no room for is repeated after pauses that grow. A server reports the same fault once a second, so
+// that a second refusal within that time would not be heard.
+const FULL = new Set(['FAULT_CODE_TOO_MANY_PARTICIPANTS', 'FAULT_CODE_TOO_MANY_JOINS']);
+const [FIRST_REJOIN_MS, MAX_REJOIN_MS] = [2000, 30_000];
 const [, , file, servers = '127.0.0.1:50051', labels = 'smile,wave,thumbs_up', room = 'example'] = process.argv;
 
 /** The frames of an IVF file: a header of 32 bytes, then size (4 bytes), pts (8 bytes) and payload of each frame. */
@@ -57,6 +63,13 @@ function note({ phase, label, reaction_id, gif, ...event }) {
   return true;
 }
 
+/** The join was refused: what it carried goes on nowhere. Returns it. */
+function refused() {
+  const ended = [...carried.running.values()];
+  carried.running.clear();
+  return ended;
+}
+
 /** The cooldowns that are not over, as the wire has them. */
 const cooldowns = (until, name) => [...until]
   .map(([each, at]) => ({ [name]: each, remaining_ms: Math.ceil(at - performance.now()) })).filter((each) => each.remaining_ms > 0);
@@ -74,7 +87,7 @@ function connect(target, codec) {
   const metadata = new grpc.Metadata();
   metadata.set('gifcue-room', createHash('sha256').update(room).digest('hex').slice(0, 32));
   const call = client.StreamReactions(metadata);
-  const connection = { call, ready: null, writable: true };
+  const connection = { call, ready: null, hasJoined: false, writable: true };
   const write = (message) => { connection.writable = call.write(message); };
   connection.send = (message) => write(message);
   call.on('drain', () => { connection.writable = true; });
@@ -84,6 +97,24 @@ function connect(target, codec) {
     const patience = 3 * (connection.ready?.limits.heartbeat_interval_ms ?? 0);
     if (patience) silence = setTimeout(() => call.cancel(), patience);
   };
+  let rejoin; // repeats a join that was refused
+  let refusals = 0;
+  const join = () => {
+    if (video.done) return;
+    // Only labels that the server knows, and that this person agreed to.
+    const allowed = labels.split(',').filter((label) => connection.ready.reaction_labels.includes(label));
+    write({ participant: { participant_id: 'ada', join: { codec, allowed_labels: allowed, resume: participantState() } } });
+    // A new decoder can only start with a keyframe: ask your sender for one here (RTCP PLI).
+    video.needsKeyframe = true;
+    connection.hasJoined = true;
+    console.log(JSON.stringify({ type: 'joined', target, labels: allowed }));
+  };
+  const onRefused = () => {
+    connection.hasJoined = false;
+    // A server ends what a refused join carries only within limits. What it ends as well, `note` keeps back.
+    for (const { label, reaction_id } of refused()) console.log(JSON.stringify({ type: 'PHASE_ENDED', label, reaction_id, end_reason: 'refused' }));
+    rejoin = setTimeout(join, Math.min(MAX_REJOIN_MS, FIRST_REJOIN_MS * 2 ** refusals++) * (0.75 + Math.random() / 2));
+  };
   connection.over = new Promise((resolve) => {
     call.on('data', (response) => {
       heard();
@@ -91,12 +122,7 @@ function connect(target, codec) {
         case 'ready': {
           connection.ready = response.ready;
           heard();
-          // Only labels that the server knows, and that this person agreed to.
-          const allowed = labels.split(',').filter((label) => response.ready.reaction_labels.includes(label));
-          write({ participant: { participant_id: 'ada', join: { codec, allowed_labels: allowed, resume: participantState() } } });
-          // A new decoder can only start with a keyframe: ask your sender for one here (RTCP PLI).
-          video.needsKeyframe = true;
-          console.log(JSON.stringify({ type: 'ready', target, labels: allowed }));
+          join();
           if (video.done) leave(connection); // the video ended before: `play` had nobody to tell
           break;
         }
@@ -109,15 +135,16 @@ function connect(target, codec) {
         }
         case 'control':
           if (response.control.keyframe) video.needsKeyframe = true; // and ask your sender: RTCP PLI or FIR
-          else if (response.control.drain) resolve({ code: grpc.status.UNAVAILABLE, details: 'draining' });
+          else if (response.control.drain) { clearTimeout(rejoin); resolve({ code: grpc.status.UNAVAILABLE, details: 'draining' }); }
           else console.log(JSON.stringify({ type: 'slow_down', ...response.control.slow_down }));
           break;
         case 'fault':
           console.error(`${response.fault.code} x${response.fault.count}: ${response.fault.message}`);
+          if (FULL.has(response.fault.code) && connection.hasJoined) onRefused();
       }
     });
     call.on('error', () => {}); // `status` follows and says the same
-    call.on('status', (status) => { clearTimeout(silence); client.close(); resolve(status); });
+    call.on('status', (status) => { clearTimeout(silence); clearTimeout(rejoin); client.close(); resolve(status); });
   });
   write({ config: { room_id: room, client_name: 'gifcue-example-node/1', resume: roomState() } });
   return connection;
@@ -138,7 +165,7 @@ async function play(data, codec, current) {
     const keyframe = isKeyframe(codec, payload);
     const { connection } = current;
     const sequence = video.sequence++; // also for a frame that is not sent: the gap tells the server
-    if (!connection?.ready || (video.needsKeyframe && !keyframe)) continue;
+    if (!connection?.hasJoined || (video.needsKeyframe && !keyframe)) continue;
     if (!connection.writable) { video.needsKeyframe = true; continue; } // a slow network: leave frames out
     video.needsKeyframe = false;
     connection.send({ frame: { participant_id: 'ada', sequence, pts: Math.round(pts / ticksPerMs), clock_hz: 1000, keyframe, payload } });
@@ -155,11 +182,12 @@ const current = { connection: null };
 const playing = play(data, codec, current);
 let status = { code: grpc.status.OK };
 for (let attempt = 0, failures = 0; ; attempt++) {
+  const started = performance.now();
   const connection = current.connection = connect(targets[attempt % targets.length], codec);
   status = await connection.over;
   if (video.done || !RETRYABLE.has(status.code)) break;
   console.log(JSON.stringify({ type: 'disconnected', code: status.code, details: status.details }));
-  if (connection.ready) { failures = 0; continue; } // it worked until now: at once, elsewhere
+  if (connection.ready && performance.now() - started >= HELD_MS) failures = 0;
   const told = Number(status.metadata?.get('gifcue-retry-after-ms')[0] ?? 0);
   await sleep(Math.max(told, Math.random() * Math.min(MAX_BACKOFF_MS, 100 * 2 ** failures++)));
 }

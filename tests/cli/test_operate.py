@@ -7,7 +7,7 @@ import json
 import pytest
 
 from gifcue.testing import FakeServer
-from gifcue.testing.fake_server import FakeStream
+from gifcue.testing.fake_stream import FakeStream
 
 from .conftest import Gifcue
 

@@ -157,6 +157,31 @@ async def test_streams_that_end_soon_after_their_ready_are_failures_until_one_ho
     assert pauses == [0.25, 0.5, 1.0, 0.25, 0.5]
 
 
+async def test_pauses_grow_where_every_new_stream_is_asked_to_move(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    pauses: list[float] = []
+
+    async def sleep(delay_s: float) -> None:
+        pauses.append(delay_s)
+
+    time, backoff = ManualTime(), Backoff(sleep=sleep, uniform=lambda: 0.5)
+    route = PlacedRoute(client._entered(), StreamOptions(), client._options, client._tokens, backoff)
+    async with ReconnectingStream(route, backoff, clock=time.clock) as stream:
+        events = stream.events()
+        for number, open_s in enumerate((0.0, 0.0, 0.0, 0.0, 0.0, HELD_S, 0.0)):
+            await until(events, Ready)
+            time.advance(open_s)
+            call = await server.service.stream(number)
+            call.answer(
+                control=reaction_service_pb2.StreamControl(drain=reaction_service_pb2.Drain(deadline_ms=100))
+            )
+            call.end()
+            await until(events, Disconnected)
+        await until(events, Ready)
+    assert pauses == [0.05, 0.05, 0.05, 0.25, 0.5, 0.05, 0.05]
+
+
 async def test_an_error_that_is_not_retryable_ends_the_stream(
     server: FakeServer, client: ReactionClient
 ) -> None:
@@ -346,6 +371,45 @@ async def test_a_join_that_a_full_server_refuses_is_repeated(
         assert [each.participant_id for each in joins] == ["alice", "bob", "alice", "alice"]
         assert [each.reaction_id for each in ended] == [started.reaction_id]
         assert list(joins[2].join.resume.running) == []
+
+
+async def test_a_name_that_was_refused_joins_again_only_once_a_refusal_is_heard(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    pauses: asyncio.Queue[float] = asyncio.Queue()
+    go_on = asyncio.Semaphore(0)
+
+    async def sleep(delay_s: float) -> None:
+        pauses.put_nowait(delay_s)
+        await go_on.acquire()
+
+    time, backoff = ManualTime(), Backoff(sleep=sleep, uniform=lambda: 0.5)
+    route = PlacedRoute(client._entered(), StreamOptions(), client._options, client._tokens, backoff)
+    async with ReconnectingStream(route, backoff, clock=time.clock) as stream:
+        events = stream.events()
+        alice = await stream.join("alice", Codec.H264)
+        seen = await server.service.stream(0)
+        fault = reaction_service_pb2.ParticipantFault(
+            participant_id="alice", code=reaction_service_pb2.FAULT_CODE_TOO_MANY_PARTICIPANTS, message="full"
+        )
+        seen.answer(fault=fault)
+        await until(events, Fault)
+        assert await pauses.get() == 2.0
+        await alice.leave()
+        time.advance(0.5)
+        again = await stream.join("alice", Codec.H264)
+        assert await pauses.get() == 1.5
+        assert await again.send(b"k", pts=0, keyframe=True) is None
+        go_on.release()
+        go_on.release()
+        await until(events, KeyframeRequested)
+        assert await again.send(b"k", pts=1, keyframe=True) == 0
+        await again.leave()
+        time.advance(2.0)
+        last = await stream.join("alice", Codec.H264)
+        assert await last.send(b"k", pts=2, keyframe=True) is not None
+        assert pauses.empty()
+        go_on.release()
 
 
 async def test_consent_withdrawn_without_a_connection_ends_at_once(

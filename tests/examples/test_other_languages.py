@@ -17,12 +17,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import grpc
 import pytest
 
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.features import FEATURES
 from gifcue.sample_video.clips import encode
 from gifcue.sample_video.photo import photo_frames
+from gifcue.testing import FakeServer, FakeStream
+from gifcue.v1 import reaction_service_pb2
 from tests.chaos.server import Checkout, Server
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +97,9 @@ class Run:
 class _Client:
     """A client that runs. `started` is set with its first STARTED."""
 
-    def __init__(self, command: Sequence[str], room: str, clip: Path, servers: Sequence[Server]) -> None:
+    def __init__(
+        self, command: Sequence[str], room: str, clip: Path, servers: Sequence[Server | FakeServer]
+    ) -> None:
         targets = ",".join(server.target for server in servers)
         self._command = [*command, str(clip), targets, "smile", room]
         self.started = asyncio.Event()
@@ -125,11 +130,33 @@ async def _signal_once_started(clients: Sequence[_Client], server: Server, numbe
     os.kill(server.pid, number)
 
 
+async def _lose_and_refuse(server: FakeServer) -> None:
+    """Loses the connection once something is under way, and refuses the next join. Returns once a later one sends."""
+    first = await server.service.stream(0)
+    await first.until(lambda seen: bool(seen.frames))
+    first.end(grpc.StatusCode.UNAVAILABLE, "gone")
+    second = await server.service.stream(1)
+    await second.until(lambda seen: bool(seen.joins))
+    code = reaction_service_pb2.FAULT_CODE_TOO_MANY_JOINS
+    second.answer(
+        fault=reaction_service_pb2.ParticipantFault(participant_id="ada", code=code, message="full")
+    )
+    await second.until(lambda seen: len(_carried(seen)) == 2 and seen.requests[-1].HasField("frame"))
+    assert _carried(second) == [1, 0]
+
+
+def _carried(stream: FakeStream) -> list[int]:
+    """How many running reactions each join carried."""
+    joins = [each.participant.join for each in stream.requests if each.participant.HasField("join")]
+    return [len(each.resume.running) for each in joins]
+
+
 async def _run_all(
     commands: Mapping[str, Sequence[str]], clip: Path, moment: Path
 ) -> dict[tuple[str, str], Run]:
     async with (
         asyncio.timeout(WAIT_S),
+        contextlib.AsyncExitStack() as stack,
         Server(Checkout(ROOT)) as drained,
         Server(Checkout(ROOT)) as killed,
         Server(Checkout(ROOT)) as other,
@@ -142,9 +169,14 @@ async def _run_all(
             for language, command in commands.items()
             for case in servers
         }
+        full = {language: await stack.enter_async_context(FakeServer()) for language in commands}
+        for language, server in full.items():
+            runs[language, "full"] = _Client(commands[language], f"{language}-full", clip, [server])
         of = {case: [client for (_, each), client in runs.items() if each == case] for case in servers}
         async with asyncio.TaskGroup() as group:
             tasks = {key: group.create_task(client.run()) for key, client in runs.items()}
+            for server in full.values():
+                group.create_task(_lose_and_refuse(server))
             group.create_task(_signal_once_started(of["drain"], drained, signal.SIGTERM))
             group.create_task(_signal_once_started(of["kill"], killed, signal.SIGKILL))
         return {key: task.result() for key, task in tasks.items()}
@@ -188,6 +220,16 @@ def test_a_server_that_is_killed(runs: Mapping[tuple[str, str], Run], language: 
     assert "disconnected" in run.lines
     # A server that is killed tells no end: the next one does, where the reaction is carried to it.
     assert run.started_and_ended == ((1, 1) if CARRIES else (2, 1)), run
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_server_that_refuses_the_join_with_what_it_carries(
+    runs: Mapping[tuple[str, str], Run], language: str
+) -> None:
+    run = runs[language, "full"]
+    assert run.status == 0, run
+    assert run.started_and_ended == (1, 1), run
+    assert "refused" in run.lines, run
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -125,15 +125,13 @@ async def test_the_streams_of_a_room_meet_at_one_server(
         over_websocket = [await place_over_websocket(serving, proxy, room) for room in ROOMS]
         again = [await place_over_websocket(serving, proxy, room) for room in ROOMS[:4]]
     assert places[0] == places[1]
-    if (
-        kind is Nginx
-    ):  # it hashes the ports, which are others in each run: all at one server once in 32768 runs
+    if kind is Nginx:
+        # It hashes the ports, which are others in each run: all at one server once in 32768 runs.
         assert set(places[0]) == {0, 1}
     else:
         assert 5 <= sum(places[0]) <= 11, places[0]
+    assert over_websocket == places[0]
     assert again == over_websocket[:4]
-    if kind is not Nginx:
-        assert over_websocket == places[0]
 
 
 async def test_a_stream_outlives_idle_timeouts_and_a_quiet_one_does_not(
@@ -213,34 +211,68 @@ async def _until_all_at_first(servers: list[RealServer], client: ReactionClient)
             await asyncio.sleep(POLL_S)  # Envoy ends the connection of a client that resets many streams
 
 
-async def test_the_rooms_of_a_killed_server_go_to_the_other_one_and_return(
-    serving: list[RealServer], tmp_path: Path
-) -> None:
-    """Behind all proxies at once, because a server takes seconds to start again."""
+@contextlib.asynccontextmanager
+async def behind_all(
+    servers: list[RealServer], folder: Path, number: int
+) -> AsyncIterator[list[tuple[ReactionClient, str, ReconnectingStream]]]:
+    """Behind each of the proxies, a client and a stream of a room that is at the server with this number."""
     for kind in PROXIES.values():
         require(kind)
     async with contextlib.AsyncExitStack() as stack:
         behind: list[tuple[ReactionClient, str, ReconnectingStream]] = []
         for name, kind in PROXIES.items():
-            (tmp_path / name).mkdir()
-            proxy = await stack.enter_async_context(kind(tmp_path / name, backends(serving)))
+            (folder / name).mkdir()
+            proxy = await stack.enter_async_context(kind(folder / name, backends(servers)))
             client = await stack.enter_async_context(ReactionClient(proxy.target))
-            room = await room_at(serving, client, 1)
+            room = await room_at(servers, client, number)
             stream = client.reconnecting(StreamOptions(room_id=room), EVERY)
             behind.append((client, room, await stack.enter_async_context(stream)))
+        yield behind
+
+
+async def _until_all_have_moved(
+    servers: list[RealServer], behind: list[tuple[ReactionClient, str, ReconnectingStream]], number: int
+) -> None:
+    for _, _, stream in behind:
+        await until(lambda stream=stream: stream.connections > 1 and stream.connected)  # type: ignore[misc]
+        assert stream.ready.session_id in await servers[number].session_ids()
+
+
+async def _until_rooms_are_at(
+    servers: list[RealServer], behind: list[tuple[ReactionClient, str, ReconnectingStream]], number: int
+) -> None:
+    for client, room, _ in behind:
+        async with asyncio.timeout(TIMEOUT_S):
+            while await place_of_room(servers, client, room) != number:  # noqa: ASYNC110
+                await asyncio.sleep(POLL_S)
+
+
+async def test_the_rooms_of_a_killed_server_go_to_the_other_one_and_return(
+    serving: list[RealServer], tmp_path: Path
+) -> None:
+    """Behind all proxies at once, because a server takes seconds to start again."""
+    async with behind_all(serving, tmp_path, 1) as behind:
         try:
             serving[1].kill()
-            for _, _, stream in behind:
-                await until(lambda stream=stream: stream.connections > 1 and stream.connected)  # type: ignore[misc]
-                assert await place_of(serving, stream.ready.session_id) == 0
+            await _until_all_have_moved(serving, behind, 0)
         finally:
             serving[1].start()
             await serving[1].wait_until_serving()
-        for client, room, stream in behind:
-            async with asyncio.timeout(TIMEOUT_S):
-                while await place_of_room(serving, client, room) != 1:  # noqa: ASYNC110
-                    await asyncio.sleep(POLL_S)
+        await _until_rooms_are_at(serving, behind, 1)
+        for _, _, stream in behind:
             assert await place_of(serving, stream.ready.session_id) == 0
+
+
+async def test_the_rooms_of_a_server_that_hangs_go_to_the_other_one_and_return(
+    serving: list[RealServer], tmp_path: Path
+) -> None:
+    async with behind_all(serving, tmp_path, 0) as behind:
+        try:
+            serving[0].suspend()
+            await _until_all_have_moved(serving, behind, 1)
+        finally:
+            serving[0].resume()
+        await _until_rooms_are_at(serving, behind, 0)
 
 
 async def test_a_server_that_drains_gets_no_new_stream_and_ends_its_own_in_order(
@@ -265,8 +297,7 @@ async def test_a_server_that_drains_gets_no_new_stream_and_ends_its_own_in_order
                     assert "gifcue_grpc/a is DOWN" not in proxy.log
                 else:
                     await stream.close()  # with OK: the proxy did not cut it off
-                if kind is not Nginx:  # it asks no server for its health
-                    assert await place_of_room(serving, client, room) == 1
+                assert await place_of_room(serving, client, room) == 1
             finally:
                 await operator.resume()
                 await serving[0].wait_until_serving()
@@ -300,6 +331,18 @@ async def test_a_server_that_nobody_listens_for_costs_a_stream_nothing(
         ReactionClient(proxy.target) as client,
     ):
         assert {await place_of_room(serving, client, room) for room in ROOMS} == {0}
+
+
+async def test_without_any_server_streams_may_come_again(kind: type[Proxy], tmp_path: Path) -> None:
+    nobody = [Backend(free_port(), free_port()) for _ in range(2)]
+    async with kind(tmp_path, nobody) as proxy, ReactionClient(proxy.target) as client:
+        with pytest.raises(ServerUnavailable):
+            await client.open(StreamOptions(room_id=ROOMS[0])).__aenter__()
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"http://{proxy.target}/readyz") as answer,
+        ):
+            assert answer.status == 503
 
 
 async def test_shipped_files_name_every_variable_in_their_first_lines() -> None:

@@ -1,9 +1,9 @@
-"""A held smile on real servers, of which one is killed and one is drained meanwhile."""
+"""A held smile on real servers, of which one is killed and one is drained meanwhile. Its GIF is delivered once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,8 @@ from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.reconnecting_participant import ReconnectingParticipant
 from gifcue.sample_video.clips import encode
 from tests.support.colour_detector import GREY, RED, colour_frames
+from tests.support.deliveries import SECRET
+from tests.support.fake_meeting_api import FakeMeetingApi
 from tests.support.real_server import RealServer
 from tests.support.sending import packets_from
 from tests.support.waiting import TIMEOUT_S
@@ -27,12 +29,24 @@ MANY = 8
 SETTINGS = """
 [expert.reactions.labels.smile]
 release_s = 5.0
+[delivery]
+public_url = "https://cues.example.org"
+[delivery.webhook]
+url = "{receiver}/hook"
+secret = "{secret}"
 """
 
 
 @pytest.fixture
-def servers(tmp_path: Path) -> Iterator[list[RealServer]]:
-    made = [RealServer(tmp_path / f"{n}", free_port(), free_port(), free_port(), SETTINGS) for n in range(2)]
+async def receiver() -> AsyncIterator[FakeMeetingApi]:
+    async with FakeMeetingApi() as api:
+        yield api
+
+
+@pytest.fixture
+def servers(tmp_path: Path, receiver: FakeMeetingApi) -> Iterator[list[RealServer]]:
+    settings = SETTINGS.format(receiver=receiver.url, secret=SECRET)
+    made = [RealServer(tmp_path / f"{n}", free_port(), free_port(), free_port(), settings) for n in range(2)]
     for each in made:
         each.start()
     yield made
@@ -77,7 +91,17 @@ class Ada:
                 return frames.analysed
 
 
-async def test_a_held_smile_outlives_a_killed_and_a_drained_server(servers: list[RealServer]) -> None:
+async def deliveries_of(server: RealServer) -> str:
+    """The metric of what the server has handed to the webhook."""
+    async with ReactionClient(server.operator_target) as operator:
+        lines = (await operator.metrics()).splitlines()
+    (line,) = [each for each in lines if each.startswith("gifcue_delivery_handed_total")]
+    return line
+
+
+async def test_a_held_smile_outlives_a_killed_and_a_drained_server(
+    servers: list[RealServer], receiver: FakeMeetingApi
+) -> None:
     for each in servers:
         await each.wait_until_serving()
     events: list[Reaction] = []
@@ -103,6 +127,7 @@ async def test_a_held_smile_outlives_a_killed_and_a_drained_server(servers: list
             while await ada.analysed() < MANY or stream.connections < connections:
                 await ada.show(RED, iter([False, True]).__next__)
 
+        await receiver.arrived(1)
         first.kill()
         await goes_on(2)
         first.start()
@@ -120,3 +145,8 @@ async def test_a_held_smile_outlives_a_killed_and_a_drained_server(servers: list
     ]
     assert events[0].reaction_id == events[1].reaction_id
     assert [each.gif is not None for each in events] == [True, False]
+    keys = [each.values["idempotency_key"] for each in receiver.received]
+    assert keys == [f"{events[0].reaction_id}:started"]
+    # The servers to which it moved deliver nothing, also later.
+    for each in servers:
+        assert await deliveries_of(each) == 'gifcue_delivery_handed_total{sink="webhook"} 0.0'

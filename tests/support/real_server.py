@@ -84,6 +84,16 @@ drain_timeout_s = 2.0
             self._process.kill()
             self._process.wait(TIMEOUT_S)
 
+    def suspend(self) -> None:
+        """SIGSTOP to the process that has the ports: it hangs until `resume`, while the kernel accepts connections."""
+        assert self._process is not None, "expected a started server"
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT."""
+        assert self._process is not None, "expected a started server"
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """SIGTERM, and SIGKILL where that takes too long."""
         if self._process is None or self._process.poll() is not None:

@@ -84,14 +84,14 @@ async def reactions(settings: Settings, clips: list[Clip]) -> dict[str, list[Any
         Server(settings) as server,
         ReactionClient(f"127.0.0.1:{server.listen_port}") as client,
     ):
-        evaluated = await run_clips(client, clips, at_once=2, on_progress=lambda _: None)
+        runs = await run_clips(client, clips, at_once=2, on_progress=lambda _: None)
         await until(lambda: is_reported(server))
         remote = server.engine.statistics().detect.remote
     if remote is not None:
         assert (remote.local_pictures, remote.failures) == (0, {}), (
             "Triton ran every network on every picture"
         )
-    return {run.name: events_of(run) for run in evaluated.runs}
+    return {run.name: events_of(run) for run in runs}
 
 
 def is_reported(server: Server) -> bool:

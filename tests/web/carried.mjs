@@ -106,7 +106,39 @@ crowd.join('ada', { codec: 1, labels: ['smile'] }); // waits with the first one
 const isSent = [send()];
 await until(() => namesOf(full).length > 1);
 isSent.push(send());
+// One that leaves after a refusal and joins again at once. The server would not report another refusal.
+const before = performance.now();
+full.say({ case: 'fault', value: { participantId: 'ada', code: FaultCode.TOO_MANY_JOINS } });
+crowd.leave('ada');
+crowd.join('ada', { codec: 1, labels: ['smile'] });
+isSent.push(send());
+await until(() => namesOf(full).length > 2);
+isSent.push(send(), performance.now() - before >= 49);
 crowd.close();
+
+// A server that asks every new stream to move.
+const pauses = [];
+const pushed = new ReactionStream({
+  wire, url: 'ws://gifcue.test/stream', config: {}, socket: FakeSocket,
+  tuning: { firstBackoffMs: 10_000, maxBackoffMs: 40_000, moveMs: 1 },
+  on: { state: ({ retryInMs }) => retryInMs !== undefined && pauses.push(retryInMs) },
+});
+for (let count = 7; count <= 10; count++) {
+  await opened(count);
+  const socket = sockets.at(-1);
+  socket.say(ready);
+  socket.say({ case: 'control', value: { control: { case: 'drain', value: { deadlineMs: 60_000 } } } });
+  socket.onclose({ code: 4000, reason: '' });
+}
+pushed.close();
+
+// Names that no join may carry.
+const long = new Carried();
+long.joined('ada');
+const gif = { ruleId: 'r'.repeat(513) };
+const much = { phase: Phase.STARTED, participantId: 'ada', label: 'smile', reactionId: 'i'.repeat(65), gif, gifCooldownMs: 1, roomCooldownMs: 1 };
+long.heard(much);
+const uncarried = { state: long.participant('ada'), room: long.room(), lost: long.lost().map(({ endReason }) => endReason), twice: long.lost() };
 
 // More than is kept: what is forgotten ends for the page.
 const shown = (list) => list.map(({ phase, reactionId, endReason }) => [Phase[phase], reactionId, endReason ?? '']);
@@ -142,6 +174,8 @@ console.log(JSON.stringify({
   events,
   drain: { before: namesOf(old), isTaken, after: namesOf(next), events: drained },
   full: { joins: namesOf(full), isSent, events: refused },
+  pauses: pauses.map((each) => each <= 1),
+  uncarried,
   cooldowns,
   crowded: [last(257, Phase.STARTED, 'ada'), last(4097, Phase.STARTED, 'gone'), last(4097, Phase.HOLDING, 'ada')],
 }));

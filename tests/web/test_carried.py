@@ -52,9 +52,16 @@ def test_a_page_carries_what_is_under_way_to_the_next_server(wire: str) -> None:
             ],
         },
         "full": {
-            "joins": ["ada", "ada"],
-            "isSent": [False, True],
+            "joins": ["ada", "ada", "ada"],
+            "isSent": [False, True, False, True, True],
             "events": [["STARTED", "c1", ""], ["ENDED", "c1", "refused"]],
+        },
+        "pauses": [True, True, True, False],
+        "uncarried": {
+            "state": {"running": [], "cooldowns": [], "gifCooldowns": []},
+            "room": {"gifCooldowns": []},
+            "lost": ["stream_lost"],
+            "twice": [],
         },
         "cooldowns": [[], [{"label": "smile", "remainingMs": 501}]],
         "crowded": [

@@ -22,10 +22,11 @@ from gifcue.errors import WorkerLost, WorkerStartError
 from gifcue.protocol.statistics import WorkerState
 from gifcue.workers.arena import Arena
 from gifcue.workers.loss import Loss
+from gifcue.workers.message_order import MAX_UNASKED, MESSAGES_FOR_ONE
 from gifcue.workers.messages import MessageTypes
 from gifcue.workers.restart_policy import FAILED_AFTER_STARTS
 from gifcue.workers.settings import SupervisionSettings
-from gifcue.workers.supervised import MAX_UNASKED, MESSAGES_FOR_ONE, SupervisedWorker
+from gifcue.workers.supervised import SupervisedWorker
 from tests.support.waiting import until_changed
 
 TARGETS = "tests.support.worker_targets"
@@ -372,7 +373,7 @@ class TestFailure:
             raise LookupError("a bug")
 
         with monkeypatch.context() as patch:
-            patch.setattr("gifcue.workers.supervised.Process", fail)
+            patch.setattr("gifcue.workers.process.Process", fail)
             with pytest.raises(WorkerStartError, match="LookupError: a bug"):
                 await kit.start()
         assert set(faults) == {"the supervision of worker test-0 failed"}

@@ -30,7 +30,7 @@ def labels(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object for each label.")] = False,
 ) -> None:
-    """List the labels that are detected, with the extra gestures that are enabled, and which of them start reactions."""
+    """List the labels that are detected, with the extra gestures enabled, and which of them start reactions."""
     from gifcue.detect.labels import read_label_map
     from gifcue.detect.metadata import LABEL_MAP
     from gifcue.server.config import load_settings

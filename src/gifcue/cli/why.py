@@ -25,6 +25,9 @@ _PHRASES: dict[str, _Phrase] = {
     "late": _Phrase("the frame came {value:.0f} ms after a later one"),
     "cooldown": _Phrase("cooldown, {value:.1f} s left", unit=1000.0),
     "speaking": _Phrase("the participant speaks"),
+    "already_shown": _Phrase(
+        "shown since the video began, gone for {value:.1f} of {needed:.1f} s", unit=1000.0
+    ),
     "no_region": _Phrase("no face or hand found: score {value:.2f}, needs {needed:.2f}"),
     "subject": _Phrase("it is not the subject that shows it"),
     "score": _Phrase("score {value:.2f}, needs {needed:.2f}", step=0.1),

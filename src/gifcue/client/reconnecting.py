@@ -68,7 +68,7 @@ class ReconnectingStream:
         self._wait_for_server = wait_for_server
         self._clock = clock
         self._opened_at_s: float | None = None  # None once the connection has held, and without one
-        self._attempt = 0  # since a connection held or drained
+        self._attempt = 0  # since a connection held
         self._inbox = Inbox()
         self._continuity = Continuity(self._inbox, clock)
         self._attachments = Attachments(self._continuity, self._end_error)
@@ -77,7 +77,9 @@ class ReconnectingStream:
         self._latest: ReactionStream | None = None  # opened last, whether it connected or not
         self._connected = asyncio.Event()  # set while a connection holds, and once none will
         self._closing = asyncio.Event()
-        self._rejoining = Rejoining(self._attachments, self._continuity, self._inbox, backoff, self._closing)
+        self._rejoining = Rejoining(
+            self._attachments, self._continuity, self._inbox, backoff, self._closing, clock
+        )
         self._error: BaseException | None = None
         self._runner: asyncio.Task[None] | None = None
         self._connections = 0
@@ -140,6 +142,8 @@ class ReconnectingStream:
             self._attachments,
         )
         self._attachments.add(participant)
+        if self._current is not None and self._rejoining.holds(participant, self._current):
+            return participant
         try:
             await self._attachments.attach(participant)
         except ClientError:
@@ -293,7 +297,6 @@ class ReconnectingStream:
         elif isinstance(event, Draining):
             self._note_held()
             self._opened_at_s = None
-            self._attempt = 0  # a drain is no failure
             self._route.draining()
             self._attachments.detach()  # the server drops frames that are sent from now on
             # It may take longer for what is in flight, or hang. The participants join elsewhere then: not before, since

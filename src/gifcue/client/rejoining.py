@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
+from collections.abc import Callable
 
 from gifcue.client.attachments import Attachments
 from gifcue.client.continuity import Continuity
@@ -24,7 +26,7 @@ _MAX_EXPONENT = 16
 
 
 class Rejoining:
-    """Of one stream. `closing` is set once the stream is to end."""
+    """Of one stream. `closing` is set once the stream is to end. `clock` gives seconds."""
 
     def __init__(
         self,
@@ -33,29 +35,40 @@ class Rejoining:
         inbox: Inbox,
         backoff: Backoff,
         closing: asyncio.Event,
+        clock: Callable[[], float],
     ) -> None:
         self._attachments = attachments
         self._continuity = continuity
         self._inbox = inbox
         self._backoff = backoff
         self._closing = closing
+        self._clock = clock
         # Joins refused on this connection.
         self._refused: Counter[ReconnectingParticipant] = Counter()
         self._waiting: dict[ReconnectingParticipant, asyncio.Task[None]] = {}
+        # When names were refused, in this order. Another refusal of a name within `FIRST_S` would not be heard.
+        self._refused_s: dict[str, float] = {}
 
     def heard(self, fault: Fault, stream: ReactionStream) -> None:
         """The server of this connection reported a fault. Nothing happens unless it refuses a join for lack of room."""
-        participant = self._attachments.get(fault.participant_id)
-        is_pending = participant is None or participant in self._waiting
-        if fault.code not in _FULL or is_pending or not self._attachments.is_current(stream):
+        if fault.code not in _FULL or not self._attachments.is_current(stream):
             return
-        assert participant is not None
+        self._note_refused(fault.participant_id)
+        participant = self._attachments.get(fault.participant_id)
+        if participant is None or participant in self._waiting:
+            return
         participant.detach()  # the server knows nobody to whom its frames belong
         # A server ends what a refused join carries only within limits. What it ends as well is kept back.
         self._continuity.refused(participant.id)
         self._refused[participant] += 1
-        task = asyncio.create_task(self._join_again(participant, stream), name="gifcue-rejoining")
-        self._waiting[participant] = task
+        self._wait_for(participant, stream, self._pause_s(self._refused[participant]))
+
+    def holds(self, participant: ReconnectingParticipant, stream: ReactionStream) -> bool:
+        """A participant joins. Returns whether it waits, because its name was refused a moment ago."""
+        left_s = FIRST_S - (self._clock() - self._refused_s.get(participant.id, -math.inf))
+        if left_s > 0:
+            self._wait_for(participant, stream, left_s)
+        return left_s > 0
 
     def stop(self) -> None:
         """The connection is gone: on the next one, everybody joins anew."""
@@ -63,13 +76,27 @@ class Rejoining:
             task.cancel()
         self._waiting.clear()
         self._refused.clear()
+        self._refused_s.clear()
 
     def _pause_s(self, refused: int) -> float:
         mean_s = min(MAX_S, FIRST_S * 2.0 ** min(refused - 1, _MAX_EXPONENT))
         return mean_s * (1 + self._backoff.jitter * (2 * self._backoff.uniform() - 1))
 
-    async def _join_again(self, participant: ReconnectingParticipant, stream: ReactionStream) -> None:
-        await self._backoff.wait(self._pause_s(self._refused[participant]), self._closing)
+    def _note_refused(self, participant_id: str) -> None:
+        now_s = self._clock()
+        self._refused_s.pop(participant_id, None)
+        self._refused_s[participant_id] = now_s
+        while now_s - self._refused_s[oldest := next(iter(self._refused_s))] >= FIRST_S:
+            del self._refused_s[oldest]
+
+    def _wait_for(self, participant: ReconnectingParticipant, stream: ReactionStream, pause_s: float) -> None:
+        task = asyncio.create_task(self._join_again(participant, stream, pause_s), name="gifcue-rejoining")
+        self._waiting[participant] = task
+
+    async def _join_again(
+        self, participant: ReconnectingParticipant, stream: ReactionStream, pause_s: float
+    ) -> None:
+        await self._backoff.wait(pause_s, self._closing)
         if self._closing.is_set() or not self._attachments.is_current(stream):
             return
         del self._waiting[participant]  # the fault of the next join may come before `attach` returns

@@ -20,7 +20,7 @@ from gifcue.v1 import reaction_service_pb2_grpc
 
 # Servers of a room's order whose health is followed while its stream is open.
 _WATCHED = 3
-# Attempts in a row without a pause worth the name, each at another server.
+# Attempts in a row without a pause worth the name, each at another server or after a drain.
 _QUICK_ATTEMPTS = 3
 # Seconds, at most, before such an attempt: the streams of a server that died do not all come in one moment.
 _QUICK_PAUSE_S = 0.1
@@ -143,11 +143,12 @@ class PlacedRoute:
         return self._pool.placement.has_other(self._tried)
 
     def pause_s(self, attempt: int) -> float:
-        # A drain is no failure: also a single address, that of a proxy, leads to another server then.
+        # A drain is no failure: also a single address, that of a proxy, leads to another server then. But servers that
+        # ask every new stream to move are not asked without end.
         is_moving, self._is_moving = self._is_moving, False
         own_pause_s, self._own_pause_s = self._own_pause_s, None
-        can_be_quick = own_pause_s is None and self.has_other and self._quick < _QUICK_ATTEMPTS
-        if is_moving or can_be_quick:
+        can_be_quick = is_moving or (own_pause_s is None and self.has_other)
+        if can_be_quick and self._quick < _QUICK_ATTEMPTS:
             self._quick += 1
             return _QUICK_PAUSE_S * self._backoff.uniform()
         self._slow += 1

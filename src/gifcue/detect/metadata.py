@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from gifcue.detect.detector import ServedModel
 from gifcue.detect.labels import parse_label_map
+from gifcue.detect.relation import HandRelation, parse_relation
 from gifcue.detect.trust import (
     MAX_DESCRIPTION_BYTES,
     MAX_WEIGHTS_BYTES,
@@ -104,6 +105,7 @@ class CropStage:
         refinement: the box of a region.
         smallest_px: regions whose longer side is shorter than this, in frame pixels, show no label
             (`processing.size_confidence`).
+        relation: what the hands at a face say of its labels; None for hands, and for models without it.
     """
 
     size: int
@@ -113,6 +115,7 @@ class CropStage:
     rescoring: Rescoring
     refinement: Refinement
     smallest_px: float
+    relation: HandRelation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,11 +249,12 @@ def _from_json(
 
 
 def _stage(raw: dict[str, Any]) -> CropStage:
-    calibration = raw["calibration"]
+    calibration, relation = raw["calibration"], raw.get("relation")
+    labels, smallest_px = tuple(raw["labels"]), float(raw["smallest_px"])
     return CropStage(
         size=int(raw["size"]),
         margin=float(raw["margin"]),
-        labels=tuple(raw["labels"]),
+        labels=labels,
         calibration=Calibration(
             # The keys of the file name the two classifiers by what they see.
             landmark_scale=float(calibration["shape"]),
@@ -259,5 +263,6 @@ def _stage(raw: dict[str, Any]) -> CropStage:
         ),
         rescoring=Rescoring(**{key: float(value) for key, value in raw["rescoring"].items()}),
         refinement=Refinement(**{key: float(value) for key, value in raw["refinement"].items()}),
-        smallest_px=float(raw["smallest_px"]),
+        smallest_px=smallest_px,
+        relation=None if relation is None else parse_relation(relation, labels, smallest_px),
     )

@@ -69,6 +69,7 @@ class SavedModelDetector:
         metadata = _metadata(config.model_dir) if own else None
         self._longest_px = metadata.longest_px if metadata else LONGEST_PX
         self._smallest_px = metadata.stages["hand"].smallest_px if metadata else 0.0
+        self._relation = metadata.stages["face"].relation if metadata else None
         self._info = replace(_info(config.model_dir, folder, digest), smallest_hand_px=self._smallest_px)
 
     @property
@@ -121,6 +122,8 @@ class SavedModelDetector:
         if "detection_regions" not in outputs:
             return group([detection for detection in detections if detection.label])
         regions = _own_regions(detections, outputs, row)
+        if self._relation is not None:
+            regions = self._relation.apply(regions, width, height)
         if not self._classifiers:
             return regions
         return [self._with_gestures(region, width, height) for region in regions]

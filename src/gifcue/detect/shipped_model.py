@@ -3,4 +3,4 @@
 It is code, so that whoever can write to the model's folder, but not to the code, cannot replace the digest as well.
 """
 
-SHIPPED_SHA256 = "89a83655d81414e00bb0aa149cdb340d3644747dfbc2c3d6ac3aec4cf047a56a"
+SHIPPED_SHA256 = "35f10c39d268feab9366b2400961ea0296e8e8a944913d54aedc14d76a21e8db"

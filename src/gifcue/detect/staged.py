@@ -85,6 +85,7 @@ class StagedDetector:
         self._metadata = metadata
         self._networks = networks
         self._score_floor = max(metadata.score_floor, config.score_floor or 0.0)
+        self._relation = metadata.stages["face"].relation
         self._classifiers: tuple[GestureClassifier, ...] = ()
         self._info = replace(metadata.info, smallest_hand_px=metadata.stages["hand"].smallest_px)
 
@@ -201,6 +202,8 @@ class StagedDetector:
             refined = np.stack([raw.refined_box for _, raw in scored])
             for number in processing.suppress(refined, self._metadata.nms_iou, len(scored)):
                 regions.append(self._region(*scored[number], width, height))
+        if self._relation is not None:
+            regions = self._relation.apply(regions, width, height)
         return sorted(regions, key=lambda region: -region.score)
 
     def _region(self, score: float, raw: RawRegion, width: int, height: int) -> Region:

@@ -10,6 +10,8 @@ quarantine.py     which participants are refused because their video killed work
 standing.py       whether one participant is refused at the moment
 admission.py      which frames go to the decoder (gate.py: keyframes and rate)
 pipeline.py       the way of a frame through both pools of workers (pace.py: how often, latency.py: how fast)
+listeners.py      who follows the frames of which participant through it
+stills.py         the way of a still through both pools
 publisher.py      publishes reactions: chooses a GIF, counts, sends to the stream, delivers
 accounting.py     the outcome of every frame
 faults.py         reports of faults to a stream (throttle.py: how often)

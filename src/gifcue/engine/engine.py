@@ -19,7 +19,7 @@ from gifcue.detect.statistics import DetectStatistics
 from gifcue.engine.decisions import DecisionDetails
 from gifcue.engine.events import Sink
 from gifcue.engine.latency import LatencyStatistics
-from gifcue.engine.pipeline import AnnotatedStill, Pipeline
+from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Publisher
 from gifcue.engine.quarantine import Quarantine
 from gifcue.engine.quiet import AFTER_STALL_S, LOOK_INTERVAL_S, STALL_LOOKS
@@ -27,6 +27,7 @@ from gifcue.engine.rights import StreamRights, Unrestricted
 from gifcue.engine.session import Session
 from gifcue.engine.session_settings import SessionSettings, reaction_labels
 from gifcue.engine.settings import LimitSettings
+from gifcue.engine.stills import AnnotatedStill
 from gifcue.engine.tally import Tally
 from gifcue.errors import ConfigError, MediaError
 from gifcue.media.pool import DecodeStatistics
@@ -237,7 +238,7 @@ class Engine:
             TooManyRequests: this caller has too many places, or has to wait.
             Overloaded: all places together are too many.
         """
-        return self._pipeline.enter_still(caller, size_bytes)
+        return self._pipeline.stills.enter(caller, size_bytes)
 
     async def annotate(self, image: bytes, place: StillPlace) -> AnnotatedStill:
         """Analyses one JPEG or PNG.
@@ -251,7 +252,7 @@ class Engine:
         if not 0 < size <= self.limits.max_frame_bytes:
             message = f"expected a picture of 1 to {self.limits.max_frame_bytes} bytes, got {size}"
             raise MediaError(DropReason.FRAME_TOO_LARGE if size else DropReason.EMPTY_PAYLOAD, message)
-        return await self._pipeline.annotate(image, place)
+        return await self._pipeline.stills.annotate(image, place)
 
     def statistics(self) -> EngineStatistics:
         """The whole server's figures as they stand."""

@@ -11,70 +11,32 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from gifcue.detect.detector import ServedModel
 from gifcue.detect.gesture_classifier import GestureClassifier
-from gifcue.detect.messages import StillPicture
 from gifcue.detect.pool import DETECTOR_TARGET, DetectorPool
 from gifcue.detect.regions import Region
 from gifcue.detect.settings import DetectSettings
 from gifcue.detect.statistics import DetectStatistics
 from gifcue.engine.latency import LatencyRecorder, LatencyStatistics
+from gifcue.engine.listeners import FrameListener, FrameListeners
 from gifcue.engine.pace import AnalysisPace
+from gifcue.engine.stills import Stills
 from gifcue.errors import Unavailable
 from gifcue.media.frame import FrameInFlight
 from gifcue.media.long_units import StreamLongUnits
 from gifcue.media.messages import Dropped, Outcome, Picture, Skipped
-from gifcue.media.overload import Relief
 from gifcue.media.pool import DecodePool, DecodeStatistics
 from gifcue.media.queues import Backlog
 from gifcue.media.settings import MediaSettings
-from gifcue.media.still_admission import StillPlace
 from gifcue.media.still_pool import StillPool, StillStatistics
 from gifcue.media.still_settings import StillSettings
-from gifcue.media.suspects import Incident
 from gifcue.protocol.codecs import Codec
-from gifcue.protocol.reasons import DropReason, SkipReason
+from gifcue.protocol.reasons import DropReason
 from gifcue.workers.arena import Arena
 from gifcue.workers.settings import SupervisionSettings
-
-
-class FrameListener(Protocol):
-    """Follows one participant's frames. Each submitted frame ends with one of `skipped`, `judged` and `dropped`."""
-
-    def decoded(self, frame: FrameInFlight) -> None:
-        """The frame's picture lies in a slot and now waits for a detector."""
-
-    def skipped(self, frame: FrameInFlight, reason: SkipReason) -> None:
-        """The frame needs no analysis."""
-
-    def judged(self, frame: FrameInFlight, regions: Sequence[Region]) -> None:
-        """A detector found these regions in the frame."""
-
-    def dropped(
-        self, frame: FrameInFlight, reason: DropReason, message: str, *, needs_keyframe: bool
-    ) -> None:
-        """The frame is lost to analysis; `needs_keyframe`: so is everything up to the next keyframe."""
-
-    def suspected(self, incident: Incident) -> None:
-        """A unit of this participant killed a decode worker, hung in it, or took too much CPU time. Comes before the
-        frame's outcome.
-        """
-
-    def decoder_lost(self) -> None:
-        """The worker that held the decoder is gone. A new one is ready, starts at a keyframe, and is not paused."""
-
-    def slow_down(self) -> None:
-        """The decoder has more to do than it can in time."""
-
-    def pause(self) -> None:
-        """As long as the decoder has more to do than it can in time, it has no time for this participant."""
-
-    def resume(self) -> None:
-        """It has time again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +48,6 @@ class PipelineStatistics:
     decode: DecodeStatistics
     detect: DetectStatistics
     stills: StillStatistics
-
-
-@dataclass(frozen=True, slots=True)
-class AnnotatedStill:
-    """One still, analysed. `width` and `height` are pixels of the picture as it came."""
-
-    regions: list[Region]
-    model: ServedModel
-    width: int
-    height: int
 
 
 class Pipeline:
@@ -128,7 +80,7 @@ class Pipeline:
         self._pace = AnalysisPace(media)
         self._latency = LatencyRecorder()
         self._keys = itertools.count(1)
-        self._listeners: dict[int, FrameListener] = {}
+        self._listeners = FrameListeners()
         self._open_count = 0
         self._arena = Arena.create(media.workers, media.slots_per_worker, media.slot_bytes)
         # Memory of its own: whoever takes over a decoder of stills has no access to the pictures of streams.
@@ -138,8 +90,8 @@ class Pipeline:
             self._arena,
             supervision,
             on_outcome=self._on_outcome,
-            on_decoder_lost=self._on_decoder_lost,
-            on_relief=self._on_relief,
+            on_decoder_lost=self._listeners.decoder_lost,
+            on_relief=self._listeners.relieve,
             on_incident=lambda incident: self._listeners[incident.key].suspected(incident),
             clock=clock,
             max_wait_s=max_wait_s,
@@ -154,7 +106,7 @@ class Pipeline:
             clock=clock,
             stills=self._still_arena,
         )
-        self._stills = still_pool(
+        self._still_pool = still_pool(
             stills,
             self._still_arena,
             supervision,
@@ -162,6 +114,7 @@ class Pipeline:
             max_still_bytes=max_still_bytes,
             clock=clock,
         )
+        self.stills = Stills(self._still_pool, self._detect, lambda: self.model, clock)
 
     # Lifecycle
 
@@ -171,11 +124,11 @@ class Pipeline:
         Raises:
             WorkerStartError: a worker never became ready.
         """
-        await asyncio.gather(self._decode.start(), self._detect.start(), self._stills.start())
+        await asyncio.gather(self._decode.start(), self._detect.start(), self._still_pool.start())
 
     async def stop(self) -> None:
         """Stops the workers. Frames that are still in flight end as dropped."""
-        await asyncio.gather(self._decode.stop(), self._detect.stop(), self._stills.stop())
+        await asyncio.gather(self._decode.stop(), self._detect.stop(), self._still_pool.stop())
         self._arena.close()
         self._still_arena.close()
 
@@ -239,7 +192,7 @@ class Pipeline:
         those of its stream. Returns its key, a number that is never used again.
         """
         key = next(self._keys)
-        self._listeners[key] = listener
+        self._listeners.add(key, listener)
         self._open_count += 1
         self._decode.open(key, codec, extradata, worker=worker, long_units=long_units)
         return key
@@ -273,37 +226,8 @@ class Pipeline:
 
     def forget(self, key: int) -> None:
         """The last frame of a participant that left has ended: its listener is not called again."""
-        del self._listeners[key]
+        self._listeners.remove(key)
         self._detect.forget(key)
-
-    # Stills
-
-    def enter_still(self, caller: str, size_bytes: int | None = None) -> StillPlace:
-        """Takes a place for a still, as `StillPool.enter` does.
-
-        Raises:
-            Overloaded: there is no place.
-        """
-        return self._stills.enter(caller, size_bytes)
-
-    async def annotate(self, image: bytes, place: StillPlace) -> AnnotatedStill:
-        """Analyses one JPEG or PNG, which has a place. The place's deadline ends it.
-
-        Raises:
-            MediaError: it is neither, damaged, or has too many pixels, or a decoder was lost with it.
-            Unavailable: no worker is ready, or the deadline has passed.
-            WorkerLost: the detector that held it died.
-        """
-        place.received(len(image))
-        try:
-            async with asyncio.timeout(place.deadline_s - self._clock()):
-                async with self._stills.decoded(image, place.caller) as still:
-                    regions = await self._detect.annotate(StillPicture(still.slot, still.width, still.height))
-        except TimeoutError:
-            raise Unavailable(
-                "expected a decoder and a detector for the still in time, none was free"
-            ) from None
-        return AnnotatedStill(regions, self.model, still.source_width, still.source_height)
 
     def look(self) -> None:
         """Called now and then: the analysis rate is the full one again where nothing is analysed any more."""
@@ -317,7 +241,7 @@ class Pipeline:
             self._pace.fps,
             self._decode.statistics(),
             self._detect.statistics(),
-            self._stills.statistics(),
+            self._still_pool.statistics(),
         )
 
     # Called by the pools
@@ -338,24 +262,6 @@ class Pipeline:
                 listener.dropped(
                     frame, outcome.reason, outcome.message, needs_keyframe=outcome.needs_keyframe
                 )
-
-    def _on_decoder_lost(self, keys: list[int]) -> None:
-        for key in keys:
-            listener = self._listeners.get(key)
-            if listener is not None:
-                listener.decoder_lost()
-
-    def _on_relief(self, relief: Relief) -> None:
-        """A decode worker has more to decode than it can in time, or that is over."""
-        for listener in self._listeners_of(relief.slow_down):
-            listener.slow_down()
-        for listener in self._listeners_of(relief.pause):
-            listener.pause()
-        for listener in self._listeners_of(relief.resume):
-            listener.resume()
-
-    def _listeners_of(self, keys: Iterable[int]) -> list[FrameListener]:
-        return [self._listeners[key] for key in keys if key in self._listeners]
 
     def _on_detected(self, frame: FrameInFlight, regions: list[Region]) -> None:
         """A detector answered."""

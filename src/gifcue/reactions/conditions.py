@@ -20,6 +20,7 @@ class Condition(enum.StrEnum):
     LATE = "late"  # milliseconds that the frame is older than the one decided last
     COOLDOWN = "cooldown"  # milliseconds that are left
     SPEAKING = "speaking"  # 1 while the participant speaks
+    ALREADY_SHOWN = "already_shown"  # milliseconds that a pose shown when the video began has been gone
     NO_REGION = "no_region"  # score of the best face or hand, 0..1
     SUBJECT = "subject"  # 1 for the subject's face and hands
     SCORE = "score"  # score of the label, 0..1

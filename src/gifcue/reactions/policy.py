@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from gifcue.detect.regions import Region
 from gifcue.protocol.detections import UnmetCondition
+from gifcue.reactions.already import AlreadyShown
 from gifcue.reactions.conditions import Condition, Unmet
 from gifcue.reactions.continued import Continued
 from gifcue.reactions.events import EndReason, PolicyEvent
@@ -50,6 +51,7 @@ class ReactionPolicy:
         self._subjects = SubjectChooser(settings.subject, settings.subject_takeover)
         self._poses = Poses(settings, self._labels)
         self._continued = Continued(settings)
+        self._already = AlreadyShown(self._labels)
         self._lacking = Lacking(self._labels, settings.tracks.min_score)
         self._is_speaking = False
         # None before the first frame. The clock stands at 0 until then.
@@ -249,7 +251,12 @@ class ReactionPolicy:
     ) -> list[PolicyEvent]:
         reaction = self._reactions[label]
         is_active = reaction.state is State.ACTIVE
-        if not is_active and (barrier := self._barrier(label, at_s)) is not None:
+        barrier = None if is_active else self._barrier(label, at_s)
+        # Also where something else bars the label: the pose may go meanwhile.
+        if self._already.is_waiting(label):
+            shown = self._is_shown(label, tracks)
+            barrier = self._already.check(label, at_s, is_shown=shown, analysed=analysed) or barrier
+        if not is_active and barrier is not None:
             self._lacking.note(label, [barrier])
             return []
         kind = self._labels[label].kind
@@ -288,6 +295,16 @@ class ReactionPolicy:
             return Condition.COOLDOWN, 1000.0 * cools_for_s, 0.0
         return _SPEAKING if self._is_suppressed(label) else None
 
+    def _is_shown(self, label: str, tracks: Sequence[Track]) -> bool:
+        """Whether any face or hand shows the pose on this frame, whether or not it is meant."""
+        settings = self._labels[label]
+        return any(
+            track.is_seen
+            and track.kind == settings.kind
+            and track.region.attributes.get(label, 0.0) >= settings.stay
+            for track in tracks
+        )
+
     def _is_suppressed(self, label: str) -> bool:
         is_hand = self._labels[label].kind == "hand"
         return self._is_speaking and self._settings.speaking_suppresses_hands and is_hand
@@ -306,4 +323,5 @@ class ReactionPolicy:
         self._tracker.reset()
         self._subjects.reset()
         self._poses.forget()
+        self._already.reset()
         self._lacking.forget()

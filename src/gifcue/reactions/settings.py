@@ -59,6 +59,11 @@ class LabelSettings(BaseModel):
     cooldown_s: float = Field(
         default=4.0, ge=0.0, le=600.0, description="Seconds after a reaction's end before the next can begin."
     )
+    already_shown: Literal["once", "ignore"] = Field(
+        default="once",
+        description="A pose that is shown when the video begins, or goes on after a gap, such as a smile: once (it "
+        "becomes one reaction) or ignore (it becomes none; the label waits until the pose has been gone).",
+    )
     release_s: Annotated[float, EXPERT] = Field(
         default=0.35,
         ge=0.0,
@@ -328,6 +333,11 @@ class ReactionSettings(BaseModel):
     def reaction_labels(self) -> tuple[str, ...]:
         """The labels that may be allowed, in order."""
         return tuple(label for label, settings in self.labels.items() if settings.enabled)
+
+    @property
+    def changed_labels(self) -> tuple[str, ...]:
+        """The labels for which something was given, beside what the preset says."""
+        return tuple(self._changes.get("labels", {}))
 
     def with_preset(self, preset: str) -> ReactionSettings:
         """The same changes over another preset.

@@ -8,7 +8,6 @@ write(frames, "clip.mp4")                          # or a file to stream
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from gifcue.ingest.source import EncodedPacket
 from gifcue.media.codecs import is_keyframe, nal_length_size, parameter_sets, split_length_prefixed
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
+from gifcue.sample_video.encoders import ENCODERS, color_range, configure, video_frame
 from gifcue.sample_video.priority import same_priority
 
 START_CODE = b"\0\0\0\1"  # Annex B
@@ -85,11 +85,11 @@ def encode(
     index = 0
     for index, frame in enumerate(frames):
         if context is None:
-            context = av.CodecContext.create(_ENCODERS[codec], "w")
-            _configure(context, codec, fps, keyframe_interval, b_frames, pixel_format)
+            context = av.CodecContext.create(ENCODERS[codec], "w")
+            configure(context, codec, fps, keyframe_interval, b_frames, pixel_format)
             context.height, context.width = frame.shape[:2]
             context.time_base = time_base
-        packets += _packets(codec, context.encode(_video_frame(frame, index, fps, context.pix_fmt)))
+        packets += _packets(codec, context.encode(video_frame(frame, index, fps, context.pix_fmt)))
     if context is None:
         raise ValueError("expected at least one frame to encode, got none")
     packets += _packets(codec, context.encode(None))
@@ -163,11 +163,11 @@ def write_frames(
         stream: Any = None
         for index, frame in enumerate(frames):
             if stream is None:
-                stream = output.add_stream(_ENCODERS[codec], rate=Fraction(fps).limit_denominator(1001))
-                _configure(stream.codec_context, codec, fps, keyframe_interval, b_frames, pixel_format)
+                stream = output.add_stream(ENCODERS[codec], rate=Fraction(fps).limit_denominator(1001))
+                configure(stream.codec_context, codec, fps, keyframe_interval, b_frames, pixel_format)
                 stream.height, stream.width = frame.shape[:2]
                 stream.time_base = stream.codec_context.time_base = Fraction(1, RTP_CLOCK_HZ)
-            for packet in stream.encode(_video_frame(frame, index, fps, stream.pix_fmt)):
+            for packet in stream.encode(video_frame(frame, index, fps, stream.pix_fmt)):
                 output.mux(packet)
         if stream is None:
             raise ValueError("expected at least one frame to encode, got none")
@@ -181,13 +181,13 @@ def reencode(path: str | Path, codec: Codec, container: str, target: str | Path 
     with av.open(str(path)) as source, av.open(_openable(target), "w", format=container) as output:
         origin: Any = source.streams.video[0]
         rate = origin.average_rate or Fraction(30)
-        stream: Any = output.add_stream(_ENCODERS[codec], rate=rate)
-        _configure(stream.codec_context, codec, float(rate), round(rate), 0, None)
+        stream: Any = output.add_stream(ENCODERS[codec], rate=rate)
+        configure(stream.codec_context, codec, float(rate), round(rate), 0, None)
         stream.width, stream.height = origin.codec_context.width, origin.codec_context.height
         stream.time_base = stream.codec_context.time_base = Fraction(1, RTP_CLOCK_HZ)
         for frame in source.decode(origin):
             time = frame.pts * frame.time_base
-            picture = frame.reformat(format=stream.pix_fmt, dst_color_range=_color_range(codec))
+            picture = frame.reformat(format=stream.pix_fmt, dst_color_range=color_range(codec))
             picture.pts = round(time * RTP_CLOCK_HZ)
             picture.time_base = Fraction(1, RTP_CLOCK_HZ)
             picture.pict_type = 0
@@ -197,14 +197,6 @@ def reencode(path: str | Path, codec: Codec, container: str, target: str | Path 
             output.mux(packet)
 
 
-_ENCODERS = {
-    Codec.H264: "libx264",
-    Codec.H265: "libx265",
-    Codec.VP8: "libvpx",
-    Codec.VP9: "libvpx-vp9",
-    Codec.AV1: "libsvtav1",
-    Codec.MJPEG: "mjpeg",
-}
 _STREAM_NAMES = {
     Codec.H264: "h264",
     Codec.H265: "hevc",
@@ -226,73 +218,6 @@ _BY_FFMPEG_NAME = {
     "png": Codec.PNG,
 }
 _CONTAINERS = {".mp4": "mp4", ".webm": "webm", ".mkv": "matroska"}
-
-
-def _color_range(codec: Codec) -> int:
-    # swscale's numbers: 2 is full range, which JPEG always has; 1 is limited range, as in all other video.
-    return 2 if codec is Codec.MJPEG else 1
-
-
-def _configure(
-    context: Any, codec: Codec, fps: float, keyframe_interval: int, b_frames: int, pixel_format: str | None
-) -> None:
-    # With one thread, the bytes are the same on every machine.
-    context.thread_count = 1
-    context.gop_size = keyframe_interval
-    context.framerate = Fraction(fps).limit_denominator(1001)
-    context.pix_fmt = pixel_format or ("yuvj420p" if codec is Codec.MJPEG else "yuv420p")
-    context.color_range = _color_range(codec)
-    match codec:
-        case Codec.H264:
-            context.max_b_frames = b_frames
-            context.options = {
-                "preset": "veryfast",
-                "crf": "20",
-                "x264-params": f"scenecut=0:keyint={keyframe_interval}:repeat-headers=1:bframes={b_frames}:b-adapt=0",
-            }
-            if b_frames == 0:
-                context.options = {**context.options, "tune": "zerolatency"}
-                if pixel_format in (None, "yuv420p"):
-                    context.options = {**context.options, "profile": "baseline"}
-        case Codec.H265:
-            context.max_b_frames = b_frames
-            context.options = {
-                "preset": "ultrafast",
-                "crf": "22",
-                **({} if b_frames else {"tune": "zerolatency"}),
-                "x265-params": f"log-level=none:info=0:scenecut=0:keyint={keyframe_interval}:repeat-headers=1:"
-                f"pools=none:frame-threads=1:bframes={b_frames}:b-adapt=0",
-            }
-        case Codec.VP8 | Codec.VP9:
-            context.bit_rate = 3_000_000
-            context.options = {
-                "deadline": "realtime",
-                "cpu-used": "8",
-                "lag-in-frames": "0",
-                "auto-alt-ref": "0",
-                "crf": "10" if codec is Codec.VP8 else "24",
-            }
-        case Codec.AV1:
-            # The library reads this variable once and logs accordingly: 1 is errors only.
-            os.environ.setdefault("SVT_LOG", "1")
-            context.options = {
-                "preset": "11",
-                "crf": "30",
-                "svtav1-params": f"pred-struct=1:rtc=1:lp=1:keyint={keyframe_interval}:scd=0",
-            }
-        case Codec.MJPEG:
-            context.options = {"qmin": "3", "qmax": "3"}
-        case Codec.JPEG | Codec.PNG:
-            raise ValueError(f"expected a video codec, got {codec}, which is for stills")
-
-
-def _video_frame(frame: NDArray[np.uint8], index: int, fps: float, pixel_format: str) -> Any:
-    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-    full = pixel_format.startswith("yuvj")
-    picture = picture.reformat(format=pixel_format, dst_color_range=2 if full else 1)
-    picture.pts = round(index * RTP_CLOCK_HZ / fps)
-    picture.time_base = Fraction(1, RTP_CLOCK_HZ)
-    return picture
 
 
 def _packets(codec: Codec, packets: Iterable[Any]) -> list[EncodedPacket]:

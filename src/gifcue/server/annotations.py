@@ -16,7 +16,7 @@ import grpc
 
 from gifcue.detect.regions import flatten
 from gifcue.engine.engine import Engine
-from gifcue.engine.pipeline import AnnotatedStill
+from gifcue.engine.stills import AnnotatedStill
 from gifcue.errors import GifcueError, Overloaded
 from gifcue.media.still_admission import StillPlace
 from gifcue.protocol.annotation import AnnotatedImage, Annotation

@@ -26,6 +26,7 @@ from gifcue.server.gesture_follower import GestureFollower
 from gifcue.server.health import Health
 from gifcue.server.http import public_application
 from gifcue.server.http_teach import TeachHandler
+from gifcue.server.label_warnings import warn_of_labels
 from gifcue.server.loop_lag import LoopLag
 from gifcue.server.operations import Operations
 from gifcue.server.operator import OPERATOR_SERVICE, add_operator_service
@@ -226,6 +227,7 @@ class Server:
         self._has_served = True
         await self._health.update()
         self._book_follower.warn()
+        warn_of_labels(self.engine.model, self._settings.reactions)
         self._gestures.report()
         warn_of_confinement(self.engine.statistics().workers, self._settings.supervision.confinement)
         self._background.start(

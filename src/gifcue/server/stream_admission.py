@@ -47,19 +47,24 @@ class StreamAdmission:
         """Streams refused since the start, by reason; only the reasons that there were."""
         return dict(self._refused)
 
-    def refusal(self, streams: Iterable[Stream], *, is_draining: bool) -> StreamStatus | None:
-        """How a stream that opens ends at once; None where it is taken. `streams` are those that are open."""
+    def refusal(
+        self, streams: Iterable[Stream], *, is_draining: bool, replaces: bool = False
+    ) -> StreamStatus | None:
+        """How a stream that opens ends at once; None where it is taken. `streams` are those that are open.
+
+        `replaces`: one of them, with one participant, ends before it. It may come back where all places are taken.
+        """
         if is_draining:
             return self._refuse("draining", DRAINING, _SOON_S)
         if not self._engine.is_ready:
             message = "expected a server that is ready, it is not yet"
             return self._refuse("not_ready", StreamStatus(grpc.StatusCode.UNAVAILABLE, message), _SOON_S)
         opened = list(streams)
-        if len(opened) >= self._settings.max_streams:
+        if len(opened) - replaces >= self._settings.max_streams:
             message = f"expected at most {self._settings.max_streams} streams at once"
             return self._refuse("max_streams", _exhausted(message), _LATER_S)
         most = self._engine.limits.most_participants
-        if self._engine.participant_count + self._expected(opened) >= most:
+        if self._engine.participant_count - replaces + self._expected(opened) >= most:
             message = (
                 f"expected at most {most} participants on this server, it has no room for a further stream"
             )

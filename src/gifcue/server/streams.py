@@ -230,9 +230,12 @@ class Streams:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a stream failed to move", exc_info=error)
 
-    def refusal(self) -> StreamStatus | None:
-        """How a stream that opens now is refused, which counts as a refused stream; None where it is served."""
-        return self._admission.refusal(self._streams, is_draining=self.refuses)
+    def refusal(self, *, replaces: bool = False) -> StreamStatus | None:
+        """How a stream that opens now is refused, which counts as a refused stream; None where it is served.
+
+        `replaces`: a stream with one participant ends before it.
+        """
+        return self._admission.refusal(self._streams, is_draining=self.refuses, replaces=replaces)
 
 
 def _span_figures(stream: Stream) -> dict[str, int]:

@@ -18,6 +18,7 @@ the end of its video with ENDED. Every frame counts as analysed. A test scripts 
 """
 
 from gifcue.testing.fake_operator import FakeOperator
-from gifcue.testing.fake_server import FakeServer, FakeService, FakeStream
+from gifcue.testing.fake_server import FakeServer, FakeService
+from gifcue.testing.fake_stream import FakeStream
 
 __all__ = ["FakeOperator", "FakeServer", "FakeService", "FakeStream"]

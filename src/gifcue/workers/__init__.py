@@ -11,6 +11,7 @@
     restart_policy.py  when a child is stuck, how long to wait before a restart
     watch.py           follows one child: pings it, says when it is stuck
     loss.py            why a child was lost
+    message_order.py   what a child may send at a point
     supervised.py      start ▸ ready ▸ ping ▸ restart ▸ stop of one child
     child.py           what runs first in a child
     settings.py        times and numbers of the supervision

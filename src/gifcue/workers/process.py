@@ -10,8 +10,22 @@ import asyncio
 import contextlib
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping, Sequence
+
+from gifcue.workers.environment import clean_environment
+
+
+def child_process(
+    name: str, target: str, channel_fd: int, fds: Mapping[str, int], env: Mapping[str, str]
+) -> Process:
+    """Starts `gifcue.workers.child` with this channel. `fds` are handed down under their names; `env` is added to the
+    little that a child gets of the front's environment. Raises as `Process` does.
+    """
+    arguments = [sys.executable, "-P", "-m", "gifcue.workers.child", name, target, str(channel_fd)]
+    arguments += [f"{each}={fd}" for each, fd in fds.items()]
+    return Process(arguments, fds=(channel_fd, *fds.values()), env={**clean_environment(), **env})
 
 
 class Process:

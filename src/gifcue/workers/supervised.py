@@ -17,7 +17,6 @@ import asyncio
 import contextlib
 import pickle
 import socket
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,11 +27,11 @@ from gifcue.errors import WorkerLost, WorkerStartError
 from gifcue.protocol.statistics import LayerStatus, WorkerState, WorkerStatus
 from gifcue.workers.channel import AsyncChannel
 from gifcue.workers.confinement.profile import Profile
-from gifcue.workers.environment import clean_environment
 from gifcue.workers.framing import Kind
 from gifcue.workers.loss import Loss
-from gifcue.workers.messages import InvalidMessage, MessageTypes
-from gifcue.workers.process import Process
+from gifcue.workers.message_order import MessageOrder
+from gifcue.workers.messages import MessageTypes
+from gifcue.workers.process import child_process
 from gifcue.workers.restart_policy import RestartPauses
 from gifcue.workers.settings import SupervisionSettings
 from gifcue.workers.watch import ProcessWatch
@@ -43,9 +42,6 @@ Clock = Callable[[], float]
 
 # How long a child that has closed its channel may take to exit.
 _EXIT_GRACE_S = 1.0
-# Messages that a worker may send for each that it was sent, and beyond that.
-MESSAGES_FOR_ONE = 2
-MAX_UNASKED = 64
 
 
 class SupervisedWorker:
@@ -104,10 +100,7 @@ class SupervisedWorker:
         self._watch: ProcessWatch
         self._crash = ""
         self._hopeless = False
-        # What the current process has sent that it may send once, or only as an answer.
-        self._heard_ready = False
-        self._pings = 0  # not answered yet
-        self._unasked = 0  # messages beyond those that it may send for what it was sent
+        self._order = MessageOrder()  # of the current process
         # Settled once, by whatever ends the current process first; None where that says nothing of why.
         self._end: asyncio.Future[Loss | None] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -157,7 +150,7 @@ class SupervisedWorker:
         if not self.is_ready or self._channel is None:
             raise WorkerLost(f"expected worker {self.name} to be ready, got {self._state}")
         self._channel.send(message)
-        self._unasked -= MESSAGES_FOR_ONE
+        self._order.sent()
 
     async def stop(self, grace_s: float | None = None) -> None:
         """Lets the worker finish what it was sent, for `grace_s` seconds at most, then kills it.
@@ -221,8 +214,8 @@ class SupervisedWorker:
     async def _live(self) -> Loss:
         """One process from its start to its end; returns why it ended. It is dead and reaped by then."""
         loop = asyncio.get_running_loop()
-        self._crash, self._hopeless, self._heard_ready = "", False, False
-        self._pings, self._unasked = 0, 0
+        self._crash, self._hopeless = "", False
+        self._order = MessageOrder()
         self._end = loop.create_future()
         try:
             ours, theirs = socket.socketpair()
@@ -230,7 +223,7 @@ class SupervisedWorker:
             return Loss.not_started(error)
         with theirs:
             try:
-                process = self._spawn(theirs.fileno())
+                process = child_process(self.name, self._target, theirs.fileno(), self._fds, self._env)
             except BaseException as error:
                 ours.close()
                 # RuntimeError: the system gives no more threads.
@@ -272,7 +265,7 @@ class SupervisedWorker:
         return Loss.exited(pid, status)
 
     def _on_frame(self, kind: Kind, body: Any) -> None:
-        self._check_order(kind)
+        self._order.heard(kind)
         self._watch.heard()
         if kind is Kind.MESSAGE:
             self._on_message(body)
@@ -289,23 +282,8 @@ class SupervisedWorker:
         elif kind is Kind.CRASH:
             self._crash, self._hopeless = body.what, body.hopeless
 
-    def _check_order(self, kind: Kind) -> None:
-        """Raises InvalidMessage for what a sound child does not send at this point, such as an answer to no ping."""
-        if kind is Kind.PONG:
-            self._pings -= 1
-            fits = self._pings >= 0
-        elif kind is Kind.MESSAGE:
-            # A worker answers, and tells little besides. One that floods the front would take its time from the others.
-            self._unasked += 1
-            fits = self._heard_ready and self._unasked <= MAX_UNASKED
-        else:
-            fits = kind is Kind.CRASH or not self._heard_ready
-        if not fits:
-            raise InvalidMessage(f"expected no {kind.name} at this point, got one")
-        self._heard_ready = self._heard_ready or kind is Kind.READY
-
     def _ping(self, channel: AsyncChannel) -> None:
-        self._pings += 1
+        self._order.pinged()
         channel.send(None, Kind.PING)
 
     def _on_closed(self, refusal: str) -> None:
@@ -341,17 +319,3 @@ class SupervisedWorker:
         asyncio.get_running_loop().call_exception_handler(
             {"message": f"{what} of worker {self.name} failed", "exception": error}
         )
-
-    def _spawn(self, channel_fd: int) -> Process:
-        arguments = [
-            sys.executable,
-            "-P",
-            "-m",
-            "gifcue.workers.child",
-            self.name,
-            self._target,
-            str(channel_fd),
-        ]
-        arguments += [f"{name}={fd}" for name, fd in self._fds.items()]
-        environment = {**clean_environment(), **self._env}
-        return Process(arguments, fds=(channel_fd, *self._fds.values()), env=environment)

@@ -14,6 +14,9 @@ COMMANDS: dict[str, Entry] = {
     ),
     "pack": Entry("gifcue_lab.cli.pack", "Make a model directory from finished runs, and calibrate it."),
     "calibrate": Entry("gifcue_lab.cli.calibrate", "Fit the scores and thresholds of a model."),
+    "reproduce": Entry(
+        "gifcue_lab.cli.reproduce", "Make the shipped weights again, from recipes and photographs."
+    ),
     "export": Entry("gifcue_lab.cli.export", "Convert a model's weights to the formats that are served."),
     "gestures": Entry("gifcue_lab.cli.gestures", "Make and measure the classifier of the extra gestures."),
     "evaluate": Entry("gifcue_lab.cli.evaluate", "Measure a detector on pictures, or reactions on clips."),

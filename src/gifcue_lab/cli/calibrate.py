@@ -28,6 +28,14 @@ Also = Annotated[
 KeepScores = Annotated[
     bool, typer.Option("--keep-scores", help="Choose thresholds only, for the calibration that is there.")
 ]
+Group = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="Fit to these groups of the train split, p3* for example, that no network was trained on; may be "
+        "repeated. By default the groups that all recipes hold out.",
+    ),
+]
 
 
 @app.command()
@@ -40,20 +48,34 @@ def calibrate(
     data: Data,
     also: Also = None,
     keep_scores: KeepScores = False,
+    group: Group = None,
 ) -> None:
-    """Fit scores and thresholds of the recipes' networks to the groups that none of the recipes trains on."""
+    """Fit scores and thresholds of the recipes' networks to people that none of them was trained on."""
     from gifcue_lab.training.recipe import read_recipe
 
-    calibrate_model([read_recipe(each) for each in recipes], model_dir, data, also, keep_scores)
+    calibrate_model([read_recipe(each) for each in recipes], model_dir, data, also, keep_scores, group)
 
 
 def calibrate_model(
-    recipes: Sequence[Recipe], model_dir: Path, data: Path, also: str | None, keep_scores: bool
+    recipes: Sequence[Recipe],
+    model_dir: Path,
+    data: Path,
+    also: str | None,
+    keep_scores: bool,
+    patterns: Sequence[str] | None,
 ) -> None:
-    """Fits and prints. Raises `ConfigError` if the recipes hold out no common group."""
+    """Fits and prints. Raises `ConfigError` if no group matches, or without patterns the recipes hold out none."""
     from gifcue_lab.export.calibration import calibrate as fit
-    from gifcue_lab.export.calibration import common_heldout_groups
+    from gifcue_lab.export.calibration import common_heldout_groups, matching_groups
+    from gifcue_lab.training.shapes import known_labels
 
-    groups = common_heldout_groups(recipes)
-    tasks = [recipe.task for recipe in recipes]
-    fit(model_dir, data, groups, also=also, keep_scores=keep_scores, tasks=tasks, report=typer.echo)
+    fit(
+        model_dir,
+        data,
+        matching_groups(data, patterns) if patterns else common_heldout_groups(recipes),
+        also=also,
+        keep_scores=keep_scores,
+        tasks=[recipe.task for recipe in recipes],
+        untouched={recipe.task: known_labels(recipe, Path()) for recipe in recipes},
+        report=typer.echo,
+    )

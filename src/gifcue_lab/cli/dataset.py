@@ -10,10 +10,17 @@ from typing import Annotated, Any
 import typer
 
 from gifcue.cli.detector import ModelDigest, detector_for
+from gifcue_lab.cli.dataset_clips import compose, events
+from gifcue_lab.cli.dataset_own import landmarks, prepare
 
 app = typer.Typer(
     help="Build, check, split, convert and compose datasets.", add_completion=False, no_args_is_help=True
 )
+app.command()(compose)
+app.command()(events)
+
+app.command()(prepare)
+app.command()(landmarks)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
@@ -209,64 +216,6 @@ def autolabel(
     typer.echo(f"{done.written} files with {done.regions} faces and hands written, {done.kept} files kept")
 
 
-@app.command()
-def prepare(
-    source: Annotated[
-        Path, typer.Argument(help="Pictures with LabelImg XML, a directory for each person or recording.")
-    ],
-    out: Annotated[Path, typer.Argument(help="A new directory for the copies.")],
-    face: Annotated[
-        list[str] | None,
-        typer.Option(metavar="LABEL", help="A label of yours that a face shows; repeatable."),
-    ] = None,
-    hand: Annotated[
-        list[str] | None,
-        typer.Option(metavar="LABEL", help="A label of yours that a hand shows; repeatable."),
-    ] = None,
-) -> None:
-    """Put the boxes of your own labels on the faces or hands that show them, and add the faces and hands."""
-    from gifcue.cli.progress import rich_track
-    from gifcue.detect.settings import default_model_dir
-    from gifcue_lab.datasets.prepare import prepare as run
-
-    own = {**dict.fromkeys(face or (), "face"), **dict.fromkeys(hand or (), "hand")}
-    detector = detector_for(default_model_dir(), "litert")
-    try:
-        done = run(detector, source, out, own, track=rich_track)
-    finally:
-        detector.close()
-    counts = ", ".join(f"{count} {label}" for label, count in sorted(done.labels.items()))
-    typer.echo(f"{done.pictures} pictures written to {out}: {counts}")
-    for each in done.unplaced:
-        typer.echo(f"left out, because no face or hand lies there: {each}", err=True)
-
-
-@app.command()
-def landmarks(
-    data: Annotated[Path, typer.Argument(help="The directory of the splits.")],
-    split: Annotated[
-        list[str] | None, typer.Option(help="A split; repeatable. By default every directory in DATA.")
-    ] = None,
-) -> None:
-    """Write landmarks.npz into each split: the shipped model's landmarks of its faces and hands."""
-    from gifcue.cli.progress import rich_track
-    from gifcue.detect.settings import default_model_dir
-    from gifcue_lab.datasets.landmarks import write_landmarks
-    from gifcue_lab.training.shapes import read_shapes
-
-    points = read_shapes(default_model_dir())["face"].points
-    folders = (
-        [data / name for name in split] if split else sorted(each for each in data.iterdir() if each.is_dir())
-    )
-    detector = detector_for(default_model_dir(), "litert")
-    try:
-        for folder in folders:
-            hands, faces = write_landmarks(detector, folder, points, track=rich_track)
-            typer.echo(f"{folder.name}: landmarks of {hands} hands and {faces} faces")
-    finally:
-        detector.close()
-
-
 @app.command("gesture-negatives")
 def gesture_negatives(
     source: Annotated[
@@ -289,27 +238,6 @@ def gesture_negatives(
     finally:
         detector.close()
     typer.echo(f"{len(made.points)} hands of {len(set(made.groups.tolist()))} groups written to {out}")
-
-
-@app.command()
-def compose(
-    data: Annotated[Path, typer.Argument(help="The directory of the splits, each with its landmarks.npz.")],
-    out: Annotated[Path, typer.Argument(help="An empty directory for videos, events.json and script.json.")],
-    split: Annotated[
-        str, typer.Option(help="The split of the photographs: train to choose settings, dev to evaluate.")
-    ] = "dev",
-    minutes: Annotated[float, typer.Option(help="Minutes of video in total.", min=0.2, max=600)] = 20.0,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same sequences.", min=0)] = 1,
-) -> None:
-    """Compose videos with known reactions from photographs, for `gifcue-lab evaluate clips`."""
-    from gifcue.cli.progress import rich_track
-    from gifcue_lab.synthesis.run import compose as run
-
-    done = run(data, out, split=split, minutes=minutes, seed=seed, track=rich_track)
-    expected = ", ".join(f"{count} {label}" for label, count in sorted(done.expected.items())) or "none"
-    typer.echo(f"{len(done.sequences)} sequences, {done.seconds / 60:.1f} minutes, written to {out}")
-    typer.echo(f"{sum(done.expected.values())} reactions expected: {expected}")
-    typer.echo("They show the people of the photographs: keep them private, and never commit them.")
 
 
 def _shares(text: str) -> dict[str, float]:

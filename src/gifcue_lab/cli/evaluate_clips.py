@@ -53,18 +53,56 @@ def clips(
         Path | None,
         typer.Option(metavar="DIR", help="Write report.json and a timeline of every clip to this directory."),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Take over the results of finished clips that --report holds, where clip, model and settings are "
+            "the same.",
+        ),
+    ] = False,
+    local: Annotated[
+        bool,
+        typer.Option(
+            "--local",
+            help="Run a server's parts in this process, without a server. Cheaper for hours of video.",
+        ),
+    ] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="With --local: write what the detector found to this directory."),
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Run only the policy, on what --record wrote to this directory."),
+    ] = None,
+    timelines: Annotated[bool, typer.Option(help="Draw the timelines of --report.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Expected, found, missed and false reactions on clips, and what skipping similar frames costs.
 
     Every clip is streamed as a participant. A frame is sent when the server has decided the one before, so the
-    metrics do not depend on the speed of the machine.
+    metrics do not depend on the speed of the machine. Finished clips are kept in the directory of --report: with
+    --resume, an evaluation that was cut goes on where it was.
     """
     from gifcue.cli.progress import rich_track
-    from gifcue_lab.evaluation.clips.evaluate import evaluate_clips, evaluate_clips_on, write_report
+    from gifcue_lab.evaluation.clips.evaluate import evaluate_clips, evaluate_clips_on, evaluate_recordings
+    from gifcue_lab.evaluation.clips.outcome import write_report
     from gifcue_lab.evaluation.clips.text import print_clips_report
 
-    if server is not None:
+    if resume and report is None:
+        raise typer.BadParameter("--resume: expected --report with the directory of the finished clips")
+    if record is not None and not local:
+        raise typer.BadParameter(
+            "--record: expected --local as well, because a server keeps detections to itself"
+        )
+    if server is not None and (resume or local or replay is not None):
+        raise typer.BadParameter("--server: expected no --resume, --local or --replay")
+    if replay is not None:
+        if local or resume or any(given is not None for given in (model_dir, backend, model_sha256)):
+            raise typer.BadParameter("--replay runs no detector: expected no --local, --resume or --model")
+        evaluation = evaluate_recordings(replay, directory, only=only or (), config=config, preset=preset)
+    elif server is not None:
         if any(given is not None for given in (config, model_dir, backend, model_sha256)):
             raise typer.BadParameter(
                 "--server has settings of its own: expected no --config, --model, --backend or --model-sha256"
@@ -91,9 +129,13 @@ def clips(
             compare_filter=compare_filter,
             at_once=at_once,
             progress=_bar,
+            keep=report,
+            resume=resume,
+            local=local,
+            record=record,
         )
     if report is not None:
-        write_report(report, evaluation, rich_track)
+        write_report(report, evaluation, rich_track, timelines=timelines)
         typer.echo(f"report in {report}", err=True)
     if as_json:
         typer.echo(json.dumps(evaluation.report, indent=1))

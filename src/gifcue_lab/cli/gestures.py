@@ -142,7 +142,7 @@ def _print(figures: Mapping[str, GestureFigures]) -> None:
     table = Table("gesture", "hands", "groups", "found", "F1", "95 %", "taken for it", "of 1,000")
     for name, each in figures.items():
         f1 = "" if each.f1 is None else f"{each.f1:.3f}"
-        interval = "" if each.f1_low is None else f"{each.f1_low:.2f} to {each.f1_high:.2f}"
+        interval = "" if each.f1_interval is None else "{:.2f} to {:.2f}".format(*each.f1_interval)
         table.add_row(
             name,
             f"{each.hands}",

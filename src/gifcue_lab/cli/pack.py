@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gifcue_lab.cli.calibrate import Also, Data, KeepScores, Recipes, calibrate_model
+from gifcue_lab.cli.calibrate import Also, Data, Group, KeepScores, Recipes, calibrate_model
 from gifcue_lab.quiet import import_tensorflow
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
@@ -40,6 +40,7 @@ def pack(
     ] = False,
     also: Also = None,
     keep_scores: KeepScores = False,
+    group: Group = None,
 ) -> None:
     """Make a model directory from finished runs, and calibrate it."""
     from gifcue.detect.settings import default_model_dir
@@ -54,10 +55,12 @@ def pack(
     run_dirs = {recipe.task: runs / recipe.name for recipe in read} | dict(_run(each) for each in run or ())
     import_tensorflow()
     from gifcue_lab.export.pack import pack as make_directory
+    from gifcue_lab.export.serving_settings import serving_settings
 
     base_dir = None if base is None else default_model_dir() if base == SHIPPED else Path(base)
     make_directory(read, run_dirs, data, model_dir, base=base_dir, report=typer.echo)
-    calibrate_model(read, model_dir, data, also, keep_scores)
+    calibrate_model(read, model_dir, data, also, keep_scores, group)
+    typer.echo(f"\nThe settings of a server that serves it:\n\n{serving_settings(model_dir)}")
 
 
 def _run(text: str) -> tuple[str, Path]:

@@ -25,6 +25,14 @@ def recipe(
     ],
     out: Annotated[Path, typer.Argument(metavar="FILE.toml", help="The recipe to write.")],
     data: Annotated[Path, typer.Option(metavar="DIR", help="The directory of the splits, train and dev.")],
+    whole: Annotated[
+        bool,
+        typer.Option(
+            "--whole",
+            help="Train all of the network, for hundreds of pictures or more. By default it learns the new labels, "
+            "and the rest of it stays as it is.",
+        ),
+    ] = False,
 ) -> None:
     """Write a recipe that starts from the shipped weights, with the labels that the data holds."""
     from gifcue.detect.settings import default_model_dir
@@ -33,7 +41,7 @@ def recipe(
 
     if out.suffix != ".toml":
         raise typer.BadParameter(f"expected a name that ends in .toml, got {out}")
-    text = own_recipe(network.value, data, read_shapes(default_model_dir())[network.value])
+    text = own_recipe(network.value, data, read_shapes(default_model_dir())[network.value], whole=whole)
     out.write_text(text, encoding="utf-8")
     for line in text.splitlines():
         if line.startswith("# "):

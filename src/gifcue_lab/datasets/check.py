@@ -13,7 +13,7 @@ from gifcue_lab.datasets.boxes import iou_matrix
 from gifcue_lab.datasets.hashing import difference_hash, near_pairs
 from gifcue_lab.datasets.pictures import content_hash, decode_rgb, find_pictures, picture_format
 from gifcue_lab.datasets.progress import Track, quiet
-from gifcue_lab.datasets.regions import ATTRIBUTES, LABELS, SAME_BOX_IOU
+from gifcue_lab.datasets.regions import ATTRIBUTES, LABELS, SAME_BOX_IOU, kind_by_label
 from gifcue_lab.datasets.voc import BOX_ORDER, OBJECT_ORDER, parse_xml, read_voc
 
 # LabelImg writes 0 as 1 and rounds down, and people drag past the edge, so a pixel outside is no problem.
@@ -155,11 +155,22 @@ def _check_xml(
             f"expected {picture.name!r} in <filename>, got {annotation.filename!r}",
             name,
         )
-    if (annotation.width, annotation.height) != size:
-        said = f"{annotation.width} x {annotation.height}"
-        found(Problem.SIZE_MISMATCH, f"expected {size[0]} x {size[1]}, the picture's, got {said}", name)
+    if problem := size_problem(annotation, *size):
+        found(Problem.SIZE_MISMATCH, problem, name)
     for problem, message in box_problems(annotation, labels):
         found(problem, message, name)
+
+
+def size_problem(annotation: Annotation, width: int, height: int) -> str | None:
+    """What is wrong where the size in the labels is not the picture's, in pixels as stored; None where it is."""
+    if (annotation.width, annotation.height) == (width, height):
+        return None
+    turned = (
+        "; the picture is turned when it is shown (EXIF): save it upright and label it again"
+        if (annotation.height, annotation.width) == (width, height)
+        else ""
+    )
+    return f"expected {width} x {height}, the picture's, got {annotation.width} x {annotation.height}{turned}"
 
 
 def element_order(xml: Path) -> list[str]:
@@ -196,7 +207,6 @@ def box_problems(annotation: Annotation, labels: Sequence[str] = LABELS) -> Iter
 
 
 def _box_pairs(annotation: Annotation) -> Iterator[tuple[Problem, str]]:
-    kind_of = {name: kind for kind, names in ATTRIBUTES.items() for name in names}
     objects = annotation.objects
     boxes = [labelled.box for labelled in objects]
     same = iou_matrix(boxes, boxes) >= SAME_BOX_IOU
@@ -206,12 +216,17 @@ def _box_pairs(annotation: Annotation) -> Iterator[tuple[Problem, str]]:
                 continue
             if one.label == other.label:
                 yield Problem.BOX_TWICE, f"expected each object once, got {one.label!r} twice on one place"
-            elif one.label in kind_of and kind_of[one.label] == kind_of.get(other.label):
+            elif _contradict(one.label, other.label):
                 said = f"{one.label!r} and {other.label!r}"
-                yield (
-                    Problem.CONTRADICTION,
-                    f"expected one of a {kind_of[one.label]}'s labels on a box, got {said}",
-                )
+                yield Problem.CONTRADICTION, f"expected one label of a face or hand on a box, got {said}"
+
+
+def _contradict(label: str, other: str) -> bool:
+    """Whether one box cannot show both. A label of one's own may be shown by either kind."""
+    if label in ATTRIBUTES or other in ATTRIBUTES:
+        return False
+    kind_of = kind_by_label(ATTRIBUTES)
+    return len({kind_of[each] for each in (label, other) if each in kind_of}) < 2
 
 
 def _duplicates(looks: Sequence[Looks], near_bits: int, near_within: bool) -> Iterator[Finding]:

@@ -1,36 +1,42 @@
-"""Makes pictures with labels of one's own trainable: each label is put on the face or hand that shows it.
+"""Makes pictures with labels of one's own trainable: copies in which every label has the box of a face or hand.
 
-Networks learn labels of faces and of hands. Somebody who labels `drinking_coffee` draws one box around the scene, and
-often no face. Here the shipped model finds the faces and hands, and a label's box moves to the face or hand that it
-overlaps most. What the shipped model says of the others (smile, wave, ...) is kept as a proposal. A network that learns
-the new label then does not forget the others.
+The shipped model finds the faces and hands. What it says of those without a label of one's own (smile, wave, ...) is
+kept as a proposal, so that a network that learns the new label does not forget the others.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from gifcue.detect.detector import Detector
 from gifcue.detect.regions import DEFAULT_THRESHOLD
-from gifcue_lab.datasets.annotation import Annotation, DatasetError, LabelledObject, PixelBox
+from gifcue.media.files import scale_to_fit
+from gifcue.media.settings import MediaSettings
+from gifcue_lab.datasets.annotation import Annotation, DatasetError, LabelledObject
 from gifcue_lab.datasets.autolabel import propose
-from gifcue_lab.datasets.boxes import iou_matrix
-from gifcue_lab.datasets.pictures import decode_rgb, find_pictures
+from gifcue_lab.datasets.check import Problem, box_problems, size_problem
+from gifcue_lab.datasets.pictures import decode_rgb, find_pictures, write_jpeg
+from gifcue_lab.datasets.placing import OwnLabel, Placed, place
 from gifcue_lab.datasets.progress import Track, quiet
-from gifcue_lab.datasets.regions import ATTRIBUTES, FACE, HAND, LABELS
+from gifcue_lab.datasets.regions import FACE, HAND, LABELS
 from gifcue_lab.datasets.voc import read_voc, write_voc
 
-# A label belongs to the face or hand of which it covers at least this share.
-MIN_COVERED = 0.3
-# A detected face or hand with this IoU or more to a box that a person drew is that box.
-SAME_REGION_IOU = 0.4
 # Pictures that lie in no folder become groups of this many, in the order of their names: frames of one recording follow
 # one another and look alike.
 LOOSE_GROUP = 5
+# Problems of files that an error lists; `gifcue-lab dataset check` lists all.
+SHOWN_PROBLEMS = 5
+# What makes a box or a label useless. The rest of what `check` finds does no harm here.
+_FATAL = (Problem.UNKNOWN_LABEL, Problem.BOX_INVERTED, Problem.BOX_EMPTY, Problem.BOX_OUTSIDE)
+
+Picture = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,132 +45,191 @@ class Prepared:
 
     Attributes:
         pictures: how many were written.
+        without_labels: how many of them have no XML file. They count as showing none of the labels.
+        groups: how many groups they are.
         labels: how many faces and hands show each label, the shipped model's proposals included.
-        unplaced: labels of one's own that lie on no face or hand, as `file: label`; they were left out.
+        unplaced: labels that lie on no face or hand, as `file: label`; they were left out.
+        doubled: faces and hands with two labels, as `file: labels`; they count as unknown.
     """
 
     pictures: int
+    without_labels: int
+    groups: int
     labels: Mapping[str, int]
     unplaced: Sequence[str] = field(default_factory=tuple)
+    doubled: Sequence[str] = field(default_factory=tuple)
 
 
 def prepare(
-    detector: Detector, source: Path, out: Path, own: Mapping[str, str], *, track: Track = quiet
+    detector: Detector, source: Path, out: Path, own: Mapping[str, OwnLabel], *, track: Track = quiet
 ) -> Prepared:
     """Writes a copy of labelled pictures in which every label has the box of a face or hand.
 
+    Pictures larger than served frames are scaled down to their size. Nothing is written before all files are read.
+
     Args:
         detector: finds faces and hands, and proposes the labels that it knows.
-        source: pictures with LabelImg's XML beside them, a folder for each person or recording. Pictures without XML
-            show none of the labels.
+        source: pictures with LabelImg's XML beside them, a folder for each person or recording.
         out: a new or empty folder for the copies.
-        own: the kind, `face` or `hand`, that shows each label of one's own.
+        own: labels of one's own, by what they are called in the files.
         track: shows progress.
 
     Raises:
-        DatasetError: `out` is not empty, there are no pictures, a file cannot be read, or a label is in neither `own`
-            nor the detector's labels.
+        DatasetError: `out` is not empty, or lies in `source`; there are no pictures or no labels; a file cannot be
+            read or has a wrong box; a label is in neither `own` nor gifcue's labels; one of `own` occurs nowhere, or
+            never on a face or hand.
     """
     if out.exists() and any(out.iterdir()):
         raise DatasetError(f"{out}: expected a new or empty folder, got one with files")
+    if out.resolve().is_relative_to(source.resolve()):
+        raise DatasetError(f"{out}: expected a folder outside {source}, got one in it")
+    drawn = _read(source, own)
+    detector.warm()
+    placed = {
+        path: _placed(detector, path, labels, own) for path, labels in track(list(drawn.items()), "preparing")
+    }
+    counted = Counter(each.label for one in placed.values() for each in one.objects)
+    unplaced = [
+        f"{path.relative_to(source)}: {label}" for path, one in placed.items() for label in one.unplaced
+    ]
+    _check_placed(drawn, placed, own)
+    folders = _folders(list(placed), source)
+    for path, one in track(list(placed.items()), "writing"):
+        folder = out / folders[path]
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(path, folder, one.objects)
+    return Prepared(
+        pictures=len(placed),
+        without_labels=sum(labels is None for labels in drawn.values()),
+        groups=len(set(folders.values())),
+        labels=dict(counted),
+        unplaced=unplaced,
+        doubled=[
+            f"{path.relative_to(source)}: {' and '.join(labels)}"
+            for path, one in placed.items()
+            for labels in one.doubled
+        ],
+    )
+
+
+def _read(source: Path, own: Mapping[str, OwnLabel]) -> dict[Path, Annotation | None]:
+    """The labels of every picture, None where it has no XML file."""
     pictures = find_pictures(source)
     if not pictures:
         raise DatasetError(f"{source}: expected pictures, got none")
-    detector.warm()
-    counted: Counter[str] = Counter()
-    unplaced: list[str] = []
+    files = {path: path.with_suffix(".xml") for path in pictures}
+    if twice := [str(xml) for xml, count in Counter(files.values()).items() if count > 1]:
+        raise DatasetError(f"expected one picture for each XML file, got two for {twice[0]}")
+    if alone := sorted(set(source.rglob("*.xml")) - set(files.values())):
+        raise DatasetError(
+            f"{source}: expected each XML file beside its picture, got {len(alone)} without one: {alone[0]} …"
+        )
+    read = {path: read_voc(xml) if xml.exists() else None for path, xml in files.items()}
+    if not any(read.values()):
+        raise DatasetError(
+            f"{source}: expected LabelImg's XML files beside the pictures, got {len(pictures)} pictures without"
+        )
+    known = (*LABELS, *own)
+    problems = [
+        (problem, f"{files[path]}: {message}")
+        for path, annotation in read.items()
+        if annotation is not None
+        for problem, message in box_problems(annotation, known)
+        if problem in _FATAL
+    ]
+    if problems:
+        texts = [text for _, text in problems]
+        more = f" and {len(texts) - SHOWN_PROBLEMS} more" if len(texts) > SHOWN_PROBLEMS else ""
+        hint = (
+            "; name each of your labels with --face LABEL or --hand LABEL"
+            if any(problem == Problem.UNKNOWN_LABEL for problem, _ in problems)
+            else ""
+        )
+        raise DatasetError("; ".join(texts[:SHOWN_PROBLEMS]) + more + hint)
+    found = Counter(each.label for labels in read.values() if labels is not None for each in labels.objects)
+    if missing := [label for label in own if not found[label]]:
+        raise DatasetError(
+            f"{source}: expected boxes of {', '.join(missing)}, got none; the files have "
+            + (", ".join(f"{count} {label}" for label, count in sorted(found.items())) or "no boxes")
+        )
+    return read
+
+
+def _placed(
+    detector: Detector, path: Path, annotation: Annotation | None, own: Mapping[str, OwnLabel]
+) -> Placed:
+    stored = _decode(path)
+    if annotation is not None and (problem := size_problem(annotation, stored.shape[1], stored.shape[0])):
+        raise DatasetError(f"{path.with_suffix('.xml')}: {problem}")
+    rgb = _as_served(stored)
+    height, width = rgb.shape[:2]
+    wide, tall = width / stored.shape[1], height / stored.shape[0]
+    drawn = [
+        each._replace(
+            xmin=round(each.xmin * wide),
+            ymin=round(each.ymin * tall),
+            xmax=round(each.xmax * wide),
+            ymax=round(each.ymax * tall),
+        )
+        for each in (annotation.objects if annotation is not None else ())
+    ]
+    thresholds = detector.info.thresholds
+    found = [
+        propose(region, width, height, thresholds)
+        for region in detector.detect([rgb])[0]
+        if region.score >= thresholds.get(region.kind, DEFAULT_THRESHOLD)
+    ]
+    return place(drawn, found, own)
+
+
+def _check_placed(
+    drawn: Mapping[Path, Annotation | None], placed: Mapping[Path, Placed], own: Mapping[str, OwnLabel]
+) -> None:
+    """Raises where none of a label's boxes lies on a face or hand, which hardly is the intention."""
+    shown = {each.label for one in placed.values() for each in one.objects}
+    shown |= {label for one in placed.values() for labels in one.doubled for label in labels}
+    for label, one in own.items():
+        if one.name in shown:
+            continue
+        boxes = sum(each.label == label for labels in drawn.values() if labels for each in labels.objects)
+        other = HAND if one.kind == FACE else FACE
+        raise DatasetError(
+            f"{label}: expected boxes over {one.kind}s, got none among {boxes} boxes that covers one that the model "
+            f"finds; if {other}s show it, use --{other} {label}; otherwise draw a box {one.kind!r} in its pictures too"
+        )
+
+
+def _folders(pictures: Sequence[Path], source: Path) -> dict[Path, str]:
+    """The group of each picture: its folder, or for loose pictures a set of a few."""
+    folders: dict[Path, str] = {}
     loose = 0
-    for path in track(pictures, "preparing"):
-        rgb = decode_rgb(path.read_bytes(), str(path))
-        height, width = rgb.shape[:2]
-        drawn = _drawn(path, own)
-        found = [
-            propose(region, width, height, detector.info.thresholds)
-            for region in detector.detect([rgb])[0]
-            if region.score >= detector.info.thresholds.get(region.kind, DEFAULT_THRESHOLD)
-        ]
-        objects, lost = merge(drawn, found, own)
-        name = path.relative_to(source).as_posix()
-        unplaced += [f"{name}: {label}" for label in lost]
-        counted.update(each.label for each in objects)
+    for path in pictures:
         if path.parent == source:
-            folder = out / f"set-{loose // LOOSE_GROUP + 1:02d}"
+            folders[path] = f"set-{loose // LOOSE_GROUP + 1:02d}"
             loose += 1
         else:
-            folder = out / path.parent.relative_to(source).as_posix().replace("/", "-")
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, folder / path.name)
-        write_voc(folder / f"{path.stem}.xml", Annotation(path.name, width, height, tuple(objects)))
-    return Prepared(len(pictures), dict(counted), tuple(unplaced))
+            folders[path] = path.parent.relative_to(source).as_posix().replace("/", "-")
+    return folders
 
 
-def merge(
-    drawn: Sequence[LabelledObject], found: Iterable[Sequence[LabelledObject]], own: Mapping[str, str]
-) -> tuple[list[LabelledObject], list[str]]:
-    """The objects of one picture, and labels that lie on no face or hand.
-
-    Args:
-        drawn: what a person drew.
-        found: what the detector found: a face or hand, and possibly its label on the same box.
-        own: the kind of each label of one's own.
-    """
-    kind_of = {**{name: kind for kind, names in ATTRIBUTES.items() for name in names}, **own}
-    regions = [each for each in drawn if each.label in (FACE, HAND)]
-    said: dict[int, str] = {}
-    for first, *rest in found:
-        same = _overlapping(first.box, regions, first.label, SAME_REGION_IOU)
-        if same is None:
-            regions.append(first)
-            same = len(regions) - 1
-        if rest:
-            said[same] = rest[0].label
-    lost: list[str] = []
-    for labelled in drawn:
-        if labelled.label in (FACE, HAND):
-            continue
-        place = _covered(labelled.box, regions, kind_of[labelled.label])
-        if place is None:
-            lost.append(labelled.label)
-        else:
-            said[place] = labelled.label  # a person's word goes before the detector's
-    objects: list[LabelledObject] = []
-    for index, region in enumerate(regions):
-        label = said.get(index)
-        objects.append(region._replace(difficult=False) if label else region)
-        if label:
-            objects.append(region._replace(label=label, difficult=False))
-    return objects, lost
+def _write(path: Path, folder: Path, objects: Sequence[LabelledObject]) -> None:
+    stored = _decode(path)
+    rgb = _as_served(stored)
+    name = path.name
+    if rgb is stored:
+        shutil.copyfile(path, folder / name)
+    else:
+        name = f"{path.stem}.jpg"
+        write_jpeg(folder / name, rgb)
+    height, width = rgb.shape[:2]
+    write_voc(folder / f"{path.stem}.xml", Annotation(name, width, height, tuple(objects)))
 
 
-def _drawn(path: Path, own: Mapping[str, str]) -> Sequence[LabelledObject]:
-    labels = path.with_suffix(".xml")
-    if not labels.exists():
-        return ()
-    objects = read_voc(labels).objects
-    unknown = sorted({each.label for each in objects} - {*LABELS, *own})
-    if unknown:
-        raise DatasetError(
-            f"{labels}: expected the labels {', '.join((*LABELS, *own))}, got {', '.join(unknown)}; name each of your "
-            "own with --face LABEL or --hand LABEL"
-        )
-    return objects
+def _decode(path: Path) -> Picture:
+    return decode_rgb(path.read_bytes(), str(path))
 
 
-def _overlapping(box: PixelBox, regions: Sequence[LabelledObject], kind: str, least: float) -> int | None:
-    overlaps = [float(iou_matrix([box], [each.box])[0, 0]) if each.label == kind else 0.0 for each in regions]
-    best = max(range(len(overlaps)), key=overlaps.__getitem__, default=None)
-    return best if best is not None and overlaps[best] >= least else None
-
-
-def _covered(box: PixelBox, regions: Sequence[LabelledObject], kind: str) -> int | None:
-    """The region of this kind of which the box covers most, None where it is less than `MIN_COVERED`."""
-
-    def share(region: LabelledObject) -> float:
-        if region.label != kind:
-            return 0.0
-        wide = min(box.xmax, region.xmax) - max(box.xmin, region.xmin)
-        tall = min(box.ymax, region.ymax) - max(box.ymin, region.ymin)
-        return max(0.0, wide) * max(0.0, tall) / max(1.0, region.box.area)
-
-    best = max(range(len(regions)), key=lambda index: share(regions[index]), default=None)
-    return best if best is not None and share(regions[best]) >= MIN_COVERED else None
+def _as_served(rgb: Picture) -> Picture:
+    """Scaled down as decode workers do. Training holds all pictures in memory, and large ones need not be there."""
+    media = MediaSettings()
+    return scale_to_fit(rgb, media.long_side, media.short_side)

@@ -6,7 +6,8 @@ its expression is unknown. A `face` that is not difficult and has no second box 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from gifcue_lab.datasets.annotation import Annotation, LabelledObject, PixelBox
@@ -18,9 +19,21 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     FACE: ("smile", "neutral", "thinking"),
     HAND: ("wave", "ok_hand", "thumbs_up"),
 }
-LABELS: tuple[str, ...] = (FACE, HAND, *ATTRIBUTES[FACE], *ATTRIBUTES[HAND])
 # Least IoU of two boxes of one object. Copies in LabelImg are identical; boxes drawn twice differ by a few pixels.
 SAME_BOX_IOU = 0.85
+
+
+def labels_of(attributes: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """The kinds, then the attribute labels of each."""
+    return (*attributes, *(label for labels in attributes.values() for label in labels))
+
+
+def kind_by_label(attributes: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The kind that shows each attribute label."""
+    return {label: kind for kind, labels in attributes.items() for label in labels}
+
+
+LABELS: tuple[str, ...] = labels_of(ATTRIBUTES)
 
 
 class LabelledRegion(NamedTuple):
@@ -39,6 +52,31 @@ class LabelledRegion(NamedTuple):
     attribute_known: bool
 
 
+def with_own_labels(
+    annotations: Iterable[Annotation], attributes: Mapping[str, Sequence[str]] = ATTRIBUTES
+) -> dict[str, tuple[str, ...]]:
+    """The attribute labels of each kind, with those that only the data has after the others, sorted.
+
+    A label of the data belongs to the kind, face or hand, whose boxes its own boxes duplicate most often. A label that
+    duplicates no box is left out.
+    """
+    known = set(labels_of(attributes))
+    shown_by: dict[str, Counter[str]] = defaultdict(Counter)
+    for annotation in annotations:
+        bases = [each for each in annotation.objects if each.label in attributes]
+        for labelled in annotation.objects:
+            if labelled.label in known:
+                continue
+            place = _best(labelled.box, {index: base.box for index, base in enumerate(bases)})
+            if place is not None:
+                shown_by[labelled.label][bases[place].label] += 1
+    own = {label: counts.most_common(1)[0][0] for label, counts in shown_by.items()}
+    return {
+        kind: (*labels, *sorted(label for label, shows in own.items() if shows == kind))
+        for kind, labels in attributes.items()
+    }
+
+
 def pair_up(
     annotation: Annotation, attributes: Mapping[str, Sequence[str]] = ATTRIBUTES
 ) -> tuple[LabelledRegion, ...]:
@@ -48,7 +86,7 @@ def pair_up(
     without a box of its kind is a region too: a `smile` implies a face. The attribute is unknown if two different
     attributes have the same box, or if it is difficult.
     """
-    kind_of = {attribute: kind for kind, names in attributes.items() for attribute in names}
+    kind_of = kind_by_label(attributes)
     bases = [o for o in annotation.objects if o.label in attributes]
     said: list[list[LabelledObject]] = [[] for _ in bases]
     alone: list[tuple[LabelledObject, list[LabelledObject]]] = []

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from gifcue.detect.regions import DEFAULT_THRESHOLD
-from gifcue_lab.datasets.regions import LABELS
 from gifcue_lab.evaluation.matches import gather
 from gifcue_lab.evaluation.metrics import Evaluation
 
 DPI = 120
 # F1 of a group is drawn for labels with at least this many positives.
 _MIN_POSITIVES = 5
+# Precision-recall curves in a row.
+_COLUMNS = 4
 
 
 def pyplot() -> Any:
@@ -30,9 +31,22 @@ def pyplot() -> Any:
 def draw_curves(evaluation: Evaluation, path: Path) -> None:
     """Writes a PNG with the precision-recall curve of each label, and a dot at its threshold."""
     plt = pyplot()
-    figure, grid = plt.subplots(2, 4, figsize=(13, 6.6), sharex=True, sharey=True, layout="constrained")
-    for label, axes in zip(LABELS, grid.flat, strict=True):
-        detections, metrics = gather(evaluation.matches, label), evaluation.report["labels"][label]
+    labels = evaluation.report["labels"]
+    columns = min(len(labels), _COLUMNS)
+    rows = -(-len(labels) // columns)
+    figure, grid = plt.subplots(
+        rows,
+        columns,
+        figsize=(3.25 * columns, 3.3 * rows),
+        sharex=True,
+        sharey=True,
+        layout="constrained",
+        squeeze=False,
+    )
+    for axes in grid.flat[len(labels) :]:
+        axes.set_visible(False)
+    for (label, metrics), axes in zip(labels.items(), grid.flat, strict=False):
+        detections = gather(evaluation.matches, label)
         curve = detections.curve()
         axes.plot(curve.recall, curve.precision, color="tab:blue", linewidth=1.6)
         threshold = evaluation.thresholds.get(label, DEFAULT_THRESHOLD)
@@ -79,9 +93,10 @@ def draw_groups(evaluation: Evaluation, path: Path) -> None:
     """Writes a PNG with F1 by label and group, for groups with enough positives."""
     plt = pyplot()
     by_group = evaluation.report["by_group"]
-    table = np.full((len(by_group), len(LABELS)), np.nan)
+    labels = list(evaluation.report["labels"])
+    table = np.full((len(by_group), len(labels)), np.nan)
     for row, group in enumerate(by_group.values()):
-        for column, label in enumerate(LABELS):
+        for column, label in enumerate(labels):
             metrics = group["labels"][label]
             if metrics["positives"] >= _MIN_POSITIVES:
                 table[row, column] = metrics["f1"]
@@ -93,7 +108,7 @@ def draw_groups(evaluation: Evaluation, path: Path) -> None:
         if not np.isnan(value):
             colour = "white" if value > 0.94 or value < 0.55 else "black"
             axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
-    axes.set_xticks(range(len(LABELS)), LABELS)
+    axes.set_xticks(range(len(labels)), labels)
     axes.xaxis.tick_top()
     names = [f"{name or '(root)'} ({group['pictures']})" for name, group in by_group.items()]
     axes.set_yticks(range(len(by_group)), names, fontsize=8)

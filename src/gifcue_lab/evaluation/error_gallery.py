@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from gifcue.protocol.geometry import Box
 from gifcue_lab.datasets.pictures import decode_rgb, write_jpeg
-from gifcue_lab.datasets.regions import LABELS
 from gifcue_lab.evaluation.matches import Mistake, PictureMatches
 
 TILE_PX = 200
@@ -29,8 +28,10 @@ _GREEN, _RED, _INK, _PAPER = (60, 170, 60), (220, 50, 50), (20, 20, 20), (255, 2
 Picture = npt.NDArray[np.uint8]
 
 
-def worst_mistakes(matches: Sequence[PictureMatches], per_kind: int = 4, per_group: int = 2) -> list[Mistake]:
-    """The most severe missed and the most severe false detections, `per_kind` of each for every label.
+def worst_mistakes(
+    matches: Sequence[PictureMatches], labels: Sequence[str], per_kind: int = 4, per_group: int = 2
+) -> list[Mistake]:
+    """The most severe missed and the most severe false detections, `per_kind` of each for every label, in their order.
 
     At most `per_group` of these come from one group, so that no person fills the page. Mistakes of equal severity are
     ordered by a hash of their names, so that the first groups are not preferred.
@@ -55,7 +56,7 @@ def worst_mistakes(matches: Sequence[PictureMatches], per_kind: int = 4, per_gro
             kinds[kind] += 1
             groups[group] += 1
             chosen.append(mistake)
-    return sorted(chosen, key=lambda m: (LABELS.index(m.label), m.said == "missed", -m.severity))
+    return sorted(chosen, key=lambda m: (labels.index(m.label), m.said == "missed", -m.severity))
 
 
 def draw_gallery(mistakes: Sequence[Mistake], path: Path) -> None:

@@ -10,12 +10,11 @@ import numpy as np
 from gifcue.detect.regions import DEFAULT_THRESHOLD, Detection
 from gifcue.protocol.geometry import Box
 from gifcue_lab.datasets.boxes import iou_matrix
-from gifcue_lab.datasets.regions import ATTRIBUTES, LABELS
+from gifcue_lab.datasets.regions import ATTRIBUTES, HAND, kind_by_label, labels_of
 from gifcue_lab.evaluation.matching import MASKED, MATCH_IOU, MISS, ScoredDetections, match
 from gifcue_lab.evaluation.predictions import Prediction
 from gifcue_lab.evaluation.truth import TruthPicture, TruthRegion, box_array
 
-KIND_OF: Mapping[str, str] = {label: kind for kind, labels in ATTRIBUTES.items() for label in labels}
 # Row and column names of confusion matrices, in addition to the attributes.
 NONE = "none"
 NOT_FOUND = "not found"
@@ -57,6 +56,7 @@ class PictureMatches:
         negative_hands: how many hands are known to make no gesture.
         false_hands: the gestures detected on these hands, at most one per hand.
         gestures: all detected gestures.
+        ignored: the labels of detections that are none of the labels that are measured.
         mistakes: false and missed detections at the thresholds.
     """
 
@@ -70,6 +70,7 @@ class PictureMatches:
     false_hands: tuple[str, ...]
     gestures: tuple[str, ...]
     mistakes: tuple[Mistake, ...]
+    ignored: tuple[str, ...] = ()
 
     @property
     def hands_make_no_gesture(self) -> bool:
@@ -83,14 +84,28 @@ class PictureMatches:
 
 
 def match_picture(
-    picture: TruthPicture, prediction: Prediction, thresholds: Mapping[str, float]
+    picture: TruthPicture,
+    prediction: Prediction,
+    thresholds: Mapping[str, float],
+    attributes: Mapping[str, Sequence[str]] = ATTRIBUTES,
 ) -> PictureMatches:
-    """Matches the detections of one picture, and lists its mistakes at these thresholds."""
-    by_label = {label: [d for d in prediction.detections if d.label == label] for label in LABELS}
+    """Matches the detections of one picture, and lists its mistakes at these thresholds.
+
+    `attributes` holds the labels that the detector tells apart, by kind. A region that shows another label shows none
+    of these.
+    """
+    kind_of = kind_by_label(attributes)
+    by_label: dict[str, list[Detection]] = {label: [] for label in labels_of(attributes)}
+    ignored: list[str] = []
+    for detection in prediction.detections:
+        if detection.label in by_label:
+            by_label[detection.label].append(detection)
+        else:
+            ignored.append(detection.label)
     scores, right, positives, masked = {}, {}, {}, {}
     mistakes: list[Mistake] = []
     for label, found in by_label.items():
-        wanted, hidden, others = _sides(picture.regions, label)
+        wanted, hidden, others = _sides(picture.regions, label, kind_of.get(label))
         hit = match(
             np.array([d.score for d in found], np.float64),
             box_array([d.box for d in found]),
@@ -105,18 +120,20 @@ def match_picture(
         masked[label] = sum(d.score >= threshold for d, i in zip(found, hit, strict=True) if i == MASKED)
         for index in counting:
             if hit[index] == MISS and found[index].score >= threshold:
-                mistakes.append(_false(picture, found[index], others, wanted))
+                mistakes.append(_false(picture, found[index], others, wanted, kind_of))
         said = {int(hit[i]): found[i].score for i in counting if hit[i] >= 0}
         mistakes.extend(
             Mistake(picture, label, label, "missed", region.box, score, 1.0 - score)
             for place, region in enumerate(wanted)
             if (score := said.get(place, 0.0)) < threshold
         )
-    confusion, false_hands = _confusion(picture, by_label, thresholds)
+    confusion, false_hands = _confusion(picture, by_label, thresholds, attributes)
     negative_hands = sum(
         r.kind == "hand" and r.attribute_known and r.attribute is None for r in picture.regions
     )
-    gestures = tuple(d.label for label in ATTRIBUTES["hand"] for d in _over(by_label[label], thresholds))
+    gestures = tuple(
+        d.label for label in attributes.get(HAND, ()) for d in _over(by_label[label], thresholds)
+    )
     return PictureMatches(
         picture,
         scores,
@@ -128,6 +145,7 @@ def match_picture(
         false_hands,
         gestures,
         tuple(mistakes),
+        tuple(ignored),
     )
 
 
@@ -140,10 +158,12 @@ def gather(matches: Sequence[PictureMatches], label: str) -> ScoredDetections:
 
 
 def _sides(
-    regions: Sequence[TruthRegion], label: str
+    regions: Sequence[TruthRegion], label: str, kind: str | None
 ) -> tuple[list[TruthRegion], list[TruthRegion], list[TruthRegion]]:
-    """The regions that have the label, that may have it, and that do not have it."""
-    kind = KIND_OF.get(label)
+    """The regions that have the label, that may have it, and that do not have it.
+
+    `kind` is what shows the label, None for the label of a kind itself.
+    """
     if kind is None:
         return [r for r in regions if r.kind == label], [], [r for r in regions if r.kind != label]
     own = [r for r in regions if r.kind == kind]
@@ -159,12 +179,16 @@ def _over(detections: Sequence[Detection], thresholds: Mapping[str, float]) -> l
 
 
 def _false(
-    picture: TruthPicture, detection: Detection, others: Sequence[TruthRegion], wanted: Sequence[TruthRegion]
+    picture: TruthPicture,
+    detection: Detection,
+    others: Sequence[TruthRegion],
+    wanted: Sequence[TruthRegion],
+    kind_of: Mapping[str, str],
 ) -> Mistake:
     label = detection.label
     there = next((r for r in others if r.box.iou(detection.box) >= MATCH_IOU), None)
     if there is not None:
-        truth = there.attribute or (NONE if label in KIND_OF else there.kind)
+        truth = there.attribute or (NONE if label in kind_of else there.kind)
     elif any(r.box.iou(detection.box) >= MATCH_IOU for r in wanted):
         truth = "already found"
     else:
@@ -173,12 +197,15 @@ def _false(
 
 
 def _confusion(
-    picture: TruthPicture, by_label: Mapping[str, Sequence[Detection]], thresholds: Mapping[str, float]
+    picture: TruthPicture,
+    by_label: Mapping[str, Sequence[Detection]],
+    thresholds: Mapping[str, float],
+    attributes: Mapping[str, Sequence[str]],
 ) -> tuple[tuple[tuple[str, str, str], ...], tuple[str, ...]]:
     """(kind, truth, detected) of known regions, and the gestures detected on hands that make none."""
     entries: list[tuple[str, str, str]] = []
     false_hands: list[str] = []
-    for kind, labels in ATTRIBUTES.items():
+    for kind, labels in attributes.items():
         regions = [r for r in picture.regions if r.kind == kind]
         boxes = box_array([r.box for r in regions])
         shown: list[Detection | None] = [None] * len(regions)

@@ -5,6 +5,7 @@ The file format, with which any other detector can be measured:
     {"format": "gifcue-detections/1",
      "detector": "its name",
      "thresholds": {"face": 0.5, "smile": 0.6},          optional; 0.5 where a label is not named
+     "attributes": {"face": ["smile"], "hand": []},      optional; the labels of each kind, by default gifcue's
      "pictures": {
        "p002/0e669e13bf01.jpg": {                         the path below the evaluated directory
          "ms": 4.1,                                       optional, the time
@@ -29,6 +30,7 @@ import numpy as np
 from gifcue.detect.regions import DEFAULT_THRESHOLD, KINDS, Detection, Region, group
 from gifcue.protocol.geometry import Box
 from gifcue_lab.datasets.annotation import DatasetError
+from gifcue_lab.datasets.regions import ATTRIBUTES
 
 FORMAT = "gifcue-detections/1"
 
@@ -50,11 +52,18 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The detections of a set of pictures by name, with the name and the thresholds of the detector."""
+    """The detections of a set of pictures by name.
+
+    Attributes:
+        detector: its name, version and backend.
+        thresholds: by label, 0..1.
+        attributes: by kind, the labels that the detector tells apart. These are reported.
+    """
 
     detector: Mapping[str, str]
     thresholds: Mapping[str, float]
     pictures: Mapping[str, Prediction] = field(default_factory=dict)
+    attributes: Mapping[str, Sequence[str]] = field(default_factory=lambda: ATTRIBUTES)
 
 
 def flatten_all(regions: Iterable[Region], thresholds: Mapping[str, float]) -> tuple[Detection, ...]:
@@ -96,12 +105,19 @@ def read_predictions(
         raise DatasetError(f"{path}: expected all {len(names)} pictures, {missing}")
     try:
         own = {str(label): float(value) for label, value in document.get("thresholds", {}).items()}
+        attributes = _attributes(document.get("attributes", ATTRIBUTES))
         read = {name: _prediction(pictures[name]) for name in names}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         got = f"{type(error).__name__}: {error}"
         raise DatasetError(f"{path}: expected the form of {FORMAT}, got {got}") from error
     name = str(document.get("detector", path.stem))
-    return Predictions({"name": name, "backend": "json"}, {**own, **(thresholds or {})}, read)
+    return Predictions({"name": name, "backend": "json"}, {**own, **(thresholds or {})}, read, attributes)
+
+
+def _attributes(item: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    if set(item) - set(KINDS):
+        raise ValueError(f"expected attributes of {' and '.join(KINDS)}, got {', '.join(item)}")
+    return {kind: tuple(str(label) for label in item.get(kind, ())) for kind in KINDS}
 
 
 def _prediction(item: Mapping[str, Any]) -> Prediction:
@@ -145,6 +161,7 @@ def write_predictions(path: Path, predictions: Predictions) -> None:
         "format": FORMAT,
         "detector": predictions.detector.get("name", ""),
         "thresholds": dict(predictions.thresholds),
+        "attributes": {kind: list(labels) for kind, labels in predictions.attributes.items()},
         "pictures": pictures,
     }
     path.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")

@@ -20,4 +20,5 @@ def write_report(directory: Path, evaluation: Evaluation) -> None:
     draw_curves(evaluation, directory / "precision-recall.png")
     draw_confusion(evaluation, directory / "confusion.png")
     draw_groups(evaluation, directory / "groups.png")
-    draw_gallery(worst_mistakes(evaluation.matches), directory / GALLERY_FILE)
+    worst = worst_mistakes(evaluation.matches, list(evaluation.report["labels"]))
+    draw_gallery(worst, directory / GALLERY_FILE)

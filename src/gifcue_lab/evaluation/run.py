@@ -9,6 +9,7 @@ from gifcue.media.files import scale_to_fit
 from gifcue.media.settings import MediaSettings
 from gifcue_lab.datasets.pictures import decode_rgb
 from gifcue_lab.datasets.progress import Track, quiet
+from gifcue_lab.datasets.regions import ATTRIBUTES
 from gifcue_lab.evaluation.predictions import Prediction, Predictions, flatten_all
 from gifcue_lab.evaluation.truth import TruthPicture
 
@@ -39,4 +40,5 @@ def run_detector(
         elapsed_ms = (clock() - start) * 1000.0
         found[picture.name] = Prediction(flatten_all(regions, served), tuple(regions), elapsed_ms)
     described = {"name": info.name, "version": info.version, "backend": info.backend}
-    return Predictions(described, served, found)
+    # A detector that does not say what it tells apart is measured with the labels of gifcue.
+    return Predictions(described, served, found, info.attributes or ATTRIBUTES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from gifcue.protocol.geometry import Box
 from gifcue_lab.datasets.annotation import Annotation, DatasetError
 from gifcue_lab.datasets.pictures import read_folder
 from gifcue_lab.datasets.progress import Track, quiet
-from gifcue_lab.datasets.regions import pair_up
+from gifcue_lab.datasets.regions import ATTRIBUTES, labels_of, pair_up, with_own_labels
 from gifcue_lab.evaluation.matching import Floats
 
 
@@ -28,7 +28,13 @@ class TruthRegion:
 
 @dataclass(frozen=True, slots=True)
 class TruthPicture:
-    """One labelled picture. `name` is `group/file`; `width` and `height` are in pixels, as stored."""
+    """One labelled picture.
+
+    Attributes:
+        name: `group/file`.
+        width, height: in pixels, as stored.
+        left_out: the labels of boxes that lie on no face or hand, and are no known label.
+    """
 
     name: str
     group: str
@@ -36,25 +42,36 @@ class TruthPicture:
     width: int
     height: int
     regions: tuple[TruthRegion, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def read_truth(root: Path, split: str | None = None, track: Track = quiet) -> list[TruthPicture]:
     """The labelled pictures of a directory, or of its subdirectory `split`. Directories in it are groups.
 
-    Raises `DatasetError` if there are none, or labels cannot be read.
+    Labels that gifcue does not know belong to the faces or hands whose boxes they duplicate (`with_own_labels`).
+    Raises `DatasetError` if there are no pictures, or labels cannot be read.
     """
-    base = root / split if split else root
+    found = list(read_folder(root / split if split else root, track))
+    attributes = with_own_labels(picture.annotation for picture in found)
+    known = set(labels_of(attributes))
     pictures = []
-    for picture in read_folder(base, track):
+    for picture in found:
         if not isinstance(picture.source, Path):
             raise DatasetError(f"{picture.name}: expected a picture on disk, got one in memory")
-        size = picture.annotation.width, picture.annotation.height
-        regions = truth_regions(picture.annotation)
-        pictures.append(TruthPicture(picture.name, picture.group, picture.source, *size, regions))
+        labels = picture.annotation
+        left_out = tuple(each.label for each in labels.objects if each.label not in known)
+        regions = truth_regions(labels, attributes)
+        pictures.append(
+            TruthPicture(
+                picture.name, picture.group, picture.source, labels.width, labels.height, regions, left_out
+            )
+        )
     return pictures
 
 
-def truth_regions(annotation: Annotation) -> tuple[TruthRegion, ...]:
+def truth_regions(
+    annotation: Annotation, attributes: Mapping[str, Sequence[str]] = ATTRIBUTES
+) -> tuple[TruthRegion, ...]:
     """The regions of one picture, with boxes in shares of it."""
     width, height = annotation.width, annotation.height
     return tuple(
@@ -69,7 +86,7 @@ def truth_regions(annotation: Annotation) -> tuple[TruthRegion, ...]:
             region.attribute,
             region.attribute_known,
         )
-        for region in pair_up(annotation)
+        for region in pair_up(annotation, attributes)
     )
 
 

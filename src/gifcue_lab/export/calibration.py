@@ -6,7 +6,8 @@ also be chosen with a further split, whose figures are optimistic from then on; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import fnmatch
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,21 @@ def common_heldout_groups(recipes: Sequence[Recipe]) -> list[str]:
     return sorted(groups)
 
 
+def matching_groups(data_dir: Path, patterns: Sequence[str]) -> list[str]:
+    """The groups of the train split whose names match one of the patterns, `p3*` for example.
+
+    Raises:
+        ConfigError: a pattern matches none.
+    """
+    groups = sorted(path.name for path in (data_dir / "train").glob("*") if path.is_dir())
+    matched = {pattern: fnmatch.filter(groups, pattern) for pattern in patterns}
+    if missing := [pattern for pattern, found in matched.items() if not found]:
+        raise ConfigError(
+            f"--group: expected patterns of groups in {data_dir / 'train'}, got {', '.join(missing)}, which match none"
+        )
+    return sorted({group for found in matched.values() for group in found})
+
+
 def calibrate(
     model_dir: Path,
     data_dir: Path,
@@ -55,6 +71,7 @@ def calibrate(
     also: str | None = None,
     keep_scores: bool = False,
     tasks: Sequence[str] = NETWORKS,
+    untouched: Mapping[str, Sequence[str]] | None = None,
     report: Report = print,
 ) -> None:
     """Writes calibration, rescoring and thresholds into the metadata of a model folder.
@@ -62,11 +79,14 @@ def calibrate(
     Args:
         model_dir: the model folder.
         data_dir: the labelled photographs.
-        groups: groups of the train split that no network was trained on, as of `common_heldout_groups`.
+        groups: groups of the train split that no network was trained on, as of `common_heldout_groups` or
+            `matching_groups`.
         also: a split whose people help to choose thresholds, and nothing else.
         keep_scores: keep calibration and rescoring, and choose thresholds only. A last run may train on groups that
             the calibration was fitted to.
         tasks: the networks that were trained. What belongs to the others is left as it is.
+        untouched: by task, the labels of a network of which only others were trained. Its calibration and the
+            thresholds of these labels are left as they are.
         report: receives what was fitted and chosen.
 
     Raises:
@@ -75,20 +95,22 @@ def calibrate(
     """
     photos = [photo for photo in read_photos(data_dir, "train", groups=groups) if not photo.is_tight_crop]
     kinds = [kind for kind in KINDS if kind in tasks]
+    kept = untouched or {}
     if not keep_scores:
-        _calibrate_scores(model_dir, photos, kinds, report)
+        _calibrate_scores(model_dir, photos, [kind for kind in kinds if not kept.get(kind)], report)
     if also is not None:
         photos = [*photos, *(photo for photo in read_photos(data_dir, also) if not photo.is_tight_crop)]
     thresholds, cross_fitted = choose_thresholds(model_dir, photos, report=report)
 
     def change(metadata: dict[str, Any]) -> None:
         chosen = {label for kind in kinds for label in metadata["stages"][kind]["labels"]}
+        chosen -= {label for labels in kept.values() for label in labels}
         chosen |= set(KINDS) if "detector" in tasks else set()
         metadata["thresholds"].update(
             {label: value for label, value in thresholds.items() if label in chosen}
         )
         metadata["training"]["thresholds"] = {
-            "chosen_on": ["people of train held out", *([also] if also else [])],
+            "chosen_on": [f"{len(groups)} groups of train held out", *([also] if also else [])],
             "f1_cross_fitted": {label: value for label, value in cross_fitted.items() if label in chosen},
         }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from gifcue_lab.export.metadata import float_files, update_checksums, update_metadata
 from gifcue_lab.training.recipe import NetworkShape
-from gifcue_lab.training.shapes import read_shapes
+from gifcue_lab.training.shapes import NETWORKS, read_shapes
 from gifcue_lab.training.weights import load_networks
 
 # The operations that stay in float where convolutions are quantised. They compute the softmax over a heat map and what
@@ -29,10 +29,17 @@ Report = Callable[[str], None]
 Examples = Callable[[], Any]
 
 
-def export_litert(model_dir: Path, *, report: Report = print) -> dict[str, int]:
-    """Writes `NAME.tflite` for each network of a model folder, with weights stored as float16.
+def export_litert(
+    model_dir: Path, *, only: Collection[str] = NETWORKS, report: Report = print
+) -> dict[str, int]:
+    """Writes `NAME.tflite` for networks of a model folder, with weights stored as float16.
 
-    Entries of int8 files are removed from the metadata, since these files may have been made of other weights.
+    Entries of their int8 files are removed from the metadata, since these files may have been made of other weights.
+
+    Args:
+        model_dir: the model folder.
+        only: the networks. The files of the others are there already.
+        report: receives the size of each file.
 
     Returns:
         The sizes of the files in bytes, by network.
@@ -42,6 +49,8 @@ def export_litert(model_dir: Path, *, report: Report = print) -> dict[str, int]:
     """
     sizes, shapes = {}, read_shapes(model_dir)
     for name, network in load_networks(model_dir).items():
+        if name not in only:
+            continue
         content = convert(network, shapes[name], half=True)
         path = model_dir / f"{name}.tflite"
         path.write_bytes(content)
@@ -49,7 +58,7 @@ def export_litert(model_dir: Path, *, report: Report = print) -> dict[str, int]:
         report(f"{path}: {len(content):,} bytes")
 
     def change(metadata: dict[str, Any]) -> None:
-        metadata["files"] = float_files()
+        metadata["files"].update({name: entry for name, entry in float_files().items() if name in only})
 
     update_metadata(model_dir, change)
     update_checksums(model_dir)

@@ -12,6 +12,7 @@ from typing import Any
 from gifcue.detect.labels import LabelMap, read_label_map, write_label_map
 from gifcue.detect.metadata import FORMAT, LABEL_MAP, METADATA
 from gifcue.detect.processing import STRIDE
+from gifcue.errors import ConfigError
 from gifcue_lab.training.recipe import NetworkShape, Recipe
 from gifcue_lab.training.shapes import NETWORKS, SHAPE_KEYS, WEIGHTS
 
@@ -42,7 +43,7 @@ def write_metadata(model_dir: Path, recipes: Mapping[str, Recipe], base: Path | 
     """
     path = model_dir / METADATA
     before = path if path.exists() or base is None else base / METADATA
-    old: Metadata = json.loads(before.read_text(encoding="utf-8")) if before.exists() else {}
+    old = read_raw(before) if before.exists() else {}
     stages = {
         kind: _stage(kind, recipes[kind], old) if kind in recipes else old["stages"][kind]
         for kind in ("face", "hand")
@@ -67,9 +68,22 @@ def write_metadata(model_dir: Path, recipes: Mapping[str, Recipe], base: Path | 
 def update_metadata(model_dir: Path, change: Callable[[Metadata], None]) -> None:
     """Reads the metadata, lets `change` edit it in place, and writes it."""
     path = model_dir / METADATA
-    metadata = json.loads(path.read_text(encoding="utf-8"))
+    metadata = read_raw(path)
     change(metadata)
     _write(path, metadata)
+
+
+def read_raw(path: Path) -> Metadata:
+    """The contents of a metadata file.
+
+    Raises:
+        ConfigError: it is missing or damaged.
+    """
+    try:
+        metadata: Metadata = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: expected the metadata of a model, got {error}") from error
+    return metadata
 
 
 def update_checksums(model_dir: Path) -> None:
@@ -124,8 +138,13 @@ def _write_label_map(model_dir: Path, labels: Sequence[str], base: Path | None) 
 
 def _stage(kind: str, recipe: Recipe, old: Metadata) -> dict[str, Any]:
     before = old.get("stages", {}).get(kind, {})
-    if before.get("labels") != list(recipe.classes):
-        # A calibration has a bias for each label.
+    known = before.get("labels", [])
+    if recipe.new_labels_only and list(recipe.classes[: len(known)]) == known:
+        # A calibration has a bias for each label. It goes on to hold for the labels that were there.
+        more = [0.0] * (len(recipe.classes) - len(known))
+        calibration = before["calibration"]
+        before = {**before, "calibration": {**calibration, "bias": [*calibration["bias"], *more]}}
+    elif known != list(recipe.classes):
         before = {key: value for key, value in before.items() if key != "calibration"}
     neutral = {"shape": 0.5, "sight": 0.5, "bias": [0.0] * (len(recipe.classes) + 1)}
     return {

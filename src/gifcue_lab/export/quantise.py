@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from gifcue.detect.trust import UNCHECKED
 from gifcue_lab.export.litert import Report, convert
 from gifcue_lab.export.metadata import update_checksums, update_metadata
 from gifcue_lab.training.samples import Photo, read_image, read_photos
-from gifcue_lab.training.shapes import read_shapes
+from gifcue_lab.training.shapes import NETWORKS, read_shapes
 from gifcue_lab.training.weights import load_networks
 
 # Pictures whose activations set the ranges; more make no measurable difference. Crops of each label are added.
@@ -21,14 +21,17 @@ EXAMPLES, EXAMPLES_A_LABEL = 240, 60
 T = TypeVar("T")
 
 
-def add_int8(model_dir: Path, data_dir: Path, *, report: Report = print) -> None:
-    """Writes `NAME.int8.tflite` for each network of a model folder.
+def add_int8(
+    model_dir: Path, data_dir: Path, *, only: Collection[str] = NETWORKS, report: Report = print
+) -> None:
+    """Writes `NAME.int8.tflite` for networks of a model folder.
 
     Convolutions compute in int8; what turns their results into scores, boxes and landmarks stays in float.
 
     Args:
         model_dir: the model folder; its metadata gets entries for the new files.
         data_dir: labelled photographs; those of the train split set the ranges.
+        only: the networks.
         report: receives the size of each file.
 
     Raises:
@@ -38,6 +41,8 @@ def add_int8(model_dir: Path, data_dir: Path, *, report: Report = print) -> None
     shapes, metadata = read_shapes(model_dir), read_metadata(model_dir, "savedmodel", sha256=UNCHECKED)
     photos = [photo for photo in read_photos(data_dir, "train") if not photo.is_tight_crop]
     for name, network in load_networks(model_dir).items():
+        if name not in only:
+            continue
 
         def examples(name: str = name) -> Iterator[list[Any]]:
             return _scenes(photos, metadata) if name == "detector" else _crops(photos, name, metadata)
@@ -48,8 +53,8 @@ def add_int8(model_dir: Path, data_dir: Path, *, report: Report = print) -> None
         report(f"{path}: {len(content):,} bytes")
 
     def change(written: dict[str, Any]) -> None:
-        for name, entry in written["files"].items():
-            entry["int8"] = {"path": f"{name}.int8.tflite", "sha256": ""}
+        for name in only:
+            written["files"][name]["int8"] = {"path": f"{name}.int8.tflite", "sha256": ""}
 
     update_metadata(model_dir, change)
     update_checksums(model_dir)

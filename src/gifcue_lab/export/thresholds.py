@@ -1,4 +1,7 @@
-"""Thresholds: where F1 is best and stays good nearby.
+"""Thresholds: where F1 is best, as far as the people can tell.
+
+Thresholds next to the best one are often as good as it: another choice of people would have preferred one of them. The
+middle of all that are as good is chosen, so that the threshold suits other people too.
 
 A threshold chosen and measured on the same people looks too good. The cross-fitted F1 of a label uses, for each half of
 the groups, the threshold that was chosen on the other half.
@@ -22,6 +25,7 @@ from gifcue_lab.training.samples import NONE, UNKNOWN, Photo, read_image
 
 Doubles = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Integers = npt.NDArray[np.intp]
 Report = Callable[[str], None]
 
 # A region hits a labelled box with this IoU or more.
@@ -30,11 +34,11 @@ STEP = 0.01
 GRID = np.arange(0.10, 0.96, STEP)
 # F1 is averaged over this range of thresholds on either side: a peak that is one sample wide is chance.
 PLATEAU = 0.07
-# Thresholds whose F1 is this close to the best are equally good; the middle of them is chosen.
-TOLERANCE = 1e-3
-# The largest share of hands without a gesture that may show each gesture. The goal is 2 % for the three gestures
+# Draws of groups, with replacement, that tell how certain the difference of two thresholds is.
+DRAWS = 200
+# The largest share of hands without a gesture that may show each gesture. The goal is 1 % for the three gestures
 # together, whose errors never all reach their limit.
-MAX_FALSE_SHARE = 0.012
+MAX_FALSE_SHARE = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +46,12 @@ class MatchedRegion:
     """A region as it is served.
 
     Attributes:
-        half: 0 or 1, by the group of its photograph.
+        group: the number of its photograph's group, from 0.
         region: the region.
         truth: the attribute of the labelled box that it hits; None where it hits none.
     """
 
-    half: int
+    group: int
     region: Region
     truth: str | None
 
@@ -60,30 +64,68 @@ class ScoredLabel:
         scores: [N], 0..1.
         right: whether the region truly shows the label [N].
         negative: whether the region is known to show no label at all [N]; see `MAX_FALSE_SHARE`.
-        half: 0 or 1 [N].
-        totals: how many labelled boxes of each half show the label, found or not.
+        group: the number of the region's group [N], from 0.
+        totals: how many labelled boxes of each group show the label, found or not [groups].
     """
 
     scores: Doubles
     right: Bools
     negative: Bools
-    half: npt.NDArray[np.intp]
-    totals: tuple[int, int]
+    group: Integers
+    totals: Integers
 
-    def threshold(self, half: int | None = None) -> float:
-        """The best threshold for all regions, or for those of one half."""
-        if half is None:
-            return best_threshold(self.scores, self.right, sum(self.totals), self.negative)
-        rows = self.half == half
-        return best_threshold(self.scores[rows], self.right[rows], self.totals[half], self.negative[rows])
+    def threshold(self) -> float:
+        """The best threshold of `GRID`: the middle of those that are as good as the one with the best F1.
+
+        At most `MAX_FALSE_SHARE` of the negatives reach it; where no threshold achieves that, as few as possible. One
+        is as good as the best where F1 is lower by no more than the standard error of that difference, when groups are
+        drawn at random. F1 is averaged over nearby thresholds.
+        """
+        over = self.scores[:, None] >= GRID
+        groups = len(self.totals)
+        shown, hits = (np.zeros((groups, len(GRID))) for _ in range(2))
+        np.add.at(shown, self.group, over)
+        np.add.at(hits, self.group[self.right], over[self.right])
+        draws = np.random.default_rng(0).multinomial(groups, np.full(groups, 1 / groups), size=DRAWS)
+
+        def smooth_f1(weights: npt.NDArray[np.generic]) -> Doubles:
+            f1 = 2 * (weights @ hits) / np.maximum(1, weights @ shown + (weights @ self.totals)[:, None])
+            return _smooth(f1)
+
+        f1 = smooth_f1(np.ones((1, groups)))[0]
+        allowed = np.ones(len(GRID), bool)
+        if self.negative.any():
+            false = over[self.negative].mean(0)
+            allowed = false <= max(MAX_FALSE_SHARE, float(false.min()))
+        best = int(np.where(allowed, f1, -1.0).argmax())
+        drawn = smooth_f1(draws)
+        loss = drawn[:, best : best + 1] - drawn
+        as_good = allowed & (loss.mean(0) <= loss.std(0) + 1e-9)
+        low = best - int(np.argmin(np.append(as_good[best::-1], False))) + 1
+        high = best + int(np.argmin(np.append(as_good[best:], False)))
+        return round(float(GRID[low:high].mean()), 2)
+
+    def half(self, number: int) -> ScoredLabel:
+        """The regions of every second group."""
+        rows = self.group % 2 == number
+        return ScoredLabel(
+            self.scores[rows],
+            self.right[rows],
+            self.negative[rows],
+            self.group[rows] // 2,
+            self.totals[number::2],
+        )
 
     def cross_fitted_f1(self) -> float:
-        """F1 where each half uses the threshold that was chosen on the other."""
+        """F1 where each half of the groups uses the threshold that was chosen on the other."""
+        halves = self.half(0), self.half(1)
+        if not all(len(half.totals) for half in halves):
+            return 0.0
         hits = shown = 0
-        for half in (0, 1):
-            over = (self.half == half) & (self.scores >= self.threshold(1 - half))
-            hits, shown = hits + int((over & self.right).sum()), shown + int(over.sum())
-        return 2 * hits / max(1, shown + sum(self.totals))
+        for here, there in (halves, halves[::-1]):
+            over = here.scores >= there.threshold()
+            hits, shown = hits + int((over & here.right).sum()), shown + int(over.sum())
+        return 2 * hits / max(1, shown + int(self.totals.sum()))
 
 
 def choose_thresholds(
@@ -98,64 +140,60 @@ def choose_thresholds(
         ModelError: the model cannot be read.
     """
     detector = LiteRtDetector(DetectorConfig(model_dir, model_sha256=UNCHECKED))
-    half_of = {group: number % 2 for number, group in enumerate(sorted({photo.group for photo in photos}))}
-    matched = [each for photo in photos for each in _match(detector, photo, half_of[photo.group])]
+    numbers = {group: number for number, group in enumerate(sorted({photo.group for photo in photos}))}
+    matched = [each for photo in photos for each in _match(detector, photo, numbers[photo.group])]
+
+    def scored(kind: str, label: str | None, regions: Sequence[MatchedRegion]) -> ScoredLabel:
+        totals = np.zeros(len(numbers), np.intp)
+        for photo in photos:
+            totals[numbers[photo.group]] += sum(
+                label is None or sample.attribute == label for sample in photo.of_kind(kind)
+            )
+        return ScoredLabel(
+            scores=np.array(
+                [each.region.score if label is None else each.region.attributes[label] for each in regions],
+                np.float64,
+            ),
+            right=np.array(
+                [each.truth is not None if label is None else each.truth == label for each in regions], bool
+            ),
+            negative=np.array(
+                [label is not None and kind == "hand" and each.truth == NONE for each in regions], bool
+            ),
+            group=np.array([each.group for each in regions], np.intp),
+            totals=totals,
+        )
+
     thresholds: dict[str, float] = {}
     cross_fitted: dict[str, float] = {}
     for kind in KINDS:
         regions = [each for each in matched if each.region.kind == kind]
-        scores = np.array([each.region.score for each in regions])
-        real = np.array([each.truth is not None for each in regions])
-        thresholds[kind] = best_threshold(scores, real, sum(len(photo.of_kind(kind)) for photo in photos))
+        thresholds[kind] = scored(kind, None, regions).threshold()
         # A label is shown only for a region over its own threshold. Regions of unknown label count neither way.
         regions = [
             each for each in regions if each.truth != UNKNOWN and each.region.score >= thresholds[kind]
         ]
         for label in detector.info.attributes[kind]:
-            totals = [0, 0]
-            for photo in photos:
-                totals[half_of[photo.group]] += sum(s.attribute == label for s in photo.of_kind(kind))
-            scored = ScoredLabel(
-                scores=np.array([each.region.attributes[label] for each in regions]),
-                right=np.array([each.truth == label for each in regions], bool),
-                negative=np.array([kind == "hand" and each.truth == NONE for each in regions], bool),
-                half=np.array([each.half for each in regions], np.intp),
-                totals=(totals[0], totals[1]),
+            one = scored(kind, label, regions)
+            thresholds[label] = one.threshold()
+            cross_fitted[label] = round(one.cross_fitted_f1(), 4)
+            report(
+                f"{label}: threshold {thresholds[label]:.2f}, cross-fitted F1 {cross_fitted[label]:.3f}, "
+                f"{sum(one.totals)} labelled"
             )
-            thresholds[label] = scored.threshold()
-            cross_fitted[label] = round(scored.cross_fitted_f1(), 4)
-            report(f"{label}: threshold {thresholds[label]:.2f}, cross-fitted F1 {cross_fitted[label]:.3f}")
     report(", ".join(f"{kind}: threshold {thresholds[kind]:.2f}" for kind in KINDS))
     return thresholds, cross_fitted
 
 
-def best_threshold(scores: Doubles, right: Bools, total: int, negative: Bools | None = None) -> float:
-    """The threshold of `GRID` where F1, averaged over nearby thresholds, is best.
-
-    Args:
-        scores: [N], 0..1.
-        right: whether each is right [N].
-        total: how many there are to be found, found or not.
-        negative: marks those [N] of which at most `MAX_FALSE_SHARE` may reach the threshold; where no threshold
-            achieves that, as few as possible.
-    """
-    f1 = []
-    for threshold in GRID:
-        shown = scores >= threshold
-        hits = int((shown & right).sum())
-        f1.append(2 * hits / max(1, int(shown.sum()) + total))
+def _smooth(f1: Doubles) -> Doubles:
+    """F1 [N, thresholds], averaged over `PLATEAU` on either side."""
     reach = round(PLATEAU / STEP)
-    padded = np.pad(np.array(f1), reach, mode="edge")
-    smooth = np.convolve(padded, np.ones(2 * reach + 1) / (2 * reach + 1), "valid")
-    if negative is not None and negative.any():
-        false = np.array([float((scores[negative] >= threshold).mean()) for threshold in GRID])
-        allowed = false <= max(MAX_FALSE_SHARE, float(false.min()))
-        smooth = np.where(allowed, smooth, -1.0)
-    best = np.flatnonzero(smooth >= smooth.max() - TOLERANCE)
-    return round(float(GRID[best].mean()), 2)
+    padded = np.pad(f1, ((0, 0), (reach, reach)), mode="edge")
+    kernel = np.ones(2 * reach + 1) / (2 * reach + 1)
+    return np.stack([np.convolve(row, kernel, "valid") for row in padded])
 
 
-def _match(detector: LiteRtDetector, photo: Photo, half: int) -> list[MatchedRegion]:
+def _match(detector: LiteRtDetector, photo: Photo, group: int) -> list[MatchedRegion]:
     """Every region of a photograph, best first, with the attribute of the labelled box that it hits."""
     frame = read_image(photo.path)
     size = np.array([photo.width, photo.height] * 2, np.float32)
@@ -168,5 +206,5 @@ def _match(detector: LiteRtDetector, photo: Photo, half: int) -> list[MatchedReg
         overlaps *= [sample.kind == region.kind for sample in left]
         best = int(np.argmax(overlaps)) if left else -1
         hits = best >= 0 and overlaps[best] >= MATCH_IOU
-        matched.append(MatchedRegion(half, region, left.pop(best).attribute if hits else None))
+        matched.append(MatchedRegion(group, region, left.pop(best).attribute if hits else None))
     return matched

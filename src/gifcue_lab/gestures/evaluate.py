@@ -11,11 +11,11 @@ import numpy.typing as npt
 from gifcue.detect.extra_gestures import EXTRA_GESTURES
 from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.gestures.counts import Counts
+from gifcue_lab.evaluation.intervals import Bootstrap, Interval
 from gifcue_lab.gestures.hands import Hands, join_hands
 from gifcue_lab.gestures.labels import UNKNOWN, Labels
 from gifcue_lab.gestures.train import FOLDS, folds_of, poses_of, train
 
-DRAWS = 2000
 # Other hands of which the false ones are counted, drawn by `SEED`.
 OTHERS = 1000
 SEED = 1
@@ -30,7 +30,8 @@ class GestureFigures:
     Attributes:
         hands: how many show it, of `groups` groups. A hand that the model does not find is missed.
         found: how many of them are taken for it.
-        f1: with all other hands, and its 95 % interval from a bootstrap over groups.
+        f1: with all other hands; `f1_interval` is the 95 % interval from a bootstrap over groups, None where it would
+            say nothing.
         others: how many hands do not show it, and `wrong` how many of them are taken for it.
         wrong_of_1000: the same of `OTHERS` hands that were drawn.
         by_group: hands and found ones, by group.
@@ -40,8 +41,7 @@ class GestureFigures:
     groups: int
     found: int
     f1: float | None
-    f1_low: float | None
-    f1_high: float | None
+    f1_interval: Interval | None
     others: int
     wrong: int
     wrong_of_1000: int
@@ -123,10 +123,7 @@ def _figures(judged: Judged, shown: Flags, taken: Flags) -> GestureFigures:
     for column, flags in enumerate((shown & taken, ~shown & taken, shown & ~taken)):
         counts[:, column] = np.bincount(numbers, flags, len(names))
     right, wrong, _ = (int(count) for count in counts.sum(axis=0))
-    draws = np.random.default_rng(SEED).integers(len(names), size=(DRAWS, len(names)))
-    # A draw without the gesture has no F1.
-    drawn = [each for row in draws if (each := _f1(counts[row].sum(axis=0))) is not None]
-    low, high = np.percentile(drawn, [2.5, 97.5]) if drawn else (None, None)
+    interval = Bootstrap().draw(len(names)).f1(*counts.T)
     others = np.flatnonzero(~shown)
     sample = np.random.default_rng(SEED).permutation(others)[:OTHERS]
     of = {str(name): groups == name for name in np.unique(groups[shown])}
@@ -135,8 +132,7 @@ def _figures(judged: Judged, shown: Flags, taken: Flags) -> GestureFigures:
         groups=len(of),
         found=right,
         f1=_f1(counts.sum(axis=0)),
-        f1_low=None if low is None else float(low),
-        f1_high=None if high is None else float(high),
+        f1_interval=interval,
         others=len(others),
         wrong=wrong,
         wrong_of_1000=int(taken[sample].sum()),

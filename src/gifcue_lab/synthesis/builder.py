@@ -15,7 +15,7 @@ import numpy as np
 
 from gifcue.reactions.settings import ReactionSettings
 from gifcue_lab.synthesis.participants import Person, Subjects
-from gifcue_lab.synthesis.script import Guest, Key, Layer, Light, Segment, Shot, Span
+from gifcue_lab.synthesis.script import Guest, Held, Key, Layer, Light, Segment, Shot, Span
 from gifcue_lab.synthesis.subjects import Still
 from gifcue_lab.synthesis.talking_clips import TalkingClip
 
@@ -122,11 +122,12 @@ class SequenceBuilder:
         from_s: float,
         to_s: float,
         *,
-        cup: bool = False,
+        held: Held = "",
+        talks: bool = False,
     ) -> Shot:
         """A shot of a background with the moving hand of another photograph in front."""
-        layer = Layer(hand.name, self.fillers(hand), keys, cup)
-        return Shot(from_s, to_s, background.name, self.fillers(background), layer=layer)
+        layer = Layer(hand.name, self.fillers(hand), keys, held)
+        return Shot(from_s, to_s, background.name, self.fillers(background), layer=layer, talks=talks)
 
     def fillers(self, still: Still) -> tuple[str, ...]:
         """The photographs whose pixels replace the hands of this one; empty if that is impossible."""

@@ -51,14 +51,32 @@ class Cutout:
     """A hand that can be moved.
 
     Attributes:
-        picture: uint8 RGB [H, W, 3], the whole photograph.
+        picture: uint8 RGB [H, W, 3], the whole photograph or the part of it that holds the hand.
         alpha: float32 [H, W, 1], 0..1, where the hand and its arm are.
-        elbow: (x, y) in pixels, the centre of rotation.
+        elbow: (x, y) in pixels of the photograph, the centre of rotation.
+        corner: (x, y) in pixels of the photograph, where the part begins.
     """
 
     picture: Image
     alpha: Floats
     elbow: tuple[float, float]
+    corner: tuple[int, int] = (0, 0)
+
+    @property
+    def corners(self) -> Floats:
+        """The four corners of the part, (x, y) in pixels of the photograph: [4, 2]."""
+        (x, y), (height, width) = self.corner, self.alpha.shape[:2]
+        return np.array([(x, y), (x + width, y), (x, y + height), (x + width, y + height)], np.float32)
+
+    def trimmed(self) -> Cutout:
+        """The same without the rows and columns that show nothing of the hand."""
+        rows, columns = (np.flatnonzero(self.alpha.max((axis, 2)) > 0.0) for axis in (1, 0))
+        if not rows.size:
+            return self
+        part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        corner = self.corner[0] + int(columns[0]), self.corner[1] + int(rows[0])
+        picture, alpha = np.ascontiguousarray(self.picture[part]), np.ascontiguousarray(self.alpha[part])
+        return Cutout(picture, alpha, self.elbow, corner)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import numpy as np
 from gifcue_lab.synthesis import hand_motion
 from gifcue_lab.synthesis.builder import AFTER_S, BLEND_S, CUT_S, SequenceBuilder
 from gifcue_lab.synthesis.positives import show_hand, visit
-from gifcue_lab.synthesis.script import Guest, Key, Light, Shot
+from gifcue_lab.synthesis.script import Guest, Held, Key, Light, Shot
 from gifcue_lab.synthesis.subjects import NEUTRAL, Still
 from gifcue_lab.training.samples import NONE
 
@@ -84,45 +84,56 @@ def passing(builder: SequenceBuilder, until_s: float) -> bool:
         return False
     still = builder.pick(builder.person.movable)
     keys = hand_motion.cross(still, builder.now_s, took_s, builder.rng)
-    _move(builder, "passing", still, keys, builder.now_s + took_s)
+    move_hand(builder, "passing", still, keys, builder.now_s + took_s)
     return True
 
 
 def touch(builder: SequenceBuilder, until_s: float) -> bool:
     """A hand that scratches a cheek."""
-    return _to_face(builder, "touch", builder.between(0.2, 0.45), until_s, mouth=False)
+    return to_face(builder, "touch", hand_motion.CHEEK, builder.between(0.2, 0.45), until_s)
 
 
 def drink(builder: SequenceBuilder, until_s: float) -> bool:
     """A hand that holds a cup to the mouth."""
-    return _to_face(builder, "drink", builder.between(1.0, 2.5), until_s, mouth=True)
+    return to_face(builder, "drink", hand_motion.MOUTH, builder.between(1.0, 2.5), until_s, held="cup")
 
 
-def _to_face(builder: SequenceBuilder, kind: str, there_s: float, until_s: float, *, mouth: bool) -> bool:
-    stills = [still for still in builder.person.movable if still.gesture == NONE]
+def to_face(
+    builder: SequenceBuilder,
+    kind: str,
+    place: hand_motion.Place,
+    there_s: float,
+    until_s: float,
+    *,
+    held: Held = "",
+    talks: bool = False,
+) -> bool:
+    """A hand without a gesture that is raised to a place at the face and stays there for `there_s`."""
+    stills = builder.person.idle_hands
     face = builder.background.face
-    end_s = builder.now_s + there_s + 0.6
+    end_s = builder.now_s + there_s + hand_motion.TO_PLACE_S
     if not stills or face is None or end_s > until_s:
         return False
     still = builder.pick(stills)
-    keys = hand_motion.touch(still, face.box, builder.now_s, there_s, builder.rng, mouth=mouth)
-    _move(builder, kind, still, keys, end_s, cup=mouth)
+    keys = hand_motion.at_place(still, face.box, place, builder.now_s, there_s, builder.rng)
+    move_hand(builder, kind, still, keys, end_s, held=held, talks=talks)
     return True
 
 
-def _move(
+def move_hand(
     builder: SequenceBuilder,
     kind: str,
     still: Still,
     keys: tuple[Key, ...],
     end_s: float,
     *,
-    cup: bool = False,
+    held: Held = "",
+    talks: bool = False,
 ) -> None:
-    shot = builder.layer_shot(builder.background, still, keys, builder.now_s, end_s, cup=cup)
-    builder.add(
-        kind, end_s, [shot], (), builder.spans(builder.background.ambiguous_faces, builder.now_s, end_s)
-    )
+    """Adds a segment in which the hand of `still` moves in front of the background."""
+    background = builder.background
+    shot = builder.layer_shot(background, still, keys, builder.now_s, end_s, held=held, talks=talks)
+    builder.add(kind, end_s, [shot], (), builder.spans(background.ambiguous_faces, builder.now_s, end_s))
 
 
 def other_hand(builder: SequenceBuilder, until_s: float) -> bool:
@@ -158,6 +169,13 @@ def light(builder: SequenceBuilder, until_s: float) -> bool:
 
 def guest(builder: SequenceBuilder, until_s: float) -> bool:
     """Another person with a neutral face leans into the picture."""
+    return two_people(builder, "guest", builder.between(2.5, 6.0), until_s)
+
+
+def two_people(
+    builder: SequenceBuilder, kind: str, took_s: float, until_s: float, *, talks: bool = False
+) -> bool:
+    """Another person with a neutral face is beside the participant, who `talks` or not."""
     stills = [
         still
         for person in builder.subjects.people
@@ -165,7 +183,6 @@ def guest(builder: SequenceBuilder, until_s: float) -> bool:
         for still in person.backgrounds
         if still.expression == NEUTRAL and not still.ambiguous_faces
     ]
-    took_s = builder.between(2.5, 6.0)
     if not stills or builder.now_s + took_s > until_s or builder.background.face is None:
         return False
     still, face = builder.pick(stills), builder.background.face
@@ -178,8 +195,8 @@ def guest(builder: SequenceBuilder, until_s: float) -> bool:
         face_share=builder.between(0.55, 0.95),
         reach=builder.between(0.14, 0.22),
     )
-    shot = builder.background_shot(builder.background, builder.now_s, end_s, guest=guest)
-    builder.add("guest", end_s, [shot], (), builder.ambiguous_spans([shot], set()))
+    shot = builder.background_shot(builder.background, builder.now_s, end_s, guest=guest, talks=talks)
+    builder.add(kind, end_s, [shot], (), builder.ambiguous_spans([shot], set()))
     return True
 
 

@@ -52,7 +52,7 @@ def _options(video: Video) -> dict[str, str]:
     if video.codec == "vp8":
         return {
             "deadline": "realtime",
-            "cpu-used": "8",
+            "cpu-used": "12",
             "lag-in-frames": "0",
             "auto-alt-ref": "0",
             "maxrate": rate,
@@ -60,7 +60,7 @@ def _options(video: Video) -> dict[str, str]:
         }
     keyframes = round(video.keyframe_s * video.fps)
     return {
-        "preset": "veryfast",
+        "preset": "superfast",
         "tune": "zerolatency",
         "profile": "baseline",
         "maxrate": rate,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gifcue_lab.synthesis.script import Sequence, Span
+from gifcue_lab.synthesis.script import Segment, Sequence, Span
 
 _DIGITS = 3
 
@@ -23,6 +23,17 @@ def events_json(sequences: Mapping[str, Sequence]) -> dict[str, Any]:
                 "expect": [_span(span) for span in sequence.expect],
                 "allow": [_span(span) for span in joined(sequence.allow, sequence.seconds)],
                 "person": sequence.person,
+                "segments": [
+                    {
+                        "kind": segment.kind,
+                        "start_s": round(segment.start_s, _DIGITS),
+                        "end_s": round(segment.end_s, _DIGITS),
+                        "shows": sorted(
+                            {shot.photo or shot.clip for shot in segment.shots} | _hands(segment)
+                        ),
+                    }
+                    for segment in sequence.segments
+                ],
             }
             for name, sequence in sequences.items()
         },
@@ -40,6 +51,11 @@ def joined(spans: Iterable[Span], seconds: float) -> list[Span]:
         else:
             joined.append(Span(span.label, span.start_s, end_s))
     return joined
+
+
+def _hands(segment: Segment) -> set[str]:
+    """The photographs of hands that move in front of others."""
+    return {shot.layer.photo for shot in segment.shots if shot.layer is not None}
 
 
 def _span(span: Span) -> dict[str, Any]:

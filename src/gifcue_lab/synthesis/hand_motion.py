@@ -7,6 +7,7 @@ time. Positions are in pixels of the photograph, relative to where the hand is i
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,6 +23,8 @@ MAX_TURN_DEG = 22.0
 MIN_TRAVEL = 0.6
 # Tremble of a hand that is held still: standard deviation as a share of its width.
 TREMBLE_SHARE = 0.015
+# Seconds to raise a hand to a place and to lower it again.
+TO_PLACE_S = 0.6
 
 
 def _points(still: Still) -> Floats:
@@ -119,33 +122,86 @@ def cross(still: Still, from_s: float, took_s: float, rng: np.random.Generator) 
     return Key(from_s, first, lift), Key(from_s + took_s, last, lift + float(rng.uniform(-20, 20)))
 
 
-def touch(
-    still: Still, face: Floats, from_s: float, there_s: float, rng: np.random.Generator, *, mouth: bool
-) -> tuple[Key, ...]:
-    """Raises the hand to a face, holds it there for `there_s` and lowers it; takes 0.6 s more than `there_s`.
+class Place(NamedTuple):
+    """A place at a face to which a hand is raised.
 
-    Args:
-        face: (xmin, ymin, xmax, ymax) in pixels.
-        mouth: the fingertips stay below the chin, so that a cup in the hand is at the mouth. Otherwise they scratch a
-            cheek.
+    Attributes:
+        x, y: least and most, in shares of the face's box; `x` may be mirrored.
+        restless: standard deviation of the motion there, in the same unit: a hand that scratches moves more than one
+            that holds a cup.
+        by_top: whether the topmost point of the hand is meant and not the mean of the fingertips.
+    """
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    restless: float = 0.01
+    by_top: bool = False
+
+
+# A cup is drawn above the topmost point of the hand, and so is at the mouth.
+MOUTH = Place((0.5, 0.5), (1.2, 1.2), by_top=True)
+CHEEK = Place((0.1, 0.1), (0.45, 0.75), restless=0.05)
+HAIR = Place((-0.1, 0.5), (-0.35, -0.1), restless=0.06)
+FOREHEAD = Place((0.25, 0.5), (0.0, 0.12), restless=0.03)
+GLASSES = Place((-0.02, 0.12), (0.2, 0.32), restless=0.015)
+NOSE = Place((0.45, 0.55), (0.5, 0.62), restless=0.03)
+EAR = Place((-0.2, -0.08), (0.4, 0.6))
+NECK = Place((0.1, 0.3), (1.25, 1.5), restless=0.04)
+
+
+def at_place(
+    still: Still, face: Floats, place: Place, from_s: float, there_s: float, rng: np.random.Generator
+) -> tuple[Key, ...]:
+    """Raises the hand to a place at a face, holds it there for `there_s` and lowers it.
+
+    Takes `TO_PLACE_S` seconds more than `there_s`. `face` is (xmin, ymin, xmax, ymax) in pixels.
     """
     points = _points(still)
     top = points[list(FINGERTIPS)].mean(0)
-    if mouth:
-        # Fingers may be bent, and the cup is above the topmost point of the hand.
+    if place.by_top:
+        # Fingers may be bent.
         top[1] = points[:, 1].min()
     width, height = face[2:] - face[:2]
-    share = (0.5, 1.2) if mouth else ((0.1 if rng.random() < 0.5 else 0.9), float(rng.uniform(0.45, 0.75)))
-    x, y = float(face[0] + share[0] * width - top[0]), float(face[1] + share[1] * height - top[1])
-    down = float(still.photo.height - (points[:, 1].min() + y)) + 0.1 * still.photo.height
-    keys = [Key(from_s, x, y + down), Key(from_s + 0.3, x, y)]
-    at_s = from_s + 0.3 + 0.12
-    while at_s < from_s + 0.3 + there_s - 0.1:
-        # A hand that scratches moves more than one that holds a cup.
-        scratch = 0.01 if mouth else 0.05
-        keys.append(
-            Key(at_s, x + float(rng.normal(0, scratch * width)), y + float(rng.normal(0, scratch * height)))
-        )
+    across, down = float(rng.uniform(*place.x)), float(rng.uniform(*place.y))
+    # The side that the hand comes from, so that the arm does not cross the face.
+    if float(points[:, 0].mean()) > float(face[0] + face[2]) / 2:
+        across = 1.0 - across
+    x, y = float(face[0] + across * width - top[0]), float(face[1] + down * height - top[1])
+    under = float(still.photo.height - (points[:, 1].min() + y)) + 0.1 * still.photo.height
+    lift_s = TO_PLACE_S / 2
+    keys = [Key(from_s, x, y + under), Key(from_s + lift_s, x, y)]
+    at_s = from_s + lift_s + 0.12
+    while at_s < from_s + lift_s + there_s - 0.1:
+        aside, over = (float(rng.normal(0, place.restless * size)) for size in (width, height))
+        keys.append(Key(at_s, x + aside, y + over))
         at_s += 0.12
-    keys += [Key(from_s + 0.3 + there_s, x, y), Key(from_s + 0.6 + there_s, x, y + down)]
+    keys += [Key(from_s + lift_s + there_s, x, y), Key(from_s + TO_PLACE_S + there_s, x, y + under)]
     return tuple(keys)
+
+
+def beat(still: Still, from_s: float, to_s: float, rng: np.random.Generator) -> tuple[Key, ...]:
+    """Moves the hand as somebody does who talks: raised, then beats mostly up and down, then lowered."""
+    wide, high = hand_width(still), float(np.ptp(_points(still)[:, 1]))
+    lift_s = TO_PLACE_S / 2
+    keys = [*rise(still, from_s, lift_s)]
+    at_s, side = from_s + lift_s, 0.0
+    while at_s < to_s - lift_s - 0.5:
+        at_s += float(rng.uniform(0.2, 0.55))
+        turn = float(rng.normal(0, 6.0))
+        side += float(rng.normal(0, 0.2)) * wide
+        side *= 0.8
+        keys.append(Key(at_s, side, float(rng.uniform(-0.25, 0.5)) * high, turn))
+    return (*keys, *fall(still, to_s - lift_s, lift_s))
+
+
+def type_keys(still: Still, from_s: float, to_s: float, rng: np.random.Generator) -> tuple[Key, ...]:
+    """Holds the hand at the lower edge of the picture, where only its fingers are visible, and types."""
+    points = _points(still)
+    tall = float(np.ptp(points[:, 1]))
+    under = still.photo.height - float(points[:, 1].min()) - float(rng.uniform(0.3, 0.6)) * tall
+    reach, keys, at_s = 0.06 * tall, [Key(from_s, 0.0, below(still))], from_s + 0.3
+    while at_s < to_s - 0.3:
+        keys.append(Key(at_s, float(rng.normal(0, 2 * reach)), under + float(rng.uniform(-1, 1)) * reach))
+        # Now and then a pause.
+        at_s += float(rng.uniform(0.08, 0.2)) if rng.random() < 0.93 else float(rng.uniform(0.4, 1.5))
+    return (*keys, Key(to_s, 0.0, below(still)))

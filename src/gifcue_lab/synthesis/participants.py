@@ -7,13 +7,13 @@ with enough photographs, and photographs of visitors.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from gifcue.reactions.settings import LabelSettings
 from gifcue_lab.synthesis.cutouts import Fill, find_fillers
 from gifcue_lab.synthesis.subjects import NEUTRAL, Still, sort_scenes
-from gifcue_lab.training.samples import NONE, Image, Photo
+from gifcue_lab.training.samples import NONE, UNKNOWN, Image, Photo
 
 # A scene with fewer photographs shows too little for a minute of video.
 MIN_STILLS = 5
@@ -53,6 +53,12 @@ class Person:
         """Photographs with a hand that can be cut out and moved."""
         return [still for still in self.stills if still.name in self.fills and still.is_one_hand]
 
+    @property
+    def idle_hands(self) -> list[Still]:
+        """Photographs with a hand without a gesture that can be moved anywhere: no edge of the picture cuts its arm."""
+        found = [still for still in self.movable if still.gesture == NONE]
+        return [still for still in found if _is_inside(still)] or found
+
     def showing(self, label: str) -> list[Still]:
         """Photographs that can be used to expect a reaction of this label.
 
@@ -88,11 +94,14 @@ class Subjects:
         people: those with enough photographs in one place.
         visitors: photographs of other people by their expression.
         stills: all photographs by name.
+        strangers: photographs of other people whose faces are known to show none of the labels, nor do their hands as
+            far as they are known.
     """
 
     people: tuple[Person, ...]
     visitors: Mapping[str, tuple[Still, ...]]
     stills: Mapping[str, Still] = field(repr=False)
+    strangers: tuple[Still, ...] = ()
 
 
 def find_subjects(
@@ -103,7 +112,9 @@ def find_subjects(
 ) -> Subjects:
     """Sorts photographs by people and scenes. `read` decodes a photograph, `track` shows progress over groups."""
     groups: dict[str, list[Still]] = defaultdict(list)
-    for still in stills:
+    of_hands = {label for label, each in labels.items() if each.kind == "hand"}
+    known = [still for still in stills if still.gesture != UNKNOWN]
+    for still in known:
         groups[still.photo.group].append(still)
     people: list[Person] = []
     in_scenes: set[str] = set()
@@ -120,13 +131,36 @@ def find_subjects(
             if person.movable:
                 people.append(person)
     visitors = {
-        label: tuple(s for s in stills if s.expression == label and s.name not in in_scenes and _is_close(s))
+        label: tuple(
+            s
+            for s in known
+            if s.expression == label and s.name not in in_scenes and s.gesture == NONE and _is_close(s)
+        )
         for label in (NEUTRAL, *(label for label, each in labels.items() if each.kind == "face"))
     }
-    return Subjects(tuple(people), visitors, {still.name: still for still in stills})
+    strangers = tuple(
+        s for s in stills if s.name not in in_scenes and _is_quiet(s, of_hands) and _is_close(s)
+    )
+    return Subjects(tuple(people), visitors, {still.name: still for still in stills}, strangers)
+
+
+def _is_inside(still: Still) -> bool:
+    """Whether no hand touches the left or the right edge of the photograph."""
+    margin = 0.02 * still.photo.width
+    return all(margin < hand.box[0] and hand.box[2] < still.photo.width - margin for hand in still.hands)
+
+
+def _is_quiet(still: Still, of_hands: Collection[str]) -> bool:
+    """Whether it shows nothing that is mistaken easily, and no expression. Hands may be unknown.
+
+    A neutral face without a hand is left out: it is seldom mistaken.
+    """
+    if still.gesture not in (NONE, UNKNOWN) or still.ambiguous - set(of_hands):
+        return False
+    return bool(still.hands) or any(face.attribute == NONE for face in still.photo.of_kind("face"))
 
 
 def _is_close(still: Still) -> bool:
-    if still.face is None or still.gesture != NONE:
+    if still.face is None:
         return False
     return float(still.face.box[3] - still.face.box[1]) >= MIN_VISITOR_FACE * still.photo.height

@@ -17,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue_lab.synthesis.cutouts import Cutout, cut_out, make_background
-from gifcue_lab.synthesis.script import Guest, Key, Layer, Light, Shot, Video
+from gifcue_lab.synthesis.held import with_held
+from gifcue_lab.synthesis.script import Guest, Held, Key, Layer, Light, Shot, Video
 from gifcue_lab.synthesis.script import Sequence as Script
 from gifcue_lab.synthesis.subjects import Still
-from gifcue_lab.synthesis.sway import Sway, bend
+from gifcue_lab.synthesis.sway import Bender, Sway
 from gifcue_lab.synthesis.video import VideoReader
-from gifcue_lab.training.compositing import FINGERTIPS
 from gifcue_lab.training.samples import Image, Photo
 
 # A hand that moves farther than this while the shutter is open is blurred, in pixels of its photograph.
@@ -34,8 +34,6 @@ SHUTTER = 0.6
 GUEST_ASIDE, GUEST_BELOW = 1.1, 1.6
 # Seconds to lean in, and to lean out.
 GUEST_LEAN_S = 0.5
-# A cup's width and height in face heights, the share of it above the hand, and its colour.
-CUP_FACES, CUP_OVER, CUP_COLOUR = (0.42, 0.6), 0.65, (214, 208, 196)
 # Standard deviation of sensor noise, of 255.
 GRAIN = (1.2, 3.2)
 GRAIN_TILES = 4
@@ -61,10 +59,14 @@ class Renderer:
         self._image = functools.lru_cache(maxsize=64)(lambda name: read(stills[name].photo))
         self._background = functools.lru_cache(maxsize=64)(self._make_background)
         self._cutout = functools.lru_cache(maxsize=16)(self._make_cutout)
+        self._bender = functools.lru_cache(maxsize=16)(self._make_bender)
         video = script.video
         level = float(self._rng.uniform(*GRAIN))
         shape = (GRAIN_TILES, video.height + 32, video.width + 32, 3)
-        self._grain = np.round(self._rng.normal(0, level, shape)).astype(np.int16)
+        grain = np.round(self._rng.normal(0, level, shape))
+        # OpenCV adds and subtracts unsigned bytes many times faster than it adds signed numbers to them.
+        self._lighter = np.maximum(grain, 0).astype(np.uint8)
+        self._darker = np.maximum(-grain, 0).astype(np.uint8)
 
     def frames(self) -> Iterator[Image]:
         """All frames, uint8 RGB [H, W, 3] of the video's size."""
@@ -82,8 +84,10 @@ class Renderer:
             canvas = np.asarray(cv2.addWeighted(canvas, into, before, 1.0 - into, 0.0), np.uint8)
         lit = relight(canvas, self._lights, at_s)
         tile, top, left = (int(self._rng.integers(most)) for most in (GRAIN_TILES, 32, 32))
-        grain = self._grain[tile, top : top + lit.shape[0], left : left + lit.shape[1]]
-        return np.asarray(cv2.add(lit, grain, dtype=cv2.CV_8U), np.uint8)
+        there = np.s_[tile, top : top + lit.shape[0], left : left + lit.shape[1]]
+        # In place: memory that is new in every frame costs more than the addition.
+        cv2.add(lit, self._lighter[there], dst=lit)
+        return np.asarray(cv2.subtract(lit, self._darker[there], dst=lit), np.uint8)
 
     def picture(self, shot: Shot, at_s: float) -> Image:
         """A shot at a time, at the size of its photograph."""
@@ -95,7 +99,7 @@ class Renderer:
             picture = self._with_guest(picture, still, shot, shot.guest, at_s)
         if still.face is not None:
             jaw = self._sway.jaw(at_s) if shot.talks else 0.0
-            picture = bend(picture, still.face.box, self._sway.head(at_s), jaw)
+            picture = self._bender(shot.photo).bend(picture, self._sway.head(at_s), jaw)
         if shot.layer is not None:
             picture = self._with_hand(picture, shot.layer, at_s)
         return picture
@@ -110,29 +114,46 @@ class Renderer:
         others = [(self._stills[each], self._image(each)) for each in fillers]
         return make_background(self._stills[name], self._image(name), others)
 
-    def _make_cutout(self, name: str, fillers: tuple[str, ...], cup: bool) -> Cutout:
+    def _make_bender(self, name: str) -> Bender:
+        still = self._stills[name]
+        assert still.face is not None
+        left, top, right, bottom = (float(each) for each in still.face.box)
+        return Bender((still.photo.height, still.photo.width), (left, top, right, bottom))
+
+    def _make_cutout(self, name: str, fillers: tuple[str, ...], held: Held) -> Cutout:
         still = self._stills[name]
         made = cut_out(still, self._image(name), self._background(name, fillers))
-        return _with_cup(made, still) if cup else made
+        return with_held(made, still, held).trimmed()
 
     def _with_hand(self, picture: Image, layer: Layer, at_s: float) -> Image:
-        hand = self._cutout(layer.photo, layer.fillers, layer.cup)
+        hand = self._cutout(layer.photo, layer.fillers, layer.held)
         frame_s = SHUTTER / self._script.video.fps
         begin, end = pose(layer.keys, at_s - frame_s / 2), pose(layer.keys, at_s + frame_s / 2)
         moved = math.hypot(end.x - begin.x, end.y - begin.y)
         steps = BLUR_STEPS if moved > SHARP_PX else 1
-        size = picture.shape[1], picture.shape[0]
-        colour = np.zeros((*picture.shape[:2], 3), np.float32)
-        alpha = np.zeros(picture.shape[:2], np.float32)
-        for step in range(steps):
-            share = (step + 0.5) / steps - 0.5
-            matrix = turn_matrix(pose(layer.keys, at_s + share * frame_s), hand.elbow)
-            soft = cv2.warpAffine(hand.alpha, matrix, size)
-            moved_hand = cv2.warpAffine(hand.picture, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        shares = [(step + 0.5) / steps - 0.5 for step in range(steps)]
+        matrices = [turn_matrix(pose(layer.keys, at_s + share * frame_s), hand.elbow) for share in shares]
+        # Only the part of the picture is computed in which the hand lies.
+        corners = np.concatenate([hand.corners @ matrix[:, :2].T + matrix[:, 2] for matrix in matrices])
+        left, top = np.maximum(np.floor(corners.min(0)).astype(int) - 1, 0)
+        right, bottom = np.minimum(np.ceil(corners.max(0)).astype(int) + 2, picture.shape[1::-1])
+        if left >= right or top >= bottom:
+            return picture
+        size = (int(right - left), int(bottom - top))
+        colour = np.zeros((size[1], size[0], 3), np.float32)
+        alpha = np.zeros((size[1], size[0]), np.float32)
+        for matrix in matrices:
+            placed = matrix.copy()
+            placed[:, 2] += matrix[:, :2] @ hand.corner - (left, top)
+            soft = cv2.warpAffine(hand.alpha, placed, size)
+            moved_hand = cv2.warpAffine(hand.picture, placed, size, borderMode=cv2.BORDER_REPLICATE)
             colour += moved_hand * soft[..., None]
             alpha += soft
+        under = picture[top:bottom, left:right]
         kept = 1 - alpha[..., None] / steps
-        return np.asarray(np.clip(colour / steps + picture * kept, 0, 255), np.uint8)
+        drawn = picture.copy()
+        drawn[top:bottom, left:right] = np.clip(colour / steps + under * kept, 0, 255)
+        return drawn
 
     def _with_guest(self, picture: Image, still: Still, shot: Shot, guest: Guest, at_s: float) -> Image:
         other = self._stills[guest.photo]
@@ -227,32 +248,3 @@ def relight(frame: Image, lights: Sequence[Light], at_s: float) -> Image:
         table = np.clip((1 - share) * levels[:, None] + share * table, 0, 1) * 255
         frame = np.asarray(cv2.LUT(frame, np.round(table).astype(np.uint8)[:, None]), np.uint8)
     return frame
-
-
-def _with_cup(hand: Cutout, still: Still) -> Cutout:
-    """Adds a cup behind the fingers, with its rim above them."""
-    points, face = still.hands[0].landmarks, still.face
-    assert points is not None
-    # Sized by the face, or by the hand if there is no face.
-    tall = float(face.box[3] - face.box[1]) if face is not None else float(np.ptp(points[:, 1]))
-    wide, high = CUP_FACES[0] * tall, CUP_FACES[1] * tall
-    x, top = float(points[list(FINGERTIPS), 0].mean()), float(points[:, 1].min())
-    rim = top - CUP_OVER * high
-    shape = hand.alpha.shape[:2]
-    mask = np.zeros(shape, np.float32)
-    # Narrower at the bottom.
-    corners = [
-        (x - wide / 2, rim),
-        (x + wide / 2, rim),
-        (x + 0.38 * wide, rim + high),
-        (x - 0.38 * wide, rim + high),
-    ]
-    cv2.fillConvexPoly(mask, np.round(corners).astype(np.int32), 1.0)
-    cv2.ellipse(mask, (round(x), round(rim)), (round(wide / 2), round(0.12 * wide)), 0, 0, 360, 1.0, -1)
-    # Shaded like a cylinder lit from one side.
-    across = (np.arange(shape[1], dtype=np.float32) - np.float32(x)) / np.float32(wide)
-    shade = np.float32(1.0) - np.float32(0.9) * (across + np.float32(0.15)) ** 2
-    cup = np.array(CUP_COLOUR, np.float32) * shade[None, :, None]
-    picture = np.asarray(np.clip(hand.picture * hand.alpha + cup * (1 - hand.alpha), 0, 255), np.uint8)
-    soft = np.asarray(cv2.GaussianBlur(mask, (0, 0), 0.8), np.float32)[..., None]
-    return Cutout(picture, np.maximum(hand.alpha, soft), hand.elbow)

@@ -6,175 +6,233 @@ script.json.
 
 from __future__ import annotations
 
-import json
+import multiprocessing
+import shutil
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Sequence as Many
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-import numpy as np
+import cv2
 
 from gifcue.errors import ConfigError
-from gifcue.reactions.settings import ReactionSettings, policy_preset
+from gifcue.reactions.settings import policy_preset
 from gifcue_lab.datasets.annotation import DatasetError
 from gifcue_lab.datasets.progress import Track, quiet
-from gifcue_lab.evaluation.clips.truth import EVENTS_FILE
-from gifcue_lab.synthesis.builder import SequenceBuilder, Tally
-from gifcue_lab.synthesis.encode import SUFFIXES, write_video
-from gifcue_lab.synthesis.events import events_json
-from gifcue_lab.synthesis.participants import Person, Subjects, find_subjects
+from gifcue_lab.synthesis.encode import write_video
+from gifcue_lab.synthesis.folder import Arguments, Composition
+from gifcue_lab.synthesis.mixes import mix_of
+from gifcue_lab.synthesis.participants import find_subjects
+from gifcue_lab.synthesis.plan import schedule_sequences
 from gifcue_lab.synthesis.renderer import Renderer
-from gifcue_lab.synthesis.schedule import schedule_segments
-from gifcue_lab.synthesis.script import Codec, Sequence, Video
-from gifcue_lab.synthesis.subjects import read_stills
-from gifcue_lab.synthesis.talking_clips import TalkingClip, read_talking_clips
+from gifcue_lab.synthesis.script import Sequence
+from gifcue_lab.synthesis.subjects import Still, read_stills
+from gifcue_lab.synthesis.talking_clips import read_talking_clips
 from gifcue_lab.synthesis.video import VideoReader
 from gifcue_lab.training.samples import Image, Photo, read_image, read_photos
-
-SCRIPT_FILE = "script.json"
-SCRIPT_FORMAT = "gifcue-compose/1"
-# Least and most seconds of one sequence.
-SEQUENCE_S = (60.0, 180.0)
-# A remainder shorter than this is a rounding error.
-SHORTEST_S = 0.1
-SMALL, LARGE = (640, 360), (1280, 720)
-# Least and most bits per second, by the number of lines.
-RATES = {360: (300_000, 900_000), 720: (600_000, 1_500_000)}
-KEYFRAME_S = (2.0, 10.0)
-VP8_SHARE = 0.25
-# A photograph fills the frame only if at most this share of hands and faces is cut off.
-CUT_SHARE = 0.04
 
 
 @dataclass(frozen=True, slots=True)
 class Composed:
-    """What was written: sequences by file name, and the number of expected reactions by label."""
+    """What the folder holds.
 
-    sequences: dict[str, Sequence]
-    expected: Counter[str]
+    Attributes:
+        sequences: by file name.
+        finished: the names of the clips that are there. Others are missing only if another process writes them.
+    """
+
+    sequences: Mapping[str, Sequence]
+    finished: frozenset[str]
 
     @property
     def seconds(self) -> float:
-        return sum(each.seconds for each in self.sequences.values())
+        return sum(self.sequences[name].seconds for name in self.finished)
+
+    @property
+    def expected(self) -> Counter[str]:
+        """The number of expected reactions of the finished clips by label."""
+        return Counter(span.label for name in self.finished for span in self.sequences[name].expect)
+
+    @property
+    def kinds(self) -> dict[str, float]:
+        """The share of each kind of segment in the time of all sequences, 0..1, the largest first."""
+        seconds = Counter[str]()
+        for sequence in self.sequences.values():
+            for segment in sequence.segments:
+                seconds[segment.kind] += segment.end_s - segment.start_s
+        total = sum(seconds.values())
+        return {kind: each / total for kind, each in seconds.most_common()}
+
+    @property
+    def people(self) -> int:
+        """The number of groups of which a person is shown in the finished clips."""
+        return len({self.sequences[name].person.split("/")[0] for name in self.finished})
 
 
 def compose(
-    data: Path, out: Path, *, split: str, minutes: float, seed: int, track: Track = quiet
+    data: Path,
+    out: Path,
+    *,
+    split: str,
+    minutes: float,
+    seed: int,
+    mix: str = "meant",
+    groups: Many[str] = (),
+    jobs: int = 1,
+    track: Track = quiet,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Composed:
-    """Writes videos of `minutes` in all, events.json and script.json to `out`.
+    """Writes videos of `minutes` in all, events.json and script.json to `out`, or goes on with a run that was cut.
+
+    Args:
+        data: the directory of the splits.
+        out: an empty directory, none, or one that was begun with the same arguments.
+        split: the split of the photographs.
+        minutes: length in all.
+        seed: the same seed gives the same scripts.
+        mix: what happens in the sequences, see `mixes`.
+        groups: patterns of the names of groups; empty for all groups of the split.
+        jobs: number of clips that are rendered at the same time, each by a process.
+        track: shows progress.
+        say: is told what is about to be done.
 
     Raises:
-        ConfigError: there is no such split, or `out` is not empty.
+        ConfigError: there is no such split or mix, `out` holds something else, or the disk is too small.
         DatasetError: there is nobody with enough photographs for a sequence, or a photograph has another size than
             its labels say.
     """
-    if out.exists() and any(out.iterdir()):
-        raise ConfigError(f"OUT: expected an empty directory or none, got {out}, which holds files")
+    arguments = Arguments(split, minutes, seed, mix, tuple(groups))
+    wanted = mix_of(mix)
+    composition = Composition.resume(out, arguments)
+    stills = _read_stills(data, split, groups)
+    if composition is None:
+        labels = policy_preset("normal").labels
+        subjects = find_subjects(stills, labels, _read, lambda each: track(each, "looking for people"))
+        hands = [label for label, each in labels.items() if each.kind == "hand"]
+        clips = read_talking_clips(_clips_of(data, split), hands)
+        sequences = schedule_sequences(
+            subjects, clips, policy_preset("normal"), minutes=minutes, seed=seed, mix=wanted
+        )
+        composition = Composition.create(out, arguments, sequences)
+    missing = composition.missing
+    if missing:
+        say(_space(composition))
+    by_name = {still.name: still for still in stills}
+    _check_photos(composition, by_name)
+    for _ in track(_rendered(data, split, composition, by_name, jobs), "clips", len(missing)):
+        pass
+    composition.publish()
+    return Composed(composition.sequences, frozenset(composition.sequences) - frozenset(composition.missing))
+
+
+def _read_stills(data: Path, split: str, groups: Many[str]) -> list[Still]:
+    """Raises ConfigError where there is no such split, or no group of it fits `groups`."""
     if not (data / split).is_dir():
         splits = sorted(path.parent.name for path in data.glob("*/*/") if any(path.glob("*.xml")))
         known = ", ".join(dict.fromkeys(splits)) or "no split at all"
         raise ConfigError(
             f"--split: expected a directory of {data} with photographs ({known}), got {split!r}"
         )
-    policy = policy_preset("normal")
-    stills = read_stills(read_photos(data, split), policy.labels)
-    subjects = find_subjects(stills, policy.labels, _read, lambda groups: track(groups, "looking for people"))
-    hands = [label for label, each in policy.labels.items() if each.kind == "hand"]
-    directory = data / "clips" / split
-    clips = read_talking_clips(directory, hands)
-    sequences = schedule_sequences(subjects, clips, policy, minutes=minutes, seed=seed)
-    out.mkdir(parents=True, exist_ok=True)
-    named = {each.name + SUFFIXES[each.video.codec]: each for each in sequences}
-    for name, sequence in named.items():
-        renderer = Renderer(sequence, subjects.stills, _read, lambda clip: VideoReader(directory / clip))
-        total = round(sequence.seconds * sequence.video.fps)
-        write_video(track(renderer.frames(), name, total), out / name, sequence.video)
-    _write_json(out / EVENTS_FILE, events_json(named))
-    script = {name: sequence.to_json() for name, sequence in named.items()}
-    _write_json(
-        out / SCRIPT_FILE, {"format": SCRIPT_FORMAT, "split": split, "seed": seed, "sequences": script}
-    )
-    return Composed(named, Counter(span.label for each in sequences for span in each.expect))
+    chosen = None
+    if groups:
+        names = (each.name for each in (data / split).iterdir() if each.is_dir())
+        chosen = [name for name in names if any(fnmatchcase(name, pattern) for pattern in groups)]
+        if not chosen:
+            raise ConfigError(
+                f"--group: expected the name of a group of {data / split}, got {', '.join(groups)}"
+            )
+    return read_stills(read_photos(data, split, groups=chosen), policy_preset("normal").labels)
 
 
-def schedule_sequences(
-    subjects: Subjects, clips: Many[TalkingClip], policy: ReactionSettings, *, minutes: float, seed: int
-) -> list[Sequence]:
-    """Scripts of `minutes` in all. The same arguments give the same scripts.
-
-    Raises:
-        DatasetError: there is nobody in `subjects`.
-    """
-    if not subjects.people:
-        raise DatasetError(
-            "expected a person with at least five photographs in one place, one of them with a single hand that has "
-            "landmarks and that the others can replace; got none"
+def _space(composition: Composition) -> str:
+    """Says what the missing clips may take. Raises ConfigError where the disk has less."""
+    most, free = composition.most_bytes, shutil.disk_usage(composition.path).free
+    if most > free:
+        raise ConfigError(
+            f"OUT: expected {most / 1e9:.1f} GB of free space for the clips at {composition.path}, "
+            f"got {free / 1e9:.1f} GB"
         )
-    rng = np.random.default_rng(seed)
-    tally, shown = Tally(), Counter[str]()
-    sequences: list[Sequence] = []
-    left_s = minutes * 60.0
-    while left_s > SHORTEST_S:
-        # Short sequences are more likely, so that more people appear.
-        seconds = round(float(rng.triangular(SEQUENCE_S[0], SEQUENCE_S[0], SEQUENCE_S[1])), 1)
-        # A short remainder is added to this sequence.
-        if left_s - seconds < SEQUENCE_S[0] / 2:
-            seconds = round(left_s, 1)
-        person = _next_person(subjects, tally, shown, rng)
-        shown[_group(person)] += 1
-        video = _video(person, len(sequences), rng)
-        own = np.random.default_rng(rng.integers(2**63))
-        segments = schedule_segments(
-            SequenceBuilder(person, subjects, clips, policy, tally, video.fps, own), seconds
-        )
-        name = f"{len(sequences):03}_{person.name.replace('/', '_')}"
-        sequences.append(Sequence(name, person.name, seconds, int(own.integers(2**31)), video, segments))
-        left_s -= seconds
-    return sequences
+    there, missing = len(composition.sequences), len(composition.missing)
+    return f"{missing} of {there} clips to render, at most {most / 1e9:.2f} GB"
 
 
-def _next_person(subjects: Subjects, tally: Tally, shown: Counter[str], rng: np.random.Generator) -> Person:
-    """A person of the group shown least so far, preferably with labels that were expected least."""
-    fewest = min(shown[_group(person)] for person in subjects.people)
-    waiting = [person for person in subjects.people if shown[_group(person)] == fewest]
-    weights = np.array(
-        [
-            sum(1.0 / (1 + tally.positives[label]) for label in each.available_labels) + 0.05
-            for each in waiting
-        ]
-    )
-    return waiting[int(rng.choice(len(waiting), p=weights / weights.sum()))]
+def _check_photos(composition: Composition, stills: Mapping[str, Still]) -> None:
+    for name, sequence in composition.sequences.items():
+        if lacking := sorted(sequence.photos - set(stills)):
+            raise DatasetError(f"{name}: expected the photograph {lacking[0]} in DATA, got none")
 
 
-def _group(person: Person) -> str:
-    return person.stills[0].photo.group
+def _rendered(
+    data: Path, split: str, composition: Composition, stills: Mapping[str, Still], jobs: int
+) -> Iterator[str]:
+    """Renders the missing clips, and yields the name of each when this process is done with it."""
+    task = _Rendering(data, split, composition, stills)
+    missing = composition.missing
+    if jobs == 1:
+        for name in missing:
+            task(name)
+            yield name
+        return
+    # Forked processes would inherit OpenCV's threads in an unknown state.
+    context = multiprocessing.get_context("spawn")
+    needed = {photo for name in missing for photo in composition.sequences[name].photos}
+    few = _Rendering(data, split, composition, {name: stills[name] for name in needed})
+    with ProcessPoolExecutor(
+        min(jobs, max(1, len(missing))), context, initializer=_begin, initargs=(few,)
+    ) as pool:
+        futures = {pool.submit(_render, name): name for name in missing}
+        try:
+            for future in as_completed(futures):
+                future.result()
+                yield futures[future]
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
 
 
-def _video(person: Person, number: int, rng: np.random.Generator) -> Video:
-    width, height = (SMALL, LARGE)[number % 2]
-    low, high = RATES[height]
-    codec: Codec = "vp8" if rng.random() < VP8_SHARE else "h264"
-    fps = int(rng.choice((25, 30)))
-    # Uniform on a logarithmic scale.
-    rate = round(float(np.exp(rng.uniform(np.log(low), np.log(high)))), -3)
-    keyframe_s = round(float(rng.uniform(*KEYFRAME_S)), 1)
-    covers = _cover(person, width / height) if rng.random() < 0.6 else None
-    return Video(width, height, fps, codec, int(rate), keyframe_s, covers)
+@dataclass(frozen=True, slots=True)
+class _Rendering:
+    """Renders clips of one composition."""
+
+    data: Path
+    split: str
+    composition: Composition
+    stills: Mapping[str, Still]
+
+    def __call__(self, name: str) -> None:
+        sequence, directory = self.composition.sequences[name], _clips_of(self.data, self.split)
+        # Threads of OpenCV cost more than they gain at this size, and clips are rendered side by side.
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+        try:
+            with self.composition.claim(name) as path:
+                if path is not None:
+                    renderer = Renderer(
+                        sequence, self.stills, _read, lambda clip: VideoReader(directory / clip)
+                    )
+                    write_video(renderer.frames(), path, sequence.video)
+        finally:
+            cv2.setNumThreads(threads)
 
 
-def _cover(person: Person, aspect: float) -> float | None:
-    """`Video.cover` such that a frame of this aspect cuts off no hand or face; None if that is impossible."""
-    boxes = [
-        sample.box[[1, 3]] / still.photo.height for still in person.stills for sample in still.photo.samples
-    ]
-    shares = [still.photo.width / still.photo.height / aspect for still in person.stills]
-    seen = min(shares)
-    if not boxes or max(shares) - seen > 0.01 or seen >= 1.0:
-        return None
-    low, high = np.percentile(np.array(boxes), (100 * CUT_SHARE, 100 * (1 - CUT_SHARE)), axis=0)
-    if high[1] - low[0] > seen:
-        return None
-    return round(float(np.clip(((low[0] + high[1]) / 2 - seen / 2) / (1 - seen), 0.0, 1.0)), 3)
+_task: _Rendering | None = None
+
+
+def _begin(task: _Rendering) -> None:
+    global _task
+    _task = task
+
+
+def _render(name: str) -> None:
+    assert _task is not None
+    _task(name)
+
+
+def _clips_of(data: Path, split: str) -> Path:
+    return data / "clips" / split
 
 
 def _read(photo: Photo) -> Image:
@@ -184,7 +242,3 @@ def _read(photo: Photo) -> Image:
         got = f"{image.shape[1]} x {image.shape[0]}"
         raise DatasetError(f"{photo.path}: expected {photo.width} x {photo.height} pixels, got {got}")
     return image
-
-
-def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=1), encoding="utf-8")

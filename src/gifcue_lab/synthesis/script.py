@@ -6,9 +6,13 @@ Times are seconds from the sequence's start. Lengths are pixels of the photograp
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+from pydantic import TypeAdapter
 
 Codec = Literal["h264", "vp8"]
+# What a moving hand holds.
+Held = Literal["", "cup", "phone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +36,13 @@ class Layer:
         photo: the photograph of the hand.
         fillers: the photographs that give its background, and so the mask of the hand.
         keys: the motion.
-        cup: whether the hand holds a cup.
+        held: what the hand holds.
     """
 
     photo: str
     fillers: tuple[str, ...]
     keys: tuple[Key, ...]
-    cup: bool = False
+    held: Held = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,22 @@ class Sequence:
         """All allowed reactions."""
         return [span for segment in self.segments for span in segment.allow]
 
+    @property
+    def photos(self) -> set[str]:
+        """The names of all photographs that it needs."""
+        names: set[str] = set()
+        for shot in self.shots:
+            names |= {shot.photo, *shot.fillers}
+            for other in (shot.layer, shot.guest):
+                if other is not None:
+                    names |= {other.photo, *other.fillers}
+        return names - {""}
+
     def to_json(self) -> dict[str, Any]:
         """The content of script.json for this sequence."""
         return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Any) -> Self:
+        """The sequence of `to_json`. Raises pydantic's ValidationError where it is none."""
+        return TypeAdapter(cls).validate_python(content)

@@ -36,11 +36,11 @@ class Still:
     """A photograph and what it shows.
 
     Attributes:
-        gesture: the gesture of its hands, or `NONE`.
+        gesture: the gesture of its hands, `NONE`, or `UNKNOWN` if that of any hand is.
         expression: that of its only face; `UNKNOWN` if it is unknown or there are several faces.
         face: the largest face, if any.
-        ambiguous: face labels that could be seen in it.
-        ambiguous_faces: those of them that could be seen without its hands.
+        ambiguous: labels that could be seen in it.
+        ambiguous_faces: the labels of faces that could be seen without its hands.
     """
 
     photo: Photo
@@ -80,23 +80,25 @@ class Still:
 
 
 def read_stills(photos: Iterable[Photo], labels: Mapping[str, LabelSettings]) -> list[Still]:
-    """The usable photographs: the gesture of every hand is known, and there is at most one gesture."""
+    """The usable photographs: those with at most one gesture."""
+    of_hands = frozenset(label for label, each in labels.items() if each.kind == "hand")
     stills = []
     for photo in photos:
         hands, faces = photo.of_kind("hand"), photo.of_kind("face")
         gestures = {hand.attribute for hand in hands if hand.attribute in labels}
-        if photo.is_tight_crop or len(gestures) > 1 or any(hand.attribute == UNKNOWN for hand in hands):
+        if photo.is_tight_crop or len(gestures) > 1:
             continue
+        is_unknown = any(hand.attribute == UNKNOWN for hand in hands)
         face = max(faces, key=lambda each: float(np.prod(each.box[2:] - each.box[:2])), default=None)
         expression = faces[0].attribute if len(faces) == 1 else UNKNOWN
-        gesture = next(iter(gestures), NONE)
+        gesture = UNKNOWN if is_unknown else next(iter(gestures), NONE)
         stills.append(
             Still(
                 photo,
                 gesture,
                 expression,
                 face,
-                _ambiguous(faces, hands, labels),
+                _ambiguous(faces, hands, labels) | (of_hands if is_unknown else frozenset()),
                 _ambiguous(faces, (), labels),
             )
         )
@@ -117,7 +119,9 @@ def _ambiguous(
     if any(face.attribute == UNKNOWN for face in faces):
         return frozenset(of_faces)
     ambiguous = {face.attribute for face in faces} & of_faces
-    if any(near_face(hand.box, face.box) for hand in hands for face in faces):
+    # Whoever labelled a face as showing nothing has seen its hand. A neutral face may think all the same.
+    unclear = [face for face in faces if face.attribute != NONE]
+    if any(near_face(hand.box, face.box) for hand in hands for face in unclear):
         ambiguous |= {label for label in of_faces if labels[label].hand_at_face}
     return frozenset(ambiguous)
 

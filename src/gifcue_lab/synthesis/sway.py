@@ -53,25 +53,40 @@ class Sway:
         return JAW_REACH * speaks * opens
 
 
-def bend(picture: Image, face: Floats, head: tuple[float, float], jaw: float) -> Image:
-    """Moves a head by `head` and a jaw by `jaw`, both in shares of `face`, a box (xmin, ymin, xmax, ymax) in pixels."""
-    height, width = picture.shape[:2]
-    left, top, right, bottom = (float(each) for each in face)
-    wide, tall = right - left, bottom - top
-    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
-    middle = (left + right) / 2
-    # The head moves, the shoulders move half as much, and the room does not move.
-    at_head = _bump(x, middle, 0.85 * wide)[None] * _bump(y, (top + bottom) / 2, 0.85 * tall)[:, None]
-    torso = 0.5 * _bump(x, middle, 1.6 * wide)[None] / (1 + np.exp(-(y - bottom) / (0.2 * tall)))[:, None]
-    weight = np.maximum(at_head, torso).astype(np.float32)
-    map_x = x[None] - weight * np.float32(head[0] * wide)
-    map_y = y[:, None] - weight * np.float32(head[1] * tall)
-    if jaw > 0.0:
+class Bender:
+    """Moves the head and the jaw of pictures of one size with the face at one place.
+
+    Which pixels move how much depends on neither time nor picture, so it is computed once.
+
+    Args:
+        shape: (height, width) of the pictures.
+        face: a box (xmin, ymin, xmax, ymax) in pixels.
+    """
+
+    def __init__(self, shape: tuple[int, int], face: tuple[float, float, float, float]) -> None:
+        height, width = shape
+        left, top, right, bottom = face
+        self._wide, self._tall = wide, tall = right - left, bottom - top
+        x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)
+        middle = (left + right) / 2
+        # The head moves, the shoulders move half as much, and the room does not move.
+        at_head = _bump(x, middle, 0.85 * wide)[None] * _bump(y, (top + bottom) / 2, 0.85 * tall)[:, None]
+        torso = 0.5 * _bump(x, middle, 1.6 * wide)[None] / (1 + np.exp(-(y - bottom) / (0.2 * tall)))[:, None]
+        self._weight = np.maximum(at_head, torso).astype(np.float32)
         lips = top + 0.82 * tall
         chin = _bump(x, middle, 0.22 * wide)[None] * _bump(y, lips + 0.1 * tall, 0.11 * tall)[:, None]
-        map_y = map_y - chin.astype(np.float32) * np.float32(jaw * tall)
-    bent = cv2.remap(picture, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(bent, np.uint8)
+        self._chin = chin.astype(np.float32)
+        self._x = np.broadcast_to(x[None], (height, width))
+        self._y = np.broadcast_to(y[:, None], (height, width))
+
+    def bend(self, picture: Image, head: tuple[float, float], jaw: float) -> Image:
+        """Moves the head by `head` and the jaw by `jaw`, both in shares of the face."""
+        map_x = self._x - self._weight * np.float32(head[0] * self._wide)
+        map_y = self._y - self._weight * np.float32(head[1] * self._tall)
+        if jaw > 0.0:
+            map_y -= self._chin * np.float32(jaw * self._tall)
+        bent = cv2.remap(picture, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(bent, np.uint8)
 
 
 def _bump(places: Floats, middle: float, reach: float) -> Floats:

@@ -1,9 +1,12 @@
-"""Composited crops: a hand from one photograph pasted at the face of another, or before another background.
+"""Composited pictures: a hand from one photograph pasted at the face of another, or before another background.
 
 The label "thinking" has few examples, too few to learn from. What makes the pose is a closed hand at the chin or a
 cheek, so such pictures are composited. The hand is cut out along the convex hull of its landmarks, with part of the
 forearm. It is the hand of a photograph labelled "thinking", at the place that it has there, or any closed hand that is
 raised from below. The same hands beside a face or before its eyes are the negative examples.
+
+The detector learns from hands pasted over the faces of its scenes: the teacher finds few hands there, so few are
+labelled.
 """
 
 from __future__ import annotations
@@ -14,13 +17,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from gifcue_lab.training.cutting import MIDDLE_KNUCKLE, WRIST, similarity, soft_mask, tone, with_forearm
 from gifcue_lab.training.samples import UNKNOWN, Image, Photo, Sample
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
 # Indices of MediaPipe's hand landmarks.
-WRIST, MIDDLE_KNUCKLE = 0, 9
 FINGERTIPS = (8, 12, 16, 20)
 KNUCKLES = (5, 9, 13, 17)
 # A hand is closed when its fingertips are on average at most this many times as far from the wrist as its knuckles.
@@ -30,6 +33,9 @@ CHIN_AND_JAW = (152, 150, 379, 172, 397)
 # Ranges of a pasted hand's length, in heights of the face from the brows to the chin. The hand is at the face, between
 # face and camera, or close to the camera.
 SIZE_AT_FACE, SIZE_NEARER, SIZE_NEAR_CAMERA = (0.55, 0.95), (0.55, 1.3), (1.2, 1.8)
+# The range of the length of a hand pasted over a face in a scene, in heights of the face's box, and the range of its
+# rotation in degrees: before a face, hands also lie flat.
+SIZE_IN_SCENE, ROTATION_IN_SCENE = (0.6, 1.3), (-60.0, 60.0)
 # The smallest hand, in pixels, that is worth pasting elsewhere.
 MIN_DONOR_PX = 40
 # A hand is raised when its middle knuckle lies above the wrist by more than this share of its knuckles' distance.
@@ -68,6 +74,11 @@ class HandDonors:
         return len(self._closed)
 
     @property
+    def has_raised(self) -> bool:
+        """Whether there is a hand at all that can be pasted."""
+        return len(self._all) > 0
+
+    @property
     def has_thinking(self) -> bool:
         """Whether there is a hand at a face labelled "thinking"."""
         return len(self._thinking) > 0
@@ -83,7 +94,7 @@ class HandDonors:
         index, hand, box = self._thinking[int(rng.integers(len(self._thinking)))]
         low, high = face.min(0), face.max(0)
         scale = float((high - low)[1] / max(1.0, box[3] - box[1])) * float(np.exp(rng.normal(0, 0.1)))
-        linear = _similarity(scale, np.radians(rng.normal(0, 8)), rng)
+        linear = similarity(scale, np.radians(rng.normal(0, 8)), rng)
         middle = (low + high) / 2 + rng.normal(0, 0.05, 2) * (high - low)
         offset = middle - linear @ ((box[:2] + box[2:]) / 2)
         return self._paste(crop, face, index, hand, linear, offset)
@@ -116,27 +127,76 @@ class HandDonors:
         length = float(np.ptp(flat, axis=0).max())
         face_height = float(np.ptp(face[:, 1]))
         scale = face_height * float(rng.uniform(*sizes)) / max(length, 1.0)
-        linear = _similarity(scale, np.radians(rng.uniform(-35, 35)), rng)
+        linear = similarity(scale, np.radians(rng.uniform(-35, 35)), rng)
         # The top of the hand is what touches: the rest of it hangs below the chin and does not cover the mouth.
         heights = (flat @ linear.T)[:, 1]
         top = flat[np.argsort(heights)[:3]].mean(0)
         return self._paste(crop, face, index, sample, linear, np.array(touch) - linear @ top)
 
+    def paste_in_scene(
+        self, scene: Image, face: Floats, rng: np.random.Generator
+    ) -> tuple[Image, Doubles, Floats]:
+        """Pastes a random hand over a face, with its top anywhere in the face or just beside it.
+
+        Args:
+            scene: [H, W, 3].
+            face: the face's box [4] in pixels of the scene.
+            rng: chooses the hand, its place, its size and its rotation.
+
+        Returns:
+            The scene, the hand's box [4], and how much of each pixel the hand covers [H, W, 1], 0..1.
+        """
+        index, sample = self._all[int(rng.integers(len(self._all)))]
+        assert sample.landmarks is not None
+        flat = sample.landmarks[:, :2].astype(np.float64)
+        extent = face[2:] - face[:2]
+        length = float(np.ptp(flat, axis=0).max())
+        scale = float(extent[1]) * float(rng.uniform(*SIZE_IN_SCENE)) / max(length, 1.0)
+        linear = similarity(scale, np.radians(rng.uniform(*ROTATION_IN_SCENE)), rng)
+        moved = flat @ linear.T
+        top = moved[np.argsort(moved[:, 1])[:3]].mean(0)
+        offset = face[:2] + rng.uniform((-0.15, -0.1), (1.15, 0.95)) * extent - top
+        # The labelled box has a margin around the landmarks, which the pasted hand keeps.
+        margin = (
+            max(0.0, float(np.mean([flat.min(0) - sample.box[:2], sample.box[2:] - flat.max(0)]))) * scale
+        )
+        box = np.concatenate([moved.min(0) + offset - margin, moved.max(0) + offset + margin])
+        skin = face[:2] + extent * np.stack(np.meshgrid([0.35, 0.5, 0.65], [0.35, 0.5, 0.65]), -1).reshape(
+            -1, 2
+        )
+        pasted, mask = self._blend(scene, skin, index, sample, linear, offset)
+        return pasted, box, mask
+
     def _paste(
         self, crop: Image, face: Floats, photo: int, hand: Sample, linear: Doubles, offset: Doubles
     ) -> Image:
-        """Pastes the hand of a photograph, mapped by `linear` [2, 2] and `offset` [2], in the tone of the face."""
+        return self._blend(crop, face, photo, hand, linear, offset)[0]
+
+    def _blend(
+        self,
+        crop: Image,
+        face: npt.ArrayLike,
+        photo: int,
+        hand: Sample,
+        linear: Doubles,
+        offset: Doubles,
+    ) -> tuple[Image, Floats]:
+        """Pastes the hand of a photograph, mapped by `linear` [2, 2] and `offset` [2], in the tone of the face.
+
+        Returns:
+            The picture, and how much of each pixel the hand covers [H, W, 1], 0..1.
+        """
         assert hand.landmarks is not None
         flat = hand.landmarks[:, :2].astype(np.float64)
         size = crop.shape[1], crop.shape[0]
-        outline = _with_forearm(flat) @ linear.T + offset
+        outline = with_forearm(flat) @ linear.T + offset
         length = float(np.ptp(flat @ linear.T, axis=0).max())
-        mask = _soft_mask(outline, crop.shape[0], max(1, round(MASK_GROWTH * length)))
+        mask = soft_mask(outline, size, max(1, round(MASK_GROWTH * length)))
         matrix = np.concatenate([linear, offset[:, None]], 1)
         warped = cv2.warpAffine(self._images[photo], matrix, size, borderMode=cv2.BORDER_REPLICATE)
-        tone = _tone(crop, face) / np.maximum(_tone(np.asarray(warped, np.uint8), outline), 20.0)
-        pasted = np.clip(warped.astype(np.float32) * np.clip(tone, 0.4, 2.5), 0, 255)
-        return np.asarray(pasted * mask + crop * (1 - mask), np.uint8)
+        factor = tone(crop, face) / np.maximum(tone(np.asarray(warped, np.uint8), outline), 20.0)
+        pasted = np.clip(warped.astype(np.float32) * np.clip(factor, 0.4, 2.5), 0, 255)
+        return np.asarray(pasted * mask + crop * (1 - mask), np.uint8), mask
 
 
 def replace_background(crop: Image, hand: Floats, background: Image, rng: np.random.Generator) -> Image:
@@ -153,7 +213,7 @@ def replace_background(crop: Image, hand: Floats, background: Image, rng: np.ran
     flat = hand[:, :2].astype(np.float64)
     length = float(np.ptp(flat, axis=0).max())
     growth = max(1, round(float(rng.uniform(0.06, 0.14)) * length))
-    mask = _soft_mask(_with_forearm(flat), crop.shape[0], growth)
+    mask = soft_mask(with_forearm(flat), (crop.shape[1], crop.shape[0]), growth)
     return np.asarray(crop * mask + background * (1 - mask), np.uint8)
 
 
@@ -188,14 +248,6 @@ def beside_point(face: Floats, rng: np.random.Generator) -> tuple[tuple[float, f
     return (float(place[0]), float(place[1])), SIZE_NEARER
 
 
-def _similarity(scale: float, angle: float, rng: np.random.Generator) -> Doubles:
-    """The linear map [2, 2] that scales, rotates by `angle` radians and mirrors every second time."""
-    linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    if rng.random() < 0.5:
-        linear[:, 0] = -linear[:, 0]
-    return np.asarray(linear, np.float64)
-
-
 def _is_at(hand: Floats, face: Floats) -> bool:
     """Whether more than 30 % of a hand's box lies in the face's box, or just below or beside it."""
     extent = face[2:] - face[:2]
@@ -222,31 +274,3 @@ def _is_raised(sample: Sample) -> bool:
     rise = flat[WRIST, 1] - flat[MIDDLE_KNUCKLE, 1]
     is_large = np.ptp(flat, axis=0).max() > MIN_DONOR_PX
     return bool(is_large and rise > MIN_RISE * _mean_distance(flat, KNUCKLES))
-
-
-def _with_forearm(points: Doubles) -> Doubles:
-    """The landmarks [21, 2] and two points of the forearm."""
-    down = points[WRIST] - points[MIDDLE_KNUCKLE]
-    across = np.array([-down[1], down[0]]) * 0.3
-    return np.concatenate([points, [points[WRIST] + down + across, points[WRIST] + down - across]])
-
-
-def _soft_mask(points: Doubles, size: int, grow: int) -> Floats:
-    """A mask [size, size, 1]: 1 in the hull of the points grown by `grow` pixels, 0 outside, soft at its edge."""
-    outline = cv2.convexHull(points.astype(np.float32))[:, 0]
-    mask = np.zeros((size, size), np.uint8)
-    cv2.fillConvexPoly(mask, np.round(outline * 8).astype(np.int32), 255, cv2.LINE_AA, 3)
-    mask = np.asarray(cv2.dilate(mask, np.ones((2 * grow + 1, 2 * grow + 1), np.uint8)), np.uint8)
-    soft = cv2.GaussianBlur(mask, (0, 0), max(0.5, grow / 3)).astype(np.float32) / np.float32(255)
-    return np.asarray(soft[..., None], np.float32)
-
-
-def _tone(image: Image, points: npt.ArrayLike) -> Floats:
-    """The mean colour [3] of the image at those points (pixels) that lie in it; mid-grey where none does."""
-    places = np.round(np.asarray(points, np.float64)[:, :2]).astype(int)
-    height, width = image.shape[:2]
-    inside = (places >= 0).all(1) & (places[:, 0] < width) & (places[:, 1] < height)
-    if not inside.any():
-        return np.full(3, 128.0, np.float32)
-    seen = image[places[inside, 1], places[inside, 0]]
-    return np.asarray(seen.mean(0), np.float32)

@@ -69,13 +69,13 @@ def add_object(maps: Targets, kind: int, box: Boxes, bounds: tuple[float, float,
     rows, columns = maps["heat"].shape[:2]
     cells = visible / STRIDE
     if share < MIN_VISIBLE_SHARE or extent.max() < SMALLEST_PX:
-        left, top = int(cells[0]), int(cells[1])
-        maps["ignore"][top : int(cells[3]) + 1, left : int(cells[2]) + 1, kind] = 0.0
+        _ignore(maps, kind, cells)
         return
     center_x, center_y = (cells[0] + cells[2]) / 2, (cells[1] + cells[3]) / 2
     column, row = min(columns - 1, int(center_x)), min(rows - 1, int(center_y))
     gaussian = _gaussian(rows, columns, row, column, cells)
     maps["heat"][..., kind] = np.maximum(maps["heat"][..., kind], gaussian)
+    maps["ignore"][row, column, kind] = 1.0
     middle_x, middle_y = np.arange(columns) + 0.5, np.arange(rows) + 0.5
     sides = np.stack(
         np.broadcast_arrays(
@@ -93,6 +93,21 @@ def add_object(maps: Targets, kind: int, box: Boxes, bounds: tuple[float, float,
     maps["near"][..., kind] = np.where(stronger, weight, maps["near"][..., kind])
     first = kind * 4
     maps["sides"][..., first : first + 4][stronger] = np.maximum(sides, MIN_SIDE)[stronger]
+
+
+def ignore_place(maps: Targets, kind: int, box: Boxes, bounds: tuple[float, float, float, float]) -> None:
+    """Marks a place where there may be an object of a kind, so that nothing is learned of it there.
+
+    Args: those of `add_object`. The centres of objects that are added later are learned all the same.
+    """
+    visible = np.concatenate([np.maximum(box[:2], bounds[:2]), np.minimum(box[2:], bounds[2:])])
+    if (visible[2:] > visible[:2]).all():
+        _ignore(maps, kind, visible / STRIDE)
+
+
+def _ignore(maps: Targets, kind: int, cells: Boxes) -> None:
+    left, top = int(cells[0]), int(cells[1])
+    maps["ignore"][top : int(cells[3]) + 1, left : int(cells[2]) + 1, kind] = 0.0
 
 
 def _gaussian(rows: int, columns: int, row: int, column: int, cells: Boxes) -> Boxes:

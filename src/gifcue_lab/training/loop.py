@@ -27,6 +27,7 @@ from gifcue_lab.training.checkpoint import (
     save_checkpoint,
 )
 from gifcue_lab.training.curves import draw_curves
+from gifcue_lab.training.networks import freeze_features
 from gifcue_lab.training.recipe import Recipe
 from gifcue_lab.training.start import load_start
 from gifcue_lab.training.tasks import Source, TrainingTask, prepare
@@ -97,6 +98,8 @@ def train(recipe: Recipe, data_dir: Path, runs_dir: Path, *, report: Report = pr
     steps = _steps(recipe, len(task.source.epoch(_rng(recipe.seed, 0))))
     if start is not None:
         load_start(task.network, recipe, start, report=report)
+    if recipe.heads_only:
+        freeze_features(task.network)
     model = _compile(recipe, task)
     state = load_checkpoint(run_dir, model) or {
         "epoch": 0,

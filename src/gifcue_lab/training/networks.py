@@ -160,6 +160,12 @@ def crop_network(
     return keras.Model(picture, outputs, name=name)
 
 
+def freeze_features(network: Network) -> None:
+    """Keeps all weights of a crop network but those of its dense layers, and the statistics of its normalisation."""
+    for layer in network.layers:
+        layer.trainable = isinstance(layer, layers.Dense)
+
+
 @keras.saving.register_keras_serializable("gifcue")
 class Grid(layers.Layer):  # type: ignore[misc]
     """Soft-argmax: weights [N, points, cells²] that sum to 1 ► their mean place [N, points, 2] (x, y), 0..1."""

@@ -18,35 +18,44 @@ HELD_OUT_SHARE = 0.2
 MAX_REPEATS = 8.0
 LEAST_SAMPLES = 640
 BATCH = 32
-EPOCHS = 20
+EPOCHS = 10
+# Of a whole network that has been trained before, and of a few columns that begin fresh.
+LEARNING_RATE, LEARNING_RATE_OF_LABELS = 6e-4, 5e-3
+EMA_MOMENTUM = 0.98
 # A label with fewer samples than this, in training or held out, is not worth a network.
 LEAST_EXAMPLES = 4
 
 
-def own_recipe(task: str, data_dir: Path, shipped: NetworkShape) -> str:
+def own_recipe(task: str, data_dir: Path, shipped: NetworkShape, *, whole: bool = False) -> str:
     """The text of a recipe, a TOML file, that trains a crop network from the shipped weights on this data.
 
-    Its classes are the labels of the data's faces or hands: those that the shipped network knows first, in its order. A
-    label of the shipped network with hardly a sample is left out, because the network would forget it. Repeats make up
-    for rare labels, and some groups are held out for calibration.
+    By default it adds the labels of the data that the shipped network does not know, and leaves all else as it is. With
+    `whole`, all of the network is trained: its labels are then those of the data, and a label of the shipped network
+    with hardly a sample is left out, because the network would forget it. Repeats make up for rare labels, and some
+    groups are held out for calibration.
 
     Args:
         task: `face` or `hand`.
         data_dir: the directory of the splits.
         shipped: the network of the shipped model.
+        whole: whether to train all of the network.
 
     Raises:
-        ConfigError: there are no labels, too few samples of one, or a single group.
+        ConfigError: there are no labels, or none to add; too few samples of one; or a single group.
     """
     photos = read_photos(data_dir, "train")
-    total = _labels(photos, task)
-    labels = [label for label in total if label not in (NONE, UNKNOWN)]
+    labels = [label for label in _labels(photos, task) if label not in (NONE, UNKNOWN)]
     if not labels:
         raise ConfigError(
             f"{data_dir / 'train'}: expected labels on {task} boxes, got none; `gifcue-lab dataset prepare` puts the "
             "boxes of your labels on faces or hands"
         )
     own = sorted(set(labels) - set(shipped.classes))
+    if not own and not whole:
+        raise ConfigError(
+            f"{data_dir / 'train'}: expected a label on {task} boxes that the shipped model does not know, got "
+            f"{', '.join(sorted(labels))}; --whole trains all of the network on these"
+        )
     held_out = _held_out(photos, task, [*own, *(label for label in shipped.classes if label in labels)])
     trained = _labels([photo for photo in photos if photo.group not in held_out], task)
     if few := {label: trained[label] for label in own if trained[label] < LEAST_EXAMPLES}:
@@ -54,18 +63,14 @@ def own_recipe(task: str, data_dir: Path, shipped: NetworkShape) -> str:
             f"{data_dir / 'train'}: expected {LEAST_EXAMPLES} or more samples of each label beside those held out, got "
             + ", ".join(f"{count} of {label}" for label, count in few.items())
         )
-    kept = [label for label in shipped.classes if trained[label] >= LEAST_EXAMPLES]
+    kept = [label for label in shipped.classes if trained[label] >= LEAST_EXAMPLES or not whole]
     lost = [label for label in shipped.classes if label not in kept]
     classes = [*kept, *own]
-    most = max(trained[label] for label in classes)
-    repeats = {label: min(MAX_REPEATS, most / trained[label]) for label in classes}
-    repeats |= {"none": 1.0, "?": 0.5}
-    shown = sum(trained[{"none": NONE, "?": UNKNOWN}.get(key, key)] * times for key, times in repeats.items())
-    scale = max(1.0, LEAST_SAMPLES / max(1.0, shown))
-    steps = int(shown * scale) // BATCH
+    repeats, steps = _repeats(trained, classes)
+    samples = ", ".join(f"{trained[label]} {label}" for label in classes if trained[label])
+    groups = len({photo.group for photo in photos})
     lines = [
-        f"# {task}: {', '.join(f'{trained[label]} {label}' for label in classes)}; {len(held_out)} of "
-        f"{len({photo.group for photo in photos})} groups are held out.",
+        f"# {task}: {samples}; {len(held_out)} of {groups} groups are held out.",
         *(
             [f"# Without {', '.join(lost)}: {LEAST_EXAMPLES} or more samples of a label keep it."]
             if lost
@@ -73,13 +78,16 @@ def own_recipe(task: str, data_dir: Path, shipped: NetworkShape) -> str:
         ),
         f'task = "{task}"',
         'start_from = "shipped"',
+        f"new_labels_only = {str(not whole).lower()}",
         f"width = {shipped.width}",
         f"height = {shipped.height}",
+        # bfloat16 is slower on CPUs without instructions for it.
+        'precision = "float32"',
         f"epochs = {EPOCHS}",
         f"batch_size = {BATCH}",
-        "learning_rate = 6e-4",
+        f"learning_rate = {LEARNING_RATE if whole else LEARNING_RATE_OF_LABELS}",
         f"warmup_steps = {max(1, min(200, steps))}",
-        "ema_momentum = 0.98",
+        f"ema_momentum = {EMA_MOMENTUM if whole else 0.0}",
         f"classes = {json.dumps(classes)}",
         *([f"points = {list(shipped.points)}"] if shipped.points else []),
         *([f"channels = {list(shipped.channels)}"] if shipped.channels else []),
@@ -89,9 +97,20 @@ def own_recipe(task: str, data_dir: Path, shipped: NetworkShape) -> str:
         f"heldout_groups = {json.dumps(sorted(held_out))}",
         "",
         "[label_repeats]",
-        *(f'"{key}" = {round(times * scale, 2)}' for key, times in repeats.items()),
+        *(f'"{key}" = {round(times, 2)}' for key, times in repeats.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _repeats(trained: Counter[str], classes: Sequence[str]) -> tuple[dict[str, float], int]:
+    """How often an epoch repeats the samples of each label, and the steps of an epoch."""
+    shown = [label for label in classes if trained[label]]
+    most = max(trained[label] for label in shown)
+    repeats = {label: min(MAX_REPEATS, most / trained[label]) for label in shown} | {"none": 1.0, "?": 0.5}
+    of_label = {"none": NONE, "?": UNKNOWN}
+    samples = sum(trained[of_label.get(key, key)] * times for key, times in repeats.items())
+    scale = max(1.0, LEAST_SAMPLES / max(1.0, samples))
+    return {key: times * scale for key, times in repeats.items()}, int(samples * scale) // BATCH
 
 
 def _labels(photos: Sequence[Photo], task: str) -> Counter[str]:

@@ -85,11 +85,15 @@ class Recipe(NetworkShape):
         warmup_steps: steps of the linear warm-up.
         ema_momentum: of the moving average of the weights; 0 for no average.
         precision: a Keras dtype policy.
+        trained_groups: patterns of the groups of photographs that are trained on, `p0*` say; empty for all.
+        heads_only: train only the dense layers of a crop network: its classifiers, presence and depth. Its features and
+            landmarks stay as they are, and a step costs a third.
         heldout_groups: groups of photographs kept out of training. Calibration and thresholds are fitted to them, so
             that the dev split stays untouched.
         label_repeats: how often an epoch shows a sample of a label; the keys `none` and `?` stand for samples without
             a label and of unknown label.
-        hand_at_face_repeats: multiplies `label_repeats` for faces at which a hand is.
+        hand_at_face_repeats: multiplies `label_repeats` for faces at which a hand is; for the detector, how often an
+            epoch shows a photograph with such a face.
         assumed_absent: a label that samples of unknown label are taken not to show, except in groups where somebody
             shows it.
         margin: side of a crop, in longer sides of the box.
@@ -97,7 +101,8 @@ class Recipe(NetworkShape):
         shift: largest displacement of a crop's centre, in shares of the box.
         stretch: standard deviation of a crop's stretch and shear.
         negatives: share of crops that show no face or hand.
-        compositing: share of crops on which a hand is pasted (faces) or whose background is replaced (hands).
+        compositing: share of crops on which a hand is pasted (faces) or whose background is replaced (hands); share of
+            photographs over whose face a hand is pasted (detector).
         mosaic: share of scenes made of four photographs.
         finger_bend: standard deviation of the fingertips' displacement, in shares of the hand.
         truncation: share of crops that the edge of a frame cuts off.
@@ -108,6 +113,8 @@ class Recipe(NetworkShape):
         evaluate_every: epochs between evaluations.
         start_from: the run whose averaged weights training starts from, as a folder in the folder of runs; or a model
             folder; `shipped` is gifcue's own model.
+        new_labels_only: train only what tells the labels that `start_from`, a model folder, does not have. All else
+            stays as it is there: landmarks, and what the other labels depend on.
         hard_negatives: a JSON file of `gifcue_lab.training.hard_negatives`.
         label_overrides: a JSON file of `gifcue_lab.training.label_overrides`.
         deterministic: makes TensorFlow's operations repeatable, which is slower.
@@ -125,6 +132,8 @@ class Recipe(NetworkShape):
     warmup_steps: int = 200
     ema_momentum: float = 0.998
     precision: str = "mixed_bfloat16"
+    trained_groups: tuple[str, ...] = ()
+    heads_only: bool = False
     heldout_groups: tuple[str, ...] = ()
     label_repeats: dict[str, float] = field(default_factory=dict)
     hand_at_face_repeats: float = 1.0
@@ -144,6 +153,7 @@ class Recipe(NetworkShape):
     early_stopping_patience: int = 0
     evaluate_every: int = 2
     start_from: str | None = None
+    new_labels_only: bool = False
     hard_negatives: str | None = None
     label_overrides: str | None = None
     deterministic: bool = False
@@ -158,8 +168,18 @@ class Recipe(NetworkShape):
             raise ConfigError(
                 f"assumed_absent: expected one of {', '.join(self.classes)}, got {self.assumed_absent!r}"
             )
+        if self.heads_only and self.task == "detector":
+            raise ConfigError("heads_only: expected a network of crops, hand or face, got detector")
         if not 0.0 <= self.ema_momentum < 1.0:
             raise ConfigError(f"ema_momentum: expected 0 or more and less than 1, got {self.ema_momentum}")
+        if self.new_labels_only and self.heads_only:
+            raise ConfigError("heads_only, new_labels_only: expected one of them, got both")
+        if self.new_labels_only and (self.start_from is None or self.ema_momentum):
+            # An average over steps would take in what each step changes before it is put back.
+            raise ConfigError(
+                "new_labels_only: expected start_from and an ema_momentum of 0, got "
+                f"{self.start_from} and {self.ema_momentum}"
+            )
 
     def start(self, runs_dir: Path) -> Path | None:
         """The folder of the weights that training starts from, None where it starts from fresh ones.
@@ -215,7 +235,7 @@ def read_recipe(recipe: str | Path, **overrides: Any) -> Recipe:
         raise ConfigError(f"{recipe}: expected a TOML file, got {error}") from error
     settings.update({key: value for key, value in overrides.items() if value is not None})
     _check_keys(settings, recipe)
-    for key in ("classes", "points", "channels", "blocks", "heldout_groups"):
+    for key in ("classes", "points", "channels", "blocks", "heldout_groups", "trained_groups"):
         if key in settings:
             settings[key] = tuple(settings[key])
     try:

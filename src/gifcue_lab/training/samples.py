@@ -34,6 +34,8 @@ MIN_LANDMARK_IOU = 0.3
 TIGHT_CROP_SIZE = (350, 350)
 # Pictures that a decoding thread takes at a time: few enough to spread the work, many enough to keep overhead low.
 DECODE_CHUNK = 64
+# Groups that an error names.
+SHOWN_GROUPS = 5
 
 
 @dataclass(slots=True)
@@ -88,17 +90,24 @@ def read_photos(
         without: groups to leave out.
 
     Raises:
-        ConfigError: there is no such split, or no photograph in it.
+        ConfigError: there is no such split, or no photograph in it or in one of `groups`.
         DatasetError: a file of labels cannot be read.
     """
     root = data_dir / split
     keep, drop = None if groups is None else set(groups), set(without)
-    photos = []
-    for path in sorted(root.glob("*/*.xml")):
-        group = path.parent.name
-        if group in drop or (keep is not None and group not in keep):
-            continue
-        photos.append(_read_photo(path, group))
+    files = sorted(root.glob("*/*.xml"))
+    photos = [
+        _read_photo(path, path.parent.name)
+        for path in files
+        if path.parent.name not in drop and (keep is None or path.parent.name in keep)
+    ]
+    absent = sorted((keep or set()) - {path.parent.name for path in files})
+    if files and absent:
+        named = ", ".join(absent[:SHOWN_GROUPS]) + (" …" if len(absent) > SHOWN_GROUPS else "")
+        raise ConfigError(
+            f"heldout_groups: expected folders of {root} with labelled photographs, got {named}; a recipe holds for "
+            "the data that it was written for, and `gifcue-lab recipe` writes one for yours"
+        )
     if not photos:
         raise ConfigError(f"data_dir: expected photographs with labels in {root}, got none")
     landmarks = root / LANDMARKS

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from gifcue.detect.processing import LETTERBOX_GREY, warp
+from gifcue_lab.training.compositing import HandDonors
+from gifcue_lab.training.crops import has_hand_at
 from gifcue_lab.training.degrade import degrade
-from gifcue_lab.training.heatmaps import CHANNELS, Targets, add_object, empty_targets
+from gifcue_lab.training.heatmaps import CHANNELS, Targets, add_object, empty_targets, ignore_place
 from gifcue_lab.training.recipe import Recipe
 from gifcue_lab.training.samples import Image, Photo
 
@@ -27,14 +30,49 @@ ASPECT_RANGE = 0.12
 # the letterbox's grey.
 RANDOM_BORDER_SHARE = 0.3
 REPEATED_BORDER_SHARE = 0.3
+# A face or hand is ignored when a pasted hand covers more than this share of its box.
+MAX_COVERED = 0.65
+# The smallest face, in pixels of the scene, over which a hand is pasted.
+MIN_FACE_PX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Object:
+    """Something in a canvas: its channel in the maps, its box [4] in pixels, and whether nothing is learned of it."""
+
+    channel: int
+    box: Boxes
+    ignored: bool = False
 
 
 class SceneSource:
-    """Makes letterboxed scenes from photographs held in memory. Safe to call from several threads."""
+    """Makes letterboxed scenes from photographs held in memory. Safe to call from several threads.
 
-    def __init__(self, recipe: Recipe, photos: Sequence[Photo], images: Sequence[Image]) -> None:
+    Args:
+        recipe: of a detector.
+        photos, images: the photographs and their decoded pictures.
+        unlabelled: boxes around hands without a label, in pixels of the photographs, by the photographs' names.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        photos: Sequence[Photo],
+        images: Sequence[Image],
+        unlabelled: Mapping[str, Sequence[Floats]] | None = None,
+    ) -> None:
         self._recipe = recipe
         self._photos, self._images = photos, images
+        self._unlabelled = unlabelled or {}
+        donors = HandDonors(photos, images) if recipe.compositing > 0 else None
+        self._donors = donors if donors is not None and donors.has_raised else None
+        self._repeats = [
+            recipe.hand_at_face_repeats
+            if recipe.hand_at_face_repeats != 1.0
+            and any(has_hand_at(photo, face) for face in photo.of_kind("face"))
+            else 1.0
+            for photo in photos
+        ]
 
     def __len__(self) -> int:
         """The number of photographs."""
@@ -42,7 +80,8 @@ class SceneSource:
 
     def epoch(self, rng: np.random.Generator) -> list[int]:
         """The indices of an epoch's photographs in their order."""
-        order = [int(i) for i in rng.permutation(len(self._photos))]
+        shown = [index for index, times in enumerate(self._repeats) for _ in range(int(times + rng.random()))]
+        order = [shown[int(i)] for i in rng.permutation(len(shown))]
         return order[: self._recipe.epoch_samples] if self._recipe.epoch_samples else order
 
     def batch(self, chosen: Sequence[int], rng: np.random.Generator | None) -> tuple[Image, Targets]:
@@ -70,8 +109,7 @@ class SceneSource:
         recipe = self._recipe
         if rng is None or rng.random() >= recipe.mosaic:
             scene, objects = self._tile(index, recipe.width, recipe.height, rng)
-            for kind, box in objects:
-                add_object(maps, kind, box, (0.0, 0.0, float(recipe.width), float(recipe.height)))
+            _add(maps, objects, (0.0, 0.0, float(recipe.width), float(recipe.height)))
         else:
             scene = self._mosaic(index, rng, maps)
         return scene if rng is None else degrade(scene, rng, recipe.degrade)
@@ -91,9 +129,9 @@ class SceneSource:
         for chosen, ((left, right), (top, bottom)) in zip(indices, quarters, strict=True):
             tile, objects = self._tile(chosen, right - left, bottom - top, rng, SCALE_IN_MOSAIC)
             scene[top:bottom, left:right] = tile
-            for kind, box in objects:
-                bounds = (float(left), float(top), float(right), float(bottom))
-                add_object(maps, kind, box + np.array([left, top, left, top]), bounds)
+            corner = np.array([left, top, left, top])
+            moved = [_Object(each.channel, each.box + corner, each.ignored) for each in objects]
+            _add(maps, moved, (float(left), float(top), float(right), float(bottom)))
         return scene
 
     def _tile(
@@ -103,8 +141,8 @@ class SceneSource:
         height: int,
         rng: np.random.Generator | None,
         scales: tuple[float, float] = SCALE_ALONE,
-    ) -> tuple[Image, list[tuple[int, Boxes]]]:
-        """A photograph in a canvas [height, width, 3], with its objects' kinds and boxes [4] in the canvas's pixels."""
+    ) -> tuple[Image, list[_Object]]:
+        """A photograph in a canvas [height, width, 3], with its objects in the canvas's pixels."""
         photo, image = self._photos[index], self._images[index]
         photo_height, photo_width = image.shape[:2]
         scale = min(width / photo_width, height / photo_height)
@@ -128,12 +166,60 @@ class SceneSource:
         if mirror:
             matrix[0] = [-matrix[0, 0], 0, width - 1 - matrix[0, 2]]
         tile = warp(image, matrix.astype(np.float32), (width, height), border)
+        known = [(sample.kind, sample.box, False) for sample in photo.samples]
+        known += [("hand", box, True) for box in self._unlabelled.get(photo.name, ())]
         objects = []
-        for sample in photo.samples:
-            box = sample.box.astype(np.float64).copy()
+        for kind, edges, ignored in known:
+            box = edges.astype(np.float64).copy()
             box[[0, 2]] = box[[0, 2]] * scale * aspect + x
             box[[1, 3]] = box[[1, 3]] * scale + y
             if mirror:
                 box[[0, 2]] = width - box[[2, 0]]
-            objects.append((CHANNELS[sample.kind], box))
+            objects.append(_Object(CHANNELS[kind], box, ignored))
+        if rng is not None and self._donors is not None and rng.random() < self._recipe.compositing:
+            return self._with_hand(tile, objects, self._donors, rng)
         return tile, objects
+
+    def _with_hand(
+        self, tile: Image, objects: list[_Object], donors: HandDonors, rng: np.random.Generator
+    ) -> tuple[Image, list[_Object]]:
+        """The canvas with a hand over one of its faces."""
+        faces = [
+            each.box for each in objects if each.channel == CHANNELS["face"] and _is_large(each.box, tile)
+        ]
+        if not faces:
+            return tile, objects
+        face = faces[int(rng.integers(len(faces)))]
+        tile, hand, mask = donors.paste_in_scene(tile, face.astype(np.float32), rng)
+        left = [
+            _Object(each.channel, each.box, each.ignored or _covered(mask, each.box) > MAX_COVERED)
+            for each in objects
+        ]
+        return tile, [*left, _Object(CHANNELS["hand"], hand)]
+
+
+def _add(maps: Targets, objects: Sequence[_Object], bounds: tuple[float, float, float, float]) -> None:
+    """Adds objects to the maps: what is ignored first, so that it does not hide the centre of another object."""
+    for each in objects:
+        if each.ignored:
+            ignore_place(maps, each.channel, each.box, bounds)
+    for each in objects:
+        if not each.ignored:
+            add_object(maps, each.channel, each.box, bounds)
+
+
+def _is_large(face: Boxes, tile: Image) -> bool:
+    """Whether a face is large enough for a hand over it, and its middle is in the canvas."""
+    middle = (face[:2] + face[2:]) / 2
+    return bool(
+        (face[2:] - face[:2]).min() >= MIN_FACE_PX
+        and (middle >= 0).all()
+        and (middle < tile.shape[1::-1]).all()
+    )
+
+
+def _covered(mask: Floats, box: Boxes) -> float:
+    """The share of a box [4] that a mask [H, W, 1] covers, 0..1."""
+    left, top, right, bottom = (max(0, round(float(edge))) for edge in box)
+    inside = mask[top:bottom, left:right]
+    return float(inside.mean()) if inside.size else 0.0

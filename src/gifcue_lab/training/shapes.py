@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from gifcue.detect.metadata import METADATA
 from gifcue.errors import ConfigError
-from gifcue_lab.training.recipe import NetworkShape, Task
+from gifcue_lab.training.recipe import NetworkShape, Recipe, Task
 
 NETWORKS = ("detector", "hand", "face")
 WEIGHTS = "weights.npz"
@@ -36,3 +36,13 @@ def read_shapes(model_dir: Path) -> dict[str, NetworkShape]:
         }
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path}: expected the shapes of the networks, got {error!r}") from error
+
+
+def known_labels(recipe: Recipe, runs_dir: Path) -> tuple[str, ...]:
+    """The labels that a recipe with `new_labels_only` leaves as they are; empty for other recipes.
+
+    Raises:
+        ConfigError: `start_from` is no model.
+    """
+    start = recipe.start(runs_dir) if recipe.new_labels_only else None
+    return () if start is None else read_shapes(start)[recipe.task].classes

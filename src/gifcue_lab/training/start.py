@@ -7,19 +7,23 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from gifcue.errors import ConfigError
 from gifcue_lab.training.checkpoint import AVERAGED
-from gifcue_lab.training.recipe import Recipe
+from gifcue_lab.training.recipe import SHIPPED, Recipe
 from gifcue_lab.training.shapes import WEIGHTS, read_shapes
 from gifcue_lab.training.weights import load_networks
+
+# The layers of a crop network with an output for each class.
+CLASSIFIERS = ("by_sight", "by_shape")
 
 
 def load_start(network: Any, recipe: Recipe, folder: Path, *, report: Callable[[str], None] = print) -> None:
     """Puts the weights of a finished run or of a model folder into a network of the recipe.
 
     With other classes than the model's, the last layer of each classifier keeps fresh weights for the classes that the
-    model does not have.
+    model does not have. Where the recipe asks for it, nothing else is trained.
 
     Args:
         network: a Keras network, as `build_network(recipe)` makes it.
@@ -28,9 +32,9 @@ def load_start(network: Any, recipe: Recipe, folder: Path, *, report: Callable[[
         report: receives a line for the layers that were not copied whole.
 
     Raises:
-        ConfigError: the folder is neither, or a run's weights are of another network.
+        ConfigError: the folder is neither, a run's weights are of another network, or there is no new class to train.
     """
-    if (folder / AVERAGED).is_file():
+    if (folder / AVERAGED).is_file() and not recipe.new_labels_only:
         try:
             network.load_weights(folder / AVERAGED)
         except (OSError, ValueError) as error:
@@ -39,16 +43,48 @@ def load_start(network: Any, recipe: Recipe, folder: Path, *, report: Callable[[
             ) from error
         return
     if not (folder / WEIGHTS).is_file():
+        hint = (
+            "; an installed package holds only the files that are served, so work in a checkout of gifcue"
+            if recipe.start_from == SHIPPED
+            else ""
+        )
         raise ConfigError(
-            f"start_from: expected a finished run ({AVERAGED}) or a model ({WEIGHTS}) in {folder}, got neither"
+            f"start_from: expected a finished run ({AVERAGED}) or a model ({WEIGHTS}) in {folder}, got neither{hint}"
         )
     known = read_shapes(folder)[recipe.task].classes
+    new = [label for label in recipe.classes if label not in known]
     partial = _copy_matching(network, _shipped_network(recipe, folder), recipe.classes, known)
     if partial:
-        new = [label for label in recipe.classes if label not in known]
         report(
             f"{recipe.name}: fresh weights in {', '.join(partial)} for what the model does not have: {', '.join(new)}"
         )
+    if recipe.new_labels_only:
+        if not new:
+            raise ConfigError(
+                f"new_labels_only: expected a class that the model does not have, got {', '.join(recipe.classes)}"
+            )
+        _freeze(network, [recipe.classes.index(label) + 1 for label in new])
+
+
+class _Kept:
+    """After each step, puts all columns of a variable but some back to what they were."""
+
+    def __init__(self, values: Any, free: Sequence[int]) -> None:
+        self._free = np.zeros(values.shape[-1], np.float32)
+        self._free[list(free)] = 1.0
+        self._kept = values * (1.0 - self._free)
+
+    def __call__(self, variable: Any) -> Any:
+        return variable * self._free + self._kept
+
+
+def _freeze(network: Any, free: Sequence[int]) -> None:
+    """Leaves only these outputs of the classifiers to be trained."""
+    for layer in network.layers:
+        layer.trainable = layer.name in CLASSIFIERS
+    for name in CLASSIFIERS:
+        for variable in network.get_layer(name).trainable_variables:
+            variable.constraint = _Kept(variable.numpy(), free)
 
 
 def _shipped_network(recipe: Recipe, folder: Path) -> Any:

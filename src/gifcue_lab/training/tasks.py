@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,8 +19,10 @@ from gifcue_lab.training.hard_negatives import read_hard_negatives
 from gifcue_lab.training.label_overrides import apply_overrides
 from gifcue_lab.training.networks import build_network
 from gifcue_lab.training.recipe import Recipe
-from gifcue_lab.training.samples import LANDMARKS, Photo, decode, read_photos
+from gifcue_lab.training.samples import LANDMARKS, NONE, UNKNOWN, Photo, decode, read_photos
 from gifcue_lab.training.scenes import SceneSource
+from gifcue_lab.training.shapes import known_labels
+from gifcue_lab.training.unlabelled import unlabelled_hands
 from gifcue_lab.training.validation import Predict, measure_crops, measure_scenes
 
 Floats = npt.NDArray[np.float32]
@@ -62,11 +66,18 @@ def prepare(recipe: Recipe, data_dir: Path, runs_dir: Path) -> TrainingTask:
     """Reads and decodes the photographs and builds the network with fresh weights.
 
     Raises:
-        ConfigError: there are no photographs, or a file that the recipe names is missing or damaged.
+        ConfigError: there are no photographs, a file that the recipe names is missing or damaged, or no photograph
+            shows one of its labels.
     """
     overrides = recipe.find("label_overrides", runs_dir)
     hard_negatives_file = recipe.find("hard_negatives", runs_dir)
     training = read_photos(data_dir, "train", without=recipe.heldout_groups)
+    if recipe.trained_groups:
+        training = [
+            photo
+            for photo in training
+            if any(fnmatch(photo.group, pattern) for pattern in recipe.trained_groups)
+        ]
     if recipe.max_photos:
         # Evenly spaced, since the photographs of a group follow one another.
         training = training[:: max(1, len(training) // recipe.max_photos)][: recipe.max_photos]
@@ -77,7 +88,8 @@ def prepare(recipe: Recipe, data_dir: Path, runs_dir: Path) -> TrainingTask:
     if recipe.task == "detector":
         training = [photo for photo in training if not photo.is_tight_crop]
         evaluated = [photo for photo in evaluated if not photo.is_tight_crop]
-        scenes = SceneSource(recipe, training, decode(training))
+        unlabelled = unlabelled_hands(training, data_dir / "train")
+        scenes = SceneSource(recipe, training, decode(training), unlabelled)
         held_out_scenes = SceneSource(recipe, evaluated, decode(evaluated))
         return TrainingTask(
             network,
@@ -86,6 +98,7 @@ def prepare(recipe: Recipe, data_dir: Path, runs_dir: Path) -> TrainingTask:
             lambda predict: measure_scenes(held_out_scenes, predict),
             "ap",
         )
+    _check_labels(recipe, training, known_labels(recipe, runs_dir))
     face_points = _face_points(data_dir, recipe) if recipe.task == "face" else []
     hard_negatives = read_hard_negatives(hard_negatives_file, recipe.task) if hard_negatives_file else {}
     crops = CropSource(recipe, training, decode(training), face_points, hard_negatives)
@@ -97,6 +110,23 @@ def prepare(recipe: Recipe, data_dir: Path, runs_dir: Path) -> TrainingTask:
         lambda predict: measure_crops(held_out_crops, predict, recipe.classes),
         "score",
     )
+
+
+def _check_labels(recipe: Recipe, photos: Sequence[Photo], known: Sequence[str]) -> None:
+    """Refuses a label that no sample shows: a misspelt one would train a class that nothing is ever taken for."""
+    shown = Counter(sample.attribute for photo in photos for sample in photo.of_kind(recipe.task))
+    labels = {label: count for label, count in sorted(shown.items()) if label not in (NONE, UNKNOWN)}
+    there = ", ".join(f"{count} {label}" for label, count in labels.items()) or "no labels"
+    if absent := [label for label in recipe.classes if label not in labels and label not in known]:
+        raise ConfigError(
+            f"classes: expected labels that {recipe.task}s of the training photographs show, got {', '.join(absent)}; "
+            f"their {sum(shown.values())} {recipe.task}s show {there}"
+        )
+    if unknown := sorted(set(recipe.label_repeats) - {*recipe.classes, *labels, "none", "?"}):
+        raise ConfigError(
+            f"label_repeats: expected classes, none, ? or labels of the photographs, got {', '.join(unknown)}; their "
+            f"{recipe.task}s show {there}"
+        )
 
 
 def _evaluated_photos(recipe: Recipe, data_dir: Path) -> list[Photo]:

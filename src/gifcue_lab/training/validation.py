@@ -55,7 +55,7 @@ def measure_crops(source: CropSource, predict: Predict, classes: Sequence[str]) 
     Returns:
         `landmark_error`, the mean distance in shares of the crop; the F1 of every class by the logits of each
         classifier (`appearance/CLASS`, `landmarks/CLASS`) and by their sum (`both/CLASS`); and `score`, the mean F1 by
-        the sum less the landmark error.
+        the sum less the landmark error. Classes that no crop shows are left out.
     """
     errors: list[float] = []
     truth: list[int] = []
@@ -76,10 +76,11 @@ def measure_crops(source: CropSource, predict: Predict, classes: Sequence[str]) 
         ):
             answers[name].extend(logits[rows].argmax(1).tolist())
     metrics = {"landmark_error": float(np.mean(errors)) if errors else 0.0}
+    shown = {number: label for number, label in enumerate(classes, 1) if number in truth}
     for name, given in answers.items():
-        for number, label in enumerate(classes, 1):
+        for number, label in shown.items():
             metrics[f"{name}/{label}"] = _f1(np.array(truth), np.array(given), number)
-    mean_f1 = float(np.mean([metrics[f"both/{label}"] for label in classes]))
+    mean_f1 = float(np.mean([metrics[f"both/{label}"] for label in shown.values()])) if shown else 0.0
     metrics["score"] = mean_f1 - metrics["landmark_error"]
     return metrics
 

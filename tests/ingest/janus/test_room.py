@@ -22,7 +22,7 @@ from gifcue.ingest.janus.settings import JanusSettings
 from gifcue.ingest.janus.videoroom import PLUGIN, RoomAccess
 from gifcue.ingest.report import Notice
 from gifcue.testing import FakeServer
-from gifcue.testing.fake_server import FakeStream
+from gifcue.testing.fake_stream import FakeStream
 from gifcue.v1 import media_pb2
 from tests.ingest.janus.kit import (
     ADMIN_KEY,

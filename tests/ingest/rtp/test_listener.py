@@ -18,7 +18,7 @@ from gifcue.ingest.rtp.source import MAX_WAITING_UNITS
 from gifcue.ingest.rtp.udp import ListenError
 from gifcue.protocol.codecs import Codec
 from gifcue.testing import FakeServer
-from gifcue.testing.fake_server import FakeStream
+from gifcue.testing.fake_stream import FakeStream
 from gifcue.v1 import media_pb2
 from tests.ingest.rtp.kit import orientation, rtp
 from tests.ingest.rtp.test_receiver import INTER, KEY

@@ -46,6 +46,15 @@ def test_mistakes_of_usage(lab: Lab, folder: Path, tmp_path: Path) -> None:
     result = lab("evaluate", "clips", folder, "--server", "127.0.0.1:1", "--model", tmp_path)
     assert result.exit_code == 2
     assert "settings of its own" in result.stderr
+    for given, message in (
+        (["--resume"], "expected --report"),
+        (["--record", tmp_path], "expected --local"),
+        (["--server", "127.0.0.1:1", "--local"], "expected no --resume, --local"),
+        (["--replay", tmp_path, "--local"], "--replay runs no detector"),
+    ):
+        result = lab("evaluate", "clips", folder, *given)
+        assert result.exit_code == 2
+        assert message in " ".join(result.stderr.replace("│", " ").split())
     result = lab("evaluate", "clips", folder, "--preset", "wild")
     assert result.exit_code == 2
     assert "expected one of careful, normal, playful, got 'wild'" in result.stderr

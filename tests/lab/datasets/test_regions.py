@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from gifcue_lab.datasets.annotation import Annotation, LabelledObject, PixelBox
-from gifcue_lab.datasets.regions import LabelledRegion, pair_up
+from gifcue_lab.datasets.regions import LabelledRegion, pair_up, with_own_labels
 
 BOX = PixelBox(10, 10, 50, 60)
 OTHER = PixelBox(100, 10, 150, 60)
@@ -54,3 +54,15 @@ def test_contradictions_and_doubts_are_unknown() -> None:
 
 def test_other_labels_are_left_out() -> None:
     assert regions(("cat", BOX, False)) == ()
+
+
+def test_labels_of_the_data_belong_to_the_kind_whose_boxes_they_duplicate() -> None:
+    def annotation(*objects: tuple[str, PixelBox]) -> Annotation:
+        return Annotation("a.jpg", 640, 480, tuple(LabelledObject(label, *box) for label, box in objects))
+
+    drinks = annotation(("face", BOX), ("drinking", BOX), ("hand", OTHER), ("fist", OTHER), ("cup", OTHER))
+    slip = annotation(("hand", OTHER), ("drinking", OTHER), ("face", BOX), ("drinking", BOX))
+    assert with_own_labels([drinks, slip, annotation(("dog", BOX), ("smile", BOX))]) == {
+        "face": ("smile", "neutral", "thinking", "drinking"),
+        "hand": ("wave", "ok_hand", "thumbs_up", "cup", "fist"),
+    }

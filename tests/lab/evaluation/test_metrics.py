@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gifcue.detect.regions import Region
+from gifcue.detect.regions import Detection, Region
 from gifcue.protocol.geometry import Box
 from gifcue_lab.evaluation.matches import match_picture
 from gifcue_lab.evaluation.metrics import evaluate
@@ -129,3 +129,29 @@ def test_groups_count_alike_in_the_mean() -> None:
     assert figures["f1"] == pytest.approx(6 / 7, abs=1e-4)
     assert figures["mean_group_f1"] == 0.5
     assert figures["groups"] == 2
+
+
+def test_the_labels_are_those_of_the_detector() -> None:
+    """It knows `drinking` and no smile; the data knows both, a fist and a dog."""
+    truth = [
+        picture("p/a", TruthRegion("face", FACE, "drinking", True), TruthRegion("hand", HAND, "fist", True)),
+        TruthPicture(
+            "p/b", "p", Path("p/b"), 640, 360, (TruthRegion("face", FACE, "smile", True),), ("dog",)
+        ),
+    ]
+    drinks = Region("face", FACE, 0.9, {"drinking": 0.8})
+    found = {
+        f"p/{name}": Prediction(flatten_all([drinks], THRESHOLDS) + also)
+        for name, also in (("a", ()), ("b", (Detection("cat", 0.9, AWAY),)))
+    }
+    attributes = {"face": ("drinking",), "hand": ()}
+    report = evaluate(truth, Predictions({"name": "own"}, THRESHOLDS, found, attributes)).report
+    assert list(report["labels"]) == ["face", "hand", "drinking"]
+    assert (report["labels"]["drinking"]["right"], report["labels"]["drinking"]["wrong"]) == (1, 1)
+    assert report["confusion"]["face"] == {
+        "truth": ["drinking", "smile", "none", "nothing there"],
+        "said": ["drinking", "none", "not found"],
+        "counts": [[1, 0, 0], [1, 0, 0], [0, 0, 0], [0, 0, 0]],
+    }
+    assert report["other_labels"] == {"fist": 1, "smile": 1}
+    assert report["left_out"] == {"boxes": {"dog": 1}, "detections": {"cat": 1}}

@@ -39,11 +39,13 @@ def test_files_are_read_as_they_were_written(tmp_path: Path) -> None:
         {"name": "mine", "version": "1"},
         THRESHOLDS,
         {"p/a.jpg": Prediction(flatten_all(regions, THRESHOLDS), regions, 4.5), "p/b.jpg": Prediction(())},
+        {"face": ("drinking",), "hand": ("wave",)},
     )
     write_predictions(tmp_path / "found.json", before)
     after = read_predictions(tmp_path / "found.json", ["p/a.jpg", "p/b.jpg"], {"face": 0.7})
     assert after.detector["name"] == "mine"
     assert after.thresholds == {"face": 0.7, "hand": 0.5}
+    assert after.attributes == before.attributes
     assert after.pictures["p/b.jpg"] == Prediction(())
     one = after.pictures["p/a.jpg"]
     assert (one.detections, one.elapsed_ms) == (before.pictures["p/a.jpg"].detections, 4.5)
@@ -63,6 +65,7 @@ def document(**changes: Any) -> dict[str, Any]:
         ("[]", "got 'list'"),
         (json.dumps(document(format="coco")), "got 'coco'"),
         (json.dumps(document(pictures=[])), "an object under"),
+        (json.dumps(document(attributes={"dog": []})), "attributes of face and hand, got dog"),
         (json.dumps(document(pictures={})), "1 are absent: 'p/a.jpg'"),
         (json.dumps(document(pictures={"p/a.jpg": {"detections": [{"label": "face"}]}})), "KeyError: 'box'"),
         (

@@ -173,11 +173,12 @@ def test_fillers_whose_own_hands_are_in_the_way_leave_no_trace(draw: Draw) -> No
 def test_drinking_shows_a_cup_at_the_mouth(draw: Draw, subjects: Subjects) -> None:
     fist, empty = subjects.stills["a/05"], subjects.stills["a/07"]
     assert empty.face is not None
-    keys = hand_motion.touch(fist, empty.face.box, 0.0, 1.5, np.random.default_rng(1), mouth=True)
+    mouth = hand_motion.MOUTH
+    keys = hand_motion.at_place(fist, empty.face.box, mouth, 0.0, 1.5, np.random.default_rng(1))
     bare = Layer("a/05", fillers(subjects, "a/05"), keys)
-    shots = [Shot(0, 2.1, "a/07", layer=layer) for layer in (bare, replace(bare, cup=True))]
+    shots = [Shot(0, 2.1, "a/07", layer=layer) for layer in (bare, replace(bare, held="cup"))]
     without, with_cup = (draw(shot).picture(shot, 1.0).astype(int) for shot in shots)
     left, top, right, bottom = empty.face.box.astype(int)
-    mouth = np.s_[(top + 2 * bottom) // 3 : bottom, (2 * left + right) // 3 : (left + 2 * right) // 3]
-    assert np.abs(with_cup - without).max(2)[mouth].mean() > 30
+    lips = np.s_[(top + 2 * bottom) // 3 : bottom, (2 * left + right) // 3 : (left + 2 * right) // 3]
+    assert np.abs(with_cup - without).max(2)[lips].mean() > 30
     assert np.abs(with_cup - without).max(2)[:top].max() < 10

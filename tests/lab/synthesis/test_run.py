@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -17,7 +18,8 @@ from gifcue_lab.cli.app import app
 from gifcue_lab.datasets.annotation import DatasetError
 from gifcue_lab.evaluation.clips.truth import read_clips
 from gifcue_lab.synthesis.encode import write_video
-from gifcue_lab.synthesis.run import compose
+from gifcue_lab.synthesis.folder import Arguments, Composition
+from gifcue_lab.synthesis.run import Composed, compose
 from gifcue_lab.synthesis.script import Codec, Video
 
 
@@ -71,3 +73,87 @@ def test_a_photograph_of_another_size_than_its_labels_is_named(data: Path, tmp_p
     cv2.imwrite(str(path), np.zeros((20, 30, 3), np.uint8))
     with pytest.raises(DatasetError, match=r"03\.jpg: expected 192 x 144 pixels, got 30 x 20"):
         compose(tmp_path / "data", tmp_path / "out", split="train", minutes=1, seed=1)
+
+
+def composed(data: Path, out: Path, **changes: object) -> Composed:
+    given: dict[str, Any] = {"split": "train", "minutes": 2.5, "seed": 2, "mix": "busy", **changes}
+    return compose(data, out, **given)
+
+
+def test_a_run_that_was_cut_goes_on_with_the_clips_that_are_missing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_in_the_second(_: object, path: Path, __: Video) -> None:
+        path.write_bytes(b"finished before" if "000_" in path.name else b"half a clip")
+        if "001_" in path.name:
+            raise KeyboardInterrupt
+
+    def draw_nothing(_: object, path: Path, __: Video) -> None:
+        path.write_bytes(b"finished after")
+
+    out = tmp_path / "out"
+    monkeypatch.setattr("gifcue_lab.synthesis.run.write_video", cut_in_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        composed(data, out)
+    script = (out / "script.json").read_bytes()
+    names = list(json.loads(script)["sequences"])
+    assert [clip.name for clip in read_clips(out)] == [names[0]]
+    monkeypatch.setattr("gifcue_lab.synthesis.run.write_video", draw_nothing)
+    done = composed(data, out)
+    assert done.finished == set(names)
+    assert [(out / name).read_bytes() for name in names] == [b"finished before", b"finished after"]
+    assert (out / "script.json").read_bytes() == script
+    assert sorted(path.name for path in out.glob("*.part")) == []
+    assert [clip.name for clip in read_clips(out)] == sorted(names)
+    assert read_clips(out)[0].segments[0].kind == "idle"
+    assert sum(done.kinds.values()) == pytest.approx(1.0)
+
+
+def test_other_arguments_do_not_go_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gifcue_lab.synthesis.run.write_video", lambda _, path, __: path.write_bytes(b""))
+    composed(data, tmp_path / "out")
+    with pytest.raises(ConfigError, match="begun, seed 2, got 3"):
+        composed(data, tmp_path / "out", seed=3)
+    with pytest.raises(ConfigError, match="begun, mix 'busy', got 'meant'"):
+        composed(data, tmp_path / "out", mix="meant")
+    (tmp_path / "out" / "script.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(DatasetError, match="expected the script of a composition"):
+        composed(data, tmp_path / "out")
+
+
+def test_a_clip_that_another_process_writes_is_left_to_it(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gifcue_lab.synthesis.run.write_video", lambda _, path, __: path.write_bytes(b""))
+    out = tmp_path / "out"
+    arguments = Arguments("train", 2.5, 2, "busy")
+    names = list(composed(data, out).sequences)
+    (out / names[0]).unlink()
+    other = Composition.resume(out, arguments)
+    assert other is not None
+    with other.claim(names[0]) as path:
+        assert path is not None
+        assert composed(data, out).finished == {names[1]}
+        assert [clip.name for clip in read_clips(out)] == [names[1]]
+        path.write_bytes(b"theirs")
+    assert [clip.name for clip in read_clips(out)] == sorted(names)
+    with other.claim(names[0]) as path:
+        assert path is None
+
+
+def test_a_disk_that_is_too_small_is_an_error(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr("gifcue_lab.synthesis.run.shutil.disk_usage", lambda _: usage)
+    with pytest.raises(ConfigError, match=r"expected 0\.0 GB of free space"):
+        composed(data, tmp_path / "out")
+
+
+def test_groups_are_chosen_by_patterns(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gifcue_lab.synthesis.run.write_video", lambda _, path, __: path.write_bytes(b""))
+    done = composed(data, tmp_path / "out", groups=["[a]"])
+    assert {each.person for each in done.sequences.values()} == {"a/0"}
+    assert done.people == 1
+    with pytest.raises(ConfigError, match="--group: expected the name of a group"):
+        composed(data, tmp_path / "none", groups=["p3*"])

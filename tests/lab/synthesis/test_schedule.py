@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from gifcue_lab.evaluation.clips.truth import Clip, Expected
 from gifcue_lab.synthesis.builder import MIN_POSITIVE_S
 from gifcue_lab.synthesis.distractors import FLICKER_S
 from gifcue_lab.synthesis.events import joined
+from gifcue_lab.synthesis.mixes import BUSY
 from gifcue_lab.synthesis.participants import Subjects
-from gifcue_lab.synthesis.run import schedule_sequences
+from gifcue_lab.synthesis.plan import schedule_sequences
 from gifcue_lab.synthesis.script import Segment, Sequence, Span
 from gifcue_lab.synthesis.talking_clips import TalkingClip
 
@@ -80,6 +82,26 @@ def test_every_kind_of_segment_occurs_and_most_of_the_time_nothing_is_expected(
     assert expected_s < 0.2 * sum(each.seconds for each in sequences)
     for kind in ("palm", "flicker", "dropped", "passing", "touch", "drink", "other_hand", "light", "talk"):
         assert segments(sequences, kind)
+
+
+def test_a_busy_meeting_is_talk_and_hands_and_few_reactions(
+    subjects: Subjects, policy: ReactionSettings
+) -> None:
+    busy = schedule_sequences(subjects, [CLIP], policy, minutes=120, seed=3, mix=BUSY)
+    for kind in ("speech", "gesticulate", "typing", "hair", "glasses", "scratch", "telephone", "drink"):
+        for _, segment in segments(busy, kind):
+            assert segment.expect == ()
+    (phone, *_) = segments(busy, "telephone")
+    layer = phone[1].shots[0].layer
+    assert layer is not None
+    assert layer.held == "phone"
+    assert sum(len(each.expect) for each in busy) < 60
+    assert {each.video.height for each in busy} == {360}
+
+
+def test_a_script_is_read_back(sequences: list[Sequence]) -> None:
+    for each in sequences[:5]:
+        assert Sequence.from_json(json.loads(json.dumps(each.to_json()))) == each
 
 
 def test_expected_reactions_are_long_enough_and_lie_within_their_clip(

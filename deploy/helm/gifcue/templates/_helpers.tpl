@@ -48,6 +48,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- if .Values.access.keysSecretName -}}
 {{- $_ := set $variables "GIFCUE_ACCESS__KEYS" "/etc/gifcue/keys/keys.toml" -}}
 {{- end -}}
+{{- if .Values.whip.port -}}
+{{- $_ := set $variables "GIFCUE_WHIP__LISTEN" (printf "0.0.0.0:%d" (int .Values.whip.port)) -}}
+{{- end -}}
 {{- if .Values.insecure -}}
 {{- $_ := set $variables "GIFCUE_SERVER__INSECURE" "true" -}}
 {{- end -}}

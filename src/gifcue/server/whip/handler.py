@@ -127,11 +127,12 @@ class WhipHandler:
         if caller.grant is not None:
             caller.grant.require_room(room)
         labels = self._allowed(request, caller)
-        status = self._streams.refusal()
+        replaces = self._sessions.replaced_by(room, participant, caller.key) is not None
+        status = self._streams.refusal(replaces=replaces)
         if status is not None:
             raise Refused(503, status.details, math.ceil(status.retry_after_ms / 1000))
         offer = await _body(request)
-        # Nothing is awaited from here until the sessions check for themselves.
+        # Again, because the session may have ended meanwhile. Nothing is awaited from here until the sessions check.
         replaces = self._sessions.replaced_by(room, participant, caller.key) is not None
         access = self._guard.control.open_stream(caller, replaces=replaces)
         client = request.headers.get(hdrs.USER_AGENT, "")

@@ -6,27 +6,32 @@ The server is either one that this module starts in its own process, or one that
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gifcue import __version__
 from gifcue.cli.connection import client_of, run
 from gifcue.cli.serve import check_model
-from gifcue.detect.trust import UNCHECKED
-from gifcue.server.config import Settings, load_settings
+from gifcue.detect.detector import Detector
+from gifcue.detect.trust import folder_digest
+from gifcue.reactions.settings import ReactionSettings
+from gifcue.server.config import Settings
 from gifcue.server.logs import configure_logs
-from gifcue_lab.datasets.progress import Track, quiet
-from gifcue_lab.evaluation.clips.matching import ClipResult, match_clip
-from gifcue_lab.evaluation.clips.metrics import report as make_report
-from gifcue_lab.evaluation.clips.streaming import Evaluated, run_clips, run_in_process
-from gifcue_lab.evaluation.clips.timeline import draw_timeline
-from gifcue_lab.evaluation.clips.truth import Clip, read_clips, unlisted
-
-REPORT_FILE = "report.json"
-TIMELINES = "timelines"
+from gifcue_lab.evaluation.clips.kept import KeptRuns
+from gifcue_lab.evaluation.clips.local import Local, open_configured, replay, run_local
+from gifcue_lab.evaluation.clips.outcome import (
+    ClipsEvaluation,
+    Evaluated,
+    evaluation_of,
+    unlisted_warnings,
+)
+from gifcue_lab.evaluation.clips.run import ClipRun
+from gifcue_lab.evaluation.clips.server_settings import evaluation_settings
+from gifcue_lab.evaluation.clips.streaming import OnDone, run_clips, run_in_process
+from gifcue_lab.evaluation.clips.truth import Clip, read_clips
 
 # Given what is done and the clips, shows progress. The function that it yields takes seconds of video streamed since
 # its last call.
@@ -37,21 +42,6 @@ Progress = Callable[[str, Sequence[Clip]], AbstractContextManager[Callable[[floa
 def no_progress(_: str, __: Sequence[Clip]) -> Iterator[Callable[[float], None]]:
     """Shows nothing."""
     yield lambda _: None
-
-
-@dataclass(frozen=True, slots=True)
-class ClipsEvaluation:
-    """The report, as documented in `gifcue_lab.evaluation.clips.metrics`, and what it was computed from.
-
-    Attributes:
-        report: JSON data.
-        results: one per clip, in the order of their names.
-        filter_off: the same with the similar-frame filter off, or None.
-    """
-
-    report: dict[str, Any]
-    results: Sequence[ClipResult]
-    filter_off: Sequence[ClipResult] | None = None
 
 
 def evaluate_clips(
@@ -66,7 +56,12 @@ def evaluate_clips(
     compare_filter: bool = True,
     at_once: int = 2,
     progress: Progress = no_progress,
+    keep: Path | None = None,
+    resume: bool = False,
+    local: bool = False,
+    record: Path | None = None,
     detector_target: str | None = None,
+    open_local: Callable[[Settings], Detector] = open_configured,
 ) -> ClipsEvaluation:
     """Evaluates clips with a server in this process, by default twice: also with the similar-frame filter off.
 
@@ -81,6 +76,11 @@ def evaluate_clips(
         compare_filter: whether to run again with the filter off.
         at_once: number of clips that are streamed at the same time.
         progress: shows progress.
+        keep: a directory in which the run of each clip is kept as soon as it is finished, or None.
+        resume: whether runs in `keep` are taken over: those of the same clip, model and settings.
+        local: whether the parts of a server run in this process, without a server (module `local`).
+        record: a directory for recordings of the detections; needs `local`. The similar-frame filter is off then.
+        open_local: opens the detector of `local`.
         detector_target: what runs in detector workers, as for `gifcue.server.lifecycle.Server`; None for gifcue's own.
 
     Raises:
@@ -91,30 +91,131 @@ def evaluate_clips(
     """
     clips = read_clips(directory, only)
 
-    def run_all(changes: dict[str, Any], doing: str) -> Evaluated:
-        settings = _settings(config, model_dir, backend, model_sha256, changes)
-        if detector_target is None:
-            check_model(settings.detect)
-        configure_logs(settings.log)
-        with progress(doing, clips) as on_progress:
-            streamed = run_in_process(
-                settings,
-                clips,
-                at_once=at_once,
-                on_progress=on_progress,
-                preset=preset,
-                detector_target=detector_target,
-            )
-            return asyncio.run(streamed)
-
-    settings = _settings(config, model_dir, backend, model_sha256, {})
-    reactions = settings.reactions.with_preset(preset) if preset else settings.reactions
-    dwell_s = {label: each.dwell_s for label, each in reactions.labels.items()}
-    evaluated = run_all({}, "streaming")
+    evaluator = _Evaluator(
+        clips, at_once, progress, preset, keep, resume, local, record, detector_target, open_local
+    )
+    off = {"media": {"filter": {"enabled": False}}}
+    # What was skipped cannot be recorded.
+    settings = evaluation_settings(config, model_dir, backend, model_sha256, off if record else {})
+    evaluated = evaluator.run(settings, "streaming")
+    dwell_s = {label: each.dwell_s for label, each in evaluator.reactions(settings).labels.items()}
     filter_off = None
     if compare_filter and settings.media.filter.enabled:
-        filter_off = run_all({"media": {"filter": {"enabled": False}}}, "filter off")
-    return _evaluation(clips, evaluated, filter_off, dwell_s, _unlisted(directory, only, clips))
+        filter_off = evaluator.run(
+            evaluation_settings(config, model_dir, backend, model_sha256, off), "filter off"
+        )
+    return evaluation_of(clips, evaluated, filter_off, dwell_s, unlisted_warnings(directory, only, clips))
+
+
+@dataclass(frozen=True, slots=True)
+class _Evaluator:
+    """Runs the clips with different settings. The attributes are the arguments of `evaluate_clips`."""
+
+    clips: Sequence[Clip]
+    at_once: int
+    progress: Progress
+    preset: str
+    keep: Path | None
+    resume: bool
+    local: bool
+    record: Path | None
+    detector_target: str | None
+    open_local: Callable[[Settings], Detector]
+
+    def reactions(self, settings: Settings) -> ReactionSettings:
+        """The settings of the policy, with the preset."""
+        return settings.reactions.with_preset(self.preset) if self.preset else settings.reactions
+
+    def run(self, settings: Settings, doing: str) -> Evaluated:
+        """Runs the clips, except those whose runs are kept."""
+        if self.detector_target is None and self.open_local is open_configured:
+            check_model(settings.detect)
+        configure_logs(settings.log)
+        kept = None if self.keep is None else KeptRuns(self.keep, self._of(settings))
+        runs: dict[str, ClipRun] = {}
+        about: dict[str, Any] = {}
+        for clip in self.clips if kept is not None and self.resume else ():
+            if (found := kept.read(clip)) is not None:
+                runs[clip.name], about = found
+
+        def on_done(clip: Clip, run: ClipRun, what: dict[str, Any]) -> None:
+            runs[clip.name] = run
+            about.update(what)
+            if kept is not None:
+                kept.write(clip, run, what)
+
+        rest = [clip for clip in self.clips if clip.name not in runs]
+        if rest:
+            with self.progress(doing, rest) as on_progress:
+                self._run(settings, rest, on_done, on_progress)
+        return Evaluated([runs[clip.name] for clip in self.clips], about)
+
+    def _run(
+        self,
+        settings: Settings,
+        clips: Sequence[Clip],
+        on_done: OnDone,
+        on_progress: Callable[[float], None],
+    ) -> None:
+        if self.local:
+            how = Local(settings, self.reactions(settings), self.record, self.open_local)
+            run_local(how, clips, at_once=self.at_once, on_done=on_done, on_progress=on_progress)
+            return
+        streamed = run_in_process(
+            settings,
+            clips,
+            at_once=self.at_once,
+            on_done=on_done,
+            on_progress=on_progress,
+            preset=self.preset,
+            detector_target=self.detector_target,
+        )
+        asyncio.run(streamed)
+
+    def _of(self, settings: Settings) -> dict[str, Any]:
+        """What the runs depend on."""
+        where = {"detect": {"model_dir", "model_sha256", "workers", "cuda_devices"}, "media": {"workers"}}
+        return {
+            "model": folder_digest(settings.detect.model_dir),
+            "media": settings.media.model_dump(mode="json", exclude=where["media"]),
+            "detect": settings.detect.model_dump(mode="json", exclude=where["detect"]),
+            "reactions": self.reactions(settings).model_dump(mode="json"),
+            "local": self.local,
+            "version": __version__,
+        }
+
+
+def evaluate_recordings(
+    recordings: Path,
+    directory: Path,
+    *,
+    only: Sequence[str] = (),
+    config: Path | None = None,
+    preset: str = "",
+) -> ClipsEvaluation:
+    """Runs the policy alone on recorded detections of clips, and evaluates that. Arguments as for `evaluate_clips`.
+
+    Args:
+        recordings: a directory that `record` of `evaluate_clips` has filled.
+
+    Raises:
+        DatasetError: events.json is missing or wrong, or there is no recording of a clip.
+        ConfigError: a setting is wrong.
+    """
+    clips = read_clips(directory, only)
+    settings = evaluation_settings(config, None, None, None, {})
+    reactions = settings.reactions.with_preset(preset) if preset else settings.reactions
+    about = {
+        "model": "recorded",
+        "model_version": "",
+        "backend": "",
+        "preset": reactions.preset,
+        "server_version": __version__,
+        "reaction_labels": list(reactions.reaction_labels),
+    }
+    dwell_s = {label: each.dwell_s for label, each in reactions.labels.items()}
+    evaluated = Evaluated([replay(recordings, clip, reactions) for clip in clips], about)
+    return evaluation_of(clips, evaluated, None, dwell_s, unlisted_warnings(directory, only, clips))
 
 
 def evaluate_clips_on(
@@ -138,107 +239,17 @@ def evaluate_clips_on(
 
     async def streamed(on_progress: Callable[[float], None]) -> Evaluated:
         async with client:
-            return await run_clips(client, clips, at_once=at_once, on_progress=on_progress, preset=preset)
+            about: dict[str, Any] = {}
+            runs = await run_clips(
+                client,
+                clips,
+                at_once=at_once,
+                on_progress=on_progress,
+                on_done=lambda _, __, what: about.update(what),
+                preset=preset,
+            )
+            return Evaluated(runs, about)
 
     with progress("streaming", clips) as on_progress:
         evaluated = run(server, streamed(on_progress))
-    return _evaluation(clips, evaluated, None, {}, [*_unlisted(directory, only, clips), *warnings])
-
-
-def write_report(directory: Path, evaluation: ClipsEvaluation, track: Track = quiet) -> None:
-    """Writes report.json and a timeline of each clip. Creates the directory."""
-    timelines = directory / TIMELINES
-    timelines.mkdir(parents=True, exist_ok=True)
-    (directory / REPORT_FILE).write_text(json.dumps(evaluation.report, indent=1), encoding="utf-8")
-    filter_off = {result.clip.name: result for result in evaluation.filter_off or ()}
-    for result in track(evaluation.results, "drawing"):
-        name = result.clip.name
-        draw_timeline(result, timelines / f"{name}.png", filter_off.get(name))
-
-
-def _settings(
-    config: Path | None,
-    model_dir: Path | None,
-    backend: str | None,
-    model_sha256: str | None,
-    changes: dict[str, Any],
-) -> Settings:
-    detect: dict[str, Any] = {}
-    if model_dir is not None:
-        detect["model_dir"] = model_dir
-    if backend is not None:
-        detect["backend"] = backend
-    if model_sha256 is not None:
-        detect["model_sha256"] = model_sha256
-    settings = load_settings(
-        config,
-        {
-            "server": {
-                "listen": "127.0.0.1:0",
-                "http_listen": "",
-                "operator_listen": "",
-                "operator_http_listen": "",
-                "tls_certificate": None,
-                "tls_key": None,
-                "tls_client_ca": None,
-            },
-            "access": {"keys": None},
-            "log": {"level": "warning"},
-            "detect": detect,
-            # An evaluation must not show GIFs in a real meeting.
-            "delivery": {"webhook": None, "eyeson": None},
-            **changes,
-        },
-    )
-    if model_dir is None or model_sha256 is not None or settings.detect.backend != "litert":
-        return settings
-    # Whoever evaluates a folder has named it, and weights of LiteRT are data. A SavedModel is a program.
-    detected = settings.detect.model_copy(update={"model_sha256": UNCHECKED})
-    return settings.model_copy(update={"detect": detected})
-
-
-def _unlisted(directory: Path, only: Sequence[str], clips: Sequence[Clip]) -> list[str]:
-    if only:
-        return []
-    return [f"{name}: expected in events.json, left out" for name in unlisted(directory, clips)]
-
-
-def _evaluation(
-    clips: Sequence[Clip],
-    evaluated: Evaluated,
-    filter_off: Evaluated | None,
-    dwell_s: dict[str, float],
-    warnings: Sequence[str],
-) -> ClipsEvaluation:
-    results = _match(clips, evaluated)
-    unfiltered = None if filter_off is None else _match(clips, filter_off)
-    report = make_report(
-        results,
-        filter_off=unfiltered,
-        dwell_s=dwell_s,
-        about=_about(evaluated),
-        warnings=[*warnings, *_unknown_labels(clips, evaluated)],
-    )
-    return ClipsEvaluation(report, results, unfiltered)
-
-
-def _match(clips: Sequence[Clip], evaluated: Evaluated) -> list[ClipResult]:
-    return [match_clip(clip, clip_run) for clip, clip_run in zip(clips, evaluated.runs, strict=True)]
-
-
-def _about(evaluated: Evaluated) -> dict[str, Any]:
-    ready = evaluated.ready
-    return {
-        "model": ready.model.name,
-        "model_version": ready.model.version,
-        "backend": ready.model.backend,
-        "preset": ready.preset,
-        "server_version": ready.server_version,
-        "reaction_labels": list(ready.reaction_labels),
-    }
-
-
-def _unknown_labels(clips: Sequence[Clip], evaluated: Evaluated) -> list[str]:
-    expected = {each.label for clip in clips for each in clip.expect}
-    unknown = sorted(expected - set(evaluated.ready.reaction_labels))
-    return [f"{label}: expected by clips, no reaction of this server: always missed" for label in unknown]
+    return evaluation_of(clips, evaluated, None, {}, [*unlisted_warnings(directory, only, clips), *warnings])

@@ -4,14 +4,18 @@ The JSON form, stable within `gifcue-clips/1`: keys may be added, existing ones 
 
     format, about {...}                the server: model, preset, versions
     clips, seconds, participant_hours
-    total   {expected, found, missed, misses {miss: n}, recall, false, false_per_hour, allowed,
-             onset_to_started {n, median_s, p95_s}, dwell_s}
+    total   {expected, found, missed, misses {miss: n}, recall, recall_interval, false, false_per_hour,
+             false_per_hour_upper, allowed, onset_to_started {n, median_s, p95_s}, dwell_s}
     labels  {label: the same}
+    labels.L.watched_hours             those in which a reaction of the label would be false; also
+                                       false_per_watched_hour, false_per_watched_hour_upper
+    kinds   {kind: {seconds, share, expected, found, false {label: n}}}, of the segments that clips state
     frames  {received, analysed, skipped {reason: n}, dropped {reason: n}, share_similar,
              share_similar_of_due, share_not_analysed}
     by_clip {name: {seconds, expected, found, missed, false, allowed, frames, faults {code: n},
              expectations [{label, start_s, end_s, started_s, onset_to_started_s, held, miss}],
-             false_reactions [{label, at_s, score, why}], allowed_reactions [{label, at_s, score}]}}
+             false_reactions [{label, at_s, score, why, during {kind, shows} or null}],
+             allowed_reactions [{label, at_s, score}]}}
     filter_off {total, labels, frames, by_clip} or null
     skipping   {lost [{clip, label, start_s, end_s}], gained [the same], false_with, false_without} or null
     warnings [text]
@@ -20,6 +24,7 @@ Rates are 0..1. Rates and times are null if there is nothing to compute them fro
 frames received, `share_similar_of_due` of those that pacing passed on to the filter. `held` is the largest progress
 within the span, 0..1. `miss` is null if the reaction was found, otherwise nothing, held, early or taken. `why` is
 unasked or again. `lost` are expectations that are found with the filter off and missed with it on.
+`recall_interval` [low, high] and the keys that end in `_upper` are those of `bounds`, at 95 %.
 """
 
 from __future__ import annotations
@@ -32,10 +37,11 @@ import numpy as np
 from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.reasons import SkipReason
 from gifcue.reactions.events import PolicyEvent
+from gifcue_lab.evaluation.clips.bounds import SECONDS_PER_HOUR, rate_upper_bound, share_interval
+from gifcue_lab.evaluation.clips.kinds import kinds, part_at, watched_hours
 from gifcue_lab.evaluation.clips.matching import ClipResult, Miss
 
 FORMAT = "gifcue-clips/1"
-SECONDS_PER_HOUR = 3600.0
 _DIGITS = 4
 
 
@@ -81,9 +87,24 @@ def _side(results: Sequence[ClipResult], dwell_s: Mapping[str, float]) -> dict[s
     )
     return {
         "total": _metrics(results, None, None),
-        "labels": {label: _metrics(results, label, dwell_s.get(label)) for label in labels},
+        "labels": {
+            label: {**_metrics(results, label, dwell_s.get(label)), **_watched(results, label)}
+            for label in labels
+        },
+        "kinds": kinds(results),
         "frames": frames(FrameCounts.total(each.run.counts for each in results)),
         "by_clip": {each.clip.name: _clip(each) for each in results},
+    }
+
+
+def _watched(results: Sequence[ClipResult], label: str) -> dict[str, Any]:
+    """The rate of false reactions of one label in the hours in which it would be false."""
+    false = sum(one.event.label == label for each in results for one in each.false)
+    hours = watched_hours(results, label)
+    return {
+        "watched_hours": hours,
+        "false_per_watched_hour": _rounded(false / hours if hours else None),
+        "false_per_watched_hour_upper": _rounded(rate_upper_bound(false, hours)),
     }
 
 
@@ -102,12 +123,18 @@ def _metrics(results: Sequence[ClipResult], label: str | None, dwell_s: float | 
         "missed": len(wanted) - len(waits),
         "misses": {miss.value: sum(one.miss is miss for one in wanted) for miss in Miss},
         "recall": _rounded(len(waits) / len(wanted) if wanted else None),
+        "recall_interval": _interval(share_interval(len(waits), len(wanted))),
         "false": false,
         "false_per_hour": _rounded(false / hours if hours else None),
+        "false_per_hour_upper": _rounded(rate_upper_bound(false, hours)),
         "allowed": allowed,
         "onset_to_started": _waits(waits),
         "dwell_s": dwell_s,
     }
+
+
+def _interval(edges: tuple[float, float] | None) -> list[float | None] | None:
+    return edges and [_rounded(edge) for edge in edges]
 
 
 def _waits(waits_s: Sequence[float]) -> dict[str, Any]:
@@ -152,9 +179,17 @@ def _clip(result: ClipResult) -> dict[str, Any]:
             }
             for each in result.expectations
         ],
-        "false_reactions": [{**_event(each.event), "why": each.why} for each in result.false],
+        "false_reactions": [
+            {**_event(each.event), "why": each.why, "during": _during(result, each.event.at_s)}
+            for each in result.false
+        ],
         "allowed_reactions": [_event(event) for event in result.allowed],
     }
+
+
+def _during(result: ClipResult, at_s: float) -> dict[str, Any] | None:
+    part = part_at(result.clip, at_s)
+    return None if part is None else {"kind": part.kind, "shows": list(part.shows)}
 
 
 def _event(event: PolicyEvent) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from gifcue import __version__
 from gifcue.cli.streaming import Job, Plan, Summary, all_or_none, stream_all
@@ -37,13 +38,12 @@ from gifcue_lab.evaluation.clips.truth import Clip
 # The only participant of a clip's stream. Each clip has a room of its own, because cooldowns of the rules are per room.
 PARTICIPANT = "clip"
 
+# Takes a clip's run, and the description of what it was run with.
+OnDone = Callable[[Clip, ClipRun, dict[str, Any]], None]
 
-@dataclass(slots=True)
-class Evaluated:
-    """The runs of the clips, in their order, and the server's description of itself."""
 
-    runs: list[ClipRun]
-    ready: Ready
+def ignore_done(_: Clip, __: ClipRun, ___: dict[str, Any]) -> None:
+    """Takes nothing."""
 
 
 @dataclass(slots=True)
@@ -77,19 +77,21 @@ async def run_in_process(
     *,
     at_once: int,
     on_progress: Callable[[float], None],
+    on_done: OnDone = ignore_done,
     preset: str = "",
     detector_target: str | None = None,
-) -> Evaluated:
+) -> list[ClipRun]:
     """Starts a server for the clips and stops it afterwards. `detector_target` is as for `Server`.
 
     The rest is as for `run_clips`.
     """
-    settings = settings.model_copy(update={"media": settings.media.with_constant_rate()})
     async with (
         Server(settings, detector_target=detector_target) as server,
         ReactionClient(f"127.0.0.1:{server.listen_port}") as client,
     ):
-        return await run_clips(client, clips, at_once=at_once, on_progress=on_progress, preset=preset)
+        return await run_clips(
+            client, clips, at_once=at_once, on_progress=on_progress, on_done=on_done, preset=preset
+        )
 
 
 async def run_clips(
@@ -98,25 +100,40 @@ async def run_clips(
     *,
     at_once: int,
     on_progress: Callable[[float], None],
+    on_done: OnDone = ignore_done,
     preset: str = "",
-) -> Evaluated:
-    """Streams every clip, `at_once` of them at the same time.
+) -> list[ClipRun]:
+    """Streams every clip, `at_once` of them at the same time, and returns their runs in the same order.
 
-    `on_progress` receives the seconds of video streamed since its last call.
+    `on_progress` receives the seconds of video streamed since its last call, `on_done` each clip's run and the server's
+    description of itself as soon as the clip is finished.
 
     Raises:
         SourceError: a clip is no video.
         Unavailable: a connection broke.
     """
     places = asyncio.Semaphore(at_once)
-    done: dict[str, tuple[ClipRun, Ready]] = {}
+    done: dict[str, ClipRun] = {}
 
     async def one(clip: Clip, room_id: str) -> None:
         async with places:
-            done[clip.name] = await _run_clip(client, clip, room_id, preset, on_progress)
+            run, ready = await _run_clip(client, clip, room_id, preset, on_progress)
+            done[clip.name] = run
+            on_done(clip, run, _about(ready))
 
     await all_or_none([one(clip, f"evaluate-{number}") for number, clip in enumerate(clips)])
-    return Evaluated([done[clip.name][0] for clip in clips], done[clips[0].name][1])
+    return [done[clip.name] for clip in clips]
+
+
+def _about(ready: Ready) -> dict[str, Any]:
+    return {
+        "model": ready.model.name,
+        "model_version": ready.model.version,
+        "backend": ready.model.backend,
+        "preset": ready.preset,
+        "server_version": ready.server_version,
+        "reaction_labels": list(ready.reaction_labels),
+    }
 
 
 async def _run_clip(

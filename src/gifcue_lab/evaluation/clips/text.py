@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+# More clips are listed only in the report's file.
+MOST_CLIPS = 40
 
 
 def print_clips_report(report: dict[str, Any]) -> None:
@@ -16,7 +20,10 @@ def print_clips_report(report: dict[str, Any]) -> None:
     preset = f", preset {about['preset']}" if about.get("preset") else ""
     console.print(escape(f"{words}{preset}: {report['clips']} clips, {report['seconds'] / 60:.1f} minutes"))
     console.print(_by_label(report))
-    console.print(_by_clip(report))
+    if report["kinds"]:
+        console.print(_by_kind(report))
+    if len(report["by_clip"]) <= MOST_CLIPS:
+        console.print(_by_clip(report))
     for line in wrong_lines(report):
         console.print(escape(line))
     console.print(f"frames: {frames_line(report['frames'])}")
@@ -36,19 +43,52 @@ def print_clips_report(report: dict[str, Any]) -> None:
 
 def _by_label(report: dict[str, Any]) -> Any:
     table = _table(
-        "label", "meant", "found", "missed", "false", "an hour", "allowed", "onset", "p95", "dwell"
+        "label",
+        "meant",
+        "found",
+        "recall",
+        "95 %",
+        "false",
+        "an hour",
+        "at most",
+        "allowed",
+        "onset",
+        "p95",
+        "dwell",
     )
-    table.caption = "onset, p95: seconds from onset to STARTED, the median and 95 %"
+    table.caption = (
+        "95 %: exact interval of recall; at most: exact one-sided 95 % upper bound of false reactions an hour\n"
+        "an hour: of a label in the time in which it is neither expected nor allowed; of all in all the time\n"
+        "onset, p95: seconds from onset to STARTED, the median and 95 %"
+    )
     for label, figures in (*report["labels"].items(), (None, report["total"])):
         if label is None:
             table.add_section()
-        waits = figures["onset_to_started"]
+        waits, hour = figures["onset_to_started"], "hour" if label is None else "watched_hour"
         table.add_row(
             "all" if label is None else label.replace("[", r"\["),
-            *(str(figures[key]) for key in ("expected", "found", "missed", "false")),
-            _number(figures["false_per_hour"], 1),
+            *(str(figures[key]) for key in ("expected", "found")),
+            _percent(figures["recall"]),
+            _edges(figures["recall_interval"]),
+            str(figures["false"]),
+            *(_number(figures[f"false_per_{hour}{bound}"]) for bound in ("", "_upper")),
             str(figures["allowed"]),
             *(_number(value) for value in (waits["median_s"], waits["p95_s"], figures["dwell_s"])),
+        )
+    return table
+
+
+def _by_kind(report: dict[str, Any]) -> Any:
+    table = _table("shown", "minutes", "share", "meant", "found", "false")
+    for kind, figures in report["kinds"].items():
+        wrong = ", ".join(f"{count} {label}" for label, count in figures["false"].items())
+        table.add_row(
+            kind.replace("[", r"\["),
+            f"{figures['seconds'] / 60:.1f}",
+            f"{figures['share']:.1%}",
+            str(figures["expected"]),
+            str(figures["found"]),
+            wrong.replace("[", r"\[") or "0",
         )
     return table
 
@@ -100,8 +140,10 @@ def wrong_lines(report: dict[str, Any]) -> list[str]:
                 lines.append(f"  missed: {_span(name, each)}: {_MISSES[each['miss']].format(**each)}")
         for each in clip["false_reactions"]:
             again = ", found once already" if each["why"] == "again" else ""
+            during = each["during"]
+            shown = "" if during is None else f", during {during['kind']} of {', '.join(during['shows'])}"
             lines.append(
-                f"  false: {name} {each['label']} at {each['at_s']:.2f} s, score {each['score']:.2f}{again}"
+                f"  false: {name} {each['label']} at {each['at_s']:.2f} s, score {each['score']:.2f}{again}{shown}"
             )
     return lines
 
@@ -121,6 +163,10 @@ def _span(name: str, each: dict[str, Any]) -> str:
 
 def _number(value: float | None, digits: int = 2) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _edges(edges: Sequence[float] | None) -> str:
+    return "–" if edges is None else f"{edges[0]:.0%}–{edges[1]:.0%}"
 
 
 def _percent(value: float | None) -> str:

@@ -5,7 +5,8 @@
                             "allow": ["thinking", {"label": "wave", "start_s": 20.0, "end_s": 22.5}]}}}
 
 Each of `expect` needs exactly one reaction. A reaction of `allow` is neither expected nor false, at any time or if it
-starts within a span. Every other reaction is false. `seconds` is optional, and further keys are ignored.
+starts within a span. Every other reaction is false. `seconds` is optional. So are `segments`, which say what happens
+when, and `person`; further keys are ignored.
 """
 
 from __future__ import annotations
@@ -40,10 +41,23 @@ class Expected(BaseModel):
         return self
 
 
+class Part(BaseModel):
+    """What happens from `start_s` to `end_s` of the clip, for reports on single kinds of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str = Field(min_length=1, description="A name for what happens.")
+    start_s: float = Field(ge=0.0, description="Seconds from the clip's start.")
+    end_s: float = Field(ge=0.0, description="Seconds from the clip's start.")
+    shows: tuple[str, ...] = Field(default=(), description="The pictures that are shown.")
+
+
 class _Entry(BaseModel):
     seconds: float | None = Field(default=None, gt=0.0)
     expect: tuple[Expected, ...] = ()
     allow: tuple[str | Expected, ...] = ()
+    segments: tuple[Part, ...] = ()
+    person: str = ""
 
     @model_validator(mode="before")
     @classmethod
@@ -71,6 +85,8 @@ class Clip:
         expect: the expected reactions.
         allow: labels that are allowed at any time.
         allow_spans: labels that are allowed within a span.
+        segments: what happens when; empty if events.json does not state it.
+        person: who is shown; empty likewise.
     """
 
     name: str
@@ -79,6 +95,8 @@ class Clip:
     expect: tuple[Expected, ...] = ()
     allow: frozenset[str] = frozenset()
     allow_spans: tuple[Expected, ...] = ()
+    segments: tuple[Part, ...] = ()
+    person: str = ""
 
 
 def read_clips(directory: Path, only: Sequence[str] = ()) -> list[Clip]:
@@ -107,6 +125,8 @@ def read_clips(directory: Path, only: Sequence[str] = ()) -> list[Clip]:
             entry.expect,
             frozenset(each for each in entry.allow if isinstance(each, str)),
             tuple(each for each in entry.allow if isinstance(each, Expected)),
+            entry.segments,
+            entry.person,
         )
         for name, entry in sorted(entries.items())
         if not only or name in only

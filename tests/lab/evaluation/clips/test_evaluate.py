@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 import structlog
 
+from gifcue.detect.detector import Frame
+from gifcue.detect.regions import Region
 from gifcue.sample_video.clips import write
-from gifcue_lab.evaluation.clips.evaluate import evaluate_clips, write_report
+from gifcue.server.config import Settings
+from gifcue_lab.evaluation.clips.evaluate import evaluate_clips, evaluate_recordings
+from gifcue_lab.evaluation.clips.outcome import write_report
 from gifcue_lab.evaluation.clips.text import print_clips_report
-from tests.support.colour_detector import GREEN, GREY, RED, TARGET, colour_frames
+from tests.support.colour_detector import GREEN, GREY, RED, TARGET, ColourDetector, colour_frames
 from tests.support.deliveries import SECRET
 
 FPS = 10
@@ -73,6 +78,74 @@ def test_clips_are_evaluated_through_a_real_server(folder: Path, tmp_path: Path)
     assert document["skipping"] == {"lost": [], "gained": [], "false_with": 1, "false_without": 1}
     for name in ("mixed.mp4", "quiet.mp4"):
         assert (report / "timelines" / f"{name}.png").stat().st_size > 1000
+
+
+def open_colours(settings: Settings) -> ColourDetector:
+    return ColourDetector(settings.detect.detector())
+
+
+def test_the_parts_of_a_server_decide_as_a_server_does(folder: Path, tmp_path: Path) -> None:
+    served = evaluate_clips(folder, compare_filter=False, detector_target=TARGET).report
+    local = evaluate_clips(folder, local=True, at_once=1, open_local=open_colours).report
+    for key in ("seconds", "total", "labels", "frames"):
+        assert local[key] == served[key], key
+    assert (
+        local["by_clip"]["mixed.mp4"]["false_reactions"] == served["by_clip"]["mixed.mp4"]["false_reactions"]
+    )
+    assert local["skipping"]["lost"] == []
+
+
+def test_the_policy_is_run_again_on_what_was_recorded(folder: Path, tmp_path: Path) -> None:
+    evaluate_clips(folder, local=True, at_once=1, record=tmp_path / "recorded", open_local=open_colours)
+    replayed = evaluate_recordings(tmp_path / "recorded", folder).report
+    assert (replayed["labels"]["smile"]["found"], replayed["total"]["false"]) == (1, 1)
+    assert replayed["frames"]["analysed"] == 95
+    slow = tmp_path / "slow.toml"
+    slow.write_text("[reactions.labels.smile]\ndwell_s = 9.0\n", encoding="utf-8")
+    assert evaluate_recordings(tmp_path / "recorded", folder, config=slow).report["total"]["found"] == 0
+
+
+def test_finished_clips_are_kept_and_taken_over(folder: Path, tmp_path: Path) -> None:
+    analysed: list[int] = []
+
+    class Counting(ColourDetector):
+        def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+            analysed.append(len(frames))
+            return super().detect(frames)
+
+    def run(directory: Path = folder, **changes: Any) -> dict[str, Any]:
+        given: dict[str, Any] = {
+            "local": True,
+            "at_once": 1,
+            "compare_filter": False,
+            "keep": tmp_path,
+            **changes,
+        }
+        analysed.clear()
+        return evaluate_clips(
+            directory, open_local=lambda settings: Counting(settings.detect.detector()), **given
+        ).report
+
+    run(only=["quiet.mp4"])
+    alone = sum(analysed)
+    whole = run(resume=True)
+    assert sum(analysed) > alone > 0
+    # All clips are kept now, and nothing is run.
+    assert run(resume=True) == whole
+    assert analysed == []
+    assert whole["about"]["model"] == "colours"
+    # Without --resume, with other settings or with another clip under the same name, they are run again.
+    run()
+    both = sum(analysed)
+    run(resume=True, preset="careful")
+    assert sum(analysed) >= alone
+    write(colour_frames(RED, 40), folder / "quiet.mp4", fps=FPS)
+    run(resume=True)
+    assert 0 < sum(analysed) < both
+    for path in tmp_path.glob("runs/*/*.mp4.json"):
+        path.write_text("{", encoding="utf-8")
+    run(resume=True)
+    assert sum(analysed) > 0
 
 
 def test_the_text_and_one_clip_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,11 +43,16 @@ def test_the_figures_of_two_clips() -> None:
         "missed": 0,
         "misses": {"nothing": 0, "held": 0, "early": 0, "taken": 0},
         "recall": 1.0,
+        "recall_interval": [0.1581, 1.0],
         "false": 0,
         "false_per_hour": 0.0,
+        "false_per_hour_upper": 5.9915,
         "allowed": 0,
         "onset_to_started": {"n": 2, "median_s": 0.9, "p95_s": 0.99},
         "dwell_s": 0.8,
+        "watched_hours": 0.4983,
+        "false_per_watched_hour": 0.0,
+        "false_per_watched_hour_upper": 6.0119,
     }
     wave, thinking, total = document["labels"]["wave"], document["labels"]["thinking"], document["total"]
     assert (wave["found"], wave["missed"], wave["false"], wave["false_per_hour"]) == (0, 1, 1, 2.0)
@@ -126,6 +131,10 @@ def test_the_text_has_the_main_metrics(
         "smile",
         "0.90",
         "20%",
+        "67%",
+        "9%–99%",
+        "2.00",
+        "9.49",
         "lost by skipping: 0",
         "b.mp4",
     ):

@@ -37,8 +37,8 @@ async def test_every_clip_is_a_participant_alone_in_its_room(make_clip: MakeClip
     assert len({config.room_id for config in configs}) == 2
     assert {config.preset for config in configs} == {"careful"}
     assert sum(streamed) == pytest.approx(2 * 1.9)  # to the last frame of both
-    assert [run.name for run in done.runs] == ["a.mp4", "b.mp4"]
-    for run in done.runs:
+    assert [run.name for run in done] == ["a.mp4", "b.mp4"]
+    for run in done:
         assert run.seconds == pytest.approx(2.0)
         assert (run.counts.received, run.counts.accounted) == (20, 20)
         assert [event.phase for event in run.events] == [Phase.HOLDING, Phase.STARTED, Phase.ENDED]

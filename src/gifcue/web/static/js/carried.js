@@ -11,6 +11,9 @@ const MAX_ENTRIES = 256;
 const MAX_OPEN = 4096;
 // Reactions of one participant that can still be dismissed, as servers remember.
 const MAX_ENDED = 32;
+// Bytes of a name, as many as a server takes. A join with a longer one is refused whole.
+const MAX_REACTION_ID_BYTES = 64;
+const MAX_RULE_ID_BYTES = 512;
 
 const LOST = 'stream_lost';
 // As a server ends the reactions of a label that is not allowed.
@@ -26,6 +29,12 @@ const endOf = (started, endReason) => ({
 
 /** The cancellation of a hold that no server goes on with. */
 const cancelOf = (hold) => ({ ...hold, phase: Phase.CANCELLED, endReason: LOST });
+
+const encoder = new TextEncoder();
+const fits = (name, maxBytes) => Boolean(name) && encoder.encode(name).byteLength <= maxBytes;
+
+/** Whether a join may name the reaction. */
+const canBeCarried = ({ label, reactionId }) => Boolean(label) && fits(reactionId, MAX_REACTION_ID_BYTES);
 
 /** Notes an entry. Returns what is forgotten for it, which is what was noted longest ago. */
 function put(entries, key, value, most = MAX_ENTRIES) {
@@ -47,8 +56,9 @@ function left(untilMs, name) {
   return [...untilMs].map(([key, until]) => ({ [name]: key, remainingMs: Math.ceil(until - now) }));
 }
 
+/** Notes a cooldown. A name that no server takes is left out. */
 function note(untilMs, key, cooldownMs) {
-  if (key && cooldownMs > 0) put(untilMs, key, performance.now() + cooldownMs);
+  if (cooldownMs > 0 && fits(key, MAX_RULE_ID_BYTES)) put(untilMs, key, performance.now() + cooldownMs);
 }
 
 /** The state of one stream. Methods that return events return those that the page gets. */
@@ -69,7 +79,7 @@ export class Carried {
     if (!known) return {};
     const now = performance.now();
     return {
-      running: [...known.running].map(([label, { started, sinceMs }]) => ({
+      running: [...known.running].filter(([, { started }]) => canBeCarried(started)).map(([label, { started, sinceMs }]) => ({
         reactionId: started.reactionId, label, ageMs: Math.round(now - sinceMs),
       })),
       cooldowns: left(known.cooldowns, 'label'),
@@ -131,13 +141,23 @@ export class Carried {
     }
   }
 
-  /** The connection is gone: holds begin anew elsewhere, and nobody else ends the reactions of those that have left. */
+  /**
+   * The connection is gone: holds begin anew elsewhere, and nobody else ends the reactions of those that have left, or that
+   * no join may name.
+   */
   lost() {
     const ended = [...this.#holds.values()].map(cancelOf);
     ended.push(...[...this.#leaving.values()].map((started) => endOf(started, LOST)));
     this.#holds.clear();
     this.#leaving.clear();
-    for (const known of this.#participants.values()) known.ended.clear(); // the next server takes no dismissal of them
+    for (const known of this.#participants.values()) {
+      known.ended.clear(); // the next server takes no dismissal of them
+      for (const [label, { started }] of known.running) {
+        if (canBeCarried(started)) continue;
+        known.running.delete(label);
+        ended.push(endOf(started, LOST));
+      }
+    }
     return ended;
   }
 

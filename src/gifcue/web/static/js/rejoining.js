@@ -26,6 +26,8 @@ export class Rejoining {
   #maxMs;
   #refusals = new Map();
   #timers = new Map();
+  // When those were refused that have left since. One of the same name may join only later, so that its refusal is heard.
+  #leftMs = new Map();
 
   /** Whether a fault refuses a join that can be repeated. */
   static refuses({ code }) {
@@ -41,15 +43,27 @@ export class Rejoining {
   add(participantId) {
     const before = this.#refusals.get(participantId) ?? 0;
     this.#refusals.set(participantId, before + 1);
-    const pauseMs = Math.min(this.#maxMs, this.#firstMs * 2 ** before) * (1 + JITTER * (2 * Math.random() - 1));
-    this.#timers.set(participantId, setTimeout(() => {
-      this.#timers.delete(participantId);
-      this.#rejoin(participantId);
-    }, pauseMs));
+    this.#waitFor(participantId, Math.min(this.#maxMs, this.#firstMs * 2 ** before) * (1 + JITTER * (2 * Math.random() - 1)));
+  }
+
+  /** A participant joins. Returns whether it waits: it does also where one of its name was refused and left a moment ago. */
+  holds(participantId) {
+    const pauseMs = this.#firstMs - (performance.now() - (this.#leftMs.get(participantId) ?? -Infinity));
+    this.#leftMs.delete(participantId);
+    if (pauseMs > 0 && !this.has(participantId)) this.#waitFor(participantId, pauseMs);
+    return this.has(participantId);
+  }
+
+  /** A participant was refused that has left, or leaves. */
+  refusedAfterLeave(participantId) {
+    const now = performance.now();
+    for (const [id, leftMs] of this.#leftMs) if (now - leftMs > this.#firstMs) this.#leftMs.delete(id);
+    this.#leftMs.set(participantId, now);
   }
 
   /** A participant has left. */
   forget(participantId) {
+    if (this.has(participantId)) this.refusedAfterLeave(participantId);
     clearTimeout(this.#timers.get(participantId));
     this.#timers.delete(participantId);
     this.#refusals.delete(participantId);
@@ -60,5 +74,13 @@ export class Rejoining {
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     this.#refusals.clear();
+    this.#leftMs.clear();
+  }
+
+  #waitFor(participantId, pauseMs) {
+    this.#timers.set(participantId, setTimeout(() => {
+      this.#timers.delete(participantId);
+      this.#rejoin(participantId);
+    }, pauseMs));
   }
 }

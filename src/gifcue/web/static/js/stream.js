@@ -26,6 +26,8 @@ const PROTOCOL = 'gifcue.v1';
 /** Ticks a second of `timestampUs`. */
 export const CLOCK_HZ = 1_000_000;
 const SECOND_LOOK_MS = 100;
+// Moves in a row without a pause worth the name: servers that ask every new stream to move are not asked without end.
+const QUICK_MOVES = 3;
 
 /** The values that a client may want to change. Times are milliseconds. */
 export const DEFAULTS = Object.freeze({
@@ -36,7 +38,7 @@ export const DEFAULTS = Object.freeze({
   lowBytes: 32 * 1024,
   firstBackoffMs: 300,
   maxBackoffMs: 10_000,
-  // A connection that lasted this long was a good one: the pauses begin with the shortest again.
+  // A connection that lasted this long was a good one: the pauses begin with the shortest again, also those of moves.
   goodMs: 10_000,
   connectMs: 10_000,
   // A server that drains gets this long to finish what is in flight, at most. The next attempt follows within `moveMs`.
@@ -126,6 +128,7 @@ export class ReactionStream {
   #ready = null;
   #isCongested = false;
   #failures = 0;
+  #moves = 0;
   #timer = null;
   #watch = null;
   #drain = null; // runs while the server drains
@@ -166,7 +169,7 @@ export class ReactionStream {
     };
     this.#participants.set(participantId, participant);
     this.#carried.joined(participantId);
-    if (this.#takes && !this.#rejoining.has(participantId)) this.#sendJoin(participantId, participant);
+    if (this.#takes && !this.#rejoining.holds(participantId)) this.#sendJoin(participantId, participant);
   }
 
   /**
@@ -287,7 +290,7 @@ export class ReactionStream {
     const lost = (event) => {
       if (this.#socket !== socket) return;
       this.#socket = null;
-      if (readyAtMs !== null && performance.now() - readyAtMs >= this.#tuning.goodMs) this.#failures = 0;
+      if (readyAtMs !== null && performance.now() - readyAtMs >= this.#tuning.goodMs) this.#failures = this.#moves = 0;
       this.#retry(statusOf(event));
     };
     // A close of a connection that does not answer takes long, so the next attempt does not wait for it.
@@ -360,7 +363,11 @@ export class ReactionStream {
   }
 
   #refused(participantId) {
-    if (!this.#takes || !this.#participants.has(participantId) || this.isRefused(participantId)) return;
+    if (!this.#takes || this.isRefused(participantId)) return;
+    if (!this.#participants.has(participantId)) {
+      this.#rejoining.refusedAfterLeave(participantId);
+      return;
+    }
     this.#rejoining.add(participantId);
     // A server ends what a refused join carries only within limits. What it ends as well is kept back.
     this.#react(this.#carried.refused(participantId));
@@ -430,13 +437,14 @@ export class ReactionStream {
       return;
     }
     // By chance within the pause, so that the clients of a server that restarts do not all come at once.
-    const pauseMs = isMoving ? this.#tuning.moveMs * Math.random() : this.#backoffMs() * (0.5 + Math.random() / 2);
+    const isQuick = isMoving && this.#moves++ < QUICK_MOVES;
+    const pauseMs = isQuick ? this.#tuning.moveMs * Math.random() : this.#backoffMs() * (0.5 + Math.random() / 2);
     const retryInMs = Math.max(status.retryAfterMs, pauseMs);
     this.#tell({ name: 'waiting', status, retryInMs });
     if (!this.#isClosed) this.#timer = setTimeout(() => this.#connect(), retryInMs);
   }
 
-  /** Milliseconds after one more failure. A drain is none. */
+  /** Milliseconds after one more failure. */
   #backoffMs() {
     const { firstBackoffMs, maxBackoffMs } = this.#tuning;
     return Math.min(maxBackoffMs, firstBackoffMs * 2 ** this.#failures++);

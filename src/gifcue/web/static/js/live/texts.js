@@ -34,6 +34,7 @@ const CONDITIONS = {
   late: () => 'This picture came later than a newer one.',
   cooldown: (value) => `It was shown a moment ago. It can start again in ${seconds(value)}.`,
   speaking: () => 'Hand gestures wait while you speak.',
+  already_shown: () => 'It was there when the video began. Stop showing it, then show it again.',
   no_region: (value, needed) => `No face or hand is clear enough: ${share(value)}, needs ${share(needed)}.`,
   subject: () => 'It belongs to somebody else in the picture.',
   score: (value, needed) => `Not clear enough: ${share(value)}, needs ${share(needed)}.`,

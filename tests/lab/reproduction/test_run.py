@@ -1,0 +1,115 @@
+"""A chain makes what is missing, and nothing twice."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+import keras
+
+from gifcue.errors import ConfigError
+from gifcue_lab.reproduction.run import NOTE, reproduce
+from gifcue_lab.reproduction.stages import read_stages
+from tests.support.training_photographs import write_photographs
+
+RECIPE = """
+task = "hand"
+width = 32
+height = 32
+epochs = 1
+batch_size = 8
+seed = {seed}
+classes = ["wave"]
+channels = [8, 8, 16, 16]
+blocks = [1, 1, 1]
+warmup_steps = 1
+precision = "float32"
+"""
+STAGES = """
+[[stages]]
+name = "first"
+train = "one.toml"
+hours = 0.5
+
+[[stages]]
+name = "second"
+train = "two.toml"
+start_from = "first"
+hours = 0.25
+
+[[stages]]
+name = "mean"
+average = ["first", "second"]
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with photographs, a chain, and the first stage already made by it."""
+    home = tmp_path_factory.mktemp("chain")
+    write_photographs(home / "data")
+    (home / "one.toml").write_text(RECIPE.format(seed=1))
+    (home / "two.toml").write_text(RECIPE.format(seed=2))
+    (home / "stages.toml").write_text(STAGES)
+    run(home, until="first")
+    return home
+
+
+def run(home: Path, until: str | None = None) -> list[str]:
+    lines: list[str] = []
+    stages = read_stages(home / "stages.toml")
+    reproduce(stages, home / "data", home / "out", until=until, report=lines.append)
+    return lines
+
+
+def weights(home: Path, name: str) -> list[np.ndarray]:
+    from gifcue_lab.training.recipe import read_recipe
+    from gifcue_lab.training.weights import load_run
+
+    network = load_run(read_recipe(home / "one.toml"), home / "out" / name)
+    return [np.array(value) for value in network.get_weights()]
+
+
+def test_it_goes_on_where_it_stopped(home: Path) -> None:
+    result = home / "out" / "first" / "averaged.weights.h5"
+    made = result.stat().st_mtime_ns
+    lines = run(home)
+    assert lines[0] == "3 stages, 1 of them done; about 0.2 hours on two cores are left"
+    assert "stage 1 of 3, first: done" in lines
+    assert any(
+        line.startswith("stage 2 of 3, second: trains hand from first, seed 2, 1 epochs") for line in lines
+    )
+    assert result.stat().st_mtime_ns == made
+    both = zip(weights(home, "first"), weights(home, "second"), strict=True)
+    for mean, (first, second) in zip(weights(home, "mean"), both, strict=True):
+        np.testing.assert_allclose(mean, (first + second) / 2, atol=1e-6)
+    # Once more: everything is there.
+    assert [line for line in run(home) if "done" in line and "stage" in line[:6]] == [
+        f"stage {number} of 3, {name}: done" for number, name in enumerate(("first", "second", "mean"), 1)
+    ]
+    keras.backend.clear_session()
+
+
+def test_an_interrupted_stage_is_not_done(home: Path) -> None:
+    note = home / "out" / "first" / NOTE
+    before = note.read_text()
+    note.write_text(json.dumps({**json.loads(before), "done": False}))
+    assert run(home, until="first")[0].startswith("1 stages, 0 of them done")
+    assert json.loads(note.read_text()) == json.loads(before)
+
+
+def test_a_stage_of_other_settings_is_not_taken_for_this_one(home: Path) -> None:
+    (home / "one.toml").write_text(RECIPE.format(seed=3))
+    with pytest.raises(ConfigError, match="first: expected first of the same recipes, got one"):
+        run(home)
+    (home / "one.toml").write_text(RECIPE.format(seed=1))
+
+
+def test_an_unknown_last_stage_lists_the_stages(home: Path) -> None:
+    with pytest.raises(ConfigError, match="--until: expected one of first, second, mean, got third"):
+        run(home, until="third")

@@ -1,0 +1,94 @@
+"""The chain of the shipped weights, and what is wrong with others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from gifcue.errors import ConfigError
+from gifcue_lab.reproduction.stages import read_stages
+from gifcue_lab.training.recipe import SHIPPED, recipe_names
+
+RUN = '[[stages]]\nname = "a"\ntrain = "hand"\n'
+OTHER = '[[stages]]\nname = "b"\ntrain = "hand-finer"\nstart_from = "a"\n'
+
+
+def test_the_chain_trains_every_recipe_once_and_ends_in_a_model() -> None:
+    stages = read_stages()
+    trained = Counter(stage.name for stage in stages if stage.trains)
+    assert trained == Counter(recipe_names())
+    assert stages[-1].pack
+    assert all(stage.hours > 0 for stage in stages if stage.trains)
+
+
+def test_the_chain_starts_from_its_own_weights() -> None:
+    assert not [stage.name for stage in read_stages() if stage.recipe and stage.recipe.start_from == SHIPPED]
+
+
+def test_no_model_is_calibrated_on_people_of_an_earlier_training() -> None:
+    stages = read_stages()
+    for place, model in enumerate(stages):
+        if not model.pack:
+            continue
+        recipes = [stage.recipe for stage in stages if stage.name in model.pack.values() and stage.recipe]
+        common = set.intersection(*(set(recipe.heldout_groups) for recipe in recipes))
+        groups = model.groups or tuple(common)
+        assert groups
+        for stage in stages[:place]:
+            recipe = stage.recipe
+            if not stage.trains or recipe is None:
+                continue
+            for group in groups:
+                held_out = group in recipe.heldout_groups
+                other = recipe.trained_groups and not any(
+                    fnmatch(group, pattern) for pattern in recipe.trained_groups
+                )
+                assert held_out or other, f"{stage.name} trains on {group} of {model.name}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("stages = 3", r"expected tables \[\[stages\]\]"),
+        ("[[stages]", "expected a TOML file of stages"),
+        ('[[stages]]\ntrain = "hand"\n', "expected a name of its own for each stage, got None"),
+        ('[[stages]]\nname = "../a"\ntrain = "hand"\n', "expected a name of its own"),
+        (RUN + RUN, "expected a name of its own for each stage, got 'a'"),
+        (RUN + "speed = 2\n", "stage a: expected the keys .*, got speed"),
+        ('[[stages]]\nname = "a"\n', "stage a: expected one of train, .*, got none"),
+        (RUN + 'average = ["a", "b"]\n', "got train, average"),
+        ('[[stages]]\nname = "b"\ntrain = "hand-finer"\n', "stage b: expected a stage before it, got 'hand'"),
+        (RUN + '[[stages]]\nname = "m"\naverage = ["a"]\n', "expected two or more runs of one network"),
+        (RUN + '[[stages]]\nname = "n"\nhard_negatives = "a"\n', "stage n: expected a model, got a"),
+        (RUN + '[[stages]]\nname = "p"\npack = { hand = "a" }\n', "expected detector, hand, face, got hand"),
+        (
+            RUN + '[[stages]]\nname = "p"\npack = { detector = "a", hand = "a", face = "a" }\n',
+            "expected a run of detector, got a",
+        ),
+        (
+            RUN + '[[stages]]\nname = "f"\ntrain = "face-finer"\nstart_from = "a"\n',
+            "expected to start from a run of face",
+        ),
+    ],
+)
+def test_a_mistake_names_the_stage(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "stages.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        read_stages(path)
+
+
+def test_a_fingerprint_changes_with_what_the_stage_depends_on(tmp_path: Path) -> None:
+    path = tmp_path / "stages.toml"
+    path.write_text(RUN + OTHER)
+    before = {stage.name: stage.fingerprint for stage in read_stages(path)}
+    # Hours say nothing about the result.
+    path.write_text(RUN + "hours = 9\n" + OTHER)
+    assert {stage.name: stage.fingerprint for stage in read_stages(path)} == before
+    # A stage depends on the weights that it starts from.
+    path.write_text(RUN.replace('"hand"', '"hand-curtains"') + 'start_from = "shipped"\n' + OTHER)
+    after = {stage.name: stage.fingerprint for stage in read_stages(path)}
+    assert all(after[name] != before[name] for name in ("a", "b"))

@@ -78,7 +78,8 @@ class Hands:
     def features(self) -> Floats:
         """The features [N, F] for a gesture classifier, of hands that were found."""
         pairs = zip(self.landmarks, self.aspects, strict=True)
-        return np.stack([hand_features(points, float(aspect)) for points, aspect in pairs])
+        rows = [hand_features(points, float(aspect)) for points, aspect in pairs]
+        return np.stack(rows) if rows else np.zeros((0, 0), np.float32)
 
     def samples(self) -> list[HandSample]:
         """The hands that were found as samples."""

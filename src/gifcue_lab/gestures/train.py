@@ -153,10 +153,10 @@ def _fit(features: Floats, shown: npt.NDArray[np.int64], seed: int) -> GestureCl
     from sklearn.neural_network import MLPClassifier
 
     mean, scale = features.mean(axis=0), features.std(axis=0) + np.float32(SCALE_FLOOR)
-    network = MLPClassifier((HIDDEN,), alpha=PENALTY, max_iter=EPOCHS, batch_size=256, random_state=seed)
-    # `max_iter` is a number of epochs here, and to reach it is no failure.
-    network.n_iter_no_change = EPOCHS
-    network.fit((features - mean) / scale, shown)
+    network = MLPClassifier((HIDDEN,), alpha=PENALTY, batch_size=256, random_state=seed)
+    inputs, classes = (features - mean) / scale, np.arange(len(CLASSES))
+    for _ in range(EPOCHS):
+        network.partial_fit(inputs, shown, classes=classes)
     layers = [
         np.vstack([weights, bias]).astype(np.float32)
         for weights, bias in zip(network.coefs_, network.intercepts_, strict=True)

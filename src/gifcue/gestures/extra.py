@@ -6,7 +6,7 @@ network that is served; with another network's landmarks it is less accurate.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gifcue.detect.gesture_classifier import GestureClassifier, read_classifier
@@ -21,3 +21,8 @@ def read_extra(labels: Sequence[str]) -> list[GestureClassifier]:
         ModelError: the file is damaged.
     """
     return [read_classifier(SHIPPED).only(labels)] if labels else []
+
+
+def extra_gifs(labels: Iterable[str]) -> dict[str, str]:
+    """The GIFs of the default book that answer these extra gestures where no rule does: names, by label."""
+    return {label: f"{label}_1" for label in labels}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gifcue.delivery.dispatcher import Dispatcher
@@ -14,7 +14,7 @@ from gifcue.detect.pool import DETECTOR_TARGET
 from gifcue.engine.engine import Engine
 from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Publisher
-from gifcue.gestures.extra import read_extra
+from gifcue.gestures.extra import extra_gifs, read_extra
 from gifcue.gestures.library import GestureLibrary
 from gifcue.gestures.taught import TaughtGesture
 from gifcue.protocol.events import Reaction
@@ -78,13 +78,13 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
         lambda: secrets.token_hex(_ID_BYTES),
     )
     extra = settings.detect.extra_gestures
-    classifiers = read_extra(extra)
+    classifiers, gifs = read_extra(extra), extra_gifs(extra)
     gestures = GestureLibrary(
         settings.detect.gestures_dir,
-        lambda served: _use_gestures(engine, book, classifiers, served),
+        lambda served: _use_gestures(engine, book, classifiers, gifs, served),
         reserved=extra,
     )
-    _use_gestures(engine, book, classifiers, gestures.gestures)
+    _use_gestures(engine, book, classifiers, gifs, gestures.gestures)
     return Built(engine, book, dispatcher, presets, gestures)
 
 
@@ -104,12 +104,12 @@ def _use_gestures(
     engine: Engine,
     book: BookWatcher,
     extra: Sequence[GestureClassifier],
+    gifs_of_extra: Mapping[str, str],
     served: tuple[TaughtGesture, ...],
 ) -> None:
     engine.use_gestures([*extra, *(gesture.classifier for gesture in served)])
-    book.chooser.use_gestures(
-        {label: gesture.gif for gesture in served if gesture.gif is not None for label in gesture.labels}
-    )
+    gifs = {label: gesture.gif for gesture in served if gesture.gif is not None for label in gesture.labels}
+    book.chooser.use_gestures({**gifs_of_extra, **gifs})
 
 
 def _policy(

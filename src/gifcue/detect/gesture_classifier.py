@@ -33,6 +33,9 @@ WRIST = 0
 KNUCKLES = (5, 9, 13, 17)
 FINGERTIPS = (4, 8, 12, 16, 20)
 FINGERS = ((1, 2, 3, 4), (5, 6, 7, 8), (9, 10, 11, 12), (13, 14, 15, 16), (17, 18, 19, 20))
+# The same as arrays, and the pairs of different fingertips: this runs for every hand of every frame.
+_KNUCKLES, _TIPS, _JOINTS = np.array(KNUCKLES), np.array(FINGERTIPS), np.array(FINGERS)
+_FIRST, _SECOND = np.tril_indices(len(FINGERTIPS), -1)
 # Probability from which a gesture counts as detected. It is higher than a network's usual threshold, because a
 # classifier is fitted to few people.
 SERVED_THRESHOLD = 0.7
@@ -56,23 +59,22 @@ def hand_features(landmarks: Floats, aspect: float = 1.0) -> Floats:
     points = np.asarray(landmarks, np.float32).copy()
     points[:, [0, 2]] *= np.float32(aspect)
     points -= points[WRIST]
-    palm = float(np.linalg.norm(points[list(KNUCKLES), :2], axis=1).mean()) + 1e-6
-    points /= np.float32(palm)
+    points /= _lengths(points[_KNUCKLES, :2]).mean() + np.float32(1e-6)
     first, last = points[KNUCKLES[0], :2], points[KNUCKLES[-1], :2]
     # Hands of one side are mirrored, so that a gesture has the same features on both.
     if first[0] * last[1] - first[1] * last[0] < 0:
         points[:, 0] = -points[:, 0]
-    tips = points[list(FINGERTIPS), :2]
-    tip_distances = [float(np.linalg.norm(tips[i] - tips[j])) for i in range(5) for j in range(i)]
-    wrist_distances = np.linalg.norm(tips, axis=1)
-    straightness = []
-    for finger in FINGERS:
-        joints = points[list(finger), :2]
-        length = float(np.linalg.norm(np.diff(joints, axis=0), axis=1).sum()) + 1e-6
-        straightness.append(float(np.linalg.norm(joints[-1] - joints[0])) / length)
-    return np.concatenate([points[1:].ravel(), tip_distances, wrist_distances, straightness]).astype(
-        np.float32
-    )
+    tips = points[_TIPS, :2]
+    tip_distances = _lengths(tips[_FIRST] - tips[_SECOND])
+    wrist_distances = _lengths(tips)
+    joints = points[_JOINTS, :2]
+    along = _lengths(joints[:, 1:] - joints[:, :-1]).sum(axis=1) + np.float32(1e-6)
+    straightness = _lengths(joints[:, -1] - joints[:, 0]) / along
+    return np.concatenate([points[1:].ravel(), tip_distances, wrist_distances, straightness])
+
+
+def _lengths(vectors: Floats) -> Floats:
+    return np.asarray(np.sqrt((vectors**2).sum(axis=-1)), np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

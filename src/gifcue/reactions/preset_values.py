@@ -103,7 +103,7 @@ LIKE_A_GESTURE = "ok_hand"
 PRESET_VALUES: dict[str, dict[str, Any]] = {"careful": CAREFUL, "normal": NORMAL, "playful": PLAYFUL}
 # How the extra gestures differ from `LIKE_A_GESTURE`. A fist is a common way to rest a hand. A hand that asks for the
 # floor keeps still for longer than one rests between two waves, and is beside the face or higher.
-_RAISED = {"motion": "still", "max_speed": 0.5, "min_height": 0.25, "release_s": 0.8}
+_RAISED = {"motion": "still", "max_speed": 0.5, "min_height": 0.1, "release_s": 0.8}
 _EXTRA_CHANGES: dict[str, dict[str, dict[str, Any]]] = {
     "careful": {
         "fist": {"dwell_s": 1.5, "start": 0.9},

@@ -77,6 +77,9 @@ def calibrate(
 ) -> None:
     """Writes calibration, rescoring and thresholds into the metadata of a model folder.
 
+    Where `gifcue_lab.export.heads` has fitted what the hands at a face say, the calibration of faces stays, because it
+    belongs to that fit.
+
     Args:
         model_dir: the model folder.
         data_dir: the labelled photographs.
@@ -151,12 +154,13 @@ def _calibrate_scores(model_dir: Path, photos: Sequence[Photo], kinds: Sequence[
                 f"heldout_groups: expected a {kind} of known label that the detector finds, got none in "
                 f"{len(photos)} pictures"
             )
-        calibration = _fit_temperature(known, metadata.stages[kind].labels)
-        changes[kind]["calibration"] = {
-            "shape": calibration.landmark_scale,
-            "sight": calibration.appearance_scale,
-            "bias": list(calibration.bias),
-        }
+        if metadata.stages[kind].relation is None:
+            calibration = _fit_temperature(known, metadata.stages[kind].labels)
+            changes[kind]["calibration"] = {
+                "shape": calibration.landmark_scale,
+                "sight": calibration.appearance_scale,
+                "bias": list(calibration.bias),
+            }
         # A few pictures hold hardly any false box. The model's own rescoring is the better guess then.
         if sum(not box.real for box in boxes) >= LEAST_FALSE_BOXES:
             rescoring = _fit_rescoring(boxes)

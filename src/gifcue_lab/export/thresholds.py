@@ -89,7 +89,7 @@ class ScoredLabel:
         np.add.at(hits, self.group[self.right], over[self.right])
         draws = np.random.default_rng(0).multinomial(groups, np.full(groups, 1 / groups), size=DRAWS)
 
-        def smooth_f1(weights: npt.NDArray[np.generic]) -> Doubles:
+        def smooth_f1(weights: Doubles) -> Doubles:
             f1 = 2 * (weights @ hits) / np.maximum(1, weights @ shown + (weights @ self.totals)[:, None])
             return _smooth(f1)
 
@@ -99,7 +99,7 @@ class ScoredLabel:
             false = over[self.negative].mean(0)
             allowed = false <= max(MAX_FALSE_SHARE, float(false.min()))
         best = int(np.where(allowed, f1, -1.0).argmax())
-        drawn = smooth_f1(draws)
+        drawn = smooth_f1(draws.astype(np.float64))
         loss = drawn[:, best : best + 1] - drawn
         as_good = allowed & (loss.mean(0) <= loss.std(0) + 1e-9)
         low = best - int(np.argmin(np.append(as_good[best::-1], False))) + 1

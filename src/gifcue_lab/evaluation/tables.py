@@ -107,6 +107,8 @@ def by_property(report: Mapping[str, Any], name: str) -> Table:
     if spread and spread["within_groups"] is not None:
         every, within = spread["all"], spread["within_groups"]
         note += f" The middle half of all faces spans {every:.0f}, that of one group typically {within:.0f}."
+        if spread["correlation_with_light"] is not None:
+            note += f" Rank correlation with the light on the face: {spread['correlation_with_light']:.2f}."
     return Table(f"By {name}", ("", *bands), tuple(rows), note)
 
 

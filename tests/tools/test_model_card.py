@@ -48,7 +48,7 @@ def test_the_summary_has_a_column_for_each_label() -> None:
         "| 95 % | – | – |",
     ]
     assert "in 0.6 % (0.2–1.2 %) of 1,171 frames" in lines[-1]
-    assert "Of 816 hands that lie over a face by 10% or more, 80.0 % (71.1–88.3 %) are found." in lines[-1]
+    assert "Of 816 hands that lie over a face by 10 % or more, 80.0 % (71.1–88.3 %) are found." in lines[-1]
 
 
 @pytest.mark.parametrize("saw", [True, None])

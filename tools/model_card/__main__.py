@@ -56,7 +56,7 @@ def summary(report: Mapping[str, Any]) -> str:
         "",
         f"{report['pictures']:,} photographs of {report['groups']} groups. A gesture is wrongly detected in {false} of "
         f"{frames['frames']:,} frames whose hands make none. Of {over['hands']:,} hands that lie over a face by "
-        f"{over['overlap']:.0%} or more, {found} are found.",
+        f"{100 * over['overlap']:.0f} % or more, {found} are found.",
     ]
     return "\n".join(lines)
 

@@ -141,7 +141,7 @@ def _shares(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         rows.append((what, counted, percent(found["rate"]), percent_interval(found.get("interval"))))
     over = report.get("overlapping_hands")
     if over is not None:
-        what = f"hands over a face by {over['overlap']:.0%} or more, found"
+        what = f"hands over a face by {100 * over['overlap']:.0f} % or more, found"
         counted = f"{over['found']:,} of {over['hands']:,}"
         rows.append((what, counted, percent(over["recall"]), percent_interval(over["interval"])))
     return rows

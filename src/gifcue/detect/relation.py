@@ -54,9 +54,9 @@ class FacePoints:
     chin: int
     forehead: int
 
-    def highest(self) -> int:
-        """The largest place."""
-        return max(*self.mouth, *self.eyes, self.chin, self.forehead)
+    def places(self) -> tuple[int, ...]:
+        """All of them."""
+        return (*self.mouth, *self.eyes, self.chin, self.forehead)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +64,7 @@ class HandRelation:
     """Softmax regression on a face's probabilities and the hands at it.
 
     Attributes:
-        labels: the labels of a face. Class 0, none of them, comes before these.
+        labels: labels of a face. Class 0, none of them, comes before these. Other labels stay as they are.
         points: the landmarks that place a hand at a face.
         weights: float32 [F + 1, classes], with the bias in the last row; F is `feature_count` of the labels.
         smallest_px: the size confidence of faces, as in `metadata.CropStage`.
@@ -100,9 +100,16 @@ class HandRelation:
         known = dict(zip(self.labels, corrected.tolist(), strict=True))
         return replace(face, attributes={**face.attributes, **known})
 
+    def scaled(self, factor: float, shift: Floats) -> HandRelation:
+        """The same regression with its logits multiplied by `factor` and shifted by `shift` [classes]."""
+        weights = self.weights * np.float32(factor)
+        weights[-1] += shift
+        return replace(self, weights=weights)
+
     def as_document(self) -> dict[str, Any]:
         """The regression as plain values, for `metadata.json`."""
         return {
+            "labels": list(self.labels),
             "points": {
                 "mouth": list(self.points.mouth),
                 "eyes": list(self.points.eyes),
@@ -113,13 +120,21 @@ class HandRelation:
         }
 
 
-def parse_relation(value: Mapping[str, Any], labels: Sequence[str], smallest_px: float) -> HandRelation:
+def parse_relation(value: Mapping[str, Any], known: Sequence[str], smallest_px: float) -> HandRelation:
     """The regression from the values of `as_document`.
+
+    Args:
+        value: the values.
+        known: the labels of a face that the model has. It may have more than the regression.
+        smallest_px: the size confidence of faces.
 
     Raises:
         KeyError, TypeError: a value is missing or has another type.
-        ValueError: the weights have another shape or are not finite, or a place is negative.
+        ValueError: a label is not known, the weights have another shape or are not finite, or a place is negative.
     """
+    labels = tuple(str(label) for label in value["labels"])
+    if not labels or not set(labels) <= set(known):
+        raise ValueError(f"expected labels of a face ({', '.join(known)}), got {', '.join(labels)}")
     places = value["points"]
     points = FacePoints(
         mouth=tuple(int(place) for place in places["mouth"]),
@@ -127,13 +142,13 @@ def parse_relation(value: Mapping[str, Any], labels: Sequence[str], smallest_px:
         chin=int(places["chin"]),
         forehead=int(places["forehead"]),
     )
-    if min(*points.mouth, *points.eyes, points.chin, points.forehead) < 0:
+    if not (points.mouth and points.eyes) or min(points.places()) < 0:
         raise ValueError(f"expected places of landmarks from 0, got {dict(places)}")
     weights = np.asarray(value["weights"], np.float32)
     expected = (feature_count(len(labels)) + 1, len(labels) + 1)
     if weights.shape != expected or not bool(np.isfinite(weights).all()):
         raise ValueError(f"expected finite weights of the shape {expected}, got the shape {weights.shape}")
-    return HandRelation(tuple(labels), points, weights, smallest_px)
+    return HandRelation(labels, points, weights, smallest_px)
 
 
 def feature_count(labels: int) -> int:

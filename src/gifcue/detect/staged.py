@@ -66,6 +66,10 @@ class RawRegion:
     landmark_logits: Floats
     appearance_logits: Floats
 
+    def is_of(self, region: Region, width: int, height: int) -> bool:
+        """Whether a region of a frame of `width x height` pixels was made of this one."""
+        return region.kind == self.kind and region.box == to_box(self.refined_box, width, height)
+
 
 @dataclass(frozen=True, slots=True)
 class _Found:
@@ -103,7 +107,10 @@ class StagedDetector:
         if not frames:
             return []
         small = [processing.shrink(frame, self._metadata.longest_px) for frame in frames]
-        return [self._regions(frame, raw) for frame, raw in zip(small, self._raw_regions(small), strict=True)]
+        return [
+            self.regions(raw, frame.shape[1], frame.shape[0])
+            for frame, raw in zip(small, self._raw_regions(small), strict=True)
+        ]
 
     def close(self) -> None:
         self._networks.close()
@@ -185,8 +192,8 @@ class StagedDetector:
             appearance_logits=outputs["by_sight"][row],
         )
 
-    def _regions(self, frame: Frame, everything: Sequence[RawRegion]) -> list[Region]:
-        height, width = frame.shape[:2]
+    def regions(self, everything: Sequence[RawRegion], width: int, height: int) -> list[Region]:
+        """The calibrated regions of a frame of `width x height` pixels, best score first, from `raw_regions`."""
         regions: list[Region] = []
         for kind in KINDS:
             rescoring = self._metadata.stages[kind].rescoring

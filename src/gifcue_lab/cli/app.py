@@ -17,7 +17,9 @@ COMMANDS: dict[str, Entry] = {
     "reproduce": Entry(
         "gifcue_lab.cli.reproduce", "Make the shipped weights again, from recipes and photographs."
     ),
+    "fit-heads": Entry("gifcue_lab.cli.fit_heads", "Fit what a model says of faces to new people."),
     "export": Entry("gifcue_lab.cli.export", "Convert a model's weights to the formats that are served."),
+    "gestures": Entry("gifcue_lab.cli.gestures", "Make and measure the classifier of the extra gestures."),
     "evaluate": Entry("gifcue_lab.cli.evaluate", "Measure a detector on pictures, or reactions on clips."),
 }
 

@@ -147,6 +147,8 @@ def _stage(kind: str, recipe: Recipe, old: Metadata) -> dict[str, Any]:
     elif known != list(recipe.classes):
         before = {key: value for key, value in before.items() if key != "calibration"}
     neutral = {"shape": 0.5, "sight": 0.5, "bias": [0.0] * (len(recipe.classes) + 1)}
+    # What the hands at a face say was fitted to the scores of one network, which only new labels leave as they are.
+    fitted = {key: before[key] for key in ("relation",) if key in before and recipe.new_labels_only}
     return {
         "size": recipe.width,
         "margin": recipe.margin,
@@ -155,6 +157,7 @@ def _stage(kind: str, recipe: Recipe, old: Metadata) -> dict[str, Any]:
         "smallest_px": before.get("smallest_px", SMALLEST_PX),
         "refinement": before.get("refinement", REFINEMENT[kind]),
         "rescoring": before.get("rescoring", {"found": 1.0, "present": 0.0, "bias": 0.0}),
+        **fitted,
     }
 
 

@@ -102,6 +102,7 @@ def _note(stage: Stage, folder: Path, *, done: bool) -> None:
 def _run(stage: Stage, stages: dict[str, Stage], data_dir: Path, folder: Path, report: Report) -> None:
     # Imported here: TensorFlow takes seconds, and a list of the stages needs none of it.
     from gifcue_lab.export.calibration import calibrate, common_heldout_groups, matching_groups
+    from gifcue_lab.export.heads.fit import fit_heads
     from gifcue_lab.export.pack import pack
     from gifcue_lab.training.hard_negatives import find_hard_negatives
     from gifcue_lab.training.loop import train
@@ -121,3 +122,5 @@ def _run(stage: Stage, stages: dict[str, Stage], data_dir: Path, folder: Path, r
         pack(recipes, run_dirs, data_dir, place, report=report)
         groups = matching_groups(data_dir, stage.groups) if stage.groups else common_heldout_groups(recipes)
         calibrate(place, data_dir, groups, report=report)
+        if stage.heads:
+            fit_heads(place, data_dir, matching_groups(data_dir, stage.heads), report=report)

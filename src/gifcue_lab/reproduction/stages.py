@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from gifcue_lab.training.shapes import NETWORKS
 
 # The keys that say what a stage does. Each stage has exactly one.
 ACTIONS = ("train", "average", "hard_negatives", "pack")
-_KEYS = {"name", "hours", "start_from", "groups", *ACTIONS}
+_KEYS = {"name", "hours", "start_from", "groups", "heads", *ACTIONS}
 # The file that all stages of hard negatives add to, and that recipes name.
 HARD_NEGATIVES = "hard-negatives.json"
 
@@ -35,6 +35,8 @@ class Stage:
         hard_negatives: the model whose mistakes are collected, "" for none.
         pack: the stage that gives each network of a model.
         groups: patterns of the groups that a model is calibrated on; empty for those that all its recipes hold out.
+        heads: patterns of the groups that the labels of faces are then fitted to (`gifcue_lab.export.heads`); empty for
+            a model without that.
         fingerprint: changes with everything that the result depends on, except the photographs.
     """
 
@@ -46,6 +48,7 @@ class Stage:
     hard_negatives: str = ""
     pack: Mapping[str, str]
     groups: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
     fingerprint: str = ""
 
     def describe(self) -> str:
@@ -106,6 +109,7 @@ def _stage(table: Mapping[str, Any], known: Mapping[str, Stage], folder: Path | 
         hard_negatives=table.get("hard_negatives", ""),
         pack=dict(table.get("pack", {})),
         groups=tuple(table.get("groups", ())),
+        heads=tuple(table.get("heads", ())),
     )
     _check_pack(stage, known)
     if stage.hard_negatives and not _earlier(name, stage.hard_negatives, known).pack:
@@ -178,4 +182,4 @@ def _with_fingerprint(stage: Stage, known: Mapping[str, Stage]) -> Stage:
         inputs = (*inputs, *gathered)
     content = [settings, recipe, [known[name].fingerprint for name in inputs]]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    return Stage(**{key: getattr(stage, key) for key in Stage.__slots__} | {"fingerprint": digest})
+    return replace(stage, fingerprint=digest)

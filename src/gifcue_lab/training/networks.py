@@ -132,9 +132,9 @@ def crop_network(
     local = layers.Reshape((cells * cells, 16), dtype="float32")(_conv(x, 16, 1))
     local = layers.Dot(axes=(2, 1), dtype="float32")([weights, local])
     local = layers.Flatten(dtype="float32")(local)
-    sight = layers.Concatenate(dtype="float32")([pooled, local])
+    sight = layers.Concatenate(dtype="float32", name="features")([pooled, local])
     sight = layers.Dropout(POOLED_DROPOUT, dtype="float32")(sight)
-    sight = layers.Dense(96, activation="relu", dtype="float32")(sight)
+    sight = layers.Dense(96, activation="relu", dtype="float32", name="sight")(sight)
 
     landmarks = where
     if depth_axis:

@@ -1,0 +1,239 @@
+"""Fits the end of a model's face network, what the hands at a face say, and the thresholds of its labels.
+
+Every choice is made on faces that the fit has not seen: the faces are divided into folds, and the scores of each fold
+come from a fit to the others. Folds are made of photographs rather than of groups, because a collection of stock
+photographs is one group and may hold most of the examples of a label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gifcue.detect.metadata import read_metadata
+from gifcue.detect.relation import FacePoints, HandRelation
+from gifcue.detect.trust import UNCHECKED
+from gifcue.errors import ConfigError
+from gifcue_lab.export.heads.faces import FoundFace, found_faces
+from gifcue_lab.export.heads.hands import face_points, fit_hands, hand_inputs
+from gifcue_lab.export.heads.last_layers import Ends, LastLayers, ends_of, fit_last_layers, write_last_layers
+from gifcue_lab.export.heads.scale import kept_scale
+from gifcue_lab.export.litert import export_litert
+from gifcue_lab.export.metadata import update_metadata
+from gifcue_lab.export.quantise import add_int8
+from gifcue_lab.export.thresholds import ScoredLabel
+from gifcue_lab.training.samples import NONE, UNKNOWN, Photo, read_photos
+from gifcue_lab.training.shapes import read_shapes
+from gifcue_lab.training.weights import load_networks, save_networks
+
+Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.intp]
+Report = Callable[[str], None]
+
+FOLDS = 5
+# Of the photographs that the network was trained on, one in so many takes part: people resemble themselves.
+TRAINED_EVERY = 2
+# How much a face counts. People that the network was trained on look more certain than others are, and a label with few
+# examples would hardly be learned.
+TRAINED_WEIGHT = 0.2
+RARE_WEIGHT = 2.0
+# A label is rare with fewer than this share of the faces.
+RARE_SHARE = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class _Faces:
+    """Faces of known label, and what is fitted to them.
+
+    Attributes:
+        found: the faces [N].
+        ends: of the crops and of their mirror images.
+        truth: the classes [N].
+        weights: how much each counts [N].
+        fold: the fold of each [N].
+        is_new: whether the network was not trained on the person [N].
+    """
+
+    found: Sequence[FoundFace]
+    ends: tuple[Ends, Ends]
+    truth: Integers
+    weights: npt.NDArray[np.float64]
+    fold: Integers
+    is_new: npt.NDArray[np.bool_]
+
+
+def fit_heads(
+    model_dir: Path,
+    data_dir: Path,
+    groups: Sequence[str],
+    *,
+    report: Report = print,
+) -> dict[str, float]:
+    """Fits the labels of faces to people, and writes the model.
+
+    The convolutions stay as they are. Written are the face network in all its files, `relation` and the thresholds of
+    the labels in the metadata. Every other group of the train split counts as one that the network was trained on: its
+    faces take part with a small weight, so that nothing is forgotten.
+
+    Args:
+        model_dir: the model folder.
+        data_dir: the labelled photographs.
+        groups: groups of the train split that the face network was not trained on.
+        report: receives what was fitted.
+
+    Returns:
+        F1 of each label on the groups that the network was not trained on, each face scored by a fit to others, at
+        thresholds that were chosen on other groups.
+
+    Raises:
+        ConfigError: there are no photographs, too few faces of a label, or the weights are of another shape; or the
+            labels of the model have been fitted already, and its network cannot be fitted twice.
+        ModelError: the model cannot be read.
+    """
+    stage = read_metadata(model_dir, "litert", sha256=UNCHECKED).stages["face"]
+    if stage.relation is not None:
+        raise ConfigError(
+            f"{model_dir}: expected a model whose labels of faces come from its networks alone, got one that was "
+            "fitted already; start from the model that it was made of"
+        )
+    points = face_points(read_shapes(model_dir)["face"].points)
+    networks = load_networks(model_dir)
+    everybody = [photo for photo in read_photos(data_dir, "train") if not photo.is_tight_crop]
+    photos = [photo for photo in everybody if photo.group in groups]
+    trained = _of_known_label([photo for photo in everybody if photo.group not in groups])
+    found = list(found_faces(model_dir, [*photos, *trained[::TRAINED_EVERY]]))
+    faces = _known_faces(networks["face"], found, stage.labels, set(groups))
+    report(_counts(faces, stage.labels))
+
+    logits = _out_of_fold_logits(faces)
+    inputs = hand_inputs(faces.found, _softmax(logits)[:, 1:], points)
+    fitted = _out_of_fold_relation(faces, inputs, stage.labels, points, stage.smallest_px)
+    plain = faces.ends[0]
+    served = stage.calibration.probabilities(plain.landmark_logits, plain.appearance_logits)
+    factor, shift = kept_scale(fitted[faces.is_new], served[faces.is_new], faces.truth[faces.is_new])
+    scores = _softmax(factor * fitted + shift)
+    _, before = _thresholds(faces, served, photos, stage.labels, stage.smallest_px)
+    thresholds, f1 = _thresholds(faces, scores, photos, stage.labels, stage.smallest_px)
+    for label in stage.labels:
+        report(
+            f"{label}: F1 {f1[label]:.3f} on faces that the fit has not seen, {before[label]:.3f} before; threshold "
+            f"{thresholds[label]:.2f}"
+        )
+
+    layers = fit_last_layers(faces.ends, faces.truth, faces.weights)
+    relation = fit_hands(inputs, faces.truth, faces.weights, stage.labels, points, stage.smallest_px)
+    relation = relation.scaled(factor, shift)
+    revived = write_last_layers(networks["face"], layers, stage.calibration, faces.ends[0])
+    report(f"face: {revived} units in use gave way to the linear part")
+    save_networks(model_dir, networks)
+    _write_metadata(model_dir, relation, thresholds, f1, len(groups))
+    export_litert(model_dir, only=("face",), report=report)
+    add_int8(model_dir, data_dir, only=("face",), report=report)
+    return f1
+
+
+def _of_known_label(photos: Sequence[Photo]) -> list[Photo]:
+    return [photo for photo in photos if any(face.attribute != UNKNOWN for face in photo.of_kind("face"))]
+
+
+def _known_faces(network: Any, found: Sequence[FoundFace], labels: Sequence[str], new: set[str]) -> _Faces:
+    known = [face for face in found if face.truth is not None and face.truth != UNKNOWN]
+    names = [NONE, *labels]
+    truth = np.array([names.index(str(face.truth)) if face.truth in names else 0 for face in known], np.intp)
+    counts = np.bincount(truth, minlength=len(names))
+    if missing := [name or "none" for name, count in zip(names, counts, strict=True) if count < FOLDS]:
+        raise ConfigError(
+            f"--group: expected {FOLDS} found faces or more of each label, got fewer of {', '.join(missing)}"
+        )
+    is_new = np.array([face.photo.group in new for face in known])
+    rare = counts < RARE_SHARE * len(known)
+    weights = np.where(is_new, 1.0, TRAINED_WEIGHT) * np.where(rare[truth], RARE_WEIGHT, 1.0)
+    photos = sorted({face.photo.name for face in known})
+    order = np.random.default_rng(0).permutation(len(photos)) % FOLDS
+    fold_of = dict(zip(photos, order.tolist(), strict=True))
+    fold = np.array([fold_of[face.photo.name] for face in known], np.intp)
+    crops = np.stack([face.crops for face in known])
+    ends = ends_of(network, crops[:, 0]), ends_of(network, crops[:, 1])
+    return _Faces(known, ends, truth, weights, fold, is_new)
+
+
+def _out_of_fold_logits(faces: _Faces) -> Floats:
+    """The logits [N, classes] of each face, by a fit to the other folds."""
+    logits = np.zeros((len(faces.truth), faces.ends[0].landmark_logits.shape[1]), np.float32)
+    for fold in range(FOLDS):
+        others, these = faces.fold != fold, faces.fold == fold
+        layers: LastLayers = fit_last_layers(
+            [view.rows(others) for view in faces.ends], faces.truth[others], faces.weights[others]
+        )
+        logits[these] = layers.logits(faces.ends[0].rows(these))
+    return logits
+
+
+def _out_of_fold_relation(
+    faces: _Faces, inputs: Floats, labels: Sequence[str], points: FacePoints, smallest_px: float
+) -> Floats:
+    """The logits [N, classes] of each face with its hands, by a fit to the other folds."""
+    logits = np.zeros((len(faces.truth), len(labels) + 1), np.float32)
+    for fold in range(FOLDS):
+        others, these = faces.fold != fold, faces.fold == fold
+        relation = fit_hands(
+            inputs[others], faces.truth[others], faces.weights[others], labels, points, smallest_px
+        )
+        logits[these] = inputs[these] @ relation.weights[:-1] + relation.weights[-1]
+    return logits
+
+
+def _thresholds(
+    faces: _Faces, scores: Floats, photos: Sequence[Photo], labels: Sequence[str], smallest_px: float
+) -> tuple[dict[str, float], dict[str, float]]:
+    """The threshold of each label, and its F1 with thresholds chosen on other groups, for the new people."""
+    numbers = {group: number for number, group in enumerate(sorted({photo.group for photo in photos}))}
+    rows = np.flatnonzero(faces.is_new)
+    group = np.array([numbers[faces.found[row].photo.group] for row in rows], np.intp)
+    confidence = np.array([faces.found[row].confidence(smallest_px) for row in rows])
+    thresholds: dict[str, float] = {}
+    f1: dict[str, float] = {}
+    for place, label in enumerate(labels, 1):
+        totals = np.zeros(len(numbers), np.intp)
+        for photo in photos:
+            totals[numbers[photo.group]] += sum(face.attribute == label for face in photo.of_kind("face"))
+        scored = ScoredLabel(
+            scores=(scores[rows, place] * confidence).astype(np.float64),
+            right=faces.truth[rows] == place,
+            negative=np.zeros(len(rows), bool),
+            group=group,
+            totals=totals,
+        )
+        thresholds[label], f1[label] = scored.threshold(), round(scored.cross_fitted_f1(), 4)
+    return thresholds, f1
+
+
+def _write_metadata(
+    model_dir: Path,
+    relation: HandRelation,
+    thresholds: dict[str, float],
+    f1: dict[str, float],
+    groups: int,
+) -> None:
+    def change(metadata: dict[str, Any]) -> None:
+        metadata["stages"]["face"]["relation"] = relation.as_document()
+        metadata["thresholds"].update(thresholds)
+        metadata["training"]["heads"] = {"fitted_to": f"{groups} groups of train", "f1_out_of_fold": f1}
+
+    update_metadata(model_dir, change)
+
+
+def _counts(faces: _Faces, labels: Sequence[str]) -> str:
+    names = ["none", *labels]
+    parts = [f"{name} {count}" for name, count in zip(names, np.bincount(faces.truth), strict=True)]
+    return f"{len(faces.truth)} faces ({int(faces.is_new.sum())} of people new to the network): {', '.join(parts)}"
+
+
+def _softmax(logits: Floats) -> Floats:
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    return np.asarray(powers / powers.sum(1, keepdims=True), np.float32)

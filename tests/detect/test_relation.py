@@ -60,7 +60,7 @@ def region(
 
 
 def features(face: Region, *hands: Region) -> np.ndarray:
-    return face_features(SHOWN, face, hands, POINTS, WIDTH, HEIGHT)
+    return face_features(SHOWN.tolist(), face, hands, POINTS, WIDTH, HEIGHT)
 
 
 def relation(smallest_px: float = 24.0) -> HandRelation:

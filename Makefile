@@ -25,7 +25,7 @@ CODE := src tests benchmarks tools
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-peers demo test coverage chaos hostile fuzz fuzz-rtp soak test-faults test-peers test-triton examples lint protos \
-  protos-check web-vendor screenshots wheel check-wheel lock image images manifests check-deploy sbom licences audit bench bench-pair failover bench-detector dashboard capacity-clip model-digest model-card gifs clean
+  protos-check web-vendor screenshots wheel check-wheel lock image images manifests check-deploy sbom licences audit bench bench-pair failover bench-detector dashboard capacity-clip model-digest model-card evidence gifs clean
 
 help: ## List the commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -206,10 +206,18 @@ capacity-clip: $(DEV) ## Encode the clip that gifcue capacity streams
 model-digest: $(DEV) ## Write the digest of models/ into the code, after a change of the model
 	$(BIN)/python -m tools.model_digest
 
-model-card: $(DEV) ## Print the figures of models/README.md as Markdown, from the labelled pictures in DATA=FOLDER
+model-card: $(DEV) ## Measure the model on the labelled pictures in DATA=FOLDER, and write the figures into models/README.md
 	@test -d "$(DATA)/dev" || { echo "expected DATA=FOLDER with a folder dev of labelled pictures, got DATA=$(DATA)"; exit 1; }
+	mkdir -p build
 	$(BIN)/gifcue-lab evaluate images $(DATA) --split dev --parts tools/model_card/parts.toml \
-	  --by light,distance,hand_at_face,skin,glasses,beard --tags tools/model_card/tags.csv --markdown $(CARD)
+	  --by light,distance,hand_at_face,skin,glasses,beard --tags tools/model_card/tags.csv --markdown $(CARD) \
+	  >build/model-card.md
+	$(BIN)/python -m tools.model_card <build/model-card.md
+
+evidence: $(DEV) ## Measure the figures of docs/evidence.md, from the labelled pictures in DATA=FOLDER; writes to OUT=FOLDER, with JOBS=N processes
+	@test -d "$(DATA)/dev" || { echo "expected DATA=FOLDER with a folder dev of labelled pictures, got DATA=$(DATA)"; exit 1; }
+	@test -n "$(OUT)" || { echo "expected OUT=FOLDER for clips and reports"; exit 1; }
+	PATH=$(abspath $(BIN)):$$PATH tools/evidence.sh $(DATA) $(OUT) $(or $(JOBS),1)
 
 gifs: $(DEV) ## Draw the default GIFs again
 	$(BIN)/python -m tools.gifpack.draw

@@ -1,4 +1,4 @@
-"""Imports TensorFlow without the lines that it writes to standard error about the machine."""
+"""Keeps what TensorFlow and LiteRT write to standard error about the machine from the user."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import importlib
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
-def import_tensorflow() -> None:
-    """Imports TensorFlow. What it writes meanwhile is shown only if that fails.
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Hides what is written to standard error in the block, unless it raises.
 
-    Its C++ code writes some lines whatever its log level is, so the descriptor itself is turned away.
+    C++ code writes some lines whatever its log level is, so the descriptor itself is turned away.
     """
-    if "tensorflow" in sys.modules:
-        return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     kept = os.dup(2)
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
         try:
-            importlib.import_module("tensorflow")
+            yield
         except BaseException:
             log.seek(0)
             os.write(kept, log.read())
@@ -29,3 +29,12 @@ def import_tensorflow() -> None:
         finally:
             os.dup2(kept, 2)
             os.close(kept)
+
+
+def import_tensorflow() -> None:
+    """Imports TensorFlow. What it writes meanwhile is shown only if that fails."""
+    if "tensorflow" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quietly():
+        importlib.import_module("tensorflow")

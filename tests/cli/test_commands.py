@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2
 
 from gifcue import __version__
 from gifcue.cli.app import COMMANDS, MOVED
+from gifcue.detect.extra_gestures import EXTRA_GESTURES
 from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import write
 from gifcue.sample_video.photo import photo_frames
@@ -160,6 +161,14 @@ def test_labels(gifcue: Gifcue, tmp_path: Path) -> None:
         {"id": 2, "label": "smile", "reaction": True},
     ]
     assert "smile" in gifcue("labels", "--model", tmp_path).stdout
+    config = tmp_path / "gifcue.toml"
+    config.write_text('[detect]\nextra_gestures = ["fist"]\n', encoding="utf-8")
+    lines = gifcue("labels", "--model", tmp_path, "-c", config, "--json").stdout.splitlines()
+    assert json.loads(lines[-1]) == {"id": None, "label": "fist", "reaction": True}
+    config.write_text('[detect]\nextra_gestures = ["five"]\n', encoding="utf-8")
+    wrong = gifcue("labels", "--model", tmp_path, "-c", config)
+    assert wrong.exit_code == 2
+    assert all(name in wrong.stderr for name in ("detect.extra_gestures", "five", *EXTRA_GESTURES))
     missing = gifcue("labels", "--model", tmp_path / "none")
     assert (missing.exit_code, "label_map.pbtxt" in missing.stderr) == (1, True)
 

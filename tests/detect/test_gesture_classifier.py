@@ -7,9 +7,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from gifcue.detect.gesture_classifier import POINTS, hand_features, read_classifier
+from gifcue.detect.gesture_classifier import POINTS, GestureClassifier, hand_features, read_classifier
+from gifcue.detect.messages import pack_gestures, unpack_gestures
 from gifcue.errors import ModelError
 from gifcue.gestures.regression import fit_classifier
+
+COUNT = len(hand_features(np.zeros((POINTS, 3), np.float32)))
 
 
 def hand(rng: np.random.Generator, spread: float) -> npt.NDArray[np.float32]:
@@ -62,6 +65,39 @@ def test_similarity_to_examples_separates_what_no_plane_does(tmp_path: Path) -> 
         assert (probability > 0.5) == is_fan
 
 
+def layered(*labels: str, seed: int = 3) -> GestureClassifier:
+    """A classifier with a hidden layer of five units, whose weights mean nothing."""
+    rng = np.random.default_rng(seed)
+    hidden = rng.normal(0, 0.3, (COUNT + 1, 5)).astype(np.float32)
+    weights = rng.normal(0, 1, (6, len(labels))).astype(np.float32)
+    return GestureClassifier(
+        labels, np.zeros(COUNT, np.float32), np.ones(COUNT, np.float32), weights, hidden=hidden
+    )
+
+
+def test_a_hidden_layer_lies_between_the_features_and_the_classes(tmp_path: Path) -> None:
+    classifier = layered("", "fan", "horns")
+    features = hand_features(hand(np.random.default_rng(1), 0.3))
+    units = np.maximum(features @ classifier.hidden[:-1] + classifier.hidden[-1], 0.0)
+    logits = units @ classifier.weights[:-1] + classifier.weights[-1]
+    powers = np.exp(logits - logits.max())
+    found = classifier.probabilities(features)
+    assert list(found) == ["fan", "horns"]
+    assert list(found.values()) == pytest.approx(list((powers / powers.sum())[1:]), abs=1e-5)
+    classifier.write(tmp_path / "both.json")
+    assert read_classifier(tmp_path / "both.json").probabilities(features) == pytest.approx(found)
+    (unpacked,) = unpack_gestures(pack_gestures([classifier]))
+    assert unpacked.probabilities(features) == pytest.approx(found)
+
+
+def test_only_some_of_the_labels_are_reported_and_the_others_still_compete() -> None:
+    classifier = layered("", "fan", "horns")
+    features = hand_features(hand(np.random.default_rng(1), 0.3))
+    assert classifier.only(["horns"]).probabilities(features) == {
+        "horns": classifier.probabilities(features)["horns"]
+    }
+
+
 def test_fitting_needs_samples_of_a_gesture_and_of_none() -> None:
     with pytest.raises(ValueError, match="got only"):
         fit_classifier(np.zeros((3, 5), np.float32), ["fan"] * 3)
@@ -76,20 +112,16 @@ def test_a_damaged_file_is_a_model_error(tmp_path: Path) -> None:
 
 def stored(**changed: object) -> bytes:
     """The file of a classifier of one gesture, with some of its values replaced."""
-    count = len(hand_features(np.zeros((POINTS, 3), np.float32)))
     value: dict[str, object] = {
         "format": 1,
         "labels": ["", "fan"],
         "threshold": 0.7,
-        "mean": [0.0] * count,
-        "scale": [1.0] * count,
-        "weights": [[0.0, 0.0]] * (count + 1),
+        "mean": [0.0] * COUNT,
+        "scale": [1.0] * COUNT,
+        "weights": [[0.0, 0.0]] * (COUNT + 1),
         "examples": [],
     }
     return json.dumps({**value, **changed}).encode()
-
-
-COUNT = len(hand_features(np.zeros((POINTS, 3), np.float32)))
 
 
 @pytest.mark.parametrize(
@@ -108,6 +140,14 @@ COUNT = len(hand_features(np.zeros((POINTS, 3), np.float32)))
         (stored(labels=[str(n) for n in range(65)]), "expected at most 64 labels"),
         (stored(labels=["", "a", "b"]), "expected format 1 with"),
         (stored(examples=[[0.0] * COUNT] * 2), "expected format 1 with"),
+        (stored(hidden=[[0.0] * 5] * COUNT), "hidden: expected"),
+        (stored(hidden=[[0.0] * 257] * (COUNT + 1)), "hidden: expected"),
+        (stored(hidden=[[0.0] * 5] * (COUNT + 1)), "expected format 1 with"),
+        (stored(hidden=[[1e999] * COUNT] * (COUNT + 1)), "expected finite numbers"),
+        (
+            stored(hidden=[[0.0]] * (COUNT + 1), examples=[[0.0] * COUNT]),
+            "examples or a hidden layer, got both",
+        ),
     ],
 )
 def test_a_file_that_makes_no_sense_is_a_model_error(tmp_path: Path, content: bytes, message: str) -> None:

@@ -86,7 +86,7 @@ def test_every_number_of_the_presets_is_the_recorded_one(preset: PresetName) -> 
         fixed |= {key: recorded[table].pop(key) for key in keys}
     recorded["holding_votes"] = recorded.pop("telling_votes")
     for label in recorded["labels"].values():
-        label["already_shown"] = "once"
+        label |= {"min_height": None, "already_shown": "once"}
     assert policy_preset(preset).model_dump() == recorded
     assert fixed == {
         "min_misses": hold.MIN_MISSES,
@@ -164,7 +164,7 @@ def test_a_streams_settings_override_all_others() -> None:
         {"labels": {"wave": {"stay": 0.9}}},
         {"labels": {"wave": {"hand_at_face": True}}},
         {"labels": {"wave": {"dwel_s": 1.0}}},
-        {"labels": {"victory": {}}},
+        {"labels": {"peace": {}}},
         {"labels": {"wave": {"motion": "up"}}},
         {"min_votes": 1, "min_analysed_votes": 2},
         {"labels": 3},

@@ -2,6 +2,7 @@
 
     red      a hand that shows VICTORY (`tests.support.hands`)
     green    a fist
+    blue     a hand that is drawn as a victory (`tests.support.hand_shapes`)
     other    nothing
 
 Gesture classifiers run as with the real networks.
@@ -21,6 +22,7 @@ from gifcue.detect.worker import WorkerInit, run
 from gifcue.protocol.geometry import Box
 from gifcue.workers.channel import BlockingChannel
 from tests.support.colour_detector import LABELS
+from tests.support.hand_shapes import SHAPES
 from tests.support.hands import ASPECT, FIST, VICTORY, sample
 
 TARGET = "tests.support.gesture_detector:main"
@@ -50,9 +52,12 @@ class GestureDetector:
 
     def _find(self, frame: Frame) -> list[Region]:
         red, green, blue = frame.reshape(-1, 3).mean(axis=0)
-        if max(red, green) - blue < _DOMINATES:
+        if blue - max(red, green) >= _DOMINATES:
+            landmarks = SHAPES["victory"] / np.array([ASPECT, 1, ASPECT], np.float32)
+        elif max(red, green) - blue >= _DOMINATES:
+            landmarks = sample(VICTORY if red > green else FIST, self._rng).landmarks
+        else:
             return []
-        landmarks = sample(VICTORY if red > green else FIST, self._rng).landmarks
         attributes = add_gestures({"thumbs_up": 0.01}, self._classifiers, landmarks, ASPECT)
         return [Region("hand", Box(0.2, 0.3, 0.8, 0.7), 0.97, attributes, landmarks)]
 

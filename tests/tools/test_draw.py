@@ -9,7 +9,7 @@ from PIL import Image
 
 from gifcue.rules import load_book
 from tools.gifpack import draw
-from tools.gifpack.scenes import SCENES
+from tools.gifpack.draw import SCENES
 
 MAX_BYTES = 60 * 1024
 

@@ -11,8 +11,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from tools.gifpack.scenes import SCENES, Scene
+from tools.gifpack.extra_scenes import EXTRA_SCENES
+from tools.gifpack.scene import Scene
+from tools.gifpack.scenes import OWN_SCENES
 
+SCENES = OWN_SCENES | EXTRA_SCENES
 FOLDER = Path(__file__).parents[2] / "src" / "gifcue" / "rules" / "default" / "gifs"
 # Flat pictures have few colours. The others are blends at the edges.
 COLOURS = 24

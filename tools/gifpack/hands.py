@@ -20,7 +20,7 @@ def open_palm(canvas: Canvas, sleeve: Colour = SLEEVE) -> None:
         ((25, -2), (36, -46), 16),
     ]
     thumb: list[Point] = [(-20, 34), (-43, 14), (-53, -4)]
-    _arm(canvas, sleeve)
+    arm(canvas, sleeve)
     for begin, end, width in fingers:
         canvas.stroke([begin, end], width + 2 * EDGE, SHADE)
     canvas.stroke(thumb, 18 + 2 * EDGE, SHADE)
@@ -58,7 +58,7 @@ def ok_hand(canvas: Canvas, sleeve: Colour = SLEEVE) -> None:
         ((16, -4), (23, -59), 16.5),
         ((0, -4), (-2, -62), 17),
     ]
-    _arm(canvas, sleeve)
+    arm(canvas, sleeve)
     for begin, end, width in fingers:
         canvas.stroke([begin, end], width + 2 * EDGE, SHADE)
     canvas.box(-26 - EDGE, -14 - EDGE, 36 + EDGE, 50 + EDGE, 22, SHADE)
@@ -76,7 +76,8 @@ def ok_hand(canvas: Canvas, sleeve: Colour = SLEEVE) -> None:
     canvas.stroke(arc(14, 44, 22, 20, -95, -20), 2.6, SHADE)
 
 
-def _arm(canvas: Canvas, sleeve: Colour) -> None:
+def arm(canvas: Canvas, sleeve: Colour) -> None:
+    """A wrist, a cuff and a sleeve, from below."""
     canvas.box(-25, 52, 25, 128, 8, sleeve)
     canvas.box(-22, 36, 22, 66, 6, SHADE)
     canvas.box(-20, 36, 20, 66, 6, SKIN)

@@ -3,100 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
-from PIL import Image
-
-from tools.gifpack.canvas import Canvas, Colour, arc, mix, rgb, star
+from tools.gifpack.canvas import Canvas, arc, mix, rgb, star
 from tools.gifpack.hands import SHADE, SKIN, ok_hand, open_palm, thumbs_up
+from tools.gifpack.scene import (
+    CORAL,
+    GOLD,
+    INK,
+    LEMON,
+    LILAC,
+    MINT,
+    PEACH,
+    ROSE,
+    SKY,
+    TEAL,
+    VIOLET,
+    WHITE,
+    Scene,
+    burst,
+    pop,
+    ramp,
+    rays,
+    sparkle,
+    sway,
+)
 
-WHITE = rgb("#ffffff")
-INK = rgb("#3b2f2f")
-ROSE = rgb("#ff8f8f")
-MINT = rgb("#bdebd7")
-SKY = rgb("#bfe3ff")
-PEACH = rgb("#ffd9c7")
-LILAC = rgb("#dcd2ff")
-LEMON = rgb("#fff0b8")
-CORAL = rgb("#ff6f61")
-TEAL = rgb("#2fae9b")
-VIOLET = rgb("#7a5fd0")
-GOLD = rgb("#ffb52e")
 BEAR = rgb("#b5794a")
 BEAR_DARK = rgb("#8f5b33")
 BEAR_LIGHT = rgb("#f0d2ae")
 STEEL = rgb("#8794b8")
 STEEL_DARK = rgb("#66739a")
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """`frames` pictures, `frame_ms` milliseconds each; `scribble` paints one at a time 0..1.
-
-    The first picture is at `begin`, because many viewers show only the first picture.
-    """
-
-    background: Colour
-    scribble: Callable[[Canvas, float], None]
-    frames: int = 20
-    frame_ms: int = 75
-    begin: float = 0.0
-
-    def paint(self, time: float) -> Image.Image:
-        canvas = Canvas(self.background)
-        self.scribble(canvas, (time + self.begin) % 1.0)
-        return canvas.finished()
-
-
-def _sway(time: float, times: int = 1, phase: float = 0.0) -> float:
-    """A swing between -1 and 1 with `times` periods."""
-    return math.sin(math.tau * (time * times + phase))
-
-
-def _ramp(time: float, begin: float, end: float) -> float:
-    """0 before, 1 after, and a smooth step in between."""
-    share = min(1.0, max(0.0, (time - begin) / (end - begin)))
-    return share * share * (3.0 - 2.0 * share)
-
-
-def _pop(time: float, begin: float, end: float) -> float:
-    """0 before, then an overshoot above 1 and back to 1."""
-    share = min(1.0, max(0.0, (time - begin) / (end - begin)))
-    return 1.0 - (1.0 - share) ** 2 * math.cos(share * 2.2 * math.pi) if share > 0.0 else 0.0
-
-
-def _sparkle(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> None:
-    if size > 0.5:
-        canvas.shape(star(x, y, size, size * 0.34, 4), colour)
-
-
-def _burst(canvas: Canvas, time: float, begin: float, colours: tuple[Colour, ...]) -> None:
-    """Dots that fly off in a ring and vanish."""
-    share = (time - begin) / (0.95 - begin)
-    if not 0.0 < share < 1.0:
-        return
-    for ray in range(12):
-        angle = math.tau * ray / 12 + 0.2
-        away = 88 + 30 * (1 - (1 - share) ** 2)
-        size = (6.0 if ray % 2 else 4.0) * (1 - share)
-        canvas.disc(
-            120 + away * math.cos(angle), 118 + away * math.sin(angle), size, colours[ray % len(colours)]
-        )
-
-
-def _rays(canvas: Canvas, colour: Colour, turn: float) -> None:
-    for ray in range(10):
-        begin = math.radians(turn + 36 * ray)
-        end = begin + math.radians(18)
-        canvas.shape(
-            [
-                (120, 120),
-                (120 + 190 * math.cos(begin), 120 + 190 * math.sin(begin)),
-                (120 + 190 * math.cos(end), 120 + 190 * math.sin(end)),
-            ],
-            colour,
-        )
 
 
 def _eye(
@@ -116,9 +52,9 @@ def _blink(time: float, at: float) -> float:
 
 def smile_face(canvas: Canvas, time: float) -> None:
     """A face that breaks into a smile, and blushes."""
-    joy = _ramp(time, 0.12, 0.34) * (1 - _ramp(time, 0.88, 1.0))
+    joy = ramp(time, 0.12, 0.34) * (1 - ramp(time, 0.88, 1.0))
     canvas.oval(120, 208, 62, 9, mix(SKY, INK, 0.12))
-    with canvas.at(120, 120 - 5 * joy * abs(_sway(time, 2)), 3 * joy * _sway(time, 2)):
+    with canvas.at(120, 120 - 5 * joy * abs(sway(time, 2)), 3 * joy * sway(time, 2)):
         canvas.disc(0, 0, 80, SHADE)
         canvas.disc(0, 0, 76, SKIN)
         for side in (-1, 1):
@@ -135,33 +71,31 @@ def smile_face(canvas: Canvas, time: float) -> None:
         else:
             canvas.stroke(arc(0, 22 - depth, width, depth * 1.6, 20, 160), 6, INK)
     for x, y, at in ((36, 62, 0.4), (206, 54, 0.5), (212, 168, 0.62), (30, 172, 0.7)):
-        _sparkle(
-            canvas, x, y, 13 * max(0.0, math.sin(math.pi * min(1.0, max(0.0, (time - at) / 0.3)))), WHITE
-        )
+        sparkle(canvas, x, y, 13 * max(0.0, math.sin(math.pi * min(1.0, max(0.0, (time - at) / 0.3)))), WHITE)
 
 
 def smile_sun(canvas: Canvas, time: float) -> None:
     """A sun that turns its rays and beams over a hill."""
-    rise = 4 * _sway(time)
+    rise = 4 * sway(time)
     with canvas.at(120, 112 + rise):
         for ray in range(12):
             with canvas.at(0, 0, 30 * ray + 30 * time):
                 reach = 92 if ray % 2 else 82
-                canvas.shape([(-11, -60), (11, -60), (0, -reach - 3 * _sway(time, 2))], GOLD)
+                canvas.shape([(-11, -60), (11, -60), (0, -reach - 3 * sway(time, 2))], GOLD)
         canvas.disc(0, 0, 64, rgb("#ffd65c"))
         openness = _blink(time, 0.5)
         for side in (-1, 1):
             _eye(canvas, side * 22, -10, openness)
             canvas.oval(side * 38, 12, 10, 7, mix(SKIN, CORAL, 0.55))
-        canvas.stroke(arc(0, 6, 24, 21 + 3 * _sway(time), 15, 165), 6, INK)
+        canvas.stroke(arc(0, 6, 24, 21 + 3 * sway(time), 15, 165), 6, INK)
     canvas.oval(54, 262, 150, 66, rgb("#7fcf9a"))
     canvas.oval(200, 270, 140, 62, rgb("#5dbb82"))
 
 
 def thinking_face(canvas: Canvas, time: float) -> None:
     """A face with its hand at the chin, and the dots of a thought that appear and vanish."""
-    look = 7 * max(-1.0, min(1.0, 1.8 * _sway(time)))
-    with canvas.at(112, 128, 2.5 * _sway(time)):
+    look = 7 * max(-1.0, min(1.0, 1.8 * sway(time)))
+    with canvas.at(112, 128, 2.5 * sway(time)):
         canvas.disc(0, 0, 80, SHADE)
         canvas.disc(0, 0, 76, SKIN)
         openness = _blink(time, 0.25)
@@ -173,10 +107,10 @@ def thinking_face(canvas: Canvas, time: float) -> None:
             else:
                 canvas.disc(side * 27 + look, -18, 6.5, INK)
         canvas.stroke([(-42, -36), (-16, -38)], 6, INK)
-        lift = 4 + 4 * _sway(time)
+        lift = 4 + 4 * sway(time)
         canvas.stroke(arc(28, -34 - lift, 15, 9, 200, 340), 6, INK)
         canvas.stroke([(-14, 30), (6, 26), (22, 29)], 6, INK)
-        tap = 2.5 * max(0.0, _sway(time, 3))
+        tap = 2.5 * max(0.0, sway(time, 3))
         finger = [(-40.0, 70.0), (-8.0, 52.0 - tap), (14.0, 46.0 - tap)]
         thumb = [(-44.0, 72.0), (-58.0, 52.0), (-62.0, 38.0)]
         for width, colour in ((22.0, SHADE), (16.5, SKIN)):
@@ -188,14 +122,14 @@ def thinking_face(canvas: Canvas, time: float) -> None:
         for row in range(2):
             canvas.stroke([(-30, 75 + 13 * row), (-11, 75 + 13 * row)], 2.6, SHADE)
     for place, (x, y, size) in enumerate(((180, 66, 6), (196, 46, 8.5), (214, 20, 12))):
-        shown = _pop(time, 0.12 + 0.13 * place, 0.3 + 0.13 * place) * (1 - _ramp(time, 0.86, 0.96))
+        shown = pop(time, 0.12 + 0.13 * place, 0.3 + 0.13 * place) * (1 - ramp(time, 0.86, 0.96))
         if shown > 0.05:
             canvas.disc(x, y, size * shown, WHITE)
 
 
 def thinking_bulb(canvas: Canvas, time: float) -> None:
     """Cogs turn until the bulb lights up."""
-    light = _ramp(time, 0.5, 0.58) * (1 - _ramp(time, 0.92, 1.0))
+    light = ramp(time, 0.5, 0.58) * (1 - ramp(time, 0.92, 1.0))
     for x, y, teeth, radius, turn, colour in (
         (66, 172, 10, 38, 72 * time, STEEL),
         (138, 192, 8, 29, -90 * time + 12, STEEL_DARK),
@@ -207,7 +141,7 @@ def thinking_bulb(canvas: Canvas, time: float) -> None:
                     canvas.box(-6.5, -radius - 9, 6.5, -radius + 8, 3, colour)
             canvas.disc(0, 0, radius, colour)
             canvas.disc(0, 0, radius * 0.36, LILAC)
-    with canvas.at(120, 78, 4 * light * _sway(time, 6)):
+    with canvas.at(120, 78, 4 * light * sway(time, 6)):
         for ray in range(9):
             angle = math.radians(-190 + 200 / 8 * ray)
             begin, end = 52, 52 + 16 * light
@@ -235,9 +169,9 @@ def thinking_bulb(canvas: Canvas, time: float) -> None:
 
 def wave_hand(canvas: Canvas, time: float) -> None:
     """A waving hand with lines of motion."""
-    swing = _sway(time)
+    swing = sway(time)
     for side in (-1, 1):
-        strength = max(0.0, side * _sway(time, 1, 0.08))
+        strength = max(0.0, side * sway(time, 1, 0.08))
         for ring in range(2):
             colour = mix(MINT, WHITE, 0.95 * strength)
             middle = -90 + side * 62
@@ -250,8 +184,8 @@ def wave_hand(canvas: Canvas, time: float) -> None:
 
 def wave_bear(canvas: Canvas, time: float) -> None:
     """A bear that looks over the edge and waves."""
-    hop = 5 * abs(_sway(time, 2))
-    with canvas.at(112, 142 - hop, 3 * _sway(time, 2)):
+    hop = 5 * abs(sway(time, 2))
+    with canvas.at(112, 142 - hop, 3 * sway(time, 2)):
         for side in (-1, 1):
             canvas.disc(side * 50, -60, 25, BEAR_DARK)
             canvas.disc(side * 50, -60, 21, BEAR)
@@ -269,7 +203,7 @@ def wave_bear(canvas: Canvas, time: float) -> None:
         for side in (-1, 1):
             _eye(canvas, side * 33, -18, openness)
             canvas.oval(side * 56, 10, 11, 7, mix(BEAR, ROSE, 0.7))
-    with canvas.at(178, 190 - hop, 8 + 18 * _sway(time, 2)):
+    with canvas.at(178, 190 - hop, 8 + 18 * sway(time, 2)):
         for width, colour in ((44, BEAR_DARK), (38, BEAR)):
             canvas.stroke([(-8, 24), (8, -52)], width, colour)
         canvas.disc(9, -62, 26, BEAR_DARK)
@@ -283,42 +217,42 @@ def wave_bear(canvas: Canvas, time: float) -> None:
 
 def ok_pop(canvas: Canvas, time: float) -> None:
     """An OK hand that springs up, with a twinkle in the ring."""
-    up = _pop(time, 0.0, 0.35) * (1 - _ramp(time, 0.93, 1.0))
+    up = pop(time, 0.0, 0.35) * (1 - ramp(time, 0.93, 1.0))
     canvas.disc(120, 118, 94 * min(1.0, 0.86 + 0.14 * up), mix(PEACH, WHITE, 0.55))
     nod = 6 * math.sin(math.tau * max(0.0, min(1.0, (time - 0.36) / 0.3)))
     with canvas.at(124, 250 - 118 * up, nod, 1.16):
         ok_hand(canvas, TEAL)
     if 0.4 < time < 0.88:
         glow = math.sin(math.pi * (time - 0.4) / 0.48)
-        _sparkle(canvas, 62, 66, 26 * glow, GOLD)
-        _sparkle(canvas, 62, 66, 13 * glow, WHITE)
-    _burst(canvas, time, 0.3, (TEAL, CORAL, GOLD))
+        sparkle(canvas, 62, 66, 26 * glow, GOLD)
+        sparkle(canvas, 62, 66, 13 * glow, WHITE)
+    burst(canvas, time, 0.3, (TEAL, CORAL, GOLD))
 
 
 def ok_stamp(canvas: Canvas, time: float) -> None:
     """An OK hand on a badge, before rays."""
-    _rays(canvas, mix(LEMON, GOLD, 0.32), 9)
+    rays(canvas, mix(LEMON, GOLD, 0.32), 9)
     with canvas.at(120, 120):
         canvas.shape(star(0, 0, 96, 85, 18, 20 * time), CORAL)
         canvas.disc(0, 0, 76, mix(CORAL, WHITE, 0.82))
-        with canvas.inside(0, 0, 76), canvas.at(4, 8, 5 * _sway(time), 0.86):
+        with canvas.inside(0, 0, 76), canvas.at(4, 8, 5 * sway(time), 0.86):
             ok_hand(canvas, VIOLET)
 
 
 def thumbs_pop(canvas: Canvas, time: float) -> None:
     """A thumb that goes up, with confetti."""
-    up = _pop(time, 0.0, 0.36) * (1 - _ramp(time, 0.93, 1.0))
+    up = pop(time, 0.0, 0.36) * (1 - ramp(time, 0.93, 1.0))
     canvas.disc(120, 118, 94 * min(1.0, 0.86 + 0.14 * up), mix(SKY, WHITE, 0.55))
-    tilt = 46 * (1 - up) + 5 * _sway(time, 2) * _ramp(time, 0.36, 0.46)
+    tilt = 46 * (1 - up) + 5 * sway(time, 2) * ramp(time, 0.36, 0.46)
     with canvas.at(124, 116 + 60 * (1 - up), tilt, 0.62 + 0.6 * up):
         thumbs_up(canvas)
-    _burst(canvas, time, 0.28, (CORAL, GOLD, TEAL))
+    burst(canvas, time, 0.28, (CORAL, GOLD, TEAL))
 
 
 def thumbs_medal(canvas: Canvas, time: float) -> None:
     """A thumb on a medal, before rays."""
-    _rays(canvas, mix(LILAC, VIOLET, 0.22), 9)
-    bounce = abs(_sway(time, 1))
+    rays(canvas, mix(LILAC, VIOLET, 0.22), 9)
+    bounce = abs(sway(time, 1))
     with canvas.at(120, 112 - 6 * bounce):
         for side in (-1, 1):
             with canvas.at(side * 30, 66, side * -16):
@@ -332,10 +266,10 @@ def thumbs_medal(canvas: Canvas, time: float) -> None:
             thumbs_up(canvas, VIOLET)
     for x, y, at in ((34, 46, 0.1), (208, 40, 0.4), (216, 150, 0.6)):
         share = (time - at) % 1.0
-        _sparkle(canvas, x, y, 13 * max(0.0, math.sin(math.pi * min(1.0, share / 0.4))), WHITE)
+        sparkle(canvas, x, y, 13 * max(0.0, math.sin(math.pi * min(1.0, share / 0.4))), WHITE)
 
 
-SCENES: dict[str, Scene] = {
+OWN_SCENES: dict[str, Scene] = {
     "smile_1": Scene(SKY, smile_face, begin=0.45),
     "smile_2": Scene(rgb("#a9dcf7"), smile_sun),
     "thinking_1": Scene(PEACH, thinking_face, begin=0.6),

@@ -45,6 +45,7 @@ def explain(
     ] = False,
 ) -> None:
     """Print which GIF a reaction would get, and why."""
+    from gifcue.gestures.extra import extra_gifs
     from gifcue.rules import Chooser, load_book
     from gifcue.server.config import load_settings
 
@@ -52,6 +53,7 @@ def explain(
     chooser = Chooser(
         load_book(book or settings.rules.book), seed=settings.rules.seed if seed is None else seed
     )
+    chooser.use_gestures(extra_gifs(settings.detect.extra_gestures))
     for number in range(times):
         choice = chooser.choose(label, score, room, participant, number * every)
         if as_json:
@@ -93,8 +95,9 @@ def check(
     # Without a configuration the folder behind /gifs/ is not known. Without an HTTP port, another server has the files.
     is_served = config is not None and settings.server.http_listen
     gifs = gifs_folder(settings.rules.gifs) if is_served else None
+    extra = settings.detect.extra_gestures
     taught = GestureLibrary(settings.detect.gestures_dir).labels
-    labels = settings.reactions.with_gestures(taught).reaction_labels
+    labels = settings.reactions.with_extra_gestures(extra).with_gestures(taught).reaction_labels
     mistakes = check_book(path, labels, gifs)
     for mistake in mistakes:
         if as_json:

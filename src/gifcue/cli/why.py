@@ -35,6 +35,8 @@ _PHRASES: dict[str, _Phrase] = {
     "speed": _Phrase("moves {value:.1f} of its sizes a second, at most {needed:.1f}"),
     "hand_at_face": _Phrase("{value:.0%} of a hand at the chin or cheek, needs {needed:.0%}"),
     "face_cover": _Phrase("{value:.0%} of the hand over a face, at most {needed:.0%}"),
+    "height": _Phrase("the hand is {value:.1f} heights of the face above the chin, needs {needed:.1f}"),
+    "still": _Phrase("the hand swings from side to side, must keep still"),
     "stale": _Phrase("held for {value:.1f} s without enough frames that show it", unit=1000.0),
     "motion": _Phrase("{value:.0f} swings, needs {needed:.0f}", step=1.0),
     "hold": _Phrase("held for {value:.2f} s, needs {needed:.2f} s", unit=1000.0),

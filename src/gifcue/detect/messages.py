@@ -73,7 +73,7 @@ class Batch(Message, frozen=True, tag=1):
 
 class PackedClassifier(Message, frozen=True):
     """A `GestureClassifier` as it travels. Arrays are float32: `mean` and `scale` [F], `weights` in rows of the labels,
-    `examples` in rows of F.
+    `examples` in rows of F, `hidden` in F + 1 rows.
     """
 
     labels: tuple[str, ...]
@@ -82,6 +82,7 @@ class PackedClassifier(Message, frozen=True):
     scale: bytes
     weights: bytes
     examples: bytes
+    hidden: bytes
 
 
 class UseGestures(Message, frozen=True, tag=2):
@@ -175,7 +176,7 @@ def pack_gestures(classifiers: Iterable[GestureClassifier]) -> UseGestures:
             PackedClassifier(
                 each.labels,
                 each.threshold,
-                *(_bytes_of(array) for array in (each.mean, each.scale, each.weights, each.examples)),
+                *(map(_bytes_of, (each.mean, each.scale, each.weights, each.examples, each.hidden))),
             )
             for each in classifiers
         )
@@ -192,6 +193,7 @@ def unpack_gestures(message: UseGestures) -> list[GestureClassifier]:
             np.frombuffer(each.weights, np.float32).reshape(-1, len(each.labels)),
             each.threshold,
             np.frombuffer(each.examples, np.float32).reshape(-1, len(mean)),
+            np.frombuffer(each.hidden, np.float32).reshape(len(mean) + 1, -1),
         )
         for each in message.classifiers
     ]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from gifcue.detect.detector import Backend, DetectorConfig, Precision
 from gifcue.detect.devices import visible_devices
+from gifcue.detect.extra_gestures import ExtraGesture
 from gifcue.detect.triton_settings import TritonSettings
 from gifcue.detect.trust import UNCHECKED, is_digest_setting
 from gifcue.expert import EXPERT
@@ -63,6 +64,11 @@ class DetectSettings(BaseModel):
         default=None,
         description="Folder of custom gestures, each a `*.json` file, which is read again every 2 s. Unset: a gesture "
         "that is taught ends with the server.",
+    )
+    extra_gestures: tuple[ExtraGesture, ...] = Field(
+        default=(),
+        description="Gestures to recognise besides the model's, of those that come with gifcue "
+        "([list](extra-gestures.md)).",
     )
     threads: int = Field(
         default=1,

@@ -11,6 +11,7 @@
     taught       a gesture as it is served, and its file
     folder       the folder of gestures, which several servers may share
     library      the gestures in service
+    extra        the extra gestures, which come with gifcue
     candidates   gestures that were trained and are not kept yet
     training     trains beside the event loop, in a process of its own
     trainer      that process

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -42,14 +43,19 @@ class GestureFolder:
     A file that changes and is then damaged is reported, and its last sound version stays in service until the server
     stops.
 
+    Args:
+        path: the folder.
+        reserved: labels that extra gestures have. A file with one of them is reported and not served.
+
     Raises:
         ConfigError: there is no such folder.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, reserved: Collection[str] = ()) -> None:
         if not path.is_dir():
             raise ConfigError(f"gestures_dir: expected a folder of gesture classifiers, got none at {path}")
         self.path = path
+        self._reserved = frozenset(reserved)
         self._files: dict[str, _Known] = {}
         self._unreadable: str | None = None
 
@@ -69,6 +75,19 @@ class GestureFolder:
             self._unreadable = None
             self._files = {path.name: self._read(path) for path in paths[:MAX_GESTURES]}
         return self._state(() if self._unreadable else paths[MAX_GESTURES:])
+
+    def clash(self) -> tuple[str, str] | None:
+        """A file of the last look that has a reserved label, and that label; None where there is none."""
+        return next(
+            (
+                (name, label)
+                for name, known in self._files.items()
+                if known.gesture is not None
+                for label in known.gesture.labels
+                if label in self._reserved
+            ),
+            None,
+        )
 
     def write(self, name: str, gesture: TaughtGesture) -> None:
         """Writes the file `name`, in place of one that is there.
@@ -116,7 +135,7 @@ class GestureFolder:
     def _state(self, too_many: tuple[()] | list[Path]) -> FolderState:
         gestures: dict[str, TaughtGesture] = {}
         problems: dict[str, str] = {} if self._unreadable is None else {"": self._unreadable}
-        owners: dict[str, str] = {}
+        owners = dict.fromkeys(self._reserved, "detect.extra_gestures")
         for name, known in self._files.items():
             if known.problem is not None:
                 problems[name] = known.problem

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gifcue.errors import WrongState
+from gifcue.errors import ConfigError, WrongState
 from gifcue.gestures.folder import MAX_GESTURES, SUFFIX, FolderState, GestureFolder
 from gifcue.gestures.samples import GestureError
 from gifcue.gestures.taught import TaughtGesture
@@ -37,16 +37,28 @@ class GestureLibrary:
     Args:
         path: the folder; None: gestures are in memory alone.
         on_change: called with all gestures whenever they have changed.
+        reserved: labels of the extra gestures, which no custom gesture may have.
 
     Raises:
-        ConfigError: there is no such folder.
+        ConfigError: there is no such folder, or one of its gestures has a reserved label.
     """
 
     def __init__(
-        self, path: Path | None, on_change: Callable[[tuple[TaughtGesture, ...]], None] = lambda _: None
+        self,
+        path: Path | None,
+        on_change: Callable[[tuple[TaughtGesture, ...]], None] = lambda _: None,
+        reserved: Collection[str] = (),
     ) -> None:
-        self._folder = None if path is None else GestureFolder(path)
+        self._reserved = frozenset(reserved)
+        self._folder = None if path is None else GestureFolder(path, self._reserved)
         self._state = FolderState({}, {}) if self._folder is None else self._folder.look()
+        clash = None if self._folder is None else self._folder.clash()
+        if clash is not None:
+            file, label = clash
+            raise ConfigError(
+                f"detect.extra_gestures: expected labels that no custom gesture has, got {label}, which {file} in "
+                f"{path} has: remove one of them, or train yours under another label"
+            )
         self._memory: dict[str, TaughtGesture] = {}
         self._on_change = on_change
         self._access = asyncio.Lock()
@@ -103,11 +115,13 @@ class GestureLibrary:
 
         Raises:
             WrongState: the label is in service, and `replace` is False.
-            GestureError: there are too many gestures, a file with several labels has this one, its file would take the
-                place of another gesture's, or the file was written and is not served.
+            GestureError: there are too many gestures, an extra gesture or a file with several labels has this one, its
+                file would take the place of another gesture's, or the file was written and is not served.
         """
         async with self._access:
             (label,) = gesture.labels
+            if label in self._reserved:
+                raise GestureError(f"expected a new label, got {label}, which an extra gesture has")
             # Another server may have written to the folder since the last look.
             await self._look()
             if self.find(label) is not None and not replace:

@@ -28,6 +28,8 @@ class Condition(enum.StrEnum):
     SPEED = "speed"  # sizes of the face or hand a second
     HAND_AT_FACE = "hand_at_face"  # share of a hand's box at the chin or cheek, 0..1
     FACE_COVER = "face_cover"  # share of the hand's box over a face, 0..1
+    HEIGHT = "height"  # how far the middle of the hand is above the chin, in heights of the face
+    STILL = "still"  # swings of a hand that must keep still
     STALE = "stale"  # milliseconds that the pose was held
     MOTION = "motion"  # swings of the hand
     HOLD = "hold"  # milliseconds that the pose was held
@@ -43,6 +45,7 @@ MOST = frozenset(
         Condition.SPEAKING,
         Condition.SPEED,
         Condition.FACE_COVER,
+        Condition.STILL,
         Condition.STALE,
     }
 )

@@ -68,7 +68,7 @@ class Hold:
         """True where the reaction should have started long ago, by time and by the number of frames."""
         frames = STALE_VOTES * policy.min_votes
         return (
-            label.motion == "none"
+            label.motion != "side_to_side"
             and self.frames > frames
             and at_s - self.begun_s > self.stale_after_s(label, policy)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from gifcue.detect.regions import Region
@@ -11,7 +12,7 @@ from gifcue.reactions.hold import Hold
 from gifcue.reactions.motion import HandMotion
 from gifcue.reactions.reaction import Candidate
 from gifcue.reactions.settings import LabelSettings, ReactionSettings
-from gifcue.reactions.subjects import HiddenFaces, chin_cover, face_cover, nearest_face
+from gifcue.reactions.subjects import HiddenFaces, chin_cover, face_cover, height_above_chin, nearest_face
 from gifcue.reactions.tracks import Track
 
 # Seconds that may be missing from a dwell time: frames' times are fractions that do not add up exactly.
@@ -28,7 +29,7 @@ class Poses:
         self._settings = settings
         self._labels = labels
         self._rivals = {
-            label: [name for name, other in labels.items() if other.kind == each.kind and name != label]
+            label: [name for name, other in labels.items() if name != label and _are_rivals(each, other)]
             for label, each in labels.items()
         }
         self._hidden = HiddenFaces(settings.placement)
@@ -90,7 +91,7 @@ class Poses:
         # Once a reaction has started, a hand may move and cover the face: its pose alone keeps the reaction going.
         counts = is_active
         if not is_active and probability >= settings.stay:
-            unmeant = self._unmeant(label, settings, track)
+            unmeant = self._unmeant(label, settings, track, at_s)
             counts = unmeant is None
             unmet = unmet or unmeant
         hold = self._holds.get(key)
@@ -121,7 +122,7 @@ class Poses:
             return True
         if is_active:
             return all(hold.misses > 0 for _, hold in holds)
-        if self._labels[label].motion == "none" or at_s is None:
+        if self._labels[label].motion != "side_to_side" or at_s is None:
             return bool(holds)
         # An open palm that keeps still needs no analysis: frames in which it starts to move are not similar.
         return any(
@@ -157,8 +158,8 @@ class Poses:
             return _UNSEEN
         return None if is_subject else _NO_SUBJECT
 
-    def _unmeant(self, label: str, settings: LabelSettings, track: Track) -> Unmet | None:
-        """Why the pose does not count: another is likelier, the hand moves too fast or covers a face."""
+    def _unmeant(self, label: str, settings: LabelSettings, track: Track, at_s: float) -> Unmet | None:
+        """Why the pose does not count: another is likelier, the hand moves, is too low or covers a face."""
         shown = track.region.attributes
         own = shown.get(label, 0.0)
         rival = max((shown.get(name, 0.0) for name in self._rivals[label]), default=0.0)
@@ -172,14 +173,19 @@ class Poses:
             needed = self._settings.placement.at_chin_share
             share = chin_cover(track, (box for _, box in self._hands), self._settings.placement)
             return None if share >= needed else (Condition.HAND_AT_FACE, share, needed)
-        if settings.max_face_cover >= 1.0:
-            return None
-        share = face_cover(track, self._hidden.faces)
-        return (
-            None
-            if share <= settings.max_face_cover
-            else (Condition.FACE_COVER, share, settings.max_face_cover)
-        )
+        if settings.max_face_cover < 1.0:
+            share = face_cover(track, self._hidden.faces)
+            if share > settings.max_face_cover:
+                return Condition.FACE_COVER, share, settings.max_face_cover
+        if settings.min_height is not None:
+            height = height_above_chin(track, self._hidden.faces)
+            if height < settings.min_height:
+                return Condition.HEIGHT, height, settings.min_height
+        if settings.motion == "still" and (motion := self._motions.get(track.number)) is not None:
+            waving = motion.waving(-math.inf, at_s)
+            if waving is not None:
+                return Condition.STILL, float(waving.swings), 0.0
+        return None
 
     def _candidate(
         self, settings: LabelSettings, track: Track, hold: Hold, at_s: float, unmet: Unmet | None
@@ -223,3 +229,8 @@ class Poses:
     def _is_waving(self, number: int, hold: Hold, at_s: float) -> bool:
         motion = self._motions.get(number)
         return motion is not None and motion.waving(hold.begun_s, at_s) is not None
+
+
+def _are_rivals(one: LabelSettings, other: LabelSettings) -> bool:
+    """Whether the likelier of two labels alone counts. A palm that is raised and one that waves differ by motion."""
+    return one.kind == other.kind and {one.motion, other.motion} != {"side_to_side", "still"}

@@ -21,7 +21,14 @@ from pydantic import (
 from gifcue.errors import ConfigError
 from gifcue.expert import EXPERT
 from gifcue.protocol.subjects import SubjectPolicy
-from gifcue.reactions.preset_values import LIKE_A_GESTURE, PRESET_VALUES, PRESETS, PresetName, overlay
+from gifcue.reactions.preset_values import (
+    EXTRA_VALUES,
+    LIKE_A_GESTURE,
+    PRESET_VALUES,
+    PRESETS,
+    PresetName,
+    overlay,
+)
 
 
 class LabelSettings(BaseModel):
@@ -63,8 +70,10 @@ class LabelSettings(BaseModel):
         le=5.0,
         description="Seconds that the pose must be gone before the reaction ends.",
     )
-    motion: Annotated[Literal["none", "side_to_side"], EXPERT] = Field(
-        default="none", description="Motion that the pose needs; `swings` tells what side_to_side means."
+    motion: Annotated[Literal["none", "side_to_side", "still"], EXPERT] = Field(
+        default="none",
+        description="Motion that the pose needs: side_to_side, as `swings` tells, or still, which is none from side to "
+        "side.",
     )
     max_speed: Annotated[float | None, EXPERT] = Field(
         default=1.5,
@@ -77,6 +86,13 @@ class LabelSettings(BaseModel):
         ge=0.0,
         le=1.0,
         description="Largest share of the hand's box that may lie over a face. Hands only; 1: all of it.",
+    )
+    min_height: Annotated[float | None, EXPERT] = Field(
+        default=None,
+        ge=-5.0,
+        le=5.0,
+        description="How far above the chin of the nearest face the middle of the hand must be, in heights of that "
+        "face. Hands only; unset: anywhere, also where no face is in sight.",
     )
     min_vote_share: Annotated[float | None, EXPERT] = Field(
         default=None,
@@ -94,6 +110,8 @@ class LabelSettings(BaseModel):
             raise ValueError(f"expected stay to be at most start, {self.start}, got {self.stay}")
         if self.hand_at_face and self.kind != "face":
             raise ValueError("expected hand_at_face only on a label of kind face")
+        if self.min_height is not None and self.kind != "hand":
+            raise ValueError("expected min_height only on a label of kind hand")
         return self
 
 
@@ -297,7 +315,8 @@ class ReactionSettings(BaseModel):
         name = given.get("preset", "normal")
         # A name that is no preset's is refused by `build`.
         values = PRESET_VALUES.get(name, {}) if isinstance(name, str) else {}
-        built = build(overlay(values, given))
+        extra = _extra_values(values and EXTRA_VALUES[name], given.get("labels"))
+        built = build(overlay(overlay(values, extra), given))
         built._changes = {key: value for key, value in given.items() if key != "preset"}
         return built
 
@@ -336,10 +355,16 @@ class ReactionSettings(BaseModel):
             message = first["msg"].removeprefix("Value error, ")
             raise ConfigError(": ".join([*filter(None, where), message])) from None
 
+    def with_extra_gestures(self, labels: Iterable[str]) -> ReactionSettings:
+        """The same with extra gestures, which get the values of the preset. A label that is set keeps its settings."""
+        return self._with_labels({label: EXTRA_VALUES[self.preset][label] for label in labels})
+
     def with_gestures(self, labels: Iterable[str]) -> ReactionSettings:
         """The same with custom gestures, which get the values of the preset. A label that is set keeps its settings."""
-        values = LabelSettings(**PRESET_VALUES[self.preset]["labels"][LIKE_A_GESTURE])
-        new = {label: values for label in labels if label not in self.labels}
+        return self._with_labels(dict.fromkeys(labels, PRESET_VALUES[self.preset]["labels"][LIKE_A_GESTURE]))
+
+    def _with_labels(self, values: Mapping[str, Mapping[str, Any]]) -> ReactionSettings:
+        new = {label: LabelSettings(**each) for label, each in values.items() if label not in self.labels}
         return self.model_copy(update={"labels": {**self.labels, **new}}) if new else self
 
     def for_stream(
@@ -353,3 +378,9 @@ class ReactionSettings(BaseModel):
 def policy_preset(name: str) -> ReactionSettings:
     """A preset as it is. Raises ConfigError where there is none of that name."""
     return ReactionSettings().with_preset(name)
+
+
+def _extra_values(values: Mapping[str, Any], given: Any) -> dict[str, Any]:
+    """The values of those extra gestures whose settings are given, so that a part of them can be."""
+    named = [label for label in values if label in given] if isinstance(given, Mapping) else []
+    return {"labels": {label: values[label] for label in named}} if named else {}

@@ -12,6 +12,8 @@ from gifcue.reactions.tracks import Track
 # Added to the distance from the centre of the frame, in shares of its sides. Two faces within a twentieth of the
 # centre count as about equally near.
 CENTRE_OFFSET = 0.05
+# The height of a hand where no face is in sight, in heights of a face above the chin.
+LOWEST = -10.0
 
 
 class SubjectChooser:
@@ -105,6 +107,16 @@ def nearest_face(hand: Track, faces: Iterable[Track]) -> Track | None:
 def face_cover(hand: Track, faces: Iterable[Track]) -> float:
     """The largest share of the hand's box that lies over any one face, 0..1."""
     return max((_share(hand.box, face.box) for face in faces), default=0.0)
+
+
+def height_above_chin(hand: Track, faces: Iterable[Track]) -> float:
+    """How far the middle of the hand is above the chin of the nearest face, in heights of that face. It is negative for
+    a hand below it, and `LOWEST` without faces.
+    """
+    face = nearest_face(hand, faces)
+    if face is None or face.box.height <= 0.0:
+        return LOWEST
+    return max(LOWEST, (face.box.ymax - hand.box.center[0]) / face.box.height)
 
 
 def chin_cover(face: Track, hands: Iterable[Box], settings: PlacementSettings) -> float:

@@ -139,7 +139,9 @@ class Chooser:
         self._book = book
 
     def use_gestures(self, gifs: Mapping[str, str]) -> None:
-        """Replaces the GIFs of custom gestures: names from the book, by label. They answer where no rule does."""
+        """Replaces the GIFs of custom and extra gestures: names from the book, by label. They answer where no rule
+        does.
+        """
         self._gestures = {
             label: Rule(id=f"gesture {label}", label=label, gifs=[WeightedGif(gif=gif)])
             for label, gif in gifs.items()

@@ -105,7 +105,8 @@ class BookFollower:
         book, lines = self._book, set[int]()
         # Where no book is configured, the labels of the default one are no mistake of the operator.
         if book.is_followed:
-            policy = self._settings.reactions.with_gestures(taught)
+            extra = self._settings.detect.extra_gestures
+            policy = self._settings.reactions.with_extra_gestures(extra).with_gestures(taught)
             unknown = book.missing(labels=self._engine.reaction_labels(policy))
             if unknown:
                 log.warning("rule book names labels that never react here", lines=lines_of(unknown))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gifcue.delivery.dispatcher import Dispatcher
 from gifcue.delivery.sink import Cue, CueGif
+from gifcue.detect.extra_gestures import ExtraGesture
+from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.pool import DETECTOR_TARGET
 from gifcue.engine.engine import Engine
 from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Publisher
+from gifcue.gestures.extra import extra_gifs, read_extra
 from gifcue.gestures.library import GestureLibrary
 from gifcue.gestures.taught import TaughtGesture
 from gifcue.protocol.events import Reaction
@@ -42,7 +45,9 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
     """`detector_target` ("module:function") is the entry point of detector workers, None for gifcue's own.
 
     Raises:
-        ConfigError: the rule book is missing or wrong, or there is no folder of gestures.
+        ConfigError: the rule book is missing or wrong, there is no folder of gestures, or a custom gesture has the name
+            of an extra one that is enabled.
+        ModelError: the classifier of the extra gestures is damaged.
         OSError: the system has no shared memory for the pictures.
     """
     book = BookWatcher(settings.rules.book, seed=settings.rules.seed)
@@ -66,16 +71,20 @@ def build(settings: Settings, clock: Callable[[], float], detector_target: str |
     )
     engine = Engine(
         settings.limits,
-        lambda preset: _policy(presets, gestures, preset),
+        lambda preset: _policy(presets, extra, gestures, preset),
         pipeline,
         publisher,
         clock,
         lambda: secrets.token_hex(_ID_BYTES),
     )
+    extra = settings.detect.extra_gestures
+    classifiers, gifs = read_extra(extra), extra_gifs(extra)
     gestures = GestureLibrary(
-        settings.detect.gestures_dir, lambda served: _use_gestures(engine, book, served)
+        settings.detect.gestures_dir,
+        lambda served: _use_gestures(engine, book, classifiers, gifs, served),
+        reserved=extra,
     )
-    _use_gestures(engine, book, gestures.gestures)
+    _use_gestures(engine, book, classifiers, gifs, gestures.gestures)
     return Built(engine, book, dispatcher, presets, gestures)
 
 
@@ -91,13 +100,20 @@ def cue_of(room_id: str, reaction: Reaction, gif: ChosenGif) -> Cue:
     )
 
 
-def _use_gestures(engine: Engine, book: BookWatcher, served: tuple[TaughtGesture, ...]) -> None:
-    engine.use_gestures([gesture.classifier for gesture in served])
-    book.chooser.use_gestures(
-        {label: gesture.gif for gesture in served if gesture.gif is not None for label in gesture.labels}
-    )
+def _use_gestures(
+    engine: Engine,
+    book: BookWatcher,
+    extra: Sequence[GestureClassifier],
+    gifs_of_extra: Mapping[str, str],
+    served: tuple[TaughtGesture, ...],
+) -> None:
+    engine.use_gestures([*extra, *(gesture.classifier for gesture in served)])
+    gifs = {label: gesture.gif for gesture in served if gesture.gif is not None for label in gesture.labels}
+    book.chooser.use_gestures({**gifs_of_extra, **gifs})
 
 
-def _policy(presets: ReactionPresets, gestures: GestureLibrary, preset: str) -> tuple[str, ReactionSettings]:
+def _policy(
+    presets: ReactionPresets, extra: Sequence[ExtraGesture], gestures: GestureLibrary, preset: str
+) -> tuple[str, ReactionSettings]:
     settings = presets.choose(preset)
-    return settings.preset, settings.with_gestures(gestures.labels)
+    return settings.preset, settings.with_extra_gestures(extra).with_gestures(gestures.labels)

@@ -19,6 +19,7 @@ COMMANDS: dict[str, Entry] = {
     ),
     "fit-heads": Entry("gifcue_lab.cli.fit_heads", "Fit what a model says of faces to new people."),
     "export": Entry("gifcue_lab.cli.export", "Convert a model's weights to the formats that are served."),
+    "gestures": Entry("gifcue_lab.cli.gestures", "Make and measure the classifier of the extra gestures."),
     "evaluate": Entry("gifcue_lab.cli.evaluate", "Measure a detector on pictures, or reactions on clips."),
 }
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from gifcue.cli.detector import detector_for
+from gifcue_lab.quiet import quietly
+
+# The share of a label's boxes that are left out from which the wrong kind is likelier than bad luck.
+MANY_SHARE = 0.25
 
 
 def prepare(
@@ -34,7 +39,8 @@ def prepare(
     from gifcue_lab.datasets.prepare import prepare as run
 
     own = own_labels(face or (), hand or ())
-    detector = detector_for(default_model_dir(), "litert")
+    with quietly():
+        detector = detector_for(default_model_dir(), "litert")
     try:
         done = run(detector, source, out, own, track=rich_track)
     finally:
@@ -45,10 +51,19 @@ def prepare(
         typer.echo(
             f"{done.without_labels} of them have no XML file, so they show none of the labels", err=True
         )
-    for each in done.unplaced:
-        typer.echo(f"left out, because no face or hand is found there: {each}", err=True)
-    for each in done.doubled:
-        typer.echo(f"unknown, because two labels lie on one face or hand: {each}", err=True)
+    for file, label in done.unplaced:
+        typer.echo(f"left out, because no face or hand is found there: {file}: {label}", err=True)
+    for file, labels in done.doubled:
+        typer.echo(
+            f"unknown, because two labels lie on one face or hand: {file}: {', '.join(labels)}", err=True
+        )
+    for label, lost in Counter(label for _, label in done.unplaced).items():
+        if lost > MANY_SHARE * (lost + done.labels.get(label, 0)):
+            typer.echo(
+                f"{label}: {lost} of {lost + done.labels.get(label, 0)} boxes are left out; is it a label of the other "
+                "kind (--face, --hand)? Otherwise draw a face or hand in these pictures too.",
+                err=True,
+            )
 
 
 def landmarks(
@@ -67,7 +82,8 @@ def landmarks(
     folders = (
         [data / name for name in split] if split else sorted(each for each in data.iterdir() if each.is_dir())
     )
-    detector = detector_for(default_model_dir(), "litert")
+    with quietly():
+        detector = detector_for(default_model_dir(), "litert")
     try:
         for folder in folders:
             hands, faces = write_landmarks(detector, folder, points, track=rich_track)

@@ -11,6 +11,7 @@ import typer
 
 from gifcue.cli.detector import ModelDigest, detector_for
 from gifcue_lab.cli.evaluate_clips import clips
+from gifcue_lab.quiet import quietly
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown")
 app.command()(clips)
@@ -99,7 +100,7 @@ def images(
     from gifcue_lab.evaluation.metrics import evaluate
     from gifcue_lab.evaluation.parts import check_parts, parse_part, read_parts
     from gifcue_lab.evaluation.predictions import read_predictions, write_predictions
-    from gifcue_lab.evaluation.properties import Tags, choose, read_tags
+    from gifcue_lab.evaluation.properties import Tags, check_measurable, choose, read_tags
     from gifcue_lab.evaluation.report import GALLERY_FILE, write_report
     from gifcue_lab.evaluation.run import run_detector
     from gifcue_lab.evaluation.text import markdown, print_report
@@ -109,18 +110,20 @@ def images(
         raise typer.BadParameter("expected --json or --markdown, got both")
     model_dir = model_dir or default_model_dir()
     thresholds = _thresholds(threshold or [])
-    parts = [parse_part(text) for text in part or []]
-    if parts_file is not None:
-        parts.extend(read_parts(parts_file))
+    parts = [*(read_parts(parts_file) if parts_file else ()), *(parse_part(text) for text in part or ())]
     detail = Detail(Bootstrap(resamples, seed) if resamples else None, parts, overlap)
     wanted = [name.strip() for name in by.split(",")] if by else []
-    properties = choose(wanted, read_tags(tags) if tags else Tags())
+    tagged = read_tags(tags) if tags else Tags()
+    properties = choose(wanted, tagged)
     truth = read_truth(directory, split, rich_track)
     check_parts(parts, (picture.group for picture in truth))
+    teacher = read_teacher(directory / split if split else directory)
+    check_measurable(properties, tagged, truth, teacher)
     if detections is not None:
         predictions = read_predictions(detections, [p.name for p in truth], thresholds)
     else:
-        detector = detector_for(model_dir, backend, precision, sha256=model_sha256)
+        with quietly():
+            detector = detector_for(model_dir, backend, precision, sha256=model_sha256)
         try:
             predictions = run_detector(
                 detector,
@@ -134,7 +137,6 @@ def images(
             detector.close()
     if save_detections is not None:
         write_predictions(save_detections, predictions)
-    teacher = read_teacher(directory / split if split else directory)
     landmarks = None
     if teacher is not None:
         landmarks = landmark_errors(truth, predictions, teacher, model_face_points(model_dir))

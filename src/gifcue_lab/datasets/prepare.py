@@ -48,16 +48,16 @@ class Prepared:
         without_labels: how many of them have no XML file. They count as showing none of the labels.
         groups: how many groups they are.
         labels: how many faces and hands show each label, the shipped model's proposals included.
-        unplaced: labels that lie on no face or hand, as `file: label`; they were left out.
-        doubled: faces and hands with two labels, as `file: labels`; they count as unknown.
+        unplaced: file and label of each box that lies on no face or hand; they were left out.
+        doubled: file and labels of each face or hand with two labels; they count as unknown.
     """
 
     pictures: int
     without_labels: int
     groups: int
     labels: Mapping[str, int]
-    unplaced: Sequence[str] = field(default_factory=tuple)
-    doubled: Sequence[str] = field(default_factory=tuple)
+    unplaced: Sequence[tuple[str, str]] = field(default_factory=tuple)
+    doubled: Sequence[tuple[str, tuple[str, ...]]] = field(default_factory=tuple)
 
 
 def prepare(
@@ -89,9 +89,6 @@ def prepare(
         path: _placed(detector, path, labels, own) for path, labels in track(list(drawn.items()), "preparing")
     }
     counted = Counter(each.label for one in placed.values() for each in one.objects)
-    unplaced = [
-        f"{path.relative_to(source)}: {label}" for path, one in placed.items() for label in one.unplaced
-    ]
     _check_placed(drawn, placed, own)
     folders = _folders(list(placed), source)
     for path, one in track(list(placed.items()), "writing"):
@@ -103,11 +100,11 @@ def prepare(
         without_labels=sum(labels is None for labels in drawn.values()),
         groups=len(set(folders.values())),
         labels=dict(counted),
-        unplaced=unplaced,
+        unplaced=[
+            (str(path.relative_to(source)), label) for path, one in placed.items() for label in one.unplaced
+        ],
         doubled=[
-            f"{path.relative_to(source)}: {' and '.join(labels)}"
-            for path, one in placed.items()
-            for labels in one.doubled
+            (str(path.relative_to(source)), labels) for path, one in placed.items() for labels in one.doubled
         ],
     )
 

@@ -16,9 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from gifcue_lab.datasets.annotation import DatasetError
-from gifcue_lab.evaluation.matching import Floats, ScoredDetections
+from gifcue_lab.evaluation.matching import Floats, Ints, ScoredDetections
 
 Interval = tuple[float, float]
+# A count of each group.
+Counts = Sequence[float] | Floats | Ints
 LEVEL = 0.95
 RESAMPLES = 1000
 SEED = 1
@@ -58,7 +60,7 @@ class Draws:
 
     times: Floats
 
-    def ratio(self, part: Sequence[float] | Floats, whole: Sequence[float] | Floats) -> Interval | None:
+    def ratio(self, part: Counts, whole: Counts) -> Interval | None:
         """The interval of a ratio of two sums over groups; `part` and `whole` are [G]."""
         sums, wholes = np.asarray(part, np.float64), np.asarray(whole, np.float64)
         if np.count_nonzero(wholes) < 2:
@@ -67,9 +69,9 @@ class Draws:
 
     def f1(
         self,
-        right: Sequence[float] | Floats,
-        wrong: Sequence[float] | Floats,
-        missed: Sequence[float] | Floats,
+        right: Counts,
+        wrong: Counts,
+        missed: Counts,
     ) -> Interval | None:
         """The interval of F1 from the counts of each group, [G] each."""
         hits, false, lost = (np.asarray(one, np.float64) for one in (right, wrong, missed))
@@ -78,7 +80,7 @@ class Draws:
         return self.ratio(2 * hits, 2 * hits + false + lost)
 
     def average_precision(
-        self, detections: ScoredDetections, group_of: Sequence[int] | np.ndarray, positives: Sequence[float]
+        self, detections: ScoredDetections, group_of: Sequence[int] | Ints, positives: Counts
     ) -> Interval | None:
         """The interval of AP, as `ScoredDetections.average_precision` computes it.
 
@@ -92,9 +94,7 @@ class Draws:
             return None
         return _percentiles(self._average_precisions(detections, np.asarray(group_of, np.intp), there))
 
-    def _average_precisions(
-        self, detections: ScoredDetections, group_of: np.ndarray, positives: Floats
-    ) -> Floats:
+    def _average_precisions(self, detections: ScoredDetections, group_of: Ints, positives: Floats) -> Floats:
         """AP of every resample, [R]; NaN where it has no positive."""
         order = np.argsort(-detections.scores, kind="stable")
         scores, right, group_of = detections.scores[order], detections.right[order], group_of[order]

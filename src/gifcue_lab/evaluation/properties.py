@@ -160,9 +160,9 @@ MEASURED: Mapping[str, Property] = {
         Property(
             "skin",
             "individual typology angle of the cheeks, in degrees; a hand has that of the picture's only face",
-            ("below 10 (brown, dark)", "10 to 41 (tan, intermediate)", "41 or more (light)"),
+            ("below -30", "-30 to 10", "10 to 41", "41 or more"),
             _skin,
-            (10.0, 41.0),
+            (-30.0, 10.0, 41.0),
         ),
     )
 }
@@ -231,14 +231,37 @@ def choose(names: Sequence[str], tags: Tags) -> tuple[Property, ...]:
     return tuple(MEASURED[name] if name in MEASURED else tags.property(name) for name in names)
 
 
+def check_measurable(
+    properties: Sequence[Property], tags: Tags, truth: Sequence[TruthPicture], teacher: Teacher | None
+) -> None:
+    """Raises `DatasetError` if a property cannot be measured in any of these pictures."""
+    if any(each.measure is _skin for each in properties) and not _cheeks(teacher):
+        raise DatasetError(
+            "skin: expected a landmarks.npz with the points of cheeks beside the groups, got none "
+            "(`gifcue-lab dataset landmarks` writes it)"
+        )
+    names = {picture.group for picture in truth} | {_stem(picture.name) for picture in truth}
+    for each in properties:
+        tagged = tags.values.get(each.name)
+        if tagged is not None and not names & set(tagged):
+            example = min(tagged, default="none")
+            raise DatasetError(
+                f"{each.name}: expected tags of the evaluated pictures or groups, got {example!r}"
+            )
+
+
 def scene_of(picture: TruthPicture, teacher: Teacher | None) -> Scene:
     """Reads a picture. Raises `DatasetError` if it cannot be decoded."""
     rgb = decode_rgb(picture.path.read_bytes(), picture.name)
     if teacher is None:
         return Scene(picture, rgb)
-    known = list(teacher.face_points)
-    cheeks = tuple(known.index(point) for point in CHEEKS) if set(CHEEKS) <= set(known) else ()
-    return Scene(picture, rgb, teacher.points["face"].get(_stem(picture.name), ()), cheeks)
+    return Scene(picture, rgb, teacher.points["face"].get(_stem(picture.name), ()), _cheeks(teacher))
+
+
+def _cheeks(teacher: Teacher | None) -> tuple[int, ...]:
+    """The places of the points of cheeks among the teacher's points; empty if it does not have both."""
+    known = list(teacher.face_points) if teacher else []
+    return tuple(known.index(point) for point in CHEEKS) if set(CHEEKS) <= set(known) else ()
 
 
 def _stem(name: str) -> str:

@@ -26,6 +26,7 @@ from gifcue_lab.datasets.boxes import iou_matrix
 from gifcue_lab.export.metadata import update_metadata
 from gifcue_lab.export.score_fit import fit_rescoring, fit_temperature
 from gifcue_lab.export.thresholds import MATCH_IOU, Report, choose_thresholds
+from gifcue_lab.quiet import quietly
 from gifcue_lab.training.recipe import Recipe
 from gifcue_lab.training.samples import NONE, UNKNOWN, Photo, read_image, read_photos
 from gifcue_lab.training.shapes import NETWORKS
@@ -99,16 +100,19 @@ def calibrate(
     photos = [photo for photo in read_photos(data_dir, "train", groups=groups) if not photo.is_tight_crop]
     kinds = [kind for kind in KINDS if kind in tasks]
     kept = untouched or {}
-    if not keep_scores:
-        _calibrate_scores(model_dir, photos, [kind for kind in kinds if not kept.get(kind)], report)
+    fitted = [kind for kind in kinds if not kept.get(kind)]
+    if fitted and not keep_scores:
+        _calibrate_scores(model_dir, photos, fitted, report)
     if also is not None:
         photos = [*photos, *(photo for photo in read_photos(data_dir, also) if not photo.is_tight_crop)]
-    thresholds, cross_fitted = choose_thresholds(model_dir, photos, report=report)
+    stages = read_metadata(model_dir, "litert", sha256=UNCHECKED).stages
+    chosen = {label for kind in kinds for label in stages[kind].labels}
+    chosen -= {label for labels in kept.values() for label in labels}
+    chosen |= set(KINDS) if "detector" in tasks else set()
+    others = {label for kind in KINDS for label in stages[kind].labels} - chosen
+    thresholds, cross_fitted = choose_thresholds(model_dir, photos, without=others, report=report)
 
     def change(metadata: dict[str, Any]) -> None:
-        chosen = {label for kind in kinds for label in metadata["stages"][kind]["labels"]}
-        chosen -= {label for labels in kept.values() for label in labels}
-        chosen |= set(KINDS) if "detector" in tasks else set()
         metadata["thresholds"].update(
             {label: value for label, value in thresholds.items() if label in chosen}
         )
@@ -136,7 +140,8 @@ class MatchedBox:
 
 
 def _calibrate_scores(model_dir: Path, photos: Sequence[Photo], kinds: Sequence[str], report: Report) -> None:
-    detector = LiteRtDetector(DetectorConfig(model_dir, model_sha256=UNCHECKED))
+    with quietly():
+        detector = LiteRtDetector(DetectorConfig(model_dir, model_sha256=UNCHECKED))
     metadata = read_metadata(model_dir, "litert", sha256=UNCHECKED)
     matched = [box for photo in photos for box in _match(detector, photo, metadata.longest_px)]
     changes: dict[str, dict[str, Any]] = {}

@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from gifcue_lab.export.metadata import float_files, update_checksums, update_metadata
+from gifcue_lab.quiet import quietly
 from gifcue_lab.training.recipe import NetworkShape
 from gifcue_lab.training.shapes import NETWORKS, read_shapes
 from gifcue_lab.training.weights import load_networks
@@ -51,7 +52,8 @@ def export_litert(
     for name, network in load_networks(model_dir).items():
         if name not in only:
             continue
-        content = convert(network, shapes[name], half=True)
+        with quietly():
+            content = convert(network, shapes[name], half=True)
         path = model_dir / f"{name}.tflite"
         path.write_bytes(content)
         sizes[name] = len(content)

@@ -11,6 +11,7 @@ from gifcue.detect.metadata import Metadata, read_metadata
 from gifcue.detect.trust import UNCHECKED
 from gifcue_lab.export.litert import Report, convert
 from gifcue_lab.export.metadata import update_checksums, update_metadata
+from gifcue_lab.quiet import quietly
 from gifcue_lab.training.samples import Photo, read_image, read_photos
 from gifcue_lab.training.shapes import NETWORKS, read_shapes
 from gifcue_lab.training.weights import load_networks
@@ -47,7 +48,8 @@ def add_int8(
         def examples(name: str = name) -> Iterator[list[Any]]:
             return _scenes(photos, metadata) if name == "detector" else _crops(photos, name, metadata)
 
-        content = convert(network, shapes[name], examples=examples)
+        with quietly():
+            content = convert(network, shapes[name], examples=examples)
         path = model_dir / f"{name}.int8.tflite"
         path.write_bytes(content)
         report(f"{path}: {len(content):,} bytes")

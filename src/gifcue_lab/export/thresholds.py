@@ -9,7 +9,7 @@ the groups, the threshold that was chosen on the other half.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from gifcue.detect.litert import LiteRtDetector
 from gifcue.detect.regions import KINDS, Region
 from gifcue.detect.trust import UNCHECKED
 from gifcue_lab.datasets.boxes import iou_matrix
+from gifcue_lab.quiet import quietly
 from gifcue_lab.training.samples import NONE, UNKNOWN, Photo, read_image
 
 Doubles = npt.NDArray[np.float64]
@@ -88,7 +89,7 @@ class ScoredLabel:
         np.add.at(hits, self.group[self.right], over[self.right])
         draws = np.random.default_rng(0).multinomial(groups, np.full(groups, 1 / groups), size=DRAWS)
 
-        def smooth_f1(weights: npt.NDArray[np.generic]) -> Doubles:
+        def smooth_f1(weights: Doubles) -> Doubles:
             f1 = 2 * (weights @ hits) / np.maximum(1, weights @ shown + (weights @ self.totals)[:, None])
             return _smooth(f1)
 
@@ -98,7 +99,7 @@ class ScoredLabel:
             false = over[self.negative].mean(0)
             allowed = false <= max(MAX_FALSE_SHARE, float(false.min()))
         best = int(np.where(allowed, f1, -1.0).argmax())
-        drawn = smooth_f1(draws)
+        drawn = smooth_f1(draws.astype(np.float64))
         loss = drawn[:, best : best + 1] - drawn
         as_good = allowed & (loss.mean(0) <= loss.std(0) + 1e-9)
         low = best - int(np.argmin(np.append(as_good[best::-1], False))) + 1
@@ -129,9 +130,19 @@ class ScoredLabel:
 
 
 def choose_thresholds(
-    model_dir: Path, photos: Sequence[Photo], *, report: Report = print
+    model_dir: Path,
+    photos: Sequence[Photo],
+    *,
+    without: Collection[str] = (),
+    report: Report = print,
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Runs a model over photographs and chooses the threshold of every label.
+    """Runs a model over photographs and chooses the thresholds of kinds and labels.
+
+    Args:
+        model_dir: the model folder.
+        photos: the photographs.
+        without: labels for which none is chosen.
+        report: receives what was chosen.
 
     Returns:
         The thresholds of kinds and labels, and the cross-fitted F1 of labels.
@@ -139,7 +150,8 @@ def choose_thresholds(
     Raises:
         ModelError: the model cannot be read.
     """
-    detector = LiteRtDetector(DetectorConfig(model_dir, model_sha256=UNCHECKED))
+    with quietly():
+        detector = LiteRtDetector(DetectorConfig(model_dir, model_sha256=UNCHECKED))
     numbers = {group: number for number, group in enumerate(sorted({photo.group for photo in photos}))}
     matched = [each for photo in photos for each in _match(detector, photo, numbers[photo.group])]
 
@@ -173,7 +185,7 @@ def choose_thresholds(
         regions = [
             each for each in regions if each.truth != UNKNOWN and each.region.score >= thresholds[kind]
         ]
-        for label in detector.info.attributes[kind]:
+        for label in (each for each in detector.info.attributes[kind] if each not in without):
             one = scored(kind, label, regions)
             thresholds[label] = one.threshold()
             cross_fitted[label] = round(one.cross_fitted_f1(), 4)

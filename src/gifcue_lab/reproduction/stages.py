@@ -6,7 +6,7 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -182,4 +182,4 @@ def _with_fingerprint(stage: Stage, known: Mapping[str, Stage]) -> Stage:
         inputs = (*inputs, *gathered)
     content = [settings, recipe, [known[name].fingerprint for name in inputs]]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    return Stage(**{key: getattr(stage, key) for key in Stage.__slots__} | {"fingerprint": digest})
+    return replace(stage, fingerprint=digest)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue_lab.synthesis.subjects import Still
-from gifcue_lab.training.compositing import MIDDLE_KNUCKLE, WRIST
+from gifcue_lab.training.cutting import MIDDLE_KNUCKLE, WRIST
 from gifcue_lab.training.samples import Image, Sample
 
 Floats = npt.NDArray[np.float32]

@@ -14,7 +14,8 @@ import numpy as np
 from gifcue_lab.synthesis.cutouts import ELBOW_PALMS
 from gifcue_lab.synthesis.script import Key
 from gifcue_lab.synthesis.subjects import Still
-from gifcue_lab.training.compositing import FINGERTIPS, MIDDLE_KNUCKLE, WRIST
+from gifcue_lab.training.compositing import FINGERTIPS
+from gifcue_lab.training.cutting import MIDDLE_KNUCKLE, WRIST
 from gifcue_lab.training.samples import Floats
 
 # Largest rotation about the elbow, in degrees. Beyond it the arm would separate from the shoulder.

@@ -60,6 +60,7 @@ class Renderer:
         self._background = functools.lru_cache(maxsize=64)(self._make_background)
         self._cutout = functools.lru_cache(maxsize=16)(self._make_cutout)
         self._bender = functools.lru_cache(maxsize=16)(self._make_bender)
+        self._bust = functools.lru_cache(maxsize=4)(self._make_bust)
         video = script.video
         level = float(self._rng.uniform(*GRAIN))
         shape = (GRAIN_TILES, video.height + 32, video.width + 32, 3)
@@ -113,6 +114,19 @@ class Renderer:
     def _make_background(self, name: str, fillers: tuple[str, ...]) -> Image:
         others = [(self._stills[each], self._image(each)) for each in fillers]
         return make_background(self._stills[name], self._image(name), others)
+
+    def _make_bust(self, name: str) -> npt.NDArray[np.float32]:
+        """The mask of head and shoulders of a photograph, float32 [H, W], 0..1."""
+        still = self._stills[name]
+        assert still.face is not None
+        left, top, right, bottom = (float(each) for each in still.face.box)
+        tall, middle = bottom - top, (left + right) / 2
+        soft = np.zeros((still.photo.height, still.photo.width), np.float32)
+        head = (round(middle), round((top + bottom) / 2 - 0.12 * tall))
+        cv2.ellipse(soft, head, (round(0.62 * tall), round(0.82 * tall)), 0, 0, 360, 1.0, -1)
+        shoulders = (round(middle), round(bottom + 1.3 * tall))
+        cv2.ellipse(soft, shoulders, (round(GUEST_ASIDE * tall), round(1.25 * tall)), 0, 0, 360, 1.0, -1)
+        return np.asarray(cv2.GaussianBlur(soft, (0, 0), max(1.0, 0.05 * tall)), np.float32)
 
     def _make_bender(self, name: str) -> Bender:
         still = self._stills[name]
@@ -173,12 +187,7 @@ class Renderer:
         end = min(float(source.shape[0]), bottom + GUEST_BELOW * tall)
         y = seen_bottom(width, height, self._script.video) - scale * (end - top)
         matrix = np.array([[scale, 0, x - middle * scale], [0, scale, y - top * scale]], np.float32)
-        soft = np.zeros(source.shape[:2], np.float32)
-        head = (round(middle), round((top + bottom) / 2 - 0.12 * tall))
-        cv2.ellipse(soft, head, (round(0.62 * tall), round(0.82 * tall)), 0, 0, 360, 1.0, -1)
-        shoulders = (round(middle), round(bottom + 1.3 * tall))
-        cv2.ellipse(soft, shoulders, (round(aside), round(1.25 * tall)), 0, 0, 360, 1.0, -1)
-        soft = np.asarray(cv2.GaussianBlur(soft, (0, 0), max(1.0, 0.05 * tall)), np.float32)
+        soft = self._bust(guest.photo)
         laid = cv2.warpAffine(source, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
         alpha = cv2.warpAffine(soft, matrix, (width, height))[..., None]
         return np.asarray(laid * alpha + picture * (1 - alpha), np.uint8)

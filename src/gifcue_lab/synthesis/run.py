@@ -59,12 +59,12 @@ class Composed:
     @property
     def kinds(self) -> dict[str, float]:
         """The share of each kind of segment in the time of all sequences, 0..1, the largest first."""
-        seconds = Counter[str]()
+        seconds: dict[str, float] = {}
         for sequence in self.sequences.values():
             for segment in sequence.segments:
-                seconds[segment.kind] += segment.end_s - segment.start_s
+                seconds[segment.kind] = seconds.get(segment.kind, 0.0) + segment.end_s - segment.start_s
         total = sum(seconds.values())
-        return {kind: each / total for kind, each in seconds.most_common()}
+        return {kind: seconds[kind] / total for kind in sorted(seconds, key=lambda each: -seconds[each])}
 
     @property
     def people(self) -> int:

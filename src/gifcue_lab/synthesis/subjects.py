@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.reactions.settings import LabelSettings
-from gifcue_lab.training.compositing import MIDDLE_KNUCKLE, WRIST
+from gifcue_lab.training.cutting import MIDDLE_KNUCKLE, WRIST
 from gifcue_lab.training.samples import NONE, UNKNOWN, Floats, Image, Photo, Sample
 
 NEUTRAL = "neutral"

@@ -100,7 +100,7 @@ class CropSource:
             CropIndex(index, sample)
             for index, photo in enumerate(photos)
             for sample in photo.of_kind(self.kind)
-            if sample.landmarks is not None or sample.attribute != UNKNOWN
+            if sample.landmarks is not None or sample.attribute != UNKNOWN or recipe.new_labels_only
         ]
 
     def epoch(self, rng: np.random.Generator) -> list[CropIndex]:

@@ -89,6 +89,8 @@ def own_recipe(task: str, data_dir: Path, shipped: NetworkShape, *, whole: bool 
         f"warmup_steps = {max(1, min(200, steps))}",
         f"ema_momentum = {EMA_MOMENTUM if whole else 0.0}",
         f"classes = {json.dumps(classes)}",
+        # What the shipped model is unsure of is no sample of the new label, where nobody said that it is.
+        *([f"assumed_absent = {json.dumps(own[0])}"] if len(own) == 1 and not whole else []),
         *([f"points = {list(shipped.points)}"] if shipped.points else []),
         *([f"channels = {list(shipped.channels)}"] if shipped.channels else []),
         *([f"blocks = {list(shipped.blocks)}"] if shipped.blocks else []),

@@ -5,12 +5,12 @@ import pytest
 
 from gifcue_lab.datasets.annotation import DatasetError
 from gifcue_lab.evaluation.intervals import Bootstrap
-from gifcue_lab.evaluation.matching import ScoredDetections
+from gifcue_lab.evaluation.matching import Ints, ScoredDetections
 
 GROUPS = 6
 
 
-def detections(seed: int = 0) -> tuple[ScoredDetections, np.ndarray, np.ndarray]:
+def detections(seed: int = 0) -> tuple[ScoredDetections, Ints, Ints]:
     """Sixty detections of six groups, some with equal scores; the groups of the detections, and positives by group."""
     rng = np.random.default_rng(seed)
     scores, right = rng.integers(0, 20, 60) / 20, rng.random(60) < 0.6

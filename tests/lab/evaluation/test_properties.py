@@ -19,6 +19,7 @@ from gifcue_lab.evaluation.properties import (
     UNKNOWN,
     Scene,
     Tags,
+    check_measurable,
     choose,
     read_tags,
     scene_of,
@@ -134,6 +135,19 @@ def test_a_file_of_another_form_is_refused(tmp_path: Path, text: str, message: s
 def test_a_property_that_is_not_known_is_refused() -> None:
     with pytest.raises(DatasetError, match=r"expected properties among light, distance, .*, got 'glasses'"):
         choose(["glasses"], Tags())
+
+
+def test_what_cannot_be_measured_in_any_picture_is_refused(tmp_path: Path) -> None:
+    truth = [picture(tmp_path)]
+    with pytest.raises(DatasetError, match=r"skin: expected a landmarks\.npz"):
+        check_measurable(choose(["light", "skin"], Tags()), Tags(), truth, None)
+    for name, fits in (("p1", True), ("p1/a", True), ("p7", False)):
+        tags = Tags({"glasses": {name: "yes"}})
+        if fits:
+            check_measurable(choose(["glasses", "light"], tags), tags, truth, None)
+        else:
+            with pytest.raises(DatasetError, match=r"glasses: expected tags of the evaluated .*, got 'p7'"):
+                check_measurable(choose(["glasses"], tags), tags, truth, None)
 
 
 @pytest.fixture

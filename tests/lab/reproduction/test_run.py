@@ -29,6 +29,7 @@ channels = [8, 8, 16, 16]
 blocks = [1, 1, 1]
 warmup_steps = 1
 precision = "float32"
+heads_only = {heads}
 """
 STAGES = """
 [[stages]]
@@ -53,8 +54,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with photographs, a chain, and the first stage already made by it."""
     home = tmp_path_factory.mktemp("chain")
     write_photographs(home / "data")
-    (home / "one.toml").write_text(RECIPE.format(seed=1))
-    (home / "two.toml").write_text(RECIPE.format(seed=2))
+    (home / "one.toml").write_text(RECIPE.format(seed=1, heads="false"))
+    (home / "two.toml").write_text(RECIPE.format(seed=2, heads="true"))
     (home / "stages.toml").write_text(STAGES)
     run(home, until="first")
     return home
@@ -88,6 +89,16 @@ def test_it_goes_on_where_it_stopped(home: Path) -> None:
     both = zip(weights(home, "first"), weights(home, "second"), strict=True)
     for mean, (first, second) in zip(weights(home, "mean"), both, strict=True):
         np.testing.assert_allclose(mean, (first + second) / 2, atol=1e-6)
+    # The second stage trains the heads alone.
+    changed = [
+        not np.array_equal(first, second)
+        for first, second in zip(weights(home, "first"), weights(home, "second"), strict=True)
+    ]
+    four_axes = [value.ndim == 4 for value in weights(home, "first")]
+    assert any(changed)
+    assert not any(
+        is_new for is_convolution, is_new in zip(four_axes, changed, strict=True) if is_convolution
+    )
     # Once more: everything is there.
     assert [line for line in run(home) if "done" in line and "stage" in line[:6]] == [
         f"stage {number} of 3, {name}: done" for number, name in enumerate(("first", "second", "mean"), 1)
@@ -104,12 +115,20 @@ def test_an_interrupted_stage_is_not_done(home: Path) -> None:
 
 
 def test_a_stage_of_other_settings_is_not_taken_for_this_one(home: Path) -> None:
-    (home / "one.toml").write_text(RECIPE.format(seed=3))
+    (home / "one.toml").write_text(RECIPE.format(seed=3, heads="false"))
     with pytest.raises(ConfigError, match="first: expected first of the same recipes, got one"):
         run(home)
-    (home / "one.toml").write_text(RECIPE.format(seed=1))
+    (home / "one.toml").write_text(RECIPE.format(seed=1, heads="false"))
 
 
 def test_an_unknown_last_stage_lists_the_stages(home: Path) -> None:
     with pytest.raises(ConfigError, match="--until: expected one of first, second, mean, got third"):
         run(home, until="third")
+
+
+def test_groups_that_no_photograph_has_are_an_error(home: Path) -> None:
+    (home / "none.toml").write_text(RECIPE.format(seed=1, heads="false") + 'trained_groups = ["q*"]\n')
+    (home / "none-stages.toml").write_text('[[stages]]\nname = "none"\ntrain = "none.toml"\n')
+    stages = read_stages(home / "none-stages.toml")
+    with pytest.raises(ConfigError, match="expected labelled hand samples in the train split, got none"):
+        reproduce(stages, home / "data", home / "out", report=lambda line: None)

@@ -37,6 +37,24 @@ def test_an_unknown_gesture_is_assumed_absent_where_nobody_of_the_group_shows_it
     assert targets["absent"].tolist() == [absent, 0]
 
 
+@pytest.mark.parametrize("new_labels_only", [False, True])
+def test_a_hand_without_gesture_or_landmarks_counts_only_where_nothing_but_labels_is_learned(
+    new_labels_only: bool,
+) -> None:
+    photo, picture = photo_of_hand(UNKNOWN)
+    photo.samples[0].landmarks = None
+    options = {"start_from": "shipped", "ema_momentum": 0.0} if new_labels_only else {}
+    source = CropSource(
+        make_recipe("hand", assumed_absent="wave", new_labels_only=new_labels_only, **options),
+        [photo],
+        [picture],
+    )
+    assert len(source.samples) == new_labels_only
+    if new_labels_only:
+        _, targets = source.batch(source.samples, None)
+        assert (targets["absent"][0], targets["has_landmarks"][0]) == (1, 0)
+
+
 def test_faces_with_a_hand_at_them_are_repeated() -> None:
     photo, picture = photo_of_hand(NONE)
     hand = photo.samples[0].box

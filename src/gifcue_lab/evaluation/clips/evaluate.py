@@ -20,14 +20,21 @@ from gifcue.detect.trust import folder_digest
 from gifcue.reactions.settings import ReactionSettings
 from gifcue.server.config import Settings
 from gifcue.server.logs import configure_logs
-from gifcue_lab.evaluation.clips.kept import KeptRuns
-from gifcue_lab.evaluation.clips.local import Local, open_configured, replay, run_local
+from gifcue_lab.evaluation.clips.kept import KeptRuns, digest
+from gifcue_lab.evaluation.clips.local import (
+    Local,
+    open_configured,
+    recording_digest,
+    replay,
+    run_local,
+)
 from gifcue_lab.evaluation.clips.outcome import (
     ClipsEvaluation,
     Evaluated,
     evaluation_of,
     unlisted_warnings,
 )
+from gifcue_lab.evaluation.clips.recording import is_recording_of, recording_path
 from gifcue_lab.evaluation.clips.run import ClipRun
 from gifcue_lab.evaluation.clips.server_settings import evaluation_settings
 from gifcue_lab.evaluation.clips.streaming import OnDone, run_clips, run_in_process
@@ -134,9 +141,10 @@ class _Evaluator:
         kept = None if self.keep is None else KeptRuns(self.keep, self._of(settings))
         runs: dict[str, ClipRun] = {}
         about: dict[str, Any] = {}
-        for clip in self.clips if kept is not None and self.resume else ():
-            if (found := kept.read(clip)) is not None:
-                runs[clip.name], about = found
+        if kept is not None and self.resume:
+            for clip in self.clips:
+                if (found := kept.read(clip)) is not None:
+                    runs[clip.name], about = found
 
         def on_done(clip: Clip, run: ClipRun, what: dict[str, Any]) -> None:
             runs[clip.name] = run
@@ -144,21 +152,28 @@ class _Evaluator:
             if kept is not None:
                 kept.write(clip, run, what)
 
+        of = "" if self.record is None else digest(self._detections_of(settings))
+        if self.record is not None and self.resume:
+            for clip in self.clips:
+                path = recording_path(self.record, clip.name)
+                if clip.name not in runs and is_recording_of(path, recording_digest(clip, of)):
+                    on_done(clip, *replay(self.record, clip, self.reactions(settings)))
         rest = [clip for clip in self.clips if clip.name not in runs]
         if rest:
             with self.progress(doing, rest) as on_progress:
-                self._run(settings, rest, on_done, on_progress)
+                self._run(settings, of, rest, on_done, on_progress)
         return Evaluated([runs[clip.name] for clip in self.clips], about)
 
     def _run(
         self,
         settings: Settings,
+        of: str,
         clips: Sequence[Clip],
         on_done: OnDone,
         on_progress: Callable[[float], None],
     ) -> None:
         if self.local:
-            how = Local(settings, self.reactions(settings), self.record, self.open_local)
+            how = Local(settings, self.reactions(settings), self.record, of, self.open_local)
             run_local(how, clips, at_once=self.at_once, on_done=on_done, on_progress=on_progress)
             return
         streamed = run_in_process(
@@ -174,13 +189,16 @@ class _Evaluator:
 
     def _of(self, settings: Settings) -> dict[str, Any]:
         """What the runs depend on."""
+        reactions = self.reactions(settings).model_dump(mode="json")
+        return {**self._detections_of(settings), "reactions": reactions, "local": self.local}
+
+    def _detections_of(self, settings: Settings) -> dict[str, Any]:
+        """What the detections depend on."""
         where = {"detect": {"model_dir", "model_sha256", "workers", "cuda_devices"}, "media": {"workers"}}
         return {
             "model": folder_digest(settings.detect.model_dir),
             "media": settings.media.model_dump(mode="json", exclude=where["media"]),
             "detect": settings.detect.model_dump(mode="json", exclude=where["detect"]),
-            "reactions": self.reactions(settings).model_dump(mode="json"),
-            "local": self.local,
             "version": __version__,
         }
 
@@ -205,16 +223,9 @@ def evaluate_recordings(
     clips = read_clips(directory, only)
     settings = evaluation_settings(config, None, None, None, {})
     reactions = settings.reactions.with_preset(preset) if preset else settings.reactions
-    about = {
-        "model": "recorded",
-        "model_version": "",
-        "backend": "",
-        "preset": reactions.preset,
-        "server_version": __version__,
-        "reaction_labels": list(reactions.reaction_labels),
-    }
+    replayed = [replay(recordings, clip, reactions) for clip in clips]
     dwell_s = {label: each.dwell_s for label, each in reactions.labels.items()}
-    evaluated = Evaluated([replay(recordings, clip, reactions) for clip in clips], about)
+    evaluated = Evaluated([run for run, _ in replayed], replayed[0][1])
     return evaluation_of(clips, evaluated, None, dwell_s, unlisted_warnings(directory, only, clips))
 
 

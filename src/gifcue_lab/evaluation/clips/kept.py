@@ -35,13 +35,17 @@ class _File:
 _FILES = TypeAdapter(_File)
 
 
+def digest(of: Mapping[str, Any]) -> str:
+    """A short name for JSON data: equal data have the same."""
+    return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:_DIGITS]
+
+
 class KeptRuns:
     """The runs of one evaluation below `directory`; `of` is what the results depend on, as JSON data."""
 
     def __init__(self, directory: Path, of: Mapping[str, Any]) -> None:
-        text = json.dumps(of, sort_keys=True, indent=1)
-        self._folder = directory / FOLDER / hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
-        self._of = text
+        self._folder = directory / FOLDER / digest(of)
+        self._of = json.dumps(of, sort_keys=True, indent=1)
 
     def read(self, clip: Clip) -> tuple[ClipRun, dict[str, Any]] | None:
         """A clip's run and the description of what it was run with; None where there is none of these bytes."""
@@ -50,7 +54,7 @@ class KeptRuns:
         except (OSError, ValidationError):
             # A damaged file costs one more run.
             return None
-        if kept.format != _FORMAT or kept.clip_sha256 != _digest(clip.path):
+        if kept.format != _FORMAT or kept.clip_sha256 != file_digest(clip.path):
             return None
         return kept.run, kept.about
 
@@ -58,7 +62,7 @@ class KeptRuns:
         """Keeps a clip's run."""
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "of.json").write_text(self._of, encoding="utf-8")
-        content = _FILES.dump_json(_File(_FORMAT, _digest(clip.path), dict(about), run))
+        content = _FILES.dump_json(_File(_FORMAT, file_digest(clip.path), dict(about), run))
         path = self._path(clip)
         part = path.with_name(f".{path.name}.{os.getpid()}")
         part.write_bytes(content)
@@ -68,6 +72,7 @@ class KeptRuns:
         return self._folder / f"{clip.name}.json"
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

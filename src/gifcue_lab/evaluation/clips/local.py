@@ -31,7 +31,14 @@ from gifcue.reactions.events import PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.reactions.settings import ReactionSettings
 from gifcue.server.config import Settings
-from gifcue_lab.evaluation.clips.recording import Recorded, read_recording, recording_path, write_recording
+from gifcue_lab.evaluation.clips.kept import file_digest
+from gifcue_lab.evaluation.clips.recording import (
+    Recorded,
+    Recording,
+    read_recording,
+    recording_path,
+    write_recording,
+)
 from gifcue_lab.evaluation.clips.run import ClipRun
 from gifcue_lab.evaluation.clips.streaming import OnDone
 from gifcue_lab.evaluation.clips.truth import Clip
@@ -47,11 +54,20 @@ def open_configured(settings: Settings) -> Detector:
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """How clips are run. `record` is a folder for recordings of the detections, or None."""
+    """How clips are run.
+
+    Attributes:
+        settings: those of the server.
+        reactions: those of the policy.
+        record: a folder for recordings of the detections, or None.
+        of: what detections depend on besides the clip, a digest.
+        open_detector: opens the detector.
+    """
 
     settings: Settings
     reactions: ReactionSettings
     record: Path | None = None
+    of: str = ""
     open_detector: Callable[[Settings], Detector] = open_configured
 
 
@@ -96,20 +112,29 @@ def run_local(
             raise
 
 
-def replay(directory: Path, clip: Clip, reactions: ReactionSettings) -> ClipRun:
+def recording_digest(clip: Clip, of: str) -> str:
+    """The digest of what a recording of the clip depends on; `of` is that of all the rest."""
+    return f"{of}:{file_digest(clip.path)}"
+
+
+def replay(directory: Path, clip: Clip, reactions: ReactionSettings) -> tuple[ClipRun, dict[str, Any]]:
     """Runs the policy alone on the recorded detections of a clip. Every label is allowed.
+
+    Returns the run and the description of what it was run with.
 
     Raises:
         DatasetError: there is no recording of the clip.
     """
-    seconds, frames = read_recording(recording_path(directory, clip.name))
+    recording = read_recording(recording_path(directory, clip.name))
+    seconds, frames = recording.seconds, recording.frames
     policy = _policy(reactions, frozenset(reactions.reaction_labels))
     events: list[PolicyEvent] = []
     for frame in frames:
         events += policy.observe(frame.regions, frame.at_s)
     events += policy.finish(seconds, END_REASON)
     counts = FrameCounts(received=len(frames), analysed=len(frames))
-    return ClipRun(clip.name, seconds, tuple(events), counts, tuple(frame.at_s for frame in frames))
+    run = ClipRun(clip.name, seconds, tuple(events), counts, tuple(frame.at_s for frame in frames))
+    return run, {**recording.about, "preset": reactions.preset}
 
 
 class _Runner:
@@ -172,7 +197,9 @@ class _Runner:
         events += policy.finish(last_s, END_REASON)
         seconds = clip.seconds or last_s
         if self._how.record is not None:
-            write_recording(recording_path(self._how.record, clip.name), seconds, recorded)
+            of = recording_digest(clip, self._how.of)
+            recording = Recording(seconds, tuple(recorded), of, self.about)
+            write_recording(recording_path(self._how.record, clip.name), recording)
         counts = FrameCounts(received, len(analysed_s), dict(skipped))
         return ClipRun(clip.name, seconds, tuple(events), counts, tuple(analysed_s))
 

@@ -5,10 +5,13 @@ Everything that the policy uses is recorded: boxes, scores, attributes and the c
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +20,8 @@ from gifcue.protocol.geometry import Box
 from gifcue_lab.datasets.annotation import DatasetError
 
 SUFFIX = ".npz"
+# What numpy raises for a file that is missing, cut or something else.
+_ERRORS = (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +32,31 @@ class Recorded:
     regions: tuple[Region, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The analysed frames of a clip.
+
+    Attributes:
+        seconds: the clip's length.
+        frames: in their order.
+        of: digest of what the detections depend on: the clip, the model and its settings.
+        about: describes the detector, as in a report.
+    """
+
+    seconds: float
+    frames: tuple[Recorded, ...]
+    of: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
 def recording_path(directory: Path, clip: str) -> Path:
     """The file of a clip's recording."""
     return directory / (clip + SUFFIX)
 
 
-def write_recording(path: Path, seconds: float, frames: Iterable[Recorded]) -> None:
-    """Writes the analysed frames of a clip of `seconds`."""
-    frames = list(frames)
+def write_recording(path: Path, recording: Recording) -> None:
+    """Writes a recording. Creates its folder."""
+    frames = recording.frames
     rows = [(number, region) for number, frame in enumerate(frames) for region in frame.regions]
     labels = sorted({label for _, region in rows for label in region.attributes})
     centers = [region.center_of_landmarks() or (np.nan, np.nan) for _, region in rows]
@@ -43,7 +65,9 @@ def write_recording(path: Path, seconds: float, frames: Iterable[Recorded]) -> N
     with part.open("wb") as file:
         np.savez_compressed(
             file,
-            seconds=np.array(seconds),
+            seconds=np.array(recording.seconds),
+            of=np.array(recording.of),
+            about=np.array(json.dumps(recording.about)),
             at_s=np.array([frame.at_s for frame in frames], np.float64),
             frame=np.array([number for number, _ in rows], np.int32),
             kind=np.array([KINDS.index(region.kind) for _, region in rows], np.int8),
@@ -59,23 +83,34 @@ def write_recording(path: Path, seconds: float, frames: Iterable[Recorded]) -> N
     part.replace(path)
 
 
-def read_recording(path: Path) -> tuple[float, list[Recorded]]:
-    """The seconds of the clip and its analysed frames.
+def is_recording_of(path: Path, of: str) -> bool:
+    """Whether the file is a recording with this digest. False where it cannot be read."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return str(arrays["of"]) == of
+    except _ERRORS:
+        return False
+
+
+def read_recording(path: Path) -> Recording:
+    """Reads a recording.
 
     Raises:
         DatasetError: the file is missing, or no recording.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        # numpy leaves a file open that it cannot read.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             regions = list(_regions(arrays))
             found: list[list[Region]] = [[] for _ in arrays["at_s"]]
             for number, region in zip(arrays["frame"].tolist(), regions, strict=True):
                 found[number].append(region)
-            frames = [
+            frames = tuple(
                 Recorded(at_s, tuple(each)) for at_s, each in zip(arrays["at_s"].tolist(), found, strict=True)
-            ]
-            return float(arrays["seconds"]), frames
-    except (OSError, ValueError, KeyError, IndexError, EOFError) as error:
+            )
+            about = json.loads(str(arrays["about"]))
+            return Recording(float(arrays["seconds"]), frames, str(arrays["of"]), about)
+    except _ERRORS as error:
         raise DatasetError(f"{path}: expected a recording of detections, got: {error}") from None
 
 

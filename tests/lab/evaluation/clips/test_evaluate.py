@@ -137,6 +137,12 @@ def test_finished_clips_are_kept_and_taken_over(folder: Path, tmp_path: Path) ->
     # Without --resume, with other settings or with another clip under the same name, they are run again.
     run()
     both = sum(analysed)
+    # With recordings, another policy needs no networks.
+    run(record=tmp_path / "recorded")
+    assert sum(analysed) > both
+    careful = run(resume=True, preset="careful", record=tmp_path / "recorded")
+    assert analysed == []
+    assert careful["about"]["preset"] == "careful"
     run(resume=True, preset="careful")
     assert sum(analysed) >= alone
     write(colour_frames(RED, 40), folder / "quiet.mp4", fps=FPS)

@@ -83,7 +83,7 @@ def test_every_mistake_has_a_line() -> None:
     (wave,) = [each for each in document["by_clip"]["a.mp4"]["expectations"] if each["label"] == "wave"]
     assert (wave["started_s"], wave["miss"], wave["held"]) == (None, "held", 0.5)
     assert document["by_clip"]["b.mp4"]["false_reactions"] == [
-        {"label": "wave", "at_s": 2.0, "score": 0.75, "why": "unasked"}
+        {"label": "wave", "at_s": 2.0, "score": 0.75, "why": "unasked", "during": None}
     ]
 
 

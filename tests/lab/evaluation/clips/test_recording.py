@@ -12,7 +12,14 @@ from gifcue.protocol.geometry import Box
 from gifcue.reactions import ReactionSettings
 from gifcue_lab.datasets.annotation import DatasetError
 from gifcue_lab.evaluation.clips.local import replay
-from gifcue_lab.evaluation.clips.recording import Recorded, read_recording, recording_path, write_recording
+from gifcue_lab.evaluation.clips.recording import (
+    Recorded,
+    Recording,
+    is_recording_of,
+    read_recording,
+    recording_path,
+    write_recording,
+)
 from gifcue_lab.evaluation.clips.truth import Clip
 from tests.support.people import face, hand, play, policy, times
 
@@ -21,9 +28,14 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     points = np.array([[0.2, 0.4, 0.0], [0.4, 0.2, 0.0]], np.float32)
     palm = Region("hand", Box(0.1, 0.2, 0.3, 0.4), 0.25, {"wave": 0.5}, points)
     frames = [Recorded(0.0, (face(smile=0.97), palm)), Recorded(0.1, ()), Recorded(0.2, (face(),))]
-    write_recording(tmp_path / "a.mp4.npz", 7.5, frames)
-    seconds, read = read_recording(tmp_path / "a.mp4.npz")
-    assert seconds == 7.5
+    path = tmp_path / "a.mp4.npz"
+    write_recording(path, Recording(7.5, tuple(frames), "digest", {"model": "m"}))
+    recording = read_recording(path)
+    assert (recording.seconds, recording.of, recording.about) == (7.5, "digest", {"model": "m"})
+    assert is_recording_of(path, "digest")
+    assert not is_recording_of(path, "other")
+    assert not is_recording_of(tmp_path / "none.npz", "digest")
+    read = recording.frames
     assert [frame.at_s for frame in read] == [0.0, 0.1, 0.2]
     assert [[each.kind for each in frame.regions] for frame in read] == [["face", "hand"], [], ["face"]]
     smiling, waving = read[0].regions
@@ -42,10 +54,9 @@ def test_the_policy_decides_the_same_on_a_recording(tmp_path: Path) -> None:
 
     at = times(5.0)
     live = play(policy(), scene, at)
-    write_recording(
-        recording_path(tmp_path, "a.mp4"), 5.0, [Recorded(at_s, tuple(scene(at_s))) for at_s in at]
-    )
-    again = replay(tmp_path, Clip("a.mp4", tmp_path / "a.mp4"), ReactionSettings())
+    frames = tuple(Recorded(at_s, tuple(scene(at_s))) for at_s in at)
+    write_recording(recording_path(tmp_path, "a.mp4"), Recording(5.0, frames))
+    again, _ = replay(tmp_path, Clip("a.mp4", tmp_path / "a.mp4"), ReactionSettings())
     steps = [(event.phase, event.label, event.at_s) for event in again.events[: len(live)]]
     assert steps == [(event.phase, event.label, event.at_s) for event in live]
     assert {event.label for event in again.started} == {"smile", "wave"}

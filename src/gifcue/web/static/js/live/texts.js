@@ -15,6 +15,12 @@ const HOW = {
   wave: 'Wave an open palm from side to side.',
   ok_hand: 'Make a ring of thumb and index finger, the other fingers up.',
   thumbs_up: 'Show a fist with the thumb up.',
+  victory: 'Show index and middle finger apart, the others folded.',
+  thumbs_down: 'Show a fist with the thumb down.',
+  rock: 'Show index and little finger, the others folded.',
+  call_me: 'Show thumb and little finger, the others folded.',
+  fist: 'Show a fist for a second.',
+  raised_hand: 'Raise an open hand beside your face, and keep it still.',
 };
 
 /** How a reaction is made. */
@@ -36,6 +42,8 @@ const CONDITIONS = {
   speed: () => 'It moves too fast. Hold still.',
   hand_at_face: () => 'No hand is at the chin or cheek.',
   face_cover: () => 'The hand covers too much of the face.',
+  height: () => 'The hand is too low. Raise it to the height of your face.',
+  still: () => 'The hand moves from side to side. Hold it still.',
   stale: () => 'It has been there for too long. Relax, then show it again.',
   motion: (value, needed) => `${Math.round(value)} of ${Math.round(needed)} swings from side to side.`,
   hold: (value, needed) => `Held for ${seconds(value)} of ${seconds(needed)}.`,

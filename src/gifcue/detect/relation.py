@@ -22,8 +22,8 @@ from gifcue.detect.regions import Region, confidence_of_size
 
 Floats = npt.NDArray[np.float32]
 
-# Hands of a lower score are left out. A server does not crop most of them (`expert.detect.score_floor`), so without
-# this bound the result would depend on a setting that is meant to save time only.
+# Hands of a lower score are left out: where they are is a guess. A server does not even crop those whose score of the
+# detector network alone is below `expert.detect.score_floor`, so it may see a hand less than the laboratory does.
 MIN_HAND_SCORE = 0.15
 # Hands whose edge is farther from the mouth, in heights of the face, are left out.
 REACH = 1.0
@@ -123,17 +123,21 @@ class HandRelation:
         }
 
 
-def parse_relation(value: Mapping[str, Any], known: Sequence[str], smallest_px: float) -> HandRelation:
+def parse_relation(
+    value: Mapping[str, Any], known: Sequence[str], landmarks: int, smallest_px: float
+) -> HandRelation:
     """The regression from the values of `as_document`.
 
     Args:
         value: the values.
         known: the labels of a face that the model has. It may have more than the regression.
+        landmarks: how many landmarks a face has.
         smallest_px: the size confidence of faces.
 
     Raises:
         KeyError, TypeError: a value is missing or has another type.
-        ValueError: a label is not known, the weights have another shape or are not finite, or a place is negative.
+        ValueError: a label is not known, the weights have another shape or are not finite, or a landmark does not
+            exist.
     """
     labels = tuple(str(label) for label in value["labels"])
     if not labels or not set(labels) <= set(known):
@@ -145,8 +149,8 @@ def parse_relation(value: Mapping[str, Any], known: Sequence[str], smallest_px: 
         chin=int(places["chin"]),
         forehead=int(places["forehead"]),
     )
-    if not (points.mouth and points.eyes) or min(points.places()) < 0:
-        raise ValueError(f"expected places of landmarks from 0, got {dict(places)}")
+    if not (points.mouth and points.eyes) or not all(0 <= place < landmarks for place in points.places()):
+        raise ValueError(f"expected places of landmarks from 0 to {landmarks - 1}, got {dict(places)}")
     weights = np.asarray(value["weights"], np.float32)
     expected = (feature_count(len(labels)) + 1, len(labels) + 1)
     if weights.shape != expected or not bool(np.isfinite(weights).all()):

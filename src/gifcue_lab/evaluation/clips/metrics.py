@@ -5,10 +5,9 @@ The JSON form, stable within `gifcue-clips/1`: keys may be added, existing ones 
     format, about {...}                the server: model, preset, versions
     clips, seconds, participant_hours
     total   {expected, found, missed, misses {miss: n}, recall, recall_interval, false, false_per_hour,
-             false_per_hour_upper, allowed, onset_to_started {n, median_s, p95_s}, dwell_s}
+             false_per_hour_upper, watched_hours, false_watched, false_per_watched_hour,
+             false_per_watched_hour_upper, allowed, onset_to_started {n, median_s, p95_s}, dwell_s}
     labels  {label: the same}
-    labels.L.watched_hours             those in which a reaction of the label would be false; also
-                                       false_per_watched_hour, false_per_watched_hour_upper
     kinds   {kind: {seconds, share, expected, found, false {label: n}}}, of the segments that clips state
     frames  {received, analysed, skipped {reason: n}, dropped {reason: n}, share_similar,
              share_similar_of_due, share_not_analysed}
@@ -24,7 +23,8 @@ Rates are 0..1. Rates and times are null if there is nothing to compute them fro
 frames received, `share_similar_of_due` of those that pacing passed on to the filter. `held` is the largest progress
 within the span, 0..1. `miss` is null if the reaction was found, otherwise nothing, held, early or taken. `why` is
 unasked or again. `lost` are expectations that are found with the filter off and missed with it on.
-`recall_interval` [low, high] and the keys that end in `_upper` are those of `bounds`, at 95 %.
+`watched_hours` and `false_watched` are those of `watched`. `recall_interval` [low, high] and the keys that end in
+`_upper` are those of `bounds`, at 95 %.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.reasons import SkipReason
 from gifcue.reactions.events import PolicyEvent
 from gifcue_lab.evaluation.clips.bounds import SECONDS_PER_HOUR, rate_upper_bound, share_interval
-from gifcue_lab.evaluation.clips.kinds import kinds, part_at, watched_hours
+from gifcue_lab.evaluation.clips.kinds import kinds, part_at
 from gifcue_lab.evaluation.clips.matching import ClipResult, Miss
+from gifcue_lab.evaluation.clips.watched import watched
 
 FORMAT = "gifcue-clips/1"
 _DIGITS = 4
@@ -87,22 +88,19 @@ def _side(results: Sequence[ClipResult], dwell_s: Mapping[str, float]) -> dict[s
     )
     return {
         "total": _metrics(results, None, None),
-        "labels": {
-            label: {**_metrics(results, label, dwell_s.get(label)), **_watched(results, label)}
-            for label in labels
-        },
+        "labels": {label: _metrics(results, label, dwell_s.get(label)) for label in labels},
         "kinds": kinds(results),
         "frames": frames(FrameCounts.total(each.run.counts for each in results)),
         "by_clip": {each.clip.name: _clip(each) for each in results},
     }
 
 
-def _watched(results: Sequence[ClipResult], label: str) -> dict[str, Any]:
-    """The rate of false reactions of one label in the hours in which it would be false."""
-    false = sum(one.event.label == label for each in results for one in each.false)
-    hours = watched_hours(results, label)
+def _watched(results: Sequence[ClipResult], label: str | None) -> dict[str, Any]:
+    """The rate of false reactions in the time in which they would be false."""
+    hours, false = watched(results, label)
     return {
-        "watched_hours": hours,
+        "watched_hours": _rounded(hours),
+        "false_watched": false,
         "false_per_watched_hour": _rounded(false / hours if hours else None),
         "false_per_watched_hour_upper": _rounded(rate_upper_bound(false, hours)),
     }
@@ -127,6 +125,7 @@ def _metrics(results: Sequence[ClipResult], label: str | None, dwell_s: float | 
         "false": false,
         "false_per_hour": _rounded(false / hours if hours else None),
         "false_per_hour_upper": _rounded(rate_upper_bound(false, hours)),
+        **_watched(results, label),
         "allowed": allowed,
         "onset_to_started": _waits(waits),
         "dwell_s": dwell_s,

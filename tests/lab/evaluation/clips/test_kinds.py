@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gifcue_lab.evaluation.clips.kinds import kinds, watched_hours
+from gifcue_lab.evaluation.clips.kinds import kinds
 from gifcue_lab.evaluation.clips.matching import ClipResult, match_clip
 from gifcue_lab.evaluation.clips.metrics import report
 from gifcue_lab.evaluation.clips.text import wrong_lines
@@ -39,11 +39,3 @@ def test_a_false_reaction_names_what_was_shown(result: ClipResult) -> None:
     (false,) = document["by_clip"][result.clip.name]["false_reactions"]
     assert false["during"] == {"kind": "touch", "shows": ["a/01", "a/02"]}
     assert wrong_lines(document)[-1].endswith("during touch of a/01, a/02")
-
-
-def test_time_in_which_a_reaction_would_not_be_false_is_not_watched(result: ClipResult) -> None:
-    seconds = result.run.seconds
-    # A smile may start until a second after its span.
-    assert watched_hours([result], "smile") == pytest.approx((seconds - 3.0) / 3600, abs=1e-4)
-    assert watched_hours([result], "wave") == pytest.approx((seconds - 2.0) / 3600, abs=1e-4)
-    assert watched_hours([match_clip(clip(allow=["smile"]), run())], "smile") == 0.0

@@ -217,7 +217,7 @@ model-card: $(DEV) ## Measure the model on the labelled pictures in DATA=FOLDER,
 evidence: $(DEV) ## Measure the figures of docs/evidence.md, from the labelled pictures in DATA=FOLDER; writes to OUT=FOLDER, with JOBS=N processes
 	@test -d "$(DATA)/dev" || { echo "expected DATA=FOLDER with a folder dev of labelled pictures, got DATA=$(DATA)"; exit 1; }
 	@test -n "$(OUT)" || { echo "expected OUT=FOLDER for clips and reports"; exit 1; }
-	PATH=$(abspath $(BIN)):$$PATH tools/evidence.sh $(DATA) $(OUT) $(or $(JOBS),1)
+	PATH=$(abspath $(BIN)):$$PATH PRESETS=$(PRESETS) tools/evidence.sh $(DATA) $(OUT) $(or $(JOBS),1)
 
 gifs: $(DEV) ## Draw the default GIFs again
 	$(BIN)/python -m tools.gifpack.draw

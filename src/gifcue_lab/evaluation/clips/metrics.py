@@ -5,9 +5,10 @@ The JSON form, stable within `gifcue-clips/1`: keys may be added, existing ones 
     format, about {...}                the server: model, preset, versions
     clips, seconds, participant_hours
     total   {expected, found, missed, misses {miss: n}, recall, recall_interval, false, false_per_hour,
-             false_per_hour_upper, watched_hours, false_watched, false_per_watched_hour,
-             false_per_watched_hour_upper, allowed, onset_to_started {n, median_s, p95_s}, dwell_s}
+             false_per_hour_upper, allowed, onset_to_started {n, median_s, p95_s}, dwell_s}
     labels  {label: the same}
+    total, labels.L  {watched_hours, watched_false, false_per_watched_hour, false_per_watched_hour_upper}: of the
+             time in which a reaction would be false, see `watched`
     kinds   {kind: {seconds, share, expected, found, false {label: n}}}, of the segments that clips state
     frames  {received, analysed, skipped {reason: n}, dropped {reason: n}, share_similar,
              share_similar_of_due, share_not_analysed}
@@ -23,8 +24,7 @@ Rates are 0..1. Rates and times are null if there is nothing to compute them fro
 frames received, `share_similar_of_due` of those that pacing passed on to the filter. `held` is the largest progress
 within the span, 0..1. `miss` is null if the reaction was found, otherwise nothing, held, early or taken. `why` is
 unasked or again. `lost` are expectations that are found with the filter off and missed with it on.
-`watched_hours` and `false_watched` are those of `watched`. `recall_interval` [low, high] and the keys that end in
-`_upper` are those of `bounds`, at 95 %.
+`recall_interval` [low, high] and the keys that end in `_upper` are those of `bounds`, at 95 %.
 """
 
 from __future__ import annotations
@@ -87,22 +87,14 @@ def _side(results: Sequence[ClipResult], dwell_s: Mapping[str, float]) -> dict[s
         | {event.label for clip in results for event in clip.run.started}
     )
     return {
-        "total": _metrics(results, None, None),
-        "labels": {label: _metrics(results, label, dwell_s.get(label)) for label in labels},
+        "total": {**_metrics(results, None, None), **watched(results, None)},
+        "labels": {
+            label: {**_metrics(results, label, dwell_s.get(label)), **watched(results, label)}
+            for label in labels
+        },
         "kinds": kinds(results),
         "frames": frames(FrameCounts.total(each.run.counts for each in results)),
         "by_clip": {each.clip.name: _clip(each) for each in results},
-    }
-
-
-def _watched(results: Sequence[ClipResult], label: str | None) -> dict[str, Any]:
-    """The rate of false reactions in the time in which they would be false."""
-    hours, false = watched(results, label)
-    return {
-        "watched_hours": _rounded(hours),
-        "false_watched": false,
-        "false_per_watched_hour": _rounded(false / hours if hours else None),
-        "false_per_watched_hour_upper": _rounded(rate_upper_bound(false, hours)),
     }
 
 
@@ -125,7 +117,6 @@ def _metrics(results: Sequence[ClipResult], label: str | None, dwell_s: float | 
         "false": false,
         "false_per_hour": _rounded(false / hours if hours else None),
         "false_per_hour_upper": _rounded(rate_upper_bound(false, hours)),
-        **_watched(results, label),
         "allowed": allowed,
         "onset_to_started": _waits(waits),
         "dwell_s": dwell_s,

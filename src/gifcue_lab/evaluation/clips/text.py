@@ -22,8 +22,8 @@ def print_clips_report(report: dict[str, Any]) -> None:
     console.print(_by_label(report))
     total = report["total"]
     console.print(
-        f"while no label is allowed: {total['false_watched']} false in {total['watched_hours']:.2f} hours, "
-        f"at most {_number(total['false_per_watched_hour_upper'])} an hour"
+        f"false while no reaction is expected or allowed: {total['watched_false']} in {total['watched_hours']:.2f} "
+        f"hours, at most {_number(total['false_per_watched_hour_upper'])} an hour"
     )
     if report["kinds"]:
         console.print(_by_kind(report))

@@ -1,61 +1,69 @@
 """The time in which a reaction would be false, and the false reactions in it.
 
-Clips allow some labels for a while. A rate over all their time would be too low, because no reaction of these labels
-can be false then.
+While a clip expects or allows a reaction, a mistaken one cannot be told from a right one. Rates that count that time
+are too low.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
-from gifcue_lab.evaluation.clips.bounds import SECONDS_PER_HOUR
+from gifcue_lab.evaluation.clips.bounds import SECONDS_PER_HOUR, rate_upper_bound
 from gifcue_lab.evaluation.clips.matching import LATE_S, ClipResult
-from gifcue_lab.evaluation.clips.truth import Clip, Expected
+from gifcue_lab.evaluation.clips.truth import Clip
+
+_DIGITS = 4
 
 
-class Watched(NamedTuple):
-    """The hours, and the number of false reactions in them."""
+def watched(results: Sequence[ClipResult], label: str | None) -> dict[str, Any]:
+    """The entries `watched_hours`, `watched_false` and their rates, of one label or of all.
 
-    hours: float
-    false: int
-
-
-def watched(results: Iterable[ClipResult], label: str | None = None) -> Watched:
-    """The time in which the clips neither expect nor allow a label, and the false reactions of it then.
-
-    Without a label: the time in which the clips allow no label at all, and all false reactions then.
+    The time of a label is that in which clips neither expect nor allow it; of all labels, any of them.
     """
-    seconds, false = 0.0, 0
+    watched_s, false = 0.0, 0
     for result in results:
-        spans = _unwatched(result.clip, label, result.run.seconds)
-        seconds += result.run.seconds - _covered_s(spans, result.run.seconds)
+        spans = _spans(result.clip, label, result.run.seconds)
+        watched_s += result.run.seconds - _covered_s(spans)
         false += sum(
-            label in (None, each.event.label)
-            and not any(span.start_s <= each.event.at_s <= span.end_s for span in spans)
-            for each in result.false
+            (label is None or wrong.event.label == label) and not _is_within(wrong.event.at_s, spans)
+            for wrong in result.false
         )
-    return Watched(seconds / SECONDS_PER_HOUR, false)
+    hours = watched_s / SECONDS_PER_HOUR
+    upper = rate_upper_bound(false, hours)
+    return {
+        "watched_hours": round(hours, _DIGITS),
+        "watched_false": false,
+        "false_per_watched_hour": round(false / hours, _DIGITS) if hours > 0 else None,
+        "false_per_watched_hour_upper": None if upper is None else round(upper, _DIGITS),
+    }
 
 
-def _unwatched(clip: Clip, label: str | None, seconds: float) -> list[Expected]:
-    """The spans that do not count."""
-    if clip.allow if label is None else label in clip.allow:
-        return [Expected(label=label or "any", start_s=0.0, end_s=seconds)]
-    spans = [each for each in clip.allow_spans if label in (None, each.label)]
-    late = [
-        Expected(label=each.label, start_s=each.start_s, end_s=each.end_s + LATE_S)
-        for each in clip.expect
-        if each.label == label
+def _spans(clip: Clip, label: str | None, seconds: float) -> list[tuple[float, float]]:
+    """(start, end) of the time in which the label is expected or allowed, cut at the clip's end, sorted."""
+    if (label in clip.allow) if label is not None else clip.allow:
+        return [(0.0, seconds)]
+    spans = [
+        (each.start_s, min(each.end_s, seconds))
+        for each in clip.allow_spans
+        if label is None or each.label == label
     ]
-    return [*spans, *late]
+    spans += [
+        (each.start_s, min(each.end_s + LATE_S, seconds))
+        for each in clip.expect
+        if label is None or each.label == label
+    ]
+    return sorted(spans)
 
 
-def _covered_s(spans: Sequence[Expected], seconds: float) -> float:
+def _covered_s(spans: Sequence[tuple[float, float]]) -> float:
     """The seconds that lie in any of the spans, which may overlap."""
     covered_s, until_s = 0.0, 0.0
-    for span in sorted(spans, key=lambda each: each.start_s):
-        from_s, to_s = max(span.start_s, until_s), min(span.end_s, seconds)
-        covered_s += max(0.0, to_s - from_s)
-        until_s = max(until_s, to_s)
+    for start_s, end_s in spans:
+        covered_s += max(0.0, end_s - max(start_s, until_s))
+        until_s = max(until_s, end_s)
     return covered_s
+
+
+def _is_within(at_s: float, spans: Sequence[tuple[float, float]]) -> bool:
+    return any(start_s <= at_s <= end_s for start_s, end_s in spans)

@@ -46,7 +46,7 @@ MCUS = 2
 # Rooms of each half: more than a load ever has channels.
 _ROOMS = 8
 _GROWTH = 1.12
-_DROPPED_SHARE = 1 / 1000
+DROPPED_SHARE = 1 / 1000
 _PROXY_READY_S = 20.0
 
 
@@ -127,6 +127,7 @@ async def wait_until_open(proxy: Proxy) -> None:
 async def carried(
     pair: Pair,
     load: Load,
+    bounds: Bounds,
     cores: Sequence[int],
     start: int,
     confirm_s: float,
@@ -134,7 +135,6 @@ async def carried(
 ) -> Found:
     """The participants that each half carries while the other carries as many."""
     rooms = await pair.rooms()
-    bounds = Bounds(dropped_share=_DROPPED_SHARE)
 
     async def run(count: int, confirming: bool) -> Figures:
         offered = load.with_participants(count, confirm_s if confirming else None)
@@ -165,6 +165,7 @@ async def carried(
 async def compare(
     through: str,
     load: Load,
+    bounds: Bounds,
     cores: Sequence[int],
     start: int,
     confirm_s: float,
@@ -176,7 +177,7 @@ async def compare(
         report(f"{through}: {len(used)} server{'s' if len(used) > 1 else ''}")
         with tempfile.TemporaryDirectory() as folder:
             async with running(through, used, Path(folder)) as pair:
-                found.append(await carried(pair, load, used, start, confirm_s, report))
+                found.append(await carried(pair, load, bounds, used, start, confirm_s, report))
         # The next search begins where it is likely to pass.
         start = max(1, int(found[-1].participants * 0.9))
     one, each_half = found
@@ -207,9 +208,10 @@ async def run(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     load = Load(
         arguments.start, arguments.fps, arguments.seconds, footage, mcus=MCUS, gather_ms=5.0, warm_up_s=2.0
     )
+    bounds = Bounds(dropped_share=arguments.dropped_share)
     rows, start = [], arguments.start
     for through in arguments.through:
-        row = await compare(through, load, cores, start, 2 * arguments.seconds, _say)
+        row = await compare(through, load, bounds, cores, start, 2 * arguments.seconds, _say)
         _say(f"{through}: {row['one_server']} on one, {row['two_servers']} on two, ratio {row['ratio']}")
         rows.append(row)
         start = max(1, int(row["one_server"] * 0.8))
@@ -239,6 +241,9 @@ def main() -> None:
     parser.add_argument("--through", type=_ways, default=[CLIENT, *PROXIES])
     parser.add_argument("--start", type=int, default=20, help="participants of the first run")
     parser.add_argument("--seconds", type=float, default=6.0, help="measured time of a run")
+    parser.add_argument(
+        "--dropped-share", type=float, default=DROPPED_SHARE, help="fraction of frames that may be dropped"
+    )
     parser.add_argument("--fps", type=float, default=30.0)
     parser.add_argument("--size", type=size_of, default=(640, 360))
     parser.add_argument("--json", action="store_true")

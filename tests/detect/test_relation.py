@@ -60,7 +60,7 @@ def region(
 
 
 def features(face: Region, *hands: Region) -> np.ndarray:
-    return face_features(SHOWN, face, hands, POINTS, WIDTH, HEIGHT)
+    return face_features(SHOWN.tolist(), face, hands, POINTS, WIDTH, HEIGHT)
 
 
 def relation(smallest_px: float = 24.0) -> HandRelation:
@@ -86,10 +86,9 @@ def test_features_are_those_of_the_hand_in_units_of_the_face() -> None:
 
 def test_features_do_not_depend_on_distance_place_or_side() -> None:
     reference = features(region("face", FACE), region("hand", BESIDE))
-    moved = {"unit": 60.0, "at": (200.0, 190.0)}
-    assert features(region("face", FACE, **moved), region("hand", BESIDE, **moved)) == pytest.approx(
-        reference, abs=1e-3
-    )
+    face = region("face", FACE, unit=60.0, at=(200.0, 190.0))
+    hand = region("hand", BESIDE, unit=60.0, at=(200.0, 190.0))
+    assert features(face, hand) == pytest.approx(reference, abs=1e-3)
     # A mirrored hand has its fingers in the other order, so fingers are compared where all are alike.
     mirrored = features(region("face", FACE * (-1, 1)), region("hand", BESIDE * (-1, 1)))
     assert mirrored == pytest.approx(reference, abs=1e-3)
@@ -160,7 +159,7 @@ def test_other_attributes_stay() -> None:
 
 
 def test_a_document_is_read_back() -> None:
-    again = parse_relation(json.loads(json.dumps(relation().as_document())), LABELS, 24.0)
+    again = parse_relation(json.loads(json.dumps(relation().as_document())), LABELS, 6, 24.0)
     assert again.points == POINTS
     assert np.array_equal(again.weights, relation().weights)
 
@@ -176,13 +175,14 @@ def broken(**change: object) -> dict[str, object]:
         (broken(weights=[[float("nan")] * 4] * 69), "finite weights"),
         (
             broken(points={"mouth": [0, 1], "eyes": [2, -3], "chin": 4, "forehead": 5}),
-            "places of landmarks from 0",
+            r"places of landmarks from 0 to 52, got .*-3",
         ),
+        (broken(points={"mouth": [0, 1], "eyes": [2, 3], "chin": 53, "forehead": 5}), r"got .*'chin': 53"),
         (broken(points={"mouth": [], "eyes": [2], "chin": 4, "forehead": 5}), "places of landmarks"),
         (broken(points={"mouth": [0, 1]}), "eyes"),
         (broken(labels=["smile", "wink"]), r"labels of a face \(smile, neutral, thinking\), got smile, wink"),
     ],
-    ids=["shape", "not finite", "negative place", "no place", "missing", "unknown label"],
+    ids=["shape", "not finite", "negative place", "place beyond", "no place", "missing", "unknown label"],
 )
 def test_damaged_metadata_is_refused(value: dict[str, object], message: str, tmp_path: Path) -> None:
     metadata = json.loads((MODELS / METADATA).read_text(encoding="utf-8"))

@@ -64,7 +64,7 @@ def test_an_interval_of_pictures_would_be_narrower_than_one_of_people() -> None:
     """Ten groups, each right on all its ten pictures or on none."""
     right = np.array([10, 10, 10, 10, 10, 10, 10, 0, 0, 0])
     people = Bootstrap(1000).draw(10).ratio(right, np.full(10, 10))
-    pictures = Bootstrap(1000).draw(100).ratio(np.repeat(right > 0, 10), np.ones(100))
+    pictures = Bootstrap(1000).draw(100).ratio(np.repeat(right / 10, 10), np.ones(100))
     assert people is not None
     assert pictures is not None
     assert people[1] - people[0] > 2 * (pictures[1] - pictures[0])
@@ -78,6 +78,13 @@ def test_there_is_no_interval_of_one_group_or_of_a_perfect_figure() -> None:
     assert Bootstrap(100).draw(0).ratio([], []) is None
     nothing = ScoredDetections(np.zeros(0), np.zeros(0, bool), 0)
     assert draws.average_precision(nothing, [], [0, 0, 0]) is None
+
+
+def test_a_resample_without_a_positive_has_no_f1() -> None:
+    """Two of three groups show the label and are read without a miss; one draw of 27 holds neither of them."""
+    edges = Bootstrap(2000).draw(3).f1([4, 4, 0], [0, 0, 1], [0, 0, 0])
+    assert edges is not None
+    assert edges[0] >= 8 / 10 - 1e-9
 
 
 @pytest.mark.parametrize("resamples", [1, 99, 100_001])

@@ -170,11 +170,12 @@ def _with_fingerprint(stage: Stage, known: Mapping[str, Stage]) -> Stage:
     del settings["hours"]
     if recipe is not None:
         del recipe["folder"]
+    start = (stage.recipe.start_from or "") if stage.recipe else ""
     inputs: Sequence[str] = (
         *stage.average,
         *stage.pack.values(),
         *([stage.hard_negatives] if stage.hard_negatives else []),
-        *([stage.recipe.start_from] if stage.recipe and stage.recipe.start_from in known else []),
+        *((start,) if start in known else ()),
     )
     # Hard negatives gather in one file, so a training depends on every stage of them before it.
     gathered = [each.name for each in known.values() if each.hard_negatives]

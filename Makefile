@@ -206,13 +206,12 @@ capacity-clip: $(DEV) ## Encode the clip that gifcue capacity streams
 model-digest: $(DEV) ## Write the digest of models/ into the code, after a change of the model
 	$(BIN)/python -m tools.model_digest
 
-model-card: $(DEV) ## Measure the model on the labelled pictures in DATA=FOLDER, and write the figures into models/README.md
+model-card: $(DEV) ## Measure the model on the labelled pictures in DATA=FOLDER, and write the figures into models/README.md and README.md
 	@test -d "$(DATA)/dev" || { echo "expected DATA=FOLDER with a folder dev of labelled pictures, got DATA=$(DATA)"; exit 1; }
 	mkdir -p build
 	$(BIN)/gifcue-lab evaluate images $(DATA) --split dev --parts tools/model_card/parts.toml \
-	  --by light,distance,hand_at_face,skin,glasses,beard --tags tools/model_card/tags.csv --markdown $(CARD) \
-	  >build/model-card.md
-	$(BIN)/python -m tools.model_card <build/model-card.md
+	  --by light,distance,hand_at_face,skin,glasses,beard --tags tools/model_card/tags.csv --json >build/model-card.json
+	$(BIN)/python -m tools.model_card <build/model-card.json
 
 evidence: $(DEV) ## Measure the figures of docs/evidence.md, from the labelled pictures in DATA=FOLDER; writes to OUT=FOLDER, with JOBS=N processes
 	@test -d "$(DATA)/dev" || { echo "expected DATA=FOLDER with a folder dev of labelled pictures, got DATA=$(DATA)"; exit 1; }

@@ -60,7 +60,7 @@ def region(
 
 
 def features(face: Region, *hands: Region) -> np.ndarray:
-    return face_features(SHOWN, face, hands, POINTS, WIDTH, HEIGHT)
+    return face_features(SHOWN.tolist(), face, hands, POINTS, WIDTH, HEIGHT)
 
 
 def relation(smallest_px: float = 24.0) -> HandRelation:
@@ -160,7 +160,7 @@ def test_other_attributes_stay() -> None:
 
 
 def test_a_document_is_read_back() -> None:
-    again = parse_relation(json.loads(json.dumps(relation().as_document())), LABELS, 24.0)
+    again = parse_relation(json.loads(json.dumps(relation().as_document())), LABELS, 6, 24.0)
     assert again.points == POINTS
     assert np.array_equal(again.weights, relation().weights)
 
@@ -176,13 +176,14 @@ def broken(**change: object) -> dict[str, object]:
         (broken(weights=[[float("nan")] * 4] * 69), "finite weights"),
         (
             broken(points={"mouth": [0, 1], "eyes": [2, -3], "chin": 4, "forehead": 5}),
-            "places of landmarks from 0",
+            r"places of landmarks from 0 to 52, got .*-3",
         ),
+        (broken(points={"mouth": [0, 1], "eyes": [2, 3], "chin": 53, "forehead": 5}), r"got .*'chin': 53"),
         (broken(points={"mouth": [], "eyes": [2], "chin": 4, "forehead": 5}), "places of landmarks"),
         (broken(points={"mouth": [0, 1]}), "eyes"),
         (broken(labels=["smile", "wink"]), r"labels of a face \(smile, neutral, thinking\), got smile, wink"),
     ],
-    ids=["shape", "not finite", "negative place", "no place", "missing", "unknown label"],
+    ids=["shape", "not finite", "negative place", "place beyond", "no place", "missing", "unknown label"],
 )
 def test_damaged_metadata_is_refused(value: dict[str, object], message: str, tmp_path: Path) -> None:
     metadata = json.loads((MODELS / METADATA).read_text(encoding="utf-8"))

@@ -63,3 +63,26 @@ def test_the_explanation_says_what_is_waited_for() -> None:
     assert {each.label: each.condition for each in made.explain()}["smile"] == "already_shown"
     play(made, smiles(), times(2.0, from_s=1.0))
     assert {each.label: each.condition for each in made.explain()}["smile"] == "score"
+
+
+def test_a_label_that_is_allowed_later_has_been_watched_all_the_time() -> None:
+    made = policy(IGNORED, allowed=["wave"])
+    assert started(play(made, smiles(), times(3.0))) == []
+    made.set_allowed(frozenset({"smile"}), 3.0)
+    # A tenth of a second later: it was not there when the video began.
+    assert started(play(made, smiles((3.1, 6.0)), times(6.0, from_s=3.0))) == ["smile"]
+
+
+def test_a_smile_from_before_a_label_is_allowed_is_ignored_as_well() -> None:
+    made = policy(IGNORED, allowed=["wave"])
+    play(made, smiles((0.0, 9.0)), times(3.0))
+    made.set_allowed(frozenset({"smile"}), 3.0)
+    assert started(play(made, smiles((0.0, 9.0)), times(9.0, from_s=3.0))) == []
+
+
+def test_consent_that_is_withdrawn_for_a_moment_is_no_new_video() -> None:
+    made = policy(IGNORED)
+    play(made, smiles(), times(2.0))
+    made.set_allowed(frozenset(), 2.0)
+    made.set_allowed(frozenset({"smile"}), 2.1)
+    assert started(play(made, smiles((2.2, 5.0)), times(5.0, from_s=2.1))) == ["smile"]

@@ -7,8 +7,8 @@ import pytest
 
 from gifcue.detect.regions import Region
 from gifcue.reactions import Phase, ReactionSettings
+from gifcue.reactions.label_settings import SwingSettings
 from gifcue.reactions.motion import Sample, swings
-from gifcue.reactions.settings import SwingSettings
 from tests.support.people import Scene, face, hand, phases, play, policy, started, times
 
 SIZE = 0.1  # width of the hand

@@ -53,7 +53,7 @@ class GestureDetector:
     def _find(self, frame: Frame) -> list[Region]:
         red, green, blue = frame.reshape(-1, 3).mean(axis=0)
         if blue - max(red, green) >= _DOMINATES:
-            landmarks = SHAPES["victory"] / np.array([ASPECT, 1, ASPECT], np.float32)
+            landmarks = np.asarray(SHAPES["victory"] / (ASPECT, 1.0, ASPECT), np.float32)
         elif max(red, green) - blue >= _DOMINATES:
             landmarks = sample(VICTORY if red > green else FIST, self._rng).landmarks
         else:

@@ -219,7 +219,7 @@ def _from_json(
         if Path(name).name != name:
             raise ValueError(f"expected the name of a file in the folder, got {name!r}")
         files[network] = Weights(model_dir / name, entry["sha256"], precision)
-    stages = {kind: _stage(stage) for kind, stage in raw["stages"].items()}
+    stages = {kind: _stage(stage, raw) for kind, stage in raw["stages"].items()}
     for kind, stage in stages.items():
         unknown = {kind, *stage.labels} - set(labels)
         if unknown:
@@ -248,9 +248,14 @@ def _from_json(
     )
 
 
-def _stage(raw: dict[str, Any]) -> CropStage:
-    calibration, relation = raw["calibration"], raw.get("relation")
+def _stage(raw: dict[str, Any], model: dict[str, Any]) -> CropStage:
+    """The crop stage of `raw`, a part of the metadata `model`."""
+    calibration = raw["calibration"]
     labels, smallest_px = tuple(raw["labels"]), float(raw["smallest_px"])
+    relation = None
+    if "relation" in raw:
+        landmarks = len(model["networks"]["face"]["points"])
+        relation = parse_relation(raw["relation"], labels, landmarks, smallest_px)
     return CropStage(
         size=int(raw["size"]),
         margin=float(raw["margin"]),
@@ -264,5 +269,5 @@ def _stage(raw: dict[str, Any]) -> CropStage:
         rescoring=Rescoring(**{key: float(value) for key, value in raw["rescoring"].items()}),
         refinement=Refinement(**{key: float(value) for key, value in raw["refinement"].items()}),
         smallest_px=smallest_px,
-        relation=None if relation is None else parse_relation(relation, labels, smallest_px),
+        relation=relation,
     )

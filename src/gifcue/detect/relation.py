@@ -9,6 +9,7 @@ It works on the regions that a detector has found, so it is the same for every b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,8 +22,8 @@ from gifcue.detect.regions import Region, confidence_of_size
 
 Floats = npt.NDArray[np.float32]
 
-# Hands of a lower score are left out. A server does not crop most of them (`expert.detect.score_floor`), so without
-# this bound the result would depend on a setting that is meant to save time only.
+# Hands of a lower score are left out: where they are is a guess. A server does not even crop those whose score of the
+# detector network alone is below `expert.detect.score_floor`, so it may see a hand less than the laboratory does.
 MIN_HAND_SCORE = 0.15
 # Hands whose edge is farther from the mouth, in heights of the face, are left out.
 REACH = 1.0
@@ -31,11 +32,13 @@ MAX_HANDS = 2
 # Probabilities are clipped to this before their logarithm is taken.
 MIN_PROBABILITY = 1e-4
 # Landmarks that are measured against the face: the wrist and the fingertips.
-_ENDS = (WRIST, *FINGERTIPS)
+_ENDS = np.array([WRIST, *FINGERTIPS])
 _JOINTS = np.array(FINGERS)
 HAND_LABELS = ("wave", "ok_hand", "thumbs_up")
-# What is known of one hand: `_hand_features`.
-HAND_FEATURES = 6 + 3 * len(_ENDS) + len(FINGERS) + len(HAND_LABELS)
+# Where the features of one hand begin that `_FaceFrame.describe` lists, and how many there are.
+_STRAIGHT = 6 + 3 * len(_ENDS)
+_GESTURES = _STRAIGHT + len(FINGERS)
+HAND_FEATURES = _GESTURES + len(HAND_LABELS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,8 @@ class HandRelation:
         confidence = confidence_of_size(longer, self.smallest_px)
         if confidence == 0.0 or face.landmarks is None:
             return face
-        shown = np.array([face.attributes.get(label, 0.0) for label in self.labels], np.float32)
-        features = face_features(shown / np.float32(confidence), face, hands, self.points, width, height)
+        shown = [face.attributes.get(label, 0.0) / confidence for label in self.labels]
+        features = face_features(shown, face, hands, self.points, width, height)
         logits = features @ self.weights[:-1] + self.weights[-1]
         powers = np.exp(logits - logits.max())
         corrected = powers[1:] / powers.sum() * confidence
@@ -120,17 +123,21 @@ class HandRelation:
         }
 
 
-def parse_relation(value: Mapping[str, Any], known: Sequence[str], smallest_px: float) -> HandRelation:
+def parse_relation(
+    value: Mapping[str, Any], known: Sequence[str], landmarks: int, smallest_px: float
+) -> HandRelation:
     """The regression from the values of `as_document`.
 
     Args:
         value: the values.
         known: the labels of a face that the model has. It may have more than the regression.
+        landmarks: how many landmarks a face has.
         smallest_px: the size confidence of faces.
 
     Raises:
         KeyError, TypeError: a value is missing or has another type.
-        ValueError: a label is not known, the weights have another shape or are not finite, or a place is negative.
+        ValueError: a label is not known, the weights have another shape or are not finite, or a landmark does not
+            exist.
     """
     labels = tuple(str(label) for label in value["labels"])
     if not labels or not set(labels) <= set(known):
@@ -142,8 +149,8 @@ def parse_relation(value: Mapping[str, Any], known: Sequence[str], smallest_px: 
         chin=int(places["chin"]),
         forehead=int(places["forehead"]),
     )
-    if not (points.mouth and points.eyes) or min(points.places()) < 0:
-        raise ValueError(f"expected places of landmarks from 0, got {dict(places)}")
+    if not (points.mouth and points.eyes) or not all(0 <= place < landmarks for place in points.places()):
+        raise ValueError(f"expected places of landmarks from 0 to {landmarks - 1}, got {dict(places)}")
     weights = np.asarray(value["weights"], np.float32)
     expected = (feature_count(len(labels)) + 1, len(labels) + 1)
     if weights.shape != expected or not bool(np.isfinite(weights).all()):
@@ -157,12 +164,17 @@ def feature_count(labels: int) -> int:
 
 
 def face_features(
-    probabilities: Floats, face: Region, hands: Sequence[Region], points: FacePoints, width: int, height: int
+    probabilities: Sequence[float],
+    face: Region,
+    hands: Sequence[Region],
+    points: FacePoints,
+    width: int,
+    height: int,
 ) -> Floats:
     """The features of one face: the logarithms of its probabilities, then what is known of the nearest hands.
 
     Args:
-        probabilities: of the face's labels [labels], 0..1, without class 0.
+        probabilities: of the face's labels, 0..1, without class 0.
         face: with landmarks.
         hands: with landmarks.
         points: the face's landmarks that are used.
@@ -171,53 +183,91 @@ def face_features(
     Returns:
         float32 [feature_count]; the features of hands that there are not are 0.
     """
-    classes = np.empty(len(probabilities) + 1, np.float32)
-    classes[1:] = np.clip(probabilities, MIN_PROBABILITY, 1.0)
-    classes[0] = max(MIN_PROBABILITY, 1.0 - float(probabilities.sum()))
+    classes = [1.0 - sum(probabilities), *probabilities]
     features = np.zeros(feature_count(len(probabilities)), np.float32)
-    features[: len(classes)] = np.log(classes)
+    features[: len(classes)] = [math.log(min(1.0, max(MIN_PROBABILITY, value))) for value in classes]
     if hands:
-        near = _hand_features(face, hands, points, np.array([width, height], np.float32))
-        features[len(classes) : len(classes) + near.size] = near.ravel()
+        frame = _FaceFrame.of(face, points, width, height)
+        near = sorted(((frame.distance(hand), place) for place, hand in enumerate(hands)))[:MAX_HANDS]
+        for number, (away, place) in enumerate(near):
+            if away <= REACH:
+                start = len(classes) + number * HAND_FEATURES
+                frame.describe(hands[place], away, features[start : start + HAND_FEATURES])
     return features
 
 
-def _hand_features(face: Region, hands: Sequence[Region], points: FacePoints, size: Floats) -> Floats:
-    """float32 [hands, HAND_FEATURES] of the hands within reach, the nearest first, in coordinates of the face.
+@dataclass(frozen=True, slots=True)
+class _FaceFrame:
+    """The coordinates of a face: from its mouth, to the right and up along the face, in heights of the face.
 
-    These are: 1, the score, how far the centre is to the side, how far up it is, the size, the distance of the edge;
-    the distances of the wrist and of the fingertips from mouth, chin and eyes; the straightness of the fingers, 0..1;
-    the probabilities of gestures.
+    These few numbers are plain floats, which cost a tenth of arrays of two.
+
+    Attributes:
+        mouth: the origin in pixels.
+        up: the direction up in pixels, divided by the height of the face in pixels.
+        marks: chin and eyes in these coordinates.
+        width, height: of the frame in pixels.
     """
-    assert face.landmarks is not None
-    outline = face.landmarks[:, :2] * size
-    mouth = outline[list(points.mouth)].mean(0)
-    up = outline[points.forehead] - outline[points.chin]
-    unit = float(np.hypot(*up)) + 1e-3
-    up = up / unit
-    axes = np.array([[-up[1], up[0]], [up[0], up[1]]], np.float32) / unit
-    marks = (np.stack([mouth, outline[points.chin], outline[list(points.eyes)].mean(0)]) - mouth) @ axes
-    boxes = np.array([[box.xmin, box.ymin, box.xmax, box.ymax] for box in (hand.box for hand in hands)])
-    corners = boxes.reshape(-1, 2, 2) * size
-    centres = (corners.mean(1) - mouth) @ axes
-    sizes = (corners[:, 1] - corners[:, 0]).max(1) / unit
-    away = np.maximum(0.0, np.hypot(centres[:, 0], centres[:, 1]) - sizes / 2)
-    order = [place for place in np.argsort(away, kind="stable")[:MAX_HANDS] if away[place] <= REACH]
-    near = np.zeros((len(order), HAND_FEATURES), np.float32)
-    if not order:
-        return near
-    landmarks = np.stack([hands[place].landmarks[:POINTS, :2] for place in order])  # type: ignore[index]
-    places = (landmarks * size - mouth) @ axes
-    ends = places[:, list(_ENDS), None] - marks
-    joints = places[:, _JOINTS]
-    steps = np.diff(joints, axis=2)
-    lengths = np.hypot(steps[..., 0], steps[..., 1]).sum(2) + 1e-6
-    spans = joints[:, :, -1] - joints[:, :, 0]
-    near[:, 0] = 1.0
-    near[:, 1] = [hands[place].score for place in order]
-    near[:, 2], near[:, 3] = np.abs(centres[order, 0]), centres[order, 1]
-    near[:, 4], near[:, 5] = sizes[order], away[order]
-    near[:, 6:24] = np.hypot(ends[..., 0], ends[..., 1]).reshape(len(order), -1)
-    near[:, 24:29] = np.hypot(spans[..., 0], spans[..., 1]) / lengths
-    near[:, 29:] = [[hands[place].attributes.get(label, 0.0) for label in HAND_LABELS] for place in order]
-    return near
+
+    mouth: tuple[float, float]
+    up: tuple[float, float]
+    marks: tuple[tuple[float, float], tuple[float, float]]
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, face: Region, points: FacePoints, width: int, height: int) -> _FaceFrame:
+        assert face.landmarks is not None
+        outline = face.landmarks[list(points.places()), :2].tolist()
+        x, y = [each[0] * width for each in outline], [each[1] * height for each in outline]
+        corners, last = len(points.mouth), len(points.mouth) + len(points.eyes)
+        mouth = sum(x[:corners]) / corners, sum(y[:corners]) / corners
+        eyes = sum(x[corners:last]) / len(points.eyes), sum(y[corners:last]) / len(points.eyes)
+        chin, forehead = (x[last], y[last]), (x[last + 1], y[last + 1])
+        up_x, up_y = forehead[0] - chin[0], forehead[1] - chin[1]
+        # The square of the unit: once for the direction, once for the lengths.
+        unit = up_x * up_x + up_y * up_y + 1e-3
+        frame = cls(mouth, (up_x / unit, up_y / unit), ((0.0, 0.0), (0.0, 0.0)), width, height)
+        return replace(frame, marks=(frame.place(*chin), frame.place(*eyes)))
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """A place in pixels, as (to the right, up)."""
+        dx, dy, (up_x, up_y) = x - self.mouth[0], y - self.mouth[1], self.up
+        return dy * up_x - dx * up_y, dx * up_x + dy * up_y
+
+    def distance(self, hand: Region) -> float:
+        """How far the edge of a hand is from the mouth; 0 where it covers it."""
+        return max(0.0, math.hypot(*self._centre(hand)) - self._size(hand) / 2)
+
+    def describe(self, hand: Region, away: float, features: Floats) -> None:
+        """Writes the features of a hand [HAND_FEATURES].
+
+        These are: 1, the score, how far the centre is to the side, how far up it is, the size, the distance of the
+        edge; the distances of the wrist and of the fingertips from mouth, chin and eyes; the straightness of the
+        fingers, 0..1; the probabilities of gestures.
+        """
+        assert hand.landmarks is not None
+        aside, above = self._centre(hand)
+        (up_x, up_y), mouth = self.up, self.mouth
+        across = np.array(
+            [[-up_y * self.width, up_x * self.width], [up_x * self.height, up_y * self.height]], np.float32
+        )
+        origin = (mouth[1] * up_x - mouth[0] * up_y, mouth[0] * up_x + mouth[1] * up_y)
+        # Landmarks as complex numbers: a distance is an absolute value.
+        placed = hand.landmarks[:POINTS, :2] @ across
+        places = placed[:, 0] + 1j * placed[:, 1] - complex(*origin)
+        marks = np.array([0j, complex(*self.marks[0]), complex(*self.marks[1])])
+        joints = places[_JOINTS]
+        lengths = np.abs(joints[:, 1:] - joints[:, :-1]).sum(1) + 1e-6
+        features[:6] = 1.0, hand.score, abs(aside), above, self._size(hand), away
+        features[6:_STRAIGHT] = np.abs(places[_ENDS, None] - marks).ravel()
+        features[_STRAIGHT:_GESTURES] = np.abs(joints[:, -1] - joints[:, 0]) / lengths
+        features[_GESTURES:] = [hand.attributes.get(label, 0.0) for label in HAND_LABELS]
+
+    def _centre(self, hand: Region) -> tuple[float, float]:
+        y, x = hand.box.center
+        return self.place(x * self.width, y * self.height)
+
+    def _size(self, hand: Region) -> float:
+        longer = max(hand.box.width * self.width, hand.box.height * self.height)
+        return longer * math.hypot(*self.up)

@@ -5,10 +5,11 @@
 
 from gifcue.protocol.phases import Phase
 from gifcue.reactions.events import EndReason, PolicyEvent
+from gifcue.reactions.label_settings import LabelSettings
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.reactions.preset_values import PRESETS
 from gifcue.reactions.presets import ReactionPresets
-from gifcue.reactions.settings import LabelSettings, ReactionSettings, policy_preset
+from gifcue.reactions.settings import ReactionSettings, policy_preset
 
 __all__ = [
     "PRESETS",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gifcue.reactions.conditions import Condition, Unmet
-from gifcue.reactions.settings import LabelSettings, ReactionSettings
+from gifcue.reactions.label_settings import LabelSettings
+from gifcue.reactions.settings import ReactionSettings
 
 # A hold can be stale only after this many times the frames that a reaction needs: at few frames a second, the time
 # limits alone would pass before those frames have come.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from gifcue.detect.regions import Region
 from gifcue.protocol.detections import UnmetCondition
 from gifcue.reactions.conditions import Condition, Unmet, nearest
-from gifcue.reactions.settings import LabelSettings
+from gifcue.reactions.label_settings import LabelSettings
 
 
 class Lacking:

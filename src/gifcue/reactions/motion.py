@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gifcue.reactions.settings import SwingSettings
+from gifcue.reactions.label_settings import SwingSettings
 from gifcue.reactions.tracks import Track
 
 # Seconds that three samples in a row span at least. Denser ones are dropped: they add jitter and no motion. Frames'

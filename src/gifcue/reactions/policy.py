@@ -207,9 +207,7 @@ class ReactionPolicy:
         for label, reaction_id in self.running.items():
             if reaction_id in handed_over:
                 self._reactions[label].hand_over()
-        events = self._stop_all(self._now(at_s), reason)
-        self._forget()
-        return events
+        return self._begin_anew(self._now(at_s), reason)
 
     # Time
 
@@ -228,11 +226,9 @@ class ReactionPolicy:
                 return False
             for reaction in self._reactions.values():
                 reaction.shift_clock(last_s, at_s)
-            events += self._stop_all(at_s, EndReason.CLOCK_JUMP)
-            self._forget()
+            events += self._begin_anew(at_s, EndReason.CLOCK_JUMP)
         elif last_s is not None and at_s - last_s > settings.max_gap_s:
-            events += self._stop_all(at_s, EndReason.GAP)
-            self._forget()
+            events += self._begin_anew(at_s, EndReason.GAP)
         self._at_s = at_s
         return True
 
@@ -240,6 +236,7 @@ class ReactionPolicy:
 
     def _decide(self, at_s: float, *, analysed: bool) -> list[PolicyEvent]:
         tracks = self._tracker.tracks
+        self._already.watch(tracks, at_s, analysed=analysed)
         subjects = self._subjects.choose(tracks)
         events: list[PolicyEvent] = []
         for label in self._allowed:
@@ -252,10 +249,6 @@ class ReactionPolicy:
         reaction = self._reactions[label]
         is_active = reaction.state is State.ACTIVE
         barrier = None if is_active else self._barrier(label, at_s)
-        # Also where something else bars the label: the pose may go meanwhile.
-        if self._already.is_waiting(label):
-            shown = self._is_shown(label, tracks)
-            barrier = self._already.check(label, at_s, is_shown=shown, analysed=analysed) or barrier
         if not is_active and barrier is not None:
             self._lacking.note(label, [barrier])
             return []
@@ -293,17 +286,7 @@ class ReactionPolicy:
         cools_for_s = self._reactions[label].cools_for_s(at_s)
         if cools_for_s > 0.0:
             return Condition.COOLDOWN, 1000.0 * cools_for_s, 0.0
-        return _SPEAKING if self._is_suppressed(label) else None
-
-    def _is_shown(self, label: str, tracks: Sequence[Track]) -> bool:
-        """Whether any face or hand shows the pose on this frame, whether or not it is meant."""
-        settings = self._labels[label]
-        return any(
-            track.is_seen
-            and track.kind == settings.kind
-            and track.region.attributes.get(label, 0.0) >= settings.stay
-            for track in tracks
-        )
+        return _SPEAKING if self._is_suppressed(label) else self._already.unmet(label)
 
     def _is_suppressed(self, label: str) -> bool:
         is_hand = self._labels[label].kind == "hand"
@@ -319,9 +302,15 @@ class ReactionPolicy:
     def _stop_all(self, at_s: float, reason: str) -> list[PolicyEvent]:
         return [event for label in self._allowed for event in self._stop(label, at_s, reason)]
 
+    def _begin_anew(self, at_s: float, reason: str) -> list[PolicyEvent]:
+        """Ends everything. What comes next is another video, though consent and cooldowns stay."""
+        events = self._stop_all(at_s, reason)
+        self._forget()
+        self._already.reset()
+        return events
+
     def _forget(self) -> None:
         self._tracker.reset()
         self._subjects.reset()
         self._poses.forget()
-        self._already.reset()
         self._lacking.forget()

@@ -9,9 +9,10 @@ from gifcue.detect.regions import Region
 from gifcue.protocol.geometry import Box
 from gifcue.reactions.conditions import Condition, Unmet
 from gifcue.reactions.hold import Hold
+from gifcue.reactions.label_settings import LabelSettings
 from gifcue.reactions.motion import HandMotion
 from gifcue.reactions.reaction import Candidate
-from gifcue.reactions.settings import LabelSettings, ReactionSettings
+from gifcue.reactions.settings import ReactionSettings
 from gifcue.reactions.subjects import HiddenFaces, chin_cover, face_cover, height_above_chin, nearest_face
 from gifcue.reactions.tracks import Track
 

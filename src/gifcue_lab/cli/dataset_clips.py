@@ -109,7 +109,7 @@ def events(
 
     Every reaction during a class that is neither expected nor allowed is false.
     """
-    from gifcue_lab.datasets.event_lists import Columns, Meaning, convert_events
+    from gifcue_lab.evaluation.clips.corpus import Columns, Meaning, convert_events
     from gifcue_lab.evaluation.clips.truth import EVENTS_FILE
 
     names = [name.strip() for name in columns.split(",")]

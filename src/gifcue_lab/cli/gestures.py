@@ -71,10 +71,11 @@ def train(
     from gifcue_lab.gestures.hands import read_hands
     from gifcue_lab.gestures.labels import OWN_LABELS, read_labels
     from gifcue_lab.gestures.train import train as fit
+    from gifcue_lab.gestures.train import write_classifier
 
     trained = fit(read_hands(hands), read_labels(labels or OWN_LABELS), seed=seed)
     path = out or SHIPPED
-    trained.classifier.write(path)
+    write_classifier(trained.classifier, path)
     for name, threshold in trained.thresholds.items():
         typer.echo(
             f"{name}: {trained.hands[name]} hands of {trained.groups[name]} groups, threshold {threshold:.3f}"
@@ -125,10 +126,11 @@ def evaluate(
         read = read_classifier(classifier or SHIPPED)
         judged, threshold = judge(read, found, said), read.threshold
     figures = measure(judged, threshold)
-    for name in figures if sheets is not None and data is not None else ():
-        chosen, captions = errors(judged, threshold, name)
-        if chosen:
-            write_sheets(judged.hands, data, chosen, captions, sheets / name)
+    if sheets is not None and data is not None:
+        for name in figures:
+            chosen, captions = errors(judged, threshold, name)
+            if chosen:
+                write_sheets(judged.hands, data, chosen, captions, sheets / name)
     if as_json:
         typer.echo(json.dumps({name: each.as_json() for name, each in figures.items()}, indent=1))
     else:

@@ -2,14 +2,15 @@
 
 Keys that this adds to the report:
 
-    by_property {name: {about, spread {all, within_groups} or null,
+    by_property {name: {about, spread {all, within_groups, correlation_with_light} or null,
                         bands {band: {labels {label: {positives, groups, precision, recall, f1, right, wrong, missed,
                                                       intervals {precision, recall, f1} or null}}}}}}
 
 A labelled region counts in the band of its own value. So does a false detection that lies on a labelled face or hand;
 any other false detection counts in the band of its own box. `spread` compares the interquartile range of the values of
 faces with the median of that within groups. Where both are alike, the property says little about a person: what is
-measured changes from picture to picture.
+measured changes from picture to picture. Its rank correlation (Spearman) with the light on the face is given too, and
+null for light itself.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from gifcue.gestures.counts import Counts
 from gifcue.protocol.geometry import Box
@@ -28,15 +30,23 @@ from gifcue_lab.datasets.regions import FACE, kind_by_label, labels_of
 from gifcue_lab.evaluation.intervals import Bootstrap, Draws
 from gifcue_lab.evaluation.landmarks import Teacher
 from gifcue_lab.evaluation.matches import PictureMatches
-from gifcue_lab.evaluation.matching import MATCH_IOU
+from gifcue_lab.evaluation.matching import MATCH_IOU, Floats
 from gifcue_lab.evaluation.metrics import Evaluation, rounded
 from gifcue_lab.evaluation.overlap import missed_boxes
-from gifcue_lab.evaluation.properties import UNKNOWN, Property, Scene, scene_of
+from gifcue_lab.evaluation.properties import LIGHT, UNKNOWN, Property, Scene, scene_of
 
 # A group enters the spread with at least this many faces.
 _LEAST_FACES = 5
 # right, wrong and missed by group.
 _Tally = dict[str, list[int]]
+
+
+class _Value(NamedTuple):
+    """A property of one face, and the light on it."""
+
+    group: str
+    value: float
+    light: float
 
 
 def add_properties(
@@ -53,7 +63,7 @@ def add_properties(
     if not properties:
         return replace(evaluation, report={**evaluation.report, "by_property": None})
     tallies: dict[str, dict[str, dict[str, _Tally]]] = {each.name: {} for each in properties}
-    values: dict[str, dict[str, list[float]]] = {each.name: defaultdict(list) for each in properties}
+    values: dict[str, list[_Value]] = {each.name: [] for each in properties}
     kinds = {**kind_by_label(evaluation.attributes), **{kind: kind for kind in evaluation.attributes}}
     labels = labels_of(evaluation.attributes)
     for one in track(evaluation.matches, "measuring"):
@@ -62,14 +72,15 @@ def add_properties(
             _count(one, scene, each, kinds, tallies[each.name])
             for region in one.picture.regions:
                 value = each.measure(scene, region.kind, region.box) if region.kind == FACE else None
-                if isinstance(value, float):
-                    values[each.name][one.picture.group].append(value)
+                light = LIGHT.measure(scene, region.kind, region.box)
+                if isinstance(value, float) and isinstance(light, float):
+                    values[each.name].append(_Value(one.picture.group, value, light))
     groups = sorted({one.picture.group for one in evaluation.matches})
     draws = bootstrap.draw(len(groups)) if bootstrap else None
     report = {
         each.name: {
             "about": each.about,
-            "spread": _spread(values[each.name]),
+            "spread": _spread(values[each.name], each is LIGHT),
             "bands": {
                 band: {
                     "labels": {
@@ -142,17 +153,22 @@ def _figures(tally: _Tally, groups: Sequence[str], draws: Draws | None) -> dict[
     }
 
 
-def _spread(values: Mapping[str, Sequence[float]]) -> dict[str, float | None] | None:
-    every = [value for group in values.values() for value in group]
-    within = [_range(group) for group in values.values() if len(group) >= _LEAST_FACES]
-    if not every:
+def _spread(values: Sequence[_Value], is_light: bool) -> dict[str, float | None] | None:
+    if not values:
         return None
+    groups: dict[str, list[float]] = defaultdict(list)
+    for each in values:
+        groups[each.group].append(each.value)
+    within = [_range(group) for group in groups.values() if len(group) >= _LEAST_FACES]
+    measured, light = np.array([each.value for each in values]), np.array([each.light for each in values])
+    varies = np.ptp(measured) > 0 and np.ptp(light) > 0 and not is_light
     return {
-        "all": rounded(_range(every)),
+        "all": rounded(_range(measured)),
         "within_groups": rounded(float(np.median(within))) if within else None,
+        "correlation_with_light": rounded(spearmanr(measured, light).statistic) if varies else None,
     }
 
 
-def _range(values: Sequence[float]) -> float:
+def _range(values: Sequence[float] | Floats) -> float:
     low, high = np.percentile(values, (25, 75))
     return float(high - low)

@@ -134,16 +134,17 @@ def _disc(rgb: Rgb, x: float, y: float, radius: float) -> Rgb:
     return np.asarray(square[(rows - y) ** 2 + (columns - x) ** 2 <= radius**2])
 
 
+LIGHT = Property(
+    "light",
+    "mean luma of the inner half of the face's or hand's box, 0 to 255",
+    ("below 60", "60 to 90", "90 to 150", "150 or more"),
+    _light,
+    (60.0, 90.0, 150.0),
+)
 MEASURED: Mapping[str, Property] = {
     each.name: each
     for each in (
-        Property(
-            "light",
-            "mean luma of the inner half of the face's or hand's box, 0 to 255",
-            ("below 60", "60 to 90", "90 to 150", "150 or more"),
-            _light,
-            (60.0, 90.0, 150.0),
-        ),
+        LIGHT,
         Property(
             "distance",
             "larger side of the face's or hand's box, in pixels of a frame of 360 lines",

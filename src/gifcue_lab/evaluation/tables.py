@@ -107,6 +107,8 @@ def by_property(report: Mapping[str, Any], name: str) -> Table:
     if spread and spread["within_groups"] is not None:
         every, within = spread["all"], spread["within_groups"]
         note += f" The middle half of all faces spans {every:.0f}, that of one group typically {within:.0f}."
+        if spread["correlation_with_light"] is not None:
+            note += f" Rank correlation with the light on the face: {spread['correlation_with_light']:.2f}."
     return Table(f"By {name}", ("", *bands), tuple(rows), note)
 
 
@@ -139,7 +141,7 @@ def _shares(report: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:
         rows.append((what, counted, percent(found["rate"]), percent_interval(found.get("interval"))))
     over = report.get("overlapping_hands")
     if over is not None:
-        what = f"hands over a face by {over['overlap']:.0%} or more, found"
+        what = f"hands over a face by {100 * over['overlap']:.0f} % or more, found"
         counted = f"{over['found']:,} of {over['hands']:,}"
         rows.append((what, counted, percent(over["recall"]), percent_interval(over["interval"])))
     return rows

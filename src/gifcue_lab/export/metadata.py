@@ -163,7 +163,8 @@ def _stage(kind: str, recipe: Recipe, old: Metadata) -> dict[str, Any]:
 
 def _shape(recipe: NetworkShape) -> dict[str, Any]:
     lists = {key: list(getattr(recipe, key)) for key in SHAPE_KEYS}
-    return {"width": recipe.width, "height": recipe.height, **lists}
+    more = {"own_units": recipe.own_units} if recipe.own_units else {}
+    return {"width": recipe.width, "height": recipe.height, **lists, **more}
 
 
 def _write(path: Path, metadata: Metadata) -> None:

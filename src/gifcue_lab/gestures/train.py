@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -82,7 +84,9 @@ def train(hands: Hands, labels: Labels, *, seed: int = 1) -> Trained:
         raise DatasetError(f"expected each gesture in {MIN_GROUPS} groups or more, got {', '.join(few)}")
     rows = _vary(hands, poses, seed)
     scores = _held_out_scores(hands, poses, rows, seed)
-    thresholds = {name: _threshold(scores[poses != name, CLASSES.index(name)]) for name in EXTRA_GESTURES}
+    thresholds: dict[str, float] = {
+        name: _threshold(scores[poses != name, CLASSES.index(name)]) for name in EXTRA_GESTURES
+    }
     classifier = _fit(rows.features, rows.shown, seed)
     for name, threshold in thresholds.items():
         classifier = shift_threshold(classifier, name, threshold)
@@ -173,6 +177,19 @@ def _threshold(others: Floats) -> float:
 
 
 def _rounded(classifier: GestureClassifier) -> GestureClassifier:
-    parts = (classifier.mean, classifier.scale, classifier.weights, classifier.hidden)
-    mean, scale, weights, hidden = (np.round(part.astype(np.float64), DECIMALS) for part in parts)
+    mean, scale, weights, hidden = (
+        np.asarray(np.round(part, DECIMALS), np.float32)
+        for part in (classifier.mean, classifier.scale, classifier.weights, classifier.hidden)
+    )
     return GestureClassifier(classifier.labels, mean, scale, weights, SERVED_THRESHOLD, hidden=hidden)
+
+
+def write_classifier(classifier: GestureClassifier, path: Path) -> None:
+    """Writes the classifier with `DECIMALS` decimals."""
+    document = {
+        name: np.round(np.asarray(value, np.float64), DECIMALS).tolist()
+        if isinstance(value, list) and name != "labels"
+        else value
+        for name, value in classifier.as_document().items()
+    }
+    path.write_text(json.dumps(document) + "\n", encoding="utf-8")

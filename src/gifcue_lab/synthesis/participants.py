@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gifcue.reactions.settings import LabelSettings
+from gifcue.reactions.label_settings import LabelSettings
 from gifcue_lab.synthesis.cutouts import Fill, find_fillers
 from gifcue_lab.synthesis.subjects import NEUTRAL, Still, sort_scenes
 from gifcue_lab.training.samples import NONE, UNKNOWN, Image, Photo

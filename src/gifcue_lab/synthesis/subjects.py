@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.reactions.settings import LabelSettings
+from gifcue.reactions.label_settings import LabelSettings
 from gifcue_lab.training.cutting import MIDDLE_KNUCKLE, WRIST
 from gifcue_lab.training.samples import NONE, UNKNOWN, Floats, Image, Photo, Sample
 

@@ -45,6 +45,7 @@ def build_network(shape: NetworkShape) -> Network:
         len(shape.classes) + 1,
         depth_axis=shape.task == "hand",
         name=shape.task,
+        own_units=shape.own_units,
         **options,
     )
 
@@ -97,6 +98,7 @@ def crop_network(
     channels: Sequence[int] = (16, 32, 64, 112),
     blocks: Sequence[int] = (2, 2, 2),
     neck: int = 48,
+    own_units: int = 0,
 ) -> Network:
     """A network for crops [N, size, size, 3] of one face or hand: its landmarks, its presence and its class.
 
@@ -134,7 +136,7 @@ def crop_network(
     local = layers.Flatten(dtype="float32")(local)
     sight = layers.Concatenate(dtype="float32", name="features")([pooled, local])
     sight = layers.Dropout(POOLED_DROPOUT, dtype="float32")(sight)
-    sight = layers.Dense(96, activation="relu", dtype="float32", name="sight")(sight)
+    sight = layers.Dense(96 + own_units, activation="relu", dtype="float32", name="sight")(sight)
 
     landmarks = where
     if depth_axis:
@@ -146,9 +148,9 @@ def crop_network(
     by_sight = layers.Dropout(POOLED_DROPOUT, dtype="float32")(sight)
     by_sight = layers.Dense(classes, dtype="float32", name="by_sight")(by_sight)
     shape = Shape(dtype="float32", name="shape")(landmarks)
-    shape = layers.Dense(96, activation="relu", dtype="float32", name="shape_1")(shape)
+    shape = layers.Dense(96 + own_units, activation="relu", dtype="float32", name="shape_1")(shape)
     shape = layers.Dropout(0.1, dtype="float32")(shape)
-    shape = layers.Dense(64, activation="relu", dtype="float32", name="shape_2")(shape)
+    shape = layers.Dense(64 + own_units, activation="relu", dtype="float32", name="shape_2")(shape)
     by_shape = layers.Dense(classes, dtype="float32", name="by_shape")(shape)
     outputs = {
         "landmarks": landmarks,

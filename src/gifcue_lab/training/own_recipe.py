@@ -18,9 +18,11 @@ HELD_OUT_SHARE = 0.2
 MAX_REPEATS = 8.0
 LEAST_SAMPLES = 640
 BATCH = 32
-EPOCHS = 10
-# Of a whole network that has been trained before, and of a few columns that begin fresh.
-LEARNING_RATE, LEARNING_RATE_OF_LABELS = 6e-4, 5e-3
+# Of a whole network that has been trained before, and of outputs and units that begin fresh.
+EPOCHS, EPOCHS_OF_LABELS = 10, 20
+LEARNING_RATE, LEARNING_RATE_OF_LABELS = 6e-4, 2e-3
+# Units in each hidden layer of the classifiers that new labels get.
+OWN_UNITS = 64
 EMA_MOMENTUM = 0.98
 # A label with fewer samples than this, in training or held out, is not worth a network.
 LEAST_EXAMPLES = 4
@@ -83,7 +85,7 @@ def own_recipe(task: str, data_dir: Path, shipped: NetworkShape, *, whole: bool 
         f"height = {shipped.height}",
         # bfloat16 is slower on CPUs without instructions for it.
         'precision = "float32"',
-        f"epochs = {EPOCHS}",
+        f"epochs = {EPOCHS if whole else EPOCHS_OF_LABELS}",
         f"batch_size = {BATCH}",
         f"learning_rate = {LEARNING_RATE if whole else LEARNING_RATE_OF_LABELS}",
         f"warmup_steps = {max(1, min(200, steps))}",
@@ -94,6 +96,7 @@ def own_recipe(task: str, data_dir: Path, shipped: NetworkShape, *, whole: bool 
         *([f"points = {list(shipped.points)}"] if shipped.points else []),
         *([f"channels = {list(shipped.channels)}"] if shipped.channels else []),
         *([f"blocks = {list(shipped.blocks)}"] if shipped.blocks else []),
+        *([f"own_units = {units}"] if (units := shipped.own_units + (0 if whole else OWN_UNITS)) else []),
         f"margin = {1.7 if task == 'face' else 1.35}",
         "negatives = 0.1",
         f"heldout_groups = {json.dumps(sorted(held_out))}",

@@ -55,6 +55,8 @@ class NetworkShape:
         classes: the labels that a crop network tells apart; class 0, "none of them", comes before these.
         points: the indices in MediaPipe's face mesh of the landmarks that the face network predicts.
         channels, blocks: feature channels and residual blocks of each level; empty for the network's defaults.
+        own_units: units that each hidden layer of a crop network's classifiers has in addition, for labels of one's
+            own; see `new_labels_only`.
     """
 
     task: Task
@@ -64,6 +66,7 @@ class NetworkShape:
     points: tuple[int, ...] = ()
     channels: tuple[int, ...] = ()
     blocks: tuple[int, ...] = ()
+    own_units: int = 0
 
     def __post_init__(self) -> None:
         if self.task not in get_args(Task):
@@ -113,8 +116,8 @@ class Recipe(NetworkShape):
         evaluate_every: epochs between evaluations.
         start_from: the run whose averaged weights training starts from, as a folder in the folder of runs; or a model
             folder; `shipped` is gifcue's own model.
-        new_labels_only: train only what tells the labels that `start_from`, a model folder, does not have. All else
-            stays as it is there: landmarks, and what the other labels depend on.
+        new_labels_only: train only the outputs and hidden units that `start_from`, a model folder, does not have. All
+            else stays as it is there: landmarks, and what the other labels depend on.
         hard_negatives: a JSON file of `gifcue_lab.training.hard_negatives`.
         label_overrides: a JSON file of `gifcue_lab.training.label_overrides`.
         deterministic: makes TensorFlow's operations repeatable, which is slower.

@@ -30,6 +30,7 @@ def read_shapes(model_dir: Path) -> dict[str, NetworkShape]:
                 task=cast("Task", name),
                 width=shape["width"],
                 height=shape["height"],
+                own_units=shape.get("own_units", 0),
                 **{key: tuple(shape[key]) for key in SHAPE_KEYS},
             )
             for name, shape in networks.items()

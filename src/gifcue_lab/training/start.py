@@ -15,8 +15,9 @@ from gifcue_lab.training.recipe import SHIPPED, Recipe
 from gifcue_lab.training.shapes import WEIGHTS, read_shapes
 from gifcue_lab.training.weights import load_networks
 
-# The layers of a crop network with an output for each class.
-CLASSIFIERS = ("by_sight", "by_shape")
+_OTHER_NETWORK = (
+    "start_from: expected a network of this size, and channels and blocks must be those of the model"
+)
 
 
 def load_start(network: Any, recipe: Recipe, folder: Path, *, report: Callable[[str], None] = print) -> None:
@@ -52,39 +53,68 @@ def load_start(network: Any, recipe: Recipe, folder: Path, *, report: Callable[[
             f"start_from: expected a finished run ({AVERAGED}) or a model ({WEIGHTS}) in {folder}, got neither{hint}"
         )
     known = read_shapes(folder)[recipe.task].classes
-    new = [label for label in recipe.classes if label not in known]
-    partial = _copy_matching(network, _shipped_network(recipe, folder), recipe.classes, known)
+    source = _shipped_network(recipe, folder)
+    if recipe.new_labels_only:
+        new = recipe.classes[len(known) :]
+        if not new or recipe.classes[: len(known)] != known:
+            raise ConfigError(
+                f"new_labels_only: expected the classes {', '.join(known)} of the model and then new ones, got "
+                f"{', '.join(recipe.classes)}"
+            )
+        _grow(network, source)
+        report(f"{recipe.name}: learns {', '.join(new)}; the rest of the network stays as it is")
+        return
+    partial = _copy_matching(network, source, recipe.classes, known)
     if partial:
+        new = tuple(label for label in recipe.classes if label not in known)
         report(
             f"{recipe.name}: fresh weights in {', '.join(partial)} for what the model does not have: {', '.join(new)}"
         )
-    if recipe.new_labels_only:
-        if not new:
-            raise ConfigError(
-                f"new_labels_only: expected a class that the model does not have, got {', '.join(recipe.classes)}"
-            )
-        _freeze(network, [recipe.classes.index(label) + 1 for label in new])
 
 
 class _Kept:
-    """After each step, puts all columns of a variable but some back to what they were."""
+    """After each step, puts back what a variable keeps; `free` is 1 where it is trained and 0 elsewhere."""
 
-    def __init__(self, values: Any, free: Sequence[int]) -> None:
-        self._free = np.zeros(values.shape[-1], np.float32)
-        self._free[list(free)] = 1.0
-        self._kept = values * (1.0 - self._free)
+    def __init__(self, values: Any, free: Any) -> None:
+        self._free, self._kept = free, values * (1.0 - free)
 
     def __call__(self, variable: Any) -> Any:
         return variable * self._free + self._kept
 
 
-def _freeze(network: Any, free: Sequence[int]) -> None:
-    """Leaves only these outputs of the classifiers to be trained."""
-    for layer in network.layers:
-        layer.trainable = layer.name in CLASSIFIERS
-    for name in CLASSIFIERS:
-        for variable in network.get_layer(name).trainable_variables:
-            variable.constraint = _Kept(variable.numpy(), free)
+def _grow(network: Any, source: Any) -> None:
+    """Copies a network into one that has more outputs and hidden units, and leaves only these to be trained.
+
+    The source's own outputs do not see the new units: their weights for these are 0, and stay 0.
+    """
+    for mine, other in _pairs(network, source):
+        new, old = mine.get_weights(), other.get_weights()
+        free = [np.zeros(value.shape, np.float32) for value in new]
+        for value, known, mask in zip(new, old, free, strict=True):
+            if value.ndim != known.ndim or (value.shape != known.shape and value.ndim > 2):
+                raise ConfigError(_OTHER_NETWORK)
+            if value.shape == known.shape:
+                value[...] = known
+                continue
+            outputs = known.shape[-1]
+            value[..., :outputs] = 0.0
+            value[tuple(slice(size) for size in known.shape)] = known
+            mask[..., outputs:] = 1.0
+        mine.set_weights(new)
+        mine.trainable = any(mask.any() for mask in free)
+        if mine.trainable:
+            for variable, value, mask in zip(mine.trainable_variables, new, free, strict=True):
+                variable.constraint = _Kept(value, mask)
+
+
+def _pairs(network: Any, source: Any) -> list[tuple[Any, Any]]:
+    """The layers with weights of two networks of one task, in the order in which these are built."""
+    ours, theirs = ([layer for layer in each.layers if layer.weights] for each in (network, source))
+    if len(ours) != len(theirs):
+        raise ConfigError(
+            f"{_OTHER_NETWORK}, got one of {len(theirs)} layers with weights instead of {len(ours)}"
+        )
+    return list(zip(ours, theirs, strict=True))
 
 
 def _shipped_network(recipe: Recipe, folder: Path) -> Any:
@@ -104,18 +134,12 @@ def _copy_matching(network: Any, source: Any, classes: Sequence[str], known: Seq
     Returns:
         The names of the layers that were not copied whole.
     """
-    ours, theirs = ([layer for layer in each.layers if layer.weights] for each in (network, source))
-    if len(ours) != len(theirs):
-        raise ConfigError(
-            f"start_from: expected a network of {len(ours)} layers with weights, got one of {len(theirs)}: "
-            "channels and blocks must be those of the model"
-        )
     # Class 0 is "none of them".
     shared = [(0, 0)] + [
         (classes.index(each) + 1, known.index(each) + 1) for each in classes if each in known
     ]
     partial = []
-    for mine, other in zip(ours, theirs, strict=True):
+    for mine, other in _pairs(network, source):
         new, old = mine.get_weights(), other.get_weights()
         if [value.shape for value in new] == [value.shape for value in old]:
             mine.set_weights(old)

@@ -164,4 +164,4 @@ def test_markdown_has_a_table_of_labels_and_one_of_parts() -> None:
     (smile,) = [line for line in lines if line.startswith("| smile | 3 | 3 |")]
     assert smile.count("|") == 12
     assert any(line.startswith("| smile | 0.500 (3), 0.00–1.00 |") for line in lines)
-    assert any("| hands over a face by 10% or more, found | 1 of 3 | 33.3 % |" in line for line in lines)
+    assert any("| hands over a face by 10 % or more, found | 1 of 3 | 33.3 % |" in line for line in lines)

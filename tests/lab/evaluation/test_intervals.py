@@ -64,7 +64,7 @@ def test_an_interval_of_pictures_would_be_narrower_than_one_of_people() -> None:
     """Ten groups, each right on all its ten pictures or on none."""
     right = np.array([10, 10, 10, 10, 10, 10, 10, 0, 0, 0])
     people = Bootstrap(1000).draw(10).ratio(right, np.full(10, 10))
-    pictures = Bootstrap(1000).draw(100).ratio(np.repeat(right > 0, 10), np.ones(100))
+    pictures = Bootstrap(1000).draw(100).ratio(np.repeat(right / 10, 10), np.ones(100))
     assert people is not None
     assert pictures is not None
     assert people[1] - people[0] > 2 * (pictures[1] - pictures[0])

@@ -191,6 +191,24 @@ def test_figures_are_those_of_the_band(evaluation: Evaluation) -> None:
             assert total == evaluation.report["labels"][label][key]
 
 
+def test_the_spread_says_how_far_one_person_varies_and_whether_it_is_the_light(tmp_path: Path) -> None:
+    """Six pictures of each of two people, whose faces are the larger the lighter the picture is."""
+    truth, found = [], {}
+    for group in ("p1", "p2"):
+        for step in range(6):
+            name, side = f"{group}/{step}.jpg", 0.1 + 0.05 * step
+            region = TruthRegion("face", Box(0.1, 0.1, 0.1 + side, 0.1 + side / 2), None, True)
+            truth.append(picture(tmp_path, name, 40 + 30 * step, region))
+            found[name] = Prediction(())
+    done = add_properties(
+        evaluate(truth, Predictions({}, THRESHOLDS, found)), choose(["distance", "light"], Tags()), None, None
+    ).report["by_property"]
+    spread = done["distance"]["spread"]
+    assert spread["all"] == pytest.approx(spread["within_groups"], rel=0.2)
+    assert spread["correlation_with_light"] == pytest.approx(1.0)
+    assert done["light"]["spread"]["correlation_with_light"] is None
+
+
 def test_the_table_leaves_out_bands_without_regions(evaluation: Evaluation) -> None:
     done = add_properties(evaluation, choose(["light"], Tags()), None, None).report
     lines = markdown(done).splitlines()

@@ -72,7 +72,7 @@ def test_too_little_data_is_told(tmp_path: Path, groups: dict[str, list[str]], m
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"drinking"]', '"drinkin"]', "classes: .* got drinkin; their 6 faces show 4 drinking, 2 neutral"),
+        ('"drinking"', '"drinkin"', "classes: .* got drinkin; their 6 faces show 4 drinking, 2 neutral"),
         ('"drinking" =', '"drinkin" =', "label_repeats: .* got drinkin"),
         ('heldout_groups = ["', 'heldout_groups = ["p0', "heldout_groups: expected folders of .* got p0"),
     ],

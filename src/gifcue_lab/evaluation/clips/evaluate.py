@@ -104,8 +104,9 @@ def evaluate_clips(
     off = {"media": {"filter": {"enabled": False}}}
     # What was skipped cannot be recorded.
     settings = evaluation_settings(config, model_dir, backend, model_sha256, off if record else {})
-    evaluated = evaluator.run(settings, "streaming")
+    # Before anything runs, because the preset may be wrong.
     dwell_s = {label: each.dwell_s for label, each in evaluator.reactions(settings).labels.items()}
+    evaluated = evaluator.run(settings, "streaming")
     filter_off = None
     if compare_filter and settings.media.filter.enabled:
         filter_off = evaluator.run(

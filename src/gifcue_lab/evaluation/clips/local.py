@@ -174,11 +174,12 @@ class _Runner:
         recorded: list[Recorded] = []
         analysed_s: list[float] = []
         skipped = Counter[str]()
-        received, last_s = 0, 0.0
+        received, last_s, interval_s = 0, 0.0, 0.0
         first_s: float | None = None
         for frame in open_frames(clip.path)[1]:
             first_s = float(frame.time) if first_s is None else first_s
-            at_s = last_s = round(float(frame.time) - first_s, 6)
+            at_s = round(float(frame.time) - first_s, 6)
+            last_s, interval_s = at_s, at_s - last_s
             received += 1
             decision = frame_filter.check(frame, at_s)
             if decision.skip is not None:
@@ -195,7 +196,8 @@ class _Runner:
             events += policy.observe(regions, at_s)
             frame_filter.holding = policy.holding
         events += policy.finish(last_s, END_REASON)
-        seconds = clip.seconds or last_s
+        # The last picture is shown as long as the one before it.
+        seconds = last_s + interval_s
         if self._how.record is not None:
             of = recording_digest(clip, self._how.of)
             recording = Recording(seconds, tuple(recorded), of, self.about)

@@ -19,6 +19,7 @@ from gifcue.detect.metadata import read_metadata
 from gifcue.detect.relation import FacePoints, HandRelation
 from gifcue.detect.trust import UNCHECKED
 from gifcue.errors import ConfigError
+from gifcue_lab.evaluation.matching import ScoredDetections
 from gifcue_lab.export.heads.faces import FoundFace, found_faces
 from gifcue_lab.export.heads.hands import face_points, fit_hands, hand_inputs
 from gifcue_lab.export.heads.last_layers import Ends, LastLayers, ends_of, fit_last_layers, write_last_layers
@@ -87,8 +88,7 @@ def fit_heads(
         report: receives what was fitted.
 
     Returns:
-        F1 of each label on the groups that the network was not trained on, each face scored by a fit to others, at
-        thresholds that were chosen on other groups.
+        The average precision of each label on the faces of these groups, each scored by a fit to others.
 
     Raises:
         ConfigError: there are no photographs, too few faces of a label, or the weights are of another shape; or the
@@ -117,12 +117,12 @@ def fit_heads(
     served = stage.calibration.probabilities(plain.landmark_logits, plain.appearance_logits)
     factor, shift = kept_scale(fitted[faces.is_new], served[faces.is_new], faces.truth[faces.is_new])
     scores = _softmax(factor * fitted + shift)
-    _, before = _thresholds(faces, served, photos, stage.labels, stage.smallest_px)
-    thresholds, f1 = _thresholds(faces, scores, photos, stage.labels, stage.smallest_px)
+    before, after = (_average_precision(faces, each, stage.labels) for each in (served, scores))
+    thresholds = _thresholds(faces, scores, photos, stage.labels, stage.smallest_px)
     for label in stage.labels:
         report(
-            f"{label}: F1 {f1[label]:.3f} on faces that the fit has not seen, {before[label]:.3f} before; threshold "
-            f"{thresholds[label]:.2f}"
+            f"{label}: average precision {after[label]:.3f} on new faces that the fit has not seen, "
+            f"{before[label]:.3f} before; threshold {thresholds[label]:.2f}"
         )
 
     layers = fit_last_layers(faces.ends, faces.truth, faces.weights)
@@ -131,10 +131,10 @@ def fit_heads(
     revived = write_last_layers(networks["face"], layers, stage.calibration, faces.ends[0])
     report(f"face: {revived} units in use gave way to the linear part")
     save_networks(model_dir, networks)
-    _write_metadata(model_dir, relation, thresholds, f1, len(groups))
+    _write_metadata(model_dir, relation, thresholds, after, len(groups))
     export_litert(model_dir, only=("face",), report=report)
     add_int8(model_dir, data_dir, only=("face",), report=report)
-    return f1
+    return after
 
 
 def _of_known_label(photos: Sequence[Photo]) -> list[Photo]:
@@ -190,14 +190,13 @@ def _out_of_fold_relation(
 
 def _thresholds(
     faces: _Faces, scores: Floats, photos: Sequence[Photo], labels: Sequence[str], smallest_px: float
-) -> tuple[dict[str, float], dict[str, float]]:
-    """The threshold of each label, and its F1 with thresholds chosen on other groups, for the new people."""
+) -> dict[str, float]:
+    """The threshold of each label, for the new people."""
     numbers = {group: number for number, group in enumerate(sorted({photo.group for photo in photos}))}
     rows = np.flatnonzero(faces.is_new)
     group = np.array([numbers[faces.found[row].photo.group] for row in rows], np.intp)
     confidence = np.array([faces.found[row].confidence(smallest_px) for row in rows])
     thresholds: dict[str, float] = {}
-    f1: dict[str, float] = {}
     for place, label in enumerate(labels, 1):
         totals = np.zeros(len(numbers), np.intp)
         for photo in photos:
@@ -209,21 +208,35 @@ def _thresholds(
             group=group,
             totals=totals,
         )
-        thresholds[label], f1[label] = scored.threshold(), round(scored.cross_fitted_f1(), 4)
-    return thresholds, f1
+        thresholds[label] = scored.threshold()
+    return thresholds
+
+
+def _average_precision(faces: _Faces, scores: Floats, labels: Sequence[str]) -> dict[str, float]:
+    """The average precision of each label on the new people. It depends on no threshold."""
+    rows = faces.is_new
+    found: dict[str, float] = {}
+    for place, label in enumerate(labels, 1):
+        right = faces.truth[rows] == place
+        scored = ScoredDetections(scores[rows, place].astype(np.float64), right, int(right.sum()))
+        found[label] = round(scored.average_precision() or 0.0, 4)
+    return found
 
 
 def _write_metadata(
     model_dir: Path,
     relation: HandRelation,
     thresholds: dict[str, float],
-    f1: dict[str, float],
+    average_precision: dict[str, float],
     groups: int,
 ) -> None:
     def change(metadata: dict[str, Any]) -> None:
         metadata["stages"]["face"]["relation"] = relation.as_document()
         metadata["thresholds"].update(thresholds)
-        metadata["training"]["heads"] = {"fitted_to": f"{groups} groups of train", "f1_out_of_fold": f1}
+        metadata["training"]["heads"] = {
+            "fitted_to": f"{groups} groups of train",
+            "average_precision": average_precision,
+        }
 
     update_metadata(model_dir, change)
 

@@ -48,7 +48,7 @@ def hand_inputs(faces: Sequence[FoundFace], probabilities: Floats, points: FaceP
     return np.stack(
         [
             face_features(
-                shown,
+                shown.tolist(),
                 face.region,
                 [hand for hand in face.hands if hand.score >= MIN_HAND_SCORE],
                 points,

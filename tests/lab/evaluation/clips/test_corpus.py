@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from gifcue_lab.cli.app import app
 from gifcue_lab.datasets.annotation import DatasetError
-from gifcue_lab.datasets.event_lists import Columns, Meaning, convert_events
+from gifcue_lab.evaluation.clips.corpus import Columns, Meaning, convert_events
 from gifcue_lab.evaluation.clips.truth import Expected, read_clips
 
 # As IPN Hand writes it: frames from 1, the last one included, and videos without a suffix.

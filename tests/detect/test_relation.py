@@ -86,10 +86,9 @@ def test_features_are_those_of_the_hand_in_units_of_the_face() -> None:
 
 def test_features_do_not_depend_on_distance_place_or_side() -> None:
     reference = features(region("face", FACE), region("hand", BESIDE))
-    moved = {"unit": 60.0, "at": (200.0, 190.0)}
-    assert features(region("face", FACE, **moved), region("hand", BESIDE, **moved)) == pytest.approx(
-        reference, abs=1e-3
-    )
+    face = region("face", FACE, unit=60.0, at=(200.0, 190.0))
+    hand = region("hand", BESIDE, unit=60.0, at=(200.0, 190.0))
+    assert features(face, hand) == pytest.approx(reference, abs=1e-3)
     # A mirrored hand has its fingers in the other order, so fingers are compared where all are alike.
     mirrored = features(region("face", FACE * (-1, 1)), region("hand", BESIDE * (-1, 1)))
     assert mirrored == pytest.approx(reference, abs=1e-3)

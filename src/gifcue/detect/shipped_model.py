@@ -3,4 +3,4 @@
 It is code, so that whoever can write to the model's folder, but not to the code, cannot replace the digest as well.
 """
 
-SHIPPED_SHA256 = "35f10c39d268feab9366b2400961ea0296e8e8a944913d54aedc14d76a21e8db"
+SHIPPED_SHA256 = "274096d1d8ac4a864b05f226c4a619cac2ab71b61bba53dac244a0e3ae56b432"

@@ -48,7 +48,7 @@ RARE_SHARE = 0.15
 
 
 @dataclass(frozen=True, slots=True)
-class _Faces:
+class Faces:
     """Faces of known label, and what is fitted to them.
 
     Attributes:
@@ -107,7 +107,7 @@ def fit_heads(
     photos = [photo for photo in everybody if photo.group in groups]
     trained = _of_known_label([photo for photo in everybody if photo.group not in groups])
     found = list(found_faces(model_dir, [*photos, *trained[::TRAINED_EVERY]]))
-    faces = _known_faces(networks["face"], found, stage.labels, set(groups))
+    faces = known_faces(networks["face"], found, stage.labels, set(groups))
     report(_counts(faces, stage.labels))
 
     logits = _out_of_fold_logits(faces)
@@ -141,7 +141,12 @@ def _of_known_label(photos: Sequence[Photo]) -> list[Photo]:
     return [photo for photo in photos if any(face.attribute != UNKNOWN for face in photo.of_kind("face"))]
 
 
-def _known_faces(network: Any, found: Sequence[FoundFace], labels: Sequence[str], new: set[str]) -> _Faces:
+def known_faces(network: Any, found: Sequence[FoundFace], labels: Sequence[str], new: set[str]) -> Faces:
+    """The faces of known label among those found, `new` being the groups that the network was not trained on.
+
+    Raises:
+        ConfigError: there are too few of a label, or of none.
+    """
     known = [face for face in found if face.truth is not None and face.truth != UNKNOWN]
     names = [NONE, *labels]
     truth = np.array([names.index(str(face.truth)) if face.truth in names else 0 for face in known], np.intp)
@@ -159,10 +164,10 @@ def _known_faces(network: Any, found: Sequence[FoundFace], labels: Sequence[str]
     fold = np.array([fold_of[face.photo.name] for face in known], np.intp)
     crops = np.stack([face.crops for face in known])
     ends = ends_of(network, crops[:, 0]), ends_of(network, crops[:, 1])
-    return _Faces(known, ends, truth, weights, fold, is_new)
+    return Faces(known, ends, truth, weights, fold, is_new)
 
 
-def _out_of_fold_logits(faces: _Faces) -> Floats:
+def _out_of_fold_logits(faces: Faces) -> Floats:
     """The logits [N, classes] of each face, by a fit to the other folds."""
     logits = np.zeros((len(faces.truth), faces.ends[0].landmark_logits.shape[1]), np.float32)
     for fold in range(FOLDS):
@@ -175,7 +180,7 @@ def _out_of_fold_logits(faces: _Faces) -> Floats:
 
 
 def _out_of_fold_relation(
-    faces: _Faces, inputs: Floats, labels: Sequence[str], points: FacePoints, smallest_px: float
+    faces: Faces, inputs: Floats, labels: Sequence[str], points: FacePoints, smallest_px: float
 ) -> Floats:
     """The logits [N, classes] of each face with its hands, by a fit to the other folds."""
     logits = np.zeros((len(faces.truth), len(labels) + 1), np.float32)
@@ -189,11 +194,11 @@ def _out_of_fold_relation(
 
 
 def _thresholds(
-    faces: _Faces, scores: Floats, photos: Sequence[Photo], labels: Sequence[str], smallest_px: float
+    faces: Faces, scores: Floats, photos: Sequence[Photo], labels: Sequence[str], smallest_px: float
 ) -> dict[str, float]:
     """The threshold of each label, for the new people."""
     numbers = {group: number for number, group in enumerate(sorted({photo.group for photo in photos}))}
-    rows = np.flatnonzero(faces.is_new)
+    rows = np.flatnonzero(faces.is_new).tolist()
     group = np.array([numbers[faces.found[row].photo.group] for row in rows], np.intp)
     confidence = np.array([faces.found[row].confidence(smallest_px) for row in rows])
     thresholds: dict[str, float] = {}
@@ -212,7 +217,7 @@ def _thresholds(
     return thresholds
 
 
-def _average_precision(faces: _Faces, scores: Floats, labels: Sequence[str]) -> dict[str, float]:
+def _average_precision(faces: Faces, scores: Floats, labels: Sequence[str]) -> dict[str, float]:
     """The average precision of each label on the new people. It depends on no threshold."""
     rows = faces.is_new
     found: dict[str, float] = {}
@@ -241,7 +246,7 @@ def _write_metadata(
     update_metadata(model_dir, change)
 
 
-def _counts(faces: _Faces, labels: Sequence[str]) -> str:
+def _counts(faces: Faces, labels: Sequence[str]) -> str:
     names = ["none", *labels]
     parts = [f"{name} {count}" for name, count in zip(names, np.bincount(faces.truth), strict=True)]
     return f"{len(faces.truth)} faces ({int(faces.is_new.sum())} of people new to the network): {', '.join(parts)}"

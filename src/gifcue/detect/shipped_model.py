@@ -3,4 +3,4 @@
 It is code, so that whoever can write to the model's folder, but not to the code, cannot replace the digest as well.
 """
 
-SHIPPED_SHA256 = "9eb54e7fe819192da2a87cc39aac7428b0536b66f141958a365c644f6ebec71d"
+SHIPPED_SHA256 = "274096d1d8ac4a864b05f226c4a619cac2ab71b61bba53dac244a0e3ae56b432"

@@ -206,17 +206,18 @@ capacity-clip: $(DEV) ## Encode the clip that gifcue capacity streams
 model-digest: $(DEV) ## Write the digest of models/ into the code, after a change of the model
 	$(BIN)/python -m tools.model_digest
 
-model-card: $(DEV) ## Measure the model on the labelled pictures in DATA=FOLDER, and write the figures into models/README.md and README.md
+comma := ,
+model-card: $(DEV) ## Measure the model on the labelled pictures in DATA=FOLDER, and write the figures into models/README.md and README.md; TAGS=FILE: glasses and beards
 	@test -d "$(DATA)/dev" || { echo "expected DATA=FOLDER with a folder dev of labelled pictures, got DATA=$(DATA)"; exit 1; }
 	mkdir -p build
 	$(BIN)/gifcue-lab evaluate images $(DATA) --split dev --parts tools/model_card/parts.toml \
-	  --by light,distance,hand_at_face,skin,glasses,beard --tags tools/model_card/tags.csv --json >build/model-card.json
+	  --by light,distance,hand_at_face,skin$(if $(TAGS),$(comma)glasses$(comma)beard --tags $(TAGS)) --json >build/model-card.json
 	$(BIN)/python -m tools.model_card <build/model-card.json
 
 evidence: $(DEV) ## Measure the figures of docs/evidence.md, from the labelled pictures in DATA=FOLDER; writes to OUT=FOLDER, with JOBS=N processes
 	@test -d "$(DATA)/dev" || { echo "expected DATA=FOLDER with a folder dev of labelled pictures, got DATA=$(DATA)"; exit 1; }
 	@test -n "$(OUT)" || { echo "expected OUT=FOLDER for clips and reports"; exit 1; }
-	PATH=$(abspath $(BIN)):$$PATH tools/evidence.sh $(DATA) $(OUT) $(or $(JOBS),1)
+	PATH=$(abspath $(BIN)):$$PATH PRESETS=$(PRESETS) tools/evidence.sh $(DATA) $(OUT) $(or $(JOBS),1)
 
 gifs: $(DEV) ## Draw the default GIFs again
 	$(BIN)/python -m tools.gifpack.draw

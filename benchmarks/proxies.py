@@ -33,15 +33,18 @@ class ProgramMissing(Exception):
 
 @dataclass(frozen=True)
 class Backend:
-    """The ports of one gifcue server on 127.0.0.1. nginx and Envoy ask for its health at `http_port`."""
+    """The ports of one gifcue server on 127.0.0.1. Envoy asks for its health at the first two, HAProxy at the first,
+    and nginx at `ready_port`, that of operators, by default one where nobody listens.
+    """
 
     grpc_port: int
     http_port: int
+    ready_port: int = 1
 
     @classmethod
     def of(cls, server: ServerProcess) -> Self:
-        """The backend for a server that serves HTTP."""
-        return cls(port_of(server.target), port_of(server.http_target))
+        """The backend for a server that serves HTTP, also to operators."""
+        return cls(port_of(server.target), port_of(server.http_target), port_of(server.operator_http_target))
 
 
 def port_of(address: str) -> int:
@@ -208,6 +211,7 @@ class Proxy:
                 f"GIFCUE_{letter}_HTTP_PORT": str(backend.http_port),
                 f"GIFCUE_{letter}_GRPC": f"127.0.0.1:{backend.grpc_port}",
                 f"GIFCUE_{letter}_HTTP": f"127.0.0.1:{backend.http_port}",
+                f"GIFCUE_{letter}_READY": f"127.0.0.1:{backend.ready_port}",
             }
         return values
 

@@ -60,7 +60,8 @@ class ServerProcess:
 
     Takes the arguments of `gifcue serve`, environment variables that override those of this process, such as
     GIFCUE_MEDIA__WORKERS=2, and the cores that the server may use, by default all. With `http` it serves WebSocket on
-    `http_target`, and with `operator` calls of operators on `operator_target`.
+    `http_target`, and with `operator` calls of operators on `operator_target`; with both, also their HTTP on
+    `operator_http_target`.
     """
 
     def __init__(
@@ -78,12 +79,13 @@ class ServerProcess:
         self.target = f"127.0.0.1:{free_port()}"
         self.http_target = f"127.0.0.1:{free_port()}" if http else ""
         self.operator_target = f"127.0.0.1:{free_port()}" if operator else ""
+        self.operator_http_target = f"127.0.0.1:{free_port()}" if http and operator else ""
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
         command = [sys.executable, "-m", "gifcue", "serve", "--listen", self.target]
         command += ["--http", self.http_target, "--operator", self.operator_target]
-        command += ["--operator-http", "", "--log-level", "warning", *self._arguments]
+        command += ["--operator-http", self.operator_http_target, "--log-level", "warning", *self._arguments]
         with on_cores(self._cores):
             self._process = await asyncio.create_subprocess_exec(*command, env=self._environment)
         try:

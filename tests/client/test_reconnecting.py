@@ -182,6 +182,23 @@ async def test_pauses_grow_where_every_new_stream_is_asked_to_move(
     assert pauses == [0.05, 0.05, 0.05, 0.25, 0.5, 0.05, 0.05]
 
 
+async def test_drains_are_no_failures_that_end_the_stream(server: FakeServer, client: ReactionClient) -> None:
+    backoff = Backoff(first_s=0, max_attempts=1)
+    async with client.reconnecting(backoff=backoff) as stream:
+        events = stream.events()
+        for number in range(3):
+            await until(events, Ready)
+            call = await server.service.stream(number)
+            call.answer(
+                control=reaction_service_pb2.StreamControl(drain=reaction_service_pb2.Drain(deadline_ms=100))
+            )
+            call.end()
+            lost = await until(events, Disconnected)
+            assert isinstance(lost, Disconnected)
+            assert lost.attempt == 1
+        await until(events, Ready)
+
+
 async def test_an_error_that_is_not_retryable_ends_the_stream(
     server: FakeServer, client: ReactionClient
 ) -> None:

@@ -56,7 +56,7 @@ async def serving(servers: list[RealServer]) -> list[RealServer]:
 
 
 def backends(servers: list[RealServer]) -> list[Backend]:
-    return [Backend(each.grpc_port, each.http_port) for each in servers]
+    return [Backend(each.grpc_port, each.http_port, each.operator_http_port) for each in servers]
 
 
 @contextlib.asynccontextmanager

@@ -147,6 +147,6 @@ async def test_a_held_smile_outlives_a_killed_and_a_drained_server(
     assert [each.gif is not None for each in events] == [True, False]
     keys = [each.values["idempotency_key"] for each in receiver.received]
     assert keys == [f"{events[0].reaction_id}:started"]
-    # The servers to which it moved deliver nothing, also later.
+    # The servers to which it moved have nothing to deliver.
     for each in servers:
         assert await deliveries_of(each) == 'gifcue_delivery_handed_total{sink="webhook"} 0.0'

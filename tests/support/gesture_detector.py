@@ -2,7 +2,7 @@
 
     red      a hand that shows VICTORY (`tests.support.hands`)
     green    a fist
-    blue     a hand that is drawn as a victory (`tests.support.hand_shapes`)
+    blue     a hand that is drawn as the extra gesture `rock` (`tests.support.hand_shapes`)
     other    nothing
 
 Gesture classifiers run as with the real networks.
@@ -53,7 +53,7 @@ class GestureDetector:
     def _find(self, frame: Frame) -> list[Region]:
         red, green, blue = frame.reshape(-1, 3).mean(axis=0)
         if blue - max(red, green) >= _DOMINATES:
-            landmarks = np.asarray(SHAPES["victory"] / (ASPECT, 1.0, ASPECT), np.float32)
+            landmarks = np.asarray(SHAPES["rock"] / (ASPECT, 1.0, ASPECT), np.float32)
         elif max(red, green) - blue >= _DOMINATES:
             landmarks = sample(VICTORY if red > green else FIST, self._rng).landmarks
         else:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.server_process import free_port
 from gifcue.client import ReactionClient
 from gifcue.client.exceptions import ClientError
 from tests.support.waiting import TIMEOUT_S
@@ -26,6 +27,7 @@ class RealServer:
     ) -> None:
         folder.mkdir(exist_ok=True)
         self.grpc_port, self.http_port, self.operator_port = grpc_port, http_port, operator_port
+        self.operator_http_port = free_port()
         self._config = folder / "gifcue.toml"
         self._log = folder / "server.log"
         self._config.write_text(
@@ -37,7 +39,7 @@ workers = 1
 listen = "127.0.0.1:{grpc_port}"
 http_listen = "127.0.0.1:{http_port}"
 operator_listen = "127.0.0.1:{operator_port}"
-operator_http_listen = ""
+operator_http_listen = "127.0.0.1:{self.operator_http_port}"
 drain_timeout_s = 2.0
 {settings}
 """,

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from gifcue_lab.evaluation.parts import read_parts
-from gifcue_lab.evaluation.properties import read_tags
 from tools.model_card.__main__ import BEGIN, CARD, END, README, ROOT, between_markers, check, summary
 
 DOCUMENT = f"# Card\n\n{BEGIN}\nold\n{END}\nafter\n"
@@ -58,13 +57,8 @@ def test_thresholds_that_saw_the_pictures_are_refused(saw: bool | None) -> None:
         check(report(thresholds_saw_these_pictures=saw, thresholds_chosen_on=["dev"]))
 
 
-def test_the_documents_have_their_markers_and_the_files_can_be_read() -> None:
+def test_the_documents_have_their_markers_and_the_parts_can_be_read() -> None:
     for path in (CARD, README):
         assert "| label |" in between_markers(path.read_text(encoding="utf-8"), "| label |")
     folder = ROOT / "tools" / "model_card"
     assert [part.name for part in read_parts(folder / "parts.toml")] == ["first", "webcams", "portraits"]
-    tags = read_tags(folder / "tags.csv")
-    assert {name: set(values.values()) for name, values in tags.values.items()} == {
-        "glasses": {"yes", "no"},
-        "beard": {"yes", "no"},
-    }

@@ -68,7 +68,7 @@ class ReconnectingStream:
         self._wait_for_server = wait_for_server
         self._clock = clock
         self._opened_at_s: float | None = None  # None once the connection has held, and without one
-        self._attempt = 0  # since a connection held
+        self._attempt = 0  # since a connection held or drained
         self._inbox = Inbox()
         self._continuity = Continuity(self._inbox, clock)
         self._attachments = Attachments(self._continuity, self._end_error)
@@ -297,6 +297,7 @@ class ReconnectingStream:
         elif isinstance(event, Draining):
             self._note_held()
             self._opened_at_s = None
+            self._attempt = 0  # a drain is no failure
             self._route.draining()
             self._attachments.detach()  # the server drops frames that are sent from now on
             # It may take longer for what is in flight, or hang. The participants join elsewhere then: not before, since

@@ -121,6 +121,11 @@ class Stream:
         return self._final
 
     @property
+    def transport(self) -> Transport:
+        """The connection that it is on."""
+        return self._transport
+
+    @property
     def session(self) -> Session | None:
         """The session; None before the client's configuration has come."""
         return self._session

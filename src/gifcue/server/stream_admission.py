@@ -48,23 +48,24 @@ class StreamAdmission:
         return dict(self._refused)
 
     def refusal(
-        self, streams: Iterable[Stream], *, is_draining: bool, replaces: bool = False
+        self, streams: Iterable[Stream], *, is_draining: bool, replaced: Stream | None = None
     ) -> StreamStatus | None:
         """How a stream that opens ends at once; None where it is taken. `streams` are those that are open.
 
-        `replaces`: one of them, with one participant, ends before it. It may come back where all places are taken.
+        `replaced` is one of them that ends before it: its places are free for the new one.
         """
         if is_draining:
             return self._refuse("draining", DRAINING, _SOON_S)
         if not self._engine.is_ready:
             message = "expected a server that is ready, it is not yet"
             return self._refuse("not_ready", StreamStatus(grpc.StatusCode.UNAVAILABLE, message), _SOON_S)
-        opened = list(streams)
-        if len(opened) - replaces >= self._settings.max_streams:
+        opened = [each for each in streams if each is not replaced]
+        if len(opened) >= self._settings.max_streams:
             message = f"expected at most {self._settings.max_streams} streams at once"
             return self._refuse("max_streams", _exhausted(message), _LATER_S)
         most = self._engine.limits.most_participants
-        if self._engine.participant_count - replaces + self._expected(opened) >= most:
+        present = self._engine.participant_count - (_participants(replaced) if replaced is not None else 0)
+        if present + self._expected(opened) >= most:
             message = (
                 f"expected at most {most} participants on this server, it has no room for a further stream"
             )
@@ -74,7 +75,7 @@ class StreamAdmission:
     def _expected(self, streams: list[Stream]) -> int:
         """Streams that were opened just before and whose first participant is still to join."""
         since_s = self._clock() - _JOIN_S
-        return sum(each.opened_s > since_s and not _has_participants(each) for each in streams)
+        return sum(each.opened_s > since_s and not _participants(each) for each in streams)
 
     def _refuse(self, reason: Reason, status: StreamStatus, within_s: tuple[float, float]) -> StreamStatus:
         self._refused[reason] += 1
@@ -85,5 +86,5 @@ def _exhausted(message: str) -> StreamStatus:
     return StreamStatus(grpc.StatusCode.RESOURCE_EXHAUSTED, message)
 
 
-def _has_participants(stream: Stream) -> bool:
-    return stream.session is not None and stream.session.participant_count > 0
+def _participants(stream: Stream) -> int:
+    return 0 if stream.session is None else stream.session.participant_count

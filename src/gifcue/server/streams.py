@@ -230,12 +230,13 @@ class Streams:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a stream failed to move", exc_info=error)
 
-    def refusal(self, *, replaces: bool = False) -> StreamStatus | None:
+    def refusal(self, replaced: Transport | None = None) -> StreamStatus | None:
         """How a stream that opens now is refused, which counts as a refused stream; None where it is served.
 
-        `replaces`: a stream with one participant ends before it.
+        The stream over the transport `replaced`, if it is open, ends before the new one.
         """
-        return self._admission.refusal(self._streams, is_draining=self.refuses, replaces=replaces)
+        ending = next((each for each in self._streams if each.transport is replaced), None)
+        return self._admission.refusal(self._streams, is_draining=self.refuses, replaced=ending)
 
 
 def _span_figures(stream: Stream) -> dict[str, int]:

@@ -104,6 +104,7 @@ def events(
     columns: Annotated[
         str, typer.Option(help="The names of the four columns: video, class, first and last frame.")
     ] = "video,label,t_start,t_end",
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing events.json.")] = False,
 ) -> None:
     """Write events.json for a corpus of videos with a list of events, such as IPN Hand.
 
@@ -112,6 +113,8 @@ def events(
     from gifcue_lab.evaluation.clips.corpus import Columns, Meaning, convert_events
     from gifcue_lab.evaluation.clips.truth import EVENTS_FILE
 
+    if (videos / EVENTS_FILE).exists() and not force:
+        raise typer.BadParameter(f"{videos / EVENTS_FILE} exists: expected --force to replace it")
     names = [name.strip() for name in columns.split(",")]
     if len(names) != 4:
         raise typer.BadParameter(f"--columns: expected four names, got {columns!r}")

@@ -73,11 +73,14 @@ class Draws:
         wrong: Counts,
         missed: Counts,
     ) -> Interval | None:
-        """The interval of F1 from the counts of each group, [G] each."""
+        """The interval of F1 from the counts of each group, [G] each. A resample without a positive has no F1."""
         hits, false, lost = (np.asarray(one, np.float64) for one in (right, wrong, missed))
-        if np.count_nonzero(hits + lost) < 2:
+        there = hits + lost
+        if np.count_nonzero(there) < 2:
             return None
-        return self.ratio(2 * hits, 2 * hits + false + lost)
+        values = _divide(self.times @ (2 * hits), self.times @ (2 * hits + false + lost))
+        values[self.times @ there == 0] = np.nan
+        return _percentiles(values)
 
     def average_precision(
         self, detections: ScoredDetections, group_of: Sequence[int] | Ints, positives: Counts

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.detect.extra_gestures import EXTRA_GESTURES
 from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.gestures.counts import Counts
 from gifcue_lab.evaluation.intervals import Bootstrap, Interval
 from gifcue_lab.gestures.hands import Hands, join_hands
 from gifcue_lab.gestures.labels import UNKNOWN, Labels
-from gifcue_lab.gestures.train import FOLDS, folds_of, poses_of, train
+from gifcue_lab.gestures.train import FOLDS, GESTURES, folds_of, poses_of, train
 
 # Other hands of which the false ones are counted, drawn by `SEED`.
 OTHERS = 1000
@@ -54,7 +53,7 @@ class GestureFigures:
 
 @dataclass(frozen=True)
 class Judged:
-    """Every hand with what it shows [N], and the probability of each extra gesture [N, G]; 0 where it is not found."""
+    """Every hand with what it shows [N], and the probability of each gesture [N, G]; 0 where it is not found."""
 
     hands: Hands
     poses: npt.NDArray[np.str_]
@@ -66,12 +65,12 @@ def judge(classifier: GestureClassifier, hands: Hands, labels: Labels) -> Judged
     poses = poses_of(hands, labels)
     known = poses != UNKNOWN
     hands, poses = hands.only(known), poses[known]
-    scores = np.zeros((len(hands), len(EXTRA_GESTURES)))
+    scores = np.zeros((len(hands), len(GESTURES)))
     for place, features in zip(
         np.flatnonzero(hands.is_found), hands.only(hands.is_found).features(), strict=True
     ):
         found = classifier.probabilities(features)
-        scores[place] = [found.get(name, 0.0) for name in EXTRA_GESTURES]
+        scores[place] = [found.get(name, 0.0) for name in GESTURES]
     return Judged(hands, poses, scores)
 
 
@@ -99,7 +98,7 @@ def errors(judged: Judged, threshold: float, gesture: str) -> tuple[list[int], l
     """The hands that are taken for a gesture by mistake, likeliest first, then those that show it and are missed; and
     for each a caption: what it shows and its probability.
     """
-    scores = judged.scores[:, EXTRA_GESTURES.index(gesture)]
+    scores = judged.scores[:, GESTURES.index(gesture)]
     shown, taken = judged.poses == gesture, scores >= threshold
     wrong = sorted(np.flatnonzero(taken & ~shown).tolist(), key=lambda number: -scores[number])
     missed = np.flatnonzero(shown & ~taken).tolist()
@@ -108,10 +107,10 @@ def errors(judged: Judged, threshold: float, gesture: str) -> tuple[list[int], l
 
 
 def evaluate(judged: Judged, threshold: float) -> dict[str, GestureFigures]:
-    """The figures of each extra gesture, at the threshold at which it is served."""
+    """The figures of each gesture, at the threshold at which it is served."""
     return {
         name: _figures(judged, judged.poses == name, judged.scores[:, place] >= threshold)
-        for place, name in enumerate(EXTRA_GESTURES)
+        for place, name in enumerate(GESTURES)
     }
 
 

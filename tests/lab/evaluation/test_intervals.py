@@ -80,6 +80,13 @@ def test_there_is_no_interval_of_one_group_or_of_a_perfect_figure() -> None:
     assert draws.average_precision(nothing, [], [0, 0, 0]) is None
 
 
+def test_a_resample_without_a_positive_has_no_f1() -> None:
+    """Two of three groups show the label and are read without a miss; one draw of 27 holds neither of them."""
+    edges = Bootstrap(2000).draw(3).f1([4, 4, 0], [0, 0, 1], [0, 0, 0])
+    assert edges is not None
+    assert edges[0] >= 8 / 10 - 1e-9
+
+
 @pytest.mark.parametrize("resamples", [1, 99, 100_001])
 def test_the_number_of_resamples_has_bounds(resamples: int) -> None:
     with pytest.raises(DatasetError, match=f"expected 100 to 100000 resamples, got {resamples}"):

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 
-from gifcue.detect.extra_gestures import EXTRA_GESTURES
 from gifcue.detect.gesture_classifier import SERVED_THRESHOLD
 from gifcue.protocol.geometry import Box
 from gifcue_lab.datasets.annotation import DatasetError
@@ -17,7 +16,7 @@ from gifcue_lab.gestures.evaluate import errors, evaluate, judge
 from gifcue_lab.gestures.hands import Hands, join_hands, read_hands
 from gifcue_lab.gestures.labels import HandLabel, label_of, read_labels, write_labels
 from gifcue_lab.gestures.sheet import write_sheets
-from gifcue_lab.gestures.train import Trained, train
+from gifcue_lab.gestures.train import GESTURES, Trained, train
 from tests.support.hand_shapes import SHAPES, hand_shape
 
 GROUPS = 6
@@ -52,7 +51,7 @@ def labels_of(made: Hands, groups: int = GROUPS, each: int = 3) -> dict[str, lis
     return {
         str(key): [HandLabel(0.5, 0.5, name)]
         for key, name in zip(made.keys, names, strict=True)
-        if name in EXTRA_GESTURES
+        if name in GESTURES
     }
 
 
@@ -69,7 +68,7 @@ def test_a_classifier_learns_the_gestures_and_is_measured_on_other_people(traine
     other = hands(groups=3, seed=9)
     judged = judge(trained.classifier, other, labels_of(other, groups=3))
     figures = evaluate(judged, SERVED_THRESHOLD)
-    assert set(figures) == set(EXTRA_GESTURES) == set(trained.hands)
+    assert set(figures) == set(GESTURES) == set(trained.hands)
     for name, each in figures.items():
         assert (each.hands, each.groups, trained.hands[name], trained.groups[name]) == (9, 3, 18, GROUPS)
         assert (each.f1 or 0.0) > 0.9, name
@@ -101,14 +100,14 @@ def test_errors_are_listed_the_likeliest_first(trained: Trained) -> None:
 def test_a_gesture_of_too_few_people_is_refused() -> None:
     made = hands(groups=2)
     with pytest.raises(
-        DatasetError, match="expected each gesture in 3 groups or more, got none in 2, victory in 2"
+        DatasetError, match="expected each gesture in 3 groups or more, got none in 2, thumbs_down in 2"
     ):
         train(made, labels_of(made, groups=2))
 
 
 def test_an_unknown_gesture_is_refused() -> None:
     made = hands()
-    with pytest.raises(DatasetError, match=r"expected none, victory, .* got five"):
+    with pytest.raises(DatasetError, match=r"expected none, thumbs_down, .* got five"):
         train(made, {str(made.keys[0]): [HandLabel(0.5, 0.5, "five")]})
 
 

@@ -203,27 +203,6 @@ async def test_a_sender_that_comes_again_replaces_itself_and_nobody_else(guarded
     assert guarded.server.engine.statistics().sessions == 0
 
 
-@pytest.mark.parametrize("limit", ["max_streams", "max_participants"])
-async def test_a_sender_that_comes_again_takes_its_own_place_where_all_are_taken(
-    guarded: Guarded, monkeypatch: pytest.MonkeyPatch, limit: str
-) -> None:
-    location = (await guarded.post()).headers["Location"]
-    if limit == "max_streams":
-        admission = guarded.server._streams._admission
-        full = admission._settings.model_copy(update={"max_streams": 0})
-        monkeypatch.setattr(admission, "_settings", full)
-    else:
-        limits = guarded.server.engine.limits.model_copy(update={"max_participants": 0})
-        monkeypatch.setattr(guarded.server.engine, "limits", limits)
-    other = await guarded.post("weekly/eve")
-    assert other.status == 503
-    assert "expected at most 0" in await text_of(other)
-    again = await guarded.post()
-    assert again.status == 201
-    assert await guarded.delete(location) == 404
-    assert await guarded.delete(again.headers["Location"]) == 200
-
-
 async def test_offers_for_one_participant_at_once_make_one_session(guarded: Guarded) -> None:
     answers = await asyncio.gather(*(guarded.post() for _ in range(6)))
     taken = [each.headers["Location"] for each in answers if each.status == 201]

@@ -86,6 +86,60 @@ async def test_a_drain_ends_the_session(server: Server, http: aiohttp.ClientSess
     assert server._whip.sessions.ended["left"] == 1
 
 
+@pytest.mark.parametrize("limit", ["max_streams", "max_participants"])
+async def test_a_sender_that_comes_again_takes_its_own_place_where_all_are_taken(
+    server: Server, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    if limit == "max_streams":
+        admission = server._streams._admission
+        monkeypatch.setattr(admission, "_settings", admission._settings.model_copy(update={limit: 1}))
+    else:
+        monkeypatch.setattr(server.engine, "limits", server.engine.limits.model_copy(update={limit: 1}))
+
+    async def post(participant: str, offer: str) -> tuple[int, str, str]:
+        url = f"{base(server)}/whip/{limit}/{participant}?labels=smile"
+        async with http.post(url, data=offer, headers=SDP) as response:
+            return response.status, await response.text(), response.headers.get("Location", "")
+
+    def sessions() -> list[str]:
+        return [each.session_id for each in server.engine._sessions.values() if each.participant_count]
+
+    async with sending("VP8") as first, sending("VP8") as second:
+        status, answer, _ = await post("ada", await first.offer())
+        assert status == 201
+        await first.take_answer(answer)
+        await until(lambda: len(sessions()) == 1)
+        before = sessions()
+        offer = await second.offer()
+        status, answer, _ = await post("eve", offer)
+        assert status == 503
+        assert "expected at most 1" in answer
+        status, answer, location = await post("ada", offer)
+        assert status == 201
+        await second.take_answer(answer)
+        await until(lambda: len(sessions()) == 1 and sessions() != before)
+        async with http.delete(f"{base(server)}/whip/{limit}/{location}") as response:
+            assert response.status == 200
+
+
+async def test_an_offer_without_a_connection_holds_no_place(
+    server: Server, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"{base(server)}/whip/full/ada?labels=smile"
+    async with sending("VP8") as sender:
+        offer = await sender.offer()
+        async with http.post(url, data=offer, headers=SDP) as response:
+            assert response.status == 201
+            location = response.headers["Location"]
+        admission = server._streams._admission
+        full = admission._settings.model_copy(update={"max_streams": 0})
+        monkeypatch.setattr(admission, "_settings", full)
+        async with http.post(url, data=offer, headers=SDP) as response:
+            assert response.status == 503
+        async with http.delete(f"{base(server)}/whip/full/{location}") as response:
+            assert response.status == 200
+
+
 async def test_the_metrics_count_senders(server: Server, http: aiohttp.ClientSession) -> None:
     async with http.get(f"http://127.0.0.1:{server.operator_http_port}/metrics") as response:
         text = await response.text()

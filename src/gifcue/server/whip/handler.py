@@ -127,8 +127,8 @@ class WhipHandler:
         if caller.grant is not None:
             caller.grant.require_room(room)
         labels = self._allowed(request, caller)
-        replaces = self._sessions.replaced_by(room, participant, caller.key) is not None
-        status = self._streams.refusal(replaces=replaces)
+        previous = self._sessions.replaced_by(room, participant, caller.key)
+        status = self._streams.refusal(None if previous is None else previous.transport)
         if status is not None:
             raise Refused(503, status.details, math.ceil(status.retry_after_ms / 1000))
         offer = await _body(request)

@@ -64,6 +64,7 @@ class WhipSession:
         self.caller = asked.access.caller.key
         self.connection = connection
         self.answer = ""
+        self.transport: WhipTransport | None = None  # of its stream, once that may have begun
         self.done: asyncio.Task[None] | None = None
 
 
@@ -179,7 +180,7 @@ class WhipSessions:
 
     async def _serve(self, session: WhipSession, asked: Asked, track: VideoTrack) -> None:
         connection = session.connection
-        transport = WhipTransport(
+        transport = session.transport = WhipTransport(
             track,
             StreamOptions(room_id=asked.room, client_name=asked.client),
             asked.participant,

@@ -103,7 +103,6 @@ def _clip(events: Sequence[_Event], meaning: Meaning) -> dict[str, Any]:
     for event in events:
         allow += [_span(label, event) for label in meaning.allow.get(event.label, ())]
     return {
-        "seconds": round(max(event.end_s for event in events), _DIGITS),
         "expect": [
             _span(meaning.expect[each.label], each) for each in events if each.label in meaning.expect
         ],

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gifcue import __version__
 from gifcue.cli.connection import client_of, run
 from gifcue.cli.serve import check_model
 from gifcue.detect.detector import Detector
 from gifcue.detect.trust import folder_digest
+from gifcue.errors import ConfigError
 from gifcue.reactions.settings import ReactionSettings
 from gifcue.server.config import Settings
 from gifcue.server.logs import configure_logs
-from gifcue_lab.evaluation.clips.kept import KeptRuns, digest
+from gifcue_lab.evaluation.clips.kept import KeptRuns, code_digest, digest
 from gifcue_lab.evaluation.clips.local import (
     Local,
     open_configured,
@@ -98,6 +98,8 @@ def evaluate_clips(
     """
     clips = read_clips(directory, only)
 
+    if local:
+        _refuse_gestures(evaluation_settings(config, model_dir, backend, model_sha256, {}))
     evaluator = _Evaluator(
         clips, at_once, progress, preset, keep, resume, local, record, detector_target, open_local
     )
@@ -113,6 +115,15 @@ def evaluate_clips(
             evaluation_settings(config, model_dir, backend, model_sha256, off), "filter off"
         )
     return evaluation_of(clips, evaluated, filter_off, dwell_s, unlisted_warnings(directory, only, clips))
+
+
+def _refuse_gestures(settings: Settings) -> None:
+    """Raises ConfigError where the settings serve gestures that only a server runs."""
+    if settings.detect.gestures_dir is not None or settings.detect.extra_gestures:
+        raise ConfigError(
+            "--local and --replay: expected no detect.gestures_dir and no detect.extra_gestures, which only a server "
+            "runs; evaluate without these options"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +153,8 @@ class _Evaluator:
         kept = None if self.keep is None else KeptRuns(self.keep, self._of(settings))
         runs: dict[str, ClipRun] = {}
         about: dict[str, Any] = {}
-        if kept is not None and self.resume:
+        # With --record, a run counts only together with its recording, from which it is computed below.
+        if kept is not None and self.resume and self.record is None:
             for clip in self.clips:
                 if (found := kept.read(clip)) is not None:
                     runs[clip.name], about = found
@@ -195,12 +207,14 @@ class _Evaluator:
 
     def _detections_of(self, settings: Settings) -> dict[str, Any]:
         """What the detections depend on."""
+        gestures = settings.detect.gestures_dir
         where = {"detect": {"model_dir", "model_sha256", "workers", "cuda_devices"}, "media": {"workers"}}
         return {
             "model": folder_digest(settings.detect.model_dir),
             "media": settings.media.model_dump(mode="json", exclude=where["media"]),
             "detect": settings.detect.model_dump(mode="json", exclude=where["detect"]),
-            "version": __version__,
+            "gestures": folder_digest(gestures) if gestures is not None and gestures.is_dir() else "",
+            "code": code_digest(),
         }
 
 
@@ -223,6 +237,7 @@ def evaluate_recordings(
     """
     clips = read_clips(directory, only)
     settings = evaluation_settings(config, None, None, None, {})
+    _refuse_gestures(settings)
     reactions = settings.reactions.with_preset(preset) if preset else settings.reactions
     replayed = [replay(recordings, clip, reactions) for clip in clips]
     dwell_s = {label: each.dwell_s for label, each in reactions.labels.items()}

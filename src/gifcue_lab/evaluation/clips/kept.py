@@ -16,12 +16,16 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+import gifcue
 from gifcue_lab.evaluation.clips.run import ClipRun
 from gifcue_lab.evaluation.clips.truth import Clip
 
 FOLDER = "runs"
 _FORMAT = "gifcue-clip-run/1"
 _DIGITS = 16
+_DECIDING = ("detect", "engine", "gestures", "media", "reactions")
+# The model has a digest of its own.
+_CODE = (".py", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,16 @@ _FILES = TypeAdapter(_File)
 def digest(of: Mapping[str, Any]) -> str:
     """A short name for JSON data: equal data have the same."""
     return hashlib.sha256(json.dumps(of, sort_keys=True).encode()).hexdigest()[:_DIGITS]
+
+
+def code_digest() -> str:
+    """The digest of the code that decides about reactions: another version may decide otherwise."""
+    root = Path(gifcue.__file__).parent
+    paths = (path for package in _DECIDING for path in (root / package).rglob("*") if path.suffix in _CODE)
+    whole = hashlib.sha256()
+    for path in sorted(paths):
+        whole.update(f"{path.relative_to(root)}:{file_digest(path)}\n".encode())
+    return whole.hexdigest()[:_DIGITS]
 
 
 class KeptRuns:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 
 from gifcue import __version__
@@ -31,6 +32,7 @@ from gifcue.reactions.events import PolicyEvent
 from gifcue.reactions.policy import ReactionPolicy
 from gifcue.reactions.settings import ReactionSettings
 from gifcue.server.config import Settings
+from gifcue_lab.datasets.annotation import DatasetError
 from gifcue_lab.evaluation.clips.kept import file_digest
 from gifcue_lab.evaluation.clips.recording import (
     Recorded,
@@ -123,9 +125,12 @@ def replay(directory: Path, clip: Clip, reactions: ReactionSettings) -> tuple[Cl
     Returns the run and the description of what it was run with.
 
     Raises:
-        DatasetError: there is no recording of the clip.
+        DatasetError: there is no recording of the clip, or one of another clip of this name.
     """
-    recording = read_recording(recording_path(directory, clip.name))
+    path = recording_path(directory, clip.name)
+    recording = read_recording(path)
+    if recording.of.rpartition(":")[2] != file_digest(clip.path):
+        raise DatasetError(f"{path}: expected a recording of {clip.path}, got one of other video")
     seconds, frames = recording.seconds, recording.frames
     policy = _policy(reactions, frozenset(reactions.reaction_labels))
     events: list[PolicyEvent] = []
@@ -196,14 +201,20 @@ class _Runner:
             events += policy.observe(regions, at_s)
             frame_filter.holding = policy.holding
         events += policy.finish(last_s, END_REASON)
-        # The last picture is shown as long as the one before it.
-        seconds = last_s + interval_s
+        # What the file states, as for a server. Otherwise the last picture is shown as long as the one before it.
+        seconds = _stated_s(clip.path) or clip.seconds or last_s + interval_s
         if self._how.record is not None:
             of = recording_digest(clip, self._how.of)
             recording = Recording(seconds, tuple(recorded), of, self.about)
             write_recording(recording_path(self._how.record, clip.name), recording)
         counts = FrameCounts(received, len(analysed_s), dict(skipped))
         return ClipRun(clip.name, seconds, tuple(events), counts, tuple(analysed_s))
+
+
+def _stated_s(path: Path) -> float | None:
+    """The length that a file states, in seconds."""
+    with av.open(str(path)) as container:
+        return None if container.duration is None else float(container.duration / av.time_base)
 
 
 def _policy(reactions: ReactionSettings, allowed: frozenset[str]) -> ReactionPolicy:

@@ -7,8 +7,8 @@ The JSON form, stable within `gifcue-clips/1`: keys may be added, existing ones 
     total   {expected, found, missed, misses {miss: n}, recall, recall_interval, false, false_per_hour,
              false_per_hour_upper, allowed, onset_to_started {n, median_s, p95_s}, dwell_s}
     labels  {label: the same}
-    labels.L.watched_hours             those in which a reaction of the label would be false; also
-                                       false_per_watched_hour, false_per_watched_hour_upper
+    total, labels.L  {watched_hours, watched_false, false_per_watched_hour, false_per_watched_hour_upper}: of the
+             time in which a reaction would be false, see `watched`
     kinds   {kind: {seconds, share, expected, found, false {label: n}}}, of the segments that clips state
     frames  {received, analysed, skipped {reason: n}, dropped {reason: n}, share_similar,
              share_similar_of_due, share_not_analysed}
@@ -38,8 +38,9 @@ from gifcue.protocol.accounting import FrameCounts
 from gifcue.protocol.reasons import SkipReason
 from gifcue.reactions.events import PolicyEvent
 from gifcue_lab.evaluation.clips.bounds import SECONDS_PER_HOUR, rate_upper_bound, share_interval
-from gifcue_lab.evaluation.clips.kinds import kinds, part_at, watched_hours
+from gifcue_lab.evaluation.clips.kinds import kinds, part_at
 from gifcue_lab.evaluation.clips.matching import ClipResult, Miss
+from gifcue_lab.evaluation.clips.watched import watched
 
 FORMAT = "gifcue-clips/1"
 _DIGITS = 4
@@ -86,25 +87,14 @@ def _side(results: Sequence[ClipResult], dwell_s: Mapping[str, float]) -> dict[s
         | {event.label for clip in results for event in clip.run.started}
     )
     return {
-        "total": _metrics(results, None, None),
+        "total": {**_metrics(results, None, None), **watched(results, None)},
         "labels": {
-            label: {**_metrics(results, label, dwell_s.get(label)), **_watched(results, label)}
+            label: {**_metrics(results, label, dwell_s.get(label)), **watched(results, label)}
             for label in labels
         },
         "kinds": kinds(results),
         "frames": frames(FrameCounts.total(each.run.counts for each in results)),
         "by_clip": {each.clip.name: _clip(each) for each in results},
-    }
-
-
-def _watched(results: Sequence[ClipResult], label: str) -> dict[str, Any]:
-    """The rate of false reactions of one label in the hours in which it would be false."""
-    false = sum(one.event.label == label for each in results for one in each.false)
-    hours = watched_hours(results, label)
-    return {
-        "watched_hours": hours,
-        "false_per_watched_hour": _rounded(false / hours if hours else None),
-        "false_per_watched_hour_upper": _rounded(rate_upper_bound(false, hours)),
     }
 
 

@@ -20,6 +20,11 @@ def print_clips_report(report: dict[str, Any]) -> None:
     preset = f", preset {about['preset']}" if about.get("preset") else ""
     console.print(escape(f"{words}{preset}: {report['clips']} clips, {report['seconds'] / 60:.1f} minutes"))
     console.print(_by_label(report))
+    total = report["total"]
+    console.print(
+        f"false while no reaction is expected or allowed: {total['watched_false']} in {total['watched_hours']:.2f} "
+        f"hours, at most {_number(total['false_per_watched_hour_upper'])} an hour"
+    )
     if report["kinds"]:
         console.print(_by_kind(report))
     if len(report["by_clip"]) <= MOST_CLIPS:

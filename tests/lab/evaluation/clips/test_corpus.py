@@ -40,7 +40,7 @@ def test_a_corpus_becomes_what_the_evaluation_reads(corpus: Path) -> None:
     assert "left out" in ran.stderr
     assert "two" in ran.stderr
     (clip,) = read_clips(videos)
-    assert (clip.name, clip.seconds) == ("one.avi", 4.0)
+    assert clip.name == "one.avi"
     assert clip.expect == (Expected(label="wave", start_s=3.0, end_s=4.0),)
     assert clip.allow == {"smile"}
     assert clip.allow_spans == (Expected(label="thinking", start_s=0.0, end_s=3.0),)
@@ -48,6 +48,17 @@ def test_a_corpus_becomes_what_the_evaluation_reads(corpus: Path) -> None:
         ("D0X", 0.0, 3.0),
         ("G07", 3.0, 4.0),
     ]
+
+
+def test_an_existing_file_is_kept_unless_it_is_to_be_replaced(corpus: Path) -> None:
+    (corpus / "videos" / "events.json").write_text("mine", encoding="utf-8")
+    args = ["dataset", "events", str(corpus / "list.txt"), str(corpus / "videos")]
+    ran = CliRunner().invoke(app, args)
+    assert ran.exit_code == 2
+    assert "--force" in ran.stderr
+    assert (corpus / "videos" / "events.json").read_text(encoding="utf-8") == "mine"
+    assert CliRunner().invoke(app, [*args, "--force"]).exit_code == 0
+    assert len(read_clips(corpus / "videos")) == 1
 
 
 def test_a_list_without_names_has_the_columns_of_ipn_hand(corpus: Path) -> None:
@@ -62,7 +73,8 @@ def test_other_columns_and_rates(corpus: Path) -> None:
     path.write_text("clip,from,to,what\none.avi,1,25,nod\n", encoding="utf-8")
     columns = Columns("clip", "what", "from", "to")
     done = convert_events(path, corpus / "videos", fps=25.0, meaning=NOTHING, columns=columns)
-    assert json.loads(json.dumps(done.content))["clips"]["one.avi"]["seconds"] == 1.0
+    (nod,) = json.loads(json.dumps(done.content))["clips"]["one.avi"]["segments"]
+    assert nod == {"kind": "nod", "start_s": 0.0, "end_s": 1.0}
 
 
 @pytest.mark.parametrize(

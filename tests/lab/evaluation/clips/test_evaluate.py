@@ -15,6 +15,7 @@ import structlog
 
 from gifcue.detect.detector import Frame
 from gifcue.detect.regions import Region
+from gifcue.errors import ConfigError
 from gifcue.sample_video.clips import write
 from gifcue.server.config import Settings
 from gifcue_lab.evaluation.clips.evaluate import evaluate_clips, evaluate_recordings
@@ -152,6 +153,17 @@ def test_finished_clips_are_kept_and_taken_over(folder: Path, tmp_path: Path) ->
         path.write_text("{", encoding="utf-8")
     run(resume=True)
     assert sum(analysed) > 0
+
+
+def test_gestures_that_only_a_server_runs_are_refused(folder: Path, tmp_path: Path) -> None:
+    config = tmp_path / "gifcue.toml"
+    config.write_text(f'[detect]\ngestures_dir = "{tmp_path}"\n', encoding="utf-8")
+    for run in (
+        lambda: evaluate_clips(folder, config=config, local=True, open_local=open_colours),
+        lambda: evaluate_recordings(tmp_path, folder, config=config),
+    ):
+        with pytest.raises(ConfigError, match="which only a server runs"):
+            run()
 
 
 def test_the_text_and_one_clip_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

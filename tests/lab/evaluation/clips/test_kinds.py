@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from gifcue_lab.evaluation.clips.kinds import kinds, watched_hours
+from gifcue_lab.evaluation.clips.kinds import kinds
 from gifcue_lab.evaluation.clips.matching import ClipResult, match_clip
 from gifcue_lab.evaluation.clips.metrics import report
 from gifcue_lab.evaluation.clips.text import wrong_lines
 from gifcue_lab.evaluation.clips.truth import Part
+from gifcue_lab.evaluation.clips.watched import watched
 from tests.support.clip_events import clip, reaction, run
+
+SMILE = ("smile", 2.0, 4.0)
 
 
 @pytest.fixture
@@ -44,6 +47,17 @@ def test_a_false_reaction_names_what_was_shown(result: ClipResult) -> None:
 def test_time_in_which_a_reaction_would_not_be_false_is_not_watched(result: ClipResult) -> None:
     seconds = result.run.seconds
     # A smile may start until a second after its span.
-    assert watched_hours([result], "smile") == pytest.approx((seconds - 3.0) / 3600, abs=1e-4)
-    assert watched_hours([result], "wave") == pytest.approx((seconds - 2.0) / 3600, abs=1e-4)
-    assert watched_hours([match_clip(clip(allow=["smile"]), run())], "smile") == 0.0
+    of = {label: watched([result], label) for label in ("smile", "wave", None)}
+    assert of["smile"]["watched_hours"] == pytest.approx((seconds - 3.0) / 3600, abs=1e-4)
+    assert of["wave"]["watched_hours"] == pytest.approx((seconds - 2.0) / 3600, abs=1e-4)
+    # From 1 to 5 s, one or the other.
+    assert of[None]["watched_hours"] == pytest.approx((seconds - 4.0) / 3600, abs=1e-4)
+    assert [each["watched_false"] for each in of.values()] == [0, 1, 1]
+    assert watched([match_clip(clip(allow=["smile"]), run())], "smile")["watched_hours"] == 0.0
+    assert watched([match_clip(clip(allow=["smile"]), run())], None)["false_per_watched_hour_upper"] is None
+
+
+def test_a_second_reaction_within_its_span_is_false_but_not_at_a_watched_time() -> None:
+    twice = match_clip(clip([SMILE]), run(reaction("smile", 2.5, 3.0), reaction("smile", 3.5)))
+    assert len(twice.false) == 1
+    assert watched([twice], "smile")["watched_false"] == 0

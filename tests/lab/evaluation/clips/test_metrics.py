@@ -51,8 +51,9 @@ def test_the_figures_of_two_clips() -> None:
         "onset_to_started": {"n": 2, "median_s": 0.9, "p95_s": 0.99},
         "dwell_s": 0.8,
         "watched_hours": 0.4983,
+        "watched_false": 0,
         "false_per_watched_hour": 0.0,
-        "false_per_watched_hour_upper": 6.0119,
+        "false_per_watched_hour_upper": 6.0115,
     }
     wave, thinking, total = document["labels"]["wave"], document["labels"]["thinking"], document["total"]
     assert (wave["found"], wave["missed"], wave["false"], wave["false_per_hour"]) == (0, 1, 1, 2.0)

@@ -11,7 +11,7 @@ from gifcue.detect.regions import Region
 from gifcue.protocol.geometry import Box
 from gifcue.reactions import ReactionSettings
 from gifcue_lab.datasets.annotation import DatasetError
-from gifcue_lab.evaluation.clips.local import replay
+from gifcue_lab.evaluation.clips.local import recording_digest, replay
 from gifcue_lab.evaluation.clips.recording import (
     Recorded,
     Recording,
@@ -55,11 +55,18 @@ def test_the_policy_decides_the_same_on_a_recording(tmp_path: Path) -> None:
     at = times(5.0)
     live = play(policy(), scene, at)
     frames = tuple(Recorded(at_s, tuple(scene(at_s))) for at_s in at)
-    write_recording(recording_path(tmp_path, "a.mp4"), Recording(5.0, frames))
-    again, _ = replay(tmp_path, Clip("a.mp4", tmp_path / "a.mp4"), ReactionSettings())
+    clip = Clip("a.mp4", tmp_path / "a.mp4")
+    clip.path.write_bytes(b"video")
+    write_recording(
+        recording_path(tmp_path, "a.mp4"), Recording(5.0, frames, recording_digest(clip, "model"))
+    )
+    again, _ = replay(tmp_path, clip, ReactionSettings())
     steps = [(event.phase, event.label, event.at_s) for event in again.events[: len(live)]]
     assert steps == [(event.phase, event.label, event.at_s) for event in live]
     assert {event.label for event in again.started} == {"smile", "wave"}
+    clip.path.write_bytes(b"another video")
+    with pytest.raises(DatasetError, match="got one of other video"):
+        replay(tmp_path, clip, ReactionSettings())
 
 
 def test_a_missing_or_damaged_recording_is_named(tmp_path: Path) -> None:

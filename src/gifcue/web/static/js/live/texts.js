@@ -15,7 +15,6 @@ const HOW = {
   wave: 'Wave an open palm from side to side.',
   ok_hand: 'Make a ring of thumb and index finger, the other fingers up.',
   thumbs_up: 'Show a fist with the thumb up.',
-  victory: 'Show index and middle finger apart, the others folded.',
   thumbs_down: 'Show a fist with the thumb down.',
   rock: 'Show index and little finger, the others folded.',
   call_me: 'Show thumb and little finger, the others folded.',

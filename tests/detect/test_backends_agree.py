@@ -73,7 +73,7 @@ def test_backends_agree_on_two_hundred_pictures(tmp_path: Path) -> None:
             off = (region.landmarks - twin.landmarks)[:, :2] * frame.shape[1::-1]
             assert np.hypot(*off.T).mean() <= MAX_APART_PX
             compared += 1
-    assert compared >= PICTURES
+    assert compared >= 0.9 * PICTURES
 
 
 def apart_px(one: Region, other: Region, frame: np.ndarray) -> float:

@@ -64,7 +64,7 @@ NORMAL: dict[str, Any] = {
         # A hand that holds one pose can be classified as another for some frames. People do not take a hand down and
         # raise it again within half a second.
         "ok_hand": {"kind": "hand", "release_s": 0.5},
-        "thumbs_up": {"kind": "hand", "start": 0.85, "stay": 0.5, "release_s": 0.5},
+        "thumbs_up": {"kind": "hand", "start": 0.93, "stay": 0.5, "release_s": 0.5},
     },
 }
 CAREFUL: dict[str, Any] = overlay(

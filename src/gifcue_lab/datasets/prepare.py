@@ -75,22 +75,22 @@ def prepare(
         track: shows progress.
 
     Raises:
-        DatasetError: `out` is not empty, or lies in `source`; there are no pictures or no labels; a file cannot be
-            read or has a wrong box; a label is in neither `own` nor gifcue's labels; one of `own` occurs nowhere, or
-            never on a face or hand.
+        DatasetError: `out` is not empty, or lies in `source`; two pictures would get one place in it; there are no
+            pictures or no labels; a file cannot be read or has a wrong box; a label is in neither `own` nor gifcue's
+            labels; one of `own` occurs nowhere, or never on a face or hand.
     """
     if out.exists() and any(out.iterdir()):
         raise DatasetError(f"{out}: expected a new or empty folder, got one with files")
     if out.resolve().is_relative_to(source.resolve()):
         raise DatasetError(f"{out}: expected a folder outside {source}, got one in it")
     drawn = _read(source, own)
+    folders = _folders(list(drawn), source)
     detector.warm()
     placed = {
         path: _placed(detector, path, labels, own) for path, labels in track(list(drawn.items()), "preparing")
     }
     counted = Counter(each.label for one in placed.values() for each in one.objects)
     _check_placed(drawn, placed, own)
-    folders = _folders(list(placed), source)
     for path, one in track(list(placed.items()), "writing"):
         folder = out / folders[path]
         folder.mkdir(parents=True, exist_ok=True)
@@ -206,6 +206,14 @@ def _folders(pictures: Sequence[Path], source: Path) -> dict[Path, str]:
             loose += 1
         else:
             folders[path] = path.parent.relative_to(source).as_posix().replace("/", "-")
+    taken: dict[tuple[str, str], Path] = {}
+    for path, folder in folders.items():
+        other = taken.setdefault((folder, path.stem), path)
+        if other != path:
+            raise DatasetError(
+                f"{path}: expected another place in the copy than that of {other}, got {folder}/{path.stem} for both; "
+                "rename one of the folders"
+            )
     return folders
 
 

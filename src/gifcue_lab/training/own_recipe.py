@@ -58,7 +58,7 @@ def own_recipe(task: str, data_dir: Path, shipped: NetworkShape, *, whole: bool 
             f"{data_dir / 'train'}: expected a label on {task} boxes that the shipped model does not know, got "
             f"{', '.join(sorted(labels))}; --whole trains all of the network on these"
         )
-    held_out = _held_out(photos, task, [*own, *(label for label in shipped.classes if label in labels)])
+    held_out = _held_out(photos, task, own, [label for label in shipped.classes if label in labels])
     trained = _labels([photo for photo in photos if photo.group not in held_out], task)
     if few := {label: trained[label] for label in own if trained[label] < LEAST_EXAMPLES}:
         raise ConfigError(
@@ -68,6 +68,11 @@ def own_recipe(task: str, data_dir: Path, shipped: NetworkShape, *, whole: bool 
     kept = [label for label in shipped.classes if trained[label] >= LEAST_EXAMPLES or not whole]
     lost = [label for label in shipped.classes if label not in kept]
     classes = [*kept, *own]
+    if not any(trained[label] for label in classes):
+        raise ConfigError(
+            f"{data_dir / 'train'}: expected {LEAST_EXAMPLES} or more samples of a label beside those held out, got "
+            + (", ".join(f"{trained[label]} of {label}" for label in sorted(labels)))
+        )
     repeats, steps = _repeats(trained, classes)
     samples = ", ".join(f"{trained[label]} {label}" for label in classes if trained[label])
     groups = len({photo.group for photo in photos})
@@ -122,8 +127,11 @@ def _labels(photos: Sequence[Photo], task: str) -> Counter[str]:
     return Counter(sample.attribute for photo in photos for sample in photo.of_kind(task))
 
 
-def _held_out(photos: Sequence[Photo], task: str, classes: Sequence[str]) -> set[str]:
-    """Groups for calibration, the same for the same data: about a fifth of them, with every label that several have."""
+def _held_out(photos: Sequence[Photo], task: str, own: Sequence[str], others: Sequence[str]) -> set[str]:
+    """Groups for calibration, the same for the same data: about a fifth of them, with every label that several have.
+
+    A group of each label of one's own stays in training.
+    """
     shows: Mapping[str, set[str]] = defaultdict(set)
     for photo in photos:
         shows[photo.group] |= {sample.attribute for sample in photo.of_kind(task)}
@@ -133,13 +141,24 @@ def _held_out(photos: Sequence[Photo], task: str, classes: Sequence[str]) -> set
             "pictures that the network has not learned from"
         )
     order = sorted(shows, key=lambda group: hashlib.sha256(group.encode()).hexdigest())
+    having = {label: {group for group in order if label in shows[group]} for label in (*own, *others)}
+    if single := [label for label in own if len(having[label]) < 2]:
+        raise ConfigError(
+            f"{', '.join(single)}: expected pictures of two groups (folders) of train or more, got one: the network "
+            "learns the label from one, and its threshold is chosen on another"
+        )
     chosen: set[str] = set()
-    for label in classes:
-        having = [group for group in order if label in shows[group]]
-        if len(having) > 1 and not chosen & set(having):
-            chosen.add(having[0])
+
+    def may_go(group: str) -> bool:
+        return all(having[label] - chosen - {group} for label in own)
+
+    for label in (*own, *others):
+        candidates = [group for group in order if group in having[label] and may_go(group)]
+        if len(having[label]) > 1 and candidates and not chosen & having[label]:
+            chosen.add(candidates[0])
     for group in order:
         if len(chosen) >= max(1, round(HELD_OUT_SHARE * len(shows))):
             break
-        chosen.add(group)
+        if may_go(group):
+            chosen.add(group)
     return chosen

@@ -53,6 +53,13 @@ def test_loose_pictures_become_groups_of_five(tmp_path: Path, make_picture: Any)
     assert labels[0].box == labels[1].box
 
 
+def test_pictures_that_would_get_one_place_are_refused(tmp_path: Path, make_picture: Any) -> None:
+    make_picture("in/a/b/1.jpg", SCENE)
+    make_picture("in/a-b/1.jpg", SCENE, seed=1)
+    with pytest.raises(DatasetError, match=r"got a-b/1 for both; rename one"):
+        prepare(OneFace(), tmp_path / "in", tmp_path / "out", OWN)
+
+
 def test_large_pictures_are_scaled_with_their_boxes(tmp_path: Path, make_picture: Any) -> None:
     path = make_picture("in/a.png", xml=False)
     cv2.imwrite(str(path), np.full((720, 1280, 3), 90, np.uint8))

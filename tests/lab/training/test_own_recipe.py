@@ -53,11 +53,28 @@ def test_the_recipe_adds_the_labels_of_the_data(tmp_path: Path) -> None:
     assert not whole.new_labels_only
 
 
+def test_a_group_of_each_label_stays_in_training(tmp_path: Path) -> None:
+    """Two people show both labels, so one of them can be held out, and not both."""
+    for group in ("anna", "ben"):
+        write_group(tmp_path, group, ["drinking"] * 4 + ["smoking"] * 4)
+    recipe = recipe_of(tmp_path)
+    assert len(recipe.heldout_groups) == 1
+    assert recipe.classes[-2:] == ("drinking", "smoking")
+
+
+def test_a_whole_network_needs_samples_of_a_label(tmp_path: Path) -> None:
+    for group in ("anna", "ben", "carla"):
+        write_group(tmp_path, group, ["smile", ""])
+    with pytest.raises(ConfigError, match=r"expected 4 or more samples of a label .* got 2 of smile"):
+        own_recipe("face", tmp_path, SHIPPED, whole=True)
+
+
 @pytest.mark.parametrize(
     ("groups", "message"),
     [
         ({"anna": ["drinking"] * 9}, "pictures of two groups .* got 1"),
         ({"anna": ["drinking"] * 3, "ben": ["drinking"] * 3, "carla": [""]}, "got 3 of drinking"),
+        ({"anna": ["drinking"] * 9, "ben": [""]}, "drinking: expected pictures of two groups .* got one"),
         ({"anna": [""], "ben": [""]}, "expected labels on face boxes, got none"),
         ({"anna": ["smile"], "ben": ["smile"]}, "does not know, got smile; --whole"),
     ],

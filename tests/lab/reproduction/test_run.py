@@ -126,6 +126,6 @@ def test_groups_that_no_photograph_has_are_an_error(home: Path) -> None:
     (home / "none-stages.toml").write_text('[[stages]]\nname = "none"\ntrain = "none.toml"\n')
     stages = read_stages(home / "none-stages.toml")
     with pytest.raises(
-        ConfigError, match=r"trained_groups: expected patterns of groups in .*, got q\*, which match none"
+        ConfigError, match=r"trained_groups: expected patterns of groups .* got q\*, which match none"
     ):
         reproduce(stages, home / "data", home / "out", report=lambda line: None)

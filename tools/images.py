@@ -208,7 +208,10 @@ def main() -> None:
             finally:
                 run("buildah", "rm", container)
             if options.remove:
-                run("buildah", "rmi", "--prune", "--force", name)
+                run("buildah", "rmi", "--force", name)
+        if options.remove:
+            # Images without a name, left by earlier builds. `rmi` takes either names or --prune.
+            run("buildah", "rmi", "--prune", "--force")
 
 
 if __name__ == "__main__":

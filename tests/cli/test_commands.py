@@ -162,9 +162,9 @@ def test_labels(gifcue: Gifcue, tmp_path: Path) -> None:
     ]
     assert "smile" in gifcue("labels", "--model", tmp_path).stdout
     config = tmp_path / "gifcue.toml"
-    config.write_text('[detect]\nextra_gestures = ["fist"]\n', encoding="utf-8")
+    config.write_text('[detect]\nextra_gestures = ["rock"]\n', encoding="utf-8")
     lines = gifcue("labels", "--model", tmp_path, "-c", config, "--json").stdout.splitlines()
-    assert json.loads(lines[-1]) == {"id": None, "label": "fist", "reaction": True}
+    assert json.loads(lines[-1]) == {"id": None, "label": "rock", "reaction": True}
     config.write_text('[detect]\nextra_gestures = ["five"]\n', encoding="utf-8")
     wrong = gifcue("labels", "--model", tmp_path, "-c", config)
     assert wrong.exit_code == 2

@@ -19,6 +19,7 @@ from tests.support.hand_shapes import SHAPES, hand_shape
 # What is none of them, or one of the model's gestures.
 OTHERS = {
     "two fingers": SHAPES["victory"],
+    "a fist": SHAPES["fist"],
     "one finger": hand_shape("i", "over"),
     "three fingers": hand_shape("imr", "over"),
     "four fingers": hand_shape("imrl", "over"),

@@ -33,7 +33,7 @@ async def test_one_line_of_the_settings_enables_a_gesture_with_its_gif(settings:
     ):
         labels = stream.ready.reaction_labels
         assert "rock" in labels
-        assert "fist" not in labels, "the others stay off"
+        assert "call_me" not in labels, "the others stay off"
         ada = await stream.join("ada", clip.codec, clip.extradata, allowed_labels=labels)
         await send_in_step(stream, ada, clip.packets)
         await ada.leave()
@@ -52,7 +52,7 @@ async def test_a_custom_gesture_of_the_same_name_stops_the_start(settings: Setti
     (tmp_path / "peace.json").write_bytes(gesture("rock").as_json())
     with pytest.raises(ConfigError, match=r"detect\.extra_gestures: .* got rock, which peace\.json"):
         build(with_extra(settings, "rock", gestures_dir=tmp_path), lambda: 0.0)
-    other = build(with_extra(settings, "fist", gestures_dir=tmp_path), lambda: 0.0)
+    other = build(with_extra(settings, "call_me", gestures_dir=tmp_path), lambda: 0.0)
     assert other.gestures.labels == ("rock",)
 
 

@@ -50,7 +50,7 @@ def hand_shape(straight: str, thumb: str, turn: float = 0.0, spread: float = 1.0
     return np.asarray(0.5 + 0.12 * turned * (1.0, 1.0, 1.0) - (0.0, 0.0, 0.5), np.float32)
 
 
-# Each extra gesture, and one that is like them.
+# Each extra gesture, and two that are like them.
 SHAPES: dict[str, Floats] = {
     "victory": hand_shape("im", "over", spread=1.6),
     "thumbs_down": hand_shape("", "out", turn=-130.0),

@@ -100,7 +100,7 @@ EXTRA_SCENES: dict[str, Scene] = {
     "victory_1": Scene(MINT, victory_pop, frames=14, frame_ms=90, begin=0.6),
     "thumbs_down_1": Scene(SKY, thumb_sinks, frames=14, frame_ms=90, begin=0.5),
     "rock_1": Scene(LILAC, rock_shake, frames=10, frame_ms=80),
-    "call_me_1": Scene(PEACH, call_me_ring, frames=14, frame_ms=80, begin=0.3),
+    "call_me_1": Scene(PEACH, call_me_ring, frames=11, frame_ms=100, begin=0.3),
     "fist_1": Scene(rgb("#ffe7a3"), fist_bump, frames=12, frame_ms=80, begin=0.35),
     "raised_hand_1": Scene(LEMON, hand_goes_up, frames=14, frame_ms=90, begin=0.6),
 }

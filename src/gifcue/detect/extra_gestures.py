@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-ExtraGesture = Literal["thumbs_down", "rock", "call_me", "fist", "raised_hand"]
+ExtraGesture = Literal["thumbs_down", "rock", "call_me", "raised_hand"]
 
 EXTRA_GESTURES: tuple[ExtraGesture, ...] = get_args(ExtraGesture)

@@ -101,20 +101,17 @@ PLAYFUL: dict[str, Any] = overlay(
 # The label whose values a custom gesture has, unless the settings give it others: a gesture of one hand, held still.
 LIKE_A_GESTURE = "ok_hand"
 PRESET_VALUES: dict[str, dict[str, Any]] = {"careful": CAREFUL, "normal": NORMAL, "playful": PLAYFUL}
-# How the extra gestures differ from `LIKE_A_GESTURE`. A fist is a common way to rest a hand. A hand that asks for the
+# How the extra gestures differ from `LIKE_A_GESTURE`. A hand that asks for the
 # floor keeps still for longer than one rests between two waves, and is beside the face or higher.
 _RAISED = {"motion": "still", "max_speed": 0.5, "min_height": 0.1, "release_s": 0.8}
 _EXTRA_CHANGES: dict[str, dict[str, dict[str, Any]]] = {
     "careful": {
-        "fist": {"dwell_s": 1.5, "start": 0.9},
         "raised_hand": {**_RAISED, "dwell_s": 2.0, "cooldown_s": 15.0},
     },
     "normal": {
-        "fist": {"dwell_s": 1.0, "start": 0.85},
         "raised_hand": {**_RAISED, "dwell_s": 1.5, "cooldown_s": 8.0},
     },
     "playful": {
-        "fist": {"dwell_s": 0.6},
         "raised_hand": {**_RAISED, "dwell_s": 1.2, "cooldown_s": 3.0},
     },
 }

@@ -7,7 +7,7 @@ also be chosen with a further split, whose figures are optimistic from then on; 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,12 +116,34 @@ def calibrate(
         metadata["thresholds"].update(
             {label: value for label, value in thresholds.items() if label in chosen}
         )
-        metadata["training"]["thresholds"] = {
-            "chosen_on": [f"{len(groups)} groups of train held out", *([also] if also else [])],
-            "f1_cross_fitted": {label: value for label, value in cross_fitted.items() if label in chosen},
-        }
+        metadata["training"]["thresholds"] = thresholds_note(
+            metadata["training"].get("thresholds", {}),
+            [f"{len(groups)} groups of train held out", *([also] if also else [])],
+            {label: value for label, value in cross_fitted.items() if label in chosen},
+            left=set(metadata["thresholds"]) - chosen,
+        )
 
     update_metadata(model_dir, change)
+
+
+def thresholds_note(
+    before: Mapping[str, Any],
+    chosen_on: Sequence[str],
+    cross_fitted: Mapping[str, float],
+    *,
+    left: Collection[str],
+) -> dict[str, Any]:
+    """What the metadata says of where thresholds come from.
+
+    Args:
+        before: the note that is there.
+        chosen_on: whose pictures new thresholds were chosen on.
+        cross_fitted: the cross-fitted F1 of labels that got a new threshold.
+        left: labels and kinds that keep their threshold. What the note says of them stays in it.
+    """
+    kept = {label: value for label, value in before.get("f1_cross_fitted", {}).items() if label in left}
+    sources = [*(before.get("chosen_on", []) if left else []), *chosen_on]
+    return {"chosen_on": list(dict.fromkeys(sources)), "f1_cross_fitted": {**kept, **cross_fitted}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gifcue.detect.extra_gestures import EXTRA_GESTURES
 from gifcue.detect.gesture_classifier import SERVED_THRESHOLD, GestureClassifier
 from gifcue.gestures.augment import variations
 from gifcue.gestures.fit import shift_threshold
@@ -22,9 +21,8 @@ from gifcue_lab.gestures.labels import NONE, UNKNOWN, Labels
 
 # What the data set calls an open palm is the pose of a raised hand. Whether it is high and still is for the policy.
 POSES = {"wave": "raised_hand"}
-# Measured like the others, but not accurate enough to be offered.
-NOT_OFFERED = ("victory",)
-GESTURES: tuple[str, ...] = (*EXTRA_GESTURES, *NOT_OFFERED)
+# What the classifier tells apart. `EXTRA_GESTURES` are those that are accurate enough to be offered.
+GESTURES = ("thumbs_down", "rock", "call_me", "fist", "raised_hand", "victory")
 # Gestures of the model, which compete for a hand and are not served by this classifier.
 OF_THE_MODEL = ("ok_hand", "thumbs_up")
 CLASSES = (NONE, *GESTURES, *OF_THE_MODEL)

@@ -7,10 +7,12 @@ training at its last epoch, anything else from its start.
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gifcue.detect.metadata import METADATA
 from gifcue.errors import ConfigError
 from gifcue_lab.reproduction.stages import HARD_NEGATIVES, Stage
 
@@ -119,8 +121,11 @@ def _run(stage: Stage, stages: dict[str, Stage], data_dir: Path, folder: Path, r
     else:
         recipes = [recipe for name in stage.pack.values() if (recipe := stages[name].recipe) is not None]
         run_dirs = {task: folder / name for task, name in stage.pack.items()}
+        if stage.scores:
+            # `pack` keeps the calibration that it finds.
+            shutil.copyfile(folder / stage.scores / METADATA, place / METADATA)
         pack(recipes, run_dirs, data_dir, place, report=report)
         groups = matching_groups(data_dir, stage.groups) if stage.groups else common_heldout_groups(recipes)
-        calibrate(place, data_dir, groups, report=report)
+        calibrate(place, data_dir, groups, keep_scores=bool(stage.scores), report=report)
         if stage.heads:
             fit_heads(place, data_dir, matching_groups(data_dir, stage.heads), report=report)

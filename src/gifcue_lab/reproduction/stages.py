@@ -17,7 +17,7 @@ from gifcue_lab.training.shapes import NETWORKS
 
 # The keys that say what a stage does. Each stage has exactly one.
 ACTIONS = ("train", "average", "hard_negatives", "pack")
-_KEYS = {"name", "hours", "start_from", "groups", "heads", *ACTIONS}
+_KEYS = {"name", "hours", "start_from", "groups", "heads", "scores", *ACTIONS}
 # The file that all stages of hard negatives add to, and that recipes name.
 HARD_NEGATIVES = "hard-negatives.json"
 
@@ -35,6 +35,7 @@ class Stage:
         hard_negatives: the model whose mistakes are collected, "" for none.
         pack: the stage that gives each network of a model.
         groups: patterns of the groups that a model is calibrated on; empty for those that all its recipes hold out.
+        scores: the model whose calibration and rescoring a model keeps, "" for its own. Thresholds are chosen anyway.
         heads: patterns of the groups that the labels of faces are then fitted to (`gifcue_lab.export.heads`); empty for
             a model without that.
         fingerprint: changes with everything that the result depends on, except the photographs.
@@ -49,6 +50,7 @@ class Stage:
     pack: Mapping[str, str]
     groups: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
+    scores: str = ""
     fingerprint: str = ""
 
     def describe(self) -> str:
@@ -110,10 +112,12 @@ def _stage(table: Mapping[str, Any], known: Mapping[str, Stage], folder: Path | 
         pack=dict(table.get("pack", {})),
         groups=tuple(table.get("groups", ())),
         heads=tuple(table.get("heads", ())),
+        scores=table.get("scores", ""),
     )
     _check_pack(stage, known)
-    if stage.hard_negatives and not _earlier(name, stage.hard_negatives, known).pack:
-        raise ConfigError(f"stage {name}: expected a model, got {stage.hard_negatives}")
+    for model in filter(None, (stage.hard_negatives, stage.scores)):
+        if not _earlier(name, model, known).pack:
+            raise ConfigError(f"stage {name}: expected a model, got {model}")
     return _with_fingerprint(stage, known)
 
 
@@ -170,11 +174,12 @@ def _with_fingerprint(stage: Stage, known: Mapping[str, Stage]) -> Stage:
     del settings["hours"]
     if recipe is not None:
         del recipe["folder"]
+    start = (stage.recipe.start_from or "") if stage.recipe else ""
     inputs: Sequence[str] = (
         *stage.average,
         *stage.pack.values(),
         *([stage.hard_negatives] if stage.hard_negatives else []),
-        *([stage.recipe.start_from] if stage.recipe and stage.recipe.start_from in known else []),
+        *(name for name in (start, stage.scores) if name in known),
     )
     # Hard negatives gather in one file, so a training depends on every stage of them before it.
     gathered = [each.name for each in known.values() if each.hard_negatives]

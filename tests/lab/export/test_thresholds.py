@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gifcue_lab.export.calibration import thresholds_note
 from gifcue_lab.export.thresholds import MAX_FALSE_SHARE, ScoredLabel
 
 
@@ -56,3 +57,13 @@ def test_cross_fitted_f1_uses_the_threshold_of_the_other_half() -> None:
     assert 0.6 < both.half(1).threshold() < 0.8
     # Group 0 finds nothing at 0.7, group 1 takes all four at 0.3.
     assert both.cross_fitted_f1() == 2 * 2 / (4 + 4)
+
+
+def test_thresholds_that_stay_keep_what_is_said_of_them() -> None:
+    before = {"chosen_on": ["people"], "f1_cross_fitted": {"smile": 0.8, "wave": 0.9}}
+    note = thresholds_note(before, ["others"], {"wave": 0.95}, left={"smile", "face"})
+    assert note == {"chosen_on": ["people", "others"], "f1_cross_fitted": {"smile": 0.8, "wave": 0.95}}
+    assert thresholds_note(before, ["others"], {"wave": 0.95}, left=set()) == {
+        "chosen_on": ["others"],
+        "f1_cross_fitted": {"wave": 0.95},
+    }

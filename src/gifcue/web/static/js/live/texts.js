@@ -18,7 +18,6 @@ const HOW = {
   thumbs_down: 'Show a fist with the thumb down.',
   rock: 'Show index and little finger, the others folded.',
   call_me: 'Show thumb and little finger, the others folded.',
-  fist: 'Show a fist for a second.',
   raised_hand: 'Raise an open hand beside your face, and keep it still.',
 };
 

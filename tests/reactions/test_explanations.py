@@ -135,7 +135,7 @@ def test_without_a_cooldown_the_end_is_explained_by_what_ended_it() -> None:
     play(made, lambda at_s: [hand(thumbs_up=0.97)], times(1.0))
     (ended,) = play(made, lambda at_s: [hand(thumbs_up=0.2)], times(1.7, from_s=1.0))
     assert ended.phase is Phase.ENDED
-    assert why(made, "thumbs_up") == told("score", 0.2, 0.93)
+    assert why(made, "thumbs_up") == told("score", 0.2, 0.85)
 
 
 def test_who_speaks_is_told_so() -> None:

@@ -163,5 +163,9 @@ async def test_prometheus_has_every_metric_of_the_dashboard_and_of_the_alerts(tm
             {f"{name}{suffix}" for suffix in ("_bucket", "_count", "_sum")} if kind == "histogram" else set()
         )
     asked = {name for each in expressions() for name in re.findall(r"\b(?:gifcue|process)_\w+", each)}
-    # Only a server with TLS has this one; tests/server/test_access.py reads it.
-    assert asked - known == {"gifcue_certificate_expiry_timestamp_seconds"}
+    # Only a server with TLS has the one, which tests/server/test_access.py reads.
+    # Only a server with inference servers has the other, which tests/server/test_triton_metrics.py reads.
+    assert asked - known == {
+        "gifcue_certificate_expiry_timestamp_seconds",
+        "gifcue_triton_fallback_active",
+    }

@@ -78,6 +78,11 @@ def prepare(recipe: Recipe, data_dir: Path, runs_dir: Path) -> TrainingTask:
             for photo in training
             if any(fnmatch(photo.group, pattern) for pattern in recipe.trained_groups)
         ]
+        if not training:
+            raise ConfigError(
+                f"trained_groups: expected patterns of groups in {data_dir / 'train'} that are not held out, got "
+                f"{', '.join(recipe.trained_groups)}, which match none"
+            )
     if recipe.max_photos:
         # Evenly spaced, since the photographs of a group follow one another.
         training = training[:: max(1, len(training) // recipe.max_photos)][: recipe.max_photos]

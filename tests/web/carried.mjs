@@ -107,13 +107,12 @@ const isSent = [send()];
 await until(() => namesOf(full).length > 1);
 isSent.push(send());
 // One that leaves after a refusal and joins again at once. The server would not report another refusal.
-const before = performance.now();
 full.say({ case: 'fault', value: { participantId: 'ada', code: FaultCode.TOO_MANY_JOINS } });
 crowd.leave('ada');
 crowd.join('ada', { codec: 1, labels: ['smile'] });
 isSent.push(send());
 await until(() => namesOf(full).length > 2);
-isSent.push(send(), performance.now() - before >= 49);
+isSent.push(send());
 crowd.close();
 
 // A server that asks every new stream to move.

@@ -53,7 +53,7 @@ def test_a_page_carries_what_is_under_way_to_the_next_server(wire: str) -> None:
         },
         "full": {
             "joins": ["ada", "ada", "ada"],
-            "isSent": [False, True, False, True, True],
+            "isSent": [False, True, False, True],
             "events": [["STARTED", "c1", ""], ["ENDED", "c1", "refused"]],
         },
         "pauses": [True, True, True, False],

@@ -132,17 +132,22 @@ async def test_a_drain_opens_a_new_stream(server: FakeServer) -> None:
         assert len(first.frames) == 1
 
 
-async def test_streams_that_end_soon_after_their_ready_are_failures_until_one_holds(
-    server: FakeServer, client: ReactionClient
-) -> None:
-    pauses: list[float] = []
+def timed(client: ReactionClient, time: ManualTime, pauses: list[float]) -> ReconnectingStream:
+    """A stream on a clock of the test. Its pauses end at once, and are noted in `pauses`, in seconds."""
 
     async def sleep(delay_s: float) -> None:
         pauses.append(delay_s)
 
-    time, backoff = ManualTime(), Backoff(sleep=sleep, uniform=lambda: 0.5)
+    backoff = Backoff(sleep=sleep, uniform=lambda: 0.5)
     route = PlacedRoute(client._entered(), StreamOptions(), client._options, client._tokens, backoff)
-    async with ReconnectingStream(route, backoff, clock=time.clock) as stream:
+    return ReconnectingStream(route, backoff, clock=time.clock)
+
+
+async def test_streams_that_end_soon_after_their_ready_are_failures_until_one_holds(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    time, pauses = ManualTime(), list[float]()
+    async with timed(client, time, pauses) as stream:
         events = stream.events()
         attempts: list[int] = []
         for number, open_s in enumerate((0.0, 4.9, 0.0, HELD_S, 0.0)):
@@ -160,14 +165,8 @@ async def test_streams_that_end_soon_after_their_ready_are_failures_until_one_ho
 async def test_pauses_grow_where_every_new_stream_is_asked_to_move(
     server: FakeServer, client: ReactionClient
 ) -> None:
-    pauses: list[float] = []
-
-    async def sleep(delay_s: float) -> None:
-        pauses.append(delay_s)
-
-    time, backoff = ManualTime(), Backoff(sleep=sleep, uniform=lambda: 0.5)
-    route = PlacedRoute(client._entered(), StreamOptions(), client._options, client._tokens, backoff)
-    async with ReconnectingStream(route, backoff, clock=time.clock) as stream:
+    time, pauses = ManualTime(), list[float]()
+    async with timed(client, time, pauses) as stream:
         events = stream.events()
         for number, open_s in enumerate((0.0, 0.0, 0.0, 0.0, 0.0, HELD_S, 0.0)):
             await until(events, Ready)

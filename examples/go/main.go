@@ -34,6 +34,8 @@ import (
 const (
 	participant = "ada"
 	maxBackoff  = 10 * time.Second
+	// What is in flight on a server that drains may still start or end a reaction: the next server is told after it.
+	drainWait = time.Second
 	// A connection that lasted this long was a good one. Where servers end or drain streams at once, the pauses grow.
 	held = 5 * time.Second
 	// Frames that may wait for the network. A frame beyond is left out, since live video does not wait.
@@ -77,10 +79,11 @@ func isKeyframe(codec pb.Codec, payload []byte) bool {
 	}
 }
 
-// link is one connection. `outbox` has what waits for the network. `joined` is false while a refused join waits to be
-// repeated.
+// link is one connection. `outbox` has what waits for the network, until it is closed to leave; `detached` is closed where
+// the server drains. `joined` is false while a refused join waits to be repeated.
 type link struct {
 	outbox        chan *pb.StreamReactionsRequest
+	detached      chan struct{}
 	ready, joined bool
 	refusals      int
 }
@@ -118,9 +121,9 @@ func (c *carried) note(each *pb.ReactionEvent) bool {
 	return true
 }
 
-// refused returns what a refused join carried: it goes on nowhere. A server ends that only within limits. What it ends as
-// well, `note` keeps back.
-func (c *carried) refused() map[string]running {
+// drop returns what goes on nowhere: what a refused join carried, or what is under way at the end. A server ends the first
+// only within limits. What it ends as well, `note` keeps back.
+func (c *carried) drop() map[string]running {
 	c.Lock()
 	defer c.Unlock()
 	ended := c.running
@@ -218,7 +221,7 @@ func (p *player) refused(mine *link, labels []string) {
 		return
 	}
 	mine.joined = false
-	for label, each := range p.carried.refused() {
+	for label, each := range p.carried.drop() {
 		fmt.Println(pb.Phase_PHASE_ENDED, label, each.id, "", "refused")
 	}
 	pause := min(maxRejoin, firstRejoin<<min(mine.refusals, 4))
@@ -246,6 +249,16 @@ func (p *player) leave() {
 	p.link = nil
 }
 
+// detach sends nothing more on a connection that drains. A leave would end what the next server goes on with.
+func (p *player) detach(mine *link) {
+	p.Lock()
+	defer p.Unlock()
+	if p.link == mine {
+		p.link = nil
+		close(mine.detached)
+	}
+}
+
 // connect serves one connection to its end. It returns nil where the server ended with OK.
 func (p *player) connect(target, room string, labels []string) (opened bool, err error) {
 	connection, err := grpc.NewClient(target, grpc.WithTransportCredentials(insecure.NewCredentials()),
@@ -262,7 +275,7 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 		connection.Close()
 		return false, err
 	}
-	mine := &link{outbox: make(chan *pb.StreamReactionsRequest, maxWaiting)}
+	mine := &link{outbox: make(chan *pb.StreamReactionsRequest, maxWaiting), detached: make(chan struct{})}
 	p.Lock()
 	p.link = mine
 	p.Unlock()
@@ -276,12 +289,13 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 	var patience time.Duration
 	base := ""           // of the addresses of GIFs
 	var allowed []string // labels that the server knows, and that this person agreed to
+	draining := false
 	for err == nil {
 		var response *pb.StreamReactionsResponse
 		if response, err = call.Recv(); err != nil {
 			break
 		}
-		if silence != nil {
+		if silence != nil && !draining {
 			silence.Reset(patience)
 		}
 		switch message := response.Message.(type) {
@@ -294,7 +308,7 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 			allowed = slices.DeleteFunc(slices.Clone(labels), func(label string) bool {
 				return !slices.Contains(message.Ready.ReactionLabels, label)
 			})
-			go send(call, mine.outbox)
+			go send(call, mine)
 			opened = true
 			p.Lock()
 			mine.ready = true
@@ -320,11 +334,12 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 				p.needsKeyframe = true // and ask your sender: RTCP PLI or FIR
 				p.Unlock()
 			} else if message.Control.GetDrain() != nil {
+				draining = true
+				p.detach(mine)
 				if silence != nil {
 					silence.Stop()
 				}
-				go p.finish(call, connection, lost) // what is under way still ends here
-				return opened, errDraining
+				time.AfterFunc(drainWait, lost)
 			} else {
 				fmt.Println("slow down", message.Control.GetSlowDown())
 			}
@@ -341,6 +356,9 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 	}
 	lost()
 	connection.Close()
+	if draining {
+		return opened, errDraining
+	}
 	if errors.Is(err, io.EOF) {
 		return opened, nil
 	}
@@ -353,31 +371,21 @@ func (p *player) connect(target, room string, labels []string) (opened bool, err
 }
 
 func send(call grpc.BidiStreamingClient[pb.StreamReactionsRequest, pb.StreamReactionsResponse],
-	outbox <-chan *pb.StreamReactionsRequest) {
-	for message := range outbox {
-		if call.Send(message) != nil {
-			return // Recv tells why
+	mine *link) {
+	for open := true; open; {
+		var message *pb.StreamReactionsRequest
+		select {
+		case <-mine.detached:
+			return
+		case message, open = <-mine.outbox:
+			if open && call.Send(message) != nil {
+				return // Recv tells why
+			}
 		}
 	}
 	leave := &pb.ParticipantUpdate{ParticipantId: participant, Update: &pb.ParticipantUpdate_Leave{Leave: &pb.Leave{}}}
 	_ = call.Send(&pb.StreamReactionsRequest{Message: &pb.StreamReactionsRequest_Participant{Participant: leave}})
 	_ = call.CloseSend()
-}
-
-// finish prints the end of reactions on a server that drains.
-func (p *player) finish(call grpc.BidiStreamingClient[pb.StreamReactionsRequest, pb.StreamReactionsResponse],
-	connection *grpc.ClientConn, end context.CancelFunc) {
-	defer end()
-	defer connection.Close()
-	for {
-		response, err := call.Recv()
-		if err != nil {
-			return
-		}
-		if each := response.GetReaction(); each != nil && p.carried.note(each) {
-			fmt.Println(each.Phase, each.Label, each.ReactionId, each.EndReason)
-		}
-	}
 }
 
 func main() {
@@ -412,7 +420,13 @@ func main() {
 		}
 		done := video.done
 		video.Unlock()
+		if done && err == errDraining {
+			err = nil // the video ended meanwhile: nobody goes on with it
+		}
 		if done || err == nil {
+			for label, each := range video.carried.drop() {
+				fmt.Println(pb.Phase_PHASE_ENDED, label, each.id, "", "stream_lost")
+			}
 			fmt.Println("end", err)
 			if err != nil {
 				os.Exit(1)

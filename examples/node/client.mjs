@@ -20,6 +20,8 @@ const RETRYABLE = new Set(['UNAVAILABLE', 'RESOURCE_EXHAUSTED', 'DEADLINE_EXCEED
 const MAX_BACKOFF_MS = 10_000;
 // A connection that lasted this long was a good one. Where servers end or drain streams at once, the pauses grow.
 const HELD_MS = 5000;
+// What is in flight on a server that drains may still start or end a reaction: the next server is told after it.
+const DRAIN_WAIT_MS = 1000;
 // A join that the server has no room for is repeated after pauses that grow. A server reports the same fault once a second, so
 // that a second refusal within that time would not be heard.
 const FULL = new Set(['FAULT_CODE_TOO_MANY_PARTICIPANTS', 'FAULT_CODE_TOO_MANY_JOINS']);
@@ -63,11 +65,10 @@ function note({ phase, label, reaction_id, gif, ...event }) {
   return true;
 }
 
-/** The join was refused: what it carried goes on nowhere. Returns it. */
-function refused() {
-  const ended = [...carried.running.values()];
+/** Ends what goes on nowhere: what a refused join carried, or what is under way at the end. */
+function end(end_reason) {
+  for (const { label, reaction_id } of carried.running.values()) console.log(JSON.stringify({ type: 'PHASE_ENDED', label, reaction_id, end_reason }));
   carried.running.clear();
-  return ended;
 }
 
 /** The cooldowns that are not over, as the wire has them. */
@@ -79,7 +80,7 @@ const participantState = () => ({
   cooldowns: cooldowns(carried.labels, 'label'), gif_cooldowns: cooldowns(carried.rules, 'rule_id'),
 });
 
-/** One connection. Resolves with the status and, after a `drain`, before the call has ended. */
+/** One connection. `over` resolves with the status once the call has ended. */
 function connect(target, codec) {
   const client = new gifcue.v1.ReactionService(target, grpc.credentials.createInsecure(), {
     'grpc.keepalive_time_ms': 20_000, 'grpc.keepalive_timeout_ms': 10_000 });
@@ -87,12 +88,13 @@ function connect(target, codec) {
   const metadata = new grpc.Metadata();
   metadata.set('gifcue-room', createHash('sha256').update(room).digest('hex').slice(0, 32));
   const call = client.StreamReactions(metadata);
-  const connection = { call, ready: null, hasJoined: false, writable: true };
+  const connection = { call, ready: null, hasJoined: false, writable: true, draining: false };
   const write = (message) => { connection.writable = call.write(message); };
   connection.send = (message) => write(message);
   call.on('drain', () => { connection.writable = true; });
   let silence; // ends the call of a server that sends neither events nor heartbeats
   const heard = () => {
+    if (connection.draining) return;
     clearTimeout(silence);
     const patience = 3 * (connection.ready?.limits.heartbeat_interval_ms ?? 0);
     if (patience) silence = setTimeout(() => call.cancel(), patience);
@@ -111,9 +113,15 @@ function connect(target, codec) {
   };
   const onRefused = () => {
     connection.hasJoined = false;
-    // A server ends what a refused join carries only within limits. What it ends as well, `note` keeps back.
-    for (const { label, reaction_id } of refused()) console.log(JSON.stringify({ type: 'PHASE_ENDED', label, reaction_id, end_reason: 'refused' }));
+    end('refused'); // a server does so only within limits. What it ends as well, `note` keeps back
     rejoin = setTimeout(join, Math.min(MAX_REJOIN_MS, FIRST_REJOIN_MS * 2 ** refusals++) * (0.75 + Math.random() / 2));
+  };
+  const onDrain = () => {
+    clearTimeout(rejoin);
+    clearTimeout(silence);
+    connection.draining = true;
+    connection.hasJoined = false; // nothing more is sent: a leave would end what the next server goes on with
+    silence = setTimeout(() => call.cancel(), DRAIN_WAIT_MS);
   };
   connection.over = new Promise((resolve) => {
     call.on('data', (response) => {
@@ -135,7 +143,7 @@ function connect(target, codec) {
         }
         case 'control':
           if (response.control.keyframe) video.needsKeyframe = true; // and ask your sender: RTCP PLI or FIR
-          else if (response.control.drain) { clearTimeout(rejoin); resolve({ code: grpc.status.UNAVAILABLE, details: 'draining' }); }
+          else if (response.control.drain) onDrain();
           else console.log(JSON.stringify({ type: 'slow_down', ...response.control.slow_down }));
           break;
         case 'fault':
@@ -144,7 +152,7 @@ function connect(target, codec) {
       }
     });
     call.on('error', () => {}); // `status` follows and says the same
-    call.on('status', (status) => { clearTimeout(silence); clearTimeout(rejoin); client.close(); resolve(status); });
+    call.on('status', (status) => { clearTimeout(silence); clearTimeout(rejoin); client.close(); resolve(connection.draining ? { code: grpc.status.OK, details: 'draining' } : status); });
   });
   write({ config: { room_id: room, client_name: 'gifcue-example-node/1', resume: roomState() } });
   return connection;
@@ -171,7 +179,7 @@ async function play(data, codec, current) {
     connection.send({ frame: { participant_id: 'ada', sequence, pts: Math.round(pts / ticksPerMs), clock_hz: 1000, keyframe, payload } });
   }
   video.done = true;
-  if (current.connection?.ready) leave(current.connection);
+  if (current.connection?.ready && !current.connection.draining) leave(current.connection);
 }
 
 const data = readFileSync(file);
@@ -185,12 +193,13 @@ for (let attempt = 0, failures = 0; ; attempt++) {
   const started = performance.now();
   const connection = current.connection = connect(targets[attempt % targets.length], codec);
   status = await connection.over;
-  if (video.done || !RETRYABLE.has(status.code)) break;
+  if (video.done || !(connection.draining || RETRYABLE.has(status.code))) break;
   console.log(JSON.stringify({ type: 'disconnected', code: status.code, details: status.details }));
   if (connection.ready && performance.now() - started >= HELD_MS) failures = 0;
   const told = Number(status.metadata?.get('gifcue-retry-after-ms')[0] ?? 0);
   await sleep(Math.max(told, Math.random() * Math.min(MAX_BACKOFF_MS, 100 * 2 ** failures++)));
 }
 if (status.code === grpc.status.OK) await playing;
+end('stream_lost');
 console.log(JSON.stringify({ type: 'end', code: status.code, details: status.details }));
 process.exit(status.code === grpc.status.OK ? 0 : 1);

@@ -130,13 +130,25 @@ async def _signal_once_started(clients: Sequence[_Client], server: Server, numbe
     os.kill(server.pid, number)
 
 
-async def _lose_and_refuse(server: FakeServer) -> None:
-    """Loses the connection once something is under way, and refuses the next join. Returns once a later one sends."""
+async def _drain_and_refuse(server: FakeServer) -> None:
+    """Drains the stream while a reaction is under way, and refuses the next join. Returns once a later one sends."""
     first = await server.service.stream(0)
     await first.until(lambda seen: bool(seen.frames))
-    first.end(grpc.StatusCode.UNAVAILABLE, "gone")
+    drain = reaction_service_pb2.Drain(deadline_ms=500)
+    first.answer(control=reaction_service_pb2.StreamControl(drain=drain))
+    # What was in flight: the reaction ends, and another starts. That one goes on at the next server.
+    for phase, reaction_id in (("PHASE_ENDED", "r-ada"), ("PHASE_STARTED", "late")):
+        first.answer(
+            reaction=reaction_service_pb2.ReactionEvent(
+                participant_id="ada", reaction_id=reaction_id, label="smile", phase=phase
+            )
+        )
+    first.end()
     second = await server.service.stream(1)
+    assert not any(each.participant.HasField("leave") for each in first.requests), first.requests
+    assert not first.half_closed.is_set()
     await second.until(lambda seen: bool(seen.joins))
+    assert [each.reaction_id for each in second.joins["ada"].resume.running] == ["late"]
     code = reaction_service_pb2.FAULT_CODE_TOO_MANY_JOINS
     second.answer(
         fault=reaction_service_pb2.ParticipantFault(participant_id="ada", code=code, message="full")
@@ -176,7 +188,7 @@ async def _run_all(
         async with asyncio.TaskGroup() as group:
             tasks = {key: group.create_task(client.run()) for key, client in runs.items()}
             for server in full.values():
-                group.create_task(_lose_and_refuse(server))
+                group.create_task(_drain_and_refuse(server))
             group.create_task(_signal_once_started(of["drain"], drained, signal.SIGTERM))
             group.create_task(_signal_once_started(of["kill"], killed, signal.SIGKILL))
         return {key: task.result() for key, task in tasks.items()}
@@ -228,7 +240,7 @@ def test_a_server_that_refuses_the_join_with_what_it_carries(
 ) -> None:
     run = runs[language, "full"]
     assert run.status == 0, run
-    assert run.started_and_ended == (1, 1), run
+    assert run.started_and_ended == (2, 2), run
     assert "refused" in run.lines, run
 
 

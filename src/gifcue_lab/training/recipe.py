@@ -93,6 +93,8 @@ class Recipe(NetworkShape):
             landmarks stay as they are, and a step costs a third.
         heldout_groups: groups of photographs kept out of training. Calibration and thresholds are fitted to them, so
             that the dev split stays untouched.
+        heldout_photos: the share of the photographs that is kept out as well, by pattern of groups, `p5*` say. It is for
+            groups that mix many people, and may hold most of a label's examples. See `gifcue_lab.training.heldout`.
         label_repeats: how often an epoch shows a sample of a label; the keys `none` and `?` stand for samples without
             a label and of unknown label.
         hand_at_face_repeats: multiplies `label_repeats` for faces at which a hand is; for the detector, how often an
@@ -138,6 +140,7 @@ class Recipe(NetworkShape):
     trained_groups: tuple[str, ...] = ()
     heads_only: bool = False
     heldout_groups: tuple[str, ...] = ()
+    heldout_photos: dict[str, float] = field(default_factory=dict)
     label_repeats: dict[str, float] = field(default_factory=dict)
     hand_at_face_repeats: float = 1.0
     assumed_absent: str = ""

@@ -16,6 +16,7 @@ from gifcue.errors import ConfigError
 from gifcue_lab.training import losses
 from gifcue_lab.training.crops import CropSource
 from gifcue_lab.training.hard_negatives import read_hard_negatives
+from gifcue_lab.training.heldout import split
 from gifcue_lab.training.label_overrides import apply_overrides
 from gifcue_lab.training.networks import build_network
 from gifcue_lab.training.recipe import Recipe
@@ -71,7 +72,7 @@ def prepare(recipe: Recipe, data_dir: Path, runs_dir: Path) -> TrainingTask:
     """
     overrides = recipe.find("label_overrides", runs_dir)
     hard_negatives_file = recipe.find("hard_negatives", runs_dir)
-    training = read_photos(data_dir, "train", without=recipe.heldout_groups)
+    training, held_out = split(recipe, _read(recipe, data_dir))
     if recipe.trained_groups:
         training = [
             photo
@@ -88,7 +89,8 @@ def prepare(recipe: Recipe, data_dir: Path, runs_dir: Path) -> TrainingTask:
         training = training[:: max(1, len(training) // recipe.max_photos)][: recipe.max_photos]
     if overrides is not None:
         apply_overrides(training, overrides, recipe.classes)
-    evaluated = _evaluated_photos(recipe, data_dir)
+    # Without held-out photographs, a few of those that are trained on.
+    evaluated = held_out or _read(recipe, data_dir)[:: max(1, len(training) // EVALUATED_PHOTOS)]
     network = build_network(recipe)
     if recipe.task == "detector":
         training = [photo for photo in training if not photo.is_tight_crop]
@@ -134,11 +136,11 @@ def _check_labels(recipe: Recipe, photos: Sequence[Photo], known: Sequence[str])
         )
 
 
-def _evaluated_photos(recipe: Recipe, data_dir: Path) -> list[Photo]:
+def _read(recipe: Recipe, data_dir: Path) -> list[Photo]:
+    # Named so that a group that is not there is reported.
     if recipe.heldout_groups:
-        return read_photos(data_dir, "train", groups=recipe.heldout_groups)
-    photos = read_photos(data_dir, "train")
-    return photos[:: max(1, len(photos) // EVALUATED_PHOTOS)]
+        read_photos(data_dir, "train", groups=recipe.heldout_groups)
+    return read_photos(data_dir, "train")
 
 
 def _face_points(data_dir: Path, recipe: Recipe) -> list[int]:

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from gifcue.errors import ConfigError
 from gifcue_lab.cli.calibrate import Data
 from gifcue_lab.quiet import import_tensorflow
+from gifcue_lab.training.samples import Photo
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
@@ -21,19 +23,35 @@ def fit_heads(
     ],
     data: Data,
     group: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             metavar="PATTERN",
             help="Groups of the train split, p5* for example, that the face network was not trained on; may be "
             "repeated. The other groups count less.",
         ),
-    ],
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RECIPE",
+            help="The recipe that the face network was trained by, a name or a .toml file: what it holds out takes the "
+            "place of --group.",
+        ),
+    ] = None,
 ) -> None:
     """Fit the labels of faces to new people: the end of the face network, the hands at a face, the thresholds."""
     from gifcue_lab.export.calibration import matching_groups
+    from gifcue_lab.training.heldout import is_held_out
+    from gifcue_lab.training.recipe import read_recipe
 
-    groups = matching_groups(data, group)
+    if (group is None) == (recipe is None):
+        raise ConfigError(f"expected one of --group and --recipe, got {'none' if group is None else 'both'}")
+    groups = matching_groups(data, group or [])
+    heldout = None if recipe is None else read_recipe(recipe)
     import_tensorflow()
     from gifcue_lab.export.heads.fit import fit_heads as fit
 
-    fit(model_dir, data, groups, report=typer.echo)
+    def is_new(photo: Photo) -> bool:
+        return photo.group in groups if heldout is None else is_held_out(heldout, photo)
+
+    fit(model_dir, data, is_new, report=typer.echo)

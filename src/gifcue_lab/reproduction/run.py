@@ -15,6 +15,9 @@ from pathlib import Path
 from gifcue.detect.metadata import METADATA
 from gifcue.errors import ConfigError
 from gifcue_lab.reproduction.stages import HARD_NEGATIVES, Stage
+from gifcue_lab.training.heldout import is_held_out
+from gifcue_lab.training.recipe import Recipe
+from gifcue_lab.training.samples import Photo
 
 NOTE = "stage.json"
 Report = Callable[[str], None]
@@ -128,4 +131,12 @@ def _run(stage: Stage, stages: dict[str, Stage], data_dir: Path, folder: Path, r
         groups = matching_groups(data_dir, stage.groups) if stage.groups else common_heldout_groups(recipes)
         calibrate(place, data_dir, groups, keep_scores=bool(stage.scores), report=report)
         if stage.heads:
-            fit_heads(place, data_dir, matching_groups(data_dir, stage.heads), report=report)
+            face, new = stages[stage.pack["face"]].recipe, set(matching_groups(data_dir, stage.heads))
+            fit_heads(
+                place, data_dir, lambda photo: photo.group in new and _is_new(face, photo), report=report
+            )
+
+
+def _is_new(face: Recipe | None, photo: Photo) -> bool:
+    """Whether the run of the face network was not trained on a photograph of the groups `heads`."""
+    return face is None or not face.heldout_photos or is_held_out(face, photo)

@@ -21,7 +21,8 @@ def is_held_out(recipe: Recipe, photo: Photo) -> bool:
     if photo.group in recipe.heldout_groups:
         return True
     share = max(
-        (share for pattern, share in recipe.heldout_photos.items() if fnmatch(photo.group, pattern)), default=0.0
+        (share for pattern, share in recipe.heldout_photos.items() if fnmatch(photo.group, pattern)),
+        default=0.0,
     )
     return zlib.crc32(photo.name.encode()) % _BUCKETS < share * _BUCKETS
 

@@ -93,8 +93,9 @@ class Recipe(NetworkShape):
             landmarks stay as they are, and a step costs a third.
         heldout_groups: groups of photographs kept out of training. Calibration and thresholds are fitted to them, so
             that the dev split stays untouched.
-        heldout_photos: the share of the photographs that is kept out as well, by pattern of groups, `p5*` say. It is for
-            groups that mix many people, and may hold most of a label's examples. See `gifcue_lab.training.heldout`.
+        heldout_photos: the share of the photographs that is kept out as well, by pattern of groups, `p5*` say. It is
+            for groups that mix many people, and may hold most of a label's examples; see
+            `gifcue_lab.training.heldout`.
         label_repeats: how often an epoch shows a sample of a label; the keys `none` and `?` stand for samples without
             a label and of unknown label.
         hand_at_face_repeats: multiplies `label_repeats` for faces at which a hand is; for the detector, how often an
@@ -178,6 +179,10 @@ class Recipe(NetworkShape):
             raise ConfigError("heads_only: expected a network of crops, hand or face, got detector")
         if not 0.0 <= self.ema_momentum < 1.0:
             raise ConfigError(f"ema_momentum: expected 0 or more and less than 1, got {self.ema_momentum}")
+        if any(not 0.0 <= share < 1.0 for share in self.heldout_photos.values()):
+            raise ConfigError(
+                f"heldout_photos: expected shares of 0 or more and less than 1, got {self.heldout_photos}"
+            )
         if self.new_labels_only and self.heads_only:
             raise ConfigError("heads_only, new_labels_only: expected one of them, got both")
         if self.new_labels_only and (self.start_from is None or self.ema_momentum):

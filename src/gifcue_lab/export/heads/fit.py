@@ -71,20 +71,20 @@ class Faces:
 def fit_heads(
     model_dir: Path,
     data_dir: Path,
-    groups: Sequence[str],
+    is_new: Callable[[Photo], bool],
     *,
     report: Report = print,
 ) -> dict[str, float]:
     """Fits the labels of faces to people, and writes the model.
 
     The convolutions stay as they are. Written are the face network in all its files, `relation` and the thresholds of
-    the labels in the metadata. Every other group of the train split counts as one that the network was trained on: its
-    faces take part with a small weight, so that nothing is forgotten.
+    the labels in the metadata. Every other photograph of the train split counts as one that the network was trained on:
+    its faces take part with a small weight, so that nothing is forgotten.
 
     Args:
         model_dir: the model folder.
         data_dir: the labelled photographs.
-        groups: groups of the train split that the face network was not trained on.
+        is_new: whether the face network was not trained on a photograph of the train split.
         report: receives what was fitted.
 
     Returns:
@@ -104,10 +104,10 @@ def fit_heads(
     points = face_points(read_shapes(model_dir)["face"].points)
     networks = load_networks(model_dir)
     everybody = [photo for photo in read_photos(data_dir, "train") if not photo.is_tight_crop]
-    photos = [photo for photo in everybody if photo.group in groups]
-    trained = _of_known_label([photo for photo in everybody if photo.group not in groups])
+    photos = [photo for photo in everybody if is_new(photo)]
+    trained = _of_known_label([photo for photo in everybody if not is_new(photo)])
     found = list(found_faces(model_dir, [*photos, *trained[::TRAINED_EVERY]]))
-    faces = known_faces(networks["face"], found, stage.labels, set(groups))
+    faces = known_faces(networks["face"], found, stage.labels, {photo.name for photo in photos})
     report(_counts(faces, stage.labels))
 
     logits = _out_of_fold_logits(faces)
@@ -131,7 +131,8 @@ def fit_heads(
     revived = write_last_layers(networks["face"], layers, stage.calibration, faces.ends[0])
     report(f"face: {revived} units in use gave way to the linear part")
     save_networks(model_dir, networks)
-    _write_metadata(model_dir, relation, thresholds, after, len(groups))
+    fitted_to = f"{len(photos)} photographs of {len({photo.group for photo in photos})} groups of train"
+    _write_metadata(model_dir, relation, thresholds, after, fitted_to)
     export_litert(model_dir, only=("face",), report=report)
     add_int8(model_dir, data_dir, only=("face",), report=report)
     return after
@@ -142,7 +143,13 @@ def _of_known_label(photos: Sequence[Photo]) -> list[Photo]:
 
 
 def known_faces(network: Any, found: Sequence[FoundFace], labels: Sequence[str], new: set[str]) -> Faces:
-    """The faces of known label among those found, `new` being the groups that the network was not trained on.
+    """The faces of known label among those found.
+
+    Args:
+        network: the face network.
+        found: the faces found.
+        labels: the labels of the network.
+        new: the names of the photographs that it was not trained on.
 
     Raises:
         ConfigError: there are too few of a label, or of none.
@@ -153,9 +160,9 @@ def known_faces(network: Any, found: Sequence[FoundFace], labels: Sequence[str],
     counts = np.bincount(truth, minlength=len(names))
     if missing := [name or "none" for name, count in zip(names, counts, strict=True) if count < FOLDS]:
         raise ConfigError(
-            f"--group: expected {FOLDS} found faces or more of each label, got fewer of {', '.join(missing)}"
+            f"--group, --recipe: expected {FOLDS} found faces or more of each label, got fewer of {', '.join(missing)}"
         )
-    is_new = np.array([face.photo.group in new for face in known])
+    is_new = np.array([face.photo.name in new for face in known])
     rare = counts < RARE_SHARE * len(known)
     weights = np.where(is_new, 1.0, TRAINED_WEIGHT) * np.where(rare[truth], RARE_WEIGHT, 1.0)
     photos = sorted({face.photo.name for face in known})
@@ -233,13 +240,13 @@ def _write_metadata(
     relation: HandRelation,
     thresholds: dict[str, float],
     average_precision: dict[str, float],
-    groups: int,
+    fitted_to: str,
 ) -> None:
     def change(metadata: dict[str, Any]) -> None:
         metadata["stages"]["face"]["relation"] = relation.as_document()
         metadata["thresholds"].update(thresholds)
         metadata["training"]["heads"] = {
-            "fitted_to": f"{groups} groups of train",
+            "fitted_to": fitted_to,
             "average_precision": average_precision,
         }
 

@@ -136,7 +136,8 @@ async def _drain_and_refuse(server: FakeServer) -> None:
     drain = reaction_service_pb2.Drain(deadline_ms=500)
     first.answer(control=reaction_service_pb2.StreamControl(drain=drain))
     # What was in flight: the reaction ends, and another starts. That one goes on at the next server.
-    for phase, reaction_id in (("PHASE_ENDED", "r-ada"), ("PHASE_STARTED", "late")):
+    ended, started = reaction_service_pb2.PHASE_ENDED, reaction_service_pb2.PHASE_STARTED
+    for phase, reaction_id in ((ended, "r-ada"), (started, "late")):
         first.answer(
             reaction=reaction_service_pb2.ReactionEvent(
                 participant_id="ada", reaction_id=reaction_id, label="smile", phase=phase

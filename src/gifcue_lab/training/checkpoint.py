@@ -17,11 +17,12 @@ from typing import Any
 
 import keras
 
+from gifcue.errors import ConfigError
+from gifcue_lab.training.run_state import CHECKPOINTS, STATE, latest_checkpoint, read_state
+
 AVERAGED = "averaged.weights.h5"
 _FOLDER = "checkpoint-{epoch:05d}"
-_PATTERN = "checkpoint-[0-9]*"
 _WEIGHTS = "training.weights.h5"
-_STATE = "state.json"
 
 # Keras has no types.
 Model = Any
@@ -40,8 +41,8 @@ def save_checkpoint(run_dir: Path, model: Model, state: dict[str, Any]) -> None:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     model.save_weights(part / _WEIGHTS)
-    (part / _STATE).write_text(json.dumps(state), encoding="utf-8")
-    older = sorted(run_dir.glob(_PATTERN))
+    (part / STATE).write_text(json.dumps(state), encoding="utf-8")
+    older = sorted(run_dir.glob(CHECKPOINTS))
     # Renamed before the older ones go: in the other order a kill in between would leave no checkpoint.
     part.replace(folder)
     for each in older:
@@ -49,13 +50,26 @@ def save_checkpoint(run_dir: Path, model: Model, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(run_dir: Path, model: Model) -> dict[str, Any] | None:
-    """Restores the latest checkpoint into the model and its optimiser, and returns its state; None without one."""
-    folders = sorted(run_dir.glob(_PATTERN))
-    if not folders:
+    """Restores the latest checkpoint into the model and its optimiser, and returns its state; None without one.
+
+    Raises:
+        ConfigError: the checkpoint is damaged, or of another network.
+    """
+    folder = latest_checkpoint(run_dir)
+    if folder is None:
         return None
-    model.load_weights(folders[-1] / _WEIGHTS)
-    state: dict[str, Any] = json.loads((folders[-1] / _STATE).read_text(encoding="utf-8"))
-    return state
+    try:
+        model.load_weights(folder / _WEIGHTS)
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(
+            f"{run_dir}: expected a run of this network, got one whose checkpoint cannot be taken; remove the folder, "
+            f"or give the new run a name with --name ({_first_line(error)})"
+        ) from error
+    return read_state(run_dir)
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 @contextmanager

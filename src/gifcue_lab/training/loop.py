@@ -29,6 +29,7 @@ from gifcue_lab.training.checkpoint import (
 from gifcue_lab.training.curves import draw_curves
 from gifcue_lab.training.networks import freeze_features
 from gifcue_lab.training.recipe import Recipe
+from gifcue_lab.training.run_state import MADE_OF, check_same, made_of
 from gifcue_lab.training.start import load_start
 from gifcue_lab.training.tasks import Source, TrainingTask, prepare
 
@@ -70,6 +71,10 @@ class TrainingModel(keras.Model):  # type: ignore[misc]
 def train(recipe: Recipe, data_dir: Path, runs_dir: Path, *, report: Report = print) -> dict[str, Any]:
     """Trains a network, or resumes the run where it was interrupted.
 
+    A run is resumed only with the settings and pictures that it was started with. `epochs`, `evaluate_every`,
+    `early_stopping_patience` and `loader_threads` may change. A run whose checkpoint does not say what it was made of
+    is resumed with what is there.
+
     The folder `runs_dir / recipe.name` then holds `averaged.weights.h5` (the result), the latest checkpoint,
     `history.json` and `curves.png`.
 
@@ -83,7 +88,8 @@ def train(recipe: Recipe, data_dir: Path, runs_dir: Path, *, report: Report = pr
         The last record of the history: `epoch`, `loss`, `seconds` and `metrics`.
 
     Raises:
-        ConfigError: a key of the recipe is wrong, a file that it names is missing, or there are no photographs.
+        ConfigError: a key of the recipe is wrong, a file that it names is missing, there are no photographs, or the
+            run was made of other settings or pictures.
         TrainingDiverged: the loss is not finite.
     """
     if recipe.deterministic:
@@ -92,8 +98,10 @@ def train(recipe: Recipe, data_dir: Path, runs_dir: Path, *, report: Report = pr
     keras.mixed_precision.set_global_policy(recipe.precision)
     # Looked up before the photographs are decoded: that takes a while.
     start = recipe.start(runs_dir)
-    task = prepare(recipe, data_dir, runs_dir)
     run_dir = runs_dir / recipe.name
+    made = made_of(recipe, data_dir, runs_dir)
+    check_same(run_dir, made)
+    task = prepare(recipe, data_dir, runs_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
     steps = _steps(recipe, len(task.source.epoch(_rng(recipe.seed, 0))))
     if start is not None:
@@ -121,7 +129,7 @@ def train(recipe: Recipe, data_dir: Path, runs_dir: Path, *, report: Report = pr
                 0 if has_progress else state["evaluations_without_progress"] + 1
             )
             state["best"] = max(score, state["best"])
-        state["epoch"] = epoch + 1
+        state |= {"epoch": epoch + 1, MADE_OF: made}
         state["history"].append(record)
         save_checkpoint(run_dir, model, state)
         (run_dir / "history.json").write_text(json.dumps(state["history"], indent=1), encoding="utf-8")

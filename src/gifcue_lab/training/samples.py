@@ -109,7 +109,7 @@ def read_photos(
             "the data that it was written for, and `gifcue-lab recipe` writes one for yours"
         )
     if not photos:
-        raise ConfigError(f"data_dir: expected photographs with labels in {root}, got none")
+        raise ConfigError(f"{root}: expected photographs with labels, got none")
     landmarks = root / LANDMARKS
     if landmarks.exists():
         _attach_landmarks(photos, landmarks)

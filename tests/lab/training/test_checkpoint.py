@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,19 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+from gifcue.errors import ConfigError
 
-def trained_model(steps: int) -> Any:
+
+def trained_model(steps: int, outputs: int = 2) -> Any:
     """A compiled model with one dense layer after some steps of training."""
     import keras
 
     keras.utils.set_random_seed(1)
-    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(outputs)])
     model.compile(keras.optimizers.AdamW(0.1, use_ema=True, ema_momentum=0.5), loss="mse")
     model.optimizer.build(model.trainable_variables)
     for _ in range(steps):
-        model.train_on_batch(np.ones((4, 3)), np.ones((4, 2)))
+        model.train_on_batch(np.ones((4, 3)), np.ones((4, outputs)))
     return model
 
 
@@ -69,3 +72,30 @@ def test_averaged_weights_are_in_the_model_for_the_block_only() -> None:
     assert all(np.abs(a - b).max() > 0.01 for a, b in zip(before, within, strict=True))
     for a, b in zip(before, model.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    from gifcue_lab.training.checkpoint import load_checkpoint, save_checkpoint
+
+    save_checkpoint(tmp_path, trained_model(1), {"epoch": 1})
+    with pytest.raises(ConfigError, match=r"expected a run of this network, got one .* remove the folder"):
+        load_checkpoint(tmp_path, trained_model(0, outputs=3))
+
+
+def test_training_does_not_go_on_with_other_pictures(tmp_path: Path) -> None:
+    from gifcue_lab.training.loop import train
+    from gifcue_lab.training.recipe import Recipe
+    from gifcue_lab.training.run_state import made_of
+
+    recipe = Recipe(name="own", task="hand", width=32, height=32, epochs=1, classes=("wave",))
+    picture = tmp_path / "data" / "train" / "anna" / "1.jpg"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(b"first")
+    made = made_of(recipe, tmp_path / "data", tmp_path)
+    picture.write_bytes(b"second")
+    (tmp_path / "own" / "checkpoint-00001").mkdir(parents=True)
+    state = {"epoch": 1, "history": [], "made_of": made}
+    (tmp_path / "own" / "checkpoint-00001" / "state.json").write_text(json.dumps(state))
+    # Before a picture is decoded: these are none.
+    with pytest.raises(ConfigError, match="got one with other pictures"):
+        train(recipe, tmp_path / "data", tmp_path)

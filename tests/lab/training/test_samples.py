@@ -30,5 +30,5 @@ def test_a_second_box_names_the_attribute_and_difficult_hides_it(tmp_path: Path)
 
 
 def test_a_split_without_photographs_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="data_dir"):
+    with pytest.raises(ConfigError, match="train: expected photographs with labels, got none"):
         read_photos(tmp_path, "train")

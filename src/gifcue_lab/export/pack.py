@@ -12,6 +12,7 @@ from gifcue_lab.export.litert import Report, export_litert
 from gifcue_lab.export.metadata import read_raw, update_metadata, write_metadata
 from gifcue_lab.export.quantise import add_int8
 from gifcue_lab.training.recipe import Recipe
+from gifcue_lab.training.run_state import check_packable
 from gifcue_lab.training.shapes import NETWORKS
 from gifcue_lab.training.weights import load_networks, load_run, save_networks
 
@@ -37,7 +38,7 @@ def pack(
         data_dir: labelled photographs, for the ranges of int8.
         model_dir: the folder to write.
         base: the model that gives the networks without a recipe.
-        report: receives the sizes of the files.
+        report: receives the sizes of the files, and a warning of each run that is not finished.
 
     Raises:
         ConfigError: a run or the photographs are missing, or without `base` a recipe.
@@ -52,6 +53,9 @@ def pack(
             f"recipes: expected one each for {', '.join(NETWORKS)}, or a model that gives the others, got none for "
             f"{', '.join(missing)}"
         )
+    for name, recipe in by_task.items():
+        if said := check_packable(recipe, run_dirs[name]):
+            report(said)
     networks = {name: load_run(by_task[name], run_dirs[name]) for name in by_task}
     if missing and base is not None:
         networks |= {name: network for name, network in load_networks(base).items() if name in missing}

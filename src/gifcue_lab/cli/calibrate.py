@@ -53,7 +53,15 @@ def calibrate(
     """Fit scores and thresholds of the recipes' networks to people that none of them was trained on."""
     from gifcue_lab.training.recipe import read_recipe
 
-    calibrate_model([read_recipe(each) for each in recipes], model_dir, data, also, keep_scores, group)
+    read = [read_recipe(each) for each in recipes]
+    calibrate_model(read, model_dir, data, also, keep_scores, groups_of(read, data, group))
+
+
+def groups_of(recipes: Sequence[Recipe], data: Path, patterns: Sequence[str] | None) -> list[str]:
+    """The groups to fit to. Raises `ConfigError` if none matches, or without patterns the recipes hold out none."""
+    from gifcue_lab.export.calibration import common_heldout_groups, matching_groups
+
+    return matching_groups(data, patterns) if patterns else common_heldout_groups(recipes)
 
 
 def calibrate_model(
@@ -62,17 +70,16 @@ def calibrate_model(
     data: Path,
     also: str | None,
     keep_scores: bool,
-    patterns: Sequence[str] | None,
+    groups: Sequence[str],
 ) -> None:
-    """Fits and prints. Raises `ConfigError` if no group matches, or without patterns the recipes hold out none."""
+    """Fits to the groups, and prints what was fitted."""
     from gifcue_lab.export.calibration import calibrate as fit
-    from gifcue_lab.export.calibration import common_heldout_groups, matching_groups
     from gifcue_lab.training.shapes import known_labels
 
     fit(
         model_dir,
         data,
-        matching_groups(data, patterns) if patterns else common_heldout_groups(recipes),
+        groups,
         also=also,
         keep_scores=keep_scores,
         tasks=[recipe.task for recipe in recipes],

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gifcue_lab.cli.calibrate import Also, Data, Group, KeepScores, Recipes, calibrate_model
+from gifcue_lab.cli.calibrate import Also, Data, Group, KeepScores, Recipes, calibrate_model, groups_of
 from gifcue_lab.quiet import import_tensorflow
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
@@ -53,13 +53,15 @@ def pack(
         )
     read = [read_recipe(each) for each in recipes]
     run_dirs = {recipe.task: runs / recipe.name for recipe in read} | dict(_run(each) for each in run or ())
+    # Asked for first: without groups to fit to, nothing is written.
+    groups = groups_of(read, data, group)
     import_tensorflow()
     from gifcue_lab.export.pack import pack as make_directory
     from gifcue_lab.export.serving_settings import serving_settings
 
     base_dir = None if base is None else default_model_dir() if base == SHIPPED else Path(base)
     make_directory(read, run_dirs, data, model_dir, base=base_dir, report=typer.echo)
-    calibrate_model(read, model_dir, data, also, keep_scores, group)
+    calibrate_model(read, model_dir, data, also, keep_scores, groups)
     typer.echo(f"\nThe settings of a server that serves it:\n\n{serving_settings(model_dir)}")
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from gifcue.detect.labels import LabelMap, read_label_map, write_label_map
 from gifcue.detect.metadata import FORMAT, LABEL_MAP, METADATA
 from gifcue.detect.processing import STRIDE
+from gifcue.detect.regions import KINDS
 from gifcue.errors import ConfigError
 from gifcue_lab.training.recipe import NetworkShape, Recipe
 from gifcue_lab.training.shapes import NETWORKS, SHAPE_KEYS, WEIGHTS
@@ -34,35 +35,58 @@ Metadata = dict[str, Any]
 def write_metadata(model_dir: Path, recipes: Mapping[str, Recipe], base: Path | None = None) -> None:
     """Writes the metadata of networks that these recipes, by task, describe.
 
-    Calibration, thresholds and training figures that the file holds already are kept where the labels are the same.
+    A network without a recipe is described as in `base`. A network that learned only new labels keeps the calibration
+    and thresholds of the model that it started from. For other networks, those that the file holds already are kept
+    where the labels are the same.
 
     Args:
         model_dir: the folder to write.
         recipes: the networks that were trained.
         base: the model whose description holds for the networks without a recipe; None where each has one.
+
+    Raises:
+        ConfigError: the metadata of a model is missing or damaged.
     """
     path = model_dir / METADATA
-    before = path if path.exists() or base is None else base / METADATA
-    old = read_raw(before) if before.exists() else {}
+    given = read_raw(base / METADATA) if base is not None else {}
+    old = read_raw(path) if path.exists() else given
+    given = given or old
+    sources = {name: _source(recipes.get(name), old, given) for name in NETWORKS}
     stages = {
-        kind: _stage(kind, recipes[kind], old) if kind in recipes else old["stages"][kind]
-        for kind in ("face", "hand")
+        kind: _stage(kind, recipes[kind], sources[kind]) if kind in recipes else given["stages"][kind]
+        for kind in KINDS
     }
-    labels = ["face", "hand", *stages["face"]["labels"], *stages["hand"]["labels"]]
+    labels_of: dict[str, list[str]] = {"detector": list(KINDS)}
+    labels_of |= {kind: stages[kind]["labels"] for kind in KINDS}
+    labels = [label for each in labels_of.values() for label in each]
     thresholds = {**dict.fromkeys(labels, NEUTRAL_THRESHOLD), **old.get("thresholds", {})}
+    for name, source in sources.items():
+        known = source.get("thresholds", {})
+        thresholds |= {label: known[label] for label in labels_of[name] if label in known}
     metadata = {
         "format": FORMAT,
         "name": NAME,
         "version": VERSION,
         "files": float_files(),
-        "detector": _detector(recipes["detector"]) if "detector" in recipes else old["detector"],
+        "detector": _detector(recipes["detector"]) if "detector" in recipes else given["detector"],
         "stages": stages,
-        "networks": {**old.get("networks", {}), **{name: _shape(recipe) for name, recipe in recipes.items()}},
+        "networks": {
+            **given.get("networks", {}),
+            **{name: _shape(recipe) for name, recipe in recipes.items()},
+        },
         "thresholds": {label: thresholds[label] for label in labels},
-        "training": old.get("training", {}),
+        "training": given.get("training", {}),
     }
     _write(path, metadata)
     _write_label_map(model_dir, labels, base)
+
+
+def _source(recipe: Recipe | None, old: Metadata, given: Metadata) -> Metadata:
+    """The metadata that holds for what training left of a network as it was."""
+    if recipe is None:
+        return given
+    start = recipe.start(Path()) if recipe.new_labels_only else None
+    return old if start is None else read_raw(start / METADATA)
 
 
 def update_metadata(model_dir: Path, change: Callable[[Metadata], None]) -> None:

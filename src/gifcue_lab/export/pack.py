@@ -28,8 +28,8 @@ def pack(
 ) -> None:
     """Writes a model folder: weights, LiteRT files in float and int8, label map and metadata.
 
-    Calibration and thresholds that the folder already holds are kept. A new folder gets those of `base`, and neutral
-    ones for labels that `base` does not have. The networks of `base` keep their files: the ranges of int8 come from
+    Calibration and thresholds are those of `write_metadata`, with neutral ones for labels that no model has. The
+    networks of `base` keep their files: the ranges of int8 come from
     more pictures there than somebody has who trains one network.
 
     Args:
@@ -62,8 +62,9 @@ def pack(
     # Read before anything is written: `base` may be the folder itself.
     taken = _read_files(base, missing) if base is not None else {}
     model_dir.mkdir(parents=True, exist_ok=True)
-    save_networks(model_dir, networks)
+    # First, because it reads what must be there.
     write_metadata(model_dir, by_task, base)
+    save_networks(model_dir, networks)
     _write_files(model_dir, taken)
     made = [name for name in NETWORKS if name not in taken]
     export_litert(model_dir, only=made, report=report)

@@ -59,7 +59,7 @@ def _about(report: Mapping[str, Any]) -> list[str]:
     chosen = report.get("thresholds_chosen_on")
     if chosen:
         saw = report["thresholds_saw_these_pictures"]
-        lines.append(f"Thresholds were chosen on: {', '.join(chosen)}.")
+        lines.append(f"Thresholds were chosen on: {'; '.join(chosen)}.")
         if saw:
             lines.append("The evaluated pictures may be among these. F1 is then optimistic.")
     left = report.get("groups_in_no_part")

@@ -7,7 +7,7 @@ also be chosen with a further split, whose figures are optimistic from then on; 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ from gifcue_lab.training.shapes import NETWORKS
 TOUCH_IOU = 0.15
 # Rescoring is fitted where there are so many boxes that hit nothing.
 LEAST_FALSE_BOXES = 20
+# What comes between whose pictures thresholds were chosen on and the labels that these are for.
+_FOR = " (for "
 
 
 def common_heldout_groups(recipes: Sequence[Recipe]) -> list[str]:
@@ -106,22 +108,20 @@ def calibrate(
     if also is not None:
         photos = [*photos, *(photo for photo in read_photos(data_dir, also) if not photo.is_tight_crop)]
     stages = read_metadata(model_dir, "litert", sha256=UNCHECKED).stages
-    chosen = {label for kind in kinds for label in stages[kind].labels}
-    chosen -= {label for labels in kept.values() for label in labels}
-    chosen |= set(KINDS) if "detector" in tasks else set()
-    others = {label for kind in KINDS for label in stages[kind].labels} - chosen
-    thresholds, cross_fitted = choose_thresholds(model_dir, photos, without=others, report=report)
+    untrained = {label for labels in kept.values() for label in labels}
+    untrained |= {label for kind in KINDS if kind not in kinds for label in stages[kind].labels}
+    untrained |= set() if "detector" in tasks else set(KINDS)
+    thresholds, cross_fitted = choose_thresholds(model_dir, photos, without=untrained, report=report)
 
     def change(metadata: dict[str, Any]) -> None:
-        metadata["thresholds"].update(
-            {label: value for label, value in thresholds.items() if label in chosen}
-        )
         metadata["training"]["thresholds"] = thresholds_note(
             metadata["training"].get("thresholds", {}),
             [f"{len(groups)} groups of train held out", *([also] if also else [])],
-            {label: value for label, value in cross_fitted.items() if label in chosen},
-            left=set(metadata["thresholds"]) - chosen,
+            cross_fitted,
+            chosen=list(thresholds),
+            left=[label for label in metadata["thresholds"] if label not in thresholds],
         )
+        metadata["thresholds"].update(thresholds)
 
     update_metadata(model_dir, change)
 
@@ -129,21 +129,35 @@ def calibrate(
 def thresholds_note(
     before: Mapping[str, Any],
     chosen_on: Sequence[str],
-    cross_fitted: Mapping[str, float],
+    cross_fitted: Mapping[str, float | None],
     *,
-    left: Collection[str],
+    chosen: Sequence[str],
+    left: Sequence[str],
 ) -> dict[str, Any]:
     """What the metadata says of where thresholds come from.
 
+    Where some thresholds are left as they were, each source names the labels that it is for, because the others were
+    chosen on other pictures.
+
     Args:
         before: the note that is there.
-        chosen_on: whose pictures new thresholds were chosen on.
+        chosen_on: whose pictures the new thresholds were chosen on.
         cross_fitted: the cross-fitted F1 of labels that got a new threshold.
+        chosen: labels and kinds that got a new threshold.
         left: labels and kinds that keep their threshold. What the note says of them stays in it.
     """
     kept = {label: value for label, value in before.get("f1_cross_fitted", {}).items() if label in left}
-    sources = [*(before.get("chosen_on", []) if left else []), *chosen_on]
+    sources: list[str] = []
+    for source in before.get("chosen_on", []):
+        text, _, named = source.removesuffix(")").partition(_FOR)
+        if still := [label for label in (named.split(", ") if named else left) if label in left]:
+            sources.append(_source_of(text, still))
+    sources += [_source_of(text, chosen) if left else text for text in chosen_on]
     return {"chosen_on": list(dict.fromkeys(sources)), "f1_cross_fitted": {**kept, **cross_fitted}}
+
+
+def _source_of(text: str, labels: Sequence[str]) -> str:
+    return f"{text}{_FOR}{', '.join(labels)})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,11 +117,11 @@ class ScoredLabel:
             self.totals[number::2],
         )
 
-    def cross_fitted_f1(self) -> float:
-        """F1 where each half of the groups uses the threshold that was chosen on the other."""
+    def cross_fitted_f1(self) -> float | None:
+        """F1 where each half of the groups uses the threshold that was chosen on the other; None with one group."""
         halves = self.half(0), self.half(1)
         if not all(len(half.totals) for half in halves):
-            return 0.0
+            return None
         hits = shown = 0
         for here, there in (halves, halves[::-1]):
             over = here.scores >= there.threshold()
@@ -135,17 +135,18 @@ def choose_thresholds(
     *,
     without: Collection[str] = (),
     report: Report = print,
-) -> tuple[dict[str, float], dict[str, float]]:
+) -> tuple[dict[str, float], dict[str, float | None]]:
     """Runs a model over photographs and chooses the thresholds of kinds and labels.
 
     Args:
         model_dir: the model folder.
         photos: the photographs.
-        without: labels for which none is chosen.
+        without: kinds and labels for which none is chosen.
         report: receives what was chosen.
 
     Returns:
-        The thresholds of kinds and labels, and the cross-fitted F1 of labels.
+        The thresholds of the other kinds and labels, and the cross-fitted F1 of labels, None where a single group does
+        not let it be measured.
 
     Raises:
         ModelError: the model cannot be read.
@@ -177,23 +178,26 @@ def choose_thresholds(
         )
 
     thresholds: dict[str, float] = {}
-    cross_fitted: dict[str, float] = {}
+    cross_fitted: dict[str, float | None] = {}
     for kind in KINDS:
         regions = [each for each in matched if each.region.kind == kind]
-        thresholds[kind] = scored(kind, None, regions).threshold()
+        served = detector.info.thresholds[kind]
+        if kind not in without:
+            served = thresholds[kind] = scored(kind, None, regions).threshold()
         # A label is shown only for a region over its own threshold. Regions of unknown label count neither way.
-        regions = [
-            each for each in regions if each.truth != UNKNOWN and each.region.score >= thresholds[kind]
-        ]
+        regions = [each for each in regions if each.truth != UNKNOWN and each.region.score >= served]
         for label in (each for each in detector.info.attributes[kind] if each not in without):
             one = scored(kind, label, regions)
             thresholds[label] = one.threshold()
-            cross_fitted[label] = round(one.cross_fitted_f1(), 4)
+            f1 = one.cross_fitted_f1()
+            cross_fitted[label] = None if f1 is None else round(f1, 4)
+            measured = "not measurable with one group" if f1 is None else f"{f1:.3f}"
             report(
-                f"{label}: threshold {thresholds[label]:.2f}, cross-fitted F1 {cross_fitted[label]:.3f}, "
+                f"{label}: threshold {thresholds[label]:.2f}, cross-fitted F1 {measured}, "
                 f"{sum(one.totals)} labelled"
             )
-    report(", ".join(f"{kind}: threshold {thresholds[kind]:.2f}" for kind in KINDS))
+    if chosen := [f"{kind}: threshold {thresholds[kind]:.2f}" for kind in KINDS if kind in thresholds]:
+        report(", ".join(chosen))
     return thresholds, cross_fitted
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 
+from gifcue.detect.detector import Frame, ServedModel
+from gifcue.detect.regions import Region
+from gifcue.protocol.geometry import Box
 from gifcue_lab.export.calibration import thresholds_note
-from gifcue_lab.export.thresholds import MAX_FALSE_SHARE, ScoredLabel
+from gifcue_lab.export.thresholds import MAX_FALSE_SHARE, ScoredLabel, choose_thresholds
+from gifcue_lab.training.samples import Photo, Sample
 
 
 def label(
@@ -59,11 +67,67 @@ def test_cross_fitted_f1_uses_the_threshold_of_the_other_half() -> None:
     assert both.cross_fitted_f1() == 2 * 2 / (4 + 4)
 
 
+def test_cross_fitted_f1_needs_two_groups() -> None:
+    scores = np.array([0.2, 0.8])
+    assert label(scores, scores > 0.5, np.zeros(2, np.intp)).cross_fitted_f1() is None
+
+
 def test_thresholds_that_stay_keep_what_is_said_of_them() -> None:
     before = {"chosen_on": ["people"], "f1_cross_fitted": {"smile": 0.8, "wave": 0.9}}
-    note = thresholds_note(before, ["others"], {"wave": 0.95}, left={"smile", "face"})
-    assert note == {"chosen_on": ["people", "others"], "f1_cross_fitted": {"smile": 0.8, "wave": 0.95}}
-    assert thresholds_note(before, ["others"], {"wave": 0.95}, left=set()) == {
+    note = thresholds_note(before, ["others"], {"wave": 0.95}, chosen=["wave"], left=["face", "smile"])
+    assert note == {
+        "chosen_on": ["people (for face, smile)", "others (for wave)"],
+        "f1_cross_fitted": {"smile": 0.8, "wave": 0.95},
+    }
+    # Chosen again on more people, the label is named once.
+    note = thresholds_note(note, ["more"], {"wave": None}, chosen=["wave"], left=["face", "smile"])
+    assert note["chosen_on"] == ["people (for face, smile)", "more (for wave)"]
+    assert note["f1_cross_fitted"] == {"smile": 0.8, "wave": None}
+    note = thresholds_note(note, ["all"], {"smile": 0.9}, chosen=["smile"], left=["face", "wave"])
+    assert note["chosen_on"] == ["people (for face)", "more (for wave)", "all (for smile)"]
+    assert thresholds_note(before, ["others"], {"wave": 0.95}, chosen=["wave"], left=[]) == {
         "chosen_on": ["others"],
         "f1_cross_fitted": {"wave": 0.95},
     }
+
+
+class Reddened:
+    """Finds one face in every picture, and takes it for what the picture's red says."""
+
+    info = ServedModel(
+        "test", "1", "test", (), {"face": 0.7, "hand": 0.5}, 64, 64, {"face": ("smile",), "hand": ()}
+    )
+
+    def __init__(self, _: object) -> None: ...
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Region]]:
+        frame = frames[0]
+        red = float(frame[..., 0].mean()) / 255
+        # The darkest is found less surely than the model asks for.
+        return [[Region("face", Box(0.0, 0.0, 1.0, 1.0), 0.6 if red < 0.14 else 0.9, {"smile": red})]]
+
+
+def test_thresholds_that_are_not_chosen_are_those_that_are_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gifcue_lab.export.thresholds.LiteRtDetector", Reddened)
+    photos = []
+    for number, red in enumerate((30, 40, 120)):
+        path = tmp_path / f"{number}.png"
+        cv2.imwrite(str(path), np.full((8, 8, 3), (0, 0, red), np.uint8))
+        face = Sample("face", np.array([0, 0, 8, 8], np.float32), "" if red == 40 else "smile")
+        photos.append(Photo("p0", f"p0/{number}", path, 8, 8, [face]))
+    lines: list[str] = []
+    thresholds, cross_fitted = choose_thresholds(
+        tmp_path, photos, without=("face", "hand"), report=lines.append
+    )
+    # The first picture's face is below the model's threshold of faces, so its smile cannot be shown.
+    assert list(thresholds) == ["smile"]
+    assert 0.15 < thresholds["smile"] < 0.47
+    assert cross_fitted == {"smile": None}
+    assert lines == [
+        f"smile: threshold {thresholds['smile']:.2f}, cross-fitted F1 not measurable with one group, 2 labelled"
+    ]
+    chosen, _ = choose_thresholds(tmp_path, photos, without=("smile",), report=lines.append)
+    assert list(chosen) == ["face", "hand"]
+    assert lines[-1].startswith("face: threshold ")

@@ -72,8 +72,9 @@ def calibrate_model(
     keep_scores: bool,
     groups: Sequence[str],
 ) -> None:
-    """Fits to the groups, and prints what was fitted."""
+    """Fits to the groups, and prints what was fitted and the settings of a server with the new digest."""
     from gifcue_lab.export.calibration import calibrate as fit
+    from gifcue_lab.export.serving_settings import serving_settings
     from gifcue_lab.training.shapes import known_labels
 
     fit(
@@ -86,3 +87,4 @@ def calibrate_model(
         untouched={recipe.task: known_labels(recipe, Path()) for recipe in recipes},
         report=typer.echo,
     )
+    typer.echo(f"\nThe settings of a server that serves it:\n\n{serving_settings(model_dir)}")

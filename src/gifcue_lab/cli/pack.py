@@ -57,12 +57,10 @@ def pack(
     groups = groups_of(read, data, group)
     import_tensorflow()
     from gifcue_lab.export.pack import pack as make_directory
-    from gifcue_lab.export.serving_settings import serving_settings
 
     base_dir = None if base is None else default_model_dir() if base == SHIPPED else Path(base)
     make_directory(read, run_dirs, data, model_dir, base=base_dir, report=typer.echo)
     calibrate_model(read, model_dir, data, also, keep_scores, groups)
-    typer.echo(f"\nThe settings of a server that serves it:\n\n{serving_settings(model_dir)}")
 
 
 def _run(text: str) -> tuple[str, Path]:

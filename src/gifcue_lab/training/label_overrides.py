@@ -19,8 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.errors import ConfigError
-from gifcue_lab.training.samples import NONE, SAME_BOX_PX, Photo
+from gifcue_lab.training.samples import NONE, Photo
 
+# An override is for the face or hand whose corners differ from its box by no more than this, in pixels.
+SAME_BOX_PX = 3.0
 # Hexadecimal digits of a photograph's SHA-256 that name it.
 KEY_DIGITS = 16
 ENTRY_KEYS = {"box", "shows", "absent"}

@@ -1,13 +1,13 @@
 """Labelled photographs as training reads them: boxes, labels and landmarks.
 
 A folder `DIR/SPLIT` holds `GROUP/NAME.jpg` beside `GROUP/NAME.xml` (LabelImg's Pascal VOC), and `landmarks.npz` with
-the landmarks that MediaPipe's models found. A second object with the same box as a face or hand names its label. A face
-or hand with `difficult` 1 and no second object has an unknown label; with `difficult` 0 it shows none of the labels.
+the landmarks that MediaPipe's models found. `gifcue_lab.datasets.regions` says which objects are one face or hand and
+what it shows, for training as for evaluation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue.errors import ConfigError
+from gifcue_lab.datasets.annotation import Annotation
 from gifcue_lab.datasets.boxes import iou_matrix
+from gifcue_lab.datasets.regions import pair_up, with_own_labels
 from gifcue_lab.datasets.voc import read_voc
 
 Image = npt.NDArray[np.uint8]
@@ -26,8 +28,6 @@ Floats = npt.NDArray[np.float32]
 LANDMARKS = "landmarks.npz"
 UNKNOWN = "?"
 NONE = ""
-# Two boxes are the same object drawn twice when their corners differ by no more than this, in pixels.
-SAME_BOX_PX = 3.0
 # Landmarks belong to the labelled box that their extent overlaps most, with at least this IoU.
 MIN_LANDMARK_IOU = 0.3
 # Pictures of this size are tight crops of grey faces. Their scale differs from that of faces in a meeting.
@@ -96,11 +96,13 @@ def read_photos(
     root = data_dir / split
     keep, drop = None if groups is None else set(groups), set(without)
     files = sorted(root.glob("*/*.xml"))
-    photos = [
-        _read_photo(path, path.parent.name)
+    annotations = {
+        path: read_voc(path)
         for path in files
         if path.parent.name not in drop and (keep is None or path.parent.name in keep)
-    ]
+    }
+    attributes = with_own_labels(annotations.values())
+    photos = [_photo(path, annotation, attributes) for path, annotation in annotations.items()]
     absent = sorted((keep or set()) - {path.parent.name for path in files})
     if files and absent:
         named = ", ".join(absent[:SHOWN_GROUPS]) + (" …" if len(absent) > SHOWN_GROUPS else "")
@@ -138,23 +140,15 @@ def read_image(path: Path) -> Image:
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
-def _read_photo(path: Path, group: str) -> Photo:
-    annotation = read_voc(path)
+def _photo(path: Path, annotation: Annotation, attributes: Mapping[str, Sequence[str]]) -> Photo:
     picture = path.with_name(annotation.filename)
     if not picture.exists():
         picture = path.with_suffix(".jpg")
+    group = path.parent.name
     photo = Photo(group, f"{group}/{path.stem}", picture, annotation.width, annotation.height)
-    attributes: list[tuple[str, Floats]] = []
-    for labelled in annotation.objects:
-        box = np.array(labelled.box, np.float32)
-        if labelled.label in ("face", "hand"):
-            photo.samples.append(Sample(labelled.label, box, UNKNOWN if labelled.difficult else NONE))
-        else:
-            attributes.append((labelled.label, box))
-    for label, box in attributes:
-        for sample in photo.samples:
-            if np.abs(sample.box - box).max() <= SAME_BOX_PX:
-                sample.attribute = label
+    for region in pair_up(annotation, attributes):
+        attribute = (region.attribute or NONE) if region.attribute_known else UNKNOWN
+        photo.samples.append(Sample(region.kind, np.array(region.box, np.float32), attribute))
     return photo
 
 

@@ -29,6 +29,25 @@ def test_a_second_box_names_the_attribute_and_difficult_hides_it(tmp_path: Path)
     assert [sample.attribute for sample in photo.samples] == ["wave", UNKNOWN, NONE]
 
 
+def test_a_box_that_was_drawn_anew_is_the_same_face_as_in_evaluation(tmp_path: Path) -> None:
+    """Corners that are off by 6 pixels, as by hand in LabelImg, on a face of 100 pixels; and a smile on a hand."""
+    folder = tmp_path / "train" / "p0"
+    folder.mkdir(parents=True)
+    objects = [
+        ("face", 0, 10, 10, 110, 110),
+        ("smile", 0, 14, 6, 114, 108),
+        ("face", 0, 200, 10, 300, 110),
+        ("smile", 0, 230, 10, 330, 110),
+        ("hand", 0, 400, 10, 500, 110),
+        ("drinking", 0, 403, 13, 503, 113),
+    ]
+    (folder / "a.xml").write_text(XML.format(objects="".join(OBJECT.format(*item) for item in objects)))
+    samples = read_photos(tmp_path, "train")[0].samples
+    said = [(sample.kind, sample.attribute) for sample in samples]
+    # A smile beside the faces is another face.
+    assert said == [("face", "smile"), ("face", NONE), ("hand", "drinking"), ("face", "smile")]
+
+
 def test_a_split_without_photographs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="train: expected photographs with labels, got none"):
         read_photos(tmp_path, "train")

@@ -17,6 +17,8 @@ from gifcue.protocol.codecs import Codec
 from gifcue.protocol.reasons import DropReason
 
 _EXIF_ORIENTATION = 0x0112
+# The orientation of a picture that is shown as it is stored.
+UPRIGHT = 1
 _JPEG_APP1 = 0xE1
 _JPEG_SCAN = 0xDA
 # Start of frame: all of SOF0 to SOF15 but the markers of other uses among them (ITU-T T.81, table B.1).
@@ -59,7 +61,7 @@ def scaled_still(data: bytes, max_pixels: int, long_side: int, short_side: int) 
     if decoded is None:
         raise MediaError(DropReason.INVALID_DATA, f"expected a {codec} with a picture, got one without")
     frame: Any = decoded.frame
-    orientation = exif_orientation(data) if codec is Codec.JPEG else 1
+    orientation = exif_orientation(data) if codec is Codec.JPEG else UPRIGHT
     rgb = _upright(Converter(long_side, short_side).array(frame), orientation)
     width, height = frame.width, frame.height
     if orientation >= 5:
@@ -104,20 +106,20 @@ def exif_orientation(jpeg: bytes) -> int:
         if jpeg[at + 1] == _JPEG_APP1 and jpeg[at + 4 : at + 10] == b"Exif\0\0":
             return _tiff_orientation(jpeg[at + 10 : at + 2 + size])
         at += 2 + size
-    return 1
+    return UPRIGHT
 
 
 def _tiff_orientation(tiff: bytes) -> int:
     order: Any = {b"II": "little", b"MM": "big"}.get(tiff[:2])
     if order is None:
-        return 1
+        return UPRIGHT
     at = int.from_bytes(tiff[4:8], order)
     count = int.from_bytes(tiff[at : at + 2], order)
     for entry in range(at + 2, min(at + 2 + 12 * count, len(tiff) - 11), 12):
         if int.from_bytes(tiff[entry : entry + 2], order) == _EXIF_ORIENTATION:
             value = int.from_bytes(tiff[entry + 8 : entry + 10], order)
-            return value if 1 <= value <= 8 else 1
-    return 1
+            return value if 1 <= value <= 8 else UPRIGHT
+    return UPRIGHT
 
 
 def _upright(rgb: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:

@@ -51,6 +51,12 @@ def prepare(
         typer.echo(
             f"{done.without_labels} of them have no XML file, so they show none of the labels", err=True
         )
+    if done.turned:
+        typer.echo(
+            f"{len(done.turned)} of them are turned when they are shown (EXIF) and are copied as stored, "
+            f"{done.turned[0]} for example: save them upright (mogrify -auto-orient), label them again and repeat this",
+            err=True,
+        )
     for file, label in done.unplaced:
         typer.echo(f"left out, because no face or hand is found there: {file}: {label}", err=True)
     for file, labels in done.doubled:

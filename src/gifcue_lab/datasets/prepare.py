@@ -19,6 +19,7 @@ from gifcue.detect.detector import Detector
 from gifcue.detect.regions import DEFAULT_THRESHOLD
 from gifcue.media.files import scale_to_fit
 from gifcue.media.settings import MediaSettings
+from gifcue.media.stills import UPRIGHT, exif_orientation
 from gifcue_lab.datasets.annotation import Annotation, DatasetError, LabelledObject
 from gifcue_lab.datasets.autolabel import propose
 from gifcue_lab.datasets.check import Problem, box_problems, size_problem
@@ -50,6 +51,8 @@ class Prepared:
         labels: how many faces and hands show each label, the shipped model's proposals included.
         unplaced: file and label of each box that lies on no face or hand; they were left out.
         doubled: file and labels of each face or hand with two labels; they count as unknown.
+        turned: the files that are turned when they are shown (EXIF). They are copied as stored, so people lie on the
+            side in them or stand on their heads.
     """
 
     pictures: int
@@ -58,6 +61,7 @@ class Prepared:
     labels: Mapping[str, int]
     unplaced: Sequence[tuple[str, str]] = field(default_factory=tuple)
     doubled: Sequence[tuple[str, tuple[str, ...]]] = field(default_factory=tuple)
+    turned: Sequence[str] = field(default_factory=tuple)
 
 
 def prepare(
@@ -105,6 +109,9 @@ def prepare(
         ],
         doubled=[
             (str(path.relative_to(source)), labels) for path, one in placed.items() for labels in one.doubled
+        ],
+        turned=[
+            str(path.relative_to(source)) for path in placed if exif_orientation(path.read_bytes()) != UPRIGHT
         ],
     )
 

@@ -129,12 +129,12 @@ def decode(photos: Sequence[Photo], threads: int = 2) -> list[Image]:
 
 
 def read_image(path: Path) -> Image:
-    """Decodes one picture to uint8 RGB [H, W, 3].
+    """Decodes one picture to uint8 RGB [H, W, 3], as stored: labels are drawn on the stored pixels.
 
     Raises:
         ConfigError: it cannot be decoded.
     """
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if picture is None:
         raise ConfigError(f"{path}: expected a picture, got something that cannot be decoded")
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)

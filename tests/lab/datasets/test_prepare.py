@@ -9,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from gifcue.detect.detector import Frame, ServedModel
 from gifcue.detect.gesture_classifier import GestureClassifier
@@ -19,6 +20,7 @@ from gifcue_lab.datasets.pictures import decode_rgb
 from gifcue_lab.datasets.placing import OwnLabel
 from gifcue_lab.datasets.prepare import prepare
 from gifcue_lab.datasets.voc import read_voc, write_voc
+from gifcue_lab.training.samples import read_image
 
 THRESHOLDS = {"face": 0.5, "hand": 0.5, "smile": 0.6}
 OWN = {"drinking": OwnLabel("drinking", "face")}
@@ -70,6 +72,20 @@ def test_large_pictures_are_scaled_with_their_boxes(tmp_path: Path, make_picture
     assert (written.filename, written.width, written.height) == ("a.jpg", 640, 360)
     assert written.objects[0].box == (100, 50, 300, 350)
     assert decode_rgb((tmp_path / "out" / "set-01" / "a.jpg").read_bytes()).shape == (360, 640, 3)
+
+
+def test_pictures_that_are_turned_when_they_are_shown_are_named(tmp_path: Path, make_picture: Any) -> None:
+    """Also those without labels and those upside down, whose size says nothing."""
+    for number, (orientation, xml) in enumerate(((1, True), (3, True), (6, False))):
+        path = make_picture(f"in/{number}.jpg", SCENE, seed=number, xml=xml)
+        picture = Image.open(path)
+        exif = picture.getexif()
+        exif[0x0112] = orientation
+        picture.save(path, exif=exif)
+    done = prepare(OneFace(), tmp_path / "in", tmp_path / "out", OWN)
+    assert done.turned == ["1.jpg", "2.jpg"]
+    # Training sees the pixels that the boxes are on.
+    assert read_image(tmp_path / "out" / "set-01" / "2.jpg").shape == (90, 120, 3)
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,10 @@ from typing import Any, Literal, get_args
 from gifcue.detect.settings import default_model_dir
 from gifcue.errors import ConfigError
 from gifcue_lab.training.degrade import Degradation
+from gifcue_lab.training.recipe_values import typed
 
 Task = Literal["detector", "hand", "face"]
+Precision = Literal["float32", "float16", "bfloat16", "mixed_float16", "mixed_bfloat16"]
 # The name of gifcue's own model as a start.
 SHIPPED = "shipped"
 
@@ -137,7 +139,7 @@ class Recipe(NetworkShape):
     weight_decay: float = 2e-2
     warmup_steps: int = 200
     ema_momentum: float = 0.998
-    precision: str = "mixed_bfloat16"
+    precision: Precision = "mixed_bfloat16"
     trained_groups: tuple[str, ...] = ()
     heads_only: bool = False
     heldout_groups: tuple[str, ...] = ()
@@ -246,13 +248,9 @@ def read_recipe(recipe: str | Path, **overrides: Any) -> Recipe:
         raise ConfigError(f"{recipe}: expected a TOML file, got {error}") from error
     settings.update({key: value for key, value in overrides.items() if value is not None})
     _check_keys(settings, recipe)
-    for key in ("classes", "points", "channels", "blocks", "heldout_groups", "trained_groups"):
-        if key in settings:
-            settings[key] = tuple(settings[key])
     try:
-        if "degrade" in settings:
-            settings["degrade"] = Degradation(**settings["degrade"])
-        return Recipe(**{"name": file.name.removesuffix(".toml"), "folder": _folder(file), **settings})
+        name = file.name.removesuffix(".toml")
+        return Recipe(**{"name": name, "folder": _folder(file), **typed(Recipe, settings)})
     except TypeError as error:
         raise ConfigError(f"{recipe}: expected the keys of a training recipe, got {error}") from error
 

@@ -39,6 +39,21 @@ def test_a_replaced_key_names_its_replacement(key: str, tmp_path: Path) -> None:
         ('assumed_absent = "wave"', "assumed_absent: expected one of"),
         ("degrade = { rain = 1.0 }", "expected the keys of a training recipe, got .*rain"),
         ('folder = "."', "expected the keys of a training recipe, got folder"),
+        ("classes = 5", "classes: expected a list, got 5"),
+        ('classes = "drinking"', "classes: expected a list, got 'drinking'"),
+        ('classes = ["wave", 2]', r"classes\.1: expected a string, got 2"),
+        ('heldout_groups = "anna"', "heldout_groups: expected a list, got 'anna'"),
+        ('start_from = ["shipped"]', "start_from: expected a string, got \\['shipped'\\]"),
+        ('loader_threads = "20"', "loader_threads: expected a whole number, got '20'"),
+        ("batch_size = 2.5", "batch_size: expected a whole number, got 2.5"),
+        ("seed = true", "seed: expected a whole number, got True"),
+        ('learning_rate = "fast"', "learning_rate: expected a number, got 'fast'"),
+        ('precision = "float31"', "precision: expected 'float32', .* got 'float31'"),
+        ("heads_only = 1", "heads_only: expected a boolean, got 1"),
+        ("degrade = 5", "degrade: expected a table, got 5"),
+        ('degrade = { blur = "much" }', "blur: expected a number, got 'much'"),
+        ("label_repeats = [1.0]", "label_repeats: expected a table"),
+        ('label_repeats = { wave = "x" }', r"label_repeats\.wave: expected a number, got 'x'"),
     ],
 )
 def test_a_wrong_value_is_named(line: str, message: str, tmp_path: Path) -> None:
@@ -62,6 +77,16 @@ def test_the_recipes_of_the_package_are_complete(name: str, tmp_path: Path) -> N
         found = recipe.find("label_overrides", tmp_path)
         assert found is not None
         assert found.read_text(encoding="utf-8").startswith("{")
+
+
+def test_whole_numbers_are_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text(
+        RECIPE + "learning_rate = 1\nclasses = []\n[label_repeats]\nnone = 2\n[degrade]\nblur = 0\n"
+    )
+    recipe = read_recipe(path)
+    assert (recipe.learning_rate, recipe.classes, recipe.label_repeats) == (1.0, (), {"none": 2.0})
+    assert recipe.degrade.blur == 0.0
 
 
 def test_an_unknown_name_lists_the_recipes() -> None:

@@ -52,7 +52,13 @@ def pack(
             "--replace-shipped allows it"
         )
     read = [read_recipe(each) for each in recipes]
-    run_dirs = {recipe.task: runs / recipe.name for recipe in read} | dict(_run(each) for each in run or ())
+    run_dirs: dict[str, Path] = {recipe.task: runs / recipe.name for recipe in read}
+    named = dict(_run(each) for each in run or ())
+    if unknown := sorted(set(named) - set(run_dirs)):
+        raise typer.BadParameter(
+            f"--run: expected a network that a recipe trains, {' or '.join(run_dirs)}, got {', '.join(unknown)}"
+        )
+    run_dirs |= named
     # Asked for first: without groups to fit to, nothing is written.
     groups = groups_of(read, data, group)
     import_tensorflow()

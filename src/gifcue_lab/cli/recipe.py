@@ -33,6 +33,7 @@ def recipe(
             "and the rest of it stays as it is.",
         ),
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace a recipe that is there.")] = False,
 ) -> None:
     """Write a recipe that starts from the shipped weights, with the labels that the data holds."""
     from gifcue.detect.settings import default_model_dir
@@ -42,6 +43,10 @@ def recipe(
     if out.suffix != ".toml":
         raise typer.BadParameter(f"expected a name that ends in .toml, got {out}")
     text = own_recipe(network.value, data, read_shapes(default_model_dir())[network.value], whole=whole)
+    if not force and out.exists() and out.read_text(encoding="utf-8") != text:
+        raise typer.BadParameter(
+            f"{out}: expected a new file, got one with other settings, yours perhaps; --force replaces it"
+        )
     out.write_text(text, encoding="utf-8")
     for line in text.splitlines():
         if line.startswith("# "):

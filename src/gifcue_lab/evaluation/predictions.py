@@ -28,9 +28,10 @@ from typing import Any
 import numpy as np
 
 from gifcue.detect.regions import DEFAULT_THRESHOLD, KINDS, Detection, Region, group
+from gifcue.errors import ConfigError
 from gifcue.protocol.geometry import Box
 from gifcue_lab.datasets.annotation import DatasetError
-from gifcue_lab.datasets.regions import ATTRIBUTES
+from gifcue_lab.datasets.regions import ATTRIBUTES, labels_of
 
 FORMAT = "gifcue-detections/1"
 
@@ -82,12 +83,26 @@ def flatten_all(regions: Iterable[Region], thresholds: Mapping[str, float]) -> t
     return tuple(detections)
 
 
+def check_thresholds(thresholds: Mapping[str, float], attributes: Mapping[str, Sequence[str]]) -> None:
+    """Refuses thresholds of labels that a detector with these attributes does not have.
+
+    Raises:
+        ConfigError: there is one, or a threshold is not in 0..1.
+    """
+    labels = labels_of(attributes)
+    if unknown := [label for label in thresholds if label not in labels]:
+        raise ConfigError(f"--threshold: expected labels among {', '.join(labels)}, got {', '.join(unknown)}")
+    if wrong := [f"{label}={value:g}" for label, value in thresholds.items() if not 0.0 <= value <= 1.0]:
+        raise ConfigError(f"--threshold: expected values of 0..1, got {', '.join(wrong)}")
+
+
 def read_predictions(
     path: Path, names: Sequence[str], thresholds: Mapping[str, float] | None = None
 ) -> Predictions:
     """Reads a file of detections for these pictures; `thresholds` overrides thresholds of the file.
 
-    Raises `DatasetError` if it is missing or of another format, or lacks one of the pictures.
+    Raises `DatasetError` if it is missing or of another format, or lacks one of the pictures; `ConfigError` for a
+    threshold of a label that it does not have.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -110,6 +125,7 @@ def read_predictions(
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         got = f"{type(error).__name__}: {error}"
         raise DatasetError(f"{path}: expected the form of {FORMAT}, got {got}") from error
+    check_thresholds(thresholds or {}, attributes)
     name = str(document.get("detector", path.stem))
     return Predictions({"name": name, "backend": "json"}, {**own, **(thresholds or {})}, read, attributes)
 

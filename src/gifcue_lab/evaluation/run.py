@@ -10,7 +10,7 @@ from gifcue.media.settings import MediaSettings
 from gifcue_lab.datasets.pictures import decode_rgb
 from gifcue_lab.datasets.progress import Track, quiet
 from gifcue_lab.datasets.regions import ATTRIBUTES
-from gifcue_lab.evaluation.predictions import Prediction, Predictions, flatten_all
+from gifcue_lab.evaluation.predictions import Prediction, Predictions, check_thresholds, flatten_all
 from gifcue_lab.evaluation.truth import TruthPicture
 
 
@@ -26,10 +26,14 @@ def run_detector(
     """Detect on every picture, a batch of one each; `clock` gives seconds and times the detector alone.
 
     `thresholds` overrides some of the model's own. `as_served` scales pictures down first, as the decode
-    workers do. Raises `DatasetError` for an unreadable picture.
+    workers do. Raises `DatasetError` for an unreadable picture, `ConfigError` for a threshold of a label that the
+    detector does not have.
     """
-    detector.warm()
     info, media = detector.info, MediaSettings()
+    # A detector that does not say what it tells apart is measured with the labels of gifcue.
+    attributes = info.attributes or ATTRIBUTES
+    check_thresholds(thresholds or {}, attributes)
+    detector.warm()
     served = {**info.thresholds, **(thresholds or {})}
     found: dict[str, Prediction] = {}
     for picture in track(pictures, "detecting"):
@@ -40,5 +44,4 @@ def run_detector(
         elapsed_ms = (clock() - start) * 1000.0
         found[picture.name] = Prediction(flatten_all(regions, served), tuple(regions), elapsed_ms)
     described = {"name": info.name, "version": info.version, "backend": info.backend}
-    # A detector that does not say what it tells apart is measured with the labels of gifcue.
-    return Predictions(described, served, found, info.attributes or ATTRIBUTES)
+    return Predictions(described, served, found, attributes)

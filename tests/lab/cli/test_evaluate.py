@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from gifcue.detect.detector import Frame, ServedModel
 from gifcue.detect.gesture_classifier import GestureClassifier
 from gifcue.detect.regions import Region
+from gifcue.errors import ConfigError
 from gifcue.protocol.geometry import Box
 from gifcue_lab.cli.evaluate import app
 from gifcue_lab.datasets.annotation import Annotation, LabelledObject
@@ -136,6 +138,30 @@ def test_a_wrong_threshold_is_a_mistake_of_usage(data: Path) -> None:
     result = CliRunner().invoke(app, ["images", str(data), "--threshold", "smile:0.9"])
     assert result.exit_code == 2
     assert "label=0.6" in result.output
+
+
+@pytest.mark.parametrize("saved", [False, True], ids=["a model", "saved detections"])
+@pytest.mark.parametrize(
+    ("threshold", "message"),
+    [
+        ("smil=0.9", "--threshold: expected labels among face, hand, smile, .* got smil"),
+        ("smile=90", "--threshold: expected values of 0..1, got smile=90"),
+    ],
+)
+def test_a_threshold_of_no_label_is_refused(
+    data: Path, monkeypatch: pytest.MonkeyPatch, threshold: str, message: str, saved: bool
+) -> None:
+    monkeypatch.setattr(
+        "gifcue_lab.cli.evaluate.detector_for", lambda model_dir, backend, precision, sha256: OneFace()
+    )
+    command = ["images", str(data), "--split", "dev", "--threshold", threshold]
+    if saved:
+        found: dict[str, object] = {name: {"detections": []} for name in ("p1/a.jpg", "p1/b.jpg", "p2/c.jpg")}
+        (data / "found.json").write_text(json.dumps({"format": "gifcue-detections/1", "pictures": found}))
+        command += ["--detections", str(data / "found.json")]
+    result = CliRunner().invoke(app, command)
+    assert isinstance(result.exception, ConfigError)
+    assert re.search(message, str(result.exception))
 
 
 def test_parts_intervals_and_markdown(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

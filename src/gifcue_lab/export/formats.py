@@ -49,7 +49,7 @@ def export(
         ModelError: the metadata is damaged.
     """
     if int8 and data_dir is None:
-        raise ConfigError("data_dir: expected photographs for the ranges of int8, got none")
+        raise ConfigError("--data: expected photographs for the ranges of int8, got none")
     litert, saved = out / "litert", out / "savedmodel"
     copy_description(model_dir, litert)
     export_litert(litert, report=report)

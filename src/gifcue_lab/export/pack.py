@@ -50,8 +50,8 @@ def pack(
     missing = [name for name in NETWORKS if name not in by_task]
     if missing and base is None:
         raise ConfigError(
-            f"recipes: expected one each for {', '.join(NETWORKS)}, or a model that gives the others, got none for "
-            f"{', '.join(missing)}"
+            f"recipes: expected one each for {', '.join(NETWORKS)}, got none for {', '.join(missing)}; --base shipped "
+            "takes these from gifcue's model, --base DIR from another"
         )
     for name, recipe in by_task.items():
         if said := check_packable(recipe, run_dirs[name]):

@@ -103,7 +103,14 @@ def train(recipe: Recipe, data_dir: Path, runs_dir: Path, *, report: Report = pr
     check_same(run_dir, made)
     task = prepare(recipe, data_dir, runs_dir)
     run_dir.mkdir(parents=True, exist_ok=True)
-    steps = _steps(recipe, len(task.source.epoch(_rng(recipe.seed, 0))))
+    samples = len(task.source.epoch(_rng(recipe.seed, 0)))
+    if samples == 0:
+        raise ConfigError(
+            f"{data_dir / 'train'}: expected labelled {recipe.task} samples, got none; "
+            "`gifcue-lab dataset stats` counts them"
+        )
+    # Where there are fewer samples than a batch holds, one step takes all of them.
+    steps = max(1, samples // recipe.batch_size)
     if start is not None:
         load_start(task.network, recipe, start, report=report)
     if recipe.heads_only:
@@ -215,16 +222,6 @@ def _compile(recipe: Recipe, task: TrainingTask) -> Any:
     model.build((None, recipe.height, recipe.width, 3))
     optimizer.build(model.trainable_variables)
     return model
-
-
-def _steps(recipe: Recipe, samples: int) -> int:
-    """The steps of an epoch. Where there are fewer samples than a batch holds, one step takes all of them."""
-    if samples == 0:
-        raise ConfigError(
-            f"data_dir: expected labelled {recipe.task} samples in the train split, got none; "
-            "`gifcue-lab dataset stats` counts them"
-        )
-    return max(1, samples // recipe.batch_size)
 
 
 def _learning_rate(recipe: Recipe, step: int, steps: int) -> float:

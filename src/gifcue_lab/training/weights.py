@@ -28,6 +28,11 @@ def load_run(shape: NetworkShape, run_dir: Path) -> Any:
     Raises:
         ConfigError: the folder holds no averaged weights, or those of another network.
     """
+    if not (run_dir / AVERAGED).is_file():
+        raise ConfigError(
+            f"{run_dir}: expected a run ({AVERAGED}), got none; `gifcue-lab train` makes it, and its "
+            "first evaluation saves the weights"
+        )
     network = fresh_network(shape)
     try:
         network.load_weights(run_dir / AVERAGED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -99,3 +100,18 @@ def test_training_does_not_go_on_with_other_pictures(tmp_path: Path) -> None:
     # Before a picture is decoded: these are none.
     with pytest.raises(ConfigError, match="got one with other pictures"):
         train(recipe, tmp_path / "data", tmp_path)
+
+
+def test_photographs_without_samples_name_their_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gifcue_lab.training import loop
+    from gifcue_lab.training.recipe import Recipe
+
+    (tmp_path / "train").mkdir()
+    (tmp_path / "train" / "1.jpg").write_bytes(b"a picture")
+    task = SimpleNamespace(source=SimpleNamespace(epoch=lambda rng: []))
+    monkeypatch.setattr(loop, "prepare", lambda recipe, data_dir, runs_dir: task)
+    recipe = Recipe(name="own", task="hand", width=32, height=32, epochs=1, precision="float32")
+    with pytest.raises(ConfigError, match="train: expected labelled hand samples, got none"):
+        loop.train(recipe, tmp_path, tmp_path)

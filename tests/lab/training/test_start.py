@@ -14,7 +14,7 @@ from gifcue.errors import ConfigError
 from gifcue_lab.training.recipe import SHIPPED, Recipe
 from gifcue_lab.training.shapes import read_shapes
 from gifcue_lab.training.start import load_start
-from gifcue_lab.training.weights import fresh_network, load_networks
+from gifcue_lab.training.weights import fresh_network, load_networks, load_run
 
 
 def face_recipe(classes: tuple[str, ...], blocks: tuple[int, ...] | None = None) -> Recipe:
@@ -73,3 +73,8 @@ def test_a_folder_without_weights_is_named(tmp_path: Path) -> None:
     recipe = face_recipe(("smile",))
     with pytest.raises(ConfigError, match=r"expected a finished run .* or a model .* got neither"):
         load_start(fresh_network(recipe), recipe, tmp_path)
+
+
+def test_a_run_that_is_not_there_is_to_be_trained_first(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"own: expected a run .* got none; `gifcue-lab train` makes it"):
+        load_run(face_recipe(("smile",)), tmp_path / "own")

@@ -46,7 +46,8 @@ def own_recipe(task: str, data_dir: Path, shipped: NetworkShape, *, whole: bool 
         ConfigError: there are no labels, or none to add; too few samples of one; or a single group.
     """
     photos = read_photos(data_dir, "train")
-    labels = [label for label in _labels(photos, task) if label not in (NONE, UNKNOWN)]
+    counts = _labels(photos, task)
+    labels = [label for label in counts if label not in (NONE, UNKNOWN)]
     if not labels:
         raise ConfigError(
             f"{data_dir / 'train'}: expected labels on {task} boxes, got none; `gifcue-lab dataset prepare` puts the "
@@ -74,10 +75,14 @@ def own_recipe(task: str, data_dir: Path, shipped: NetworkShape, *, whole: bool 
             + (", ".join(f"{trained[label]} of {label}" for label in sorted(labels)))
         )
     repeats, steps = _repeats(trained, classes)
-    samples = ", ".join(f"{trained[label]} {label}" for label in classes if trained[label])
+    samples = ", ".join(
+        f"{counts[label]} {label} ({counts[label] - trained[label]} held out)"
+        for label in classes
+        if counts[label]
+    )
     groups = len({photo.group for photo in photos})
     lines = [
-        f"# {task}: {samples}; {len(held_out)} of {groups} groups are held out.",
+        f"# {task}: {samples}; {len(held_out)} of {groups} groups held out.",
         *(
             [f"# Without {', '.join(lost)}: {LEAST_EXAMPLES} or more samples of a label keep it."]
             if lost

@@ -39,6 +39,14 @@ def test_the_recipe_adds_the_labels_of_the_data(tmp_path: Path) -> None:
         write_group(tmp_path, group, ["drinking", "drinking", "neutral", "neutral", "", ""])
     write_group(tmp_path, "eve", ["smile", ""])
     recipe = recipe_of(tmp_path)
+    # All samples of the data, and how many of them only choose the threshold.
+    assert (
+        (tmp_path / "own.toml")
+        .read_text()
+        .startswith(
+            "# face: 1 smile (0 held out), 8 neutral (2 held out), 8 drinking (2 held out); 1 of 5 groups held out.\n"
+        )
+    )
     assert recipe.classes == (*SHIPPED.classes, "drinking")
     assert recipe.new_labels_only
     assert (recipe.points, recipe.channels, recipe.width) == (SHIPPED.points, SHIPPED.channels, SHIPPED.width)

@@ -348,17 +348,17 @@ export class ReactionStream {
   #control({ case: kind, value }) {
     if (kind === 'keyframe') this.#on.keyframe?.(value.participantId, value.reason);
     else if (kind === 'slowDown') this.#on.slowDown?.(value);
-    else if (kind === 'drain') this.#drains(value.deadlineMs);
+    else if (kind === 'drain') this.#drains();
   }
 
   /**
    * The server drops frames and refuses joins from here on. It may take longer for what is in flight, or hang. Participants
    * join elsewhere then: not before, since what is in flight may start or end a reaction.
    */
-  #drains(deadlineMs) {
-    const patienceMs = Math.min(this.#tuning.drainMs, deadlineMs);
-    this.#drain ??= setTimeout(() => this.#abandon('the server did not end the stream in time after its drain'), patienceMs);
-    this.#rejoining.clear();
+  #drains() {
+    const ended = 'the server did not end the stream in time after its drain';
+    this.#drain ??= setTimeout(() => this.#abandon(ended), this.#tuning.drainMs);
+    this.#rejoining.stop();
     this.#on.drain?.();
   }
 

@@ -131,6 +131,7 @@ export class ReactionStream {
   #moves = 0;
   #timer = null;
   #watch = null;
+  #alive = null;
   #drain = null; // runs while the server drains
   #abandon = null; // takes the present connection for lost
   #isClosed = false;
@@ -324,6 +325,7 @@ export class ReactionStream {
         this.#on.ready?.(value);
         this.#tell({ name: 'ready' });
         if (!this.#carries) this.#react(this.#carried.giveUp());
+        if (value.limits.idleTimeoutMs > 0) this.#alive = setInterval(() => this.#keepAlive(), value.limits.idleTimeoutMs / 3);
         for (const [id, participant] of this.#participants) this.#sendJoin(id, participant);
         clearTimeout(this.#givingUp);
         this.#givingUp = null;
@@ -420,7 +422,10 @@ export class ReactionStream {
     this.#socket.send(this.#wire.encode(message));
   }
 
-  /** Sends something before the server ends a stream that is idle. Heartbeats come in hidden pages, too; timers do not. */
+  /**
+   * Sends something before the server ends a stream that is idle. Hidden pages get messages in time, but their timers may come
+   * late: each message looks as well.
+   */
   #keepAlive() {
     const idleMs = this.#ready?.limits.idleTimeoutMs ?? 0;
     if (idleMs > 0 && performance.now() - this.#sentMs > idleMs / 3) this.#send({ case: 'frames', value: { frames: [] } });
@@ -468,6 +473,7 @@ export class ReactionStream {
     clearTimeout(this.#timer);
     clearTimeout(this.#watch);
     clearTimeout(this.#drain);
+    clearInterval(this.#alive);
     this.#drain = null;
     this.#rejoining.clear();
     this.#ready = null;

@@ -158,14 +158,15 @@ export class ReactionStream {
    * A participant joins, now and again on each new connection. A second join under the same name replaces the first.
    * A join that is refused because the server is full is repeated after pauses that grow.
    * @param {string} participantId
-   * @param {{codec: number, labels: string[], extradata?: Uint8Array}} join `codec` is one of `Codec`
+   * @param {{codec: number, labels: string[], extradata?: Uint8Array, isSpeaking?: boolean}} join `codec` is one of `Codec`.
+   *   Without `isSpeaking`, it is as `speak` said last.
    */
-  join(participantId, { codec, labels, extradata = new Uint8Array() }) {
+  join(participantId, { codec, labels, extradata = new Uint8Array(), isSpeaking }) {
     const known = this.#participants.get(participantId);
     const participant = {
       join: { codec, extradata, allowedLabels: [...labels] },
       sequence: known?.sequence ?? 0n,
-      isSpeaking: known?.isSpeaking ?? false,
+      isSpeaking: isSpeaking ?? known?.isSpeaking ?? false,
       needsKeyframe: true,
     };
     this.#participants.set(participantId, participant);

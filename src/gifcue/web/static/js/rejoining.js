@@ -10,7 +10,7 @@ const FULL = new Set([5, 16]);
 // UNSUPPORTED_CODEC and INVALID_EXTRADATA: the same join would be refused again.
 const FINAL = new Set([2, 3]);
 // By chance up to this share shorter or longer, so that participants do not all come at once.
-const JITTER = 0.25;
+const JITTER = 0.2;
 
 export class Rejoining {
   /**

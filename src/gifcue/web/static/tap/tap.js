@@ -10,7 +10,7 @@
  *
  * Where a meeting's own code makes the connection, `tapNewSenders` finds its senders.
  *
- * It needs no library. Its files are this folder, and js/stream.js, js/batch.js and js/status.js beside it.
+ * It needs no library. Its files are this folder, and beside it js/stream.js with the modules that it imports.
  * @module
  */
 import { Phase } from './wire.js';

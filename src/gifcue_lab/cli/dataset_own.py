@@ -69,19 +69,23 @@ def prepare(
 def landmarks(
     data: Annotated[Path, typer.Argument(help="The directory of the splits.")],
     split: Annotated[
-        list[str] | None, typer.Option(help="A split; repeatable. By default every directory in DATA.")
+        list[str] | None,
+        typer.Option(help="A split; repeatable. By default every directory in DATA that has pictures."),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a landmarks.npz that another program wrote.")
+    ] = False,
 ) -> None:
     """Write landmarks.npz into each split: the shipped model's landmarks of its faces and hands."""
     from gifcue.cli.progress import rich_track
     from gifcue.detect.settings import default_model_dir
-    from gifcue_lab.datasets.landmarks import write_landmarks
+    from gifcue_lab.datasets.landmarks import check_free, splits_of, write_landmarks
     from gifcue_lab.training.shapes import read_shapes
 
     points = read_shapes(default_model_dir())["face"].points
-    folders = (
-        [data / name for name in split] if split else sorted(each for each in data.iterdir() if each.is_dir())
-    )
+    folders = [data / name for name in split] if split else splits_of(data)
+    if not force:
+        check_free(folders)
     with quietly():
         detector = detector_for(default_model_dir(), "litert")
     try:

@@ -35,6 +35,7 @@ def prepare(
     """Put the boxes of your own labels on the faces or hands that show them, and add the faces and hands."""
     from gifcue.cli.progress import rich_track
     from gifcue.detect.settings import default_model_dir
+    from gifcue_lab.datasets.pictures import FORMATS
     from gifcue_lab.datasets.placing import own_labels
     from gifcue_lab.datasets.prepare import prepare as run
 
@@ -50,6 +51,11 @@ def prepare(
     if done.without_labels:
         typer.echo(
             f"{done.without_labels} of them have no XML file, so they show none of the labels", err=True
+        )
+    if done.unread:
+        typer.echo(
+            f"left out, because only {FORMATS} are read: {len(done.unread)} files, {done.unread[0]} …",
+            err=True,
         )
     for file, label in done.unplaced:
         typer.echo(f"left out, because no face or hand is found there: {file}: {label}", err=True)

@@ -173,15 +173,26 @@ def check(
             "--near-within", help="Report near duplicates within a side too, not only between sides."
         ),
     ] = False,
+    allow_missing_xml: Annotated[
+        bool,
+        typer.Option(
+            "--allow-missing-xml", help="A picture without XML is no problem. They are counted in one line."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Report problems by file. The exit code is 1 if there are any."""
     from gifcue.cli.progress import rich_track
+    from gifcue_lab.datasets.check import Problem
     from gifcue_lab.datasets.check import check as run
     from gifcue_lab.datasets.regions import LABELS
 
     known = tuple(label.strip() for label in labels.split(",")) if labels else LABELS
     findings = run(source, labels=known, near_bits=near_bits, near_within=near_within, track=rich_track)
+    if allow_missing_xml:
+        unlabelled = sum(finding.problem is Problem.MISSING_XML for finding in findings)
+        findings = [finding for finding in findings if finding.problem is not Problem.MISSING_XML]
+        typer.echo(f"{unlabelled} pictures have no XML file", err=True)
     if as_json:
         typer.echo(
             json.dumps([{"file": f.file, "problem": f.problem, "message": f.message} for f in findings])

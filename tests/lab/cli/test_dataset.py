@@ -53,6 +53,15 @@ def test_check_names_the_file_and_fails(data: Path) -> None:
     assert [found["file"] for found in json.loads(ran.stdout)] == ["p2/a.jpg"]
 
 
+def test_pictures_without_xml_may_be_allowed(data: Path) -> None:
+    (data / "p1" / "a.xml").unlink()
+    ran = CliRunner().invoke(app, ["check", str(data)])
+    assert (ran.exit_code, ran.stdout.count("missing_xml")) == (1, 1)
+    ran = CliRunner().invoke(app, ["check", str(data), "--allow-missing-xml"])
+    assert (ran.exit_code, ran.stdout) == (0, "")
+    assert ran.stderr.splitlines()[-2:] == ["1 pictures have no XML file", "no findings"]
+
+
 def test_convert_writes_the_requested_format(data: Path, tmp_path: Path) -> None:
     ran = CliRunner().invoke(app, ["convert", str(data), str(tmp_path / "coco.json"), "--to", "coco"])
     assert "3 pictures with 3 boxes" in ran.stdout

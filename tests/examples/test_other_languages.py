@@ -23,9 +23,9 @@ from gifcue.protocol.codecs import Codec
 from gifcue.protocol.features import FEATURES
 from gifcue.sample_video.clips import encode
 from gifcue.sample_video.photo import photo_frames
-from gifcue.testing import FakeServer, FakeStream
-from gifcue.v1 import reaction_service_pb2
+from gifcue.testing import FakeServer
 from tests.chaos.server import Checkout, Server
+from tests.examples.scripts import AV1_UNITS, SCRIPTS
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -60,24 +60,30 @@ def clients() -> Mapping[str, Sequence[str]]:
     return {"node": ["node", str(EXAMPLES / "node" / "client.mjs")], "go": [str(built)]}
 
 
+def _write(path: Path, fourcc: bytes, frames: Sequence[tuple[int, bytes]]) -> Path:
+    """An IVF file of frames with their times in ticks of 90 kHz."""
+    header = struct.pack("<4sHH4sHHIIII", b"DKIF", 0, 32, fourcc, 640, 360, 90_000, 1, len(frames), 0)
+    path.write_bytes(header + b"".join(struct.pack("<IQ", len(data), pts) + data for pts, data in frames))
+    return path
+
+
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Eight seconds of the public photograph, who smiles throughout, as an IVF file of VP8."""
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """IVF files. `clip` has eight seconds of the public photograph, who smiles throughout."""
+    folder = tmp_path_factory.mktemp("clips")
     video = encode(photo_frames(8, 15, width=640, height=360), Codec.VP8, 15, keyframe_interval=15)
-    path = tmp_path_factory.mktemp("clip") / "clip.ivf"
-    header = struct.pack("<4sHH4sHHIIII", b"DKIF", 0, 32, b"VP80", 640, 360, 90_000, 1, len(video.packets), 0)
-    frames = (struct.pack("<IQ", len(each.payload), each.pts) + each.payload for each in video.packets)
-    path.write_bytes(header + b"".join(frames))
-    return path
-
-
-@pytest.fixture(scope="module")
-def moment(clip: Path) -> Path:
-    """The first frame of the clip: it is over before a server answers."""
-    whole = clip.read_bytes()
-    path = clip.with_name("moment.ivf")
-    path.write_bytes(whole[: 32 + 12 + int.from_bytes(whole[32:36], "little")])
-    return path
+    frames = [(each.pts, each.payload) for each in video.packets]
+    units = [AV1_UNITS[number % 3 > 0] for number in range(120)]
+    av1 = [(number * 3000, b"\x12\x00" + unit) for number, unit in enumerate(units)]
+    of = {
+        "clip": frames,
+        "short": frames[:23],  # over before a refused join is repeated
+        "moment": frames[:1],  # over before a server answers
+        # The frame at its end, a keyframe, comes later than a client waits for a server.
+        "pause": [*frames[:30], (13 * 90_000, frames[45][1])],
+    }
+    paths = {name: _write(folder / f"{name}.ivf", b"VP80", each) for name, each in of.items()}
+    return {**paths, "av1": _write(folder / "av1.ivf", b"AV01", av1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,42 +135,8 @@ async def _signal_once_started(clients: Sequence[_Client], server: Server, numbe
     os.kill(server.pid, number)
 
 
-async def _drain_and_refuse(server: FakeServer) -> None:
-    """Drains the stream while a reaction is under way, and refuses the next join. Returns once a later one sends."""
-    first = await server.service.stream(0)
-    await first.until(lambda seen: bool(seen.frames))
-    drain = reaction_service_pb2.Drain(deadline_ms=500)
-    first.answer(control=reaction_service_pb2.StreamControl(drain=drain))
-    # What was in flight: the reaction ends, and another starts. That one goes on at the next server.
-    ended, started = reaction_service_pb2.PHASE_ENDED, reaction_service_pb2.PHASE_STARTED
-    for phase, reaction_id in ((ended, "r-ada"), (started, "late")):
-        first.answer(
-            reaction=reaction_service_pb2.ReactionEvent(
-                participant_id="ada", reaction_id=reaction_id, label="smile", phase=phase
-            )
-        )
-    first.end()
-    second = await server.service.stream(1)
-    assert not any(each.participant.HasField("leave") for each in first.requests), first.requests
-    assert not first.half_closed.is_set()
-    await second.until(lambda seen: bool(seen.joins))
-    assert [each.reaction_id for each in second.joins["ada"].resume.running] == ["late"]
-    code = reaction_service_pb2.FAULT_CODE_TOO_MANY_JOINS
-    second.answer(
-        fault=reaction_service_pb2.ParticipantFault(participant_id="ada", code=code, message="full")
-    )
-    await second.until(lambda seen: len(_carried(seen)) == 2 and seen.requests[-1].HasField("frame"))
-    assert _carried(second) == [1, 0]
-
-
-def _carried(stream: FakeStream) -> list[int]:
-    """How many running reactions each join carried."""
-    joins = [each.participant.join for each in stream.requests if each.participant.HasField("join")]
-    return [len(each.resume.running) for each in joins]
-
-
 async def _run_all(
-    commands: Mapping[str, Sequence[str]], clip: Path, moment: Path
+    commands: Mapping[str, Sequence[str]], clips: Mapping[str, Path]
 ) -> dict[tuple[str, str], Run]:
     async with (
         asyncio.timeout(WAIT_S),
@@ -172,32 +144,29 @@ async def _run_all(
         Server(Checkout(ROOT)) as drained,
         Server(Checkout(ROOT)) as killed,
         Server(Checkout(ROOT)) as other,
+        asyncio.TaskGroup() as group,
     ):
         servers = {"end": [other], "moment": [other], "drain": [drained, other], "kill": [killed, other]}
-        runs = {
-            (language, case): _Client(
-                command, f"{language}-{case}", moment if case == "moment" else clip, servers[case]
-            )
-            for language, command in commands.items()
-            for case in servers
-        }
-        full = {language: await stack.enter_async_context(FakeServer()) for language in commands}
-        for language, server in full.items():
-            runs[language, "full"] = _Client(commands[language], f"{language}-full", clip, [server])
+        runs: dict[tuple[str, str], _Client] = {}
+        for language, command in commands.items():
+            for case, known in servers.items():
+                clip = clips["moment" if case == "moment" else "clip"]
+                runs[language, case] = _Client(command, f"{language}-{case}", clip, known)
+            for case, script in SCRIPTS.items():
+                fakes = [await stack.enter_async_context(FakeServer()) for _ in range(script.servers)]
+                runs[language, case] = _Client(command, f"{language}-{case}", clips[script.clip], fakes)
+                group.create_task(script.play(fakes))
+        tasks = {key: group.create_task(client.run()) for key, client in runs.items()}
         of = {case: [client for (_, each), client in runs.items() if each == case] for case in servers}
-        async with asyncio.TaskGroup() as group:
-            tasks = {key: group.create_task(client.run()) for key, client in runs.items()}
-            for server in full.values():
-                group.create_task(_drain_and_refuse(server))
-            group.create_task(_signal_once_started(of["drain"], drained, signal.SIGTERM))
-            group.create_task(_signal_once_started(of["kill"], killed, signal.SIGKILL))
-        return {key: task.result() for key, task in tasks.items()}
+        group.create_task(_signal_once_started(of["drain"], drained, signal.SIGTERM))
+        group.create_task(_signal_once_started(of["kill"], killed, signal.SIGKILL))
+    return {key: task.result() for key, task in tasks.items()}
 
 
 @pytest.fixture(scope="module")
-def runs(clients: Mapping[str, Sequence[str]], clip: Path, moment: Path) -> Mapping[tuple[str, str], Run]:
-    """Every client to the end, with a server that drains during a reaction, and with one that is killed."""
-    return asyncio.run(_run_all(clients, clip, moment))
+def runs(clients: Mapping[str, Sequence[str]], clips: Mapping[str, Path]) -> Mapping[tuple[str, str], Run]:
+    """Every client to the end, with every server."""
+    return asyncio.run(_run_all(clients, clips))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -234,14 +203,34 @@ def test_a_server_that_is_killed(runs: Mapping[tuple[str, str], Run], language: 
     assert run.started_and_ended == ((1, 1) if CARRIES else (2, 1)), run
 
 
+# What the scripts do not see: the status, how many reactions start and end, and why those end that no server ends.
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_server_that_refuses_the_join_with_what_it_carries(
-    runs: Mapping[tuple[str, str], Run], language: str
+@pytest.mark.parametrize(
+    ("case", "status", "shown", "refused", "lost"),
+    [
+        ("full", 0, (2, 2), 1, 0),
+        ("unheard", 0, (1, 1), 1, 0),
+        ("uncarried", 0, (3, 3), 0, 2),
+        ("silent", 0, (2, 2), 0, 1),
+        ("short", 0, (0, 0), 0, 0),
+        ("over", 0, (0, 0), 0, 0),
+        ("resets", 1, (1, 1), 0, 1),
+        ("av1", 0, (1, 1), 0, 0),
+    ],
+)
+def test_a_server_without_video(
+    runs: Mapping[tuple[str, str], Run],
+    language: str,
+    case: str,
+    status: int,
+    shown: tuple[int, int],
+    refused: int,
+    lost: int,
 ) -> None:
-    run = runs[language, "full"]
-    assert run.status == 0, run
-    assert run.started_and_ended == (2, 2), run
-    assert "refused" in run.lines, run
+    run = runs[language, case]
+    assert run.status == status, run
+    assert run.started_and_ended == shown, run
+    assert (run.lines.count("refused"), run.lines.count("stream_lost")) == (refused, lost), run
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

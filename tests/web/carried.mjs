@@ -1,40 +1,12 @@
 // A move between two servers, as the client of the pages sees it. Prints what it sent and what the page got, as JSON.
 // Usage: node carried.mjs FOLDER WIRE, the folder of the static files and the module in it that encodes messages
-import { pathToFileURL } from 'node:url';
+import { FakeSocket, FaultCode, Phase, load, opened, sockets, until } from './fake_socket.mjs';
 
-const folder = pathToFileURL(`${process.argv[2]}/`);
-const { ReactionStream } = await import(new URL('js/stream.js', folder));
-const { Carried } = await import(new URL('js/carried.js', folder));
-const { wire } = await import(new URL(process.argv[3], folder));
-// The server's side is always that of the vendored library.
-const {
-  FaultCode, Phase, StreamReactionsRequestSchema: Request, StreamReactionsResponseSchema: Response, create, fromBinary, toBinary,
-} = await import(new URL('vendor/wire.js', folder));
-
-const sockets = [];
-
-class FakeSocket {
-  readyState = 1;
-  bufferedAmount = 0;
-  sent = [];
-  constructor() {
-    sockets.push(this);
-    queueMicrotask(() => this.onopen());
-  }
-  send(data) { this.sent.push(fromBinary(Request, new Uint8Array(data)).message); }
-  close() {}
-  say(message) { this.onmessage({ data: toBinary(Response, create(Response, { message })).buffer }); }
-  react(fields) { this.say({ case: 'reaction', value: { participantId: 'ada', label: 'smile', ...fields } }); }
-}
+const { ReactionStream } = await load('js/stream.js');
+const { Carried } = await load('js/carried.js');
+const { wire } = await load(process.argv[3]);
 
 const events = [];
-const limits = { maxFrameBytes: 1000, maxMessageBytes: 10_000, maxFramesPerMessage: 10 };
-const ready = { case: 'ready', value: { features: ['resume'], reactionLabels: ['smile'], limits } };
-const until = (holds) => new Promise((resolve) => {
-  const look = () => (holds() ? queueMicrotask(resolve) : setTimeout(look, 1));
-  look();
-});
-const opened = (count) => until(() => sockets.length === count);
 
 const stream = new ReactionStream({
   wire, url: 'ws://gifcue.test/stream', config: {}, socket: FakeSocket, tuning: { firstBackoffMs: 1 },
@@ -43,12 +15,12 @@ const stream = new ReactionStream({
 stream.join('ada', { codec: 1, labels: ['smile'] });
 stream.speak('ada', true);
 await opened(1);
-sockets[0].say(ready);
+sockets[0].ready();
 sockets[0].react({ reactionId: 'r1', phase: Phase.STARTED, gif: { ruleId: 'bears' }, gifCooldownMs: 60_000, roomCooldownMs: 30_000 });
 sockets[0].react({ reactionId: 'h1', phase: Phase.HOLDING, label: 'wave' });
 sockets[0].onclose({ code: 1006, reason: '' });
 await opened(2);
-sockets[1].say(ready);
+sockets[1].ready();
 const [config, joined, speaking] = sockets[1].sent;
 const { running, gifCooldowns } = joined.value.update.value.resume;
 sockets[1].react({ reactionId: 'r1', phase: Phase.ENDED, endReason: 'released', cooldownMs: 60_000 });
@@ -71,16 +43,16 @@ const namesOf = ({ sent }) => sent.filter(({ value }) => value.update?.case === 
 join('ada');
 await opened(3);
 const [old] = sockets.slice(-1);
-old.say(ready);
+old.ready();
 old.react({ reactionId: 'd1', phase: Phase.STARTED });
-old.say({ case: 'control', value: { control: { case: 'drain', value: { deadlineMs: 60_000 } } } });
+old.drain();
 join('bob');
 const isTaken = moving.sendFrame('ada', { timestampUs: 0, keyframe: true, payload: new Uint8Array(1) }) !== null;
 old.react({ reactionId: 'd1', phase: Phase.ENDED, endReason: 'released' });
 old.react({ reactionId: 'd2', phase: Phase.STARTED });
 await opened(4);
 const [next] = sockets.slice(-1);
-next.say(ready);
+next.ready();
 moving.close();
 
 // A server that has no room for a participant, and later does.
@@ -91,15 +63,15 @@ const crowd = new ReactionStream({
 });
 crowd.join('ada', { codec: 1, labels: ['smile'] });
 await opened(5);
-sockets[4].say(ready);
+sockets[4].ready();
 sockets[4].react({ reactionId: 'c1', phase: Phase.STARTED });
 sockets[4].onclose({ code: 1006, reason: '' });
 await opened(6);
 const full = sockets[5];
-full.say(ready);
+full.ready();
 const send = () => crowd.sendFrame('ada', { timestampUs: 0, keyframe: true, payload: new Uint8Array(1) }) !== null;
 for (const code of [FaultCode.TOO_MANY_PARTICIPANTS, FaultCode.TOO_MANY_JOINS]) {
-  full.say({ case: 'fault', value: { participantId: 'ada', code } });
+  full.fault(code);
   full.react({ reactionId: 'c1', phase: Phase.ENDED, endReason: 'refused' });
 }
 crowd.join('ada', { codec: 1, labels: ['smile'] }); // waits with the first one
@@ -107,7 +79,7 @@ const isSent = [send()];
 await until(() => namesOf(full).length > 1);
 isSent.push(send());
 // One that leaves after a refusal and joins again at once. The server would not report another refusal.
-full.say({ case: 'fault', value: { participantId: 'ada', code: FaultCode.TOO_MANY_JOINS } });
+full.fault(FaultCode.TOO_MANY_JOINS);
 crowd.leave('ada');
 crowd.join('ada', { codec: 1, labels: ['smile'] });
 isSent.push(send());
@@ -125,8 +97,8 @@ const pushed = new ReactionStream({
 for (let count = 7; count <= 10; count++) {
   await opened(count);
   const socket = sockets.at(-1);
-  socket.say(ready);
-  socket.say({ case: 'control', value: { control: { case: 'drain', value: { deadlineMs: 60_000 } } } });
+  socket.ready();
+  socket.drain();
   socket.onclose({ code: 4000, reason: '' });
 }
 pushed.close();

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-import gifcue.web
+from tests.support.node import run_with_static
 
-STATIC = Path(gifcue.web.__file__).parent / "static"
 SCRIPT = Path(__file__).with_name("carried.mjs")
 
 
 @pytest.mark.parametrize("wire", ["js/wire.js", "tap/wire.js"])
 def test_a_page_carries_what_is_under_way_to_the_next_server(wire: str) -> None:
-    node = shutil.which("node")
-    if node is None:
-        assert "CI" not in os.environ, "expected Node in CI"
-        pytest.skip("Node is missing: `make setup-peers` installs what tests need")
-    run = subprocess.run(
-        [node, str(SCRIPT), str(STATIC), wire], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert json.loads(run.stdout) == {
+    assert run_with_static(SCRIPT, wire) == {
         "room": ["bears"],
         "running": [["r1", "smile"]],
         "rules": ["bears"],

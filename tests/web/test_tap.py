@@ -482,7 +482,10 @@ RESPONSES: Sequence[tuple[StreamReactionsResponse, dict[str, Any]]] = [
                 participant_id="a", code=FaultCode.Value("FAULT_CODE_INVALID_DATA"), message="m", count=3
             )
         ),
-        {"case": "fault", "value": {"participantId": "a", "code": 9, "message": "m", "count": 3}},
+        {
+            "case": "fault",
+            "value": {"participantId": "a", "code": 9, "message": "m", "sequence": 0, "count": 3},
+        },
     ),
     (StreamReactionsResponse(heartbeat=Heartbeat()), {"case": "heartbeat", "value": {}}),
 ]

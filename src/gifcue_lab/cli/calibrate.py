@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gifcue_lab.training.recipe import Recipe
+    from gifcue_lab.training.samples import Photo
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
@@ -33,7 +34,7 @@ Group = Annotated[
     typer.Option(
         metavar="PATTERN",
         help="Fit to these groups of the train split, p3* for example, that no network was trained on; may be "
-        "repeated. By default the groups that all recipes hold out.",
+        "repeated. By default what all recipes hold out.",
     ),
 ]
 
@@ -54,14 +55,16 @@ def calibrate(
     from gifcue_lab.training.recipe import read_recipe
 
     read = [read_recipe(each) for each in recipes]
-    calibrate_model(read, model_dir, data, also, keep_scores, groups_of(read, data, group))
+    calibrate_model(read, model_dir, data, also, keep_scores, new_people(read, data, group))
 
 
-def groups_of(recipes: Sequence[Recipe], data: Path, patterns: Sequence[str] | None) -> list[str]:
-    """The groups to fit to. Raises `ConfigError` if none matches, or without patterns the recipes hold out none."""
-    from gifcue_lab.export.calibration import common_heldout_groups, matching_groups
+def new_people(
+    recipes: Sequence[Recipe], data: Path, patterns: Sequence[str] | None
+) -> Callable[[Photo], bool]:
+    """Which photographs to fit to. Raises `ConfigError` if a pattern matches no group."""
+    from gifcue_lab.training.heldout import held_out_by_all, in_groups
 
-    return matching_groups(data, patterns) if patterns else common_heldout_groups(recipes)
+    return in_groups(data, patterns) if patterns else held_out_by_all(recipes)
 
 
 def calibrate_model(
@@ -70,9 +73,9 @@ def calibrate_model(
     data: Path,
     also: str | None,
     keep_scores: bool,
-    groups: Sequence[str],
+    is_new: Callable[[Photo], bool],
 ) -> None:
-    """Fits to the groups, and prints what was fitted and the settings of a server with the new digest."""
+    """Fits to new people, and prints what was fitted and the settings of a server with the new digest."""
     from gifcue_lab.export.calibration import calibrate as fit
     from gifcue_lab.export.serving_settings import serving_settings
     from gifcue_lab.training.shapes import known_labels
@@ -80,7 +83,7 @@ def calibrate_model(
     fit(
         model_dir,
         data,
-        groups,
+        is_new,
         also=also,
         keep_scores=keep_scores,
         tasks=[recipe.task for recipe in recipes],

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gifcue_lab.cli.calibrate import Also, Data, Group, KeepScores, Recipes, calibrate_model, groups_of
+from gifcue_lab.cli.calibrate import Also, Data, Group, KeepScores, Recipes, calibrate_model, new_people
 from gifcue_lab.quiet import import_tensorflow
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
@@ -59,14 +59,16 @@ def pack(
             f"--run: expected a network that a recipe trains, {' or '.join(run_dirs)}, got {', '.join(unknown)}"
         )
     run_dirs |= named
-    # Asked for first: without groups to fit to, nothing is written.
-    groups = groups_of(read, data, group)
+    is_new = new_people(read, data, group)
     import_tensorflow()
+    from gifcue_lab.export.calibration import held_out_photos
     from gifcue_lab.export.pack import pack as make_directory
 
+    # Asked for first: without photographs to fit to, nothing is written.
+    held_out_photos(data, is_new)
     base_dir = None if base is None else default_model_dir() if base == SHIPPED else Path(base)
     make_directory(read, run_dirs, data, model_dir, base=base_dir, report=typer.echo)
-    calibrate_model(read, model_dir, data, also, keep_scores, groups)
+    calibrate_model(read, model_dir, data, also, keep_scores, is_new)
 
 
 def _run(text: str) -> tuple[str, Path]:

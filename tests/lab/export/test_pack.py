@@ -9,9 +9,13 @@ import pytest
 pytest.importorskip("tensorflow")
 
 from gifcue.errors import ConfigError
+from gifcue_lab.cli.app import app
+from gifcue_lab.datasets.annotation import Annotation, LabelledObject
+from gifcue_lab.datasets.voc import write_voc
 from gifcue_lab.export.formats import export
 from gifcue_lab.export.pack import pack
 from gifcue_lab.training.recipe import Recipe
+from tests.support.commands import command_of
 
 FACE = Recipe(name="own", task="face", width=80, height=80, epochs=4, classes=("smile",))
 
@@ -38,6 +42,20 @@ def test_an_unfinished_run_is_told_and_a_missing_one_refused(tmp_path: Path) -> 
         )
     assert len(lines) == 1
     assert "is not finished: it has 1 of 4 epochs" in lines[0]
+
+
+def test_without_held_out_photographs_nothing_is_written(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text('task = "face"\nwidth = 80\nheight = 80\nepochs = 1\n')
+    folder = tmp_path / "data" / "train" / "anna"
+    folder.mkdir(parents=True)
+    write_voc(folder / "1.xml", Annotation("1.jpg", 120, 90, (LabelledObject("face", 10, 10, 50, 60),)))
+    result = command_of(app, "gifcue-lab")(
+        "pack", tmp_path / "own.toml", "--data", tmp_path / "data", "--runs", tmp_path, "--base", "shipped",
+        "--model", tmp_path / "mine",
+    )  # fmt: skip
+    assert result.exit_code == 2
+    assert "expected photographs that all recipes hold out, got none" in " ".join(result.output.split())
+    assert not (tmp_path / "mine").exists()
 
 
 def test_int8_names_the_option_of_the_photographs(tmp_path: Path) -> None:

@@ -1,12 +1,16 @@
 /**
- * Participants whose join a server refused because it is full at the moment. They join again after pauses that grow.
+ * Which participants the server of a connection has, as far as its faults tell. Those whose join it refused because it is full at
+ * the moment join again after pauses that grow.
  * @module
  */
 // Numbers of `gifcue.v1.FaultCode`.
-const TOO_MANY_PARTICIPANTS = 5;
-const TOO_MANY_JOINS = 16;
+const UNKNOWN_PARTICIPANT = 1;
+// TOO_MANY_PARTICIPANTS and TOO_MANY_JOINS.
+const FULL = new Set([5, 16]);
+// UNSUPPORTED_CODEC and INVALID_EXTRADATA: the same join would be refused again.
+const FINAL = new Set([2, 3]);
 // By chance up to this share shorter or longer, so that participants do not all come at once.
-const JITTER = 0.25;
+const JITTER = 0.2;
 
 export class Rejoining {
   /**
@@ -24,57 +28,87 @@ export class Rejoining {
   #rejoin;
   #firstMs;
   #maxMs;
+  // By name: how many of the joins that were sent are not refused, and the number of the first frame after the last one.
+  #joins = new Map();
   #refusals = new Map();
   #timers = new Map();
+  #final = new Set();
   // When those were refused that have left since. One of the same name may join only later, so that its refusal is heard.
   #leftMs = new Map();
 
-  /** Whether a fault refuses a join that can be repeated. */
-  static refuses({ code }) {
-    return code === TOO_MANY_PARTICIPANTS || code === TOO_MANY_JOINS;
-  }
-
-  /** Whether a participant waits to join again. */
+  /** Whether no frame of a participant is of use: it waits to join again, or must join otherwise. */
   has(participantId) {
-    return this.#timers.has(participantId);
+    return this.#timers.has(participantId) || this.#final.has(participantId);
   }
 
-  /** A participant that does not wait yet was refused. */
-  add(participantId) {
-    const before = this.#refusals.get(participantId) ?? 0;
-    this.#refusals.set(participantId, before + 1);
-    this.#waitFor(participantId, Math.min(this.#maxMs, this.#firstMs * 2 ** before) * (1 + JITTER * (2 * Math.random() - 1)));
+  /** Whether the server has a participant of this name. One whose second join was refused stays as the first one made it. */
+  isKnown(participantId) {
+    return (this.#joins.get(participantId)?.count ?? 0) > 0;
+  }
+
+  /**
+   * A join is sent.
+   * @param {string} participantId
+   * @param {bigint} sequence of the first frame after it
+   */
+  sent(participantId, sequence) {
+    const count = (this.#joins.get(participantId)?.count ?? 0) + 1;
+    this.#joins.set(participantId, { count, sequence });
+    this.#final.delete(participantId);
+  }
+
+  /**
+   * The server reported a fault. Returns whether a participant that counted as joined is refused by it.
+   * @param {{participantId: string, code: number, sequence: bigint | number}} fault
+   */
+  heard({ participantId, code, sequence }) {
+    const join = this.#joins.get(participantId);
+    const wasRefused = this.has(participantId);
+    if (!join) {
+      if (FULL.has(code) && !wasRefused) this.#refusedAfterLeave(participantId);
+      return false;
+    }
+    if (FULL.has(code) || FINAL.has(code)) join.count = Math.max(0, join.count - 1);
+    else if (code === UNKNOWN_PARTICIPANT && (wasRefused || sequence >= join.sequence)) {
+      join.count = 0; // the server does not report each refusal, nor does every code belong to joins alone
+    } else return false;
+    if (wasRefused) return false;
+    if (FINAL.has(code)) this.#final.add(participantId);
+    else this.#wait(participantId);
+    return true;
   }
 
   /** A participant joins. Returns whether it waits: it does also where one of its name was refused and left a moment ago. */
   holds(participantId) {
     const pauseMs = this.#firstMs - (performance.now() - (this.#leftMs.get(participantId) ?? -Infinity));
     this.#leftMs.delete(participantId);
-    if (pauseMs > 0 && !this.has(participantId)) this.#waitFor(participantId, pauseMs);
-    return this.has(participantId);
-  }
-
-  /** A participant was refused that has left, or leaves. */
-  refusedAfterLeave(participantId) {
-    const now = performance.now();
-    for (const [id, leftMs] of this.#leftMs) if (now - leftMs > this.#firstMs) this.#leftMs.delete(id);
-    this.#leftMs.set(participantId, now);
+    if (pauseMs > 0 && !this.#timers.has(participantId)) this.#waitFor(participantId, pauseMs);
+    return this.#timers.has(participantId);
   }
 
   /** A participant has left. */
   forget(participantId) {
-    if (this.has(participantId)) this.refusedAfterLeave(participantId);
+    if (this.#timers.has(participantId)) this.#refusedAfterLeave(participantId);
     clearTimeout(this.#timers.get(participantId));
-    this.#timers.delete(participantId);
-    this.#refusals.delete(participantId);
+    for (const each of [this.#joins, this.#timers, this.#refusals, this.#final]) each.delete(participantId);
   }
 
-  /** The connection is gone, or takes no joins: on the next one, everybody joins anew. */
-  clear() {
+  /** The connection takes no more joins. */
+  stop() {
     for (const timer of this.#timers.values()) clearTimeout(timer);
-    this.#timers.clear();
-    this.#refusals.clear();
-    this.#leftMs.clear();
+    for (const each of [this.#timers, this.#refusals, this.#final, this.#leftMs]) each.clear();
+  }
+
+  /** The connection is gone: on the next one, everybody joins anew. */
+  clear() {
+    this.stop();
+    this.#joins.clear();
+  }
+
+  #wait(participantId) {
+    const before = this.#refusals.get(participantId) ?? 0;
+    this.#refusals.set(participantId, before + 1);
+    this.#waitFor(participantId, Math.min(this.#maxMs, this.#firstMs * 2 ** before) * (1 + JITTER * (2 * Math.random() - 1)));
   }
 
   #waitFor(participantId, pauseMs) {
@@ -82,5 +116,12 @@ export class Rejoining {
       this.#timers.delete(participantId);
       this.#rejoin(participantId);
     }, pauseMs));
+  }
+
+  /** A participant was refused that has left, or leaves. */
+  #refusedAfterLeave(participantId) {
+    const now = performance.now();
+    for (const [id, leftMs] of this.#leftMs) if (now - leftMs > this.#firstMs) this.#leftMs.delete(id);
+    this.#leftMs.set(participantId, now);
   }
 }

@@ -131,6 +131,7 @@ export class ReactionStream {
   #moves = 0;
   #timer = null;
   #watch = null;
+  #alive = null;
   #drain = null; // runs while the server drains
   #abandon = null; // takes the present connection for lost
   #isClosed = false;
@@ -156,15 +157,17 @@ export class ReactionStream {
   /**
    * A participant joins, now and again on each new connection. A second join under the same name replaces the first.
    * A join that is refused because the server is full is repeated after pauses that grow.
+   * One that is refused for its codec or extradata is not: its frames are left out until it joins otherwise, or on another server.
    * @param {string} participantId
-   * @param {{codec: number, labels: string[], extradata?: Uint8Array}} join `codec` is one of `Codec`
+   * @param {{codec: number, labels: string[], extradata?: Uint8Array, isSpeaking?: boolean}} join `codec` is one of `Codec`.
+   *   Without `isSpeaking`, it is as `speak` said last.
    */
-  join(participantId, { codec, labels, extradata = new Uint8Array() }) {
+  join(participantId, { codec, labels, extradata = new Uint8Array(), isSpeaking }) {
     const known = this.#participants.get(participantId);
     const participant = {
       join: { codec, extradata, allowedLabels: [...labels] },
       sequence: known?.sequence ?? 0n,
-      isSpeaking: known?.isSpeaking ?? false,
+      isSpeaking: isSpeaking ?? known?.isSpeaking ?? false,
       needsKeyframe: true,
     };
     this.#participants.set(participantId, participant);
@@ -182,7 +185,7 @@ export class ReactionStream {
     if (!participant) return;
     participant.join.allowedLabels = [...labels];
     if (!this.#takes) this.#react(this.#carried.withdrawn(participantId, labels));
-    if (this.#ready) this.#update(participantId, { case: 'allowed', value: { labels: this.#known(labels) } });
+    if (this.#isKnown(participantId)) this.#update(participantId, { case: 'allowed', value: { labels: this.#known(labels) } });
   }
 
   /**
@@ -194,16 +197,16 @@ export class ReactionStream {
     const participant = this.#participants.get(participantId);
     if (!participant) return;
     participant.isSpeaking = speaking;
-    if (this.#ready) this.#update(participantId, { case: 'speaking', value: { speaking } });
+    if (this.#isKnown(participantId)) this.#update(participantId, { case: 'speaking', value: { speaking } });
   }
 
   /**
-   * A reaction was not meant.
+   * A reaction was not meant. A server that has no dismissals is not told.
    * @param {string} participantId
    * @param {string} reactionId
    */
   dismiss(participantId, reactionId) {
-    if (!this.#ready) return;
+    if (!this.#isKnown(participantId) || !this.#ready.features.includes('dismiss')) return;
     this.#update(participantId, { case: 'dismiss', value: { reactionId } });
     this.#carried.dismissed(participantId, reactionId);
   }
@@ -211,15 +214,14 @@ export class ReactionStream {
   /** @param {string} participantId */
   leave(participantId) {
     if (!this.#participants.delete(participantId)) return;
+    const isKnown = this.#isKnown(participantId);
     this.#rejoining.forget(participantId);
-    this.#react(this.#carried.left(participantId, this.#takes));
-    if (!this.#ready) return;
-    this.#batch.flush(); // its last frames come before it leaves
-    this.#update(participantId, { case: 'leave', value: {} });
+    this.#react(this.#carried.left(participantId, this.#takes && isKnown));
+    if (isKnown) this.#update(participantId, { case: 'leave', value: {} });
   }
 
   /**
-   * Whether a participant waits to join again, because the server is full. Its frames are not sent meanwhile.
+   * Whether the server refused a participant's last join. Its frames are not sent meanwhile.
    * @param {string} participantId
    */
   isRefused(participantId) {
@@ -323,6 +325,7 @@ export class ReactionStream {
         this.#batch.limit(value.limits);
         this.#on.ready?.(value);
         this.#tell({ name: 'ready' });
+        if (value.limits.idleTimeoutMs > 0) this.#alive = setInterval(() => this.#keepAlive(), value.limits.idleTimeoutMs / 3);
         if (!this.#carries) this.#react(this.#carried.giveUp());
         for (const [id, participant] of this.#participants) this.#sendJoin(id, participant);
         clearTimeout(this.#givingUp);
@@ -335,7 +338,10 @@ export class ReactionStream {
         this.#react(this.#carried.heard(value));
         break;
       case 'fault':
-        if (Rejoining.refuses(value)) this.#refused(value.participantId);
+        if (this.#takes && this.#rejoining.heard(value) && !this.#isKnown(value.participantId)) {
+          // A server ends what a refused join carries only within limits. What it ends as well is kept back.
+          this.#react(this.#carried.refused(value.participantId));
+        }
         this.#on.fault?.(value);
         break;
       case 'decision': case 'statistics':
@@ -348,34 +354,25 @@ export class ReactionStream {
   #control({ case: kind, value }) {
     if (kind === 'keyframe') this.#on.keyframe?.(value.participantId, value.reason);
     else if (kind === 'slowDown') this.#on.slowDown?.(value);
-    else if (kind === 'drain') this.#drains(value.deadlineMs);
+    else if (kind === 'drain') this.#drains();
   }
 
   /**
-   * The server drops frames and refuses joins from here on. It may take longer for what is in flight, or hang. Participants
-   * join elsewhere then: not before, since what is in flight may start or end a reaction.
+   * The server drops frames and refuses joins from here on. Participants join elsewhere once it has ended the stream, and not
+   * before, since what is in flight may start or end a reaction. It may hang, and gets the same time whatever its deadline is: at
+   * the deadline it still sends what it knows.
    */
-  #drains(deadlineMs) {
-    const patienceMs = Math.min(this.#tuning.drainMs, deadlineMs);
-    this.#drain ??= setTimeout(() => this.#abandon('the server did not end the stream in time after its drain'), patienceMs);
-    this.#rejoining.clear();
+  #drains() {
+    const ended = 'the server did not end the stream in time after its drain';
+    this.#drain ??= setTimeout(() => this.#abandon(ended), this.#tuning.drainMs);
+    this.#rejoining.stop();
     this.#on.drain?.();
-  }
-
-  #refused(participantId) {
-    if (!this.#takes || this.isRefused(participantId)) return;
-    if (!this.#participants.has(participantId)) {
-      this.#rejoining.refusedAfterLeave(participantId);
-      return;
-    }
-    this.#rejoining.add(participantId);
-    // A server ends what a refused join carries only within limits. What it ends as well is kept back.
-    this.#react(this.#carried.refused(participantId));
   }
 
   #sendJoin(participantId, participant) {
     const { join } = participant;
     participant.needsKeyframe = true;
+    this.#rejoining.sent(participantId, participant.sequence);
     this.#update(participantId, { case: 'join', value: this.#joinOf(participantId, join) });
     if (participant.isSpeaking) this.#update(participantId, { case: 'speaking', value: { speaking: true } });
     this.#on.keyframe?.(participantId, 'joined');
@@ -389,6 +386,11 @@ export class ReactionStream {
   /** Whether there is a server that takes joins and frames. */
   get #takes() {
     return this.#ready !== null && this.#drain === null;
+  }
+
+  /** Whether there is a server that has this participant. Any other would answer an update with a fault. */
+  #isKnown(participantId) {
+    return this.#rejoining.isKnown(participantId);
   }
 
   /** Whether the server takes over what goes on. */
@@ -420,7 +422,10 @@ export class ReactionStream {
     this.#socket.send(this.#wire.encode(message));
   }
 
-  /** Sends something before the server ends a stream that is idle. Heartbeats come in hidden pages, too; timers do not. */
+  /**
+   * Sends something before the server ends a stream that is idle. Hidden pages get messages in time, but their timers may come
+   * late: each message looks as well.
+   */
   #keepAlive() {
     const idleMs = this.#ready?.limits.idleTimeoutMs ?? 0;
     if (idleMs > 0 && performance.now() - this.#sentMs > idleMs / 3) this.#send({ case: 'frames', value: { frames: [] } });
@@ -468,6 +473,7 @@ export class ReactionStream {
     clearTimeout(this.#timer);
     clearTimeout(this.#watch);
     clearTimeout(this.#drain);
+    clearInterval(this.#alive);
     this.#drain = null;
     this.#rejoining.clear();
     this.#ready = null;

@@ -23,13 +23,14 @@ export class Session {
    * @param {import('./tap.js').SessionOptions} options.options
    * @param {(message: {kind: string, value?: unknown}) => void} options.tell reports to tap.js
    */
-  constructor({ transformer, options: { url, token, config, participantId, labels, mimeTypes, isScreen }, tell }) {
+  constructor({ transformer, options: { url, token, config, participantId, labels, mimeTypes, isScreen, isSpeaking }, tell }) {
     this.#transformer = transformer;
     this.#tell = tell;
     this.#id = participantId;
     this.#labels = labels;
     this.#mimeTypes = mimeTypes;
     this.#isScreen = isScreen;
+    this.#isSpeaking = isSpeaking;
     this.#layers = new Layers({ onUnit: (unit) => this.#send(unit), onNeedsKeyframe: (ssrc) => this.#askKeyframe(ssrc) });
     const forward = (kind) => (value) => tell({ kind, value });
     this.#stream = new ReactionStream({
@@ -54,6 +55,7 @@ export class Session {
   #labels;
   #mimeTypes;
   #isScreen;
+  #isSpeaking;
   #layers;
   #stream;
   #timer;
@@ -81,7 +83,10 @@ export class Session {
     if (this.#codec) this.#stream.allow(this.#id, labels);
   }
 
-  speak(speaking) { this.#stream.speak(this.#id, speaking); }
+  speak(speaking) {
+    this.#isSpeaking = speaking; // its first frame joins, which may come later
+    this.#stream.speak(this.#id, speaking);
+  }
 
   dismiss(reactionId) { this.#stream.dismiss(this.#id, reactionId); }
 
@@ -172,7 +177,7 @@ export class Session {
     this.counts.joined += frames - 1;
     if (codec !== this.#codec) {
       this.#codec = codec;
-      this.#stream.join(this.#id, { codec, labels: this.#labels });
+      this.#stream.join(this.#id, { codec, labels: this.#labels, isSpeaking: this.#isSpeaking });
     }
     if (this.#isCut && !keyframe) {
       leftOut.awaiting_keyframe++;

@@ -10,7 +10,7 @@
  *
  * Where a meeting's own code makes the connection, `tapNewSenders` finds its senders.
  *
- * It needs no library. Its files are this folder, and js/stream.js, js/batch.js and js/status.js beside it.
+ * It needs no library. Its files are this folder, and beside it js/stream.js with the modules that it imports.
  * @module
  */
 import { Phase } from './wire.js';
@@ -69,6 +69,7 @@ export class Tap {
   #isStarted = false;
   #isOver = false;
   #isScreen = false;
+  #isSpeaking = false;
   #reports = 0;
   /** The address that those of GIFs are relative to. */
   #base = '';
@@ -125,6 +126,7 @@ export class Tap {
     this.#base = new URL(url, globalThis.location?.href).origin.replace(/^ws/, 'http');
     this.#tell('start', {
       url: String(url), token, participantId: participant, labels: [...labels], mimeTypes: this.#mimeTypes(), isScreen: this.#isScreen,
+      isSpeaking: this.#isSpeaking,
       config: { roomId: room, clientName: 'gifcue-tap/1', preset, sendHolding },
     });
     this.#reports = 0;
@@ -159,10 +161,11 @@ export class Tap {
   }
 
   /**
-   * The person started or stopped speaking.
+   * The person started or stopped speaking. It holds for every stream that is opened, until it is said again.
    * @param {boolean} speaking
    */
   speak(speaking) {
+    this.#isSpeaking = speaking;
     this.#tell('speak', speaking);
   }
 

@@ -55,7 +55,9 @@ const CONTROL = [
   [2, 'slowDown', [[1, 'participantId', 'string'], [2, 'maxFps', 'float'], [3, 'reason', 'string']], 'control'],
   [3, 'drain', [[1, 'deadlineMs', 'int']], 'control'],
 ];
-const FAULT = [[1, 'participantId', 'string'], [2, 'code', 'int'], [3, 'message', 'string'], [5, 'count', 'int']];
+const FAULT = [
+  [1, 'participantId', 'string'], [2, 'code', 'int'], [3, 'message', 'string'], [4, 'sequence', 'int'], [5, 'count', 'int'],
+];
 
 /** `StreamReactionsRequest`, and the messages in it. */
 export const REQUEST = Object.freeze([

@@ -180,7 +180,10 @@ export class Participant {
     this.total = total;
   }
 
-  /** The connection is lost: what was under way on the server is over. */
+  /**
+   * The connection is gone. Reactions under way may go on at the next server, so the GIF stays: the stream ends those that do
+   * not.
+   */
   interrupt() {
     this.holding = null;
     this.regions = [];
@@ -189,7 +192,6 @@ export class Participant {
     this.total = null; // the next connection counts from zero
     this.#captured.clear();
     this.#minIntervalUs = 0; // another server may have more time
-    for (const { id } of this.reactions) this.#end(id);
     this.onChange();
   }
 

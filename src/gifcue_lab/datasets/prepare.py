@@ -82,7 +82,9 @@ def prepare(
             labels; one of `own` occurs nowhere, or never on a face or hand.
     """
     if out.exists() and any(out.iterdir()):
-        raise DatasetError(f"{out}: expected a new or empty folder, got one with files; remove it or name another")
+        raise DatasetError(
+            f"{out}: expected a new or empty folder, got one with files; remove it or name another"
+        )
     if out.resolve().is_relative_to(source.resolve()):
         raise DatasetError(f"{out}: expected a folder outside {source}, got one in it")
     drawn = _read(source, own)

@@ -136,7 +136,9 @@ def copy_sides(split: Split, out: Path, track: Track = quiet) -> None:
     for side, pictures in split.sides.items():
         folder = out / side
         if folder.exists() and any(folder.iterdir()):
-            raise DatasetError(f"{folder}: expected a new or empty folder, got one with files; remove it or name another")
+            raise DatasetError(
+                f"{folder}: expected a new or empty folder, got one with files; remove it or name another"
+            )
         stems = Counter((folder / picture.name).with_suffix(".xml") for picture in pictures)
         if twice := [str(xml) for xml, count in stems.items() if count > 1]:
             raise DatasetError(f"expected one picture for each XML file, got two for {twice[0]}")

@@ -48,8 +48,9 @@ class ReconnectingStream:
     and label, STARTED and ENDED alternate whatever becomes of the servers: a reaction under way goes on at the next
     server, and ends with the reason "stream_lost" where none goes on with it.
 
-    A participant whose join is refused with TOO_MANY_PARTICIPANTS or TOO_MANY_JOINS joins again by itself, after pauses
-    that grow from 2 s to 30 s. Its frames are left out meanwhile. `events()` yields the `Fault` of every refusal.
+    A participant whose join is refused for lack of room, or whose server does not know it, joins again by itself, after
+    pauses that grow from 2 s to 30 s. One with a codec or extradata that the server does not take joins again on the
+    next connection. Its frames are left out meanwhile. `events()` yields the `Fault` of every refusal.
 
     `events()` raises only where another attempt cannot help. Where a token was refused, it tries once with a newer one,
     if there is one. Statistics are those of the current connection.
@@ -71,7 +72,7 @@ class ReconnectingStream:
         self._attempt = 0  # since a connection held or drained
         self._inbox = Inbox()
         self._continuity = Continuity(self._inbox, clock)
-        self._attachments = Attachments(self._continuity, self._end_error)
+        self._attachments = Attachments(self._continuity, self._end_error, clock)
         self._ready: Ready | None = None
         self._current: ReactionStream | None = None
         self._latest: ReactionStream | None = None  # opened last, whether it connected or not

@@ -344,6 +344,30 @@ async def test_what_is_under_way_when_the_stream_ends_for_good_is_ended_once(
         await anext(events)
 
 
+async def test_a_request_for_a_keyframe_is_repeated_while_frames_are_held_back(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    time, wanted = ManualTime(), list[KeyframeRequested]()
+    async with timed(client, time, []) as stream:
+        events = stream.events()
+        alice = await stream.join("alice", Codec.H264, on_keyframe_request=wanted.append)
+        (await server.service.stream(0)).end(grpc.StatusCode.UNAVAILABLE, "gone")
+        await until(events, KeyframeRequested)
+        asked: list[int] = []
+        for number in range(8):
+            assert await alice.send(b"inter", pts=number) is None
+            asked.append(len(wanted))
+            time.advance(0.4)
+        # With the first frame that comes a second after the last request, and no sooner.
+        assert asked == [1, 1, 1, 2, 2, 2, 3, 3]
+        assert await alice.send(b"key", pts=9, keyframe=True) == 0
+        time.advance(1.0)
+        assert await alice.send(b"inter", pts=10) == 1
+        assert len(wanted) == 3
+        # The first one has been read.
+        assert [await until(events, KeyframeRequested) for _ in range(2)] == wanted[1:]
+
+
 async def test_consent_withdrawn_without_a_connection_ends_at_once(
     server: FakeServer, client: ReactionClient
 ) -> None:

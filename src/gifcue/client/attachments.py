@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable
 
 from gifcue.client.continuity import Continuity
+from gifcue.client.queues import Inbox
 from gifcue.client.reconnecting_participant import ReconnectingParticipant
 from gifcue.client.stream import ReactionStream
+from gifcue.protocol.events import KeyframeRequested
 from gifcue.protocol.features import RESUME
 
 
@@ -19,10 +21,12 @@ class Attachments:
     def __init__(
         self,
         continuity: Continuity,
+        inbox: Inbox,
         end_error: Callable[[], BaseException | None],
         clock: Callable[[], float],
     ) -> None:
         self._continuity = continuity
+        self._inbox = inbox
         self._end_error = end_error
         self._clock = clock
         self._participants: dict[str, ReconnectingParticipant] = {}
@@ -94,6 +98,9 @@ class Attachments:
     def dismissed(self, participant: ReconnectingParticipant, reaction_id: str) -> None:
         if self._participants.get(participant.id) is participant:
             self._continuity.dismissed(participant.id, reaction_id)
+
+    def asked(self, request: KeyframeRequested) -> None:
+        self._inbox.put(request)
 
     def now_s(self) -> float:
         return self._clock()

@@ -72,15 +72,13 @@ class ReconnectingStream:
         self._attempt = 0  # since a connection held or drained
         self._inbox = Inbox()
         self._continuity = Continuity(self._inbox, clock)
-        self._attachments = Attachments(self._continuity, self._end_error, clock)
+        self._attachments = Attachments(self._continuity, self._inbox, self._end_error, clock)
         self._ready: Ready | None = None
         self._current: ReactionStream | None = None
         self._latest: ReactionStream | None = None  # opened last, whether it connected or not
         self._connected = asyncio.Event()  # set while a connection holds, and once none will
         self._closing = asyncio.Event()
-        self._rejoining = Rejoining(
-            self._attachments, self._continuity, self._inbox, backoff, self._closing, clock
-        )
+        self._rejoining = Rejoining(self._attachments, self._continuity, backoff, self._closing, clock)
         self._error: BaseException | None = None
         self._runner: asyncio.Task[None] | None = None
         self._connections = 0
@@ -133,7 +131,11 @@ class ReconnectingStream:
         allowed_labels: Iterable[str] = (),
         on_keyframe_request: KeyframeCallback | None = None,
     ) -> ReconnectingParticipant:
-        """As `ReactionStream.join`; repeated on every new connection. A call that is cancelled has not joined."""
+        """As `ReactionStream.join`; repeated on every new connection. A call that is cancelled has not joined.
+
+        On a new connection, frames are held back until a keyframe. It is asked for at once, and with the frames that
+        come until then once a second.
+        """
         participant = ReconnectingParticipant(
             participant_id,
             codec,
@@ -267,7 +269,7 @@ class ReconnectingStream:
             try:
                 for participant in self._attachments.all:
                     if await self._attachments.attach(participant) and is_new:
-                        self._inbox.put(participant.resume())
+                        participant.resume()
                 self._continuity.goes_on()
                 self._connected.set()
                 if self._closing.is_set():

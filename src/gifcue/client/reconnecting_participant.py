@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
@@ -12,6 +13,9 @@ from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.events import KeyframeRequested
 from gifcue.protocol.reasons import KeyframeReason
 from gifcue.protocol.resume import ParticipantState
+
+# Seconds between requests for a keyframe while frames are held back for lack of one, as servers repeat theirs.
+REPEAT_S = 1.0
 
 
 class Owner(Protocol):
@@ -25,6 +29,9 @@ class Owner(Protocol):
 
     def dismissed(self, participant: ReconnectingParticipant, reaction_id: str) -> None:
         """The server was told that one of its reactions was not meant."""
+
+    def asked(self, request: KeyframeRequested) -> None:
+        """The caller was asked for a keyframe, without a server's request."""
 
     def now_s(self) -> float:
         """The time of the stream's clock, in seconds."""
@@ -60,6 +67,7 @@ class ReconnectingParticipant:
         self._is_refused = False
         self._joined_at_s = 0.0
         self._awaits_keyframe = False
+        self._asked_at_s = -math.inf
         self._sent = 0
         self._not_sent = 0
 
@@ -85,8 +93,11 @@ class ReconnectingParticipant:
 
     @property
     def keyframe_wanted(self) -> bool:
-        """True while nothing but a keyframe can be used."""
-        return self._awaits_keyframe or (self._inner is not None and self._inner.keyframe_wanted)
+        """True while its server can use nothing but a keyframe. False while no server takes its frames: after that, the
+        caller is asked.
+        """
+        inner = self._inner
+        return self._is_joined and inner is not None and (self._awaits_keyframe or inner.keyframe_wanted)
 
     async def send(
         self,
@@ -115,9 +126,13 @@ class ReconnectingParticipant:
         error = self._owner.end_error()
         if error is not None:
             raise error
+        is_held_back = self._is_joined and self._awaits_keyframe and not keyframe
         self._not_sent += 1
         # The frames that follow build on the one left out, so no connection can use them before a keyframe.
         self._awaits_keyframe = True
+        # The server does not know of frames that are held back, so it repeats no request that was lost.
+        if is_held_back and self._owner.now_s() - self._asked_at_s >= REPEAT_S:
+            self._ask()
         return None
 
     def mark_lost(self, frames: int = 1) -> None:
@@ -232,10 +247,14 @@ class ReconnectingParticipant:
         """The connection is gone."""
         self._inner, self._is_joined = None, False
 
-    def resume(self) -> KeyframeRequested:
+    def resume(self) -> None:
         """It is attached to a new connection: asks the caller for a keyframe, without which nothing is sent."""
         self._awaits_keyframe = True
+        self._ask()
+
+    def _ask(self) -> None:
+        self._asked_at_s = self._owner.now_s()
         request = KeyframeRequested(self._id, KeyframeReason.RECONNECTED.value)
         if self._on_keyframe_request is not None:
             self._on_keyframe_request(request)
-        return request
+        self._owner.asked(request)

@@ -11,7 +11,6 @@ from gifcue.client.attachments import Attachments
 from gifcue.client.continuity import Continuity
 from gifcue.client.exceptions import ClientError
 from gifcue.client.options import Backoff
-from gifcue.client.queues import Inbox
 from gifcue.client.reconnecting_participant import ReconnectingParticipant
 from gifcue.client.stream import ReactionStream
 from gifcue.protocol.events import Fault
@@ -36,14 +35,12 @@ class Rejoining:
         self,
         attachments: Attachments,
         continuity: Continuity,
-        inbox: Inbox,
         backoff: Backoff,
         closing: asyncio.Event,
         clock: Callable[[], float],
     ) -> None:
         self._attachments = attachments
         self._continuity = continuity
-        self._inbox = inbox
         self._backoff = backoff
         self._closing = closing
         self._clock = clock
@@ -116,7 +113,7 @@ class Rejoining:
         del self._waiting[participant]  # the fault of the next join may come before `attach` returns
         try:
             if await self._attachments.attach(participant):
-                self._inbox.put(participant.resume())
+                participant.resume()
         except ClientError:
             participant.detach()  # the connection was lost; the next one attaches it
         except Exception as error:  # raised by a caller's callback: it ends the stream

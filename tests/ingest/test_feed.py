@@ -16,6 +16,7 @@ from gifcue.client import (
     Fault,
     FaultCode,
     KeyframeRequested,
+    Reaction,
     ReactionClient,
 )
 from gifcue.ingest.access_unit import AccessUnit
@@ -69,3 +70,28 @@ async def test_no_keyframe_is_asked_for_while_no_server_takes_frames(is_refused:
         assert asked == [4, 5, 6]
         assert (feed.sent, feed.not_sent) == (2, 6)
         await feed.close()
+
+
+async def test_another_codec_is_another_join_that_carries_the_state() -> None:
+    async with (
+        FakeServer() as server,
+        ReactionClient(server.target) as client,
+        client.reconnecting() as stream,
+    ):
+        feed = ParticipantFeed(stream, "alice", ["smile"], lambda: None, b"parameter sets")
+        await feed.send(unit(0, keyframe=True))
+        started = await until(stream.events(), Reaction)
+        await feed.send(unit(1, keyframe=True, codec=Codec.H264))
+        await feed.send(unit(2, codec=Codec.H264))
+        assert feed.sent == 3
+        await feed.close()
+        await stream.half_close()
+        ended = [event async for event in stream.events() if isinstance(event, Reaction)]
+        assert [(each.reaction_id, each.end_reason) for each in ended] == [(started.reaction_id, "left")]
+        updates = [each.participant for each in server.service.streams[0].requests[1:]]
+        first, second, leave = [each for each in updates if each.participant_id]
+        assert not first.join.resume.running
+        assert second.join.extradata == b"parameter sets"
+        assert [each.reaction_id for each in second.join.resume.running] == [started.reaction_id]
+        assert leave.HasField("leave")
+        assert feed.sent == 3

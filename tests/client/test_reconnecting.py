@@ -130,6 +130,36 @@ async def test_a_drain_opens_a_new_stream(server: FakeServer) -> None:
         assert len(first.frames) == 1
 
 
+async def test_what_a_draining_server_says_at_its_deadline_is_heard(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    async with client.reconnecting(backoff=Backoff(first_s=0)) as stream:
+        alice = await stream.join("alice", Codec.H264, allowed_labels=["smile"])
+        await alice.send(b"k", pts=0, keyframe=True)
+        events = stream.events()
+        await until(events, Reaction)
+        first = await server.service.stream(0)
+        first.say(Draining(0))
+        await until(events, Draining)
+        await stream.statistics()
+        first.answer(
+            reaction=reaction_service_pb2.ReactionEvent(
+                participant_id="alice",
+                reaction_id="r-alice",
+                label="smile",
+                phase=reaction_service_pb2.PHASE_ENDED,
+                end_reason="released",
+            )
+        )
+        first.end()
+        ended = await until(events, Reaction)
+        assert isinstance(ended, Reaction)
+        assert ended.end_reason == "released"
+        lost = await until(events, Disconnected)
+        assert isinstance(lost, Disconnected)
+        assert lost.reason == "UNAVAILABLE: the server ended the stream"
+
+
 def timed(client: ReactionClient, time: ManualTime, pauses: list[float]) -> ReconnectingStream:
     """A stream on a clock of the test. Its pauses end at once, and are noted in `pauses`, in seconds."""
 

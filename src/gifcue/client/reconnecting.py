@@ -34,7 +34,8 @@ from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Disconnected, Draining, Event, Fault, Reaction, Ready
 from gifcue.protocol.statistics import Statistics
 
-# Seconds that a draining server gets to finish what is in flight, at most: its frames are dropped meanwhile.
+# Seconds that a draining server gets to finish what is in flight: its frames are dropped meanwhile. Also where less is
+# left until its deadline, since it says its last at the deadline.
 DRAIN_PATIENCE_S = 1.0
 # Seconds for which a connection is open before earlier failures are forgotten. Where a server accepts streams and ends
 # them at once, the pauses between attempts grow.
@@ -305,6 +306,5 @@ class ReconnectingStream:
             self._attachments.detach()  # the server drops frames that are sent from now on
             # It may take longer for what is in flight, or hang. The participants join elsewhere then: not before, since
             # what is in flight may start or end a reaction.
-            patience_s = min(DRAIN_PATIENCE_S, event.deadline_ms / 1000)
-            why = f"expected the server to end the stream within {patience_s:g} s of its drain"
-            asyncio.get_running_loop().call_later(patience_s, stream.abandon, why)
+            why = f"expected the server to end the stream within {DRAIN_PATIENCE_S:g} s of its drain"
+            asyncio.get_running_loop().call_later(DRAIN_PATIENCE_S, stream.abandon, why)

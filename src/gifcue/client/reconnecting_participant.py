@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
@@ -154,11 +155,14 @@ class ReconnectingParticipant:
         await self._update(lambda inner: inner.set_allowed(allowed))
 
     async def dismiss(self, reaction_id: str) -> bool:
-        """As `Participant.dismiss`; False where there is no connection.
+        """As `Participant.dismiss`; False also where there is no connection.
 
         After a move, a server knows the reactions under way, and none that ended on another server.
         """
-        is_told = await self._update(lambda inner: inner.dismiss(reaction_id))
+        try:
+            is_told = self._inner is not None and await self._inner.dismiss(reaction_id)
+        except ClientError:
+            return False  # the connection was lost
         if is_told:
             self._owner.dismissed(self, reaction_id)
         return is_told
@@ -171,15 +175,11 @@ class ReconnectingParticipant:
         await self._update(lambda inner: inner.leave())
         self.detach()
 
-    async def _update(self, update: Callable[[Participant], Awaitable[None]]) -> bool:
-        """Sends an update; False where there is no connection."""
-        if self._inner is None:
-            return False
-        try:
-            await update(self._inner)
-        except ClientError:
-            return False  # the connection was lost; the join on the next one carries the update
-        return True
+    async def _update(self, update: Callable[[Participant], Awaitable[None]]) -> None:
+        """Sends an update. Without a connection, or where it is lost meanwhile, the join on the next one carries it."""
+        if self._inner is not None:
+            with contextlib.suppress(ClientError):
+                await update(self._inner)
 
     # Called by the stream
 

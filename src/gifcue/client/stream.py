@@ -141,7 +141,10 @@ class ReactionStream:
         """
         request = Join(participant_id, codec, extradata, tuple(allowed_labels), resume)
         await self._send(encode_request(request), len(extradata))
-        participant = Participant(participant_id, codec, self._outbox, on_keyframe_request, self._forget)
+        features = self.ready.features
+        participant = Participant(
+            participant_id, codec, self._outbox, on_keyframe_request, self._forget, features
+        )
         self._participants[participant_id] = participant
         return participant
 

@@ -12,7 +12,7 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2
 
 from gifcue import __version__
-from gifcue.cli.app import COMMANDS, MOVED
+from gifcue.cli.app import COMMANDS, MOVED, LazyGroup, app
 from gifcue.detect.extra_gestures import EXTRA_GESTURES
 from gifcue.protocol.codecs import Codec
 from gifcue.sample_video.clips import write
@@ -56,6 +56,37 @@ def test_every_command_has_help(gifcue: Gifcue, command: str) -> None:
 
 def test_the_version(gifcue: Gifcue) -> None:
     assert gifcue("--version").stdout == f"gifcue {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (PermissionError(13, "Permission denied", "/proc/x"), "/proc/x: Permission denied"),
+        (OSError("cannot lock the file"), "cannot lock the file"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line(
+    error: OSError, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _fail_with(error, monkeypatch)
+    with pytest.raises(SystemExit) as caught:
+        app(["status"])
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == f"error: {line}\n"
+
+
+def test_an_error_that_says_nothing_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    _fail_with(TimeoutError(), monkeypatch)
+    with pytest.raises(TimeoutError):
+        app(["status"])
+
+
+def _fail_with(error: OSError, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(LazyGroup, "get_command", fail)
 
 
 def test_an_unknown_command_is_usage(gifcue: Gifcue) -> None:

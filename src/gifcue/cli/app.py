@@ -1,7 +1,7 @@
 """The commands of `gifcue`, and how errors are reported.
 
-A user's mistake is reported in one line on stderr, with exit code 2 (usage, settings) or 1 (everything else). A
-traceback is a defect of gifcue.
+A user's mistake, or what the system refuses, is reported in one line on stderr, with exit code 2 (usage, settings) or 1
+(everything else). A traceback is a defect of gifcue.
 """
 
 from __future__ import annotations
@@ -131,6 +131,13 @@ def _run(command: Any) -> int:
         # The reader of the output is gone (`| head`). Python flushes again at exit, which must not raise a second time.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILURE
+    except OSError as error:
+        # The system refuses something: a folder is missing or protected, a disk is full. One without a number is not
+        # the system's, and without a text it would tell nothing.
+        if error.errno is None and not str(error):
+            raise
+        print_error(_refusal(error))
+        return FAILURE
     except Exception as error:
         # Usage errors are recognised by their method: depending on the version, their class is in click or in typer.
         if not hasattr(error, "format_message"):
@@ -143,6 +150,13 @@ def _run(command: Any) -> int:
         if context is not None:
             print_error(f"'{context.command_path} --help' explains the usage", prefix="")
         return int(getattr(error, "exit_code", USAGE))
+
+
+def _refusal(error: OSError) -> str:
+    """What the system refused, and the file, where the error names one."""
+    if error.strerror is None:
+        return str(error)
+    return error.strerror if error.filename is None else f"{os.fsdecode(error.filename)}: {error.strerror}"
 
 
 class _Commands(LazyGroup):

@@ -33,7 +33,7 @@ Group = Annotated[
     typer.Option(
         metavar="PATTERN",
         help="Fit to these groups of the train split, p3* for example, that no network was trained on; may be "
-        "repeated. By default the groups that all recipes hold out.",
+        "repeated. By default what all recipes hold out.",
     ),
 ]
 
@@ -66,13 +66,13 @@ def calibrate_model(
 ) -> None:
     """Fits and prints. Raises `ConfigError` if no group matches, or without patterns the recipes hold out none."""
     from gifcue_lab.export.calibration import calibrate as fit
-    from gifcue_lab.export.calibration import common_heldout_groups, matching_groups
+    from gifcue_lab.training.heldout import held_out_by_all, in_groups
     from gifcue_lab.training.shapes import known_labels
 
     fit(
         model_dir,
         data,
-        matching_groups(data, patterns) if patterns else common_heldout_groups(recipes),
+        in_groups(data, patterns) if patterns else held_out_by_all(recipes),
         also=also,
         keep_scores=keep_scores,
         tasks=[recipe.task for recipe in recipes],

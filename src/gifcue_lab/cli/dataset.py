@@ -105,7 +105,7 @@ def split(
 ) -> None:
     """Split pictures into sides by their group, so that no person is in two sides."""
     from gifcue.cli.progress import rich_track
-    from gifcue_lab.datasets.pictures import read_folder
+    from gifcue_lab.datasets.pictures import find_pictures, read_folder
     from gifcue_lab.datasets.split import copy_sides, groups_by_csv, groups_by_regex, split_by_group
 
     if group_regex and group_csv:
@@ -118,12 +118,15 @@ def split(
     pictures = list(read_folder(source, rich_track))
     dealt = split_by_group(pictures, _shares(sides), seed=seed, track=rich_track, **grouping)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "split.json").write_text(json.dumps(dealt.to_json(), indent=1), encoding="utf-8")
+    # The list of an earlier split stays with its pictures where these are not to be replaced.
     if copy:
         copy_sides(dealt, out, track=rich_track)
+    (out / "split.json").write_text(json.dumps(dealt.to_json(), indent=1), encoding="utf-8")
     for side, members in dealt.sides.items():
         groups = sum(where == side for where in dealt.groups.values())
         typer.echo(f"{side}: {len(members)} pictures of {groups} groups")
+    if unlabelled := len(find_pictures(source)) - len(pictures):
+        typer.echo(f"left out, because they have no XML file: {unlabelled} pictures", err=True)
 
 
 @app.command()
@@ -170,15 +173,26 @@ def check(
             "--near-within", help="Report near duplicates within a side too, not only between sides."
         ),
     ] = False,
+    allow_missing_xml: Annotated[
+        bool,
+        typer.Option(
+            "--allow-missing-xml", help="A picture without XML is no problem. They are counted in one line."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Report problems by file. The exit code is 1 if there are any."""
     from gifcue.cli.progress import rich_track
+    from gifcue_lab.datasets.check import Problem
     from gifcue_lab.datasets.check import check as run
     from gifcue_lab.datasets.regions import LABELS
 
     known = tuple(label.strip() for label in labels.split(",")) if labels else LABELS
     findings = run(source, labels=known, near_bits=near_bits, near_within=near_within, track=rich_track)
+    if allow_missing_xml:
+        unlabelled = sum(finding.problem is Problem.MISSING_XML for finding in findings)
+        findings = [finding for finding in findings if finding.problem is not Problem.MISSING_XML]
+        typer.echo(f"{unlabelled} pictures have no XML file", err=True)
     if as_json:
         typer.echo(
             json.dumps([{"file": f.file, "problem": f.problem, "message": f.message} for f in findings])

@@ -35,6 +35,7 @@ def prepare(
     """Put the boxes of your own labels on the faces or hands that show them, and add the faces and hands."""
     from gifcue.cli.progress import rich_track
     from gifcue.detect.settings import default_model_dir
+    from gifcue_lab.datasets.pictures import FORMATS
     from gifcue_lab.datasets.placing import own_labels
     from gifcue_lab.datasets.prepare import prepare as run
 
@@ -50,6 +51,11 @@ def prepare(
     if done.without_labels:
         typer.echo(
             f"{done.without_labels} of them have no XML file, so they show none of the labels", err=True
+        )
+    if done.unread:
+        typer.echo(
+            f"left out, because only {FORMATS} are read: {len(done.unread)} files, {done.unread[0]} …",
+            err=True,
         )
     for file, label in done.unplaced:
         typer.echo(f"left out, because no face or hand is found there: {file}: {label}", err=True)
@@ -69,19 +75,23 @@ def prepare(
 def landmarks(
     data: Annotated[Path, typer.Argument(help="The directory of the splits.")],
     split: Annotated[
-        list[str] | None, typer.Option(help="A split; repeatable. By default every directory in DATA.")
+        list[str] | None,
+        typer.Option(help="A split; repeatable. By default every directory in DATA that has pictures."),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a landmarks.npz that another program wrote.")
+    ] = False,
 ) -> None:
     """Write landmarks.npz into each split: the shipped model's landmarks of its faces and hands."""
     from gifcue.cli.progress import rich_track
     from gifcue.detect.settings import default_model_dir
-    from gifcue_lab.datasets.landmarks import write_landmarks
+    from gifcue_lab.datasets.landmarks import check_free, splits_of, write_landmarks
     from gifcue_lab.training.shapes import read_shapes
 
     points = read_shapes(default_model_dir())["face"].points
-    folders = (
-        [data / name for name in split] if split else sorted(each for each in data.iterdir() if each.is_dir())
-    )
+    folders = [data / name for name in split] if split else splits_of(data)
+    if not force:
+        check_free(folders)
     with quietly():
         detector = detector_for(default_model_dir(), "litert")
     try:

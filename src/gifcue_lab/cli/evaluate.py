@@ -138,7 +138,10 @@ def images(
     if save_detections is not None:
         write_predictions(save_detections, predictions)
     landmarks = None
-    if teacher is not None:
+    if teacher is not None and teacher.model:
+        # A distance to what a model of gifcue found is no error: a model has none to itself.
+        typer.echo(f"no landmark errors: landmarks.npz holds the landmarks of {teacher.model}", err=True)
+    elif teacher is not None:
         landmarks = landmark_errors(truth, predictions, teacher, model_face_points(model_dir))
     chosen_on = None
     if detections is None and not thresholds:

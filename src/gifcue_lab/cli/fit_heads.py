@@ -10,7 +10,6 @@ import typer
 from gifcue.errors import ConfigError
 from gifcue_lab.cli.calibrate import Data
 from gifcue_lab.quiet import import_tensorflow
-from gifcue_lab.training.samples import Photo
 
 app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
@@ -40,18 +39,13 @@ def fit_heads(
     ] = None,
 ) -> None:
     """Fit the labels of faces to new people: the end of the face network, the hands at a face, the thresholds."""
-    from gifcue_lab.export.calibration import matching_groups
-    from gifcue_lab.training.heldout import is_held_out
+    from gifcue_lab.training.heldout import held_out_by_all, in_groups
     from gifcue_lab.training.recipe import read_recipe
 
     if (group is None) == (recipe is None):
         raise ConfigError(f"expected one of --group and --recipe, got {'none' if group is None else 'both'}")
-    groups = matching_groups(data, group or [])
-    heldout = None if recipe is None else read_recipe(recipe)
+    is_new = in_groups(data, group or []) if recipe is None else held_out_by_all([read_recipe(recipe)])
     import_tensorflow()
     from gifcue_lab.export.heads.fit import fit_heads as fit
-
-    def is_new(photo: Photo) -> bool:
-        return photo.group in groups if heldout is None else is_held_out(heldout, photo)
 
     fit(model_dir, data, is_new, report=typer.echo)

@@ -11,7 +11,14 @@ from pathlib import Path
 from gifcue_lab.datasets.annotation import Annotation, DatasetError
 from gifcue_lab.datasets.boxes import iou_matrix
 from gifcue_lab.datasets.hashing import difference_hash, near_pairs
-from gifcue_lab.datasets.pictures import content_hash, decode_rgb, find_pictures, picture_format
+from gifcue_lab.datasets.pictures import (
+    FORMATS,
+    content_hash,
+    decode_rgb,
+    find_pictures,
+    picture_format,
+    unread_pictures,
+)
 from gifcue_lab.datasets.progress import Track, quiet
 from gifcue_lab.datasets.regions import ATTRIBUTES, LABELS, SAME_BOX_IOU, kind_by_label
 from gifcue_lab.datasets.voc import BOX_ORDER, OBJECT_ORDER, parse_xml, read_voc
@@ -26,6 +33,7 @@ class Problem(enum.StrEnum):
 
     UNREADABLE_XML = "unreadable_xml"
     UNREADABLE_PICTURE = "unreadable_picture"
+    UNREAD_FORMAT = "unread_format"
     MISSING_PICTURE = "missing_picture"
     MISSING_XML = "missing_xml"
     WRONG_FILENAME = "wrong_filename"
@@ -102,8 +110,13 @@ def check(
         if labels_file.with_suffix("") not in stems:
             name = labels_file.relative_to(root).as_posix()
             findings.append(
-                Finding(name, Problem.MISSING_PICTURE, "expected a picture of that name beside it")
+                Finding(
+                    name, Problem.MISSING_PICTURE, f"expected a picture ({FORMATS}) of that name beside it"
+                )
             )
+    for path in unread_pictures(root):
+        name = path.relative_to(root).as_posix()
+        findings.append(Finding(name, Problem.UNREAD_FORMAT, f"expected one of {FORMATS}, got {path.suffix}"))
     findings.extend(_duplicates(looks, near_bits, near_within))
     return sorted(findings, key=lambda f: (f.file, f.problem, f.message))
 

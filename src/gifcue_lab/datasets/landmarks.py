@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -14,14 +15,46 @@ from gifcue_lab.datasets.pictures import decode_rgb, find_pictures
 from gifcue_lab.datasets.progress import Track, quiet
 
 FILE = "landmarks.npz"
+# The array that says whose landmarks they are. A file without it has those of MediaPipe's models, the teacher's.
+MODEL = "model"
 # Landmarks of a region below this score may lie anywhere.
 MIN_SCORE = 0.5
+
+
+def model_of(path: Path) -> str:
+    """The model whose landmarks a file holds; "" for the teacher's, and for a file that cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return str(arrays[MODEL]) if MODEL in arrays else ""
+    except (OSError, EOFError, ValueError, BadZipFile):
+        return ""
+
+
+def splits_of(data: Path) -> list[Path]:
+    """The folders of a directory that hold pictures. Raises `DatasetError` if there are none."""
+    if not data.is_dir():
+        raise DatasetError(f"{data}: expected a directory of splits, got none")
+    splits = sorted(each for each in data.iterdir() if each.is_dir() and find_pictures(each))
+    if not splits:
+        raise DatasetError(f"{data}: expected folders with pictures (train, dev), got none")
+    return splits
+
+
+def check_free(splits: Sequence[Path]) -> None:
+    """Raises `DatasetError` if a split has landmarks that `write_landmarks` did not write."""
+    for split in splits:
+        if (split / FILE).exists() and not model_of(split / FILE):
+            raise DatasetError(
+                f"{split / FILE}: expected none, or one that this command wrote, got a teacher's; --force replaces it"
+            )
 
 
 def write_landmarks(
     detector: Detector, split: Path, face_points: Sequence[int], *, track: Track = quiet
 ) -> tuple[int, int]:
     """Writes `landmarks.npz` into the folder of a split, and returns the numbers of hands and faces in it.
+
+    A file that is there is replaced.
 
     Args:
         detector: a model that gives landmarks.
@@ -56,5 +89,6 @@ def write_landmarks(
         face_file=np.array(files["face"], np.str_),
         face_xy=np.array(faces, np.float16).reshape(len(faces), len(face_points), 2),
         face_points=np.array(face_points, np.int64),
+        model=np.array(f"{detector.info.name} {detector.info.version}"),
     )
     return len(hands), len(faces)

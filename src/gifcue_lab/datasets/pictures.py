@@ -19,6 +19,11 @@ from gifcue_lab.datasets.voc import read_voc
 # The first bytes say what a picture is; its name may lie.
 _MAGIC = ((b"\xff\xd8\xff", "jpeg"), (b"\x89PNG\r\n\x1a\n", "png"), (b"BM", "bmp"), (b"GIF8", "gif"))
 
+# Files of pictures that are not read, such as those of telephones. They are named, so that nobody misses them.
+_UNREAD_SUFFIXES = (".avif", ".gif", ".heic", ".heif", ".jfif", ".tif", ".tiff")
+# What is read, for messages.
+FORMATS = ", ".join(files.PICTURE_SUFFIXES)
+
 
 @dataclass(frozen=True)
 class LabelledPicture:
@@ -80,10 +85,20 @@ def content_hash(encoded: bytes) -> str:
 
 def find_pictures(root: Path) -> list[Path]:
     """All picture files under a directory, sorted. Raises `DatasetError` when there is no such directory."""
+    if root.is_file():
+        raise DatasetError(
+            f"{root}: expected a directory with pictures, got a file; `gifcue-lab dataset explode` writes the "
+            "frames of a recording"
+        )
     try:
         return files.find_pictures(root)
     except files.UnreadableMedia as error:
         raise DatasetError(str(error)) from error
+
+
+def unread_pictures(root: Path) -> list[Path]:
+    """Files of pictures under a directory whose format `find_pictures` leaves out, sorted."""
+    return sorted(path for path in root.rglob("*") if path.suffix.lower() in _UNREAD_SUFFIXES)
 
 
 def group_of(path: Path, root: Path) -> str:

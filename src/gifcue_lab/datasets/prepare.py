@@ -22,7 +22,7 @@ from gifcue.media.settings import MediaSettings
 from gifcue_lab.datasets.annotation import Annotation, DatasetError, LabelledObject
 from gifcue_lab.datasets.autolabel import propose
 from gifcue_lab.datasets.check import Problem, box_problems, size_problem
-from gifcue_lab.datasets.pictures import decode_rgb, find_pictures, write_jpeg
+from gifcue_lab.datasets.pictures import FORMATS, decode_rgb, find_pictures, unread_pictures, write_jpeg
 from gifcue_lab.datasets.placing import OwnLabel, Placed, place
 from gifcue_lab.datasets.progress import Track, quiet
 from gifcue_lab.datasets.regions import FACE, HAND, LABELS
@@ -50,6 +50,7 @@ class Prepared:
         labels: how many faces and hands show each label, the shipped model's proposals included.
         unplaced: file and label of each box that lies on no face or hand; they were left out.
         doubled: file and labels of each face or hand with two labels; they count as unknown.
+        unread: files of pictures that were left out, because their format is not read.
     """
 
     pictures: int
@@ -58,6 +59,7 @@ class Prepared:
     labels: Mapping[str, int]
     unplaced: Sequence[tuple[str, str]] = field(default_factory=tuple)
     doubled: Sequence[tuple[str, tuple[str, ...]]] = field(default_factory=tuple)
+    unread: Sequence[str] = field(default_factory=tuple)
 
 
 def prepare(
@@ -80,7 +82,7 @@ def prepare(
             labels; one of `own` occurs nowhere, or never on a face or hand.
     """
     if out.exists() and any(out.iterdir()):
-        raise DatasetError(f"{out}: expected a new or empty folder, got one with files")
+        raise DatasetError(f"{out}: expected a new or empty folder, got one with files; remove it or name another")
     if out.resolve().is_relative_to(source.resolve()):
         raise DatasetError(f"{out}: expected a folder outside {source}, got one in it")
     drawn = _read(source, own)
@@ -106,6 +108,7 @@ def prepare(
         doubled=[
             (str(path.relative_to(source)), labels) for path, one in placed.items() for labels in one.doubled
         ],
+        unread=[str(path.relative_to(source)) for path in unread_pictures(source)],
     )
 
 
@@ -113,13 +116,14 @@ def _read(source: Path, own: Mapping[str, OwnLabel]) -> dict[Path, Annotation | 
     """The labels of every picture, None where it has no XML file."""
     pictures = find_pictures(source)
     if not pictures:
-        raise DatasetError(f"{source}: expected pictures, got none")
+        raise DatasetError(f"{source}: expected pictures ({FORMATS}), got none")
     files = {path: path.with_suffix(".xml") for path in pictures}
     if twice := [str(xml) for xml, count in Counter(files.values()).items() if count > 1]:
         raise DatasetError(f"expected one picture for each XML file, got two for {twice[0]}")
     if alone := sorted(set(source.rglob("*.xml")) - set(files.values())):
         raise DatasetError(
-            f"{source}: expected each XML file beside its picture, got {len(alone)} without one: {alone[0]} …"
+            f"{source}: expected each XML file beside its picture ({FORMATS}), got {len(alone)} without one: "
+            f"{alone[0]} …"
         )
     read = {path: read_voc(xml) if xml.exists() else None for path, xml in files.items()}
     if not any(read.values()):

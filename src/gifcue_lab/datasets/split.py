@@ -127,12 +127,22 @@ def split_by_group(
 
 
 def copy_sides(split: Split, out: Path, track: Track = quiet) -> None:
-    """Copies pictures and their XML to `out/side/folder/`. Raises `DatasetError` if such a file exists."""
+    """Copies pictures and their XML to `out/side/folder/`.
+
+    Raises:
+        DatasetError: a side has files already, which may show a person who is in another side of this split; or two
+            pictures share an XML file. Nothing is copied then.
+    """
+    for side, pictures in split.sides.items():
+        folder = out / side
+        if folder.exists() and any(folder.iterdir()):
+            raise DatasetError(f"{folder}: expected a new or empty folder, got one with files; remove it or name another")
+        stems = Counter((folder / picture.name).with_suffix(".xml") for picture in pictures)
+        if twice := [str(xml) for xml, count in stems.items() if count > 1]:
+            raise DatasetError(f"expected one picture for each XML file, got two for {twice[0]}")
     for side, pictures in split.sides.items():
         for picture in track(pictures, f"copying {side}"):
             target = out / side / picture.name
-            if target.exists() or target.with_suffix(".xml").exists():
-                raise DatasetError(f"{target}: expected a place without such a file, got one already there")
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(picture.encoded())
             write_voc(target.with_suffix(".xml"), picture.annotation)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from gifcue.detect.regions import DEFAULT_THRESHOLD, Region
 from gifcue_lab.datasets.annotation import DatasetError
 from gifcue_lab.datasets.boxes import iou_matrix
+from gifcue_lab.datasets.landmarks import FILE, MODEL
 from gifcue_lab.evaluation.predictions import Predictions
 from gifcue_lab.evaluation.truth import TruthPicture, box_array
 
@@ -30,6 +31,7 @@ class Teacher:
         points: by kind and picture (`group/name` without suffix), a float64 array [N, 2] of x, y in pixels for each
             hand or face.
         face_points: the indices of a face's points in the teacher's mesh; empty if the file does not have them.
+        model: the model of gifcue whose landmarks they are (`dataset landmarks`); "" for a teacher's.
     """
 
     def __init__(self, path: Path) -> None:
@@ -39,6 +41,7 @@ class Teacher:
                 kinds = {"hand": ("hand_file", "hand_xyz"), "face": ("face_file", "face_xy")}
                 found = {kind: (arrays[names[0]], arrays[names[1]]) for kind, names in kinds.items()}
                 numbers = arrays["face_points"].tolist() if "face_points" in arrays else []
+                self.model = str(arrays[MODEL]) if MODEL in arrays else ""
         except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
             raise DatasetError(
                 f"{path}: expected hand_file, hand_xyz, face_file, face_xy, got {error}"
@@ -53,8 +56,8 @@ class Teacher:
 
 
 def read_teacher(directory: Path) -> Teacher | None:
-    """The teacher's landmarks in a directory; None without a `landmarks.npz`."""
-    path = directory / "landmarks.npz"
+    """The landmarks in a directory; None without a `landmarks.npz`."""
+    path = directory / FILE
     return Teacher(path) if path.is_file() else None
 
 

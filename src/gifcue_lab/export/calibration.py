@@ -6,8 +6,7 @@ also be chosen with a further split, whose figures are optimistic from then on; 
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,6 @@ from gifcue_lab.export.metadata import update_metadata
 from gifcue_lab.export.score_fit import fit_rescoring, fit_temperature
 from gifcue_lab.export.thresholds import MATCH_IOU, Report, choose_thresholds
 from gifcue_lab.quiet import quietly
-from gifcue_lab.training.recipe import Recipe
 from gifcue_lab.training.samples import NONE, UNKNOWN, Photo, read_image, read_photos
 from gifcue_lab.training.shapes import NETWORKS
 
@@ -37,37 +35,10 @@ TOUCH_IOU = 0.15
 LEAST_FALSE_BOXES = 20
 
 
-def common_heldout_groups(recipes: Sequence[Recipe]) -> list[str]:
-    """The groups that none of the recipes trains on.
-
-    Raises:
-        ConfigError: there is no such group.
-    """
-    groups = set.intersection(*(set(recipe.heldout_groups) for recipe in recipes)) if recipes else set()
-    if not groups:
-        raise ConfigError("heldout_groups: expected a group that all recipes hold out, got none")
-    return sorted(groups)
-
-
-def matching_groups(data_dir: Path, patterns: Sequence[str]) -> list[str]:
-    """The groups of the train split whose names match one of the patterns, `p3*` for example.
-
-    Raises:
-        ConfigError: a pattern matches none.
-    """
-    groups = sorted(path.name for path in (data_dir / "train").glob("*") if path.is_dir())
-    matched = {pattern: fnmatch.filter(groups, pattern) for pattern in patterns}
-    if missing := [pattern for pattern, found in matched.items() if not found]:
-        raise ConfigError(
-            f"--group: expected patterns of groups in {data_dir / 'train'}, got {', '.join(missing)}, which match none"
-        )
-    return sorted({group for found in matched.values() for group in found})
-
-
 def calibrate(
     model_dir: Path,
     data_dir: Path,
-    groups: Sequence[str],
+    is_new: Callable[[Photo], bool],
     *,
     also: str | None = None,
     keep_scores: bool = False,
@@ -83,8 +54,8 @@ def calibrate(
     Args:
         model_dir: the model folder.
         data_dir: the labelled photographs.
-        groups: groups of the train split that no network was trained on, as of `common_heldout_groups` or
-            `matching_groups`.
+        is_new: whether no network was trained on a photograph of the train split; see
+            `gifcue_lab.training.heldout.in_groups` and `held_out_by_all`.
         also: a split whose people help to choose thresholds, and nothing else.
         keep_scores: keep calibration and rescoring, and choose thresholds only. A last run may train on groups that
             the calibration was fitted to.
@@ -97,7 +68,10 @@ def calibrate(
         ConfigError: there are no photographs.
         ModelError: the model cannot be read.
     """
-    photos = [photo for photo in read_photos(data_dir, "train", groups=groups) if not photo.is_tight_crop]
+    photos = [photo for photo in read_photos(data_dir, "train") if is_new(photo) and not photo.is_tight_crop]
+    if not photos:
+        raise ConfigError("heldout_groups: expected photographs that all recipes hold out, got none")
+    people = len({photo.group for photo in photos})
     kinds = [kind for kind in KINDS if kind in tasks]
     kept = untouched or {}
     fitted = [kind for kind in kinds if not kept.get(kind)]
@@ -118,7 +92,7 @@ def calibrate(
         )
         metadata["training"]["thresholds"] = thresholds_note(
             metadata["training"].get("thresholds", {}),
-            [f"{len(groups)} groups of train held out", *([also] if also else [])],
+            [f"{people} groups of train held out", *([also] if also else [])],
             {label: value for label, value in cross_fitted.items() if label in chosen},
             left=set(metadata["thresholds"]) - chosen,
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from gifcue.detect.metadata import METADATA
 from gifcue.errors import ConfigError
 from gifcue_lab.reproduction.stages import HARD_NEGATIVES, Stage
-from gifcue_lab.training.heldout import is_held_out
+from gifcue_lab.training.heldout import held_out_by_all, in_groups, is_held_out
 from gifcue_lab.training.recipe import Recipe
 from gifcue_lab.training.samples import Photo
 
@@ -106,7 +106,7 @@ def _note(stage: Stage, folder: Path, *, done: bool) -> None:
 
 def _run(stage: Stage, stages: dict[str, Stage], data_dir: Path, folder: Path, report: Report) -> None:
     # Imported here: TensorFlow takes seconds, and a list of the stages needs none of it.
-    from gifcue_lab.export.calibration import calibrate, common_heldout_groups, matching_groups
+    from gifcue_lab.export.calibration import calibrate
     from gifcue_lab.export.heads.fit import fit_heads
     from gifcue_lab.export.pack import pack
     from gifcue_lab.training.hard_negatives import find_hard_negatives
@@ -128,13 +128,11 @@ def _run(stage: Stage, stages: dict[str, Stage], data_dir: Path, folder: Path, r
             # `pack` keeps the calibration that it finds.
             shutil.copyfile(folder / stage.scores / METADATA, place / METADATA)
         pack(recipes, run_dirs, data_dir, place, report=report)
-        groups = matching_groups(data_dir, stage.groups) if stage.groups else common_heldout_groups(recipes)
-        calibrate(place, data_dir, groups, keep_scores=bool(stage.scores), report=report)
+        is_new = in_groups(data_dir, stage.groups) if stage.groups else held_out_by_all(recipes)
+        calibrate(place, data_dir, is_new, keep_scores=bool(stage.scores), report=report)
         if stage.heads:
-            face, new = stages[stage.pack["face"]].recipe, set(matching_groups(data_dir, stage.heads))
-            fit_heads(
-                place, data_dir, lambda photo: photo.group in new and _is_new(face, photo), report=report
-            )
+            face, among = stages[stage.pack["face"]].recipe, in_groups(data_dir, stage.heads)
+            fit_heads(place, data_dir, lambda photo: among(photo) and _is_new(face, photo), report=report)
 
 
 def _is_new(face: Recipe | None, photo: Photo) -> bool:

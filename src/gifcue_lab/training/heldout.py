@@ -7,9 +7,12 @@ collection of many people, a share of its photographs is: the group may hold mos
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from fnmatch import filter as matching
 from fnmatch import fnmatch
+from pathlib import Path
 
+from gifcue.errors import ConfigError
 from gifcue_lab.training.recipe import Recipe
 from gifcue_lab.training.samples import Photo
 
@@ -34,3 +37,28 @@ def split(recipe: Recipe, photos: Sequence[Photo]) -> tuple[list[Photo], list[Ph
         [photo for photo, out in zip(photos, held_out, strict=True) if not out],
         [photo for photo, out in zip(photos, held_out, strict=True) if out],
     )
+
+
+def held_out_by_all(recipes: Sequence[Recipe]) -> Callable[[Photo], bool]:
+    """Whether none of the recipes trains on a photograph."""
+
+    def is_new(photo: Photo) -> bool:
+        return bool(recipes) and all(is_held_out(recipe, photo) for recipe in recipes)
+
+    return is_new
+
+
+def in_groups(data_dir: Path, patterns: Sequence[str]) -> Callable[[Photo], bool]:
+    """Whether a photograph is of a group of the train split whose name matches one of the patterns, `p3*` for example.
+
+    Raises:
+        ConfigError: a pattern matches none.
+    """
+    groups = sorted(path.name for path in (data_dir / "train").glob("*") if path.is_dir())
+    matched = {pattern: matching(groups, pattern) for pattern in patterns}
+    if missing := [pattern for pattern, found in matched.items() if not found]:
+        raise ConfigError(
+            f"--group: expected groups of {data_dir / 'train'}, got none for {', '.join(missing)}"
+        )
+    chosen = {group for found in matched.values() for group in found}
+    return lambda photo: photo.group in chosen

@@ -70,6 +70,13 @@ def test_a_mistake_is_one_line(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_the_system_refuses_is_one_line(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = lab("dataset", "explode", "talk.mp4", tmp_path / "file" / "frames")
+    assert result.exit_code == 1
+    assert " ".join(result.stderr.split()) == f"error: {tmp_path}/file/frames: Not a directory"
+
+
 def test_a_missing_package_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

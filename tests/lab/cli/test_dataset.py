@@ -28,11 +28,16 @@ def data(tmp_path: Path) -> Path:
 
 def test_split_then_stats_then_check(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
+    (data / "p3" / "b.jpg").write_bytes((data / "p3" / "a.jpg").read_bytes())
     ran = CliRunner().invoke(app, ["split", str(data), str(out), "--sides", "train=2,dev=1", "--seed", "4"])
     assert ran.exit_code == 0, ran.output
+    assert "left out, because they have no XML file: 1 pictures" in ran.stderr
     assert "train: 2 pictures of 2 groups" in ran.stdout
     sides = json.loads((out / "split.json").read_text())["sides"]
     assert sorted(sides["train"]["groups"] + sides["dev"]["groups"]) == ["p1", "p2", "p3"]
+    again = CliRunner().invoke(app, ["split", str(data), str(out), "--sides", "train=1,dev=2", "--seed", "9"])
+    assert "expected a new or empty folder" in str(again.exception)
+    assert json.loads((out / "split.json").read_text())["sides"] == sides
     ran = CliRunner().invoke(app, ["stats", str(out), "--json", "--chart", str(tmp_path / "labels.png")])
     assert json.loads(ran.stdout)["sides"]["dev"]["labels"]["face"]["boxes"] == 1
     assert (tmp_path / "labels.png").is_file()
@@ -46,6 +51,15 @@ def test_check_names_the_file_and_fails(data: Path) -> None:
     assert "p2/a.jpg: unreadable_picture" in ran.stdout
     ran = CliRunner().invoke(app, ["check", str(data), "--json"])
     assert [found["file"] for found in json.loads(ran.stdout)] == ["p2/a.jpg"]
+
+
+def test_pictures_without_xml_may_be_allowed(data: Path) -> None:
+    (data / "p1" / "a.xml").unlink()
+    ran = CliRunner().invoke(app, ["check", str(data)])
+    assert (ran.exit_code, ran.stdout.count("missing_xml")) == (1, 1)
+    ran = CliRunner().invoke(app, ["check", str(data), "--allow-missing-xml"])
+    assert (ran.exit_code, ran.stdout) == (0, "")
+    assert ran.stderr.splitlines()[-2:] == ["1 pictures have no XML file", "no findings"]
 
 
 def test_convert_writes_the_requested_format(data: Path, tmp_path: Path) -> None:

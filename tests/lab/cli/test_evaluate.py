@@ -16,6 +16,7 @@ from gifcue.detect.regions import Region
 from gifcue.protocol.geometry import Box
 from gifcue_lab.cli.evaluate import app
 from gifcue_lab.datasets.annotation import Annotation, LabelledObject
+from gifcue_lab.datasets.landmarks import write_landmarks
 from gifcue_lab.datasets.voc import write_voc
 from gifcue_lab.evaluation.run import run_detector
 from gifcue_lab.evaluation.truth import read_truth
@@ -136,6 +137,18 @@ def test_a_wrong_threshold_is_a_mistake_of_usage(data: Path) -> None:
     result = CliRunner().invoke(app, ["images", str(data), "--threshold", "smile:0.9"])
     assert result.exit_code == 2
     assert "label=0.6" in result.output
+
+
+def test_the_landmarks_of_a_model_are_no_measure_of_errors(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "gifcue_lab.cli.evaluate.detector_for", lambda model_dir, backend, precision, sha256: OneFace()
+    )
+    write_landmarks(OneFace(), data / "dev", (1, 2))
+    result = CliRunner().invoke(app, ["images", str(data), "--split", "dev", "--json"])
+    assert json.loads(result.stdout)["landmarks"] is None
+    assert "no landmark errors: landmarks.npz holds the landmarks of one-face 3" in result.stderr
 
 
 def test_parts_intervals_and_markdown(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,14 @@ def test_invalid_boxes_are_reported(
     assert problems(tmp_path) == [("p1/a.xml", problem)]
 
 
+def test_formats_that_are_not_read_are_reported(tmp_path: Path, make_picture: Any) -> None:
+    make_picture("p1/a.jpg").rename(tmp_path / "p1" / "a.heic")
+    assert problems(tmp_path) == [
+        ("p1/a.heic", Problem.UNREAD_FORMAT),
+        ("p1/a.xml", Problem.MISSING_PICTURE),
+    ]
+
+
 def test_other_labels_may_be_allowed(tmp_path: Path, make_picture: Any) -> None:
     make_picture("a.jpg", LabelledObject("dog", 10, 10, 50, 60))
     assert problems(tmp_path, labels=("dog",)) == []

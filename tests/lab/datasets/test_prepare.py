@@ -53,6 +53,17 @@ def test_loose_pictures_become_groups_of_five(tmp_path: Path, make_picture: Any)
     assert labels[0].box == labels[1].box
 
 
+def test_pictures_of_formats_that_are_not_read_are_named(tmp_path: Path, make_picture: Any) -> None:
+    make_picture("in/a.jpg", SCENE)
+    make_picture("in/anna/b.jpg", SCENE).rename(tmp_path / "in" / "anna" / "b.HEIC")
+    with pytest.raises(
+        DatasetError, match=r"beside its picture \(\.jpg, .*\), got 1 without one: .*/anna/b\.xml"
+    ):
+        prepare(OneFace(), tmp_path / "in", tmp_path / "out", OWN)
+    (tmp_path / "in" / "anna" / "b.xml").unlink()
+    assert prepare(OneFace(), tmp_path / "in", tmp_path / "out", OWN).unread == ["anna/b.HEIC"]
+
+
 def test_pictures_that_would_get_one_place_are_refused(tmp_path: Path, make_picture: Any) -> None:
     make_picture("in/a/b/1.jpg", SCENE)
     make_picture("in/a-b/1.jpg", SCENE, seed=1)
@@ -109,8 +120,11 @@ def test_wrong_folders_are_told(tmp_path: Path, make_picture: Any) -> None:
         return str(caught.value)
 
     assert "expected a directory with pictures" in message()
+    source.touch()
+    assert "got a file; `gifcue-lab dataset explode` writes the frames" in message()
+    source.unlink()
     source.mkdir()
-    assert "expected pictures, got none" in message()
+    assert "expected pictures (.jpg, .jpeg, .png, .bmp, .webp), got none" in message()
     make_picture("in/a.jpg", xml=False)
     assert "1 pictures without" in message()
     # LabelImg's files are often kept apart.

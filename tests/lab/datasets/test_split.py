@@ -101,5 +101,16 @@ def test_copies_are_written_to_their_splits_and_overwrite_nothing(tmp_path: Path
     copy_sides(split, tmp_path)
     assert len(list(tmp_path.glob("train/*/*.xml"))) == len(split.sides["train"])
     assert {p.name for p in tmp_path.iterdir()} == {"train", "dev"}
-    with pytest.raises(DatasetError, match="already there"):
+    (tmp_path / "dev").rename(tmp_path / "elsewhere")
+    for path in (tmp_path / "train").rglob("*.xml"):
+        path.unlink()
+    with pytest.raises(DatasetError, match="train: expected a new or empty folder, got one with files"):
         copy_sides(split, tmp_path)
+    assert not (tmp_path / "dev").exists()
+
+
+def test_pictures_that_share_an_xml_file_are_refused(tmp_path: Path) -> None:
+    pictures = [picture("p1", "a.jpg"), picture("p1", "a.png"), picture("p2", "a.jpg")]
+    with pytest.raises(DatasetError, match=r"got two for .*/p1/a\.xml"):
+        copy_sides(split_by_group(pictures, SHARES, seed=1), tmp_path)
+    assert not list(tmp_path.iterdir())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from fnmatch import fnmatch
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from gifcue.errors import ConfigError
 from gifcue_lab.reproduction.stages import read_stages
 from gifcue_lab.training.recipe import SHIPPED, recipe_names
 
+DOCUMENT = Path(__file__).parents[3] / "docs" / "reproducing.md"
 RUN = '[[stages]]\nname = "a"\ntrain = "hand"\n'
 OTHER = '[[stages]]\nname = "b"\ntrain = "hand-finer"\nstart_from = "a"\n'
 
@@ -47,6 +49,19 @@ def test_no_model_is_calibrated_on_people_of_an_earlier_training() -> None:
                     fnmatch(group, pattern) for pattern in recipe.trained_groups
                 )
                 assert held_out or other, f"{stage.name} trains on {group} of {model.name}"
+
+
+def test_the_chain_of_the_document_is_one(tmp_path: Path) -> None:
+    section = (
+        DOCUMENT.read_text(encoding="utf-8").partition("## A chain of your own")[2].partition("\n## ")[0]
+    )
+    example = "\n".join(line.strip() for line in section.splitlines() if line.startswith("    "))
+    (tmp_path / "stages.toml").write_text(example)
+    recipes = resources.files("gifcue_lab.training") / "recipes"
+    for name in ("detector", "face", "hand", "hand-finer"):
+        (tmp_path / f"{name}.toml").write_text((recipes / f"{name}.toml").read_text())
+    stages = read_stages(tmp_path / "stages.toml")
+    assert {"trains", "mean", "hard", "model"} == {stage.describe().split()[0] for stage in stages}
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,9 @@ from gifcue.client import (
     Ready,
     StreamOptions,
 )
+from gifcue.client.attempts import HELD_S
 from gifcue.client.exceptions import InvalidRequest, ServerUnavailable, StreamClosed, error_of
-from gifcue.client.reconnecting import HELD_S, ReconnectingStream
+from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.route import PlacedRoute
 from gifcue.testing import FakeServer
 from gifcue.v1 import reaction_service_pb2

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from gifcue.client.attachments import Attachments
+from gifcue.client.attempts import Attempts
 from gifcue.client.continuity import Continuity
 from gifcue.client.exceptions import (
     AccessDenied,
@@ -37,9 +38,6 @@ from gifcue.protocol.statistics import Statistics
 # Seconds that a draining server gets to finish what is in flight: its frames are dropped meanwhile. Also where less is
 # left until its deadline, since it says its last at the deadline.
 DRAIN_PATIENCE_S = 1.0
-# Seconds for which a connection is open before earlier failures are forgotten. Where a server accepts streams and ends
-# them at once, the pauses between attempts grow.
-HELD_S = 5.0
 
 
 class ReconnectingStream:
@@ -68,9 +66,7 @@ class ReconnectingStream:
         self._route = route
         self._backoff = backoff
         self._wait_for_server = wait_for_server
-        self._clock = clock
-        self._opened_at_s: float | None = None  # None once the connection has held, and without one
-        self._attempt = 0  # since a connection held or drained
+        self._attempts = Attempts(route, clock)
         self._inbox = Inbox()
         self._continuity = Continuity(self._inbox, clock)
         self._attachments = Attachments(self._continuity, self._inbox, self._end_error, clock)
@@ -227,9 +223,7 @@ class ReconnectingStream:
             if self._closing.is_set():
                 return lost
             problem = lost or ServerUnavailable("UNAVAILABLE", "the server ended the stream")
-            self._note_held()
-            self._opened_at_s = None
-            self._route.failed(problem)
+            self._attempts.failed(problem)
             if self._connections > before:
                 has_renewed = False
             # Once, until a connection holds again: a provider that signs with a wrong key has a newer token each time.
@@ -238,12 +232,11 @@ class ReconnectingStream:
             can_repeat = self._wait_for_server or can_renew or self._route.has_other
             if before == self._connections == 0 and not can_repeat:
                 return problem
-            self._attempt += 1
-            limit = self._backoff.max_attempts
-            if not (problem.retryable or can_renew) or (limit is not None and self._attempt > limit):
+            attempt, limit = self._attempts.next(), self._backoff.max_attempts
+            if not (problem.retryable or can_renew) or (limit is not None and attempt > limit):
                 return problem
-            delay_s = self._route.pause_s(self._attempt)
-            self._inbox.put(Disconnected(str(problem), self._attempt, delay_s))
+            delay_s = self._route.pause_s(attempt)
+            self._inbox.put(Disconnected(str(problem), attempt, delay_s))
             await self._backoff.wait(delay_s, self._closing)
             if self._closing.is_set():
                 return None
@@ -259,8 +252,7 @@ class ReconnectingStream:
         """Connects, attaches every participant, and passes events on until the connection ends."""
         self._latest = await self._route.next(self._continuity.room())
         async with self._latest as stream:
-            self._route.opened()
-            self._opened_at_s = self._clock()
+            self._attempts.opened()
             is_new = self._connections > 0
             self._connections += 1
             self._ready = stream.ready
@@ -284,13 +276,6 @@ class ReconnectingStream:
                 self._attachments.detach()
                 self._continuity.lost()
 
-    def _note_held(self) -> None:
-        """Forgets earlier failures once the connection has held; what it says of its server afterwards counts."""
-        if self._opened_at_s is not None and self._clock() - self._opened_at_s >= HELD_S:
-            self._opened_at_s = None
-            self._attempt = 0
-            self._route.held()
-
     def _hear(self, event: Event, stream: ReactionStream) -> None:
         if isinstance(event, Reaction):
             self._continuity.heard(event)
@@ -299,10 +284,7 @@ class ReconnectingStream:
         if isinstance(event, Fault):
             self._rejoining.heard(event, stream)
         elif isinstance(event, Draining):
-            self._note_held()
-            self._opened_at_s = None
-            self._attempt = 0  # a drain is no failure
-            self._route.draining()
+            self._attempts.draining()
             self._attachments.detach()  # the server drops frames that are sent from now on
             # It may take longer for what is in flight, or hang. The participants join elsewhere then: not before, since
             # what is in flight may start or end a reaction.

@@ -29,7 +29,7 @@ from gifcue.client.options import ConnectionOptions
 from gifcue.client.participant import KeyframeCallback, Participant
 from gifcue.client.questions import Questions
 from gifcue.client.queues import Inbox, Outbox
-from gifcue.client.rendezvous import ROOM_HEADER, room_key
+from gifcue.client.rendezvous import with_room
 from gifcue.client.seat import Seat
 from gifcue.client.tokens import TokenSource
 from gifcue.protocol.codecs import Codec
@@ -78,7 +78,8 @@ class ReactionStream:
         self._is_entered = True
         self._token = await self._tokens.current()
         stub = await self._seat.stub()
-        self._call = stub.StreamReactions(metadata=self._metadata())
+        metadata = with_room(self._tokens.metadata(self._token) or (), self._options.room_id)
+        self._call = stub.StreamReactions(metadata=metadata or None)
         self._outbox.append(encode_request(self._options), 0)
         self._reader = asyncio.create_task(self._read(), name="gifcue-reader")
         self._writer = asyncio.create_task(self._write(), name="gifcue-writer")
@@ -196,13 +197,6 @@ class ReactionStream:
         tasks = {task for task in (self._reader, self._writer) if task is not None}
         if tasks:
             await asyncio.wait(tasks)
-
-    def _metadata(self) -> tuple[tuple[str, str], ...] | None:
-        """The metadata of the call. The caller's own key of the room goes before the one that is computed."""
-        metadata = self._tokens.metadata(self._token) or ()
-        if self._options.room_id and all(name.lower() != ROOM_HEADER for name, _ in metadata):
-            metadata = (*metadata, (ROOM_HEADER, room_key(self._options.room_id)))
-        return metadata or None
 
     async def _send(self, request: StreamReactionsRequest, size_bytes: int) -> None:
         if self._writer is None:

@@ -52,7 +52,7 @@ class Connection:
         request = encode_request(Join(name, codec, extradata, tuple(labels)))
         await self.outbox.room(0)
         self.outbox.append(request, 0)
-        return Participant(name, codec, self.outbox, on_keyframe_request, lambda _: None)
+        return Participant(name, codec, self.outbox, on_keyframe_request, lambda _: None, ())
 
     async def half_close(self) -> None:
         self._over.set()

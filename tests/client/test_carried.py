@@ -135,23 +135,23 @@ def test_where_no_server_goes_on_everything_ends_once() -> None:
     assert kit.state.gif_cooldowns, "the GIF was shown"
 
 
-@pytest.mark.parametrize("is_attached", [True, False])
-def test_who_leaves_is_ended_by_the_server_or_at_once_without_one(is_attached: bool) -> None:
+@pytest.mark.parametrize("is_known", [True, False])
+def test_who_leaves_is_ended_by_the_server_or_at_once_without_one(is_known: bool) -> None:
     kit = Kit()
     kit.hear(Phase.STARTED)
-    ended = kit.carried.left("ada", is_attached=is_attached)
-    assert told(ended) == ([] if is_attached else [(Phase.ENDED, "r1", "left")])
+    ended = kit.carried.left("ada", is_known=is_known)
+    assert told(ended) == ([] if is_known else [(Phase.ENDED, "r1", "left")])
     # Whoever joins again under the name begins anew.
     kit.carried.joined("ada")
     assert kit.state == ParticipantState()
-    expected = [(Phase.ENDED, "r1", "left")] if is_attached else []
+    expected = [(Phase.ENDED, "r1", "left")] if is_known else []
     assert kit.hear(Phase.ENDED, end_reason="left") == expected
 
 
 def test_who_left_is_ended_where_its_server_is_lost_first() -> None:
     kit = Kit()
     kit.hear(Phase.STARTED)
-    kit.carried.left("ada", is_attached=True)
+    kit.carried.left("ada", is_known=True)
     # On its way when the participant left.
     assert kit.hear(Phase.STARTED, 2, label="wave") == [(Phase.STARTED, "r2", "")]
     lost = told(kit.carried.connection_lost())
@@ -212,7 +212,7 @@ def test_what_is_forgotten_for_lack_of_room_ends_once(monkeypatch: pytest.Monkey
     # Of participants that have left: one by their leave, one by a STARTED that comes later.
     for number in range(4, 7):
         kit.hear(Phase.STARTED, number, label=f"l{number}")
-    assert told(kit.carried.left("ada", is_attached=True)) == [(Phase.ENDED, "r4", "stream_lost")]
+    assert told(kit.carried.left("ada", is_known=True)) == [(Phase.ENDED, "r4", "stream_lost")]
     assert kit.hear(Phase.STARTED, 7) == [(Phase.ENDED, "r5", "stream_lost"), (Phase.STARTED, "r7", "")]
     assert kit.hear(Phase.ENDED, 5, end_reason="left") == []
     # Of one participant.

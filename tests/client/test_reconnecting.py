@@ -12,8 +12,6 @@ from gifcue.client import (
     Disconnected,
     Draining,
     Event,
-    Fault,
-    FaultCode,
     KeyframeRequested,
     Phase,
     Reaction,
@@ -21,8 +19,9 @@ from gifcue.client import (
     Ready,
     StreamOptions,
 )
+from gifcue.client.attempts import HELD_S
 from gifcue.client.exceptions import InvalidRequest, ServerUnavailable, StreamClosed, error_of
-from gifcue.client.reconnecting import HELD_S, ReconnectingStream
+from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.route import PlacedRoute
 from gifcue.testing import FakeServer
 from gifcue.v1 import reaction_service_pb2
@@ -130,6 +129,36 @@ async def test_a_drain_opens_a_new_stream(server: FakeServer) -> None:
         await until(events, Disconnected)
         await until(events, Ready)
         assert len(first.frames) == 1
+
+
+async def test_what_a_draining_server_says_at_its_deadline_is_heard(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    async with client.reconnecting(backoff=Backoff(first_s=0)) as stream:
+        alice = await stream.join("alice", Codec.H264, allowed_labels=["smile"])
+        await alice.send(b"k", pts=0, keyframe=True)
+        events = stream.events()
+        await until(events, Reaction)
+        first = await server.service.stream(0)
+        first.say(Draining(0))
+        await until(events, Draining)
+        await stream.statistics()
+        first.answer(
+            reaction=reaction_service_pb2.ReactionEvent(
+                participant_id="alice",
+                reaction_id="r-alice",
+                label="smile",
+                phase=reaction_service_pb2.PHASE_ENDED,
+                end_reason="released",
+            )
+        )
+        first.end()
+        ended = await until(events, Reaction)
+        assert isinstance(ended, Reaction)
+        assert ended.end_reason == "released"
+        lost = await until(events, Disconnected)
+        assert isinstance(lost, Disconnected)
+        assert lost.reason == "UNAVAILABLE: the server ended the stream"
 
 
 def timed(client: ReactionClient, time: ManualTime, pauses: list[float]) -> ReconnectingStream:
@@ -346,86 +375,28 @@ async def test_what_is_under_way_when_the_stream_ends_for_good_is_ended_once(
         await anext(events)
 
 
-@pytest.mark.parametrize("code", [FaultCode.TOO_MANY_PARTICIPANTS, FaultCode.TOO_MANY_JOINS])
-async def test_a_join_that_a_full_server_refuses_is_repeated(
-    server: FakeServer, client: ReactionClient, code: FaultCode
-) -> None:
-    pauses: asyncio.Queue[float] = asyncio.Queue()
-    go_on = asyncio.Semaphore(0)
-
-    async def sleep(delay_s: float) -> None:
-        pauses.put_nowait(delay_s)
-        await go_on.acquire()
-
-    number = reaction_service_pb2.FaultCode.Value(f"FAULT_CODE_{code.name}")
-    async with client.reconnecting(backoff=Backoff(sleep=sleep, uniform=lambda: 0.5)) as stream:
-        alice = await stream.join("alice", Codec.H264, allowed_labels=["smile"])
-        bob = await stream.join("bob", Codec.H264)
-        await alice.send(b"k", pts=0, keyframe=True)
-        events = stream.events()
-        started = await until(events, Reaction)
-        assert isinstance(started, Reaction)
-        ended: list[Reaction] = []
-        seen = await server.service.stream(0)
-        for times, pause_s in enumerate((2.0, 4.0), 1):
-            fault = reaction_service_pb2.ParticipantFault(participant_id="alice", code=number, message="full")
-            seen.answer(fault=fault)
-            await until(events, Fault)
-            assert await pauses.get() == pause_s
-            assert await alice.send(b"k", pts=times, keyframe=True) is None
-            go_on.release()
-            async for wanted in events:
-                if isinstance(wanted, KeyframeRequested):
-                    break
-                assert isinstance(wanted, Reaction)
-                ended.append(wanted)
-            assert wanted == KeyframeRequested("alice", "reconnected")
-        assert await bob.send(b"k", pts=1, keyframe=True) == 0
-        assert await alice.send(b"k", pts=9, keyframe=True) == 0
-        await seen.until(lambda seen: len(seen.frames) == 3)
-        joins = [each.participant for each in seen.requests if each.participant.HasField("join")]
-        assert [each.participant_id for each in joins] == ["alice", "bob", "alice", "alice"]
-        assert [each.reaction_id for each in ended] == [started.reaction_id]
-        assert list(joins[2].join.resume.running) == []
-
-
-async def test_a_name_that_was_refused_joins_again_only_once_a_refusal_is_heard(
+async def test_a_request_for_a_keyframe_is_repeated_while_frames_are_held_back(
     server: FakeServer, client: ReactionClient
 ) -> None:
-    pauses: asyncio.Queue[float] = asyncio.Queue()
-    go_on = asyncio.Semaphore(0)
-
-    async def sleep(delay_s: float) -> None:
-        pauses.put_nowait(delay_s)
-        await go_on.acquire()
-
-    time, backoff = ManualTime(), Backoff(sleep=sleep, uniform=lambda: 0.5)
-    route = PlacedRoute(client._entered(), StreamOptions(), client._options, client._tokens, backoff)
-    async with ReconnectingStream(route, backoff, clock=time.clock) as stream:
+    time, wanted = ManualTime(), list[KeyframeRequested]()
+    async with timed(client, time, []) as stream:
         events = stream.events()
-        alice = await stream.join("alice", Codec.H264)
-        seen = await server.service.stream(0)
-        fault = reaction_service_pb2.ParticipantFault(
-            participant_id="alice", code=reaction_service_pb2.FAULT_CODE_TOO_MANY_PARTICIPANTS, message="full"
-        )
-        seen.answer(fault=fault)
-        await until(events, Fault)
-        assert await pauses.get() == 2.0
-        await alice.leave()
-        time.advance(0.5)
-        again = await stream.join("alice", Codec.H264)
-        assert await pauses.get() == 1.5
-        assert await again.send(b"k", pts=0, keyframe=True) is None
-        go_on.release()
-        go_on.release()
+        alice = await stream.join("alice", Codec.H264, on_keyframe_request=wanted.append)
+        (await server.service.stream(0)).end(grpc.StatusCode.UNAVAILABLE, "gone")
         await until(events, KeyframeRequested)
-        assert await again.send(b"k", pts=1, keyframe=True) == 0
-        await again.leave()
-        time.advance(2.0)
-        last = await stream.join("alice", Codec.H264)
-        assert await last.send(b"k", pts=2, keyframe=True) is not None
-        assert pauses.empty()
-        go_on.release()
+        asked: list[int] = []
+        for number in range(8):
+            assert await alice.send(b"inter", pts=number) is None
+            asked.append(len(wanted))
+            time.advance(0.4)
+        # With the first frame that comes a second after the last request, and no sooner.
+        assert asked == [1, 1, 1, 2, 2, 2, 3, 3]
+        assert await alice.send(b"key", pts=9, keyframe=True) == 0
+        time.advance(1.0)
+        assert await alice.send(b"inter", pts=10) == 1
+        assert len(wanted) == 3
+        # The first one has been read.
+        assert [await until(events, KeyframeRequested) for _ in range(2)] == wanted[1:]
 
 
 async def test_consent_withdrawn_without_a_connection_ends_at_once(

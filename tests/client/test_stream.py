@@ -124,7 +124,7 @@ async def test_participant_updates_reach_the_server(server: FakeServer, client: 
         alice = await stream.join("alice", Codec.H264)
         await alice.set_speaking(True)
         await alice.set_allowed(["wave"])
-        await alice.dismiss("r-alice")
+        assert await alice.dismiss("r-alice") is True
         await alice.leave()
     updates = [r.participant for r in server.service.streams[0].requests[1:]]
     assert [update.WhichOneof("update") for update in updates] == [
@@ -151,6 +151,19 @@ async def test_a_dismissed_reaction_ends_and_an_unknown_one_is_a_fault(client: R
     assert [event.phase for event in reactions] == [Phase.STARTED, Phase.ENDED]
     assert reactions[-1].end_reason == "dismissed"
     assert [event.code for event in events if isinstance(event, Fault)] == [FaultCode.INVALID_ARGUMENT]
+
+
+async def test_a_server_that_knows_no_dismissals_gets_none(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    server.service.features = ("resume",)
+    async with client.open() as stream, client.reconnecting() as moving:
+        for opened in (stream, moving):
+            alice = await opened.join("alice", Codec.H264)
+            assert await alice.dismiss("r-alice") is False
+    for seen in server.service.streams:
+        assert [each.WhichOneof("message") for each in seen.requests] == ["config", "participant"]
+        assert seen.requests[1].participant.HasField("join")
 
 
 async def test_a_keyframe_request_is_an_event_a_callback_and_a_flag(

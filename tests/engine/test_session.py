@@ -13,7 +13,7 @@ from gifcue.media.overload import Relief
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Draining, Fault, FrameDecided, KeyframeRequested, Reaction
 from gifcue.protocol.phases import Phase
-from gifcue.protocol.reasons import DropReason, FaultCode
+from gifcue.protocol.reasons import DropReason, FaultCode, LeaveReason
 from tests.engine.kit import CLOCK_HZ, LIMITS, NOTHING, SMILE, STEP, Kit, turn
 
 
@@ -277,6 +277,19 @@ class TestFrames:
         kit.decoded(key)
         kit.detected(key, SMILE)
         assert stream.counts().analysed == 1
+
+    def test_what_comes_after_the_end_of_a_drain_is_draining_and_no_fault(self) -> None:
+        kit = Kit()
+        stream = kit.open()
+        stream.join()
+        stream.session.drain(2000)
+        # The stream reads on until everything is written.
+        stream.session.finish(LeaveReason.DRAINING)
+        stream.send()
+        stream.session.allow("alice", [])
+        assert stream.events == [Draining(2000)]
+        assert stream.session.frame_counts().dropped == {"draining": 1}
+        assert kit.engine.statistics().faults == {}
 
     def test_the_same_fault_is_reported_once_per_interval(self) -> None:
         kit = Kit(limits(fault_interval_s=1.0))

@@ -6,17 +6,29 @@ import asyncio
 from collections.abc import Callable
 
 from gifcue.client.continuity import Continuity
+from gifcue.client.queues import Inbox
 from gifcue.client.reconnecting_participant import ReconnectingParticipant
 from gifcue.client.stream import ReactionStream
+from gifcue.protocol.events import KeyframeRequested
 from gifcue.protocol.features import RESUME
 
 
 class Attachments:
-    """The `Owner` of the participants. `end_error` gives what `send` raises once the stream is over."""
+    """The `Owner` of the participants. `end_error` gives what `send` raises once the stream is over, `clock` gives
+    seconds.
+    """
 
-    def __init__(self, continuity: Continuity, end_error: Callable[[], BaseException | None]) -> None:
+    def __init__(
+        self,
+        continuity: Continuity,
+        inbox: Inbox,
+        end_error: Callable[[], BaseException | None],
+        clock: Callable[[], float],
+    ) -> None:
         self._continuity = continuity
+        self._inbox = inbox
         self._end_error = end_error
+        self._clock = clock
         self._participants: dict[str, ReconnectingParticipant] = {}
         self._stream: ReactionStream | None = None
         self._attaching = asyncio.Lock()
@@ -36,6 +48,9 @@ class Attachments:
 
     def add(self, participant: ReconnectingParticipant) -> None:
         """The caller has a participant join. It replaces another one of its name."""
+        before = self._participants.get(participant.id)
+        if before is not None:
+            participant.follow(before)
         self._participants[participant.id] = participant
         self._continuity.joined(participant.id)
 
@@ -52,7 +67,9 @@ class Attachments:
             participant.detach()
 
     async def attach(self, participant: ReconnectingParticipant) -> bool:
-        """Joins a participant on the present connection; False where nothing is left to do."""
+        """Joins a participant on the present connection. Returns whether it has: False where there is none, where it
+        has left or joined already, and where its join was refused meanwhile.
+        """
         # Attaching waits for room in the outbox. One participant at a time, so that of two joins under one name the
         # later one also reaches the server later.
         async with self._attaching:
@@ -65,22 +82,28 @@ class Attachments:
             await participant.attach(stream, state)
             if self._stream is not stream:
                 participant.detach()  # the connection was lost, or began to drain, while it waited
-            return True
+            return participant.is_attached
 
     # Called by the participants
 
     def forget(self, participant: ReconnectingParticipant) -> None:
         if self._participants.get(participant.id) is participant:
             del self._participants[participant.id]
-            self._continuity.left(participant.id, is_attached=participant.is_attached)
+            self._continuity.left(participant.id, is_known=participant.is_known)
 
     def allowed(self, participant: ReconnectingParticipant, labels: tuple[str, ...]) -> None:
-        if self._participants.get(participant.id) is participant and not participant.is_attached:
+        if self._participants.get(participant.id) is participant and not participant.is_known:
             self._continuity.withdrawn(participant.id, labels)
 
     def dismissed(self, participant: ReconnectingParticipant, reaction_id: str) -> None:
         if self._participants.get(participant.id) is participant:
             self._continuity.dismissed(participant.id, reaction_id)
+
+    def asked(self, request: KeyframeRequested) -> None:
+        self._inbox.put(request)
+
+    def now_s(self) -> float:
+        return self._clock()
 
     def end_error(self) -> BaseException | None:
         return self._end_error()

@@ -101,13 +101,13 @@ class Carried:
         """The caller has a participant of this name join, for the first time or again."""
         self._participants.setdefault(participant_id, _Known())
 
-    def left(self, participant_id: str, *, is_attached: bool) -> list[Reaction]:
-        """The caller has it leave. `is_attached`: a server knows of it, and ends its reactions."""
+    def left(self, participant_id: str, *, is_known: bool) -> list[Reaction]:
+        """The caller has it leave. `is_known`: a server knows of it, and ends its reactions."""
         known = self._participants.pop(participant_id, None)
         if known is None:
             return []
         running = [started for started, _ in known.running.values()]
-        if not is_attached:
+        if not is_known:
             return [_end_of(each, LeaveReason.LEFT) for each in running]
         forgotten: list[Reaction] = []
         for each in running:

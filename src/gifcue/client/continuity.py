@@ -39,9 +39,9 @@ class Continuity:
         """The caller has a participant of this name join, for the first time or again."""
         self._carried.joined(participant_id)
 
-    def left(self, participant_id: str, *, is_attached: bool) -> None:
-        """The caller has it leave. `is_attached`: a server knows of it, and ends its reactions."""
-        self._tell(self._carried.left(participant_id, is_attached=is_attached))
+    def left(self, participant_id: str, *, is_known: bool) -> None:
+        """The caller has it leave. `is_known`: a server knows of it, and ends its reactions."""
+        self._tell(self._carried.left(participant_id, is_known=is_known))
 
     def refused(self, participant_id: str) -> None:
         """A server refused its join: what the join carried ends."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from gifcue.client.queues import Outbox
 from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.events import KeyframeRequested
+from gifcue.protocol.features import DISMISS
 from gifcue.protocol.requests import (
     AllowedLabels,
     Dismiss,
@@ -22,7 +23,7 @@ KeyframeCallback = Callable[[KeyframeRequested], None]
 
 
 class Participant:
-    """Made by `ReactionStream.join`. Counts the sequence numbers of its frames."""
+    """Made by `ReactionStream.join`. Counts the sequence numbers of its frames. `features` are those of its server."""
 
     def __init__(
         self,
@@ -31,12 +32,14 @@ class Participant:
         outbox: Outbox[StreamReactionsRequest],
         on_keyframe_request: KeyframeCallback | None,
         on_leave: Callable[[Participant], None],
+        features: Collection[str],
     ) -> None:
         self._id = participant_id
         self._codec = codec
         self._outbox = outbox
         self._on_keyframe_request = on_keyframe_request
         self._on_leave = on_leave
+        self._features = features
         self._sequence = 0
         self._keyframe_wanted = False
 
@@ -112,13 +115,16 @@ class Participant:
         """
         await self._update(AllowedLabels(self._id, tuple(labels)))
 
-    async def dismiss(self, reaction_id: str) -> None:
-        """A reaction that STARTED was not meant.
+    async def dismiss(self, reaction_id: str) -> bool:
+        """A reaction that STARTED was not meant. Returns False where its server does not know this message.
 
         If it is under way, it ends with the reason "dismissed". The label's cooldown begins. An id that is none of the
         participant's last reactions, or is dismissed already, is answered by a `Fault`.
         """
+        if DISMISS not in self._features:
+            return False  # to that server the message would be empty, and end the stream
         await self._update(Dismiss(self._id, reaction_id))
+        return True
 
     async def leave(self) -> None:
         """The participant's video ends."""

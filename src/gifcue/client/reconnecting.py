@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 from gifcue.client.attachments import Attachments
+from gifcue.client.attempts import Attempts
 from gifcue.client.continuity import Continuity
 from gifcue.client.exceptions import (
     AccessDenied,
@@ -34,11 +35,9 @@ from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Disconnected, Draining, Event, Fault, Reaction, Ready
 from gifcue.protocol.statistics import Statistics
 
-# Seconds that a draining server gets to finish what is in flight, at most: its frames are dropped meanwhile.
+# Seconds that a draining server gets to finish what is in flight: its frames are dropped meanwhile. Also where less is
+# left until its deadline, since it says its last at the deadline.
 DRAIN_PATIENCE_S = 1.0
-# Seconds for which a connection is open before earlier failures are forgotten. Where a server accepts streams and ends
-# them at once, the pauses between attempts grow.
-HELD_S = 5.0
 
 
 class ReconnectingStream:
@@ -48,8 +47,9 @@ class ReconnectingStream:
     and label, STARTED and ENDED alternate whatever becomes of the servers: a reaction under way goes on at the next
     server, and ends with the reason "stream_lost" where none goes on with it.
 
-    A participant whose join is refused with TOO_MANY_PARTICIPANTS or TOO_MANY_JOINS joins again by itself, after pauses
-    that grow from 2 s to 30 s. Its frames are left out meanwhile. `events()` yields the `Fault` of every refusal.
+    A participant whose join is refused for lack of room, or whose server does not know it, joins again by itself, after
+    pauses that grow from 2 s to 30 s. One with a codec or extradata that the server does not take joins again on the
+    next connection. Its frames are left out meanwhile. `events()` yields the `Fault` of every refusal.
 
     `events()` raises only where another attempt cannot help. Where a token was refused, it tries once with a newer one,
     if there is one. Statistics are those of the current connection.
@@ -66,20 +66,16 @@ class ReconnectingStream:
         self._route = route
         self._backoff = backoff
         self._wait_for_server = wait_for_server
-        self._clock = clock
-        self._opened_at_s: float | None = None  # None once the connection has held, and without one
-        self._attempt = 0  # since a connection held or drained
+        self._attempts = Attempts(route, clock)
         self._inbox = Inbox()
         self._continuity = Continuity(self._inbox, clock)
-        self._attachments = Attachments(self._continuity, self._end_error)
+        self._attachments = Attachments(self._continuity, self._inbox, self._end_error, clock)
         self._ready: Ready | None = None
         self._current: ReactionStream | None = None
         self._latest: ReactionStream | None = None  # opened last, whether it connected or not
         self._connected = asyncio.Event()  # set while a connection holds, and once none will
         self._closing = asyncio.Event()
-        self._rejoining = Rejoining(
-            self._attachments, self._continuity, self._inbox, backoff, self._closing, clock
-        )
+        self._rejoining = Rejoining(self._attachments, self._continuity, backoff, self._closing, clock)
         self._error: BaseException | None = None
         self._runner: asyncio.Task[None] | None = None
         self._connections = 0
@@ -132,7 +128,11 @@ class ReconnectingStream:
         allowed_labels: Iterable[str] = (),
         on_keyframe_request: KeyframeCallback | None = None,
     ) -> ReconnectingParticipant:
-        """As `ReactionStream.join`; repeated on every new connection. A call that is cancelled has not joined."""
+        """As `ReactionStream.join`; repeated on every new connection. A call that is cancelled has not joined.
+
+        On a new connection, frames are held back until a keyframe. It is asked for at once, and with the frames that
+        come until then once a second.
+        """
         participant = ReconnectingParticipant(
             participant_id,
             codec,
@@ -223,9 +223,7 @@ class ReconnectingStream:
             if self._closing.is_set():
                 return lost
             problem = lost or ServerUnavailable("UNAVAILABLE", "the server ended the stream")
-            self._note_held()
-            self._opened_at_s = None
-            self._route.failed(problem)
+            self._attempts.failed(problem)
             if self._connections > before:
                 has_renewed = False
             # Once, until a connection holds again: a provider that signs with a wrong key has a newer token each time.
@@ -234,12 +232,11 @@ class ReconnectingStream:
             can_repeat = self._wait_for_server or can_renew or self._route.has_other
             if before == self._connections == 0 and not can_repeat:
                 return problem
-            self._attempt += 1
-            limit = self._backoff.max_attempts
-            if not (problem.retryable or can_renew) or (limit is not None and self._attempt > limit):
+            attempt, limit = self._attempts.next(), self._backoff.max_attempts
+            if not (problem.retryable or can_renew) or (limit is not None and attempt > limit):
                 return problem
-            delay_s = self._route.pause_s(self._attempt)
-            self._inbox.put(Disconnected(str(problem), self._attempt, delay_s))
+            delay_s = self._route.pause_s(attempt)
+            self._inbox.put(Disconnected(str(problem), attempt, delay_s))
             await self._backoff.wait(delay_s, self._closing)
             if self._closing.is_set():
                 return None
@@ -255,8 +252,7 @@ class ReconnectingStream:
         """Connects, attaches every participant, and passes events on until the connection ends."""
         self._latest = await self._route.next(self._continuity.room())
         async with self._latest as stream:
-            self._route.opened()
-            self._opened_at_s = self._clock()
+            self._attempts.opened()
             is_new = self._connections > 0
             self._connections += 1
             self._ready = stream.ready
@@ -266,7 +262,7 @@ class ReconnectingStream:
             try:
                 for participant in self._attachments.all:
                     if await self._attachments.attach(participant) and is_new:
-                        self._inbox.put(participant.resume())
+                        participant.resume()
                 self._continuity.goes_on()
                 self._connected.set()
                 if self._closing.is_set():
@@ -280,13 +276,6 @@ class ReconnectingStream:
                 self._attachments.detach()
                 self._continuity.lost()
 
-    def _note_held(self) -> None:
-        """Forgets earlier failures once the connection has held; what it says of its server afterwards counts."""
-        if self._opened_at_s is not None and self._clock() - self._opened_at_s >= HELD_S:
-            self._opened_at_s = None
-            self._attempt = 0
-            self._route.held()
-
     def _hear(self, event: Event, stream: ReactionStream) -> None:
         if isinstance(event, Reaction):
             self._continuity.heard(event)
@@ -295,13 +284,9 @@ class ReconnectingStream:
         if isinstance(event, Fault):
             self._rejoining.heard(event, stream)
         elif isinstance(event, Draining):
-            self._note_held()
-            self._opened_at_s = None
-            self._attempt = 0  # a drain is no failure
-            self._route.draining()
+            self._attempts.draining()
             self._attachments.detach()  # the server drops frames that are sent from now on
             # It may take longer for what is in flight, or hang. The participants join elsewhere then: not before, since
             # what is in flight may start or end a reaction.
-            patience_s = min(DRAIN_PATIENCE_S, event.deadline_ms / 1000)
-            why = f"expected the server to end the stream within {patience_s:g} s of its drain"
-            asyncio.get_running_loop().call_later(patience_s, stream.abandon, why)
+            why = f"expected the server to end the stream within {DRAIN_PATIENCE_S:g} s of its drain"
+            asyncio.get_running_loop().call_later(DRAIN_PATIENCE_S, stream.abandon, why)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
@@ -12,6 +14,9 @@ from gifcue.protocol.codecs import RTP_CLOCK_HZ, Codec
 from gifcue.protocol.events import KeyframeRequested
 from gifcue.protocol.reasons import KeyframeReason
 from gifcue.protocol.resume import ParticipantState
+
+# Seconds between requests for a keyframe while frames are held back for lack of one, as servers repeat theirs.
+REPEAT_S = 1.0
 
 
 class Owner(Protocol):
@@ -25,6 +30,12 @@ class Owner(Protocol):
 
     def dismissed(self, participant: ReconnectingParticipant, reaction_id: str) -> None:
         """The server was told that one of its reactions was not meant."""
+
+    def asked(self, request: KeyframeRequested) -> None:
+        """The caller was asked for a keyframe, without a server's request."""
+
+    def now_s(self) -> float:
+        """The time of the stream's clock, in seconds."""
 
     def end_error(self) -> BaseException | None:
         """What `send` raises once the stream is over; None while it is not."""
@@ -50,8 +61,14 @@ class ReconnectingParticipant:
         self._has_left = False
         self._on_keyframe_request = on_keyframe_request
         self._owner = owner
-        self._inner: Participant | None = None  # None without a connection
+        # Of this join, or of the one before that it is to replace. None where no server knows the name.
+        self._inner: Participant | None = None
+        self._replaces = False  # its join was sent while another one of its name was in force
+        self._is_joined = False
+        self._is_refused = False
+        self._joined_at_s = 0.0
         self._awaits_keyframe = False
+        self._asked_at_s = -math.inf
         self._sent = 0
         self._not_sent = 0
 
@@ -77,8 +94,11 @@ class ReconnectingParticipant:
 
     @property
     def keyframe_wanted(self) -> bool:
-        """True while nothing but a keyframe can be used."""
-        return self._awaits_keyframe or (self._inner is not None and self._inner.keyframe_wanted)
+        """True while its server can use nothing but a keyframe. False while no server takes its frames: after that, the
+        caller is asked.
+        """
+        inner = self._inner
+        return self._is_joined and inner is not None and (self._awaits_keyframe or inner.keyframe_wanted)
 
     async def send(
         self,
@@ -92,7 +112,7 @@ class ReconnectingParticipant:
     ) -> int | None:
         """As `Participant.send`, but returns None where the frame was left out. Raises once the stream is over."""
         inner = self._inner
-        if inner is not None and (keyframe or not self._awaits_keyframe):
+        if inner is not None and self._is_joined and (keyframe or not self._awaits_keyframe):
             try:
                 sequence = await inner.send(
                     payload, pts, clock_hz, keyframe, rotation=rotation, temporal_layer=temporal_layer
@@ -107,9 +127,13 @@ class ReconnectingParticipant:
         error = self._owner.end_error()
         if error is not None:
             raise error
+        is_held_back = self._is_joined and self._awaits_keyframe and not keyframe
         self._not_sent += 1
         # The frames that follow build on the one left out, so no connection can use them before a keyframe.
         self._awaits_keyframe = True
+        # The server does not know of frames that are held back, so it repeats no request that was lost.
+        if is_held_back and self._owner.now_s() - self._asked_at_s >= REPEAT_S:
+            self._ask()
         return None
 
     def mark_lost(self, frames: int = 1) -> None:
@@ -131,11 +155,14 @@ class ReconnectingParticipant:
         await self._update(lambda inner: inner.set_allowed(allowed))
 
     async def dismiss(self, reaction_id: str) -> bool:
-        """As `Participant.dismiss`; False where there is no connection.
+        """As `Participant.dismiss`; False also where there is no connection.
 
         After a move, a server knows the reactions under way, and none that ended on another server.
         """
-        is_told = await self._update(lambda inner: inner.dismiss(reaction_id))
+        try:
+            is_told = self._inner is not None and await self._inner.dismiss(reaction_id)
+        except ClientError:
+            return False  # the connection was lost
         if is_told:
             self._owner.dismissed(self, reaction_id)
         return is_told
@@ -146,36 +173,48 @@ class ReconnectingParticipant:
         self._has_left = True
         self._owner.forget(self)
         await self._update(lambda inner: inner.leave())
-        self._inner = None
+        self.detach()
 
-    async def _update(self, update: Callable[[Participant], Awaitable[None]]) -> bool:
-        """Sends an update; False where there is no connection."""
-        if self._inner is None:
-            return False
-        try:
-            await update(self._inner)
-        except ClientError:
-            return False  # the connection was lost; the join on the next one carries the update
-        return True
+    async def _update(self, update: Callable[[Participant], Awaitable[None]]) -> None:
+        """Sends an update. Without a connection, or where it is lost meanwhile, the join on the next one carries it."""
+        if self._inner is not None:
+            with contextlib.suppress(ClientError):
+                await update(self._inner)
 
     # Called by the stream
 
     @property
     def is_attached(self) -> bool:
-        """True from its join on a connection until that connection is gone."""
+        """True from its join on a connection until that is refused, or the connection is gone. Frames are sent then."""
+        return self._is_joined
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its server has a participant of this name, by its join or by one before. Updates are sent then."""
         return self._inner is not None
 
+    @property
+    def joined_at_s(self) -> float:
+        """When its last join was sent, by the stream's clock."""
+        return self._joined_at_s
+
+    def follow(self, before: ReconnectingParticipant) -> None:
+        """It takes the place of another one of its name, whose join is in force until its own is accepted."""
+        self._inner = before._inner
+
     async def attach(self, stream: ReactionStream, resume: ParticipantState | None) -> None:
-        """Joins on a new connection. No frame is sent before the connection has all that the caller has said.
+        """Joins on a connection. No frame is sent before the connection has all that the caller has said.
 
         `resume` is what it keeps from the server before, None where the server does not know of that.
         """
+        self._replaces = self._inner is not None
+        self._is_joined = self._is_refused = False
         allowed, speaking = self._allowed, False
         inner = await stream.join(
             self._id, self._codec, self._extradata, allowed, self._on_keyframe_request, resume
         )
-        # Each message waits for room, and the caller may change its mind meanwhile: `_inner` is not set yet, so what it
-        # says is not sent there. Nothing is awaited between the last comparison and the end.
+        # Each message waits for room. What the caller says meanwhile goes to the join before, or nowhere. Nothing is
+        # awaited between the last comparison and the end.
         while not self._has_left and (allowed, speaking) != (self._allowed, self._speaking):
             if allowed != self._allowed:
                 allowed = self._allowed
@@ -185,22 +224,37 @@ class ReconnectingParticipant:
                 await inner.set_speaking(speaking)
         if self._has_left:
             await inner.leave()
-        else:
+        elif self._replaces or not self._is_refused:
             self._inner = inner
+            self._is_joined = not self._is_refused
+            self._joined_at_s = self._owner.now_s()
 
     def abandon(self) -> None:
         """Its join was cancelled: no connection attaches it, and an attach that is under way leaves again."""
         self._has_left = True
         self._owner.forget(self)
 
+    def refuse(self, *, is_unknown: bool) -> bool:
+        """A server refused its join. Returns whether it keeps the one before: updates go there, and frames nowhere.
+        `is_unknown`: it says that it has nobody of this name.
+        """
+        self._is_joined, self._is_refused = False, True
+        if is_unknown or not self._replaces:
+            self._replaces, self._inner = False, None
+        return self._replaces
+
     def detach(self) -> None:
         """The connection is gone."""
-        self._inner = None
+        self._inner, self._is_joined = None, False
 
-    def resume(self) -> KeyframeRequested:
+    def resume(self) -> None:
         """It is attached to a new connection: asks the caller for a keyframe, without which nothing is sent."""
         self._awaits_keyframe = True
+        self._ask()
+
+    def _ask(self) -> None:
+        self._asked_at_s = self._owner.now_s()
         request = KeyframeRequested(self._id, KeyframeReason.RECONNECTED.value)
         if self._on_keyframe_request is not None:
             self._on_keyframe_request(request)
-        return request
+        self._owner.asked(request)

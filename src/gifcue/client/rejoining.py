@@ -1,4 +1,4 @@
-"""Participants of a reconnecting stream whose join a server refused because it is full at the moment."""
+"""Participants of a reconnecting stream whose join a server refused."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from gifcue.client.attachments import Attachments
 from gifcue.client.continuity import Continuity
 from gifcue.client.exceptions import ClientError
 from gifcue.client.options import Backoff
-from gifcue.client.queues import Inbox
 from gifcue.client.reconnecting_participant import ReconnectingParticipant
 from gifcue.client.stream import ReactionStream
 from gifcue.protocol.events import Fault
 from gifcue.protocol.reasons import FaultCode
 
+# There is no room at the moment.
 _FULL = frozenset({FaultCode.TOO_MANY_PARTICIPANTS, FaultCode.TOO_MANY_JOINS})
+# The same join is refused again, by this server at least. Neither code is sent of anything else.
+_WRONG = frozenset({FaultCode.UNSUPPORTED_CODEC, FaultCode.INVALID_EXTRADATA})
 # Seconds before the first attempt, which double up to the maximum. A server reports the same fault of one participant
-# once a second, so that a second refusal within that time would not be heard.
+# once a second, so that a second refusal within that time would not be heard. Within this time of a join, a server that
+# does not know its name may speak of frames before it.
 FIRST_S = 2.0
 MAX_S = 30.0
 _MAX_EXPONENT = 16
@@ -32,14 +35,12 @@ class Rejoining:
         self,
         attachments: Attachments,
         continuity: Continuity,
-        inbox: Inbox,
         backoff: Backoff,
         closing: asyncio.Event,
         clock: Callable[[], float],
     ) -> None:
         self._attachments = attachments
         self._continuity = continuity
-        self._inbox = inbox
         self._backoff = backoff
         self._closing = closing
         self._clock = clock
@@ -50,18 +51,21 @@ class Rejoining:
         self._refused_s: dict[str, float] = {}
 
     def heard(self, fault: Fault, stream: ReactionStream) -> None:
-        """The server of this connection reported a fault. Nothing happens unless it refuses a join for lack of room."""
-        if fault.code not in _FULL or not self._attachments.is_current(stream):
+        """The server of this connection reported a fault. Nothing happens unless it refuses a join."""
+        if not self._attachments.is_current(stream):
             return
-        self._note_refused(fault.participant_id)
+        if fault.code in _FULL:
+            self._note_refused(fault.participant_id)
         participant = self._attachments.get(fault.participant_id)
-        if participant is None or participant in self._waiting:
+        if participant is None or participant in self._waiting or not self._refuses(fault.code, participant):
             return
-        participant.detach()  # the server knows nobody to whom its frames belong
-        # A server ends what a refused join carries only within limits. What it ends as well is kept back.
-        self._continuity.refused(participant.id)
-        self._refused[participant] += 1
-        self._wait_for(participant, stream, self._pause_s(self._refused[participant]))
+        # The server has nobody to whom its frames belong.
+        if not participant.refuse(is_unknown=fault.code is FaultCode.UNKNOWN_PARTICIPANT):
+            # A server ends what a refused join carries only within limits. What it ends as well is kept back.
+            self._continuity.refused(participant.id)
+        if fault.code not in _WRONG:
+            self._refused[participant] += 1
+            self._wait_for(participant, stream, self._pause_s(self._refused[participant]))
 
     def holds(self, participant: ReconnectingParticipant, stream: ReactionStream) -> bool:
         """A participant joins. Returns whether it waits, because its name was refused a moment ago."""
@@ -77,6 +81,13 @@ class Rejoining:
         self._waiting.clear()
         self._refused.clear()
         self._refused_s.clear()
+
+    def _refuses(self, code: FaultCode, participant: ReconnectingParticipant) -> bool:
+        """Whether a fault of this code says that the participant's join was refused."""
+        if code is not FaultCode.UNKNOWN_PARTICIPANT:
+            return code in _FULL or code in _WRONG
+        # The refusal itself was not heard, because one of its code was reported shortly before.
+        return participant.is_attached and self._clock() - participant.joined_at_s >= FIRST_S
 
     def _pause_s(self, refused: int) -> float:
         mean_s = min(MAX_S, FIRST_S * 2.0 ** min(refused - 1, _MAX_EXPONENT))
@@ -100,10 +111,9 @@ class Rejoining:
         if self._closing.is_set() or not self._attachments.is_current(stream):
             return
         del self._waiting[participant]  # the fault of the next join may come before `attach` returns
-        participant.detach()  # the fault may have come before the refused join was noted as sent
         try:
             if await self._attachments.attach(participant):
-                self._inbox.put(participant.resume())
+                participant.resume()
         except ClientError:
             participant.detach()  # the connection was lost; the next one attaches it
         except Exception as error:  # raised by a caller's callback: it ends the stream

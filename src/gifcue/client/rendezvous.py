@@ -13,6 +13,7 @@ import math
 from collections.abc import Iterable
 
 from gifcue.client.servers import Server
+from gifcue.client.tokens import Metadata
 
 # Metadata of a call of StreamReactions: the key of its room, for proxies that place rooms.
 ROOM_HEADER = "gifcue-room"
@@ -27,6 +28,13 @@ def room_key(room_id: str) -> str:
     headers and addresses into their logs. It is no secret: whoever can guess a name can compute its key.
     """
     return hashlib.sha256(room_id.encode()).hexdigest()[:_KEY_CHARACTERS] if room_id else ""
+
+
+def with_room(metadata: Metadata, room_id: str) -> Metadata:
+    """The metadata of a call, with the key of its room. The caller's own key goes before the one that is computed."""
+    if not room_id or any(name.lower() == ROOM_HEADER for name, _ in metadata):
+        return metadata
+    return (*metadata, (ROOM_HEADER, room_key(room_id)))
 
 
 def ranked(key: str, servers: Iterable[Server]) -> list[Server]:

@@ -1,8 +1,9 @@
 """One bidirectional stream to a gifcue server.
 
-Two tasks own the call. The writer empties the outbox; the reader fills the inbox and learns how the call ends. A third
-one cancels the call of a server that says nothing any more. No timeout is put around a read or a write, because
-grpc.aio would then end the call or leak it; time limits run beside the tasks and cancel the call.
+Two tasks own the call. The writer empties the outbox; the reader fills the inbox and learns how the call ends. Two more
+watch the time: one cancels the call of a server that says nothing any more, one keeps this side from saying nothing for
+too long. No timeout is put around a read or a write, because grpc.aio would then end the call or leak it; time limits
+run beside the tasks and cancel the call.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from gifcue.client.exceptions import (
     StreamCancelled,
     StreamClosed,
 )
+from gifcue.client.liveness import Liveness
 from gifcue.client.options import ConnectionOptions
 from gifcue.client.participant import KeyframeCallback, Participant
 from gifcue.client.questions import Questions
 from gifcue.client.queues import Inbox, Outbox
-from gifcue.client.rendezvous import ROOM_HEADER, room_key
+from gifcue.client.rendezvous import with_room
 from gifcue.client.seat import Seat
-from gifcue.client.silence import SILENT_INTERVALS, SilenceWatch
 from gifcue.client.tokens import TokenSource
 from gifcue.protocol.codecs import Codec
 from gifcue.protocol.events import Event, Heartbeat, KeyframeRequested, Ready
@@ -38,7 +39,7 @@ from gifcue.protocol.resume import ParticipantState
 from gifcue.protocol.statistics import Statistics
 from gifcue.protocol.wire.requests import encode_request
 from gifcue.protocol.wire.responses import decode_response
-from gifcue.v1.reaction_service_pb2 import StreamReactionsRequest, StreamReactionsResponse
+from gifcue.v1.reaction_service_pb2 import Frames, StreamReactionsRequest, StreamReactionsResponse
 
 
 class ReactionStream:
@@ -69,9 +70,7 @@ class ReactionStream:
         self._call: Any = None
         self._reader: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
-        # Notices a server that says nothing any more; None where it sends no heartbeats.
-        self._silence: SilenceWatch | None = None
-        self._watcher: asyncio.Task[None] | None = None
+        self._liveness = Liveness(self._keep_alive, self.abandon)
 
     async def __aenter__(self) -> Self:
         if self._is_entered:
@@ -79,7 +78,8 @@ class ReactionStream:
         self._is_entered = True
         self._token = await self._tokens.current()
         stub = await self._seat.stub()
-        self._call = stub.StreamReactions(metadata=self._metadata())
+        metadata = with_room(self._tokens.metadata(self._token) or (), self._options.room_id)
+        self._call = stub.StreamReactions(metadata=metadata or None)
         self._outbox.append(encode_request(self._options), 0)
         self._reader = asyncio.create_task(self._read(), name="gifcue-reader")
         self._writer = asyncio.create_task(self._write(), name="gifcue-writer")
@@ -142,7 +142,10 @@ class ReactionStream:
         """
         request = Join(participant_id, codec, extradata, tuple(allowed_labels), resume)
         await self._send(encode_request(request), len(extradata))
-        participant = Participant(participant_id, codec, self._outbox, on_keyframe_request, self._forget)
+        features = self.ready.features
+        participant = Participant(
+            participant_id, codec, self._outbox, on_keyframe_request, self._forget, features
+        )
         self._participants[participant_id] = participant
         return participant
 
@@ -195,13 +198,6 @@ class ReactionStream:
         if tasks:
             await asyncio.wait(tasks)
 
-    def _metadata(self) -> tuple[tuple[str, str], ...] | None:
-        """The metadata of the call. The caller's own key of the room goes before the one that is computed."""
-        metadata = self._tokens.metadata(self._token) or ()
-        if self._options.room_id and all(name.lower() != ROOM_HEADER for name, _ in metadata):
-            metadata = (*metadata, (ROOM_HEADER, room_key(self._options.room_id)))
-        return metadata or None
-
     async def _send(self, request: StreamReactionsRequest, size_bytes: int) -> None:
         if self._writer is None:
             raise StreamClosed("expected an open stream, got one that was never entered")
@@ -219,6 +215,7 @@ class ReactionStream:
         try:
             while (request := await self._batches.take()) is not None:
                 await self._call.write(request)
+                self._liveness.wrote()
             await self._call.done_writing()
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             pass  # the call is over, and the reader learns why
@@ -248,8 +245,7 @@ class ReactionStream:
             self._call.cancel()
 
     def _receive(self, response: StreamReactionsResponse) -> None:
-        if self._silence is not None:
-            self._silence.heard()
+        self._liveness.heard()
         message = decode_response(response)
         if message is None or isinstance(message, Heartbeat):
             return
@@ -260,19 +256,17 @@ class ReactionStream:
             self._ready = message
             self._batches.limit(message.limits)
             self._opened.set()
-            self._watch_silence(message.limits.heartbeat_interval_ms / 1000)
+            self._liveness.start(message.limits)
         elif isinstance(message, KeyframeRequested):
             participant = self._participants.get(message.participant_id)
             if participant is not None:
                 participant.keyframe_requested(message)
         self._inbox.put(message)
 
-    def _watch_silence(self, interval_s: float) -> None:
-        if interval_s > 0.0 and self._watcher is None:
-            limit_s = SILENT_INTERVALS * interval_s
-            why = f"expected a message of the server within {limit_s:g} s, got none"
-            self._silence = SilenceWatch(interval_s, lambda: self.abandon(why))
-            self._watcher = asyncio.create_task(self._silence.follow(), name="gifcue-silence")
+    def _keep_alive(self) -> None:
+        """Sends an empty message, unless another one waits to be written."""
+        if self._outbox.first is None and not self._outbox.is_closed:
+            self._outbox.append(StreamReactionsRequest(frames=Frames()), 0)
 
     def abandon(self, why: str) -> None:
         """Takes the server for lost: ends the stream at once, as a lost connection does."""
@@ -298,8 +292,7 @@ class ReactionStream:
         self._seat.ended(error, self._ready is not None)
         self._opened.set()
         self._outbox.abort(error)
-        if self._watcher is not None:
-            self._watcher.cancel()
+        self._liveness.stop()
         self._questions.end(error)
 
 

@@ -1,17 +1,19 @@
-"""Which joins of a stream are refused, and why."""
+"""Which joins of a stream are refused, and why; and the end of what a refused join carries."""
 
 from __future__ import annotations
 
 from gifcue.bucket import TokenBucket
+from gifcue.engine.carried import named
 from gifcue.engine.consent import Consent
 from gifcue.engine.participant import Participant
 from gifcue.engine.rights import StreamRights
 from gifcue.engine.stream_context import StreamContext
 from gifcue.media.codecs import extradata_fault
 from gifcue.protocol.codecs import Codec
-from gifcue.protocol.reasons import FaultCode
+from gifcue.protocol.reasons import FaultCode, LeaveReason
 from gifcue.protocol.requests import Join
 from gifcue.protocol.resume import participant_state_fault
+from gifcue.reactions.reaction import ended_unseen
 
 Problem = tuple[FaultCode, str]
 
@@ -40,6 +42,19 @@ class Joins:
         )
         # Last: a join that is refused for another reason takes nothing of the caller's quota.
         return problem or self._rights.admit_join(is_new=present is None)
+
+    def end_carried(self, join: Join) -> None:
+        """A join was refused: ends the reactions that it carries, as they go on nowhere. It ends no more of them than
+        this server has labels.
+        """
+        limit = self._stream.limits.max_name_bytes
+        if join.resume is None or name_fault(join.participant_id, limit):
+            return
+        events = [
+            ended_unseen(each.label, each.reaction_id, 0.0, LeaveReason.REFUSED)
+            for each in named(join.resume, limit)[: len(self._stream.pipeline.model.labels)]
+        ]
+        self._stream.publisher.publish(self._stream.audience, join.participant_id, events, None, 0.0)
 
     def _rate_problem(self) -> Problem | None:
         if self._bucket.take(self._stream.clock()):

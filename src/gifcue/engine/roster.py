@@ -28,7 +28,7 @@ class Roster:
         self._left: deque[ParticipantStatistics] = deque()
         self._forgotten = FrameCounts()
         self._forgotten_reactions = 0
-        self._unknown_frames = FrameAccounting()  # frames that name no participant
+        self._unknown_frames = FrameAccounting()  # frames that name nobody who is joined
         self._when_idle: list[Callable[[], None]] = []
 
     def __len__(self) -> int:
@@ -54,9 +54,12 @@ class Roster:
         if participant.is_idle:
             self._retire(participant)
 
-    def refuse_unknown(self) -> None:
-        """Counts a frame that names no participant."""
-        self._unknown_frames.refuse(DropReason.UNKNOWN_PARTICIPANT)
+    def refuse(self, participant: Participant | None, reason: DropReason) -> None:
+        """Counts a frame that is dropped without a check. None: it names nobody who is joined."""
+        if participant is None:
+            self._unknown_frames.refuse(reason)
+        else:
+            participant.refuse(reason)
 
     # Frames in flight
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from gifcue.detect.gesture_classifier import GestureClassifier
-from gifcue.engine.carried import claims_of, kept, named
+from gifcue.engine.carried import claims_of, kept
 from gifcue.engine.consent import Consent
 from gifcue.engine.events import Sink
 from gifcue.engine.faults import FaultReporter
-from gifcue.engine.joins import Joins, name_fault
+from gifcue.engine.joins import Joins
 from gifcue.engine.participant import Participant
 from gifcue.engine.pipeline import Pipeline
 from gifcue.engine.publisher import Audience, Publisher
@@ -31,7 +31,6 @@ from gifcue.protocol.requests import EncodedFrame, Join
 from gifcue.protocol.resume import ParticipantState
 from gifcue.protocol.statistics import ParticipantStatistics
 from gifcue.reactions.policy import ReactionPolicy
-from gifcue.reactions.reaction import ended_unseen
 
 
 class Session:
@@ -117,8 +116,10 @@ class Session:
                 self._withdraw(present, labels)
             code, message = problem or (FaultCode.UNSUPPORTED_CODEC, "expected a codec")
             self._faults.report(participant_id, code, message)
-            if code is not FaultCode.TOO_MANY_JOINS:  # else joins without end would have answers without end
-                self._end_carried(join, present)
+            # While the stream drains, the client carries the reactions further. Joins without end would have answers
+            # without end.
+            if present is None and not self._is_draining and code is not FaultCode.TOO_MANY_JOINS:
+                self._joins.end_carried(join)
             return
         if present is not None and resume is not None:
             resume = kept(resume, present.running, present.cooldowns)
@@ -176,14 +177,15 @@ class Session:
         """One access unit."""
         self.received += 1
         participant = self._roster.get(frame.participant_id)
-        if participant is None:
-            self._roster.refuse_unknown()
+        if self._is_draining:
+            # Asked first: once the drain has ended, nobody is joined, but the client may not know it yet.
+            self._roster.refuse(participant, DropReason.DRAINING)
+        elif participant is None:
+            self._roster.refuse(None, DropReason.UNKNOWN_PARTICIPANT)
             message = "expected a participant that joined this stream, got a frame of another"
             self._faults.report(
                 frame.participant_id, FaultCode.UNKNOWN_PARTICIPANT, message, sequence=frame.sequence
             )
-        elif self._is_draining:
-            participant.refuse(DropReason.DRAINING)
         else:
             participant.receive(frame)
 
@@ -286,25 +288,9 @@ class Session:
         """Withdraws the consent to labels that are not in `labels`, even where the rest of the message is refused."""
         participant.allow(participant.allowed & frozenset(labels))
 
-    def _end_carried(self, join: Join, present: Participant | None) -> None:
-        """A join was refused: the reactions that it carries go on nowhere. It ends no more of them than this server
-        has labels. While the stream drains, the client carries them further.
-        """
-        limit = self._limits.max_name_bytes
-        if join.resume is None or present is not None or self._is_draining:
-            return
-        if name_fault(join.participant_id, limit):
-            return
-        events = [
-            ended_unseen(each.label, each.reaction_id, 0.0, LeaveReason.REFUSED)
-            for each in named(join.resume, limit)[: len(self._pipeline.model.labels)]
-        ]
-        publisher, audience = self._context.publisher, self._context.audience
-        publisher.publish(audience, join.participant_id, events, None, 0.0)
-
     def _find(self, participant_id: str) -> Participant | None:
         participant = self._roster.get(participant_id)
-        if participant is None:
+        if participant is None and not self._is_draining:
             message = "expected a participant that joined this stream, got an update of another"
             self._faults.report(participant_id, FaultCode.UNKNOWN_PARTICIPANT, message)
         return participant

@@ -70,19 +70,27 @@ class ParticipantFeed:
 
     async def close(self) -> None:
         """The participant leaves."""
+        self._count()
         participant, self._participant = self._participant, None
         if participant is not None:
-            self._sent += participant.sent
-            self._not_sent += participant.not_sent
             await participant.leave()
 
     async def _join(self, codec: Codec) -> ReconnectingParticipant:
-        await self.close()
         extradata = self._parameter_sets if codec in (Codec.H264, Codec.H265) else b""
-        self._participant = await self._stream.join(
-            self._id, codec, extradata, self._labels, self._on_keyframe_request
-        )
-        return self._participant
+        # A second join replaces the first one. A leave in between would end its reactions and forget its cooldowns.
+        labels = self._labels
+        joined = await self._stream.join(self._id, codec, extradata, labels, self._on_keyframe_request)
+        self._count()
+        self._participant = joined
+        if self._labels != labels:  # replaced while the join waited
+            await joined.set_allowed(self._labels)
+        return joined
+
+    def _count(self) -> None:
+        """Keeps the figures of the participant, which is to be replaced or leaves."""
+        if self._participant is not None:
+            self._sent += self._participant.sent
+            self._not_sent += self._participant.not_sent
 
     def _on_keyframe_request(self, _: KeyframeRequested) -> None:
         self._ask_for_keyframe()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 # The names are those of docs/decisions/0005-wire-additions.md. A client ignores names that it does not know.
+DISMISS = "dismiss"
 RESUME = "resume"
 
 FEATURES = (
@@ -15,7 +16,7 @@ FEATURES = (
     # `StreamConfig.explain`.
     "explain",
     # `ParticipantUpdate.dismiss`.
-    "dismiss",
+    DISMISS,
     # `Heartbeat`.
     "heartbeat",
     # `StreamConfig.resume` and `Join.resume`.

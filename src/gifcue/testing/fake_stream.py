@@ -111,6 +111,9 @@ class FakeStream:
     def _take_over(self, participant_id: str, join: reaction_service_pb2.Join) -> None:
         """Goes on with the first reaction that the join carries, if its label is allowed. Others end."""
         for running in join.resume.running:
+            present = self._open_reactions.get(participant_id)
+            if present is not None and present.reaction_id == running.reaction_id:
+                continue  # carried over from the join before, on this stream
             reaction = reaction_service_pb2.ReactionEvent(
                 participant_id=participant_id,
                 reaction_id=running.reaction_id,
@@ -122,7 +125,7 @@ class FakeStream:
                 self._answer(
                     reaction, reaction_service_pb2.PHASE_ENDED, progress=1.0, end_reason="not_allowed"
                 )
-            elif participant_id in self._open_reactions:
+            elif present is not None:
                 self._answer(reaction, reaction_service_pb2.PHASE_ENDED, progress=1.0, end_reason="released")
             else:
                 self._open_reactions[participant_id] = reaction

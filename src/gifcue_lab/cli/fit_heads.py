@@ -37,6 +37,13 @@ def fit_heads(
             "place of --group.",
         ),
     ] = None,
+    keep_network: Annotated[
+        bool,
+        typer.Option(
+            "--keep-network",
+            help="Fit only what the hands at a face say. For a network that was trained on most of the faces.",
+        ),
+    ] = False,
 ) -> None:
     """Fit the labels of faces to new people: the end of the face network, the hands at a face, the thresholds."""
     from gifcue_lab.training.heldout import held_out_by_all, in_groups
@@ -48,4 +55,4 @@ def fit_heads(
     import_tensorflow()
     from gifcue_lab.export.heads.fit import fit_heads as fit
 
-    fit(model_dir, data, is_new, report=typer.echo)
+    fit(model_dir, data, is_new, keep_network=keep_network, report=typer.echo)

@@ -214,6 +214,21 @@ def test_a_model_is_fitted_to_new_people(
         fit.fit_heads(model, tmp_path, lambda photo: True)
 
 
+def test_what_hands_say_is_fitted_without_the_network(model: Path, tmp_path: Path) -> None:
+    import json
+
+    from gifcue_lab.export.heads.fit import fit_heads
+
+    write_portraits(tmp_path)
+    before = {path.name: path.read_bytes() for path in model.iterdir()}
+    fit_heads(model, tmp_path, lambda photo: photo.group != "g3", keep_network=True, report=lambda line: None)
+    after = {path.name: path.read_bytes() for path in model.iterdir()}
+    assert [name for name in before if before[name] != after[name]] == ["metadata.json"]
+    metadata = json.loads(after["metadata.json"])
+    assert metadata["stages"]["face"]["relation"]["labels"] == ["smile", "neutral", "thinking"]
+    assert metadata["training"]["heads"]["fitted_to"] == "24 photographs of 3 groups of train"
+
+
 def test_too_few_faces_of_a_label_are_named(tmp_path: Path) -> None:
     from gifcue_lab.export.heads.faces import FoundFace
     from gifcue_lab.export.heads.fit import known_faces

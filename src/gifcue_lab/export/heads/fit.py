@@ -73,6 +73,7 @@ def fit_heads(
     data_dir: Path,
     is_new: Callable[[Photo], bool],
     *,
+    keep_network: bool = False,
     report: Report = print,
 ) -> dict[str, float]:
     """Fits the labels of faces to people, and writes the model.
@@ -85,6 +86,9 @@ def fit_heads(
         model_dir: the model folder.
         data_dir: the labelled photographs.
         is_new: whether the face network was not trained on a photograph of the train split.
+        keep_network: leave the face network as it is, and fit only what the hands at a face say. A network that was
+            trained on most faces of a kind is certain of these: its last layers, fitted to them, would trust it too
+            much.
         report: receives what was fitted.
 
     Returns:
@@ -110,11 +114,11 @@ def fit_heads(
     faces = known_faces(networks["face"], found, stage.labels, {photo.name for photo in photos})
     report(_counts(faces, stage.labels))
 
-    logits = _out_of_fold_logits(faces)
-    inputs = hand_inputs(faces.found, _softmax(logits)[:, 1:], points)
-    fitted = _out_of_fold_relation(faces, inputs, stage.labels, points, stage.smallest_px)
     plain = faces.ends[0]
     served = stage.calibration.probabilities(plain.landmark_logits, plain.appearance_logits)
+    shown = served if keep_network else _softmax(_out_of_fold_logits(faces))
+    inputs = hand_inputs(faces.found, shown[:, 1:], points)
+    fitted = _out_of_fold_relation(faces, inputs, stage.labels, points, stage.smallest_px)
     factor, shift = kept_scale(fitted[faces.is_new], served[faces.is_new], faces.truth[faces.is_new])
     scores = _softmax(factor * fitted + shift)
     before, after = (_average_precision(faces, each, stage.labels) for each in (served, scores))
@@ -125,13 +129,16 @@ def fit_heads(
             f"{before[label]:.3f} before; threshold {thresholds[label]:.2f}"
         )
 
-    layers = fit_last_layers(faces.ends, faces.truth, faces.weights)
     relation = fit_hands(inputs, faces.truth, faces.weights, stage.labels, points, stage.smallest_px)
     relation = relation.scaled(factor, shift)
-    revived = write_last_layers(networks["face"], layers, stage.calibration, faces.ends[0])
+    fitted_to = f"{len(photos)} photographs of {len({photo.group for photo in photos})} groups of train"
+    if keep_network:
+        _write_metadata(model_dir, relation, thresholds, after, fitted_to)
+        return after
+    layers = fit_last_layers(faces.ends, faces.truth, faces.weights)
+    revived = write_last_layers(networks["face"], layers, stage.calibration, plain)
     report(f"face: {revived} units in use gave way to the linear part")
     save_networks(model_dir, networks)
-    fitted_to = f"{len(photos)} photographs of {len({photo.group for photo in photos})} groups of train"
     _write_metadata(model_dir, relation, thresholds, after, fitted_to)
     export_litert(model_dir, only=("face",), report=report)
     add_int8(model_dir, data_dir, only=("face",), report=report)

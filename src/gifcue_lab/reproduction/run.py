@@ -132,7 +132,13 @@ def _run(stage: Stage, stages: dict[str, Stage], data_dir: Path, folder: Path, r
         calibrate(place, data_dir, is_new, keep_scores=bool(stage.scores), report=report)
         if stage.heads:
             face, among = stages[stage.pack["face"]].recipe, in_groups(data_dir, stage.heads)
-            fit_heads(place, data_dir, lambda photo: among(photo) and _is_new(face, photo), report=report)
+            fit_heads(
+                place,
+                data_dir,
+                lambda photo: among(photo) and _is_new(face, photo),
+                keep_network=stage.keep_network,
+                report=report,
+            )
 
 
 def _is_new(face: Recipe | None, photo: Photo) -> bool:

@@ -26,7 +26,8 @@ def fit_heads(
         typer.Option(
             metavar="PATTERN",
             help="Groups of the train split, p5* for example, that the face network was not trained on; may be "
-            "repeated. The other groups count less.",
+            "repeated. It is taken at its word: where a part of a group was trained on, use --recipe. The other groups "
+            "count less.",
         ),
     ] = None,
     recipe: Annotated[

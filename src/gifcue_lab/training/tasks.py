@@ -85,8 +85,8 @@ def prepare(recipe: Recipe, data_dir: Path, runs_dir: Path) -> TrainingTask:
         training = training[:: max(1, len(training) // recipe.max_photos)][: recipe.max_photos]
     if overrides is not None:
         apply_overrides(training, overrides, recipe.classes)
-    # Without held-out photographs, a few of those that are trained on.
-    evaluated = held_out or _read(recipe, data_dir)[:: max(1, len(training) // EVALUATED_PHOTOS)]
+    # Without held-out photographs, a few of all.
+    evaluated = held_out or photos[:: max(1, len(photos) // EVALUATED_PHOTOS)]
     network = build_network(recipe)
     if recipe.task == "detector":
         training = [photo for photo in training if not photo.is_tight_crop]

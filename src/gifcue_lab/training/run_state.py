@@ -98,7 +98,7 @@ def check_same(run_dir: Path, made: Mapping[str, Any]) -> None:
     if others:
         raise ConfigError(
             f"{run_dir}: expected a run of this recipe and of these pictures, got one with {' and '.join(others)}; "
-            "remove the folder, or give the new run a name with --name"
+            "remove the folder, or give the new run another name"
         )
 
 

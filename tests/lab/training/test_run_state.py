@@ -68,7 +68,7 @@ def test_other_settings_are_named(data: Path, tmp_path: Path, changes: dict[str,
 def test_other_pictures_and_labels_are_noticed(data: Path, tmp_path: Path, name: str, content: str) -> None:
     run = write_run(tmp_path, made_again(data, tmp_path))
     (data / "train" / "anna" / name).write_text(content)
-    with pytest.raises(ConfigError, match=r"own: .* got one with other pictures, labels .* --name"):
+    with pytest.raises(ConfigError, match=r"own: .* got one with other pictures, labels .* another name"):
         check_same(run, made_again(data, tmp_path))
 
 

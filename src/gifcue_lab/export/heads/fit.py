@@ -28,7 +28,7 @@ from gifcue_lab.export.litert import export_litert
 from gifcue_lab.export.metadata import update_metadata
 from gifcue_lab.export.quantise import add_int8
 from gifcue_lab.export.thresholds import ScoredLabel
-from gifcue_lab.training.samples import NONE, UNKNOWN, Photo, read_photos
+from gifcue_lab.training.samples import NONE, UNKNOWN, Photo, counted, read_photos
 from gifcue_lab.training.shapes import read_shapes
 from gifcue_lab.training.weights import load_networks, save_networks
 
@@ -131,7 +131,7 @@ def fit_heads(
 
     relation = fit_hands(inputs, faces.truth, faces.weights, stage.labels, points, stage.smallest_px)
     relation = relation.scaled(factor, shift)
-    fitted_to = f"{len(photos)} photographs of {len({photo.group for photo in photos})} groups of train"
+    fitted_to = f"{counted(photos)} of train"
     if keep_network:
         _write_metadata(model_dir, relation, thresholds, after, fitted_to)
         return after

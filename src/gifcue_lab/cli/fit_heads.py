@@ -52,7 +52,13 @@ def fit_heads(
 
     if (group is None) == (recipe is None):
         raise ConfigError(f"expected one of --group and --recipe, got {'none' if group is None else 'both'}")
-    is_new = in_groups(data, group or []) if recipe is None else held_out_by_all([read_recipe(recipe)])
+    if recipe is None:
+        is_new = in_groups(data, group or [])
+    else:
+        read = read_recipe(recipe)
+        if read.task != "face":
+            raise ConfigError(f"--recipe: expected a recipe of the face network, got one of {read.task}")
+        is_new = held_out_by_all([read])
     import_tensorflow()
     from gifcue_lab.export.heads.fit import fit_heads as fit
 

@@ -18,7 +18,11 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 def fit_heads(
     model_dir: Annotated[
         Path,
-        typer.Option("--model", metavar="DIR", help="The model's directory; its face network is rewritten."),
+        typer.Option(
+            "--model",
+            metavar="DIR",
+            help="The model's directory; its metadata is rewritten, and its face network without --keep-network.",
+        ),
     ],
     data: Data,
     group: Annotated[
@@ -42,7 +46,8 @@ def fit_heads(
         bool,
         typer.Option(
             "--keep-network",
-            help="Fit only what the hands at a face say. For a network that was trained on most of the faces.",
+            help="Leave the face network as it is, and fit only what the hands at a face say. For a network that was "
+            "trained on most of the faces.",
         ),
     ] = False,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,13 @@ DEPLOYED = Path(__file__).parents[2] / "deploy" / "gifcue.toml"
 def write(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def test_settings_go_to_other_processes(tmp_path: Path) -> None:
+    file = write(tmp_path / "gifcue.toml", '[server]\nlisten = "0.0.0.0:1"\n')
+    settings = load_settings(file, {"reactions": {"preset": "careful"}})
+    assert pickle.loads(pickle.dumps(settings)) == settings
+    assert settings.model_fields_set == {"server", "reactions"}
 
 
 def test_without_configuration_the_defaults_apply() -> None:

@@ -118,7 +118,10 @@ def load_settings(path: Path | None = None, overrides: Mapping[str, Any] | None 
     try:
         if path is not None:
             path.open("rb").close()  # pydantic-settings passes over a file that does not exist
-        return FromFile(**(overrides or {}))
+        read = FromFile(**(overrides or {}))
+        # Of the class that has a name: settings go to other processes.
+        values = {name: getattr(read, name) for name in Settings.model_fields}
+        return Settings.model_construct(_fields_set=read.model_fields_set, **values)
     except OSError as error:
         raise ConfigError(f"{where}expected a readable file: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -142,15 +142,17 @@ class ReconnectingStream:
             self._attachments,
         )
         self._attachments.add(participant)
-        if self._current is not None and self._rejoining.holds(participant, self._current):
-            return participant
         try:
-            await self._attachments.attach(participant)
+            if self._current is None or not self._rejoining.holds(participant, self._current):
+                await self._attachments.attach(participant)
         except ClientError:
             participant.detach()  # the connection was lost; the next one attaches it
         except asyncio.CancelledError:
-            participant.abandon()  # nobody has it, so nobody could let it leave
+            before = participant.abandon()  # nobody has it, so nobody could let it leave
+            if before is not None and self._current is not None:
+                self._rejoining.restored(before, self._current)
             raise
+        participant.settle()
         return participant
 
     async def statistics(self) -> Statistics:

@@ -25,6 +25,9 @@ class Owner(Protocol):
     def forget(self, participant: ReconnectingParticipant) -> None:
         """The participant has left. While it is still attached, its server is told that it leaves."""
 
+    def give_back(self, participant: ReconnectingParticipant, before: ReconnectingParticipant) -> None:
+        """Its join was cancelled: the one that it was to replace takes its place again."""
+
     def allowed(self, participant: ReconnectingParticipant, labels: tuple[str, ...]) -> None:
         """Its allowed labels are replaced."""
 
@@ -63,6 +66,8 @@ class ReconnectingParticipant:
         self._owner = owner
         # Of this join, or of the one before that it is to replace. None where no server knows the name.
         self._inner: Participant | None = None
+        self._before: ReconnectingParticipant | None = None  # that it replaces, while `join` may be cancelled
+        self._is_sent = False  # its join was sent on this connection
         self._replaces = False  # its join was sent while another one of its name was in force
         self._is_joined = False
         self._is_refused = False
@@ -200,7 +205,11 @@ class ReconnectingParticipant:
 
     def follow(self, before: ReconnectingParticipant) -> None:
         """It takes the place of another one of its name, whose join is in force until its own is accepted."""
-        self._inner = before._inner
+        self._before, self._inner = before, before._inner
+
+    def settle(self) -> None:
+        """Its `join` returns: nobody can cancel it any more."""
+        self._before = None
 
     async def attach(self, stream: ReactionStream, resume: ParticipantState | None) -> None:
         """Joins on a connection. No frame is sent before the connection has all that the caller has said.
@@ -213,6 +222,7 @@ class ReconnectingParticipant:
         inner = await stream.join(
             self._id, self._codec, self._extradata, allowed, self._on_keyframe_request, resume
         )
+        self._is_sent = True
         # Each message waits for room. What the caller says meanwhile goes to the join before, or nowhere. Nothing is
         # awaited between the last comparison and the end.
         while not self._has_left and (allowed, speaking) != (self._allowed, self._speaking):
@@ -229,10 +239,22 @@ class ReconnectingParticipant:
             self._is_joined = not self._is_refused
             self._joined_at_s = self._owner.now_s()
 
-    def abandon(self) -> None:
-        """Its join was cancelled: no connection attaches it, and an attach that is under way leaves again."""
+    def abandon(self) -> ReconnectingParticipant | None:
+        """Its join was cancelled: no connection attaches it, and an attach that is under way leaves again.
+
+        Returns the one that it was to replace, None where there is none, or that has left.
+        """
         self._has_left = True
-        self._owner.forget(self)
+        before, is_in_force = self._before, not self._is_sent
+        while before is not None and before._has_left:  # cancelled as well, or left
+            is_in_force = is_in_force and not before._is_sent
+            before = before._before
+        if before is None:
+            self._owner.forget(self)
+            return None
+        before._is_joined = before._is_joined and is_in_force
+        self._owner.give_back(self, before)
+        return before
 
     def refuse(self, *, is_unknown: bool) -> bool:
         """A server refused its join. Returns whether it keeps the one before: updates go there, and frames nowhere.
@@ -245,7 +267,9 @@ class ReconnectingParticipant:
 
     def detach(self) -> None:
         """The connection is gone."""
-        self._inner, self._is_joined = None, False
+        self._inner, self._is_joined, self._is_sent = None, False, False
+        if self._before is not None:
+            self._before.detach()
 
     def resume(self) -> None:
         """It is attached to a new connection: asks the caller for a keyframe, without which nothing is sent."""

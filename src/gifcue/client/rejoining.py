@@ -74,6 +74,13 @@ class Rejoining:
             self._wait_for(participant, stream, left_s)
         return left_s > 0
 
+    def restored(self, participant: ReconnectingParticipant, stream: ReactionStream) -> None:
+        """The join that was to replace this one was cancelled. It joins again, unless its own is in force."""
+        if self._attachments.get(participant.id) is not participant or participant.is_attached:
+            return
+        if participant not in self._waiting:
+            self._wait_for(participant, stream, 0.0)
+
     def stop(self) -> None:
         """The connection is gone: on the next one, everybody joins anew."""
         for task in self._waiting.values():

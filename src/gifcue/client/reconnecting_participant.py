@@ -71,7 +71,7 @@ class ReconnectingParticipant:
         self._replaces = False  # its join was sent while another one of its name was in force
         self._is_joined = False
         self._is_refused = False
-        self._joined_at_s = 0.0
+        self._first_sequence = 0
         self._awaits_keyframe = False
         self._asked_at_s = -math.inf
         self._sent = 0
@@ -199,9 +199,9 @@ class ReconnectingParticipant:
         return self._inner is not None
 
     @property
-    def joined_at_s(self) -> float:
-        """When its last join was sent, by the stream's clock."""
-        return self._joined_at_s
+    def first_sequence(self) -> int:
+        """The number of the first frame after its last join. Those of joins before are smaller."""
+        return self._first_sequence
 
     def follow(self, before: ReconnectingParticipant) -> None:
         """It takes the place of another one of its name, whose join is in force until its own is accepted."""
@@ -222,7 +222,7 @@ class ReconnectingParticipant:
         inner = await stream.join(
             self._id, self._codec, self._extradata, allowed, self._on_keyframe_request, resume
         )
-        self._is_sent = True
+        self._is_sent, self._first_sequence = True, inner.next_sequence
         # Each message waits for room. What the caller says meanwhile goes to the join before, or nowhere. Nothing is
         # awaited between the last comparison and the end.
         while not self._has_left and (allowed, speaking) != (self._allowed, self._speaking):
@@ -237,7 +237,6 @@ class ReconnectingParticipant:
         elif self._replaces or not self._is_refused:
             self._inner = inner
             self._is_joined = not self._is_refused
-            self._joined_at_s = self._owner.now_s()
 
     def abandon(self) -> ReconnectingParticipant | None:
         """Its join was cancelled: no connection attaches it, and an attach that is under way leaves again.

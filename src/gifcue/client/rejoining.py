@@ -21,8 +21,7 @@ _FULL = frozenset({FaultCode.TOO_MANY_PARTICIPANTS, FaultCode.TOO_MANY_JOINS})
 # The same join is refused again, by this server at least. Neither code is sent of anything else.
 _WRONG = frozenset({FaultCode.UNSUPPORTED_CODEC, FaultCode.INVALID_EXTRADATA})
 # Seconds before the first attempt, which double up to the maximum. A server reports the same fault of one participant
-# once a second, so that a second refusal within that time would not be heard. Within this time of a join, a server that
-# does not know its name may speak of frames before it.
+# once a second, so that a second refusal within that time would not be heard.
 FIRST_S = 2.0
 MAX_S = 30.0
 _MAX_EXPONENT = 16
@@ -57,7 +56,7 @@ class Rejoining:
         if fault.code in _FULL:
             self._note_refused(fault.participant_id)
         participant = self._attachments.get(fault.participant_id)
-        if participant is None or participant in self._waiting or not self._refuses(fault.code, participant):
+        if participant is None or participant in self._waiting or not self._refuses(fault, participant):
             return
         # The server has nobody to whom its frames belong.
         if not participant.refuse(is_unknown=fault.code is FaultCode.UNKNOWN_PARTICIPANT):
@@ -89,12 +88,12 @@ class Rejoining:
         self._refused.clear()
         self._refused_s.clear()
 
-    def _refuses(self, code: FaultCode, participant: ReconnectingParticipant) -> bool:
-        """Whether a fault of this code says that the participant's join was refused."""
-        if code is not FaultCode.UNKNOWN_PARTICIPANT:
-            return code in _FULL or code in _WRONG
+    def _refuses(self, fault: Fault, participant: ReconnectingParticipant) -> bool:
+        """Whether a fault says that the participant's join was refused."""
+        if fault.code is not FaultCode.UNKNOWN_PARTICIPANT:
+            return fault.code in _FULL or fault.code in _WRONG
         # The refusal itself was not heard, because one of its code was reported shortly before.
-        return participant.is_attached and self._clock() - participant.joined_at_s >= FIRST_S
+        return participant.is_attached and fault.sequence >= participant.first_sequence
 
     def _pause_s(self, refused: int) -> float:
         mean_s = min(MAX_S, FIRST_S * 2.0 ** min(refused - 1, _MAX_EXPONENT))

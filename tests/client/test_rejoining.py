@@ -204,10 +204,8 @@ async def test_after_a_second_join_is_refused_updates_are_for_the_first_one(
         await refuse(seen, events, code)
         assert await second.send(b"k", pts=1, keyframe=True) is None
         await second.set_allowed([])
-        # A third one waits where the name was refused a moment ago, or is refused as well.
+        # A third one waits, since the name was refused a moment ago.
         third = await stream.join("alice", Codec.VP8, allowed_labels=["smile"])
-        if code is FaultCode.UNSUPPORTED_CODEC:
-            await refuse(seen, events, code)
         assert await third.send(b"k", pts=2, keyframe=True) is None
         await third.set_speaking(True)
         await third.leave()
@@ -217,7 +215,77 @@ async def test_after_a_second_join_is_refused_updates_are_for_the_first_one(
             started.reaction_id,
             "left",
         )
-        joins = ["join", "join", "allowed", *(["join"] if code is FaultCode.UNSUPPORTED_CODEC else [])]
-        assert updates(seen) == [*joins, "speaking", "leave"]
+        assert updates(seen) == ["join", "join", "allowed", "speaking", "leave"]
         assert len(seen.frames) == 1
         pauses.go_on(2)
+
+
+@pytest.mark.parametrize("is_wrong", [False, True])
+async def test_a_refusal_that_may_be_of_the_join_before_is_asked_for_once_more(
+    server: FakeServer, client: ReactionClient, is_wrong: bool
+) -> None:
+    time, pauses = ManualTime(), Pauses()
+    async with timed(client, time, pauses) as stream:
+        events = stream.events()
+        await stream.join("alice", Codec.H265)
+        second = await stream.join("alice", Codec.VP8)
+        seen = await server.service.stream(0)
+        await refuse(seen, events, FaultCode.UNSUPPORTED_CODEC)
+        assert await pauses.noted.get() == 2.0
+        assert await second.send(b"k", pts=0, keyframe=True) is None
+        pauses.go_on()
+        await until(events, KeyframeRequested)
+        assert await second.send(b"k", pts=1, keyframe=True) == 0
+        if is_wrong:
+            await refuse(seen, events, FaultCode.UNSUPPORTED_CODEC)
+            assert await second.send(b"k", pts=2, keyframe=True) is None
+        await stream.statistics()
+        assert updates(seen) == ["join", "join", "join"]
+        assert pauses.noted.empty()
+
+
+async def test_what_a_waiting_participant_carried_ends_where_nobody_of_its_name_is_known(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    time, pauses = ManualTime(), Pauses()
+    async with timed(client, time, pauses) as stream:
+        events = stream.events()
+        first = await stream.join("alice", Codec.H264, allowed_labels=["smile"])
+        await first.send(b"k", pts=0, keyframe=True)
+        started = await until(events, Reaction)
+        second = await stream.join("alice", Codec.VP8, allowed_labels=["smile"])
+        seen = await server.service.stream(0)
+        await refuse(seen, events, FaultCode.TOO_MANY_JOINS)
+        assert await pauses.noted.get() == 2.0
+        # Of the frame before the second join, which the server may have: it is told of updates.
+        await refuse(seen, events, FaultCode.UNKNOWN_PARTICIPANT, 0)
+        ended = await until(events, Reaction)
+        assert (ended.reaction_id, ended.phase, ended.end_reason) == (
+            started.reaction_id,
+            Phase.ENDED,
+            "refused",
+        )
+        await second.set_speaking(True)
+        # Of a frame after it: it has not.
+        await refuse(seen, events, FaultCode.UNKNOWN_PARTICIPANT, 1)
+        await second.set_speaking(False)
+        await stream.statistics()
+        assert updates(seen) == ["join", "join", "speaking"]
+        pauses.go_on()
+
+
+async def test_after_a_wrong_join_another_one_waits_until_its_refusal_is_heard(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    time, pauses = ManualTime(), Pauses()
+    async with timed(client, time, pauses) as stream:
+        events = stream.events()
+        await stream.join("alice", Codec.H265, b"hvcC")
+        await refuse(await server.service.stream(0), events, FaultCode.INVALID_EXTRADATA)
+        time.advance(0.5)
+        again = await stream.join("alice", Codec.H265, b"other")
+        assert await pauses.noted.get() == 1.5
+        assert await again.send(b"k", pts=0, keyframe=True) is None
+        pauses.go_on()
+        await until(events, KeyframeRequested)
+        assert await again.send(b"k", pts=1, keyframe=True) == 0

@@ -206,6 +206,7 @@ class ReconnectingParticipant:
     def follow(self, before: ReconnectingParticipant) -> None:
         """It takes the place of another one of its name, whose join is in force until its own is accepted."""
         self._before, self._inner = before, before._inner
+        self._first_sequence = before._first_sequence
 
     def settle(self) -> None:
         """Its `join` returns: nobody can cancel it any more."""

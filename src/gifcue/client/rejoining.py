@@ -53,17 +53,32 @@ class Rejoining:
         """The server of this connection reported a fault. Nothing happens unless it refuses a join."""
         if not self._attachments.is_current(stream):
             return
-        if fault.code in _FULL:
+        is_refusal = fault.code in _FULL or fault.code in _WRONG
+        if is_refusal:
             self._note_refused(fault.participant_id)
         participant = self._attachments.get(fault.participant_id)
-        if participant is None or participant in self._waiting or not self._refuses(fault, participant):
+        if participant is None:
+            return
+        says_unknown = fault.code is FaultCode.UNKNOWN_PARTICIPANT
+        # The refusal itself was not heard, because one of its code was reported shortly before. Smaller numbers are of
+        # frames before the join.
+        is_unknown = says_unknown and fault.sequence >= participant.first_sequence
+        if participant in self._waiting:
+            if says_unknown:  # the join before was refused as well
+                participant.refuse(is_unknown=is_unknown)
+                self._continuity.refused(participant.id)
+            return
+        if not is_refusal and not (is_unknown and participant.is_attached):
             return
         # The server has nobody to whom its frames belong.
-        if not participant.refuse(is_unknown=fault.code is FaultCode.UNKNOWN_PARTICIPANT):
+        has_one_before = participant.refuse(is_unknown=is_unknown)
+        if not has_one_before:
             # A server ends what a refused join carries only within limits. What it ends as well is kept back.
             self._continuity.refused(participant.id)
-        if fault.code not in _WRONG:
-            self._refused[participant] += 1
+        self._refused[participant] += 1
+        # The refusal of the join before may be heard only now. A join that is wrong itself is refused once more.
+        may_be_late = has_one_before and self._refused[participant] == 1
+        if fault.code not in _WRONG or may_be_late:
             self._wait_for(participant, stream, self._pause_s(self._refused[participant]))
 
     def holds(self, participant: ReconnectingParticipant, stream: ReactionStream) -> bool:
@@ -87,13 +102,6 @@ class Rejoining:
         self._waiting.clear()
         self._refused.clear()
         self._refused_s.clear()
-
-    def _refuses(self, fault: Fault, participant: ReconnectingParticipant) -> bool:
-        """Whether a fault says that the participant's join was refused."""
-        if fault.code is not FaultCode.UNKNOWN_PARTICIPANT:
-            return fault.code in _FULL or fault.code in _WRONG
-        # The refusal itself was not heard, because one of its code was reported shortly before.
-        return participant.is_attached and fault.sequence >= participant.first_sequence
 
     def _pause_s(self, refused: int) -> float:
         mean_s = min(MAX_S, FIRST_S * 2.0 ** min(refused - 1, _MAX_EXPONENT))

@@ -399,6 +399,30 @@ async def test_a_request_for_a_keyframe_is_repeated_while_frames_are_held_back(
         assert [await until(events, KeyframeRequested) for _ in range(2)] == wanted[1:]
 
 
+async def test_a_callback_that_raises_ends_the_stream_and_not_what_sends(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    time, wanted = ManualTime(), list[KeyframeRequested]()
+
+    def ask(request: KeyframeRequested) -> None:
+        wanted.append(request)
+        if len(wanted) == 2:
+            raise ZeroDivisionError("of the callback")
+
+    stream = await timed(client, time, []).__aenter__()
+    events = stream.events()
+    alice = await stream.join("alice", Codec.H264, on_keyframe_request=ask)
+    (await server.service.stream(0)).end(grpc.StatusCode.UNAVAILABLE, "gone")
+    await until(events, KeyframeRequested)
+    time.advance(1.0)
+    assert await alice.send(b"inter", pts=0) is None
+    assert len(wanted) == 2
+    with pytest.raises(ZeroDivisionError, match="of the callback"):
+        await until(events, Disconnected)
+    with pytest.raises(ZeroDivisionError, match="of the callback"):
+        await stream.close()
+
+
 async def test_consent_withdrawn_without_a_connection_ends_at_once(
     server: FakeServer, client: ReactionClient
 ) -> None:

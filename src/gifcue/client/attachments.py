@@ -106,6 +106,10 @@ class Attachments:
     def asked(self, request: KeyframeRequested) -> None:
         self._inbox.put(request)
 
+    def failed(self, error: Exception) -> None:
+        if self._stream is not None:  # a participant asks while it is attached
+            self._stream.fail(error)
+
     def now_s(self) -> float:
         return self._clock()
 

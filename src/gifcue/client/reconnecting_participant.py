@@ -37,6 +37,9 @@ class Owner(Protocol):
     def asked(self, request: KeyframeRequested) -> None:
         """The caller was asked for a keyframe, without a server's request."""
 
+    def failed(self, error: Exception) -> None:
+        """A callback of the caller raised this. It ends the stream."""
+
     def now_s(self) -> float:
         """The time of the stream's clock, in seconds."""
 
@@ -280,5 +283,8 @@ class ReconnectingParticipant:
         self._asked_at_s = self._owner.now_s()
         request = KeyframeRequested(self._id, KeyframeReason.RECONNECTED.value)
         if self._on_keyframe_request is not None:
-            self._on_keyframe_request(request)
+            try:
+                self._on_keyframe_request(request)
+            except Exception as error:  # neither `send` nor what attaches is its caller
+                self._owner.failed(error)
         self._owner.asked(request)

@@ -130,5 +130,3 @@ class Rejoining:
                 participant.resume()
         except ClientError:
             participant.detach()  # the connection was lost; the next one attaches it
-        except Exception as error:  # raised by a caller's callback: it ends the stream
-            stream.fail(error)

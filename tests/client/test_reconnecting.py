@@ -423,6 +423,25 @@ async def test_a_callback_that_raises_ends_the_stream_and_not_what_sends(
         await stream.close()
 
 
+async def test_a_second_join_without_the_label_of_a_reaction_ends_it_once(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    async with client.reconnecting() as stream:
+        events = stream.events()
+        first = await stream.join("alice", Codec.H264, allowed_labels=["smile"])
+        await first.send(b"k", pts=0, keyframe=True)
+        started = await until(events, Reaction)
+        second = await stream.join("alice", Codec.VP8, allowed_labels=["wave"])
+        ended = await until(events, Reaction)
+        assert isinstance(started, Reaction)
+        assert isinstance(ended, Reaction)
+        assert (ended.reaction_id, ended.end_reason) == (started.reaction_id, "not_allowed")
+        await second.send(b"k", pts=1, keyframe=True)
+        again = await until(events, Reaction)
+        assert isinstance(again, Reaction)
+        assert (again.phase, again.label) == (Phase.STARTED, "wave")
+
+
 async def test_consent_withdrawn_without_a_connection_ends_at_once(
     server: FakeServer, client: ReactionClient
 ) -> None:

@@ -33,8 +33,9 @@ Group = Annotated[
     list[str] | None,
     typer.Option(
         metavar="PATTERN",
-        help="Fit to these groups of the train split, p3* for example, that no network was trained on; may be "
-        "repeated. By default what all recipes hold out.",
+        help="Fit to these groups of the train split, p3* for example; may be repeated. Photographs that one of the "
+        "recipes trains on are left out; runs before these, which they started from, are not known here. By default "
+        "what all recipes hold out.",
     ),
 ]
 
@@ -62,9 +63,12 @@ def new_people(
     recipes: Sequence[Recipe], data: Path, patterns: Sequence[str] | None
 ) -> Callable[[Photo], bool]:
     """Which photographs to fit to. Raises `ConfigError` if a pattern matches no group."""
-    from gifcue_lab.training.heldout import held_out_by_all, in_groups
+    from gifcue_lab.training.heldout import held_out_by_all, in_groups, untrained
 
-    return in_groups(data, patterns) if patterns else held_out_by_all(recipes)
+    if not patterns:
+        return held_out_by_all(recipes)
+    chosen, new = in_groups(data, patterns), untrained(recipes)
+    return lambda photo: chosen(photo) and new(photo)
 
 
 def calibrate_model(

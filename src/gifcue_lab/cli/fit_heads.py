@@ -18,7 +18,11 @@ app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 def fit_heads(
     model_dir: Annotated[
         Path,
-        typer.Option("--model", metavar="DIR", help="The model's directory; its face network is rewritten."),
+        typer.Option(
+            "--model",
+            metavar="DIR",
+            help="The model's directory; its metadata is rewritten, and its face network without --keep-network.",
+        ),
     ],
     data: Data,
     group: Annotated[
@@ -26,7 +30,8 @@ def fit_heads(
         typer.Option(
             metavar="PATTERN",
             help="Groups of the train split, p5* for example, that the face network was not trained on; may be "
-            "repeated. The other groups count less.",
+            "repeated. It is taken at its word: where a part of a group was trained on, use --recipe. The other groups "
+            "count less.",
         ),
     ] = None,
     recipe: Annotated[
@@ -41,7 +46,8 @@ def fit_heads(
         bool,
         typer.Option(
             "--keep-network",
-            help="Fit only what the hands at a face say. For a network that was trained on most of the faces.",
+            help="Leave the face network as it is, and fit only what the hands at a face say. For a network that was "
+            "trained on most of the faces.",
         ),
     ] = False,
 ) -> None:
@@ -51,7 +57,13 @@ def fit_heads(
 
     if (group is None) == (recipe is None):
         raise ConfigError(f"expected one of --group and --recipe, got {'none' if group is None else 'both'}")
-    is_new = in_groups(data, group or []) if recipe is None else held_out_by_all([read_recipe(recipe)])
+    if recipe is None:
+        is_new = in_groups(data, group or [])
+    else:
+        read = read_recipe(recipe)
+        if read.task != "face":
+            raise ConfigError(f"--recipe: expected a recipe of the face network, got one of {read.task}")
+        is_new = held_out_by_all([read])
     import_tensorflow()
     from gifcue_lab.export.heads.fit import fit_heads as fit
 

@@ -15,18 +15,20 @@ from gifcue_lab.datasets.pictures import decode_rgb, find_pictures
 from gifcue_lab.datasets.progress import Track, quiet
 
 FILE = "landmarks.npz"
-# The array that says whose landmarks they are. A file without it has those of MediaPipe's models, the teacher's.
+# The array that says whose landmarks they are. A file without it has those of MediaPipe's models, the teacher's, or is
+# one that `dataset landmarks` wrote before it named its model.
 MODEL = "model"
 # Landmarks of a region below this score may lie anywhere.
 MIN_SCORE = 0.5
 
 
 def model_of(path: Path) -> str:
-    """The model whose landmarks a file holds; "" for the teacher's, and for a file that cannot be read."""
+    """The model whose landmarks a file holds; "" where it does not say, as the teacher's, or cannot be read."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             return str(arrays[MODEL]) if MODEL in arrays else ""
-    except (OSError, EOFError, ValueError, BadZipFile):
+    except (OSError, EOFError, ValueError, TypeError, BadZipFile):
+        # TypeError: one array, whatever its name says, which no `with` takes.
         return ""
 
 
@@ -41,11 +43,12 @@ def splits_of(data: Path) -> list[Path]:
 
 
 def check_free(splits: Sequence[Path]) -> None:
-    """Raises `DatasetError` if a split has landmarks that `write_landmarks` did not write."""
+    """Raises `DatasetError` if a split has landmarks of which nothing says that `write_landmarks` wrote them."""
     for split in splits:
         if (split / FILE).exists() and not model_of(split / FILE):
             raise DatasetError(
-                f"{split / FILE}: expected none, or one that this command wrote, got a teacher's; --force replaces it"
+                f"{split / FILE}: expected none, or one that this command wrote, got one that does not say whose it "
+                "is; --force replaces it"
             )
 
 

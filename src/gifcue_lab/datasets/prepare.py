@@ -94,9 +94,13 @@ def prepare(
     drawn = _read(source, own)
     folders = _folders(list(drawn), source)
     detector.warm()
-    placed = {
-        path: _placed(detector, path, labels, own) for path, labels in track(list(drawn.items()), "preparing")
-    }
+    placed: dict[Path, Placed] = {}
+    turned: list[str] = []
+    for path, labels in track(list(drawn.items()), "preparing"):
+        encoded = path.read_bytes()
+        placed[path] = _placed(detector, path, encoded, labels, own)
+        if exif_orientation(encoded) != UPRIGHT:
+            turned.append(str(path.relative_to(source)))
     counted = Counter(each.label for one in placed.values() for each in one.objects)
     _check_placed(drawn, placed, own)
     for path, one in track(list(placed.items()), "writing"):
@@ -114,9 +118,7 @@ def prepare(
         doubled=[
             (str(path.relative_to(source)), labels) for path, one in placed.items() for labels in one.doubled
         ],
-        turned=[
-            str(path.relative_to(source)) for path in placed if exif_orientation(path.read_bytes()) != UPRIGHT
-        ],
+        turned=turned,
         unread=[str(path.relative_to(source)) for path in unread_pictures(source)],
     )
 
@@ -166,9 +168,13 @@ def _read(source: Path, own: Mapping[str, OwnLabel]) -> dict[Path, Annotation | 
 
 
 def _placed(
-    detector: Detector, path: Path, annotation: Annotation | None, own: Mapping[str, OwnLabel]
+    detector: Detector,
+    path: Path,
+    encoded: bytes,
+    annotation: Annotation | None,
+    own: Mapping[str, OwnLabel],
 ) -> Placed:
-    stored = _decode(path)
+    stored = decode_rgb(encoded, str(path))
     if annotation is not None and (problem := size_problem(annotation, stored.shape[1], stored.shape[0])):
         raise DatasetError(f"{path.with_suffix('.xml')}: {problem}")
     rgb = _as_served(stored)
@@ -231,7 +237,7 @@ def _folders(pictures: Sequence[Path], source: Path) -> dict[Path, str]:
 
 
 def _write(path: Path, folder: Path, objects: Sequence[LabelledObject]) -> None:
-    stored = _decode(path)
+    stored = decode_rgb(path.read_bytes(), str(path))
     rgb = _as_served(stored)
     name = path.name
     if rgb is stored:
@@ -241,10 +247,6 @@ def _write(path: Path, folder: Path, objects: Sequence[LabelledObject]) -> None:
         write_jpeg(folder / name, rgb)
     height, width = rgb.shape[:2]
     write_voc(folder / f"{path.stem}.xml", Annotation(name, width, height, tuple(objects)))
-
-
-def _decode(path: Path) -> Picture:
-    return decode_rgb(path.read_bytes(), str(path))
 
 
 def _as_served(rgb: Picture) -> Picture:

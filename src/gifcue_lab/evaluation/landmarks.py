@@ -42,7 +42,7 @@ class Teacher:
                 found = {kind: (arrays[names[0]], arrays[names[1]]) for kind, names in kinds.items()}
                 numbers = arrays["face_points"].tolist() if "face_points" in arrays else []
                 self.model = str(arrays[MODEL]) if MODEL in arrays else ""
-        except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+        except (OSError, EOFError, ValueError, TypeError, KeyError, BadZipFile) as error:
             raise DatasetError(
                 f"{path}: expected hand_file, hand_xyz, face_file, face_xy, got {error}"
             ) from error

@@ -26,7 +26,7 @@ from gifcue_lab.export.metadata import update_metadata
 from gifcue_lab.export.score_fit import fit_rescoring, fit_temperature
 from gifcue_lab.export.thresholds import MATCH_IOU, Report, choose_thresholds
 from gifcue_lab.quiet import quietly
-from gifcue_lab.training.samples import NONE, UNKNOWN, Photo, read_image, read_photos
+from gifcue_lab.training.samples import NONE, UNKNOWN, Photo, counted, read_image, read_photos
 from gifcue_lab.training.shapes import NETWORKS
 
 # A box that overlaps a hand by more than this IoU without hitting it shows part of the hand, so it is no negative.
@@ -71,7 +71,7 @@ def calibrate(
         ModelError: the model cannot be read.
     """
     photos = held_out_photos(data_dir, is_new)
-    people = len({photo.group for photo in photos})
+    people = f"{counted(photos)} of train held out"
     kinds = [kind for kind in KINDS if kind in tasks]
     kept = untouched or {}
     fitted = [kind for kind in kinds if not kept.get(kind)]
@@ -88,7 +88,7 @@ def calibrate(
     def change(metadata: dict[str, Any]) -> None:
         metadata["training"]["thresholds"] = thresholds_note(
             metadata["training"].get("thresholds", {}),
-            [f"{people} groups of train held out", *([also] if also else [])],
+            [people, *([also] if also else [])],
             cross_fitted,
             chosen=list(thresholds),
             left=[label for label in metadata["thresholds"] if label not in thresholds],
@@ -140,7 +140,9 @@ def held_out_photos(data_dir: Path, is_new: Callable[[Photo], bool]) -> list[Pho
     """
     photos = [photo for photo in read_photos(data_dir, "train") if is_new(photo) and not photo.is_tight_crop]
     if not photos:
-        raise ConfigError("heldout_groups: expected photographs that all recipes hold out, got none")
+        raise ConfigError(
+            f"{data_dir / 'train'}: expected photographs to fit to that no network was trained on, got none"
+        )
     return photos
 
 
@@ -171,8 +173,8 @@ def _calibrate_scores(model_dir: Path, photos: Sequence[Photo], kinds: Sequence[
         known = [box for box in boxes if box.real and box.truth != UNKNOWN]
         if not known:
             raise ConfigError(
-                f"heldout_groups: expected a {kind} of known label that the detector finds, got none in "
-                f"{len(photos)} pictures"
+                f"expected a {kind} of known label that the detector finds in the photographs to fit to, got none in "
+                f"{counted(photos)}"
             )
         if metadata.stages[kind].relation is None:
             calibration = _fit_temperature(known, metadata.stages[kind].labels)

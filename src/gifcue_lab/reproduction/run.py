@@ -14,10 +14,8 @@ from pathlib import Path
 
 from gifcue.detect.metadata import METADATA
 from gifcue.errors import ConfigError
+from gifcue_lab.reproduction.lineage import calibrated_on, heads_fitted_to
 from gifcue_lab.reproduction.stages import HARD_NEGATIVES, Stage
-from gifcue_lab.training.heldout import held_out_by_all, in_groups, is_held_out
-from gifcue_lab.training.recipe import Recipe
-from gifcue_lab.training.samples import Photo
 
 NOTE = "stage.json"
 Report = Callable[[str], None]
@@ -128,13 +126,13 @@ def _run(stage: Stage, stages: dict[str, Stage], data_dir: Path, folder: Path, r
             # `pack` keeps the calibration that it finds.
             shutil.copyfile(folder / stage.scores / METADATA, place / METADATA)
         pack(recipes, run_dirs, data_dir, place, report=report)
-        is_new = in_groups(data_dir, stage.groups) if stage.groups else held_out_by_all(recipes)
+        is_new = calibrated_on(stage, stages, data_dir)
         calibrate(place, data_dir, is_new, keep_scores=bool(stage.scores), report=report)
         if stage.heads:
-            face, among = stages[stage.pack["face"]].recipe, in_groups(data_dir, stage.heads)
-            fit_heads(place, data_dir, lambda photo: among(photo) and _is_new(face, photo), report=report)
-
-
-def _is_new(face: Recipe | None, photo: Photo) -> bool:
-    """Whether the run of the face network was not trained on a photograph of the groups `heads`."""
-    return face is None or not face.heldout_photos or is_held_out(face, photo)
+            fit_heads(
+                place,
+                data_dir,
+                heads_fitted_to(stage, stages, data_dir),
+                keep_network=stage.keep_network,
+                report=report,
+            )

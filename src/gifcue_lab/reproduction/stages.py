@@ -17,7 +17,10 @@ from gifcue_lab.training.shapes import NETWORKS
 
 # The keys that say what a stage does. Each stage has exactly one.
 ACTIONS = ("train", "average", "hard_negatives", "pack")
-_KEYS = {"name", "hours", "start_from", "groups", "heads", "scores", *ACTIONS}
+_KEYS = {"name", "hours", "start_from", "groups", "heads", "keep_network", "scores", *ACTIONS}
+# Keys that gifcue got later, of recipes and of stages. Where they are not used, a fingerprint is as it was without
+# them: a chain takes hours, and a folder of stages outlives an upgrade.
+_LATER_KEYS = ("heldout_photos", "keep_network")
 # The file that all stages of hard negatives add to, and that recipes name.
 HARD_NEGATIVES = "hard-negatives.json"
 
@@ -38,6 +41,7 @@ class Stage:
         scores: the model whose calibration and rescoring a model keeps, "" for its own. Thresholds are chosen anyway.
         heads: patterns of the groups that the labels of faces are then fitted to (`gifcue_lab.export.heads`); empty for
             a model without that.
+        keep_network: whether that leaves the face network as it is (`fit-heads --keep-network`).
         fingerprint: changes with everything that the result depends on, except the photographs.
     """
 
@@ -50,6 +54,7 @@ class Stage:
     pack: Mapping[str, str]
     groups: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
+    keep_network: bool = False
     scores: str = ""
     fingerprint: str = ""
 
@@ -112,13 +117,23 @@ def _stage(table: Mapping[str, Any], known: Mapping[str, Stage], folder: Path | 
         pack=dict(table.get("pack", {})),
         groups=tuple(table.get("groups", ())),
         heads=tuple(table.get("heads", ())),
+        keep_network=_flag(name, table, "keep_network"),
         scores=table.get("scores", ""),
     )
     _check_pack(stage, known)
+    if stage.keep_network and not stage.heads:
+        raise ConfigError(f"stage {name}: expected heads beside keep_network, got none")
     for model in filter(None, (stage.hard_negatives, stage.scores)):
         if not _earlier(name, model, known).pack:
             raise ConfigError(f"stage {name}: expected a model, got {model}")
     return _with_fingerprint(stage, known)
+
+
+def _flag(name: str, table: Mapping[str, Any], key: str) -> bool:
+    value = table.get(key, False)
+    if not isinstance(value, bool):
+        raise ConfigError(f"stage {name}: {key}: expected true or false, got {value!r}")
+    return value
 
 
 def _recipe(
@@ -174,6 +189,10 @@ def _with_fingerprint(stage: Stage, known: Mapping[str, Stage]) -> Stage:
     del settings["hours"]
     if recipe is not None:
         del recipe["folder"]
+    for values in (settings, recipe or {}):
+        for key in _LATER_KEYS:
+            if not values.get(key, True):
+                del values[key]
     start = (stage.recipe.start_from or "") if stage.recipe else ""
     inputs: Sequence[str] = (
         *stage.average,

@@ -63,7 +63,7 @@ def load_checkpoint(run_dir: Path, model: Model) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(
             f"{run_dir}: expected a run of this network, got one whose checkpoint cannot be taken; remove the folder, "
-            f"or give the new run a name with --name ({_first_line(error)})"
+            f"or give the new run another name ({_first_line(error)})"
         ) from error
     return read_state(run_dir)
 

@@ -29,7 +29,7 @@ from gifcue_lab.training.checkpoint import (
 from gifcue_lab.training.curves import draw_curves
 from gifcue_lab.training.networks import freeze_features
 from gifcue_lab.training.recipe import Recipe
-from gifcue_lab.training.run_state import MADE_OF, check_same, made_of
+from gifcue_lab.training.run_state import EPOCHS, MADE_OF, check_same, made_of
 from gifcue_lab.training.start import load_start
 from gifcue_lab.training.tasks import Source, TrainingTask, prepare
 
@@ -136,7 +136,7 @@ def train(recipe: Recipe, data_dir: Path, runs_dir: Path, *, report: Report = pr
                 0 if has_progress else state["evaluations_without_progress"] + 1
             )
             state["best"] = max(score, state["best"])
-        state |= {"epoch": epoch + 1, MADE_OF: made}
+        state |= {"epoch": epoch + 1, MADE_OF: made, EPOCHS: recipe.epochs}
         state["history"].append(record)
         save_checkpoint(run_dir, model, state)
         (run_dir / "history.json").write_text(json.dumps(state["history"], indent=1), encoding="utf-8")

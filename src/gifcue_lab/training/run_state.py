@@ -23,6 +23,11 @@ STATE = "state.json"
 CHECKPOINTS = "checkpoint-[0-9]*"
 # Of a run's state: what it was made of. States that were written without it are resumed unchecked.
 MADE_OF = "made_of"
+# Of a run's state: the epochs that it was to have. States that were written without it have those of the recipe.
+EPOCHS = "epochs"
+# Keys that a run and the recipe that it is packed by have in common: the network, what metadata says of it, and what
+# it was trained on. What is held out is compared by itself.
+_PACKED = ("task", "width", "height", "own_units", *SHAPE_KEYS, "margin", "trained_groups", "new_labels_only")
 # Keys of a recipe that may change between two parts of a run. `name` is the name of its folder.
 _FREE = ("name", "folder", "epochs", "evaluate_every", "early_stopping_patience", "loader_threads")
 # Files that a recipe names and that training reads.
@@ -93,7 +98,7 @@ def check_same(run_dir: Path, made: Mapping[str, Any]) -> None:
     if others:
         raise ConfigError(
             f"{run_dir}: expected a run of this recipe and of these pictures, got one with {' and '.join(others)}; "
-            "remove the folder, or give the new run a name with --name"
+            "remove the folder, or give the new run another name"
         )
 
 
@@ -103,7 +108,8 @@ def check_packable(recipe: Recipe, run_dir: Path) -> str:
     A folder without a checkpoint, such as a mean of several runs, says nothing.
 
     Raises:
-        ConfigError: the run was trained for other labels or another network, or its state is damaged.
+        ConfigError: the run was trained for other labels or another network, or on what the recipe holds out; or its
+            state is damaged.
     """
     state = read_state(run_dir)
     if state is None:
@@ -111,18 +117,36 @@ def check_packable(recipe: Recipe, run_dir: Path) -> str:
     before = state.get(MADE_OF)
     if before is not None:
         keys = _differences(before["settings"], _settings(recipe))
-        if wrong := [key for key in keys if key in ("task", "width", "height", "own_units", *SHAPE_KEYS)]:
+        wrong = [key for key in keys if key in _PACKED]
+        if wrong := wrong + _trained_on_held_out(recipe, before["settings"]):
             raise ConfigError(
                 f"{run_dir}: expected a run of this recipe, got one with other settings ({', '.join(wrong)}); "
                 "train first"
             )
     idle = int(state.get("evaluations_without_progress", 0))
-    if int(state["epoch"]) >= recipe.epochs or 0 < recipe.early_stopping_patience <= idle:
+    epochs = int(state.get(EPOCHS, recipe.epochs))
+    if int(state["epoch"]) >= epochs or 0 < recipe.early_stopping_patience <= idle:
         return ""
     return (
-        f"warning: {run_dir} is not finished: it has {state['epoch']} of {recipe.epochs} epochs, and its weights are "
+        f"warning: {run_dir} is not finished: it has {state['epoch']} of {epochs} epochs, and its weights are "
         "those of its last evaluation; `gifcue-lab train` goes on with it"
     )
+
+
+def _trained_on_held_out(recipe: Recipe, run: Mapping[str, Any]) -> list[str]:
+    """The keys by which a recipe holds out what a run with these settings did not. A run may hold out more."""
+    shares = run.get("heldout_photos", {})
+    return [
+        key
+        for key, is_held_out in (
+            ("heldout_groups", set(recipe.heldout_groups) <= set(run.get("heldout_groups", ()))),
+            (
+                "heldout_photos",
+                all(share <= shares.get(pattern, 0.0) for pattern, share in recipe.heldout_photos.items()),
+            ),
+        )
+        if not is_held_out
+    ]
 
 
 def _settings(recipe: Recipe) -> dict[str, Any]:

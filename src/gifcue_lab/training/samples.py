@@ -78,29 +78,28 @@ class Photo:
         return [sample for sample in self.samples if sample.kind == kind]
 
 
-def read_photos(
-    data_dir: Path, split: str, *, groups: Iterable[str] | None = None, without: Iterable[str] = ()
-) -> list[Photo]:
+def counted(photos: Sequence[Photo]) -> str:
+    """How many photographs of how many groups these are, in words."""
+    groups = len({photo.group for photo in photos})
+    return f"{len(photos)} photograph{'s' * (len(photos) != 1)} of {groups} group{'s' * (groups != 1)}"
+
+
+def read_photos(data_dir: Path, split: str, *, groups: Iterable[str] | None = None) -> list[Photo]:
     """Reads the labels of a split in the order of the files' names. No picture is decoded.
 
     Args:
         data_dir: the folder of the splits.
         split: `train` or `dev`.
         groups: the groups to read; None for all.
-        without: groups to leave out.
 
     Raises:
         ConfigError: there is no such split, or no photograph in it or in one of `groups`.
         DatasetError: a file of labels cannot be read.
     """
     root = data_dir / split
-    keep, drop = None if groups is None else set(groups), set(without)
+    keep = None if groups is None else set(groups)
     files = sorted(root.glob("*/*.xml"))
-    annotations = {
-        path: read_voc(path)
-        for path in files
-        if path.parent.name not in drop and (keep is None or path.parent.name in keep)
-    }
+    annotations = {path: read_voc(path) for path in files if keep is None or path.parent.name in keep}
     attributes = with_own_labels(annotations.values())
     photos = [_photo(path, annotation, attributes) for path, annotation in annotations.items()]
     absent = sorted((keep or set()) - {path.parent.name for path in files})

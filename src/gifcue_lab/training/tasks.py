@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +15,7 @@ from gifcue.errors import ConfigError
 from gifcue_lab.training import losses
 from gifcue_lab.training.crops import CropSource
 from gifcue_lab.training.hard_negatives import read_hard_negatives
-from gifcue_lab.training.heldout import split
+from gifcue_lab.training.heldout import in_trained_groups, split
 from gifcue_lab.training.label_overrides import apply_overrides
 from gifcue_lab.training.networks import build_network
 from gifcue_lab.training.recipe import Recipe
@@ -28,7 +27,7 @@ from gifcue_lab.training.validation import Predict, measure_crops, measure_scene
 
 Floats = npt.NDArray[np.float32]
 
-# Photographs of the training groups that are evaluated where a recipe holds no group out.
+# About so many photographs are evaluated where a recipe holds none out. All are decoded and kept in memory.
 EVALUATED_PHOTOS = 400
 
 
@@ -72,13 +71,10 @@ def prepare(recipe: Recipe, data_dir: Path, runs_dir: Path) -> TrainingTask:
     """
     overrides = recipe.find("label_overrides", runs_dir)
     hard_negatives_file = recipe.find("hard_negatives", runs_dir)
-    training, held_out = split(recipe, _read(recipe, data_dir))
+    photos = _read(recipe, data_dir)
+    training, held_out = split(recipe, photos)
     if recipe.trained_groups:
-        training = [
-            photo
-            for photo in training
-            if any(fnmatch(photo.group, pattern) for pattern in recipe.trained_groups)
-        ]
+        training = [photo for photo in training if in_trained_groups(recipe, photo)]
         if not training:
             raise ConfigError(
                 f"trained_groups: expected patterns of groups in {data_dir / 'train'} that are not held out, got "
@@ -89,8 +85,8 @@ def prepare(recipe: Recipe, data_dir: Path, runs_dir: Path) -> TrainingTask:
         training = training[:: max(1, len(training) // recipe.max_photos)][: recipe.max_photos]
     if overrides is not None:
         apply_overrides(training, overrides, recipe.classes)
-    # Without held-out photographs, a few of those that are trained on.
-    evaluated = held_out or _read(recipe, data_dir)[:: max(1, len(training) // EVALUATED_PHOTOS)]
+    # Without held-out photographs, a few of all.
+    evaluated = held_out or photos[:: max(1, len(photos) // EVALUATED_PHOTOS)]
     network = build_network(recipe)
     if recipe.task == "detector":
         training = [photo for photo in training if not photo.is_tight_crop]

@@ -7,6 +7,9 @@ import shlex
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
+
+from gifcue_lab.cli.fit_heads import app as fit_heads
 
 from .conftest import Lab
 
@@ -32,3 +35,11 @@ def test_each_command_exists(lab: Lab, document: str) -> None:
         # Options are parsed before the help is printed, so a wrong one is an error.
         result = lab(*shlex.split(command, comments=True)[1:], "--help")
         assert result.exit_code == 0, f"{command}\n{result.stderr}"
+
+
+def test_all_of_fit_heads_is_described() -> None:
+    """No other document shows the command, and its options decide what of a model is rewritten."""
+    text = (DOCS / "reproducing.md").read_text(encoding="utf-8")
+    options = [option.opts[0] for option in get_command(fit_heads).params if option.opts[0] != "--help"]
+    assert "--keep-network" in options
+    assert [option for option in options if option not in text] == []

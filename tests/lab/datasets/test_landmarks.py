@@ -48,8 +48,18 @@ def test_a_teachers_file_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "landmarks.npz"
     np.savez(path, hand_file=np.array([], str))
     assert model_of(path) == ""
-    with pytest.raises(DatasetError, match=r"landmarks\.npz: expected none, .* --force replaces it"):
+    with pytest.raises(
+        DatasetError,
+        match=r"landmarks\.npz: expected none, .* got one that does not say whose it is; --force",
+    ):
         check_free([tmp_path])
+    # One array, whatever the name says.
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(DatasetError, match="--force"):
+        check_free([tmp_path])
+    with pytest.raises(DatasetError, match="expected hand_file"):
+        read_teacher(tmp_path)
     path.write_bytes(b"damaged")
     with pytest.raises(DatasetError, match="--force"):
         check_free([tmp_path])

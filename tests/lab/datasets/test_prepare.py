@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,23 @@ def test_large_pictures_are_scaled_with_their_boxes(tmp_path: Path, make_picture
     assert (written.filename, written.width, written.height) == ("a.jpg", 640, 360)
     assert written.objects[0].box == (100, 50, 300, 350)
     assert decode_rgb((tmp_path / "out" / "set-01" / "a.jpg").read_bytes()).shape == (360, 640, 3)
+
+
+def test_each_picture_is_read_to_be_placed_and_to_be_copied_and_never_again(
+    tmp_path: Path, make_picture: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures of a data set do not fit into memory, so the copy reads them once more."""
+    paths = [make_picture(f"in/{number}.jpg", SCENE, seed=number) for number in range(3)]
+    read: Counter[Path] = Counter()
+    read_bytes = Path.read_bytes
+
+    def count(path: Path) -> bytes:
+        read[path] += path.suffix == ".jpg"
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", count)
+    prepare(OneFace(), tmp_path / "in", tmp_path / "out", OWN)
+    assert +read == Counter(dict.fromkeys(paths, 2))
 
 
 def test_pictures_that_are_turned_when_they_are_shown_are_named(tmp_path: Path, make_picture: Any) -> None:

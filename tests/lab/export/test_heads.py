@@ -12,6 +12,10 @@ from gifcue.detect.regions import Region
 from gifcue.detect.relation import FacePoints, HandRelation, face_features
 from gifcue.errors import ConfigError
 from gifcue.protocol.geometry import Box
+from gifcue_lab.cli.app import app
+from gifcue_lab.export.heads.faces import FoundFace
+from gifcue_lab.training.samples import Photo
+from tests.support.commands import command_of
 
 pytest.importorskip("tensorflow")
 
@@ -229,16 +233,46 @@ def test_what_hands_say_is_fitted_without_the_network(model: Path, tmp_path: Pat
     assert metadata["training"]["heads"]["fitted_to"] == "24 photographs of 3 groups of train"
 
 
-def test_too_few_faces_of_a_label_are_named(tmp_path: Path) -> None:
-    from gifcue_lab.export.heads.faces import FoundFace
-    from gifcue_lab.export.heads.fit import known_faces
-    from gifcue_lab.training.samples import Photo
-
-    photo = Photo("one", "one/portrait", tmp_path, 100, 100)
+def faces_of(name: str, *truths: str) -> list[FoundFace]:
+    """Found faces of a photograph with these labels."""
+    photo = Photo("one", name, Path(), 100, 100)
     region = Region("face", Box(0.2, 0.2, 0.6, 0.6), 0.9)
-    found = [
-        FoundFace(photo, region, (), 100, 100, truth, np.zeros((2, 32, 32, 3), np.uint8))
-        for truth in ["smile"] * 6 + [""] * 5 + ["thinking"] * 4 + ["?"] * 9
-    ]
+    crops = np.zeros((2, 32, 32, 3), np.uint8)
+    return [FoundFace(photo, region, (), 100, 100, truth, crops) for truth in truths]
+
+
+def test_too_few_faces_of_a_label_are_named() -> None:
+    from gifcue_lab.export.heads.fit import known_faces
+
+    found = faces_of("one/portrait", *["smile"] * 6, *[""] * 5, *["thinking"] * 4, *["?"] * 9)
     with pytest.raises(ConfigError, match=r"5 found faces or more of each label, got fewer of thinking"):
         known_faces(None, found, ["smile", "thinking"], {"one/portrait"})
+
+
+def test_a_label_without_a_new_face_is_named() -> None:
+    """Its threshold would be chosen on nothing."""
+    from gifcue_lab.export.heads.fit import known_faces
+
+    found = faces_of("one/new", *["smile"] * 6) + faces_of("one/old", *[""] * 6, *["thinking"] * 6)
+    with pytest.raises(ConfigError, match=r"that the network was not trained on, got none of thinking"):
+        known_faces(None, found, ["smile", "thinking"], {"one/new"})
+
+
+def test_without_new_photographs_no_face_is_looked_for(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gifcue_lab.export.heads import fit
+
+    write_portraits(tmp_path)
+    monkeypatch.setattr(fit, "found_faces", None)
+    monkeypatch.setattr(fit, "load_networks", None)
+    with pytest.raises(ConfigError, match=r"train: expected photographs that the face network .* got none"):
+        fit.fit_heads(model, tmp_path, lambda photo: False)
+
+
+def test_a_recipe_of_another_network_is_refused(model: Path, tmp_path: Path) -> None:
+    result = command_of(app, "gifcue-lab")(
+        "fit-heads", "--model", model, "--data", tmp_path, "--recipe", "hand"
+    )
+    assert result.exit_code == 2
+    assert "expected a recipe of the face network, got one of hand" in " ".join(result.output.split())

@@ -54,7 +54,9 @@ def test_without_held_out_photographs_nothing_is_written(tmp_path: Path) -> None
         "--model", tmp_path / "mine",
     )  # fmt: skip
     assert result.exit_code == 2
-    assert "expected photographs that all recipes hold out, got none" in " ".join(result.output.split())
+    assert "expected photographs to fit to that no network was trained on, got none" in " ".join(
+        result.output.split()
+    )
     assert not (tmp_path / "mine").exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import keras
 from gifcue.errors import ConfigError
 from gifcue_lab.reproduction.run import NOTE, reproduce
 from gifcue_lab.reproduction.stages import read_stages
+from gifcue_lab.training.samples import Photo
 from tests.support.training_photographs import write_photographs
 
 RECIPE = """
@@ -129,3 +131,43 @@ def test_groups_that_no_photograph_has_are_an_error(home: Path) -> None:
         ConfigError, match=r"trained_groups: expected patterns of groups .* got q\*, which match none"
     ):
         reproduce(stages, home / "data", home / "out", report=lambda line: None)
+
+
+def test_a_model_is_fitted_as_its_stage_says(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runs stand as done: what they are made of makes no difference here."""
+    from gifcue_lab.export import calibration, pack
+    from gifcue_lab.export.heads import fit
+
+    chain = ""
+    for task in ("detector", "hand", "face"):
+        (home / f"new-{task}.toml").write_text(
+            f'task = "{task}"\nwidth = 32\nheight = 32\nepochs = 1\nheldout_photos = {{ "p*" = 0.5 }}\n'
+        )
+        chain += f'[[stages]]\nname = "{task}"\ntrain = "new-{task}.toml"\n'
+    chain += '[[stages]]\nname = "model"\ngroups = ["p*"]\nheads = ["p1"]\nkeep_network = true\n'
+    chain += 'pack = { detector = "detector", hand = "hand", face = "face" }\n'
+    (home / "model-stages.toml").write_text(chain)
+    stages = read_stages(home / "model-stages.toml")
+    for stage in stages[:3]:
+        (home / "out" / stage.name).mkdir(parents=True)
+        (home / "out" / stage.name / NOTE).write_text(
+            json.dumps({"fingerprint": stage.fingerprint, "done": True})
+        )
+    called: dict[str, tuple[Callable[[Photo], bool], dict[str, object]]] = {}
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda place, data, is_new, **options: called.update({name: (is_new, options)})
+
+    monkeypatch.setattr(pack, "pack", lambda *args, **options: None)
+    monkeypatch.setattr(calibration, "calibrate", note("calibrate"))
+    monkeypatch.setattr(fit, "fit_heads", note("fit_heads"))
+    reproduce(stages, home / "data", home / "out", report=lambda line: None)
+    assert called["fit_heads"][1]["keep_network"] is True
+    photos = {
+        group: [Photo(group, f"{group}/{number}", home, 1, 1) for number in range(40)]
+        for group in ("p0", "p1")
+    }
+    for name, groups in (("calibrate", {"p0", "p1"}), ("fit_heads", {"p1"})):
+        is_new = called[name][0]
+        for group in photos:
+            assert (0 < sum(map(is_new, photos[group])) < 40) == (group in groups)

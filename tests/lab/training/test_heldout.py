@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gifcue.errors import ConfigError
-from gifcue_lab.training.heldout import is_held_out, split
+from gifcue_lab.training.heldout import is_held_out, split, untrained
 from gifcue_lab.training.recipe import Recipe
 from gifcue_lab.training.samples import Photo
 
@@ -53,3 +53,20 @@ def test_nothing_is_held_out_unless_a_recipe_says_so() -> None:
 def test_a_wrong_share_is_refused(share: float) -> None:
     with pytest.raises(ConfigError, match=r"heldout_photos: expected shares of 0 or more and less than 1"):
         recipe(heldout_photos={"p5*": share})
+
+
+def test_a_pattern_of_no_group_is_refused() -> None:
+    one = recipe(heldout_photos={"p5*": 0.2, "q5*": 0.2})
+    with pytest.raises(
+        ConfigError, match=r"heldout_photos: expected patterns of groups .* got q5\*, which match"
+    ):
+        split(one, photos("p500", 3))
+
+
+def test_what_is_neither_held_out_nor_of_other_groups_is_trained() -> None:
+    one = recipe(trained_groups=("p0*", "p5*"), heldout_groups=("p001",), heldout_photos={"p5*": 0.5})
+    other = recipe(trained_groups=("p3*",))
+    is_new = untrained([one, other])
+    assert not any(map(is_new, photos("p000", 9) + photos("p300", 9)))
+    assert all(map(is_new, photos("p001", 9) + photos("p400", 9)))
+    assert [each for each in photos("p500", 40) if is_new(each)] == split(one, photos("p500", 40))[1]

@@ -67,6 +67,7 @@ def test_killed_and_resumed_it_ends_at_the_same_metrics(tmp_path: Path) -> None:
     assert metrics(tmp_path / "broken") == metrics(tmp_path / "whole")
     state = json.loads((tmp_path / "broken" / "checkpoint-00004" / "state.json").read_text())
     assert state["made_of"]["settings"]["classes"] == ["wave"]
+    assert state["epochs"] == 4
     assert (tmp_path / "broken" / "curves.png").stat().st_size > 1000
 
 

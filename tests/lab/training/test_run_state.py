@@ -68,7 +68,7 @@ def test_other_settings_are_named(data: Path, tmp_path: Path, changes: dict[str,
 def test_other_pictures_and_labels_are_noticed(data: Path, tmp_path: Path, name: str, content: str) -> None:
     run = write_run(tmp_path, made_again(data, tmp_path))
     (data / "train" / "anna" / name).write_text(content)
-    with pytest.raises(ConfigError, match=r"own: .* got one with other pictures, labels .* --name"):
+    with pytest.raises(ConfigError, match=r"own: .* got one with other pictures, labels .* another name"):
         check_same(run, made_again(data, tmp_path))
 
 
@@ -121,3 +121,41 @@ def test_a_run_of_other_labels_is_not_packed(data: Path, tmp_path: Path) -> None
     assert check_packable(dataclasses.replace(RECIPE, learning_rate=1e-4), run) == ""
     with pytest.raises(ConfigError, match=r"other settings \(classes\); train first"):
         check_packable(dataclasses.replace(RECIPE, classes=("smile", "smoking")), run)
+
+
+@pytest.mark.parametrize(
+    ("trained", "packed", "key"),
+    [
+        ({}, {"margin": 1.7}, "margin"),
+        ({"trained_groups": ("p0*", "p1*")}, {"trained_groups": ("p0*",)}, "trained_groups"),
+        (
+            {"new_labels_only": True, "ema_momentum": 0.0, "start_from": SHIPPED},
+            {"start_from": SHIPPED},
+            "new_labels_only",
+        ),
+        ({"heldout_groups": ("anna",)}, {"heldout_groups": ("anna", "ben")}, "heldout_groups"),
+        ({}, {"heldout_photos": {"p5*": 0.2}}, "heldout_photos"),
+        ({"heldout_photos": {"p5*": 0.2}}, {"heldout_photos": {"p5*": 0.3}}, "heldout_photos"),
+        ({"heldout_photos": {"p5*": 0.2}}, {"heldout_photos": {"p5*": 0.2, "p6*": 0.1}}, "heldout_photos"),
+    ],
+)
+def test_a_run_that_learned_what_its_recipe_holds_out_is_not_packed(
+    data: Path, tmp_path: Path, trained: dict[str, Any], packed: dict[str, Any], key: str
+) -> None:
+    run = write_run(tmp_path, made_again(data, tmp_path, **trained))
+    with pytest.raises(ConfigError, match=rf"other settings \({key}\); train first"):
+        check_packable(dataclasses.replace(RECIPE, **packed), run)
+
+
+def test_a_run_that_held_out_more_is_packed(data: Path, tmp_path: Path) -> None:
+    made = made_again(data, tmp_path, heldout_groups=("anna", "ben"), heldout_photos={"p5*": 0.2, "p6*": 0.1})
+    run = write_run(tmp_path, made)
+    recipe = dataclasses.replace(RECIPE, heldout_groups=("ben",), heldout_photos={"p5*": 0.1})
+    assert check_packable(recipe, run) == ""
+    assert check_packable(RECIPE, run) == ""
+
+
+def test_epochs_of_the_command_count(tmp_path: Path) -> None:
+    """`train --epochs 2` is finished after two, whatever the recipe says."""
+    assert check_packable(RECIPE, write_run(tmp_path, None, epoch=2, epochs=2)) == ""
+    assert "it has 3 of 6 epochs" in check_packable(RECIPE, write_run(tmp_path, None, epoch=3, epochs=6))

@@ -28,7 +28,7 @@ from gifcue_lab.export.litert import export_litert
 from gifcue_lab.export.metadata import update_metadata
 from gifcue_lab.export.quantise import add_int8
 from gifcue_lab.export.thresholds import ScoredLabel
-from gifcue_lab.training.samples import NONE, UNKNOWN, Photo, read_photos
+from gifcue_lab.training.samples import NONE, UNKNOWN, Photo, counted, read_photos
 from gifcue_lab.training.shapes import read_shapes
 from gifcue_lab.training.weights import load_networks, save_networks
 
@@ -92,11 +92,12 @@ def fit_heads(
         report: receives what was fitted.
 
     Returns:
-        The average precision of each label on the faces of these groups, each scored by a fit to others.
+        The average precision of each label on the faces that the network was not trained on, each scored by a fit to
+        others.
 
     Raises:
-        ConfigError: there are no photographs, too few faces of a label, or the weights are of another shape; or the
-            labels of the model have been fitted already, and its network cannot be fitted twice.
+        ConfigError: there are no new photographs, too few faces of a label or no new one, or the weights are of another
+            shape; or the labels of the model have been fitted already, and its network cannot be fitted twice.
         ModelError: the model cannot be read.
     """
     stage = read_metadata(model_dir, "litert", sha256=UNCHECKED).stages["face"]
@@ -106,9 +107,14 @@ def fit_heads(
             "fitted already; start from the model that it was made of"
         )
     points = face_points(read_shapes(model_dir)["face"].points)
-    networks = load_networks(model_dir)
     everybody = [photo for photo in read_photos(data_dir, "train") if not photo.is_tight_crop]
     photos = [photo for photo in everybody if is_new(photo)]
+    # Asked for first: finding the faces takes minutes.
+    if not photos:
+        raise ConfigError(
+            f"{data_dir / 'train'}: expected photographs that the face network was not trained on, got none"
+        )
+    networks = load_networks(model_dir)
     trained = _of_known_label([photo for photo in everybody if not is_new(photo)])
     found = list(found_faces(model_dir, [*photos, *trained[::TRAINED_EVERY]]))
     faces = known_faces(networks["face"], found, stage.labels, {photo.name for photo in photos})
@@ -131,7 +137,7 @@ def fit_heads(
 
     relation = fit_hands(inputs, faces.truth, faces.weights, stage.labels, points, stage.smallest_px)
     relation = relation.scaled(factor, shift)
-    fitted_to = f"{len(photos)} photographs of {len({photo.group for photo in photos})} groups of train"
+    fitted_to = f"{counted(photos)} of train"
     if keep_network:
         _write_metadata(model_dir, relation, thresholds, after, fitted_to)
         return after
@@ -159,7 +165,8 @@ def known_faces(network: Any, found: Sequence[FoundFace], labels: Sequence[str],
         new: the names of the photographs that it was not trained on.
 
     Raises:
-        ConfigError: there are too few of a label, or of none.
+        ConfigError: there are too few of a label, or of none; or no new one of a label, and its score and threshold
+            come from new ones.
     """
     known = [face for face in found if face.truth is not None and face.truth != UNKNOWN]
     names = [NONE, *labels]
@@ -167,9 +174,14 @@ def known_faces(network: Any, found: Sequence[FoundFace], labels: Sequence[str],
     counts = np.bincount(truth, minlength=len(names))
     if missing := [name or "none" for name, count in zip(names, counts, strict=True) if count < FOLDS]:
         raise ConfigError(
-            f"--group, --recipe: expected {FOLDS} found faces or more of each label, got fewer of {', '.join(missing)}"
+            f"expected {FOLDS} found faces or more of each label, got fewer of {', '.join(missing)}"
         )
     is_new = np.array([face.photo.name in new for face in known])
+    if unseen := [label for place, label in enumerate(names) if place and not (truth[is_new] == place).any()]:
+        raise ConfigError(
+            "expected one found face or more of each label that the network was not trained on, got none of "
+            f"{', '.join(unseen)}"
+        )
     rare = counts < RARE_SHARE * len(known)
     weights = np.where(is_new, 1.0, TRAINED_WEIGHT) * np.where(rare[truth], RARE_WEIGHT, 1.0)
     photos = sorted({face.photo.name for face in known})

@@ -6,6 +6,7 @@ globalThis.WebSocket = FakeSocket; // of the sessions and rooms that make their 
 const { ReactionStream } = await load('js/stream.js');
 const { Room } = await load('js/live/room.js');
 const { Participant } = await load('js/live/participant.js');
+const { Latency } = await load('js/live/latency.js');
 const { Session } = await load('tap/session.js');
 const { wire } = await load(process.argv[3]);
 
@@ -191,6 +192,22 @@ async function open({ ready = {}, tuning = {} } = {}) {
   look();
   room.close();
   results.page = over;
+}
+
+{ // The live page measures from the capture of a frame that was sent until its ring is painted.
+  let paint;
+  globalThis.requestAnimationFrame = (callback) => { paint = callback; };
+  const latency = new Latency(() => {});
+  for (const [timestampUs, capturedMs, sequence] of [[1, 100, 0n], [2, 200, null], [3, 300, 1n]]) {
+    latency.encodes(timestampUs, capturedMs);
+    latency.encoded(timestampUs, sequence);
+  }
+  for (const sequence of [0n, 1n, 2n]) {
+    paint = () => {};
+    latency.decided(sequence);
+    paint(350);
+  }
+  results.latency = [latency.medianMs, latency.lastMs];
 }
 
 { // The tap joins with its first frame, and says then who speaks: also on a stream that is opened later.

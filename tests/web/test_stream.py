@@ -37,6 +37,7 @@ def test_a_page_keeps_the_contract_of_the_wire(wire: str) -> None:
         "alive": True,
         "still": ["config", "participant"],
         "page": [[False], [False], [True]],
+        "latency": [250, 50],
         "speaking": [
             ["join ada", "speaking ada", "leave ada"],
             ["join ada", "speaking ada", "leave ada"],

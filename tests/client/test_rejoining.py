@@ -274,6 +274,26 @@ async def test_what_a_waiting_participant_carried_ends_where_nobody_of_its_name_
         pauses.go_on()
 
 
+async def test_two_refusals_are_of_two_joins(server: FakeServer, client: ReactionClient) -> None:
+    time, pauses = ManualTime(), Pauses()
+    async with timed(client, time, pauses) as stream:
+        events = stream.events()
+        first = await stream.join("alice", Codec.H264, allowed_labels=["smile"])
+        await first.send(b"k", pts=0, keyframe=True)
+        started = await until(events, Reaction)
+        second = await stream.join("alice", Codec.VP8, allowed_labels=["smile"])
+        seen = await server.service.stream(0)
+        await refuse(seen, events, FaultCode.TOO_MANY_JOINS)
+        await second.set_speaking(True)
+        await refuse(seen, events, FaultCode.TOO_MANY_PARTICIPANTS)
+        ended = await until(events, Reaction)
+        assert (ended.reaction_id, ended.end_reason) == (started.reaction_id, "refused")
+        await second.set_speaking(False)
+        await stream.statistics()
+        assert updates(seen) == ["join", "join", "speaking"]
+        pauses.go_on()
+
+
 async def test_after_a_wrong_join_another_one_waits_until_its_refusal_is_heard(
     server: FakeServer, client: ReactionClient
 ) -> None:

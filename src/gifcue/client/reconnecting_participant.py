@@ -71,7 +71,7 @@ class ReconnectingParticipant:
         self._inner: Participant | None = None
         self._before: ReconnectingParticipant | None = None  # that it replaces, while `join` may be cancelled
         self._is_sent = False  # its join was sent on this connection
-        self._replaces = False  # its join was sent while another one of its name was in force
+        self._joins = 0  # sent under its name on this connection, and not known to be refused
         self._is_joined = False
         self._is_refused = False
         self._first_sequence = 0
@@ -209,7 +209,7 @@ class ReconnectingParticipant:
     def follow(self, before: ReconnectingParticipant) -> None:
         """It takes the place of another one of its name, whose join is in force until its own is accepted."""
         self._before, self._inner = before, before._inner
-        self._first_sequence = before._first_sequence
+        self._first_sequence, self._joins = before._first_sequence, before._joins
 
     def settle(self) -> None:
         """Its `join` returns: nobody can cancel it any more."""
@@ -220,13 +220,13 @@ class ReconnectingParticipant:
 
         `resume` is what it keeps from the server before, None where the server does not know of that.
         """
-        self._replaces = self._inner is not None
         self._is_joined = self._is_refused = False
         allowed, speaking = self._allowed, False
         inner = await stream.join(
             self._id, self._codec, self._extradata, allowed, self._on_keyframe_request, resume
         )
         self._is_sent, self._first_sequence = True, inner.next_sequence
+        self._joins += 1
         # Each message waits for room. What the caller says meanwhile goes to the join before, or nowhere. Nothing is
         # awaited between the last comparison and the end.
         while not self._has_left and (allowed, speaking) != (self._allowed, self._speaking):
@@ -238,7 +238,7 @@ class ReconnectingParticipant:
                 await inner.set_speaking(speaking)
         if self._has_left:
             await inner.leave()
-        elif self._replaces or not self._is_refused:
+        elif self._joins:
             self._inner = inner
             self._is_joined = not self._is_refused
 
@@ -264,13 +264,14 @@ class ReconnectingParticipant:
         `is_unknown`: it says that it has nobody of this name.
         """
         self._is_joined, self._is_refused = False, True
-        if is_unknown or not self._replaces:
-            self._replaces, self._inner = False, None
-        return self._replaces
+        self._joins = 0 if is_unknown else max(0, self._joins - 1)
+        if not self._joins:
+            self._inner = None
+        return self._joins > 0
 
     def detach(self) -> None:
         """The connection is gone."""
-        self._inner, self._is_joined, self._is_sent = None, False, False
+        self._inner, self._joins, self._is_joined, self._is_sent = None, 0, False, False
         if self._before is not None:
             self._before.detach()
 

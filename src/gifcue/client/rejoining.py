@@ -64,9 +64,11 @@ class Rejoining:
         # frames before the join.
         is_unknown = says_unknown and fault.sequence >= participant.first_sequence
         if participant in self._waiting:
-            if says_unknown:  # the join before was refused as well
-                participant.refuse(is_unknown=is_unknown)
+            # The join before was refused as well.
+            if says_unknown or (is_refusal and not participant.refuse(is_unknown=False)):
                 self._continuity.refused(participant.id)
+            if is_unknown:
+                participant.refuse(is_unknown=True)
             return
         if not is_refusal and not (is_unknown and participant.is_attached):
             return

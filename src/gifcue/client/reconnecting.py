@@ -49,7 +49,8 @@ class ReconnectingStream:
 
     A participant whose join is refused for lack of room, or whose server does not know it, joins again by itself, after
     pauses that grow from 2 s to 30 s. One with a codec or extradata that the server does not take joins again on the
-    next connection, and once on this one where the refusal may be of a join before. Its frames are left out meanwhile. `events()` yields the `Fault` of every refusal.
+    next connection, and once on this one where the refusal may be of a join before. Its frames are left out meanwhile.
+    `events()` yields the `Fault` of every refusal.
 
     `events()` raises only where another attempt cannot help. Where a token was refused, it tries once with a newer one,
     if there is one. Statistics are those of the current connection.

@@ -112,10 +112,12 @@ func main() {
 	video := &player{codec: codecs[string(data[8:12])], needsKeyframe: true, carried: newCarried()}
 	go video.play(data)
 	servers := strings.Split(targets, ",")
-	quick, slow := 0, 0 // attempts since a connection held
+	quick, slow := 0, 0                  // attempts since a connection held
+	waitsUntil := map[string]time.Time{} // by server that has named a pause, and for no other
 	for attempt := 0; ; attempt++ {
 		started := time.Now()
-		opened, pause, err := video.connect(servers[attempt%len(servers)], room, labels)
+		target := servers[attempt%len(servers)]
+		opened, asked, err := video.connect(target, room, labels)
 		video.Lock()
 		if video.link != nil {
 			video.leave() // no frame comes after this: `play` looks at `link` under the same lock
@@ -142,6 +144,8 @@ func main() {
 		if opened && time.Since(started) >= held {
 			quick, slow = 0, 0
 		}
+		waitsUntil[target] = time.Now().Add(asked)
+		pause := time.Until(waitsUntil[servers[(attempt+1)%len(servers)]])
 		// A drain is no failure, and another server may be there. But servers that end each stream are not asked without end.
 		if (err == errDraining || quick+slow+1 < len(servers)) && quick < maxQuick {
 			quick++

@@ -215,7 +215,11 @@ func (p *player) connect(target, room string, labels []string) (opened bool, ask
 			allowed = slices.DeleteFunc(slices.Clone(labels), func(label string) bool {
 				return !slices.Contains(message.Ready.ReactionLabels, label)
 			})
-			go send(call, mine, time.Duration(limits.GetIdleTimeoutMs())*time.Millisecond/3)
+			quiet := time.Duration(limits.GetIdleTimeoutMs()) * time.Millisecond / 3
+			if limits.GetMaxFramesPerMessage() == 0 {
+				quiet = 0 // it knows no message of several frames, and would take one without any for a defect
+			}
+			go send(call, mine, quiet)
 			opened = true
 			p.Lock()
 			mine.ready, mine.resumes = true, slices.Contains(message.Ready.Features, "resume")

@@ -105,7 +105,8 @@ function connect(target, codec) {
   };
   const onReady = () => {
     const { features, limits } = connection.ready;
-    if (limits.idle_timeout_ms) idle = setInterval(() => send({ frames: { frames: [] } }), limits.idle_timeout_ms / 3);
+    // A server that knows no message of several frames would take one without any for a defect.
+    if (limits.idle_timeout_ms && limits.max_frames_per_message) idle = setInterval(() => send({ frames: { frames: [] } }), limits.idle_timeout_ms / 3);
     carried.ready(features.includes('resume'));
     join();
     if (video.done) leave(connection); // the video ended before: `play` had nobody to tell
@@ -206,9 +207,11 @@ const current = { connection: null };
 const playing = play(data, codec, current);
 let status = { code: grpc.status.OK };
 let [quick, slow] = [0, 0]; // attempts since a connection held
+const waitsUntil = new Map(); // by server that has named a pause, and for no other
 for (let attempt = 0; ; attempt++) {
   const started = performance.now();
-  const connection = current.connection = connect(targets[attempt % targets.length], codec);
+  const target = targets[attempt % targets.length];
+  const connection = current.connection = connect(target, codec);
   status = await connection.over;
   const canRetry = RETRYABLE.has(status.code) || (PERHAPS_LOST.has(status.code) && SAYS_LOST.test(status.details));
   if (video.done || !(connection.draining || canRetry)) break;
@@ -219,7 +222,9 @@ for (let attempt = 0; ; attempt++) {
   const pause = isQuick ? QUICK_PAUSE_MS * Math.random() : spread(Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** slow));
   if (isQuick) quick++;
   else slow++;
-  await sleep(Math.max(pause, Number(status.metadata?.get('gifcue-retry-after-ms')[0] ?? 0)));
+  waitsUntil.set(target, performance.now() + Number(status.metadata?.get('gifcue-retry-after-ms')[0] ?? 0));
+  const next = targets[(attempt + 1) % targets.length];
+  await sleep(Math.max(pause, (waitsUntil.get(next) ?? 0) - performance.now()));
 }
 if (status.code === grpc.status.OK) await playing;
 carried.drop('stream_lost');

@@ -14,7 +14,7 @@ from gifcue.client.participant import Participant
 from gifcue.client.queues import Outbox
 from gifcue.client.reconnecting import ReconnectingStream
 from gifcue.client.reconnecting_participant import ReconnectingParticipant
-from gifcue.protocol.requests import AllowedLabels, Join, Leave, Speaking
+from gifcue.protocol.requests import AllowedLabels, EncodedFrame, Join, Leave, Speaking
 from gifcue.protocol.resume import ParticipantState, RoomState
 from gifcue.protocol.wire.requests import decode_request, encode_request
 from gifcue.v1.reaction_service_pb2 import StreamReactionsRequest
@@ -185,6 +185,52 @@ async def test_a_join_that_is_cancelled_while_it_waits_is_forgotten() -> None:
         await until(lambda: stream.connections == 2)
         assert await connections[1].sent() == [Join("carol", Codec.VP8, b"", ())]
         await connections[1].half_close()
+        await stream.half_close()
+
+
+async def test_the_join_before_one_that_is_cancelled_is_in_force() -> None:
+    connections = [Connection(is_full=False), Connection(is_full=False)]
+    stream = ReconnectingStream(Connections(connections), Backoff(sleep=no_sleep))
+    vp8 = Join("alice", Codec.VP8, b"", ())
+    async with stream:
+        first = await stream.join("alice", Codec.VP8)
+        outbox = connections[0].outbox
+        assert decode_request(outbox.take_first()) == vp8
+        outbox.append(StreamReactionsRequest(), FULL + 1)
+        # The second one waits for room, and the third one for the second.
+        joins = [asyncio.create_task(stream.join("alice", codec)) for codec in (Codec.H264, Codec.AV1)]
+        await asyncio.sleep(0)
+        for each in joins:
+            each.cancel()
+        await asyncio.wait(joins)
+        outbox.take_first()
+        assert await first.send(b"k", pts=1, keyframe=True) == 0
+        assert decode_request(outbox.take_first()) == EncodedFrame("alice", 0, 1, 90_000, True, b"k")
+        # The next connection attaches it.
+        await connections[0].half_close()
+        await until(lambda: stream.connections == 2 and first.is_attached)
+        assert outbox.first is None
+        assert decode_request(connections[1].outbox.take_first()) == vp8
+        await connections[1].half_close()
+        await stream.half_close()
+
+
+async def test_the_join_before_one_that_is_cancelled_is_repeated_where_it_is_not_in_force() -> None:
+    connection = Connection(is_full=False)
+    stream = ReconnectingStream(Connections([connection]), Backoff(sleep=no_sleep))
+    async with stream:
+        first = await stream.join("alice", Codec.VP8)
+        first.refuse(is_unknown=False)
+        connection.outbox.append(StreamReactionsRequest(), FULL + 1)
+        second = asyncio.create_task(stream.join("alice", Codec.H264))
+        await asyncio.sleep(0)
+        second.cancel()
+        await asyncio.wait({second})
+        connection.outbox.take_first()
+        connection.outbox.take_first()
+        await until(lambda: first.is_attached)
+        assert decode_request(connection.outbox.take_first()) == Join("alice", Codec.VP8, b"", ())
+        await connection.half_close()
         await stream.half_close()
 
 

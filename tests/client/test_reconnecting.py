@@ -399,6 +399,49 @@ async def test_a_request_for_a_keyframe_is_repeated_while_frames_are_held_back(
         assert [await until(events, KeyframeRequested) for _ in range(2)] == wanted[1:]
 
 
+async def test_a_callback_that_raises_ends_the_stream_and_not_what_sends(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    time, wanted = ManualTime(), list[KeyframeRequested]()
+
+    def ask(request: KeyframeRequested) -> None:
+        wanted.append(request)
+        if len(wanted) == 2:
+            raise ZeroDivisionError("of the callback")
+
+    stream = await timed(client, time, []).__aenter__()
+    events = stream.events()
+    alice = await stream.join("alice", Codec.H264, on_keyframe_request=ask)
+    (await server.service.stream(0)).end(grpc.StatusCode.UNAVAILABLE, "gone")
+    await until(events, KeyframeRequested)
+    time.advance(1.0)
+    assert await alice.send(b"inter", pts=0) is None
+    assert len(wanted) == 2
+    with pytest.raises(ZeroDivisionError, match="of the callback"):
+        await until(events, Disconnected)
+    with pytest.raises(ZeroDivisionError, match="of the callback"):
+        await stream.close()
+
+
+async def test_a_second_join_without_the_label_of_a_reaction_ends_it_once(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    async with client.reconnecting() as stream:
+        events = stream.events()
+        first = await stream.join("alice", Codec.H264, allowed_labels=["smile"])
+        await first.send(b"k", pts=0, keyframe=True)
+        started = await until(events, Reaction)
+        second = await stream.join("alice", Codec.VP8, allowed_labels=["wave"])
+        ended = await until(events, Reaction)
+        assert isinstance(started, Reaction)
+        assert isinstance(ended, Reaction)
+        assert (ended.reaction_id, ended.end_reason) == (started.reaction_id, "not_allowed")
+        await second.send(b"k", pts=1, keyframe=True)
+        again = await until(events, Reaction)
+        assert isinstance(again, Reaction)
+        assert (again.phase, again.label) == (Phase.STARTED, "wave")
+
+
 async def test_consent_withdrawn_without_a_connection_ends_at_once(
     server: FakeServer, client: ReactionClient
 ) -> None:

@@ -21,7 +21,6 @@ from gifcue.client import (
     StreamOptions,
 )
 from gifcue.client.reconnecting import ReconnectingStream
-from gifcue.client.rejoining import FIRST_S
 from gifcue.client.route import PlacedRoute
 from gifcue.testing import FakeServer
 from gifcue.testing.fake_stream import FakeStream
@@ -58,9 +57,11 @@ def timed(client: ReactionClient, time: ManualTime, pauses: Pauses) -> Reconnect
     return ReconnectingStream(route, backoff, clock=time.clock)
 
 
-async def refuse(stream: FakeStream, events: AsyncIterator[Event], code: FaultCode) -> None:
+async def refuse(
+    stream: FakeStream, events: AsyncIterator[Event], code: FaultCode, sequence: int = 0
+) -> None:
     """The server says so of alice, and the client has heard it."""
-    stream.say(Fault("alice", code, "refused", 0, 1))
+    stream.say(Fault("alice", code, "refused", sequence, 1))
     await until(events, Fault)
 
 
@@ -95,7 +96,8 @@ async def test_a_join_that_a_full_server_refuses_is_repeated(
                 ended.append(wanted)
             assert wanted == KeyframeRequested("alice", "reconnected")
         assert await bob.send(b"k", pts=1, keyframe=True) == 0
-        assert await alice.send(b"k", pts=9, keyframe=True) == 0
+        # The numbers go on.
+        assert await alice.send(b"k", pts=9, keyframe=True) == 1
         await seen.until(lambda seen: len(seen.frames) == 3)
         joins = [each.participant for each in seen.requests if each.participant.HasField("join")]
         assert [each.participant_id for each in joins] == ["alice", "bob", "alice", "alice"]
@@ -136,13 +138,12 @@ async def test_a_refusal_that_was_not_heard_is_told_by_what_the_server_does_not_
         events = stream.events()
         alice = await stream.join("alice", Codec.H264)
         seen = await server.service.stream(0)
-        time.advance(FIRST_S - 0.1)
-        # Of frames that were sent before the join, perhaps.
-        await refuse(seen, events, FaultCode.UNKNOWN_PARTICIPANT)
-        assert await alice.send(b"k", pts=0, keyframe=True) == 0
-        time.advance(0.1)
         for times, pause_s in enumerate((2.0, 4.0), 1):
-            await refuse(seen, events, FaultCode.UNKNOWN_PARTICIPANT)
+            assert await alice.send(b"k", pts=0, keyframe=True) == times - 1
+            if times > 1:  # of the frame that was sent before the join
+                await refuse(seen, events, FaultCode.UNKNOWN_PARTICIPANT, times - 2)
+                assert alice.is_attached
+            await refuse(seen, events, FaultCode.UNKNOWN_PARTICIPANT, times - 1)
             assert await pauses.noted.get() == pause_s
             assert await alice.send(b"k", pts=times, keyframe=True) is None
             await alice.set_speaking(True)
@@ -150,10 +151,12 @@ async def test_a_refusal_that_was_not_heard_is_told_by_what_the_server_does_not_
             await refuse(seen, events, FaultCode.UNKNOWN_PARTICIPANT)
             pauses.go_on()
             await until(events, KeyframeRequested)
-            time.advance(FIRST_S)
-        assert await alice.send(b"k", pts=9, keyframe=True) == 0
-        await seen.until(lambda seen: len(seen.frames) == 2)
-        assert updates(seen) == ["join", "join", "speaking", "join", "speaking"]
+        await alice.leave()
+        again = await stream.join("alice", Codec.H264)
+        await refuse(seen, events, FaultCode.UNKNOWN_PARTICIPANT, 1)
+        assert await again.send(b"k", pts=9, keyframe=True) == 2
+        await seen.until(lambda seen: len(seen.frames) == 3)
+        assert updates(seen) == ["join", "join", "speaking", "join", "speaking", "leave", "join"]
         assert pauses.noted.empty()
         pauses.go_on()
 
@@ -201,10 +204,8 @@ async def test_after_a_second_join_is_refused_updates_are_for_the_first_one(
         await refuse(seen, events, code)
         assert await second.send(b"k", pts=1, keyframe=True) is None
         await second.set_allowed([])
-        # A third one waits where the name was refused a moment ago, or is refused as well.
+        # A third one waits, since the name was refused a moment ago.
         third = await stream.join("alice", Codec.VP8, allowed_labels=["smile"])
-        if code is FaultCode.UNSUPPORTED_CODEC:
-            await refuse(seen, events, code)
         assert await third.send(b"k", pts=2, keyframe=True) is None
         await third.set_speaking(True)
         await third.leave()
@@ -214,7 +215,97 @@ async def test_after_a_second_join_is_refused_updates_are_for_the_first_one(
             started.reaction_id,
             "left",
         )
-        joins = ["join", "join", "allowed", *(["join"] if code is FaultCode.UNSUPPORTED_CODEC else [])]
-        assert updates(seen) == [*joins, "speaking", "leave"]
+        assert updates(seen) == ["join", "join", "allowed", "speaking", "leave"]
         assert len(seen.frames) == 1
         pauses.go_on(2)
+
+
+@pytest.mark.parametrize("is_wrong", [False, True])
+async def test_a_refusal_that_may_be_of_the_join_before_is_asked_for_once_more(
+    server: FakeServer, client: ReactionClient, is_wrong: bool
+) -> None:
+    time, pauses = ManualTime(), Pauses()
+    async with timed(client, time, pauses) as stream:
+        events = stream.events()
+        await stream.join("alice", Codec.H265)
+        second = await stream.join("alice", Codec.VP8)
+        seen = await server.service.stream(0)
+        await refuse(seen, events, FaultCode.UNSUPPORTED_CODEC)
+        assert await pauses.noted.get() == 2.0
+        assert await second.send(b"k", pts=0, keyframe=True) is None
+        pauses.go_on()
+        await until(events, KeyframeRequested)
+        assert await second.send(b"k", pts=1, keyframe=True) == 0
+        if is_wrong:
+            await refuse(seen, events, FaultCode.UNSUPPORTED_CODEC)
+            assert await second.send(b"k", pts=2, keyframe=True) is None
+        await stream.statistics()
+        assert updates(seen) == ["join", "join", "join"]
+        assert pauses.noted.empty()
+
+
+async def test_what_a_waiting_participant_carried_ends_where_nobody_of_its_name_is_known(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    time, pauses = ManualTime(), Pauses()
+    async with timed(client, time, pauses) as stream:
+        events = stream.events()
+        first = await stream.join("alice", Codec.H264, allowed_labels=["smile"])
+        await first.send(b"k", pts=0, keyframe=True)
+        started = await until(events, Reaction)
+        second = await stream.join("alice", Codec.VP8, allowed_labels=["smile"])
+        seen = await server.service.stream(0)
+        await refuse(seen, events, FaultCode.TOO_MANY_JOINS)
+        assert await pauses.noted.get() == 2.0
+        # Of the frame before the second join, which the server may have: it is told of updates.
+        await refuse(seen, events, FaultCode.UNKNOWN_PARTICIPANT, 0)
+        ended = await until(events, Reaction)
+        assert (ended.reaction_id, ended.phase, ended.end_reason) == (
+            started.reaction_id,
+            Phase.ENDED,
+            "refused",
+        )
+        await second.set_speaking(True)
+        # Of a frame after it: it has not.
+        await refuse(seen, events, FaultCode.UNKNOWN_PARTICIPANT, 1)
+        await second.set_speaking(False)
+        await stream.statistics()
+        assert updates(seen) == ["join", "join", "speaking"]
+        pauses.go_on()
+
+
+async def test_two_refusals_are_of_two_joins(server: FakeServer, client: ReactionClient) -> None:
+    time, pauses = ManualTime(), Pauses()
+    async with timed(client, time, pauses) as stream:
+        events = stream.events()
+        first = await stream.join("alice", Codec.H264, allowed_labels=["smile"])
+        await first.send(b"k", pts=0, keyframe=True)
+        started = await until(events, Reaction)
+        second = await stream.join("alice", Codec.VP8, allowed_labels=["smile"])
+        seen = await server.service.stream(0)
+        await refuse(seen, events, FaultCode.TOO_MANY_JOINS)
+        await second.set_speaking(True)
+        await refuse(seen, events, FaultCode.TOO_MANY_PARTICIPANTS)
+        ended = await until(events, Reaction)
+        assert (ended.reaction_id, ended.end_reason) == (started.reaction_id, "refused")
+        await second.set_speaking(False)
+        await stream.statistics()
+        assert updates(seen) == ["join", "join", "speaking"]
+        pauses.go_on()
+
+
+async def test_after_a_wrong_join_another_one_waits_until_its_refusal_is_heard(
+    server: FakeServer, client: ReactionClient
+) -> None:
+    time, pauses = ManualTime(), Pauses()
+    async with timed(client, time, pauses) as stream:
+        events = stream.events()
+        await stream.join("alice", Codec.H265, b"hvcC")
+        await refuse(await server.service.stream(0), events, FaultCode.INVALID_EXTRADATA)
+        time.advance(0.5)
+        again = await stream.join("alice", Codec.H265, b"other")
+        assert await pauses.noted.get() == 1.5
+        assert await again.send(b"k", pts=0, keyframe=True) is None
+        pauses.go_on()
+        await until(events, KeyframeRequested)
+        assert await again.send(b"k", pts=1, keyframe=True) == 0

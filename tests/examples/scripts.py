@@ -171,6 +171,19 @@ async def _resets(servers: Sequence[FakeServer]) -> None:
     stream.end(grpc.StatusCode.INTERNAL, "a defect")
 
 
+async def _elsewhere(servers: Sequence[FakeServer]) -> None:
+    """The first server knows no `frames`. It ends the stream and names a pause, which is none of the other server."""
+    first, second = (each.service for each in servers)
+    first.limits.idle_timeout_ms = 30
+    first.limits.max_frames_per_message = 0
+    first.retry_after_ms = 3_600_000
+    stream = await first.stream(0)
+    await stream.until(lambda seen: len(seen.frames) > 5)
+    assert not any(each.HasField("frames") for each in stream.requests)
+    stream.end(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+    await (await second.stream(0)).half_closed.wait()
+
+
 async def _av1(servers: Sequence[FakeServer]) -> None:
     """Every third frame begins with a sequence header, and each has a temporal delimiter in the file."""
     stream = await servers[0].service.stream(0)
@@ -190,5 +203,6 @@ SCRIPTS: Mapping[str, Script] = {
     "short": Script(_short, "short"),
     "over": Script(_over, "moment"),
     "resets": Script(_resets),
+    "elsewhere": Script(_elsewhere, servers=2),
     "av1": Script(_av1, "av1"),
 }

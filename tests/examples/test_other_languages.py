@@ -215,6 +215,7 @@ def test_a_server_that_is_killed(runs: Mapping[tuple[str, str], Run], language: 
         ("short", 0, (0, 0), 0, 0),
         ("over", 0, (0, 0), 0, 0),
         ("resets", 1, (1, 1), 0, 1),
+        ("elsewhere", 0, (1, 1), 0, 0),
         ("av1", 0, (1, 1), 0, 0),
     ],
 )

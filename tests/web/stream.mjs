@@ -6,11 +6,17 @@ globalThis.WebSocket = FakeSocket; // of the sessions and rooms that make their 
 const { ReactionStream } = await load('js/stream.js');
 const { Room } = await load('js/live/room.js');
 const { Participant } = await load('js/live/participant.js');
+const { Latency } = await load('js/live/latency.js');
 const { Session } = await load('tap/session.js');
 const { wire } = await load(process.argv[3]);
 
 const results = {};
 const payload = new Uint8Array(1);
+
+// Milliseconds by which the clock is ahead of its time.
+let aheadMs = 0;
+const now = performance.now.bind(performance);
+performance.now = () => now() + aheadMs;
 
 /** A stream with its first socket, which is ready, and the phases that its page gets. */
 async function open({ ready = {}, tuning = {} } = {}) {
@@ -40,17 +46,70 @@ async function open({ ready = {}, tuning = {} } = {}) {
   results.unheard = { isSent, updates: updatesOf(socket) };
 }
 
-{ // A join that would be refused again waits for another one. The other participant joins again by itself.
-  const { stream, socket, send } = await open();
+{ // A join that would be refused again waits for another one, which waits a moment. The other participant joins again by itself.
+  const { stream, socket, send } = await open({ tuning: { rejoinMs: 50 } });
   stream.join('bob', { codec: 1, labels: ['smile'] });
   socket.fault(FaultCode.INVALID_EXTRADATA);
   socket.fault(FaultCode.TOO_MANY_JOINS, { participantId: 'bob' });
-  await until(() => updatesOf(socket).length > 2);
-  const isSent = [send(), send('bob')];
+  const isSent = [send()];
   stream.join('ada', { codec: 3, labels: ['smile'] });
   isSent.push(send());
+  await until(() => updatesOf(socket).length > 3);
+  isSent.push(send(), send('bob'));
   stream.close();
-  results.final = { isSent, updates: updatesOf(socket) };
+  results.final = { isSent, updates: updatesOf(socket).sort() };
+}
+
+{ // A refusal may be of the join before, so the join is sent once more. One that is wrong itself is refused again.
+  const isSent = [];
+  const sent = [];
+  for (const isWrong of [false, true]) {
+    const { stream, socket, send } = await open();
+    stream.join('ada', { codec: 3, labels: ['smile'] });
+    socket.fault(FaultCode.UNSUPPORTED_CODEC);
+    isSent.push(send());
+    await until(() => updatesOf(socket).length > 2);
+    if (isWrong) socket.fault(FaultCode.UNSUPPORTED_CODEC);
+    isSent.push(send());
+    stream.close();
+    sent.push(updatesOf(socket).length);
+  }
+  results.late = { isSent, sent };
+}
+
+{ // While the second join waits, the server says that it has not taken the first one either: what that carried ends.
+  const { stream, socket, events, send } = await open();
+  socket.react({ reactionId: 'r1', phase: Phase.STARTED });
+  send();
+  stream.join('ada', { codec: 3, labels: ['smile'] });
+  socket.fault(FaultCode.TOO_MANY_JOINS);
+  const before = events.length;
+  socket.fault(FaultCode.UNKNOWN_PARTICIPANT, { sequence: 0n });
+  results.waiting = [before, events.at(-1)];
+  stream.close();
+}
+
+{ // The numbers go on where one of the same name joins again: a fault of a frame before is not of its join.
+  const { stream, socket, send } = await open();
+  send();
+  stream.leave('ada');
+  stream.join('ada', { codec: 1, labels: ['smile'] });
+  socket.fault(FaultCode.UNKNOWN_PARTICIPANT, { sequence: 0n });
+  results.numbers = String(stream.sendFrame('ada', { timestampUs: 0, keyframe: true, payload }));
+  stream.close();
+}
+
+{ // A page that closes its stream as soon as it is ready: no timer is left, with which Node would not end.
+  for (const handler of ['ready', 'state']) {
+    const stream = new ReactionStream({
+      wire, url: 'ws://gifcue.test/stream', config: {},
+      on: { [handler]: (value) => { if (value.name !== 'connecting' && value.name !== 'ended') stream.close(); } },
+    });
+    stream.join('ada', { codec: 1, labels: ['smile'] });
+    const socket = await newest();
+    socket.ready({ limits: { ...limits, idleTimeoutMs: 6 } });
+    (results.closed ??= []).push(updatesOf(socket));
+  }
 }
 
 { // The server does not have this participant: it is told nothing of it.
@@ -103,6 +162,14 @@ async function open({ ready = {}, tuning = {} } = {}) {
   results.alive = true;
 }
 
+{ // A server that knows no message of several frames takes an empty one for a defect.
+  const { stream, socket } = await open({ ready: { limits: { ...limits, idleTimeoutMs: 6, maxFramesPerMessage: 0 } } });
+  aheadMs += 100;
+  socket.say({ case: 'heartbeat', value: {} }); // each message looks as well
+  stream.close();
+  results.still = socket.sent.map((each) => each.case);
+}
+
 { // The live page keeps a GIF over a move.
   const room = new Room({ url: 'ws://gifcue.test/stream', roomId: '', onChange() {}, onAnnounce() {} });
   const ada = new Participant({ id: 'ada', name: 'Ada', source: { stop() {} }, stream: room.stream, onChange() {} });
@@ -125,6 +192,22 @@ async function open({ ready = {}, tuning = {} } = {}) {
   look();
   room.close();
   results.page = over;
+}
+
+{ // The live page measures from the capture of a frame that was sent until its ring is painted.
+  let paint;
+  globalThis.requestAnimationFrame = (callback) => { paint = callback; };
+  const latency = new Latency(() => {});
+  for (const [timestampUs, capturedMs, sequence] of [[1, 100, 0n], [2, 200, null], [3, 300, 1n]]) {
+    latency.encodes(timestampUs, capturedMs);
+    latency.encoded(timestampUs, sequence);
+  }
+  for (const sequence of [0n, 1n, 2n]) {
+    paint = () => {};
+    latency.decided(sequence);
+    paint(350);
+  }
+  results.latency = [latency.medianMs, latency.lastMs];
 }
 
 { // The tap joins with its first frame, and says then who speaks: also on a stream that is opened later.
@@ -156,6 +239,29 @@ async function open({ ready = {}, tuning = {} } = {}) {
     session.take(session.copyOf(frame));
     session.end();
     results.speaking.push(updatesOf(socket));
+  }
+}
+
+{ // The tap: a codec that the server does not take says nothing of the next one, which waits where it comes at once.
+  results.codecs = [];
+  for (const afterMs of [0, 2000]) {
+    const options = { url: 'ws://gifcue.test/stream', participantId: 'ada', labels: ['smile'], config: {}, mimeTypes: {} };
+    const session = new Session({ transformer: {}, tell() {}, options });
+    const socket = await newest();
+    socket.ready();
+    const take = (mimeType) => {
+      const metadata = { mimeType, synchronizationSource: 1, rtpTimestamp: 0, width: 640, height: 360 };
+      const copy = session.copyOf({ data: new ArrayBuffer(4), type: 'key', timestamp: 0, getMetadata: () => metadata });
+      if (copy) session.take(copy);
+    };
+    take('video/VP9');
+    socket.fault(FaultCode.UNSUPPORTED_CODEC);
+    take('video/VP9');
+    aheadMs += afterMs;
+    take('video/VP8');
+    const { encoded, sent, leftOut } = session.counts;
+    session.end();
+    results.codecs.push([encoded, sent, leftOut.not_connected, updatesOf(socket)]);
   }
 }
 

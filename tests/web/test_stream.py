@@ -16,9 +16,13 @@ def test_a_page_keeps_the_contract_of_the_wire(wire: str) -> None:
     assert run_with_static(SCRIPT, wire) == {
         "unheard": {"isSent": [True, False, True, False], "updates": ["join ada", "join ada"]},
         "final": {
-            "isSent": [False, True, True],
-            "updates": ["join ada", "join bob", "join bob", "join ada"],
+            "isSent": [False, False, True, True],
+            "updates": ["join ada", "join ada", "join bob", "join bob"],
         },
+        "late": {"isSent": [False, True, False, False], "sent": [3, 3]},
+        "waiting": [1, ["ENDED", "r1", "refused"]],
+        "numbers": "1",
+        "closed": [[], []],
         "refused": {
             "updates": ["join ada"],
             "events": [["STARTED", "r1", ""], ["ENDED", "r1", "refused"]],
@@ -31,10 +35,13 @@ def test_a_page_keeps_the_contract_of_the_wire(wire: str) -> None:
         "dismissals": ["join ada"],
         "drain": [["STARTED", "r1", ""], ["ENDED", "r1", "stream_lost"]],
         "alive": True,
+        "still": ["config", "participant"],
         "page": [[False], [False], [True]],
+        "latency": [250, 50],
         "speaking": [
             ["join ada", "speaking ada", "leave ada"],
             ["join ada", "speaking ada", "leave ada"],
             ["join ada", "leave ada"],
         ],
+        "codecs": [[3, 1, 2, ["join ada"]], [3, 2, 1, ["join ada", "join ada", "leave ada"]]],
     }

@@ -91,6 +91,10 @@ class Attachments:
             del self._participants[participant.id]
             self._continuity.left(participant.id, is_known=participant.is_known)
 
+    def give_back(self, participant: ReconnectingParticipant, before: ReconnectingParticipant) -> None:
+        if self._participants.get(participant.id) is participant:
+            self._participants[participant.id] = before
+
     def allowed(self, participant: ReconnectingParticipant, labels: tuple[str, ...]) -> None:
         if self._participants.get(participant.id) is participant and not participant.is_known:
             self._continuity.withdrawn(participant.id, labels)
@@ -101,6 +105,10 @@ class Attachments:
 
     def asked(self, request: KeyframeRequested) -> None:
         self._inbox.put(request)
+
+    def failed(self, error: Exception) -> None:
+        if self._stream is not None:  # a participant asks while it is attached
+            self._stream.fail(error)
 
     def now_s(self) -> float:
         return self._clock()

@@ -19,10 +19,11 @@ class Liveness:
         self._silence: SilenceWatch | None = None  # None where the server sends no heartbeats
         self._keep_alive: KeepAlive | None = None  # None where the server waits without limit
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_over = False
 
     def start(self, limits: Limits) -> None:
-        """The server has stated its limits. Only the first call has an effect."""
-        if self._tasks:
+        """The server has stated its limits. Only the first call has an effect, and none after `stop`."""
+        if self._tasks or self._is_over:
             return
         if limits.heartbeat_interval_ms > 0:
             interval_s = limits.heartbeat_interval_ms / 1000
@@ -45,6 +46,7 @@ class Liveness:
             self._keep_alive.wrote()
 
     def stop(self) -> None:
-        """The stream is over."""
+        """The stream is over. Its limits may still be read, from a message that came before."""
+        self._is_over = True
         for task in self._tasks:
             task.cancel()

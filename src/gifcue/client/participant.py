@@ -23,7 +23,9 @@ KeyframeCallback = Callable[[KeyframeRequested], None]
 
 
 class Participant:
-    """Made by `ReactionStream.join`. Counts the sequence numbers of its frames. `features` are those of its server."""
+    """Made by `ReactionStream.join`. Counts the sequence numbers of its frames, from `first_sequence` on. `features`
+    are those of its server.
+    """
 
     def __init__(
         self,
@@ -33,6 +35,7 @@ class Participant:
         on_keyframe_request: KeyframeCallback | None,
         on_leave: Callable[[Participant], None],
         features: Collection[str],
+        first_sequence: int = 0,
     ) -> None:
         self._id = participant_id
         self._codec = codec
@@ -40,7 +43,7 @@ class Participant:
         self._on_keyframe_request = on_keyframe_request
         self._on_leave = on_leave
         self._features = features
-        self._sequence = 0
+        self._sequence = first_sequence
         self._keyframe_wanted = False
 
     @property

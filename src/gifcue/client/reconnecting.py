@@ -49,7 +49,8 @@ class ReconnectingStream:
 
     A participant whose join is refused for lack of room, or whose server does not know it, joins again by itself, after
     pauses that grow from 2 s to 30 s. One with a codec or extradata that the server does not take joins again on the
-    next connection. Its frames are left out meanwhile. `events()` yields the `Fault` of every refusal.
+    next connection, and once on this one where the refusal may be of a join before. Its frames are left out meanwhile.
+    `events()` yields the `Fault` of every refusal.
 
     `events()` raises only where another attempt cannot help. Where a token was refused, it tries once with a newer one,
     if there is one. Statistics are those of the current connection.
@@ -142,15 +143,17 @@ class ReconnectingStream:
             self._attachments,
         )
         self._attachments.add(participant)
-        if self._current is not None and self._rejoining.holds(participant, self._current):
-            return participant
         try:
-            await self._attachments.attach(participant)
+            if self._current is None or not self._rejoining.holds(participant, self._current):
+                await self._attachments.attach(participant)
         except ClientError:
             participant.detach()  # the connection was lost; the next one attaches it
         except asyncio.CancelledError:
-            participant.abandon()  # nobody has it, so nobody could let it leave
+            before = participant.abandon()  # nobody has it, so nobody could let it leave
+            if before is not None and self._current is not None:
+                self._rejoining.restored(before, self._current)
             raise
+        participant.settle()
         return participant
 
     async def statistics(self) -> Statistics:

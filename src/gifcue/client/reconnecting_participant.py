@@ -25,6 +25,9 @@ class Owner(Protocol):
     def forget(self, participant: ReconnectingParticipant) -> None:
         """The participant has left. While it is still attached, its server is told that it leaves."""
 
+    def give_back(self, participant: ReconnectingParticipant, before: ReconnectingParticipant) -> None:
+        """Its join was cancelled: the one that it was to replace takes its place again."""
+
     def allowed(self, participant: ReconnectingParticipant, labels: tuple[str, ...]) -> None:
         """Its allowed labels are replaced."""
 
@@ -33,6 +36,9 @@ class Owner(Protocol):
 
     def asked(self, request: KeyframeRequested) -> None:
         """The caller was asked for a keyframe, without a server's request."""
+
+    def failed(self, error: Exception) -> None:
+        """A callback of the caller raised this. It ends the stream."""
 
     def now_s(self) -> float:
         """The time of the stream's clock, in seconds."""
@@ -63,10 +69,12 @@ class ReconnectingParticipant:
         self._owner = owner
         # Of this join, or of the one before that it is to replace. None where no server knows the name.
         self._inner: Participant | None = None
-        self._replaces = False  # its join was sent while another one of its name was in force
+        self._before: ReconnectingParticipant | None = None  # that it replaces, while `join` may be cancelled
+        self._is_sent = False  # its join was sent on this connection
+        self._joins = 0  # sent under its name on this connection, and not known to be refused
         self._is_joined = False
         self._is_refused = False
-        self._joined_at_s = 0.0
+        self._first_sequence = 0
         self._awaits_keyframe = False
         self._asked_at_s = -math.inf
         self._sent = 0
@@ -194,25 +202,31 @@ class ReconnectingParticipant:
         return self._inner is not None
 
     @property
-    def joined_at_s(self) -> float:
-        """When its last join was sent, by the stream's clock."""
-        return self._joined_at_s
+    def first_sequence(self) -> int:
+        """The number of the first frame after its last join. Those of joins before are smaller."""
+        return self._first_sequence
 
     def follow(self, before: ReconnectingParticipant) -> None:
         """It takes the place of another one of its name, whose join is in force until its own is accepted."""
-        self._inner = before._inner
+        self._before, self._inner = before, before._inner
+        self._first_sequence, self._joins = before._first_sequence, before._joins
+
+    def settle(self) -> None:
+        """Its `join` returns: nobody can cancel it any more."""
+        self._before = None
 
     async def attach(self, stream: ReactionStream, resume: ParticipantState | None) -> None:
         """Joins on a connection. No frame is sent before the connection has all that the caller has said.
 
         `resume` is what it keeps from the server before, None where the server does not know of that.
         """
-        self._replaces = self._inner is not None
         self._is_joined = self._is_refused = False
         allowed, speaking = self._allowed, False
         inner = await stream.join(
             self._id, self._codec, self._extradata, allowed, self._on_keyframe_request, resume
         )
+        self._is_sent, self._first_sequence = True, inner.next_sequence
+        self._joins += 1
         # Each message waits for room. What the caller says meanwhile goes to the join before, or nowhere. Nothing is
         # awaited between the last comparison and the end.
         while not self._has_left and (allowed, speaking) != (self._allowed, self._speaking):
@@ -224,28 +238,42 @@ class ReconnectingParticipant:
                 await inner.set_speaking(speaking)
         if self._has_left:
             await inner.leave()
-        elif self._replaces or not self._is_refused:
+        elif self._joins:
             self._inner = inner
             self._is_joined = not self._is_refused
-            self._joined_at_s = self._owner.now_s()
 
-    def abandon(self) -> None:
-        """Its join was cancelled: no connection attaches it, and an attach that is under way leaves again."""
+    def abandon(self) -> ReconnectingParticipant | None:
+        """Its join was cancelled: no connection attaches it, and an attach that is under way leaves again.
+
+        Returns the one that it was to replace, None where there is none, or that has left.
+        """
         self._has_left = True
-        self._owner.forget(self)
+        before, is_in_force = self._before, not self._is_sent
+        while before is not None and before._has_left:  # cancelled as well, or left
+            is_in_force = is_in_force and not before._is_sent
+            before = before._before
+        if before is None:
+            self._owner.forget(self)
+            return None
+        before._is_joined = before._is_joined and is_in_force
+        self._owner.give_back(self, before)
+        return before
 
     def refuse(self, *, is_unknown: bool) -> bool:
         """A server refused its join. Returns whether it keeps the one before: updates go there, and frames nowhere.
         `is_unknown`: it says that it has nobody of this name.
         """
         self._is_joined, self._is_refused = False, True
-        if is_unknown or not self._replaces:
-            self._replaces, self._inner = False, None
-        return self._replaces
+        self._joins = 0 if is_unknown else max(0, self._joins - 1)
+        if not self._joins:
+            self._inner = None
+        return self._joins > 0
 
     def detach(self) -> None:
         """The connection is gone."""
-        self._inner, self._is_joined = None, False
+        self._inner, self._joins, self._is_joined, self._is_sent = None, 0, False, False
+        if self._before is not None:
+            self._before.detach()
 
     def resume(self) -> None:
         """It is attached to a new connection: asks the caller for a keyframe, without which nothing is sent."""
@@ -256,5 +284,8 @@ class ReconnectingParticipant:
         self._asked_at_s = self._owner.now_s()
         request = KeyframeRequested(self._id, KeyframeReason.RECONNECTED.value)
         if self._on_keyframe_request is not None:
-            self._on_keyframe_request(request)
+            try:
+                self._on_keyframe_request(request)
+            except Exception as error:  # neither `send` nor what attaches is its caller
+                self._owner.failed(error)
         self._owner.asked(request)

@@ -21,8 +21,7 @@ _FULL = frozenset({FaultCode.TOO_MANY_PARTICIPANTS, FaultCode.TOO_MANY_JOINS})
 # The same join is refused again, by this server at least. Neither code is sent of anything else.
 _WRONG = frozenset({FaultCode.UNSUPPORTED_CODEC, FaultCode.INVALID_EXTRADATA})
 # Seconds before the first attempt, which double up to the maximum. A server reports the same fault of one participant
-# once a second, so that a second refusal within that time would not be heard. Within this time of a join, a server that
-# does not know its name may speak of frames before it.
+# once a second, so that a second refusal within that time would not be heard.
 FIRST_S = 2.0
 MAX_S = 30.0
 _MAX_EXPONENT = 16
@@ -54,17 +53,34 @@ class Rejoining:
         """The server of this connection reported a fault. Nothing happens unless it refuses a join."""
         if not self._attachments.is_current(stream):
             return
-        if fault.code in _FULL:
+        is_refusal = fault.code in _FULL or fault.code in _WRONG
+        if is_refusal:
             self._note_refused(fault.participant_id)
         participant = self._attachments.get(fault.participant_id)
-        if participant is None or participant in self._waiting or not self._refuses(fault.code, participant):
+        if participant is None:
+            return
+        says_unknown = fault.code is FaultCode.UNKNOWN_PARTICIPANT
+        # The refusal itself was not heard, because one of its code was reported shortly before. Smaller numbers are of
+        # frames before the join.
+        is_unknown = says_unknown and fault.sequence >= participant.first_sequence
+        if participant in self._waiting:
+            # The join before was refused as well.
+            if says_unknown or (is_refusal and not participant.refuse(is_unknown=False)):
+                self._continuity.refused(participant.id)
+            if is_unknown:
+                participant.refuse(is_unknown=True)
+            return
+        if not is_refusal and not (is_unknown and participant.is_attached):
             return
         # The server has nobody to whom its frames belong.
-        if not participant.refuse(is_unknown=fault.code is FaultCode.UNKNOWN_PARTICIPANT):
+        has_one_before = participant.refuse(is_unknown=is_unknown)
+        if not has_one_before:
             # A server ends what a refused join carries only within limits. What it ends as well is kept back.
             self._continuity.refused(participant.id)
-        if fault.code not in _WRONG:
-            self._refused[participant] += 1
+        self._refused[participant] += 1
+        # The refusal of the join before may be heard only now. A join that is wrong itself is refused once more.
+        may_be_late = has_one_before and self._refused[participant] == 1
+        if fault.code not in _WRONG or may_be_late:
             self._wait_for(participant, stream, self._pause_s(self._refused[participant]))
 
     def holds(self, participant: ReconnectingParticipant, stream: ReactionStream) -> bool:
@@ -74,6 +90,13 @@ class Rejoining:
             self._wait_for(participant, stream, left_s)
         return left_s > 0
 
+    def restored(self, participant: ReconnectingParticipant, stream: ReactionStream) -> None:
+        """The join that was to replace this one was cancelled. It joins again, unless its own is in force."""
+        if self._attachments.get(participant.id) is not participant or participant.is_attached:
+            return
+        if participant not in self._waiting:
+            self._wait_for(participant, stream, 0.0)
+
     def stop(self) -> None:
         """The connection is gone: on the next one, everybody joins anew."""
         for task in self._waiting.values():
@@ -81,13 +104,6 @@ class Rejoining:
         self._waiting.clear()
         self._refused.clear()
         self._refused_s.clear()
-
-    def _refuses(self, code: FaultCode, participant: ReconnectingParticipant) -> bool:
-        """Whether a fault of this code says that the participant's join was refused."""
-        if code is not FaultCode.UNKNOWN_PARTICIPANT:
-            return code in _FULL or code in _WRONG
-        # The refusal itself was not heard, because one of its code was reported shortly before.
-        return participant.is_attached and self._clock() - participant.joined_at_s >= FIRST_S
 
     def _pause_s(self, refused: int) -> float:
         mean_s = min(MAX_S, FIRST_S * 2.0 ** min(refused - 1, _MAX_EXPONENT))
@@ -116,5 +132,3 @@ class Rejoining:
                 participant.resume()
         except ClientError:
             participant.detach()  # the connection was lost; the next one attaches it
-        except Exception as error:  # raised by a caller's callback: it ends the stream
-            stream.fail(error)

@@ -27,6 +27,7 @@ from gifcue.client.exceptions import (
 from gifcue.client.liveness import Liveness
 from gifcue.client.options import ConnectionOptions
 from gifcue.client.participant import KeyframeCallback, Participant
+from gifcue.client.participants import Participants
 from gifcue.client.questions import Questions
 from gifcue.client.queues import Inbox, Outbox
 from gifcue.client.rendezvous import with_room
@@ -62,7 +63,7 @@ class ReactionStream:
         self._outbox: Outbox[StreamReactionsRequest] = Outbox(connection.outbox_bytes)
         self._batches = FrameBatches(self._outbox, connection.batch_s, lambda: len(self._participants))
         self._inbox = Inbox()
-        self._participants: dict[str, Participant] = {}
+        self._participants = Participants(self._outbox)
         self._questions = Questions()
         self._opened = asyncio.Event()  # set by Ready, or by the end of a call that had none
         self._ready: Ready | None = None
@@ -142,12 +143,7 @@ class ReactionStream:
         """
         request = Join(participant_id, codec, extradata, tuple(allowed_labels), resume)
         await self._send(encode_request(request), len(extradata))
-        features = self.ready.features
-        participant = Participant(
-            participant_id, codec, self._outbox, on_keyframe_request, self._forget, features
-        )
-        self._participants[participant_id] = participant
-        return participant
+        return self._participants.join(participant_id, codec, on_keyframe_request, self.ready.features)
 
     async def statistics(self) -> Statistics:
         """The stream's frame accounting when the server reads the request: it covers all that was sent before."""
@@ -204,11 +200,6 @@ class ReactionStream:
         await self._outbox.room(size_bytes)
         self._outbox.append(request, size_bytes)
 
-    def _forget(self, participant: Participant) -> None:
-        # A second join under the same name replaces the first: the first one's leave must not remove the second.
-        if self._participants.get(participant.id) is participant:
-            del self._participants[participant.id]
-
     # The two tasks
 
     async def _write(self) -> None:
@@ -258,9 +249,7 @@ class ReactionStream:
             self._opened.set()
             self._liveness.start(message.limits)
         elif isinstance(message, KeyframeRequested):
-            participant = self._participants.get(message.participant_id)
-            if participant is not None:
-                participant.keyframe_requested(message)
+            self._participants.keyframe_requested(message)
         self._inbox.put(message)
 
     def _keep_alive(self) -> None:

@@ -109,7 +109,7 @@ class Roster:
         return [*self._left, *(participant.statistics() for participant in present)]
 
     def frame_counts(self) -> FrameCounts:
-        """The frames of the whole stream, those that named no participant included."""
+        """The frames of the whole stream, also those that name nobody who is joined: after a drain, nobody is."""
         present = [each.frames for each in (*self._present.values(), *self._leaving.values())]
         gone = [self._forgotten, self._unknown_frames.statistics(), *(each.frames for each in self._left)]
         return FrameCounts.total([*gone, *present])

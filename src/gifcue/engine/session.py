@@ -255,7 +255,7 @@ class Session:
         return self._roster.statistics()
 
     def frame_counts(self) -> FrameCounts:
-        """The frames of the whole stream, those that named no participant included."""
+        """The frames of the whole stream, also those that name nobody who is joined: after a drain, nobody is."""
         return self._roster.frame_counts()
 
     def summary(self) -> SessionSummary:

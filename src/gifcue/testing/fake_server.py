@@ -49,8 +49,8 @@ def _limits() -> reaction_service_pb2.EffectiveLimits:
 class FakeService:
     """What the fake server answers. Change it before a call.
 
-    `refuse` is the status with which streams end at once, and `retry_after_ms` what that tells the client. A `silent`
-    server sends no Ready and no answer about its health. `streams` has every stream
+    `refuse` is the status with which streams end at once, and `retry_after_ms` what an error tells the client. A
+    `silent` server sends no Ready and no answer about its health. `streams` has every stream
     so far, `metadata` that of the latest one, and `stills` every still. `state` is what the status says of the server,
     `operator` what operators' calls do. `limits` are those that streams are told; a client of a server that states an
     interval of heartbeats expects them. `features` are what streams are told that it can do.
@@ -75,6 +75,10 @@ class FakeService:
         async with self.opened:
             self.opened.notify_all()
 
+    def pause(self) -> tuple[tuple[str, str], ...]:
+        """The trailing metadata of a status other than OK."""
+        return () if self.retry_after_ms is None else (("gifcue-retry-after-ms", str(self.retry_after_ms)),)
+
     async def stream(self, number: int) -> FakeStream:
         """The stream with this number, counted from 0. Waits until it is opened."""
         async with self.opened:
@@ -90,9 +94,7 @@ class _Reactions(reaction_service_pb2_grpc.ReactionServiceServicer):
         service = self._service
         service.metadata = [(key, value) for key, value in context.invocation_metadata()]
         if service.refuse is not None:
-            pause_ms = service.retry_after_ms
-            trailing = () if pause_ms is None else (("gifcue-retry-after-ms", str(pause_ms)),)
-            await context.abort(*service.refuse, trailing)
+            await context.abort(*service.refuse, service.pause())
         stream = FakeStream()
         async with service.opened:
             service.streams.append(stream)
@@ -102,7 +104,7 @@ class _Reactions(reaction_service_pb2_grpc.ReactionServiceServicer):
             async for answer in stream.answers():
                 if isinstance(answer, End):
                     if answer.code is not grpc.StatusCode.OK:
-                        await context.abort(answer.code, answer.details)
+                        await context.abort(answer.code, answer.details, service.pause())
                     return
                 yield answer
         finally:

@@ -112,7 +112,8 @@ class FakeStream:
         """Goes on with the first reaction that the join carries, if its label is allowed. Others end."""
         for running in join.resume.running:
             present = self._open_reactions.get(participant_id)
-            if present is not None and present.reaction_id == running.reaction_id:
+            is_present = present is not None and present.reaction_id == running.reaction_id
+            if is_present and running.label in join.allowed_labels:
                 continue  # carried over from the join before, on this stream
             reaction = reaction_service_pb2.ReactionEvent(
                 participant_id=participant_id,
@@ -122,6 +123,8 @@ class FakeStream:
                 model_version=MODEL.version,
             )
             if running.label not in join.allowed_labels:
+                if is_present:
+                    del self._open_reactions[participant_id]
                 self._answer(
                     reaction, reaction_service_pb2.PHASE_ENDED, progress=1.0, end_reason="not_allowed"
                 )

@@ -33,8 +33,10 @@ export class Rejoining {
   #refusals = new Map();
   #timers = new Map();
   #final = new Set();
-  // When those were refused that have left since. One of the same name may join only later, so that its refusal is heard.
-  #leftMs = new Map();
+  // Those whose last join of the caller was sent again.
+  #repeated = new Set();
+  // When names were refused. Another join waits a moment, so that its refusal is heard.
+  #refusedMs = new Map();
 
   /** Whether no frame of a participant is of use: it waits to join again, or must join otherwise. */
   has(participantId) {
@@ -58,45 +60,45 @@ export class Rejoining {
   }
 
   /**
-   * The server reported a fault. Returns whether a participant that counted as joined is refused by it.
+   * The server reported a fault. Returns whether it refuses a join of a participant.
    * @param {{participantId: string, code: number, sequence: bigint | number}} fault
    */
   heard({ participantId, code, sequence }) {
     const join = this.#joins.get(participantId);
     const wasRefused = this.has(participantId);
-    if (!join) {
-      if (FULL.has(code) && !wasRefused) this.#refusedAfterLeave(participantId);
-      return false;
-    }
-    if (FULL.has(code) || FINAL.has(code)) join.count = Math.max(0, join.count - 1);
+    const isRefusal = FULL.has(code) || FINAL.has(code);
+    if (isRefusal) this.#noteRefused(participantId);
+    if (!join) return false;
+    if (isRefusal) join.count = Math.max(0, join.count - 1);
     else if (code === UNKNOWN_PARTICIPANT && (wasRefused || sequence >= join.sequence)) {
       join.count = 0; // the server does not report each refusal, nor does every code belong to joins alone
     } else return false;
-    if (wasRefused) return false;
-    if (FINAL.has(code)) this.#final.add(participantId);
+    if (wasRefused) return true;
+    // The refusal of the join before may be heard only now. A join that is wrong itself is refused once more.
+    const mayBeLate = join.count > 0 && !this.#repeated.has(participantId);
+    if (FINAL.has(code) && !mayBeLate) this.#final.add(participantId);
     else this.#wait(participantId);
     return true;
   }
 
-  /** A participant joins. Returns whether it waits: it does also where one of its name was refused and left a moment ago. */
+  /** The caller has a participant join. Returns whether it waits: it does also where one of its name was refused a moment ago. */
   holds(participantId) {
-    const pauseMs = this.#firstMs - (performance.now() - (this.#leftMs.get(participantId) ?? -Infinity));
-    this.#leftMs.delete(participantId);
+    this.#repeated.delete(participantId);
+    const pauseMs = this.#firstMs - (performance.now() - (this.#refusedMs.get(participantId) ?? -Infinity));
     if (pauseMs > 0 && !this.#timers.has(participantId)) this.#waitFor(participantId, pauseMs);
     return this.#timers.has(participantId);
   }
 
   /** A participant has left. */
   forget(participantId) {
-    if (this.#timers.has(participantId)) this.#refusedAfterLeave(participantId);
     clearTimeout(this.#timers.get(participantId));
-    for (const each of [this.#joins, this.#timers, this.#refusals, this.#final]) each.delete(participantId);
+    for (const each of [this.#joins, this.#timers, this.#refusals, this.#final, this.#repeated]) each.delete(participantId);
   }
 
   /** The connection takes no more joins. */
   stop() {
     for (const timer of this.#timers.values()) clearTimeout(timer);
-    for (const each of [this.#timers, this.#refusals, this.#final, this.#leftMs]) each.clear();
+    for (const each of [this.#timers, this.#refusals, this.#final, this.#repeated, this.#refusedMs]) each.clear();
   }
 
   /** The connection is gone: on the next one, everybody joins anew. */
@@ -108,6 +110,7 @@ export class Rejoining {
   #wait(participantId) {
     const before = this.#refusals.get(participantId) ?? 0;
     this.#refusals.set(participantId, before + 1);
+    this.#repeated.add(participantId);
     this.#waitFor(participantId, Math.min(this.#maxMs, this.#firstMs * 2 ** before) * (1 + JITTER * (2 * Math.random() - 1)));
   }
 
@@ -118,10 +121,9 @@ export class Rejoining {
     }, pauseMs));
   }
 
-  /** A participant was refused that has left, or leaves. */
-  #refusedAfterLeave(participantId) {
+  #noteRefused(participantId) {
     const now = performance.now();
-    for (const [id, leftMs] of this.#leftMs) if (now - leftMs > this.#firstMs) this.#leftMs.delete(id);
-    this.#leftMs.set(participantId, now);
+    for (const [id, atMs] of this.#refusedMs) if (now - atMs > this.#firstMs) this.#refusedMs.delete(id);
+    this.#refusedMs.set(participantId, now);
   }
 }

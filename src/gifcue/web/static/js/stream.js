@@ -122,6 +122,7 @@ export class ReactionStream {
   /** @type {WebSocket | null} */
   #socket = null;
   #participants = new Map();
+  #firstSequence = 0n; // above the numbers of those that have left: a fault of their frames is not of a later join
   #carried = new Carried();
   #rejoining;
   #givingUp = null;
@@ -158,6 +159,7 @@ export class ReactionStream {
    * A participant joins, now and again on each new connection. A second join under the same name replaces the first.
    * A join that is refused because the server is full is repeated after pauses that grow.
    * One that is refused for its codec or extradata is not: its frames are left out until it joins otherwise, or on another server.
+   * Such a join waits a moment where the one before was refused.
    * @param {string} participantId
    * @param {{codec: number, labels: string[], extradata?: Uint8Array, isSpeaking?: boolean}} join `codec` is one of `Codec`.
    *   Without `isSpeaking`, it is as `speak` said last.
@@ -166,7 +168,7 @@ export class ReactionStream {
     const known = this.#participants.get(participantId);
     const participant = {
       join: { codec, extradata, allowedLabels: [...labels] },
-      sequence: known?.sequence ?? 0n,
+      sequence: known?.sequence ?? this.#firstSequence,
       isSpeaking: isSpeaking ?? known?.isSpeaking ?? false,
       needsKeyframe: true,
     };
@@ -213,7 +215,10 @@ export class ReactionStream {
 
   /** @param {string} participantId */
   leave(participantId) {
-    if (!this.#participants.delete(participantId)) return;
+    const participant = this.#participants.get(participantId);
+    if (!participant) return;
+    this.#participants.delete(participantId);
+    if (participant.sequence > this.#firstSequence) this.#firstSequence = participant.sequence;
     const isKnown = this.#isKnown(participantId);
     this.#rejoining.forget(participantId);
     this.#react(this.#carried.left(participantId, this.#takes && isKnown));
@@ -324,8 +329,9 @@ export class ReactionStream {
         this.#ready = value;
         this.#batch.limit(value.limits);
         this.#on.ready?.(value);
-        this.#tell({ name: 'ready' });
-        if (value.limits.idleTimeoutMs > 0) this.#alive = setInterval(() => this.#keepAlive(), value.limits.idleTimeoutMs / 3);
+        if (!this.#isClosed) this.#tell({ name: 'ready' });
+        if (this.#isClosed) break; // by one of these handlers
+        if (this.#quietMs > 0) this.#alive = setInterval(() => this.#keepAlive(), this.#quietMs);
         if (!this.#carries) this.#react(this.#carried.giveUp());
         for (const [id, participant] of this.#participants) this.#sendJoin(id, participant);
         clearTimeout(this.#givingUp);
@@ -383,6 +389,12 @@ export class ReactionStream {
     return { ...join, ...resume, allowedLabels: this.#known(join.allowedLabels) };
   }
 
+  /** Milliseconds after which an empty message is sent. 0: none is, to a server that does not end idle streams or knows no `frames`. */
+  get #quietMs() {
+    const { idleTimeoutMs = 0, maxFramesPerMessage = 0 } = this.#ready?.limits ?? {};
+    return maxFramesPerMessage > 0 ? idleTimeoutMs / 3 : 0;
+  }
+
   /** Whether there is a server that takes joins and frames. */
   get #takes() {
     return this.#ready !== null && this.#drain === null;
@@ -427,8 +439,7 @@ export class ReactionStream {
    * late: each message looks as well.
    */
   #keepAlive() {
-    const idleMs = this.#ready?.limits.idleTimeoutMs ?? 0;
-    if (idleMs > 0 && performance.now() - this.#sentMs > idleMs / 3) this.#send({ case: 'frames', value: { frames: [] } });
+    if (this.#quietMs > 0 && performance.now() - this.#sentMs > this.#quietMs) this.#send({ case: 'frames', value: { frames: [] } });
   }
 
   #retry(status) {

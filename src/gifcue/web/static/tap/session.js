@@ -134,15 +134,18 @@ export class Session {
     if (!this.#labels.length) leftOut.consent++;
     else if (this.#isScreen) leftOut.screen++;
     else if (!this.#stream.ready) leftOut.not_connected++;
-    else if (this.#stream.isRefused(this.#id)) {
-      leftOut.not_connected++;
-      this.#cut();
-    } else if (this.#stream.isCongested) {
+    else if (this.#stream.isCongested) {
       leftOut.network++;
       this.#cut();
     } else {
       const metadata = frame.getMetadata();
       const codec = codecOf(metadata.mimeType ?? this.#mimeTypes[metadata.payloadType]);
+      // Another codec is another join, which the server may take.
+      if (codec && codec === this.#codec && this.#stream.isRefused(this.#id)) {
+        leftOut.not_connected++;
+        this.#cut();
+        return null;
+      }
       if (codec) {
         return { payload: new Uint8Array(frame.data.slice(0)), type: frame.type, timestamp: frame.timestamp, metadata, codec };
       }
@@ -178,6 +181,11 @@ export class Session {
     if (codec !== this.#codec) {
       this.#codec = codec;
       this.#stream.join(this.#id, { codec, labels: this.#labels, isSpeaking: this.#isSpeaking });
+    }
+    if (this.#stream.isRefused(this.#id)) { // it waits, since its name was refused a moment ago
+      leftOut.not_connected++;
+      this.#isCut = true;
+      return;
     }
     if (this.#isCut && !keyframe) {
       leftOut.awaiting_keyframe++;

@@ -8,16 +8,16 @@ import { reasonText } from './texts.js';
 
 /** @param {{participant: import('./participant.js').Participant}} props */
 export function Figures({ participant }) {
-  const { lastSecond, latencyMs, latencies, counts, format, size } = participant;
+  const { lastSecond, latency, counts, format, size } = participant;
   const unencoded = Object.fromEntries(Object.entries(counts.skipped).filter(([, count]) => count));
-  const latest = latencies.at(-1);
+  const { medianMs, lastMs } = latency;
   return html`
     <div class="counted stack tight">
       <h3>Figures</h3>
       <dl class="figures">
         <div>
           <dt>From capture to ring</dt>
-          <dd>${latencyMs === null ? 'no ring yet' : `${Math.round(latencyMs)} ms (the last one ${Math.round(latest)} ms)`}</dd>
+          <dd>${medianMs === null ? 'no ring yet' : `${Math.round(medianMs)} ms (the last one ${Math.round(lastMs)} ms)`}</dd>
         </div>
         <div>
           <dt>Frames of the last second</dt>

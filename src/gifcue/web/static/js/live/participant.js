@@ -5,10 +5,8 @@
 import { Phase } from '../../vendor/wire.js';
 import { countsOf, since } from './books.js';
 import { makeEncoder, sizeOf } from './encoder.js';
+import { Latency } from './latency.js';
 
-// Frames whose time of capture is remembered. The server answers within a few dozen.
-const MAX_REMEMBERED = 300;
-const MAX_LATENCIES = 30;
 const MAX_REACTIONS = 8;
 // Milliseconds between two explanations that are shown: faster, nobody can read them.
 const EXPLAIN_MS = 500;
@@ -38,7 +36,7 @@ export class Participant {
    * @param {() => void} options.onChange
    */
   constructor({ id, name, source, stream, onChange }) {
-    Object.assign(this, { id, name, source, stream, onChange });
+    Object.assign(this, { id, name, source, stream, onChange, latency: new Latency(onChange) });
     source.onPicture = (picture) => this.#take(picture);
     source.onEnd = () => {
       this.isPlaying = false;
@@ -61,14 +59,11 @@ export class Participant {
   total = null;
   /** What the page itself did with pictures. */
   counts = { shown: 0, encoded: 0, skipped: { network: 0, encoder: 0, pace: 0 }, unsent: 0 };
-  latencies = [];
 
   #encoder = null;
   #isMaking = false;
   #failed = new Set();
   #needsKeyframe = true;
-  #captured = new Map();
-  #capturedOf = new Map();
   #minIntervalUs = 0;
   #slowUntilMs = 0;
   #isStopped = false;
@@ -86,12 +81,6 @@ export class Participant {
   /** The size of what is sent, null before the first picture. */
   get size() {
     return this.#encoder?.size ?? null;
-  }
-
-  /** Milliseconds from capture to the ring: the median of the last ones, null before the first. */
-  get latencyMs() {
-    const sorted = [...this.latencies].sort((one, other) => one - other);
-    return sorted.length ? sorted[sorted.length >> 1] : null;
   }
 
   start() {
@@ -155,7 +144,7 @@ export class Participant {
       if (!this.allowed.has(label)) return;
       const isNew = this.holding?.reactionId !== reactionId;
       this.holding = { reactionId, label, progress, box };
-      if (isNew) this.#measure(sequence);
+      if (isNew) this.latency.decided(sequence);
     } else {
       if (this.holding?.reactionId === reactionId) this.holding = null;
       if (phase === Phase.STARTED) this.#show(event);
@@ -190,7 +179,7 @@ export class Participant {
     this.unmet = [];
     this.lastSecond = null;
     this.total = null; // the next connection counts from zero
-    this.#captured.clear();
+    this.latency.interrupt();
     this.#minIntervalUs = 0; // another server may have more time
     this.onChange();
   }
@@ -217,7 +206,7 @@ export class Participant {
     else if (encoder.isBusy) skipped.encoder++;
     else {
       this.#lastUs = timestampUs;
-      this.#remember(this.#capturedOf, timestampUs, capturedMs);
+      this.latency.encodes(timestampUs, capturedMs);
       const keyframe = this.#needsKeyframe;
       this.#needsKeyframe = false;
       encoder.encode({ video, timestampUs, keyframe });
@@ -257,32 +246,9 @@ export class Participant {
     // Consent may have been taken back while the picture was in the encoder. What builds on it is not sent either.
     if (!this.effective.length) this.#isCut = true;
     else if (encoded.keyframe) this.#isCut = false;
-    if (this.#isCut) {
-      this.#capturedOf.delete(encoded.timestampUs);
-      this.counts.unsent++;
-      return;
-    }
-    const capturedMs = this.#capturedOf.get(encoded.timestampUs);
-    this.#capturedOf.delete(encoded.timestampUs);
-    const sequence = this.stream.sendFrame(this.id, encoded);
+    const sequence = this.#isCut ? null : this.stream.sendFrame(this.id, encoded);
+    this.latency.encoded(encoded.timestampUs, sequence);
     if (sequence === null) this.counts.unsent++;
-    else if (capturedMs !== undefined) this.#remember(this.#captured, sequence, capturedMs);
-  }
-
-  #remember(map, key, value) {
-    map.set(key, value);
-    if (map.size > MAX_REMEMBERED) map.delete(map.keys().next().value);
-  }
-
-  /** The time from the capture of the deciding frame until its ring is on the screen. */
-  #measure(sequence) {
-    const capturedMs = this.#captured.get(sequence);
-    if (capturedMs === undefined) return;
-    requestAnimationFrame((paintMs) => {
-      this.latencies.push(Math.max(0, paintMs - capturedMs));
-      if (this.latencies.length > MAX_LATENCIES) this.latencies.shift();
-      this.onChange();
-    });
   }
 
   // Reactions

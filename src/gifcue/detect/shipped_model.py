@@ -3,4 +3,4 @@
 It is code, so that whoever can write to the model's folder, but not to the code, cannot replace the digest as well.
 """
 
-SHIPPED_SHA256 = "274096d1d8ac4a864b05f226c4a619cac2ab71b61bba53dac244a0e3ae56b432"
+SHIPPED_SHA256 = "f83d7ff087366439c32f7630aa9fd8b52a9f79337f27d3169fc66ef4e9a734bc"

@@ -19,7 +19,7 @@ from gifcue_lab.training.shapes import NETWORKS, SHAPE_KEYS, WEIGHTS
 
 NAME, VERSION = "gifcue", "0.1.0"
 # How much the landmarks' extent counts in a box, and how much it is enlarged. Measured on held-out people.
-REFINEMENT = {"face": {"weight": 0.5, "scale": 1.05}, "hand": {"weight": 0.5, "scale": 1.3}}
+REFINEMENT = {"face": {"weight": 0.5, "scale": 1.1}, "hand": {"weight": 0.3, "scale": 1.5}}
 # No labels are given to a face or hand whose longer side is smaller, in pixels of the frame. Half of the false smiles
 # on people outside the data were on faces far in the background.
 SMALLEST_PX = 24

@@ -27,7 +27,7 @@ def trainings(name: str, stages: Mapping[str, Stage]) -> list[Recipe]:
             continue
         seen.add(each)
         stage = stages[each]
-        left += [*stage.average, *stage.pack.values()]
+        left += [*stage.average, *stage.pack.values(), stage.base]
         # The recipe of a mean is that of one of its parts.
         if stage.trains and stage.recipe is not None:
             found.append(stage.recipe)

@@ -125,9 +125,11 @@ def _run(stage: Stage, stages: dict[str, Stage], data_dir: Path, folder: Path, r
         if stage.scores:
             # `pack` keeps the calibration that it finds.
             shutil.copyfile(folder / stage.scores / METADATA, place / METADATA)
-        pack(recipes, run_dirs, data_dir, place, report=report)
+        base = folder / stage.base if stage.base else None
+        pack(recipes, run_dirs, data_dir, place, base=base, report=report)
         is_new = calibrated_on(stage, stages, data_dir)
-        calibrate(place, data_dir, is_new, keep_scores=bool(stage.scores), report=report)
+        keeps = bool(stage.scores or stage.base)
+        calibrate(place, data_dir, is_new, keep_scores=keeps, tasks=list(stage.pack), report=report)
         if stage.heads:
             fit_heads(
                 place,

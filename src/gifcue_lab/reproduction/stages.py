@@ -17,10 +17,10 @@ from gifcue_lab.training.shapes import NETWORKS
 
 # The keys that say what a stage does. Each stage has exactly one.
 ACTIONS = ("train", "average", "hard_negatives", "pack")
-_KEYS = {"name", "hours", "start_from", "groups", "heads", "keep_network", "scores", *ACTIONS}
+_KEYS = {"name", "hours", "start_from", "groups", "heads", "keep_network", "scores", "base", *ACTIONS}
 # Keys that gifcue got later, of recipes and of stages. Where they are not used, a fingerprint is as it was without
 # them: a chain takes hours, and a folder of stages outlives an upgrade.
-_LATER_KEYS = ("heldout_photos", "keep_network")
+_LATER_KEYS = ("heldout_photos", "keep_network", "base")
 # The file that all stages of hard negatives add to, and that recipes name.
 HARD_NEGATIVES = "hard-negatives.json"
 
@@ -39,6 +39,8 @@ class Stage:
         pack: the stage that gives each network of a model.
         groups: patterns of the groups that a model is calibrated on; empty for those that all its recipes hold out.
         scores: the model whose calibration and rescoring a model keeps, "" for its own. Thresholds are chosen anyway.
+        base: the model that gives the networks that `pack` does not name, with their scores and thresholds, and the
+            calibration and rescoring of the others; "" where `pack` names all.
         heads: patterns of the groups that the labels of faces are then fitted to (`gifcue_lab.export.heads`); empty for
             a model without that.
         keep_network: whether that leaves the face network as it is (`fit-heads --keep-network`).
@@ -56,6 +58,7 @@ class Stage:
     heads: tuple[str, ...] = ()
     keep_network: bool = False
     scores: str = ""
+    base: str = ""
     fingerprint: str = ""
 
     def describe(self) -> str:
@@ -67,7 +70,7 @@ class Stage:
             return f"mean of {', '.join(self.average)}"
         if self.hard_negatives:
             return f"hard negatives of {self.hard_negatives}"
-        return f"model of {', '.join(self.pack.values())}"
+        return f"model of {', '.join([*self.pack.values(), *([self.base] if self.base else [])])}"
 
 
 def read_stages(path: Path | None = None) -> list[Stage]:
@@ -119,11 +122,12 @@ def _stage(table: Mapping[str, Any], known: Mapping[str, Stage], folder: Path | 
         heads=tuple(table.get("heads", ())),
         keep_network=_flag(name, table, "keep_network"),
         scores=table.get("scores", ""),
+        base=table.get("base", ""),
     )
     _check_pack(stage, known)
     if stage.keep_network and not stage.heads:
         raise ConfigError(f"stage {name}: expected heads beside keep_network, got none")
-    for model in filter(None, (stage.hard_negatives, stage.scores)):
+    for model in filter(None, (stage.hard_negatives, stage.scores, stage.base)):
         if not _earlier(name, model, known).pack:
             raise ConfigError(f"stage {name}: expected a model, got {model}")
     return _with_fingerprint(stage, known)
@@ -168,8 +172,15 @@ def _recipe(
 def _check_pack(stage: Stage, known: Mapping[str, Stage]) -> None:
     if not stage.pack:
         return
-    if sorted(stage.pack) != sorted(NETWORKS):
-        raise ConfigError(f"stage {stage.name}: expected {', '.join(NETWORKS)}, got {', '.join(stage.pack)}")
+    if not set(stage.pack) <= set(NETWORKS) or (not stage.base and len(stage.pack) < len(NETWORKS)):
+        raise ConfigError(
+            f"stage {stage.name}: expected {', '.join(NETWORKS)}, or some of them and a base, got "
+            f"{', '.join(stage.pack)}"
+        )
+    if stage.base and (stage.scores or (stage.heads and "face" not in stage.pack)):
+        raise ConfigError(
+            f"stage {stage.name}: expected no scores beside a base, and heads only with a face network"
+        )
     for task, part in stage.pack.items():
         recipe = _earlier(stage.name, part, known).recipe
         if recipe is None or recipe.task != task:
@@ -198,7 +209,7 @@ def _with_fingerprint(stage: Stage, known: Mapping[str, Stage]) -> Stage:
         *stage.average,
         *stage.pack.values(),
         *([stage.hard_negatives] if stage.hard_negatives else []),
-        *(name for name in (start, stage.scores) if name in known),
+        *(name for name in (start, stage.scores, stage.base) if name in known),
     )
     # Hard negatives gather in one file, so a training depends on every stage of them before it.
     gathered = [each.name for each in known.values() if each.hard_negatives]

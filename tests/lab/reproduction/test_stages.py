@@ -26,6 +26,10 @@ PINS = {
     "face": "b8ae318631fb889a",
     "model": "3432d02dd2983981",
 }
+MODEL_OF_ONE = (
+    "".join(f'[[stages]]\nname = "{name[0]}"\ntrain = "{name}"\n' for name in ("detector", "hand", "face"))
+    + '[[stages]]\nname = "m"\npack = { detector = "d", hand = "h", face = "f" }\n'
+)
 OTHER = '[[stages]]\nname = "b"\ntrain = "hand-finer"\nstart_from = "a"\n'
 
 
@@ -86,8 +90,19 @@ def test_the_chain_of_the_document_is_one(tmp_path: Path) -> None:
         (RUN + 'average = ["a", "b"]\n', "got train, average"),
         ('[[stages]]\nname = "b"\ntrain = "hand-finer"\n', "stage b: expected a stage before it, got 'hand'"),
         (RUN + '[[stages]]\nname = "m"\naverage = ["a"]\n', "expected two or more runs of one network"),
+        (
+            RUN + '[[stages]]\nname = "p"\nbase = "a"\npack = { hand = "a" }\n',
+            "stage p: expected a model, got a",
+        ),
+        (
+            MODEL_OF_ONE + '[[stages]]\nname = "p"\nbase = "m"\npack = { hand = "h" }\nheads = ["a"]\n',
+            "stage p: expected no scores beside a base, and heads only with a face network",
+        ),
         (RUN + '[[stages]]\nname = "n"\nhard_negatives = "a"\n', "stage n: expected a model, got a"),
-        (RUN + '[[stages]]\nname = "p"\npack = { hand = "a" }\n', "expected detector, hand, face, got hand"),
+        (
+            RUN + '[[stages]]\nname = "p"\npack = { hand = "a" }\n',
+            "expected detector, hand, face, or some of them and a base, got hand",
+        ),
         (
             RUN + '[[stages]]\nname = "p"\npack = { detector = "a", hand = "a", face = "a" }\n',
             "expected a run of detector, got a",

@@ -30,12 +30,25 @@ def train(
         typer.Option(metavar="RUN", help="Start from this run's weights; by default as in the recipe."),
     ] = None,
 ) -> None:
-    """Train one network. The same command resumes a run that was interrupted."""
+    """Train one network. The same command resumes a run that was interrupted, without the epoch that was not over."""
     from gifcue_lab.training.recipe import read_recipe
 
     recipe = read_recipe(config, name=name, epochs=epochs, start_from=start_from)
     # TensorFlow takes seconds to import, so a mistake in the recipe is reported first.
     import_tensorflow()
     from gifcue_lab.training.loop import train as run_training
+    from gifcue_lab.training.run_state import read_state
 
-    run_training(recipe, data, runs, report=typer.echo)
+    try:
+        run_training(recipe, data, runs, report=typer.echo)
+    except KeyboardInterrupt:
+        # The checkpoint says how far the run is: an epoch whose checkpoint is not complete is trained again.
+        state = read_state(runs / recipe.name)
+        done = 0 if state is None else int(state["epoch"])
+        told = (
+            f"after epoch {done}; the same command goes on"
+            if done
+            else "before the first epoch was over; the same command begins again"
+        )
+        typer.echo(f"interrupted {told}", err=True)
+        raise

@@ -170,6 +170,8 @@ def _calibrate_scores(model_dir: Path, photos: Sequence[Photo], kinds: Sequence[
     for kind in kinds:
         boxes = [box for box in matched if box.seen.kind == kind]
         changes[kind] = {}
+        calibration: Calibration | None = None
+        rescoring: Rescoring | None = None
         known = [box for box in boxes if box.real and box.truth != UNKNOWN]
         if not known:
             raise ConfigError(
@@ -191,13 +193,24 @@ def _calibrate_scores(model_dir: Path, photos: Sequence[Photo], kinds: Sequence[
                 "present": rescoring.present,
                 "bias": rescoring.bias,
             }
-        report(f"{kind}: {changes[kind]}")
+        report(describe_fit(kind, calibration, rescoring))
 
     def change(written: dict[str, Any]) -> None:
         for kind, values in changes.items():
             written["stages"][kind].update(values)
 
     update_metadata(model_dir, change)
+
+
+def describe_fit(kind: str, calibration: Calibration | None, rescoring: Rescoring | None) -> str:
+    """A line that says what was fitted for a kind. None stands for values that stay as they were."""
+    labels = scores = "as before"
+    if calibration is not None:
+        landmarks, appearance = calibration.landmark_scale, calibration.appearance_scale
+        labels = f"logits of landmarks × {landmarks:g}, of appearance × {appearance:g}"
+    if rescoring is not None:
+        scores = f"detector × {rescoring.found:g}, presence × {rescoring.present:g}, bias {rescoring.bias:g}"
+    return f"{kind}: probabilities of labels: {labels}; score of a {kind}: {scores}"
 
 
 def _fit_rescoring(boxes: Sequence[MatchedBox]) -> Rescoring:

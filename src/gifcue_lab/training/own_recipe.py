@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gifcue.errors import ConfigError
+from gifcue_lab.datasets.regions import ATTRIBUTES, FACE, HAND
 from gifcue_lab.training.recipe import NetworkShape
 from gifcue_lab.training.samples import NONE, UNKNOWN, Photo, read_photos
 
@@ -50,14 +51,18 @@ def own_recipe(task: str, data_dir: Path, shipped: NetworkShape, *, whole: bool 
     labels = [label for label in counts if label not in (NONE, UNKNOWN)]
     if not labels:
         raise ConfigError(
-            f"{data_dir / 'train'}: expected labels on {task} boxes, got none; `gifcue-lab dataset prepare` puts the "
-            "boxes of your labels on faces or hands"
+            f"{data_dir / 'train'}: expected labels on {task} boxes, got none; "
+            + (
+                _other_kind(photos, task)
+                or "`gifcue-lab dataset prepare` puts the boxes of your labels on faces or hands"
+            )
         )
     own = sorted(set(labels) - set(shipped.classes))
     if not own and not whole:
         raise ConfigError(
             f"{data_dir / 'train'}: expected a label on {task} boxes that the shipped model does not know, got "
-            f"{', '.join(sorted(labels))}; --whole trains all of the network on these"
+            f"{', '.join(sorted(labels))}; "
+            + (_other_kind(photos, task) or "--whole trains all of the network on these")
         )
     held_out = _held_out(photos, task, own, [label for label in shipped.classes if label in labels])
     trained = _labels([photo for photo in photos if photo.group not in held_out], task)
@@ -130,6 +135,14 @@ def _repeats(trained: Counter[str], classes: Sequence[str]) -> tuple[dict[str, f
 
 def _labels(photos: Sequence[Photo], task: str) -> Counter[str]:
     return Counter(sample.attribute for photo in photos for sample in photo.of_kind(task))
+
+
+def _other_kind(photos: Sequence[Photo], task: str) -> str:
+    """A hint at the command for the other kind, where that has labels which gifcue does not know; empty otherwise."""
+    other = HAND if task == FACE else FACE
+    if not (own := sorted(set(_labels(photos, other)) - {NONE, UNKNOWN} - set(ATTRIBUTES[other]))):
+        return ""
+    return f"{', '.join(own)} is on {other} boxes: write `gifcue-lab recipe {other}`"
 
 
 def _held_out(photos: Sequence[Photo], task: str, own: Sequence[str], others: Sequence[str]) -> set[str]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 from gifcue.detect.settings import default_model_dir
 from gifcue_lab.datasets.annotation import Annotation, LabelledObject
 from gifcue_lab.datasets.voc import write_voc
+from gifcue_lab.training.recipe import Recipe
 
 from .conftest import Lab
 
@@ -67,3 +71,28 @@ def test_a_recipe_is_replaced_only_on_demand(lab: Lab, tmp_path: Path) -> None:
     assert out.read_text().endswith("# mine\n")
     assert lab(*command, "--force").exit_code == 0
     assert out.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("epochs", "told"),
+    [
+        (0, "before the first epoch was over; the same command begins again"),
+        (9, "after epoch 9; the same command goes on"),
+    ],
+)
+def test_an_interrupted_training_says_how_far_it_is(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: int, told: str
+) -> None:
+    def interrupted(recipe: Recipe, data: Path, runs: Path, *, report: object) -> None:
+        if epochs:
+            folder = runs / recipe.name / f"checkpoint-{epochs:05d}"
+            folder.mkdir(parents=True)
+            (folder / "state.json").write_text(json.dumps({"epoch": epochs}))
+        raise KeyboardInterrupt
+
+    # In place of the module, because it imports TensorFlow.
+    monkeypatch.setitem(sys.modules, "gifcue_lab.training.loop", SimpleNamespace(train=interrupted))
+    monkeypatch.setattr("gifcue_lab.cli.train.import_tensorflow", lambda: None)
+    result = lab("train", "face", "--data", tmp_path, "--runs", tmp_path / "runs")
+    assert result.exit_code == 130
+    assert result.stderr == f"interrupted {told}\n"

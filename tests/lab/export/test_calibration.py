@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gifcue.detect.metadata import Calibration, Rescoring
 from gifcue.errors import ConfigError
 from gifcue_lab.datasets.annotation import Annotation, LabelledObject
 from gifcue_lab.datasets.voc import write_voc
@@ -42,3 +43,13 @@ def test_no_photographs_name_their_folder(data: Path) -> None:
         ConfigError, match="data/train: expected photographs to fit to that no network was trained on"
     ):
         calibration.held_out_photos(data, lambda photo: False)
+
+
+def test_what_was_fitted_is_a_line_to_read() -> None:
+    scales, rescoring = Calibration(0.85, 0.8, (0.0, 0.0)), Rescoring(1.25, 0.5, -0.75)
+    assert calibration.describe_fit("hand", scales, None) == (
+        "hand: probabilities of labels: logits of landmarks × 0.85, of appearance × 0.8; score of a hand: as before"
+    )
+    assert calibration.describe_fit("hand", None, rescoring) == (
+        "hand: probabilities of labels: as before; score of a hand: detector × 1.25, presence × 0.5, bias -0.75"
+    )

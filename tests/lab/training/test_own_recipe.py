@@ -94,6 +94,16 @@ def test_too_little_data_is_told(tmp_path: Path, groups: dict[str, list[str]], m
         own_recipe("face", tmp_path, SHIPPED)
 
 
+@pytest.mark.parametrize("face_shows", ["", "smile"])
+def test_labels_of_the_other_kind_are_told(tmp_path: Path, face_shows: str) -> None:
+    write_group(tmp_path, "anna", [face_shows])
+    hand = LabelledObject("hand", 70, 10, 110, 60)
+    objects = (hand, hand._replace(label="i_love_you"))
+    write_voc(tmp_path / "train" / "anna" / "9.xml", Annotation("9.jpg", 120, 90, objects))
+    with pytest.raises(ConfigError, match="i_love_you is on hand boxes: write `gifcue-lab recipe hand`"):
+        own_recipe("face", tmp_path, SHIPPED)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

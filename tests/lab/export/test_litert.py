@@ -58,7 +58,7 @@ def test_a_folder_without_a_run_is_named(recipe_path: Path, tmp_path: Path) -> N
     from gifcue_lab.training.recipe import read_recipe
     from gifcue_lab.training.weights import average_runs
 
-    with pytest.raises(ConfigError, match="nothing: expected weights of this network"):
+    with pytest.raises(ConfigError, match="nothing: expected a run"):
         average_runs(read_recipe(recipe_path), [tmp_path / "nothing"], tmp_path / "mean")
 
 

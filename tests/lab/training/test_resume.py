@@ -13,6 +13,9 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+# Three runs, each of which starts TensorFlow.
+pytestmark = pytest.mark.timeout(240)
+
 
 def train_small(data_dir: Path, run_dir: Path) -> None:
     os.environ.update(CUDA_VISIBLE_DEVICES="-1")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gifcue.errors import ConfigError
-from gifcue_lab.training.samples import NONE, UNKNOWN, read_photos
+from gifcue_lab.training.samples import NONE, UNKNOWN, Photo, read_photos
 
 XML = """<annotation><filename>a.jpg</filename><size><width>64</width><height>48</height></size>
 {objects}</annotation>"""
@@ -15,35 +15,37 @@ OBJECT = """<object><name>{0}</name><difficult>{1}</difficult><bndbox><xmin>{2}<
 <xmax>{4}</xmax><ymax>{5}</ymax></bndbox></object>"""
 
 
-def test_a_second_box_names_the_attribute_and_difficult_hides_it(tmp_path: Path) -> None:
-    folder = tmp_path / "train" / "p0"
+def read(root: Path, *objects: tuple[str, int, int, int, int, int]) -> Photo:
+    """One photograph: label, difficult and box of each object."""
+    folder = root / "train" / "p0"
     folder.mkdir(parents=True)
-    objects = [
+    (folder / "a.xml").write_text(XML.format(objects="".join(OBJECT.format(*item) for item in objects)))
+    return read_photos(root, "train")[0]
+
+
+def test_a_second_box_names_the_attribute_and_difficult_hides_it(tmp_path: Path) -> None:
+    photo = read(
+        tmp_path,
         ("hand", 0, 1, 1, 9, 9),
         ("wave", 0, 1, 1, 9, 9),
         ("hand", 1, 20, 1, 30, 9),
         ("face", 0, 40, 1, 50, 9),
-    ]
-    (folder / "a.xml").write_text(XML.format(objects="".join(OBJECT.format(*item) for item in objects)))
-    photo = read_photos(tmp_path, "train")[0]
+    )
     assert [sample.attribute for sample in photo.samples] == ["wave", UNKNOWN, NONE]
 
 
 def test_a_box_that_was_drawn_anew_is_the_same_face_as_in_evaluation(tmp_path: Path) -> None:
     """Corners that are off by 6 pixels, as by hand in LabelImg, on a face of 100 pixels; and a smile on a hand."""
-    folder = tmp_path / "train" / "p0"
-    folder.mkdir(parents=True)
-    objects = [
+    photo = read(
+        tmp_path,
         ("face", 0, 10, 10, 110, 110),
         ("smile", 0, 14, 6, 114, 108),
         ("face", 0, 200, 10, 300, 110),
         ("smile", 0, 230, 10, 330, 110),
         ("hand", 0, 400, 10, 500, 110),
         ("drinking", 0, 403, 13, 503, 113),
-    ]
-    (folder / "a.xml").write_text(XML.format(objects="".join(OBJECT.format(*item) for item in objects)))
-    samples = read_photos(tmp_path, "train")[0].samples
-    said = [(sample.kind, sample.attribute) for sample in samples]
+    )
+    said = [(sample.kind, sample.attribute) for sample in photo.samples]
     # A smile beside the faces is another face.
     assert said == [("face", "smile"), ("face", NONE), ("hand", "drinking"), ("face", "smile")]
 

@@ -114,7 +114,7 @@ class DetectSettings(BaseModel):
         description="Stills that may wait. Further ones are refused as unavailable.",
     )
     score_floor: Annotated[float, EXPERT] = Field(
-        default=0.2,
+        default=0.3,
         ge=0.0,
         le=1.0,
         description="Detection score, 0..1, from which a face or hand is cropped and classified (litert).",

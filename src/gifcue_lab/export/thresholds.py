@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -67,6 +68,8 @@ class ScoredLabel:
         negative: whether the region is known to show no label at all [N]; see `MAX_FALSE_SHARE`.
         group: the number of the region's group [N], from 0.
         totals: how many labelled boxes of each group show the label, found or not [groups].
+        false_weights: how much each region counts where it is false [mixtures, N]: how many of its kind there are for
+            each one that shows the label, compared with these regions. None for the mixture of the regions alone.
     """
 
     scores: Doubles
@@ -74,24 +77,28 @@ class ScoredLabel:
     negative: Bools
     group: Integers
     totals: Integers
+    false_weights: Doubles | None = None
 
     def threshold(self) -> float:
         """The best threshold of `GRID`: the middle of those that are as good as the one with the best F1.
 
         At most `MAX_FALSE_SHARE` of the negatives reach it; where no threshold achieves that, as few as possible. One
         is as good as the best where F1 is lower by no more than the standard error of that difference, when groups are
-        drawn at random. F1 is averaged over nearby thresholds.
+        drawn at random. F1 is averaged over nearby thresholds, and over the mixtures.
         """
         over = self.scores[:, None] >= GRID
         groups = len(self.totals)
-        shown, hits = (np.zeros((groups, len(GRID))) for _ in range(2))
-        np.add.at(shown, self.group, over)
-        np.add.at(hits, self.group[self.right], over[self.right])
+        hits = self._by_group(over[self.right], self.group[self.right])
+        shown = [
+            hits + self._by_group((over * weight[:, None])[~self.right], self.group[~self.right])
+            for weight in self._mixtures()
+        ]
         draws = np.random.default_rng(0).multinomial(groups, np.full(groups, 1 / groups), size=DRAWS)
 
         def smooth_f1(weights: Doubles) -> Doubles:
-            f1 = 2 * (weights @ hits) / np.maximum(1, weights @ shown + (weights @ self.totals)[:, None])
-            return _smooth(f1)
+            there = (weights @ self.totals)[:, None]
+            f1 = [2 * (weights @ hits) / np.maximum(1, weights @ each + there) for each in shown]
+            return _smooth(np.mean(f1, axis=0))
 
         f1 = smooth_f1(np.ones((1, groups)))[0]
         allowed = np.ones(len(GRID), bool)
@@ -115,7 +122,17 @@ class ScoredLabel:
             self.negative[rows],
             self.group[rows] // 2,
             self.totals[number::2],
+            None if self.false_weights is None else self.false_weights[:, rows],
         )
+
+    def _mixtures(self) -> Doubles:
+        return np.ones((1, len(self.scores))) if self.false_weights is None else self.false_weights
+
+    def _by_group(self, values: npt.NDArray[Any], group: Integers) -> Doubles:
+        """The sums [groups, thresholds] of values [N, thresholds] over the regions of each group."""
+        sums = np.zeros((len(self.totals), len(GRID)))
+        np.add.at(sums, group, values)
+        return sums
 
     def cross_fitted_f1(self) -> float | None:
         """F1 where each half of the groups uses the threshold that was chosen on the other; None with one group."""

@@ -3,7 +3,8 @@
 The label "thinking" has few examples, too few to learn from. What makes the pose is a closed hand at the chin or a
 cheek, so such pictures are composited. The hand is cut out along the convex hull of its landmarks, with part of the
 forearm. It is the hand of a photograph labelled "thinking", at the place that it has there, or any closed hand that is
-raised from below. The same hands beside a face or before its eyes are the negative examples.
+raised from below. The same hands beside a face or before its eyes are the negative examples, and so are hands at faces
+that are known to show no label: of people who cough, drink or telephone.
 
 The detector learns from hands pasted over the faces of its scenes: the teacher finds few hands there, so few are
 labelled.
@@ -18,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gifcue_lab.training.cutting import MIDDLE_KNUCKLE, WRIST, similarity, soft_mask, tone, with_forearm
-from gifcue_lab.training.samples import UNKNOWN, Image, Photo, Sample
+from gifcue_lab.training.samples import NONE, UNKNOWN, Image, Photo, Sample
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
@@ -60,14 +61,16 @@ class HandDonors:
             for index, sample in self._all
             if sample.attribute not in ("wave", UNKNOWN) and _is_closed(sample)
         ]
-        self._thinking = [
-            (index, hand, face.box)
+        at_face = [
+            (face.attribute, (index, hand, face.box))
             for index, photo in enumerate(photos)
             for face in photo.of_kind("face")
-            if face.attribute == "thinking"
+            if face.attribute in ("thinking", NONE)
             for hand in photo.of_kind("hand")
             if hand.landmarks is not None and _is_at(hand.box, face.box)
         ]
+        self._thinking = [donor for shown, donor in at_face if shown == "thinking"]
+        self._not_thinking = [donor for shown, donor in at_face if shown == NONE]
 
     def __len__(self) -> int:
         """The number of closed hands."""
@@ -83,15 +86,24 @@ class HandDonors:
         """Whether there is a hand at a face labelled "thinking"."""
         return len(self._thinking) > 0
 
-    def paste_as_photographed(self, crop: Image, face: Floats, rng: np.random.Generator) -> Image:
-        """Pastes the hand of a photograph labelled "thinking" at about the same place of another face.
+    @property
+    def has_not_thinking(self) -> bool:
+        """Whether there is a hand at a face that is known to show no label."""
+        return len(self._not_thinking) > 0
+
+    def paste_as_photographed(
+        self, crop: Image, face: Floats, rng: np.random.Generator, *, thinking: bool = True
+    ) -> Image:
+        """Pastes the hand of a photograph at about the same place of another face.
 
         Args:
             crop: a face crop [S, S, 3].
             face: the face's landmarks [N, 2] in pixels of the crop.
             rng: chooses the hand and varies its place.
+            thinking: whether it is the hand of a face labelled "thinking", or of one that is known to show no label.
         """
-        index, hand, box = self._thinking[int(rng.integers(len(self._thinking)))]
+        donors = self._thinking if thinking else self._not_thinking
+        index, hand, box = donors[int(rng.integers(len(donors)))]
         low, high = face.min(0), face.max(0)
         scale = float((high - low)[1] / max(1.0, box[3] - box[1])) * float(np.exp(rng.normal(0, 0.1)))
         linear = similarity(scale, np.radians(rng.normal(0, 8)), rng)

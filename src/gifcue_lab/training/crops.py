@@ -33,10 +33,10 @@ HAND_POINTS = 21
 STRIPED_SHARE = 0.4
 # Share of the negatives that are hard ones, where hard negatives are known.
 HARD_NEGATIVE_SHARE = 0.5
-# Share of the faces without a smile that get a hand at the chin, and share of these hands that come from a photograph
-# labelled "thinking" and keep their place.
-AT_CHIN_SHARE = 0.4
-AS_PHOTOGRAPHED_SHARE = 0.6
+# Share of the faces without a smile that get a hand at the chin; and, of these hands, the shares that keep the place
+# that they have in their photograph: at a face labelled "thinking", and at a face that is known not to think.
+AT_CHIN_SHARE = 0.45
+AS_PHOTOGRAPHED_SHARE, NOT_THINKING_SHARE = 0.5, 0.3
 # Share of the hands pasted beside a face that are closed.
 CLOSED_SHARE = 0.4
 # A hand reaches a face when it overlaps the face's surroundings by more than this share of the face, in both axes.
@@ -153,35 +153,34 @@ class CropSource:
                 targets["has_label"][row] = 1.0
                 continue
             assert index.sample is not None
-            crops[row], points, attribute = self._crop(index.photo, index.sample, rng)
+            crops[row], points, attribute, absent = self._crop(index.photo, index.sample, rng)
             if points is not None:
                 targets["landmarks"][row] = points
                 targets["has_landmarks"][row] = 1.0
             targets["presence"][row] = 1.0
-            self._set_label(targets, row, index, attribute)
+            self._set_label(targets, row, index, attribute, absent)
         return crops, targets
 
-    def _set_label(self, targets: Targets, row: int, index: CropIndex, attribute: str) -> None:
-        """Writes what is known of the label of a crop that shows `attribute`."""
-        assert index.sample is not None
+    def _set_label(self, targets: Targets, row: int, index: CropIndex, attribute: str, absent: str) -> None:
+        """Writes what is known of the label of a crop: the `attribute` that it shows, or one that is `absent`."""
         if attribute != UNKNOWN:
             targets["has_label"][row] = 1.0
             targets["label"][row] = float(self.class_of(attribute))
-        elif index.sample.absent:
-            targets["absent"][row] = float(self.class_of(index.sample.absent))
+        elif absent:
+            targets["absent"][row] = float(self.class_of(absent))
         elif self._photos[index.photo].group not in self._groups_that_show:
             targets["absent"][row] = float(self.class_of(self._recipe.assumed_absent))
 
     def _crop(
         self, photo: int, sample: Sample, rng: np.random.Generator | None
-    ) -> tuple[Image, Floats | None, str]:
-        """A crop of a sample, its landmarks in shares of the crop, and the attribute that it shows."""
+    ) -> tuple[Image, Floats | None, str, str]:
+        """A crop of a sample, its landmarks in shares of the crop, its attribute, and a label that it does not show."""
         recipe = self._recipe
         center, side = crop_square(sample.box, recipe, rng)
         if rng is None:
             matrix = crop_matrix((float(center[0]), float(center[1])), side, recipe.width)
             crop = warp(self._images[photo], matrix, (recipe.width, recipe.width), 0)
-            return crop, self._points(sample, matrix, mirror=False), sample.attribute
+            return crop, self._points(sample, matrix, mirror=False), sample.attribute, sample.absent
         limit = recipe.rotation_deg
         angle = float(np.clip(rng.normal(0, limit / 2), -limit, limit))
         mirror = bool(rng.random() < 0.5)
@@ -192,7 +191,7 @@ class CropSource:
             matrix = _stretched(matrix, recipe, rng)
         border = 0 if rng.random() < BLACK_BORDER_SHARE else None
         crop = warp(self._images[photo], matrix, (recipe.width, recipe.width), border)
-        crop, attribute = self._composite(crop, sample, matrix, rng)
+        crop, attribute, absent = self._composite(crop, sample, matrix, rng)
         # Truncation may remove the hand that shows the label `assumed_absent`: such crops stay whole.
         may_truncate = attribute == NONE or attribute != recipe.assumed_absent
         if may_truncate and rng.random() < recipe.truncation:
@@ -200,7 +199,7 @@ class CropSource:
         points = self._points(sample, matrix, mirror=mirror)
         if points is not None and recipe.finger_bend > 0:
             crop, points = bend_fingers(crop, points, rng, recipe.finger_bend)
-        return degrade(crop, rng, recipe.degrade), points, attribute
+        return degrade(crop, rng, recipe.degrade), points, attribute, absent
 
     def _points(self, sample: Sample, matrix: Floats, *, mirror: bool) -> Floats | None:
         """The sample's landmarks in shares of the crop, None where they are unknown."""
@@ -212,36 +211,47 @@ class CropSource:
 
     def _composite(
         self, crop: Image, sample: Sample, matrix: Floats, rng: np.random.Generator
-    ) -> tuple[Image, str]:
-        """Pastes a hand on a face, or replaces the background of a hand; returns the attribute shown then."""
+    ) -> tuple[Image, str, str]:
+        """Pastes a hand on a face, or replaces the background of a hand.
+
+        Returns:
+            The crop, the attribute that it shows, and a label that it does not show, "" if none is known.
+        """
+        unchanged = sample.attribute, sample.absent
         if sample.landmarks is None:
-            return crop, sample.attribute
+            return crop, *unchanged
         if self._donors is not None and rng.random() < self._recipe.compositing:
             return self._paste_hand(crop, sample, matrix, rng)
         if self.kind == "hand" and rng.random() < self._recipe.compositing:
             hand = move_points(sample.landmarks, matrix, 1)
-            return replace_background(crop, hand, self._background(rng), rng), sample.attribute
-        return crop, sample.attribute
+            return replace_background(crop, hand, self._background(rng), rng), *unchanged
+        return crop, *unchanged
 
     def _paste_hand(
         self, crop: Image, sample: Sample, matrix: Floats, rng: np.random.Generator
-    ) -> tuple[Image, str]:
-        """Pastes a hand at the chin, which makes the face "thinking", or elsewhere, which leaves its attribute."""
+    ) -> tuple[Image, str, str]:
+        """Pastes a hand at the chin, which decides whether the face is "thinking", or elsewhere, which does not."""
         assert self._donors is not None
         assert sample.landmarks is not None
         assert self._select is not None
         if not len(self._donors):
-            return crop, sample.attribute
+            return crop, sample.attribute, sample.absent
         face = move_points(sample.landmarks[self._select], matrix, 1)
         if sample.attribute != "smile" and rng.random() < AT_CHIN_SHARE:
-            if self._donors.has_thinking and rng.random() < AS_PHOTOGRAPHED_SHARE:
-                return self._donors.paste_as_photographed(crop, face, rng), "thinking"
+            drawn = rng.random()
+            if self._donors.has_thinking and drawn < AS_PHOTOGRAPHED_SHARE:
+                return self._donors.paste_as_photographed(crop, face, rng), "thinking", ""
+            if self._donors.has_not_thinking and drawn > 1 - NOT_THINKING_SHARE:
+                # Whether the rest of the face is neutral was decided without this hand, so only that much is known.
+                pasted = self._donors.paste_as_photographed(crop, face, rng, thinking=False)
+                return pasted, UNKNOWN, "thinking"
             touch = touch_point(face, self._recipe.points, rng)
-            return self._donors.paste(crop, face, touch, rng, closed=True), "thinking"
+            return self._donors.paste(crop, face, touch, rng, closed=True), "thinking", ""
         # Any hand may be beside, below or before a face. A flat hand at the mouth is the most important case.
         closed = bool(rng.random() < CLOSED_SHARE)
         touch, sizes = beside_point(face, rng)
-        return self._donors.paste(crop, face, touch, rng, closed=closed, sizes=sizes), sample.attribute
+        pasted = self._donors.paste(crop, face, touch, rng, closed=closed, sizes=sizes)
+        return pasted, sample.attribute, sample.absent
 
     def class_of(self, attribute: str) -> int:
         """The number of the attribute's class; 0 for none of the classes."""

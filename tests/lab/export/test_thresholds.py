@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -41,6 +42,17 @@ def test_negatives_raise_the_threshold() -> None:
     bound = label(scores, right, group, ~right).threshold()
     assert free < bound
     assert (scores[~right] >= bound).mean() <= MAX_FALSE_SHARE
+
+
+def test_a_mixture_in_which_false_regions_are_common_raises_the_threshold() -> None:
+    rng = np.random.default_rng(0)
+    scores = np.concatenate([rng.uniform(0.3, 1.0, 1000), rng.uniform(0.0, 0.6, 300)])
+    right = np.arange(1300) < 1000
+    plain = label(scores, right, np.arange(1300) % 10)
+    common = replace(plain, false_weights=np.stack([np.ones(1300), np.full(1300, 20.0)]))
+    assert replace(plain, false_weights=np.ones((2, 1300))).threshold() == plain.threshold()
+    assert common.threshold() > plain.threshold() + 0.1
+    assert len(common.half(1).scores) == common.half(1).false_weights.shape[1]  # type: ignore[union-attr]
 
 
 def test_what_one_group_prefers_does_not_decide() -> None:

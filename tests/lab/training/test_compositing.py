@@ -59,6 +59,18 @@ def test_only_hands_at_faces_labelled_thinking_are_pasted_so() -> None:
     assert not HandDonors([far[0]], [far[1]]).has_thinking
 
 
+def test_hands_at_faces_that_show_no_label_are_pasted_as_not_thinking() -> None:
+    cough, thinker = hand_at_chin(""), hand_at_chin("thinking")
+    thinker[1][:] = 20  # its hand is invisible
+    donors = HandDonors([cough[0], thinker[0]], [cough[1], thinker[1]])
+    assert donors.has_thinking and donors.has_not_thinking
+    assert not HandDonors([thinker[0]], [thinker[1]]).has_not_thinking
+    crop = np.full((SIDE, SIDE, 3), 90, np.uint8)
+    crop[[20, 20, 60], [30, 66, 48]] = 250
+    pasted = donors.paste_as_photographed(crop, FACE, np.random.default_rng(0), thinking=False)
+    assert (pasted[60:].astype(int) - crop[60:] > 100).any()
+
+
 def test_other_hands_are_off_the_chin_or_too_large_for_it() -> None:
     low, high = FACE.min(0), FACE.max(0)
     width, height = high - low

@@ -7,7 +7,8 @@ photographs is one group and may hold most of the examples of a label.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,7 +129,8 @@ def fit_heads(
     factor, shift = kept_scale(fitted[faces.is_new], served[faces.is_new], faces.truth[faces.is_new])
     scores = _softmax(factor * fitted + shift)
     before, after = (_average_precision(faces, each, stage.labels) for each in (served, scores))
-    thresholds = _thresholds(faces, scores, photos, stage.labels, stage.smallest_px)
+    usual = Counter(face.attribute for photo in everybody for face in photo.of_kind("face"))
+    thresholds = _thresholds(faces, scores, photos, stage.labels, stage.smallest_px, usual)
     for label in stage.labels:
         report(
             f"{label}: average precision {after[label]:.3f} on new faces that the fit has not seen, "
@@ -220,13 +222,31 @@ def _out_of_fold_relation(
 
 
 def _thresholds(
-    faces: Faces, scores: Floats, photos: Sequence[Photo], labels: Sequence[str], smallest_px: float
+    faces: Faces,
+    scores: Floats,
+    photos: Sequence[Photo],
+    labels: Sequence[str],
+    smallest_px: float,
+    usual: Mapping[str, int],
 ) -> dict[str, float]:
-    """The threshold of each label, for the new people."""
+    """The threshold of each label, for the new people.
+
+    New people are often of one kind, such as portraits, of which every second smiles. So a threshold has to suit two
+    mixtures of labels: theirs, and the usual one, which is that of all people.
+
+    Args:
+        usual: how many faces of all people show each label, and `NONE`.
+    """
     numbers = {group: number for number, group in enumerate(sorted({photo.group for photo in photos}))}
     rows = np.flatnonzero(faces.is_new).tolist()
     group = np.array([numbers[faces.found[row].photo.group] for row in rows], np.intp)
     confidence = np.array([faces.found[row].confidence(smallest_px) for row in rows])
+    truth = faces.truth[rows]
+    names = [NONE, *labels]
+    # How many faces of each class there are among all people for each one among the new.
+    per_face = np.array([usual[name] for name in names]) / np.maximum(
+        1, np.bincount(truth, minlength=len(names))
+    )
     thresholds: dict[str, float] = {}
     for place, label in enumerate(labels, 1):
         totals = np.zeros(len(numbers), np.intp)
@@ -234,10 +254,11 @@ def _thresholds(
             totals[numbers[photo.group]] += sum(face.attribute == label for face in photo.of_kind("face"))
         scored = ScoredLabel(
             scores=(scores[rows, place] * confidence).astype(np.float64),
-            right=faces.truth[rows] == place,
+            right=truth == place,
             negative=np.zeros(len(rows), bool),
             group=group,
             totals=totals,
+            false_weights=np.stack([np.ones(len(rows)), per_face[truth] / per_face[place]]),
         )
         thresholds[label] = scored.threshold()
     return thresholds

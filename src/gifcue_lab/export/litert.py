@@ -18,10 +18,10 @@ from gifcue_lab.training.shapes import NETWORKS, read_shapes
 from gifcue_lab.training.weights import load_networks
 
 # The operations that stay in float where convolutions are quantised. They compute the softmax over a heat map and what
-# follows from it; 256 steps are too few for that.
+# follows from it, and the means of features over a crop; 256 steps are too few for that.
 FLOAT_OPERATIONS = (
-    "BATCH_MATMUL", "CONCATENATION", "DIV", "EXP", "FULLY_CONNECTED", "MEAN", "MUL", "RESHAPE", "RSQRT", "SOFTMAX", "SQRT",
-    "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "SUM", "TRANSPOSE",
+    "BATCH_MATMUL", "CONCATENATION", "DIV", "EXP", "FULLY_CONNECTED", "MEAN", "MUL", "RESHAPE", "RSQRT", "SOFTMAX",
+    "SQRT", "SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "SUM", "TRANSPOSE",
 )  # fmt: skip
 CROP_OUTPUTS = ("landmarks", "presence", "by_shape", "by_sight")
 

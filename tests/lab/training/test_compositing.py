@@ -63,7 +63,8 @@ def test_hands_at_faces_that_show_no_label_are_pasted_as_not_thinking() -> None:
     cough, thinker = hand_at_chin(""), hand_at_chin("thinking")
     thinker[1][:] = 20  # its hand is invisible
     donors = HandDonors([cough[0], thinker[0]], [cough[1], thinker[1]])
-    assert donors.has_thinking and donors.has_not_thinking
+    assert donors.has_thinking
+    assert donors.has_not_thinking
     assert not HandDonors([thinker[0]], [thinker[1]]).has_not_thinking
     crop = np.full((SIDE, SIDE, 3), 90, np.uint8)
     crop[[20, 20, 60], [30, 66, 48]] = 250

@@ -3,4 +3,4 @@
 It is code, so that whoever can write to the model's folder, but not to the code, cannot replace the digest as well.
 """
 
-SHIPPED_SHA256 = "f83d7ff087366439c32f7630aa9fd8b52a9f79337f27d3169fc66ef4e9a734bc"
+SHIPPED_SHA256 = "939c7f39d2ffaa6069b310059517b55a7e074b6fbbe977c945aec2e7fb3e66b5"

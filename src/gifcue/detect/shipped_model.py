@@ -3,4 +3,4 @@
 It is code, so that whoever can write to the model's folder, but not to the code, cannot replace the digest as well.
 """
 
-SHIPPED_SHA256 = "939c7f39d2ffaa6069b310059517b55a7e074b6fbbe977c945aec2e7fb3e66b5"
+SHIPPED_SHA256 = "7f79c1af9d71b34b9a7336d4581c51e03d4176e96a09c7e24f979dd7d481651f"

@@ -50,6 +50,14 @@ def fit_heads(
             "trained on most of the faces.",
         ),
     ] = False,
+    scale_of: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="The model whose scale of scores is kept, for policies that were made for it: as many faces with a "
+            "label reach a score such as 0.85 as with that one. By default the scale of the network itself.",
+        ),
+    ] = None,
 ) -> None:
     """Fit the labels of faces to new people: the end of the face network, the hands at a face, the thresholds."""
     from gifcue_lab.training.heldout import held_out_by_all, in_groups
@@ -67,4 +75,4 @@ def fit_heads(
     import_tensorflow()
     from gifcue_lab.export.heads.fit import fit_heads as fit
 
-    fit(model_dir, data, is_new, keep_network=keep_network, report=typer.echo)
+    fit(model_dir, data, is_new, keep_network=keep_network, scale_of=scale_of, report=typer.echo)

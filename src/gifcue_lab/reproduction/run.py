@@ -136,5 +136,6 @@ def _run(stage: Stage, stages: dict[str, Stage], data_dir: Path, folder: Path, r
                 data_dir,
                 heads_fitted_to(stage, stages, data_dir),
                 keep_network=stage.keep_network,
+                scale_of=folder / stage.scale_of if stage.scale_of else None,
                 report=report,
             )

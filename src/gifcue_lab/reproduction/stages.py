@@ -17,10 +17,21 @@ from gifcue_lab.training.shapes import NETWORKS
 
 # The keys that say what a stage does. Each stage has exactly one.
 ACTIONS = ("train", "average", "hard_negatives", "pack")
-_KEYS = {"name", "hours", "start_from", "groups", "heads", "keep_network", "scores", "base", *ACTIONS}
+_KEYS = {
+    "name",
+    "hours",
+    "start_from",
+    "groups",
+    "heads",
+    "keep_network",
+    "scale_of",
+    "scores",
+    "base",
+    *ACTIONS,
+}
 # Keys that gifcue got later, of recipes and of stages. Where they are not used, a fingerprint is as it was without
 # them: a chain takes hours, and a folder of stages outlives an upgrade.
-_LATER_KEYS = ("heldout_photos", "keep_network", "base")
+_LATER_KEYS = ("heldout_photos", "keep_network", "base", "scale_of")
 # The file that all stages of hard negatives add to, and that recipes name.
 HARD_NEGATIVES = "hard-negatives.json"
 
@@ -44,6 +55,7 @@ class Stage:
         heads: patterns of the groups that the labels of faces are then fitted to (`gifcue_lab.export.heads`); empty for
             a model without that.
         keep_network: whether that leaves the face network as it is (`fit-heads --keep-network`).
+        scale_of: the model whose scale of scores that keeps (`fit-heads --scale-of`), "" for that of the network.
         fingerprint: changes with everything that the result depends on, except the photographs.
     """
 
@@ -57,6 +69,7 @@ class Stage:
     groups: tuple[str, ...] = ()
     heads: tuple[str, ...] = ()
     keep_network: bool = False
+    scale_of: str = ""
     scores: str = ""
     base: str = ""
     fingerprint: str = ""
@@ -121,13 +134,16 @@ def _stage(table: Mapping[str, Any], known: Mapping[str, Stage], folder: Path | 
         groups=tuple(table.get("groups", ())),
         heads=tuple(table.get("heads", ())),
         keep_network=_flag(name, table, "keep_network"),
+        scale_of=table.get("scale_of", ""),
         scores=table.get("scores", ""),
         base=table.get("base", ""),
     )
     _check_pack(stage, known)
     if stage.keep_network and not stage.heads:
         raise ConfigError(f"stage {name}: expected heads beside keep_network, got none")
-    for model in filter(None, (stage.hard_negatives, stage.scores, stage.base)):
+    if stage.scale_of and not stage.heads:
+        raise ConfigError(f"stage {name}: expected heads beside scale_of, got none")
+    for model in filter(None, (stage.hard_negatives, stage.scores, stage.base, stage.scale_of)):
         if not _earlier(name, model, known).pack:
             raise ConfigError(f"stage {name}: expected a model, got {model}")
     return _with_fingerprint(stage, known)
@@ -209,7 +225,7 @@ def _with_fingerprint(stage: Stage, known: Mapping[str, Stage]) -> Stage:
         *stage.average,
         *stage.pack.values(),
         *([stage.hard_negatives] if stage.hard_negatives else []),
-        *(name for name in (start, stage.scores, stage.base) if name in known),
+        *(name for name in (start, stage.scores, stage.base, stage.scale_of) if name in known),
     )
     # Hard negatives gather in one file, so a training depends on every stage of them before it.
     gathered = [each.name for each in known.values() if each.hard_negatives]

@@ -109,6 +109,7 @@ def test_the_chain_of_the_document_is_one(tmp_path: Path) -> None:
         ),
         (RUN + "keep_network = 1\n", "stage a: keep_network: expected true or false, got 1"),
         (RUN + "keep_network = true\n", "stage a: expected heads beside keep_network, got none"),
+        (RUN + 'scale_of = "b"\n', "stage a: expected heads beside scale_of, got none"),
         (
             RUN + '[[stages]]\nname = "f"\ntrain = "face-finer"\nstart_from = "a"\n',
             "expected to start from a run of face",
@@ -152,3 +153,4 @@ def test_a_folder_of_stages_outlives_an_upgrade(tmp_path: Path) -> None:
     assert small_chain(tmp_path, "keep_network = false\n") == plain
     assert small_chain(tmp_path, "keep_network = true\n") == {**plain, "model": ANY}
     assert small_chain(tmp_path, "keep_network = true\n")["model"] != plain["model"]
+    assert small_chain(tmp_path, 'scale_of = ""\n') == plain

@@ -28,7 +28,7 @@ class FoundFace:
 
     Attributes:
         photo: the photograph.
-        region: the face as it is served, but for what the hands say.
+        region: the face as it is served, but for what the hands say (unless `found_faces` was asked for that).
         hands: the hands of the photograph.
         width, height: of the frame in pixels.
         truth: the label of the face that it hits, `NONE` or `UNKNOWN`; None where it hits none.
@@ -49,14 +49,21 @@ class FoundFace:
         return confidence_of_size(max(box.width * self.width, box.height * self.height), smallest_px)
 
 
-def found_faces(model_dir: Path, photos: Sequence[Photo]) -> Iterator[FoundFace]:
+def found_faces(model_dir: Path, photos: Sequence[Photo], *, corrected: bool = False) -> Iterator[FoundFace]:
     """Runs a model over photographs, which are scaled as decode workers do.
+
+    Args:
+        model_dir: the model folder.
+        photos: the photographs.
+        corrected: whether the regions have the labels as they are served, with what the hands say.
 
     Raises:
         ConfigError: a photograph cannot be decoded.
         ModelError: the model cannot be read.
     """
-    metadata = without_relation(read_metadata(model_dir, "litert", "int8", sha256=UNCHECKED))
+    metadata = read_metadata(model_dir, "litert", "int8", sha256=UNCHECKED)
+    if not corrected:
+        metadata = without_relation(metadata)
     config = DetectorConfig(model_dir, model_sha256=UNCHECKED)
     detector = StagedDetector(config, metadata, LiteRtNetworks(metadata, config.threads))
     media, stage = MediaSettings(), metadata.stages["face"]

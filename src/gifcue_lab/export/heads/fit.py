@@ -75,6 +75,7 @@ def fit_heads(
     is_new: Callable[[Photo], bool],
     *,
     keep_network: bool = False,
+    scale_of: Path | None = None,
     report: Report = print,
 ) -> dict[str, float]:
     """Fits the labels of faces to people, and writes the model.
@@ -90,6 +91,8 @@ def fit_heads(
         keep_network: leave the face network as it is, and fit only what the hands at a face say. A network that was
             trained on most faces of a kind is certain of these: its last layers, fitted to them, would trust it too
             much.
+        scale_of: the model whose scale of scores is kept, so that a reaction policy finds the faces that it found with
+            that one; None for that of the network itself. Networks that were trained on more are surer of themselves.
         report: receives what was fitted.
 
     Returns:
@@ -126,7 +129,13 @@ def fit_heads(
     shown = served if keep_network else _softmax(_out_of_fold_logits(faces))
     inputs = hand_inputs(faces.found, shown[:, 1:], points)
     fitted = _out_of_fold_relation(faces, inputs, stage.labels, points, stage.smallest_px)
-    factor, shift = kept_scale(fitted[faces.is_new], served[faces.is_new], faces.truth[faces.is_new])
+    new_truth = faces.truth[faces.is_new]
+    kept = (
+        [served[faces.is_new][new_truth == place, place] for place in range(1, len(stage.labels) + 1)]
+        if scale_of is None
+        else _served_scores(scale_of, photos, stage.labels)
+    )
+    factor, shift = kept_scale(fitted[faces.is_new], new_truth, kept)
     scores = _softmax(factor * fitted + shift)
     before, after = (_average_precision(faces, each, stage.labels) for each in (served, scores))
     usual = Counter(face.attribute for photo in everybody for face in photo.of_kind("face"))
@@ -151,6 +160,26 @@ def fit_heads(
     export_litert(model_dir, only=("face",), report=report)
     add_int8(model_dir, data_dir, only=("face",), report=report)
     return after
+
+
+def _served_scores(model_dir: Path, photos: Sequence[Photo], labels: Sequence[str]) -> list[Floats]:
+    """By label, the scores [faces] that a model gives to the faces of photographs that show it.
+
+    Raises:
+        ConfigError: the model finds no face of a label, or does not know the label.
+        ModelError: the model cannot be read.
+    """
+    smallest_px = read_metadata(model_dir, "litert", sha256=UNCHECKED).stages["face"].smallest_px
+    scores: dict[str, list[float]] = {label: [] for label in labels}
+    for face in found_faces(model_dir, photos, corrected=True):
+        confidence = face.confidence(smallest_px)
+        if face.truth in scores and face.truth in face.region.attributes and confidence > 0:
+            scores[face.truth].append(face.region.attributes[face.truth] / confidence)
+    if missing := [label for label, found in scores.items() if not found]:
+        raise ConfigError(
+            f"{model_dir}: expected a model that finds faces of each label, got none of {', '.join(missing)}"
+        )
+    return [np.array(found, np.float32) for found in scores.values()]
 
 
 def _of_known_label(photos: Sequence[Photo]) -> list[Photo]:

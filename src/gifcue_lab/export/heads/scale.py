@@ -6,6 +6,7 @@ before, so that a policy finds what it found. What the fit gains then shows as f
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,26 +17,27 @@ Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.intp]
 
 # Scores where the shares are compared: about those that the presets demand (`gifcue.reactions.preset_values`).
-SCORES = (0.5, 0.6, 0.75, 0.85, 0.9)
+SCORES = (0.5, 0.7, 0.85, 0.9, 0.93, 0.95)
 # The slope of the smooth step that stands for a threshold, which makes the shares change gradually.
 STEEPNESS = 3.0
 # How much the factor's logarithm counts against the shares.
-FACTOR_PULL = 0.02
+FACTOR_PULL = 0.2
 
 
-def kept_scale(logits: Floats, served: Floats, truth: Integers) -> tuple[float, Floats]:
+def kept_scale(logits: Floats, truth: Integers, served: Sequence[Floats]) -> tuple[float, Floats]:
     """A factor and a shift for logits, by which faces with a label get scores like those that were served.
 
     Args:
         logits: of the new fit [N, classes], for faces that it has not seen.
-        served: probabilities of the model before [N, classes], for the same faces.
         truth: their classes [N].
+        served: by class from 1 on, the scores that the model before gives to faces of that class [faces], 0..1. They
+            need not be the same faces.
 
     Returns:
         The factor, and the shift of each class [classes], 0 for class 0.
     """
     labels = range(1, logits.shape[1])
-    wanted = [_shares(served[truth == label, label]) for label in labels]
+    wanted = [_shares(scores) for scores in served]
 
     def loss(values: npt.NDArray[np.float64]) -> float:
         scaled = np.exp(values[0]) * logits

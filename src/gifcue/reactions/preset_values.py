@@ -42,7 +42,7 @@ NORMAL: dict[str, Any] = {
         # A face that is half hidden is classified with less certainty. A hand must be at it as well.
         "thinking": {
             "kind": "face",
-            "start": 0.93,
+            "start": 0.94,
             "stay": 0.75,
             "dwell_s": 1.2,
             "release_s": 0.8,
@@ -54,7 +54,7 @@ NORMAL: dict[str, Any] = {
         # longer. Its motion is required in addition.
         "wave": {
             "kind": "hand",
-            "start": 0.75,
+            "start": 0.8,
             "stay": 0.3,
             "release_s": 0.6,
             "min_vote_share": 0.35,
@@ -64,7 +64,7 @@ NORMAL: dict[str, Any] = {
         # A hand that holds one pose can be classified as another for some frames. People do not take a hand down and
         # raise it again within half a second.
         "ok_hand": {"kind": "hand", "release_s": 0.5},
-        "thumbs_up": {"kind": "hand", "start": 0.93, "stay": 0.5, "release_s": 0.5},
+        "thumbs_up": {"kind": "hand", "start": 0.95, "stay": 0.5, "release_s": 0.5},
     },
 }
 CAREFUL: dict[str, Any] = overlay(
@@ -72,10 +72,10 @@ CAREFUL: dict[str, Any] = overlay(
     {
         "labels": {
             "smile": {"start": 0.9, "stay": 0.65, "dwell_s": 1.2, "cooldown_s": 10.0},
-            "thinking": {"start": 0.95, "stay": 0.8, "dwell_s": 2.0, "cooldown_s": 15.0},
-            "wave": {"start": 0.8, "stay": 0.4, "dwell_s": 0.8, "cooldown_s": 10.0, "min_vote_share": 0.5},
+            "thinking": {"start": 0.96, "stay": 0.8, "dwell_s": 2.0, "cooldown_s": 15.0},
+            "wave": {"start": 0.9, "stay": 0.4, "dwell_s": 0.8, "cooldown_s": 10.0, "min_vote_share": 0.5},
             "ok_hand": {"start": 0.85, "stay": 0.5, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
-            "thumbs_up": {"start": 0.95, "stay": 0.6, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
+            "thumbs_up": {"start": 0.97, "stay": 0.6, "dwell_s": 0.8, "cooldown_s": 10.0, "max_speed": 1.0},
         },
         "swings": {"min_swings": 4, "min_travel": 0.4},
         "speaking_suppresses_hands": True,

@@ -129,13 +129,15 @@ def fit_heads(
     shown = served if keep_network else _softmax(_out_of_fold_logits(faces))
     inputs = hand_inputs(faces.found, shown[:, 1:], points)
     fitted = _out_of_fold_relation(faces, inputs, stage.labels, points, stage.smallest_px)
+    relation = fit_hands(inputs, faces.truth, faces.weights, stage.labels, points, stage.smallest_px)
     new_truth = faces.truth[faces.is_new]
-    kept = (
-        [served[faces.is_new][new_truth == place, place] for place in range(1, len(stage.labels) + 1)]
-        if scale_of is None
-        else _served_scores(scale_of, photos, stage.labels)
-    )
-    factor, shift = kept_scale(fitted[faces.is_new], new_truth, kept)
+    if scale_of is None:
+        kept = [served[faces.is_new][new_truth == place, place] for place in range(1, len(stage.labels) + 1)]
+        factor, shift = kept_scale(fitted[faces.is_new], new_truth, kept)
+    else:
+        # That model was fitted to these faces or ones like them: so the scores of the whole fit are compared with its.
+        known = inputs[faces.is_new] @ relation.weights[:-1] + relation.weights[-1]
+        factor, shift = kept_scale(known, new_truth, _served_scores(scale_of, photos, stage.labels))
     scores = _softmax(factor * fitted + shift)
     before, after = (_average_precision(faces, each, stage.labels) for each in (served, scores))
     usual = Counter(face.attribute for photo in everybody for face in photo.of_kind("face"))
@@ -146,7 +148,6 @@ def fit_heads(
             f"{before[label]:.3f} before; threshold {thresholds[label]:.2f}"
         )
 
-    relation = fit_hands(inputs, faces.truth, faces.weights, stage.labels, points, stage.smallest_px)
     relation = relation.scaled(factor, shift)
     fitted_to = f"{counted(photos)} of train"
     if keep_network:

@@ -38,7 +38,7 @@ def told(condition: str, value: float, needed: float) -> Any:
         ("thumbs_up", [hand(score=0.2, thumbs_up=0.97), face(smile=0.9)], {}, ("no_region", 0.2, 0.3)),
         ("smile", [face(smile=0.61)], {}, ("score", 0.61, 0.85)),
         ("smile", [face(0.2, smile=0.3), face(0.8, smile=0.7)], {}, ("score", 0.7, 0.85)),
-        ("thumbs_up", [hand(thumbs_up=0.94, ok_hand=0.96)], {}, ("top_label", 0.94, 0.96)),
+        ("thumbs_up", [hand(thumbs_up=0.96, ok_hand=0.98)], {}, ("top_label", 0.96, 0.98)),
         (
             "smile",
             [face(0.2, size=0.4, smile=0.1), face(0.8, size=0.1, smile=0.97)],
@@ -135,7 +135,7 @@ def test_without_a_cooldown_the_end_is_explained_by_what_ended_it() -> None:
     play(made, lambda at_s: [hand(thumbs_up=0.97)], times(1.0))
     (ended,) = play(made, lambda at_s: [hand(thumbs_up=0.2)], times(1.7, from_s=1.0))
     assert ended.phase is Phase.ENDED
-    assert why(made, "thumbs_up") == told("score", 0.2, 0.93)
+    assert why(made, "thumbs_up") == told("score", 0.2, 0.95)
 
 
 def test_who_speaks_is_told_so() -> None:

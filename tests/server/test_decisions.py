@@ -97,7 +97,7 @@ async def test_regions_have_boxes_labels_and_landmarks_on_request(
         assert (hand.kind, hand.score) == (RegionKind.HAND, pytest.approx(0.97))
         assert (hand.box.ymin, hand.box.xmin) == (pytest.approx(0.3), pytest.approx(0.6))
         assert [each.label for each in hand.labels] == ["thumbs_up", "wave"]
-        assert hand.labels[0].score == pytest.approx(0.96)
+        assert hand.labels[0].score == pytest.approx(0.97)
         expected = [Landmark(float(x), float(y)) for x, y, _ in LANDMARKS] if send_landmarks else []
         assert list(hand.landmarks) == expected
         assert decision.unmet == ()

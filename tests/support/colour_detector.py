@@ -76,7 +76,7 @@ class ColourDetector:
             return [Region("face", Box(0.2, 0.3, 0.7, 0.6), 0.98, {"smile": 0.95, "neutral": 0.03})]
         if strongest == 1:
             box = Box(0.3, 0.6, 0.6, 0.75)
-            return [Region("hand", box, 0.97, {"thumbs_up": 0.96, "wave": 0.01}, LANDMARKS)]
+            return [Region("hand", box, 0.97, {"thumbs_up": 0.97, "wave": 0.01}, LANDMARKS)]
         raise RuntimeError("blue")
 
 

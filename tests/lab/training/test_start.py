@@ -55,7 +55,7 @@ def test_with_other_classes_only_those_are_fresh() -> None:
         "face: fresh weights in by_shape, by_sight for what the model does not have: drinking_coffee"
     ]
     shipped = load_networks(default_model_dir())["face"]
-    picture = np.random.default_rng(1).integers(0, 255, (1, 80, 80, 3)).astype(np.uint8)
+    picture = np.random.default_rng(1).integers(0, 255, (1, *network.input_shape[1:])).astype(np.uint8)
     mine, other = network.predict(picture, verbose=0), shipped.predict(picture, verbose=0)
     assert np.allclose(mine["landmarks"], other["landmarks"], atol=1e-5)
     # None of them, and the smile.

@@ -25,7 +25,7 @@ class TritonPythonModel:
         from gifcue.detect import DetectorConfig, flatten, open_detector
 
         self._flatten = flatten
-        self._detector = open_detector(DetectorConfig(Path(folder), score_floor=0.2))
+        self._detector = open_detector(DetectorConfig(Path(folder), score_floor=0.3))
         self._detector.warm()
 
     def execute(self, requests: list[Any]) -> list[Any]:

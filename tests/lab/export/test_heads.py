@@ -166,7 +166,7 @@ def write_portraits(root: Path) -> None:
     import cv2
 
     portrait = pytest.importorskip("skimage.data").astronaut()[:300, :, ::-1]
-    tints = {"smile": (1, 0.4, 0.4), "neutral": (0.4, 1, 0.4), "thinking": (0.4, 0.4, 1), "": (1, 1, 1)}
+    tints = {"smile": (1, 0.4, 0.4), "neutral": (0.25, 0.25, 0.25), "thinking": (0.4, 0.4, 1), "": (1, 1, 1)}
     for number in range(32):
         label, tint = list(tints.items())[number % 4]
         folder = root / "train" / f"g{number // 8}"
@@ -208,8 +208,7 @@ def test_a_model_is_fitted_to_new_people(
     said: list[str] = []
     found = fit.fit_heads(model, tmp_path, lambda photo: photo.group != "g3", report=said.append)
     # The tints can be told apart, also for folds that the fit has not seen. A guess has a fourth.
-    assert np.mean(list(found.values())) > 0.6
-    assert min(found.values()) > 0.3
+    assert min(found.values()) > 0.5
     # One of two photographs of the last group takes part.
     assert said[0] == "28 faces (24 of people new to the network): none 6, smile 8, neutral 6, thinking 8"
     after = dict(np.load(model / "weights.npz"))

@@ -163,6 +163,7 @@ def test_a_model_is_fitted_as_its_stage_says(home: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(fit, "fit_heads", note("fit_heads"))
     reproduce(stages, home / "data", home / "out", report=lambda line: None)
     assert called["fit_heads"][1]["keep_network"] is True
+    assert called["fit_heads"][1]["scale_of"] is None
     photos = {
         group: [Photo(group, f"{group}/{number}", home, 1, 1) for number in range(40)]
         for group in ("p0", "p1")

@@ -28,7 +28,7 @@ class FoundFace:
 
     Attributes:
         photo: the photograph.
-        region: the face as it is served, but for what the hands say (unless `found_faces` was asked for that).
+        region: the face as it is served; without what the hands say, unless it was asked for.
         hands: the hands of the photograph.
         width, height: of the frame in pixels.
         truth: the label of the face that it hits, `NONE` or `UNKNOWN`; None where it hits none.

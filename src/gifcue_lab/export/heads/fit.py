@@ -100,8 +100,9 @@ def fit_heads(
         others.
 
     Raises:
-        ConfigError: there are no new photographs, too few faces of a label or no new one, or the weights are of another
-            shape; or the labels of the model have been fitted already, and its network cannot be fitted twice.
+        ConfigError: there are no new photographs, too few faces of a label or no new one, `scale_of` finds none of a
+            label, or the weights are of another shape; or the labels of the model have been fitted already, and its
+            network cannot be fitted twice.
         ModelError: the model cannot be read.
     """
     stage = read_metadata(model_dir, "litert", sha256=UNCHECKED).stages["face"]
@@ -118,6 +119,7 @@ def fit_heads(
         raise ConfigError(
             f"{data_dir / 'train'}: expected photographs that the face network was not trained on, got none"
         )
+    to_keep = None if scale_of is None else _served_scores(scale_of, photos, stage.labels)
     networks = load_networks(model_dir)
     trained = _of_known_label([photo for photo in everybody if not is_new(photo)])
     found = list(found_faces(model_dir, [*photos, *trained[::TRAINED_EVERY]]))
@@ -131,13 +133,13 @@ def fit_heads(
     fitted = _out_of_fold_relation(faces, inputs, stage.labels, points, stage.smallest_px)
     relation = fit_hands(inputs, faces.truth, faces.weights, stage.labels, points, stage.smallest_px)
     new_truth = faces.truth[faces.is_new]
-    if scale_of is None:
+    if to_keep is None:
         kept = [served[faces.is_new][new_truth == place, place] for place in range(1, len(stage.labels) + 1)]
         factor, shift = kept_scale(fitted[faces.is_new], new_truth, kept)
     else:
         # That model was fitted to these faces or ones like them: so the scores of the whole fit are compared with its.
         known = inputs[faces.is_new] @ relation.weights[:-1] + relation.weights[-1]
-        factor, shift = kept_scale(known, new_truth, _served_scores(scale_of, photos, stage.labels))
+        factor, shift = kept_scale(known, new_truth, to_keep)
     scores = _softmax(factor * fitted + shift)
     before, after = (_average_precision(faces, each, stage.labels) for each in (served, scores))
     usual = Counter(face.attribute for photo in everybody for face in photo.of_kind("face"))
